@@ -1,0 +1,12 @@
+"""The errors a user sees."""
+
+
+class InputError(ValueError):
+    """Input that cannot be used. The message is one sentence: what, where, what to do.
+
+    The command line prints it without a traceback and leaves with exit code 2.
+    """
+
+
+class RunError(RuntimeError):
+    """Work that could not be finished although the input was fine; exit code 1."""

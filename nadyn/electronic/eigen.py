@@ -1,0 +1,38 @@
+"""Eigenvalues and eigenvectors of W with a backward pass that stays finite at a degeneracy."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# The response of an eigenvector to W is ΔE / (ΔE² + δ²) instead of 1/ΔE.
+DEGENERACY_WIDTH_HARTREE = 0.010 / 27.211386245981
+
+
+class _BoundedEigh(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, matrix: Tensor) -> tuple[Tensor, Tensor]:
+        energies, eigenvectors = torch.linalg.eigh(matrix)
+        ctx.save_for_backward(energies, eigenvectors)
+        return energies, eigenvectors
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, energies_bar: Tensor, eigenvectors_bar: Tensor) -> Tensor:
+        energies, eigenvectors = ctx.saved_tensors
+        gap = energies.unsqueeze(-2) - energies.unsqueeze(-1)
+        response = gap / (gap**2 + DEGENERACY_WIDTH_HARTREE**2)
+        inner = response * (eigenvectors.mT @ eigenvectors_bar) + torch.diag_embed(energies_bar)
+        matrix_bar = eigenvectors @ inner @ eigenvectors.mT
+        return 0.5 * (matrix_bar + matrix_bar.mT)
+
+
+def eigh(
+    hamiltonian: Float[Tensor, "traj basis basis"],
+) -> tuple[Float[Tensor, "traj basis"], Float[Tensor, "traj basis basis"]]:
+    """Return ascending eigenvalues [hartree] and eigenvectors (columns) of a symmetric matrix.
+
+    The derivative of the eigenvectors is bounded: the factor 1/ΔE of first-order perturbation theory
+    becomes ΔE/(ΔE² + δ²) with δ = 10 meV. The stock derivative is NaN at a degeneracy, and one such
+    frame would spoil the gradient of a whole batch. The derivative is available once, not twice.
+    """
+    return _BoundedEigh.apply(hamiltonian)

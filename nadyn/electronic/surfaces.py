@@ -1,0 +1,197 @@
+"""From W to what the nuclei feel: adiabatic energies, forces and couplings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nadyn.checks.errors import InputError
+from nadyn.electronic.eigen import eigh
+from nadyn.models.model import Model
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """Everything about the adiabatic states at a batch of positions, in atomic units.
+
+    Attributes:
+        energies: Adiabatic energies E_k [hartree], ascending.
+        forces: -∂E_k/∂R [hartree/bohr].
+        nac: Non-adiabatic coupling d_kl = ⟨k|∇l⟩ = h_kl / (E_l - E_k) [1/bohr]; antisymmetric, ±inf at zero gap.
+        interstate_coupling: h_kl = ⟨k|∇W|l⟩ [hartree/bohr]; symmetric, finite everywhere; its diagonal is -F_k.
+        eigenvectors: Columns are the states in the diabatic basis; signs are arbitrary.
+        hamiltonian: Diabatic Hamiltonian W [hartree].
+        surplus_gap: Energy from the highest state to the lowest surplus eigenvalue [hartree]; inf without one.
+        novelty: Fraction of descriptors beyond the training set, see `Evaluation`.
+    """
+
+    energies: Float[Tensor, "traj state"]
+    forces: Float[Tensor, "traj state atom x"]
+    nac: Float[Tensor, "traj state state atom x"]
+    interstate_coupling: Float[Tensor, "traj state state atom x"]
+    eigenvectors: Float[Tensor, "traj basis state"]
+    hamiltonian: Float[Tensor, "traj basis basis"]
+    surplus_gap: Float[Tensor, "traj"]
+    novelty: Float[Tensor, "traj"]
+
+
+@dataclass(frozen=True)
+class ActiveSurface:
+    """What one step of the dynamics needs: all energies and eigenvectors, the force of one state each."""
+
+    energies: Float[Tensor, "traj state"]
+    eigenvectors: Float[Tensor, "traj basis state"]
+    force: Float[Tensor, "traj atom x"]
+    surplus_gap: Float[Tensor, "traj"]
+    novelty: Float[Tensor, "traj"]
+
+
+def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
+    """Return energies, forces of all states, couplings and eigenvectors.
+
+    h_kl = u_k · ∇W · u_l (Hellmann-Feynman; exact, because the basis of W is fixed), F_k = -h_kk and
+    d_kl = h_kl / (E_l - E_k).
+
+    Args:
+        model: Any model.
+        positions: Nuclear positions [bohr].
+
+    Raises:
+        InputError: `positions` does not have the shape (traj, atom, 3), or (traj, atom, 1) for
+            generalised coordinates.
+    """
+    check_positions(model, positions)
+    n = model.n_states
+    pairs = [(k, l) for k in range(n) for l in range(k, n)]
+
+    def block(positions: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            inputs = positions.detach().requires_grad_(True)
+            evaluation = model.evaluate(inputs)
+        hamiltonian = evaluation.hamiltonian.detach()
+        energies, eigenvectors = eigh(hamiltonian)
+        h = positions.new_zeros((len(positions), n, n, *positions.shape[1:]))
+        for k, l in pairs:
+            gradient = _gradient(evaluation.hamiltonian, inputs, eigenvectors[:, :, k], eigenvectors[:, :, l])
+            h[:, k, l] = h[:, l, k] = gradient
+        return energies, eigenvectors, h, hamiltonian, evaluation.novelty
+
+    energies, eigenvectors, h, hamiltonian, novelty = in_blocks(model.block_width, block, positions)
+    kept = energies[:, :n]
+    gap = kept.unsqueeze(-2) - kept.unsqueeze(-1)
+    nac = h / gap[..., None, None]
+    diagonal = torch.arange(n)
+    nac[:, diagonal, diagonal] = 0.0
+    forces = -h[:, diagonal, diagonal]
+    return Surfaces(
+        kept, forces, nac, h, eigenvectors[:, :, :n], hamiltonian, _surplus_gap(energies, n), novelty
+    )
+
+
+def active_surface(
+    model: Model, positions: Float[Tensor, "traj atom x"], active_state: Int[Tensor, "traj"]
+) -> ActiveSurface:
+    """Return all energies and eigenvectors, and the force on one state a trajectory, by one backward pass.
+
+    The force is the gradient of the scalar Σ_ab u_a u_b W_ab with the active eigenvector u held fixed.
+    """
+    n = model.n_states
+
+    def block(positions: Tensor, active_state: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            inputs = positions.detach().requires_grad_(True)
+            evaluation = model.evaluate(inputs)
+        energies, eigenvectors = eigh(evaluation.hamiltonian.detach())
+        index = active_state[:, None, None].expand(-1, eigenvectors.shape[1], 1)
+        active = torch.gather(eigenvectors, 2, index).squeeze(2)
+        force = -_gradient(evaluation.hamiltonian, inputs, active, active)
+        return energies, eigenvectors, force, evaluation.novelty
+
+    energies, eigenvectors, force, novelty = in_blocks(model.block_width, block, positions, active_state)
+    return ActiveSurface(
+        energies[:, :n], eigenvectors[:, :, :n], force, _surplus_gap(energies, n), novelty
+    )
+
+
+def directional_gradient(
+    model: Model,
+    positions: Float[Tensor, "traj atom x"],
+    left: Float[Tensor, "traj basis"],
+    right: Float[Tensor, "traj basis"],
+) -> Float[Tensor, "traj atom x"]:
+    """Return left · ∇W · right [hartree/bohr], with both vectors held fixed.
+
+    With two eigenvectors this is the interstate coupling h_kl, with one twice it is minus the force.
+    """
+
+    def block(positions: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor]:
+        with torch.enable_grad():
+            inputs = positions.detach().requires_grad_(True)
+            hamiltonian = model.evaluate(inputs).hamiltonian
+        return (_gradient(hamiltonian, inputs, left, right),)
+
+    return in_blocks(model.block_width, block, positions, left, right)[0]
+
+
+def energies_and_eigenvectors(
+    model: Model, positions: Float[Tensor, "traj atom x"]
+) -> tuple[Float[Tensor, "traj state"], Float[Tensor, "traj basis state"]]:
+    """Return adiabatic energies [hartree] and eigenvectors without any derivative."""
+
+    def block(positions: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            return eigh(model.evaluate(positions).hamiltonian)
+
+    energies, eigenvectors = in_blocks(model.block_width, block, positions)
+    return energies[:, : model.n_states], eigenvectors[:, :, : model.n_states]
+
+
+def in_blocks(
+    width: int, function: Callable[..., tuple[Tensor, ...]], *arrays: Tensor
+) -> tuple[Tensor, ...]:
+    """Apply a function to blocks of exactly `width` rows and join the results.
+
+    The last block is filled up by repeating its last row. Kernels choose their arithmetic by shape, so
+    only a fixed shape makes the numbers of a row independent of how many other rows there are.
+    """
+    n_rows = len(arrays[0])
+    parts = []
+    for start in range(0, n_rows, width):
+        rows = [array[start : start + width] for array in arrays]
+        missing = width - len(rows[0])
+        if missing:
+            rows = [torch.cat([row, row[-1:].expand(missing, *row.shape[1:])]) for row in rows]
+        parts.append(function(*rows))
+    if len(parts) == 1:
+        return tuple(result[:n_rows] for result in parts[0])
+    return tuple(torch.cat(results)[:n_rows] for results in zip(*parts, strict=True))
+
+
+def check_positions(model: Model, positions: Tensor) -> None:
+    """Refuse positions that do not fit the model.
+
+    Raises:
+        InputError: Wrong number of axes, atoms or components, wrong precision, or no row at all.
+    """
+    last = 3 if model.coordinates == "cartesian" else 1
+    n_atoms = len(model.masses)
+    shape = tuple(positions.shape)
+    if len(shape) != 3 or shape[1:] != (n_atoms, last) or shape[0] == 0:
+        advice = " For a single geometry use positions[None]." if len(shape) == 2 else ""
+        raise InputError(f"`positions` must have shape (n_traj, {n_atoms}, {last}), but has shape {shape}.{advice}")
+    if positions.dtype != torch.float64:
+        raise InputError(f"`positions` must be float64, but is {positions.dtype}. Use positions.double().")
+
+
+def _gradient(hamiltonian: Tensor, positions: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    cotangent = 0.5 * (left[:, :, None] * right[:, None, :] + right[:, :, None] * left[:, None, :])
+    (gradient,) = torch.autograd.grad(hamiltonian, positions, cotangent, retain_graph=True)
+    return gradient
+
+
+def _surplus_gap(energies: Tensor, n_states: int) -> Tensor:
+    if energies.shape[1] == n_states:
+        return torch.full_like(energies[:, 0], torch.inf)
+    return energies[:, n_states] - energies[:, n_states - 1]

@@ -1,0 +1,75 @@
+"""Tully's three one-dimensional models: one avoided crossing, two of them, extended coupling.
+
+Source: J. C. Tully, J. Chem. Phys. 93, 1061 (1990), equations 21, 23 and 24.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nadyn.checks.errors import InputError
+from nadyn.models.model import Coordinates, Evaluation
+
+
+@dataclass(frozen=True)
+class Tully:
+    """Two diabatic states along one coordinate; build it with `tully`."""
+
+    variant: int
+    masses: Float[Tensor, "atom"] = field(default_factory=lambda: torch.tensor([2000.0], dtype=torch.float64))
+
+    coordinates: ClassVar[Coordinates] = "generalised"
+    laws: ClassVar[frozenset[str]] = frozenset()
+    n_states: ClassVar[int] = 2
+    n_basis: ClassVar[int] = 2
+    atomic_numbers: ClassVar[None] = None
+    fixed_diabatic_basis: ClassVar[bool] = True
+    block_width: ClassVar[int] = 1024
+    shortest_distances: ClassVar[None] = None
+
+    @property
+    def name(self) -> str:
+        return f"tully-{self.variant}"
+
+    def evaluate(self, positions: Float[Tensor, "traj atom x"]) -> Evaluation:
+        """Return W [hartree] at positions [bohr] of shape (traj, 1, 1)."""
+        x = positions[:, 0, 0]
+        upper, lower, coupling = _ELEMENTS[self.variant](x)
+        hamiltonian = torch.stack([lower, coupling, coupling, upper], dim=-1).reshape(-1, 2, 2)
+        return Evaluation(hamiltonian, torch.zeros_like(x))
+
+
+def tully(variant: int) -> Tully:
+    """Return Tully's model 1 (single avoided crossing), 2 (dual) or 3 (extended coupling).
+
+    Raises:
+        InputError: `variant` is not 1, 2 or 3.
+    """
+    if variant not in _ELEMENTS:
+        raise InputError(f"`variant` of the Tully model must be 1, 2 or 3, but is {variant!r}.")
+    return Tully(variant)
+
+
+def _single_crossing(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    # A sign(x) (1 - exp(-B|x|)), A = 0.01, B = 1.6, written so that its derivative exists at 0.
+    lower = 0.01 * torch.sign(x) * -torch.expm1(-1.6 * torch.abs(x))
+    lower = torch.where(x == 0, 0.01 * 1.6 * x, lower)
+    return -lower, lower, 0.005 * torch.exp(-(x**2))
+
+
+def _dual_crossing(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    upper = -0.1 * torch.exp(-0.28 * x**2) + 0.05
+    return upper, torch.zeros_like(x), 0.015 * torch.exp(-0.06 * x**2)
+
+
+def _extended_coupling(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    decay = torch.exp(-0.9 * torch.abs(x))
+    coupling = torch.where(x < 0, 0.1 * decay, 0.1 * (2.0 - decay))
+    constant = torch.full_like(x, 6e-4)
+    return -constant, constant, coupling
+
+
+_ELEMENTS = {1: _single_crossing, 2: _dual_crossing, 3: _extended_coupling}

@@ -1,0 +1,61 @@
+"""The face that every model shows: positions in, diabatic Hamiltonian out."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Coordinates = Literal["cartesian", "generalised"]
+
+CARTESIAN_LAWS = frozenset({"rotation", "reflection", "translation", "permutation"})
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model says of a batch of positions.
+
+    Attributes:
+        hamiltonian: Symmetric diabatic Hamiltonian W [hartree], float64, differentiable in the positions.
+        novelty: Fraction of the descriptors that lie more than one standard deviation beyond the
+            extremes of the training set; 0 for models that know no training set. Not differentiable.
+    """
+
+    hamiltonian: Float[Tensor, "traj basis basis"]
+    novelty: Float[Tensor, "traj"]
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A map from nuclear positions to a symmetric matrix, for one molecule with a fixed atom order.
+
+    Attributes:
+        name: Short name for files and reports.
+        coordinates: "cartesian" (last axis 3) or "generalised" (each coordinate is an atom with its own
+            mass, last axis 1).
+        laws: Which of rotation, reflection, translation and permutation leave the energies unchanged.
+        n_states: Number of adiabatic states, the lowest eigenvalues of W.
+        n_basis: Rows of W; the surplus eigenvalues are no physical states.
+        masses: Mass of each atom or coordinate [electron mass].
+        atomic_numbers: One number an atom, or None for generalised coordinates.
+        fixed_diabatic_basis: Whether diabatic populations have a meaning (analytic models: yes).
+        block_width: Trajectories evaluated at once; batches are padded to it, so that the numbers of a
+            trajectory do not depend on its batch.
+        shortest_distances: Shortest distance of each pair of atoms in the training set [bohr], or None.
+    """
+
+    name: str
+    coordinates: Coordinates
+    laws: frozenset[str]
+    n_states: int
+    n_basis: int
+    masses: Float[Tensor, "atom"]
+    atomic_numbers: tuple[int, ...] | None
+    fixed_diabatic_basis: bool
+    block_width: int
+    shortest_distances: Float[Tensor, "atom atom"] | None
+
+    def evaluate(self, positions: Float[Tensor, "traj atom x"]) -> Evaluation:
+        """Return W and the novelty at `positions` [bohr, or the model's own generalised coordinate]."""
+        ...

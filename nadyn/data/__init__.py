@@ -1,0 +1,1 @@
+"""From the output of quantum chemistry to datasets and batches."""

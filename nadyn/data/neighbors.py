@@ -1,0 +1,200 @@
+"""Who sees whom: neighbor lists of fixed width, sorted by element, for the encoders."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import vesin
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from nadyn.checks.errors import InputError
+
+# Up to here every atom sees every other one: cheaper than a list, and the same for all frames.
+LARGEST_DENSE_MOLECULE = 64
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """The neighbors of each atom in slots; slots are sorted by element, and padded ones are masked.
+
+    The dense list of an isolated molecule has no frame axis and holds for every frame. A slot of an element
+    belongs to that element for all atoms and frames, so that sums over one element are sums over one slice.
+    A masked slot points to another atom, never to the centre itself: its distance is not zero, so that
+    derivatives are finite before they are multiplied by the mask.
+
+    Attributes:
+        index: Atom in each slot; (atom slot) if static, otherwise (frame atom slot).
+        cell_offsets: Integer multiples of the cell vectors to add to the neighbor; None without a cell.
+        mask: False where a slot is padding.
+        element_slices: (atomic number, slots of that element), ascending, without gaps.
+    """
+
+    index: Int[Tensor, "*frame atom slot"]
+    cell_offsets: Int[Tensor, "*frame atom slot 3"] | None
+    mask: Bool[Tensor, "*frame atom slot"]
+    element_slices: tuple[tuple[int, slice], ...]
+
+    @property
+    def n_slots(self) -> int:
+        return self.index.shape[-1]
+
+    @property
+    def slot_species(self) -> Int[Tensor, "slot"]:
+        """Atomic number of each slot."""
+        species = torch.empty(self.n_slots, dtype=torch.int64, device=self.index.device)
+        for element, slots in self.element_slices:
+            species[slots] = element
+        return species
+
+    def vectors(
+        self, positions: Float[Tensor, "frame atom 3"], cell: Float[Tensor, "frame 3 3"] | None = None
+    ) -> Float[Tensor, "frame atom slot 3"]:
+        """Return r_ij = R_j + offset · cell - R_i for each slot [unit of `positions`], differentiable.
+
+        Args:
+            positions: Nuclear positions of the frames that the list was made for.
+            cell: Cell vectors as rows, in the unit of `positions`; needed if the list has offsets.
+        """
+        n_frames, n_atoms, _ = positions.shape
+        if self.index.ndim == 2:
+            # Selecting rows has a deterministic and quick backward pass, unlike general indexing.
+            neighbors = positions.index_select(1, self.index.reshape(-1)).reshape(n_frames, n_atoms, -1, 3)
+        else:
+            first = torch.arange(n_frames, device=positions.device)[:, None, None] * n_atoms
+            flat = positions.reshape(-1, 3).index_select(0, (self.index + first).reshape(-1))
+            neighbors = flat.reshape(n_frames, n_atoms, -1, 3)
+        vectors = neighbors - positions[:, :, None]
+        if self.cell_offsets is None:
+            return vectors
+        if cell is None:
+            raise InputError(
+                "`cell` must be given for periodic neighbors, but is None. Pass the frames' cells."
+            )
+        return vectors + torch.einsum("tnmc,tcx->tnmx", self.cell_offsets.to(cell.dtype), cell)
+
+
+def dense_neighbors(atomic_numbers: Int[Tensor, "atom"]) -> Neighbors:
+    """Return the list in which every atom sees every other atom; it holds for all frames of the molecule."""
+    numbers = atomic_numbers.cpu().numpy()
+    n_atoms = len(numbers)
+    centre, other = np.nonzero(~np.eye(n_atoms, dtype=bool))
+    frame = np.zeros_like(centre)
+    index, _, mask, slices = _in_slots(numbers, 1, frame, centre, other, None)
+    device = atomic_numbers.device
+    return Neighbors(
+        torch.from_numpy(index[0]).to(device), None, torch.from_numpy(mask[0]).to(device), slices
+    )
+
+
+def listed_neighbors(
+    atomic_numbers: Int[Tensor, "atom"],
+    positions: Float[Tensor, "frame atom 3"],
+    *,
+    cutoff: float,
+    cell: Float[Tensor, "frame 3 3"] | None = None,
+    pbc: tuple[bool, bool, bool] = (False, False, False),
+) -> Neighbors:
+    """Return the atoms and periodic images closer than `cutoff`, frame by frame.
+
+    Args:
+        atomic_numbers: One number an atom.
+        positions: Nuclear positions [bohr].
+        cutoff: Largest distance [bohr].
+        cell: Cell vectors as rows [bohr]; needed if any direction is periodic.
+        pbc: Which directions are periodic.
+
+    Raises:
+        InputError: A direction is periodic and there is no cell.
+    """
+    if any(pbc) and cell is None:
+        raise InputError("`cell` must be given when `pbc` is set, but is None. A molecule has no `pbc`.")
+    search = vesin.NeighborList(cutoff=cutoff, full_list=True, n_threads=1)
+    points = positions.detach().cpu().numpy().astype(np.float64)
+    boxes = np.zeros((len(points), 3, 3)) if cell is None else cell.detach().cpu().numpy().astype(np.float64)
+    frames, centres, others, offsets = [], [], [], []
+    for frame, (point, box) in enumerate(zip(points, boxes, strict=True)):
+        i, j, shift = search.compute(point, box, list(pbc), "ijS")
+        frames.append(np.full(len(i), frame))
+        centres.append(i.astype(np.int64))
+        others.append(j.astype(np.int64))
+        offsets.append(shift.reshape(-1, 3).astype(np.int64))
+    index, shifts, mask, slices = _in_slots(
+        atomic_numbers.cpu().numpy(),
+        len(points),
+        np.concatenate(frames),
+        np.concatenate(centres),
+        np.concatenate(others),
+        np.concatenate(offsets) if any(pbc) else None,
+        pbc=pbc,
+    )
+    device = positions.device
+    return Neighbors(
+        torch.from_numpy(index).to(device),
+        None if shifts is None else torch.from_numpy(shifts).to(device),
+        torch.from_numpy(mask).to(device),
+        slices,
+    )
+
+
+def find_neighbors(
+    atomic_numbers: Int[Tensor, "atom"],
+    positions: Float[Tensor, "frame atom 3"],
+    *,
+    cutoff: float,
+    cell: Float[Tensor, "frame 3 3"] | None = None,
+    pbc: tuple[bool, bool, bool] = (False, False, False),
+) -> Neighbors:
+    """Return the dense static list for isolated molecules of up to 64 atoms, otherwise one within the cutoff.
+
+    Arguments as in `listed_neighbors`. Encoders multiply by a cutoff function, so both give the same sums.
+    """
+    if not any(pbc) and len(atomic_numbers) <= LARGEST_DENSE_MOLECULE:
+        return dense_neighbors(atomic_numbers)
+    return listed_neighbors(atomic_numbers, positions, cutoff=cutoff, cell=cell, pbc=pbc)
+
+
+def _in_slots(
+    numbers: np.ndarray,
+    n_frames: int,
+    frame: np.ndarray,
+    centre: np.ndarray,
+    other: np.ndarray,
+    offsets: np.ndarray | None,
+    pbc: tuple[bool, bool, bool] = (False, False, False),
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, tuple[tuple[int, slice], ...]]:
+    """Sort pairs by (frame, centre, element, neighbor, offset) and write them into slots."""
+    n_atoms = len(numbers)
+    element = numbers[other]
+    keys = [other, element, centre, frame]
+    if offsets is not None:
+        keys = [*offsets.T[::-1], *keys]
+    order = np.lexsort(keys)
+    frame, centre, other, element = frame[order], centre[order], other[order], element[order]
+    row = frame * n_atoms + centre
+
+    slices: list[tuple[int, slice]] = []
+    n_slots = 0
+    slot = np.empty(len(row), dtype=np.int64)
+    for number in np.unique(element):
+        chosen = np.flatnonzero(element == number)
+        rows, count = np.unique(row[chosen], return_counts=True)
+        first = np.repeat(np.cumsum(count) - count, count)
+        slot[chosen] = n_slots + np.arange(len(chosen)) - first
+        width = int(count.max()) if len(rows) else 0
+        slices.append((int(number), slice(n_slots, n_slots + width)))
+        n_slots += width
+
+    # Padding looks at the next atom, or for a lone atom at its own image in a periodic direction.
+    padding = (np.arange(n_atoms, dtype=np.int64) + 1) % max(n_atoms, 1)
+    index = np.broadcast_to(padding[:, None], (n_frames, n_atoms, n_slots)).copy()
+    mask = np.zeros((n_frames, n_atoms, n_slots), dtype=bool)
+    index[frame, centre, slot] = other
+    mask[frame, centre, slot] = True
+    if offsets is None:
+        return index, None, mask, tuple(slices)
+    shifts = np.zeros((n_frames, n_atoms, n_slots, 3), dtype=np.int64)
+    if n_atoms == 1:
+        shifts[..., int(np.flatnonzero(pbc)[0])] = 1
+    shifts[frame, centre, slot] = offsets[order]
+    return index, shifts, mask, tuple(slices)

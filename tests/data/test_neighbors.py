@@ -1,0 +1,136 @@
+"""Neighbor lists against ASE's, and the promises of their layout."""
+
+import ase
+import ase.neighborlist
+import numpy as np
+import pytest
+import torch
+
+from nadyn.checks.errors import InputError
+from nadyn.data.neighbors import dense_neighbors, find_neighbors, listed_neighbors
+
+BUTENE = torch.tensor([6, 9, 1, 6, 6, 9, 9, 1, 6, 9, 9, 9])
+
+
+def found_pairs(neighbors, frame):
+    """Pairs of one frame as a sorted list of (centre, neighbor, offset)."""
+    pick = (lambda array: array) if neighbors.index.ndim == 2 else (lambda array: array[frame])
+    index, mask = pick(neighbors.index), pick(neighbors.mask)
+    offsets = torch.zeros(*index.shape, 3, dtype=torch.int64)
+    if neighbors.cell_offsets is not None:
+        offsets = pick(neighbors.cell_offsets)
+    return sorted((int(i), int(index[i, m]), *offsets[i, m].tolist()) for i, m in torch.nonzero(mask))
+
+
+def pairs_of_ase(positions, cutoff, cell=None, pbc=False):
+    atoms = ase.Atoms(numbers=np.ones(len(positions)), positions=positions, cell=cell, pbc=pbc)
+    i, j, shift = ase.neighborlist.neighbor_list("ijS", atoms, cutoff)
+    return sorted((int(a), int(b), *map(int, s)) for a, b, s in zip(i, j, shift, strict=True))
+
+
+def random_positions(n_frames, n_atoms, length, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return length * torch.rand(n_frames, n_atoms, 3, generator=generator, dtype=torch.float64)
+
+
+def test_a_small_molecule_sees_every_other_atom_once():
+    neighbors = dense_neighbors(BUTENE)
+    pairs = found_pairs(neighbors, 0)
+    assert pairs == sorted((i, j, 0, 0, 0) for i in range(12) for j in range(12) if i != j)
+    assert neighbors.index.shape == (12, 12)
+
+
+def test_slots_of_an_element_hold_that_element_for_every_centre():
+    neighbors = dense_neighbors(BUTENE)
+    assert [element for element, _ in neighbors.element_slices] == [1, 6, 9]
+    assert [s.stop - s.start for _, s in neighbors.element_slices] == [2, 4, 6]
+    species = BUTENE[neighbors.index]
+    wrong = (species != neighbors.slot_species) & neighbors.mask
+    assert not wrong.any()
+
+
+@pytest.mark.parametrize("numbers", [[1, 1, 1, 1, 1], [8, 1, 1], [2]])
+def test_slots_are_no_more_than_the_largest_number_of_neighbors(numbers):
+    neighbors = dense_neighbors(torch.tensor(numbers))
+    widths = {element: s.stop - s.start for element, s in neighbors.element_slices}
+    needed = {}
+    for i in range(len(numbers)):
+        for element in set(numbers):
+            n = sum(1 for j, z in enumerate(numbers) if j != i and z == element)
+            needed[element] = max(needed.get(element, 0), n)
+    assert widths == {element: n for element, n in needed.items() if n}
+
+
+@pytest.mark.parametrize(
+    ("cell", "pbc"),
+    [
+        (None, (False, False, False)),
+        ([[4.0, 0, 0], [1.0, 5.0, 0], [-0.5, 0.7, 6.0]], (True, True, True)),
+        ([[4.0, 0, 0], [1.0, 5.0, 0], [-0.5, 0.7, 6.0]], (True, False, True)),
+        ([[4.0, 0, 0], [0, 5.0, 0], [0, 0, 60.0]], (False, True, False)),
+    ],
+)
+def test_lists_within_a_cutoff_agree_with_ase(cell, pbc):
+    positions = random_positions(5, 7, 5.0)
+    cells = None if cell is None else torch.tensor(cell, dtype=torch.float64).expand(5, 3, 3)
+    numbers = torch.tensor([1, 6, 1, 8, 6, 1, 1])
+    neighbors = listed_neighbors(numbers, positions, cutoff=4.5, cell=cells, pbc=pbc)
+    for frame in range(5):
+        expected = pairs_of_ase(positions[frame].numpy(), 4.5, cell, pbc)
+        assert found_pairs(neighbors, frame) == expected
+    wrong = (numbers[neighbors.index] != neighbors.slot_species) & neighbors.mask
+    assert not wrong.any()
+
+
+def test_vectors_are_those_of_ase():
+    positions = random_positions(2, 5, 4.0, seed=3)
+    cell = torch.tensor([[4.0, 0, 0], [1.0, 5.0, 0], [-0.5, 0.7, 6.0]], dtype=torch.float64).expand(2, 3, 3)
+    pbc = (True, True, True)
+    neighbors = listed_neighbors(torch.tensor([1, 6, 1, 8, 6]), positions, cutoff=5.0, cell=cell, pbc=pbc)
+    distances = neighbors.vectors(positions, cell).norm(dim=-1)
+    for frame in range(2):
+        atoms = ase.Atoms(
+            numbers=np.ones(5), positions=positions[frame].numpy(), cell=cell[frame].numpy(), pbc=pbc
+        )
+        expected = np.sort(ase.neighborlist.neighbor_list("d", atoms, 5.0))
+        found = np.sort(distances[frame][neighbors.mask[frame]].numpy())
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_atoms", [12, 70])
+def test_masked_slots_have_a_distance_and_a_finite_gradient(n_atoms):
+    numbers = BUTENE[torch.arange(n_atoms) % 12]
+    positions = random_positions(4, n_atoms, 14.0).requires_grad_(True)
+    neighbors = find_neighbors(numbers, positions, cutoff=6.0)
+    assert not neighbors.mask.all()
+    distances = neighbors.vectors(positions).norm(dim=-1)
+    assert (distances > 0).all()
+    (distances * neighbors.mask).sum().backward()
+    assert torch.isfinite(positions.grad).all()
+
+
+def test_a_lone_atom_in_a_cell_sees_its_images_and_padding_is_never_itself():
+    cell = torch.stack([torch.eye(3, dtype=torch.float64) * 5.0, torch.eye(3, dtype=torch.float64) * 9.0])
+    positions = torch.zeros(2, 1, 3, dtype=torch.float64)
+    neighbors = listed_neighbors(
+        torch.tensor([10]), positions, cutoff=6.0, cell=cell, pbc=(False, True, True)
+    )
+    assert neighbors.mask.sum(dim=(1, 2)).tolist() == [4, 0]
+    assert (neighbors.vectors(positions, cell).norm(dim=-1) >= 5.0).all()
+
+
+def test_the_dense_list_and_the_cutoff_list_give_the_same_sums():
+    positions = random_positions(4, 12, 8.0)
+    totals = []
+    for neighbors in (dense_neighbors(BUTENE), listed_neighbors(BUTENE, positions, cutoff=5.0)):
+        distances = neighbors.vectors(positions).norm(dim=-1)
+        smooth = torch.where(distances < 5.0, (1 - (distances / 5.0) ** 2) ** 3, 0.0) * neighbors.mask
+        totals.append(torch.stack([smooth[..., s].sum(-1) for _, s in neighbors.element_slices]))
+    torch.testing.assert_close(*totals)
+
+
+def test_a_periodic_direction_needs_a_cell():
+    with pytest.raises(InputError, match="`cell` must be given"):
+        listed_neighbors(
+            torch.tensor([1]), torch.zeros(2, 1, 3, dtype=torch.float64), cutoff=2.0, pbc=(True, False, False)
+        )

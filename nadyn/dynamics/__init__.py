@@ -1,0 +1,1 @@
+"""Surfaces to trajectories: surface hopping, molecular dynamics, the runner."""

@@ -1,0 +1,52 @@
+"""Arithmetic whose result for a trajectory does not depend on the other trajectories of the batch.
+
+Single additions, products, divisions and square roots are correctly rounded, so any kernel gives the same
+bits. Everything else is not safe by itself: vectorised kernels of exp, log, sin and cos treat the last,
+incomplete vector by other code, kernels of sums choose their order by the shape, and fused forms
+(``addcmul``, ``alpha=``) round once or twice depending on the path. The two functions here are the ways out.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# Below the size from which torch splits an elementwise operation over threads, and a multiple of every vector length.
+_WIDTH = 4096
+_SMALL_WIDTH = 64
+
+
+def ordered_sum(terms: Float[Tensor, "traj *rest"]) -> Float[Tensor, "traj"]:
+    """Return the sum over all axes but the first, in an order fixed by their lengths alone.
+
+    The halves are added to each other until one term is left, so that only elementwise additions occur.
+    """
+    flat = terms.reshape(len(terms), -1)
+    while flat.shape[1] > 1:
+        half = flat.shape[1] // 2
+        added = flat[:, :half] + flat[:, half : 2 * half]
+        flat = torch.cat([added, flat[:, 2 * half :]], dim=1) if flat.shape[1] % 2 else added
+    return flat[:, 0]
+
+
+def elementwise(
+    function: Callable[[Tensor], Tensor], values: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """Apply a function of one number, such as `torch.exp`, with the same bits wherever the number stands.
+
+    The numbers are laid out in full blocks of a few fixed lengths, all of them whole vectors of any
+    processor, so that no number is treated by the code for incomplete vectors.
+    """
+    flat = values.reshape(-1)
+    if len(flat) == 0:
+        return values.clone()
+    parts = []
+    for start in range(0, len(flat), _WIDTH):
+        part = flat[start : start + _WIDTH]
+        missing = -len(part) % _SMALL_WIDTH
+        if missing:
+            part = torch.cat([part, part[-1:].expand(missing)])
+        parts.append(function(part.contiguous()))
+    result = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return result[: len(flat)].reshape(values.shape)

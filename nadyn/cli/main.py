@@ -1,0 +1,108 @@
+"""The program `nadyn`: finds the command, runs it, and turns errors into one line and an exit code."""
+
+import difflib
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import nadyn
+from nadyn.checks.errors import InputError, RunError
+
+# command -> module that holds a function of the same name
+COMMANDS = {
+    "demo": "nadyn.cli.demo",
+    "train": "nadyn.cli.train",
+    "evaluate": "nadyn.cli.evaluate",
+    "sample": "nadyn.cli.sample",
+    "run": "nadyn.cli.run",
+    "analyse": "nadyn.cli.analyse",
+    "report": "nadyn.cli.report",
+    "convert": "nadyn.cli.convert",
+    "info": "nadyn.cli.info",
+}
+
+EXIT_RUN_ERROR = 1
+EXIT_INPUT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+# Newer typer carries its own copy of click and older typer imports it; the classes of the one in use are
+# reached through the public name that both have.
+UsageError = typer.BadParameter.__mro__[1]
+ProgramError = typer.BadParameter.__mro__[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave the process.
+
+    Exit code 0: done. 1: the work could not be finished. 2: the input or the command line cannot be used.
+    130: interrupted from the keyboard.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Accepted anywhere on the line, because it is added after a failure, at the end.
+    debug = "--debug" in given
+    sys.exit(_run([argument for argument in given if argument != "--debug"], debug=debug))
+
+
+def build_app(commands: Sequence[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Return the typer application with the named commands, whose modules are imported here."""
+    app = typer.Typer(
+        name="nadyn", add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True
+    )
+    app.callback()(_program)
+    for name in commands:
+        module = importlib.import_module(COMMANDS[name])
+        app.command(name)(getattr(module, name))
+    return app
+
+
+def _program(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Non-adiabatic excited-state molecular dynamics with learned diabatic Hamiltonians."""
+    # Both options are handled before the commands are imported; they stand here for the help.
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
+    if arguments[:1] == ["--version"]:
+        print(f"nadyn {nadyn.__version__}")
+        return 0
+    try:
+        return _invoke(arguments)
+    except (UsageError, InputError) as error:
+        return _failure(error, EXIT_INPUT_ERROR, debug=debug)
+    except (ProgramError, RunError, OSError) as error:
+        return _failure(error, EXIT_RUN_ERROR, debug=debug)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return _failure(error, EXIT_INTERRUPTED, debug=debug)
+
+
+def _invoke(arguments: list[str]) -> int:
+    first = next(iter(arguments), "--help")
+    if first.startswith("-"):
+        commands = tuple(COMMANDS)
+    elif first in COMMANDS:
+        commands = (first,)
+    else:
+        raise InputError(_unknown_command(first))
+    program = typer.main.get_command(build_app(commands))
+    result = program.main(args=arguments or ["--help"], prog_name="nadyn", standalone_mode=False)
+    return result if isinstance(result, int) else 0
+
+
+def _unknown_command(name: str) -> str:
+    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+    advice = f"Did you mean `{near[0]}`?" if near else f"Known commands: {', '.join(COMMANDS)}."
+    return f"`{name}` is not a known command. {advice}"
+
+
+def _failure(error: BaseException, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error, file=sys.stderr)
+    message = error.format_message() if isinstance(error, ProgramError) else str(error) or "interrupted."
+    print("nadyn: " + " ".join(message.split()), file=sys.stderr)
+    return code

@@ -37,8 +37,8 @@ class Tully:
     def evaluate(self, positions: Float[Tensor, "traj atom x"]) -> Evaluation:
         """Return W [hartree] at positions [bohr] of shape (traj, 1, 1)."""
         x = positions[:, 0, 0]
-        upper, lower, coupling = _ELEMENTS[self.variant](x)
-        hamiltonian = torch.stack([lower, coupling, coupling, upper], dim=-1).reshape(-1, 2, 2)
+        first, second, coupling = _ELEMENTS[self.variant](x)
+        hamiltonian = torch.stack([first, coupling, coupling, second], dim=-1).reshape(-1, 2, 2)
         return Evaluation(hamiltonian, torch.zeros_like(x))
 
 
@@ -48,28 +48,33 @@ def tully(variant: int) -> Tully:
     Raises:
         InputError: `variant` is not 1, 2 or 3.
     """
-    if variant not in _ELEMENTS:
+    if type(variant) is not int or variant not in _ELEMENTS:
         raise InputError(f"`variant` of the Tully model must be 1, 2 or 3, but is {variant!r}.")
     return Tully(variant)
 
 
+# Each function returns the diabatic elements V11, V22 and V12 [hartree] at x [bohr].
+
+
 def _single_crossing(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    # A sign(x) (1 - exp(-B|x|)), A = 0.01, B = 1.6, written so that its derivative exists at 0.
-    lower = 0.01 * torch.sign(x) * -torch.expm1(-1.6 * torch.abs(x))
-    lower = torch.where(x == 0, 0.01 * 1.6 * x, lower)
-    return -lower, lower, 0.005 * torch.exp(-(x**2))
+    first = 0.01 * torch.where(x < 0, -1.0, 1.0) * -torch.expm1(-1.6 * _distance(x))
+    return first, -first, 0.005 * torch.exp(-(x**2))
 
 
 def _dual_crossing(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    upper = -0.1 * torch.exp(-0.28 * x**2) + 0.05
-    return upper, torch.zeros_like(x), 0.015 * torch.exp(-0.06 * x**2)
+    second = -0.1 * torch.exp(-0.28 * x**2) + 0.05
+    return torch.zeros_like(x), second, 0.015 * torch.exp(-0.06 * x**2)
 
 
 def _extended_coupling(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    decay = torch.exp(-0.9 * torch.abs(x))
-    coupling = torch.where(x < 0, 0.1 * decay, 0.1 * (2.0 - decay))
+    decay = torch.exp(-0.9 * _distance(x))
     constant = torch.full_like(x, 6e-4)
-    return -constant, constant, coupling
+    return constant, -constant, torch.where(x < 0, 0.1 * decay, 0.1 * (2.0 - decay))
+
+
+def _distance(x: Tensor) -> Tensor:
+    """|x| with derivative 1 at 0, where that of `torch.abs` is 0 and would leave the origin without force."""
+    return torch.where(x < 0, -x, x)
 
 
 _ELEMENTS = {1: _single_crossing, 2: _dual_crossing, 3: _extended_coupling}

@@ -1,0 +1,57 @@
+"""The analytic models by name, as a run file gives them: `model: {name: tully, variant: 1}`."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from nadyn.checks.errors import InputError
+from nadyn.models.analytic.tully import tully
+from nadyn.models.analytic.vibronic import pyrazine, read_vibronic_model
+from nadyn.models.model import Model
+
+
+@dataclass(frozen=True)
+class _Entry:
+    build: Callable[..., Model]
+    options: tuple[str, ...]
+
+
+ANALYTIC_MODELS = {
+    "tully": _Entry(tully, ("variant",)),
+    "pyrazine": _Entry(pyrazine, ("variant",)),
+    "vibronic": _Entry(read_vibronic_model, ("file",)),
+}
+
+
+def analytic_model(mapping: Mapping[str, object]) -> Model:
+    """Return the analytic model that a mapping names.
+
+    Args:
+        mapping: `name` and the options of that model: {name: tully, variant: 1}, {name: pyrazine,
+            variant: 4}, {name: vibronic, file: parameters.json}.
+
+    Raises:
+        InputError: The name is missing or unknown, or an option is missing, unknown or out of range.
+    """
+    known = ", ".join(sorted(ANALYTIC_MODELS))
+    if "name" not in mapping:
+        raise InputError(f"`model` must have a `name`, but has none. Known analytic models: {known}.")
+    name = mapping["name"]
+    entry = ANALYTIC_MODELS.get(name) if isinstance(name, str) else None
+    if entry is None:
+        near = difflib.get_close_matches(str(name), ANALYTIC_MODELS, n=1, cutoff=0.5)
+        advice = f"Did you mean {near[0]}? " if near else ""
+        raise InputError(
+            f"`name` of an analytic model must be a known one, but is {name!r}. {advice}Known: {known}."
+        )
+    options = {key: value for key, value in mapping.items() if key != "name"}
+    for key in options:
+        if key not in entry.options:
+            raise InputError(
+                f"options of model {name} must be known ones, but {key!r} is not. "
+                f"Known: {', '.join(entry.options)}."
+            )
+    for key in entry.options:
+        if key not in options:
+            raise InputError(f"`{key}` of model {name} must be given, but is missing.")
+    return entry.build(*(options[key] for key in entry.options))

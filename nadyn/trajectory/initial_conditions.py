@@ -1,0 +1,145 @@
+"""Initial conditions of a set of trajectories, and their HDF5 file."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from jaxtyping import Float, Int
+
+from nadyn.checks.errors import InputError
+from nadyn.checks.shapes import check_shape
+from nadyn.units import to_atomic_units
+
+FORMAT = "nadyn-initial"
+VERSION = 1
+
+# array -> (unit as written, dimension). Generalised coordinates are in the atomic units of their model.
+_UNITS = {
+    "positions": ("bohr", "length"),
+    "momenta": ("electron_mass*bohr/au_time", "momentum"),
+    "weight": ("1", "none"),
+    "masses": ("electron_mass", "mass"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class InitialConditions:
+    """Where trajectories start, in atomic units.
+
+    Attributes:
+        positions: Nuclear positions [bohr], or generalised coordinates (last axis of length 1).
+        momenta: Nuclear momenta [electron mass * bohr / au of time].
+        weight: Statistical weight of each trajectory.
+        masses: Mass of each atom or coordinate [electron mass].
+        atomic_numbers: One number an atom, or None for generalised coordinates.
+        state: Adiabatic state that every trajectory starts on, or None.
+        diabatic_state: Diabatic state that every trajectory starts in, or None.
+        origin: One sentence that says how these were made.
+        temperature_kelvin: Temperature of the sample, or None where it has none.
+    """
+
+    positions: Float[np.ndarray, "traj atom x"]
+    momenta: Float[np.ndarray, "traj atom x"]
+    weight: Float[np.ndarray, "traj"]
+    masses: Float[np.ndarray, "atom"]
+    atomic_numbers: Int[np.ndarray, "atom"] | None
+    state: int | None
+    diabatic_state: int | None
+    origin: str
+    temperature_kelvin: float | None
+
+
+def write_initial_conditions(path: str | Path, initial: InitialConditions) -> None:
+    """Write initial conditions to an HDF5 file; the file appears whole or not at all."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(
+            f"output {str(path)!r} must be in an existing folder, but {str(path.parent)!r} is none."
+        )
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        with h5py.File(temporary, "w") as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["version"] = VERSION
+            file.attrs["origin"] = initial.origin
+            for name in ("state", "diabatic_state", "temperature_kelvin"):
+                value = getattr(initial, name)
+                if value is not None:
+                    file.attrs[name] = value
+            for name, (unit, _) in _UNITS.items():
+                file.create_dataset(name, data=np.asarray(getattr(initial, name), dtype=np.float64))
+                file[name].attrs["unit"] = unit
+            if initial.atomic_numbers is not None:
+                file.create_dataset("atomic_numbers", data=np.asarray(initial.atomic_numbers, dtype=np.int64))
+                file["atomic_numbers"].attrs["unit"] = "1"
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def read_initial_conditions(path: str | Path) -> InitialConditions:
+    """Read initial conditions from an HDF5 file, converted to atomic units.
+
+    Raises:
+        InputError: The file is missing, damaged or of another kind, an array or its unit is missing,
+            a shape does not fit, or a number is not finite.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"initial conditions {str(path)!r} must be a file, but there is none. Check the path."
+        )
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file, str(path))
+    except OSError as error:
+        raise InputError(
+            f"initial conditions {str(path)!r} must be an HDF5 file, but cannot be read; it may be cut "
+            "short. Write it again with `nadyn sample`."
+        ) from error
+
+
+def _read(file: h5py.File, path: str) -> InitialConditions:
+    found = file.attrs.get("format")
+    if found != FORMAT or file.attrs.get("version") != VERSION:
+        raise InputError(
+            f"initial conditions {path!r} must have format {FORMAT} version {VERSION}, but are "
+            f"{found!r} version {file.attrs.get('version')}. Write them with `nadyn sample`."
+        )
+    arrays = {name: _read_array(file, path, name) for name in _UNITS}
+    n_traj, n_atoms = arrays["weight"].size, arrays["masses"].size
+    numbers = np.asarray(file["atomic_numbers"][()], dtype=np.int64) if "atomic_numbers" in file else None
+    last = 1 if numbers is None else 3
+    check_shape("positions", arrays["positions"].shape, (n_traj, n_atoms, last))
+    check_shape("momenta", arrays["momenta"].shape, (n_traj, n_atoms, last))
+    if numbers is not None:
+        check_shape("atomic_numbers", numbers.shape, (n_atoms,))
+    state, diabatic_state = file.attrs.get("state"), file.attrs.get("diabatic_state")
+    temperature = file.attrs.get("temperature_kelvin")
+    return InitialConditions(
+        **arrays,
+        atomic_numbers=numbers,
+        state=None if state is None else int(state),
+        diabatic_state=None if diabatic_state is None else int(diabatic_state),
+        origin=str(file.attrs.get("origin", "")),
+        temperature_kelvin=None if temperature is None else float(temperature),
+    )
+
+
+def _read_array(file: h5py.File, path: str, name: str) -> np.ndarray:
+    if name not in file or "unit" not in file[name].attrs:
+        raise InputError(
+            f"initial conditions {path!r} must hold `{name}` with a `unit` attribute, but do not."
+        )
+    factor = to_atomic_units(str(file[name].attrs["unit"]), _UNITS[name][1])
+    values = np.asarray(file[name][()], dtype=np.float64) * factor
+    if not np.all(np.isfinite(values)):
+        raise InputError(f"`{name}` of {path!r} must be finite, but holds NaN or infinity.")
+    return values

@@ -2,8 +2,8 @@
 
 import os
 
-for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 os.environ["MPLBACKEND"] = "agg"
 
 import jaxtyping
@@ -11,6 +11,19 @@ import jaxtyping
 # Before the first import of nadyn: only modules imported afterwards are checked.
 jaxtyping.install_import_hook("nadyn", "beartype.beartype")
 
+import pytest
 import torch
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def unchecked_annotations():
+    """Call nadyn as a user does, with annotations unchecked.
+
+    For tests of the sentences with which nadyn itself refuses a wrong shape or type, and for long runs of
+    small models, where checking costs more than the work.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

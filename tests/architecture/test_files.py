@@ -1,0 +1,88 @@
+"""What a linter cannot say about the files: how long, how named, what they must not hold."""
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "nadyn").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+LONGEST_FILE = 600
+TARGET_LENGTH = 300
+FILES_OVER_TARGET = 3
+SHAPELESS_NAMES = {"utils", "util", "common", "core", "misc", "helpers", "tools", "base"}
+CODE_FROM_A_FILE = {
+    "torch.load",
+    "pickle.load",
+    "pickle.loads",
+    "eval",
+    "exec",
+    "yaml.load",
+    "yaml.unsafe_load",
+}
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def test_no_file_is_longer_than_600_lines():
+    assert {_name(path): _lines(path) for path in SOURCES + TESTS if _lines(path) > LONGEST_FILE} == {}
+
+
+def test_few_files_are_longer_than_300_lines():
+    long = {_name(path): _lines(path) for path in SOURCES if _lines(path) > TARGET_LENGTH}
+    assert len(long) <= FILES_OVER_TARGET, long
+
+
+def test_every_file_is_named_after_what_it_does():
+    assert [_name(path) for path in SOURCES if {path.stem, path.parent.name} & SHAPELESS_NAMES] == []
+
+
+def test_every_test_file_has_a_name_of_its_own():
+    counts = Counter(path.name for path in TESTS if path.name != "conftest.py")
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_the_tests_have_no_init_files():
+    assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_a_source_file_holds_no_unfinished_work(path):
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"\b(?:TODO|FIXME|XXX|NotImplementedError)\b", text) == []
+    assert re.findall(r"except\s*:|except Exception", text) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_a_source_file_calls_nothing_that_runs_code_from_a_file(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = {_dotted(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert calls & CODE_FROM_A_FILE == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_a_source_file_begins_with_what_it_is_for(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.strip() == "" or ast.get_docstring(ast.parse(text))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_no_public_function_takes_arguments_without_a_name(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert [function.name for function in functions if function.args.kwarg is not None] == []

@@ -1,0 +1,97 @@
+"""Density moments: neighbour sums of spherical tensors, mixed into learned channels and contracted.
+
+The neighbour density of atom i is expanded as A_i,ekc = Σ_{j of element e} g_k(r_ij) f_c(r_ij) Y_c(r̂_ij) up to
+rank 3. For each element of the centre a learned matrix mixes (e, k) into a few channels per rank. Products
+of equal rank give two- and three-body invariants; v·T·v and tr T T T give four-body ones. The cost is
+linear in the number of neighbours: no loop over triples.
+
+Sources: A. V. Shapeev, Multiscale Model. Simul. 14, 1153 (2016); R. Drautz, Phys. Rev. B 99, 014104 (2019).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nadyn.models.angular import RANKS, rank_two_matrices, unit_harmonics
+from nadyn.models.environment import Environment
+from nadyn.models.features import Features
+from nadyn.models.radial import cutoff_function, exponential_basis, exponential_grid
+
+
+@dataclass(frozen=True)
+class MomentsSettings:
+    """Hyperparameters of `DensityMoments`; lengths in bohr."""
+
+    elements: tuple[int, ...]
+    cutoff: float
+    shortest: float
+    n_radial: int = 12
+    n_channels: int = 12
+    cutoff_function: str = "polynomial"
+
+
+class DensityMoments(nn.Module):
+    """Encoder with learned channels; build it from `MomentsSettings`."""
+
+    def __init__(self, settings: MomentsSettings):
+        super().__init__()
+        self.settings = settings
+        self.cutoff = settings.cutoff
+        n_elements, n_radial, n_channels = len(settings.elements), settings.n_radial, settings.n_channels
+        centres, self.inverse_width = exponential_grid(n_radial, settings.shortest, settings.cutoff)
+        self.register_buffer("centres", torch.tensor(centres, dtype=torch.float32))
+        self.register_buffer("matrices", rank_two_matrices().reshape(5, 9).to(torch.float32))
+        upper = torch.triu_indices(n_channels, n_channels)
+        self.register_buffer("pairs", upper[0] * n_channels + upper[1], persistent=False)
+        n_inputs = n_elements * n_radial
+        mixing = torch.randn(n_elements, 3, n_inputs, n_channels) / n_radial**0.5
+        self.mixing = nn.Parameter(mixing)
+        self.n_vectors = n_channels
+        self.n_invariants = n_inputs + 3 * upper.shape[1] + 2 * n_channels**2
+
+    def forward(self, environment: Environment) -> Features:
+        """Return invariants, and the mixed vectors and tensors."""
+        slots = self._slots(environment)
+        moments = self._moments(environment, slots)
+        invariants, vectors, tensors = [], [], []
+        for element, atoms in environment.atoms:
+            own = moments[atoms]
+            mixing = self.mixing[self.settings.elements.index(element)]
+            first, second, third = (own[:, :, RANKS[l]] @ mixing[l - 1] for l in (1, 2, 3))
+            invariants.append(self._contract(own[:, :, 0], first, second, third))
+            vectors.append(first.transpose(-1, -2))
+            tensors.append(second.transpose(-1, -2))
+        return Features(torch.cat(invariants), torch.cat(vectors), torch.cat(tensors))
+
+    def _slots(self, environment: Environment) -> dict[int, slice]:
+        return dict(environment.slots)
+
+    def _moments(self, environment: Environment, slots: dict[int, slice]) -> Float[Tensor, "atom traj 16 input"]:
+        distances = environment.distances
+        unit = environment.vectors / distances.unsqueeze(-1)
+        weight = cutoff_function(self.settings.cutoff_function, distances, self.cutoff)
+        harmonics = unit_harmonics(unit) * weight.unsqueeze(-1)
+        radial = exponential_basis(distances, self.centres, self.inverse_width, self.cutoff)
+        parts = []
+        for element in self.settings.elements:
+            if element in slots:
+                part = slots[element]
+                parts.append(harmonics[:, :, part].transpose(-1, -2) @ radial[:, :, part])
+            else:
+                parts.append(radial.new_zeros((*distances.shape[:2], 16, self.settings.n_radial)))
+        return torch.cat(parts, dim=-1)
+
+    def _contract(self, scalars: Tensor, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+        """Return the invariants; inputs are (atom, traj, component, channel)."""
+        grams = [(m.transpose(-1, -2) @ m).flatten(-2)[..., self.pairs] for m in (first, second, third)]
+        # Rank-2 sums as 3×3 matrices: (…, channel, 3, 3).
+        tensors = (second.transpose(-1, -2) @ self.matrices).unflatten(-1, (3, 3))
+        # (T_b v_a)·v_a for all a, b, and tr(T_a T_a T_b).
+        outer = (first.unsqueeze(-3) * first.unsqueeze(-2)).flatten(-3, -2)  # (…, 9, channel a)
+        squares = (tensors @ tensors).flatten(-2)  # (…, channel a, 9)
+        flat = tensors.flatten(-2).transpose(-1, -2)  # (…, 9, channel b)
+        vtv = outer.transpose(-1, -2) @ flat
+        ttt = squares @ flat
+        return torch.cat([scalars, *grams, vtv.flatten(-2), ttt.flatten(-2)], dim=-1)

@@ -1,0 +1,67 @@
+"""The atoms around each atom, laid out for dense arithmetic.
+
+Arrays are atom-first: (atom, traj, slot, …). Atoms and neighbour slots are sorted by element, so that
+everything that depends on an element is a contiguous slice and needs no gather.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+ElementSlices = tuple[tuple[int, slice], ...]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Vectors from each atom to its neighbours.
+
+    Attributes:
+        vectors: From atom to neighbour [bohr]; an empty slot holds a vector longer than the cutoff.
+        distances: Their lengths [bohr].
+        atoms: Element and slice of the atom axis, in order.
+        slots: Element and slice of the slot axis, in order.
+    """
+
+    vectors: Float[Tensor, "atom traj slot 3"]
+    distances: Float[Tensor, "atom traj slot"]
+    atoms: ElementSlices
+    slots: ElementSlices
+
+
+def element_slices(sorted_numbers: tuple[int, ...]) -> ElementSlices:
+    """Return (element, slice) for each run of equal numbers."""
+    result, start = [], 0
+    for stop in range(1, len(sorted_numbers) + 1):
+        if stop == len(sorted_numbers) or sorted_numbers[stop] != sorted_numbers[start]:
+            result.append((sorted_numbers[start], slice(start, stop)))
+            start = stop
+    return tuple(result)
+
+
+def all_pairs(
+    positions: Float[Tensor, "traj atom 3"], numbers: tuple[int, ...], cutoff: float, dtype: torch.dtype
+) -> Environment:
+    """Return the environment in which every other atom has a slot; for isolated, small molecules.
+
+    Differences are taken in the precision of `positions` and only then rounded to `dtype`. The slot of
+    an atom itself holds a constant vector beyond the cutoff, which adds nothing to any sum or gradient.
+
+    Args:
+        positions: Positions [bohr], atoms sorted by element.
+        numbers: Atomic numbers in the same order.
+        cutoff: Cutoff radius [bohr].
+        dtype: Precision of the result.
+    """
+    atom_first = positions.transpose(0, 1)
+    difference = atom_first.unsqueeze(0) - atom_first.unsqueeze(1)  # (i, j, traj, 3)
+    far = torch.zeros((len(numbers), len(numbers), 1, 3), dtype=dtype)
+    far[range(len(numbers)), range(len(numbers)), 0, 0] = 2.0 * cutoff
+    vectors = (difference.to(dtype) + far).transpose(1, 2)
+    slices = element_slices(numbers)
+    return Environment(vectors, _norm(vectors), slices, slices)
+
+
+def _norm(vectors: Tensor) -> Tensor:
+    return torch.sqrt((vectors * vectors).sum(-1))

@@ -91,6 +91,9 @@ def _invoke(arguments: list[str]) -> int:
         raise InputError(_unknown_command(first))
     program = typer.main.get_command(build_app(commands))
     result = program.main(args=arguments or ["--help"], prog_name="nadyn", standalone_mode=False)
+    if result == EXIT_INTERRUPTED:
+        # Typer has turned the interrupt into an exit code.
+        raise KeyboardInterrupt
     return result if isinstance(result, int) else 0
 
 

@@ -1,0 +1,60 @@
+"""Elements by symbol and number, and their masses."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+from nadyn.checks.errors import InputError
+from nadyn.structures.isotopes import ISOTOPES
+from nadyn.units import ELECTRON_MASS_PER_DALTON
+
+_NUMBER_BY_SYMBOL = {row[0]: number for number, row in enumerate(ISOTOPES, start=1)}
+
+
+def symbol(atomic_number: int) -> str:
+    """Return the symbol of an element.
+
+    Raises:
+        InputError: There is no such element in the table (1 to 96).
+    """
+    return _row(atomic_number)[0]
+
+
+def atomic_number(symbol: str) -> int:
+    """Return the atomic number of a symbol, whatever its case.
+
+    Raises:
+        InputError: The symbol is unknown.
+    """
+    number = _NUMBER_BY_SYMBOL.get(symbol.capitalize())
+    if number is None:
+        raise InputError(f"`symbol` must be an element from H to {ISOTOPES[-1][0]}, but is {symbol!r}.")
+    return number
+
+
+def masses(
+    atomic_numbers: Sequence[int] | Integer[np.ndarray, "atom"],
+    overrides: Mapping[str, float] | None = None,
+) -> Float[np.ndarray, "atom"]:
+    """Return the mass of each atom [electron mass]: that of the most abundant isotope, or an own one.
+
+    Args:
+        atomic_numbers: One number an atom.
+        overrides: Mass by element symbol [dalton], for instance {"H": 2.014} for full deuteration.
+
+    Raises:
+        InputError: An element is unknown, or a mass is not a positive number.
+    """
+    own = {atomic_number(name): mass for name, mass in (overrides or {}).items()}
+    for number, mass in own.items():
+        if not (np.isfinite(mass) and mass > 0):
+            raise InputError(f"mass of {symbol(number)} must be positive [dalton], but is {mass!r}.")
+    in_dalton = [own.get(int(number), _row(int(number))[2]) for number in atomic_numbers]
+    return np.array(in_dalton, dtype=np.float64) * ELECTRON_MASS_PER_DALTON
+
+
+def _row(number: int) -> tuple[str, int, float]:
+    if not 1 <= number <= len(ISOTOPES):
+        raise InputError(f"`atomic_numbers` must lie between 1 and {len(ISOTOPES)}, but one is {number}.")
+    return ISOTOPES[number - 1]

@@ -1,0 +1,97 @@
+"""Geometries: distances, and reading a start geometry from an .xyz file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from nadyn.checks.errors import InputError
+from nadyn.structures.elements import atomic_number, symbol
+from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
+
+# No chemistry happens below; an H2 molecule compressed by 10 eV is still longer.
+COINCIDENT_ATOMS_BOHR = 0.25 * BOHR_PER_ANGSTROM
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One geometry of a molecule.
+
+    Attributes:
+        atomic_numbers: One number an atom.
+        positions: Nuclear positions [bohr].
+    """
+
+    atomic_numbers: Int[np.ndarray, "atom"]
+    positions: Float[np.ndarray, "atom 3"]
+
+
+def pair_distances(positions: Float[np.ndarray, "... atom 3"]) -> Float[np.ndarray, "... pair"]:
+    """Return the distance of each pair i < j, in lexicographic order, in the unit of `positions`."""
+    first, second = np.triu_indices(positions.shape[-2], k=1)
+    return np.linalg.norm(positions[..., second, :] - positions[..., first, :], axis=-1)
+
+
+def formula(atomic_numbers: Int[np.ndarray, "atom"]) -> str:
+    """Return the chemical formula in Hill order: C, H, then the others by alphabet."""
+    symbols = [symbol(int(number)) for number in atomic_numbers]
+    names = sorted(set(symbols))
+    if "C" in names:
+        names.sort(key=lambda name: ({"C": 0, "H": 1}.get(name, 2), name))
+    counts = [(name, symbols.count(name)) for name in names]
+    return "".join(name + (str(count) if count > 1 else "") for name, count in counts)
+
+
+def read_xyz(path: str | Path) -> Structure:
+    """Read one geometry from a plain .xyz file: number of atoms, a comment, then `symbol x y z` in ångström.
+
+    Columns after the third coordinate are ignored; an atomic number may stand for the symbol.
+
+    Raises:
+        InputError: The file is missing, holds no or several geometries, ends early, has a line that cannot be
+            read, an unknown element, or two atoms in one place.
+    """
+    path = Path(path)
+    where = f"geometry {str(path)!r}"
+    if not path.is_file():
+        raise InputError(f"{where} must exist, but does not. Check the path.")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} must be a text file in .xyz format, but is not text.") from error
+    count = lines[0].strip() if lines else ""
+    if not count.isdecimal() or int(count) == 0:
+        raise InputError(f"{where} must begin with the number of atoms, but begins with {count[:40]!r}.")
+    n_atoms = int(count)
+    atoms = lines[2 : 2 + n_atoms]
+    if len(atoms) < n_atoms:
+        raise InputError(f"{where} must hold {n_atoms} atoms, but ends after {len(atoms)}.")
+    if any(line.strip() for line in lines[2 + n_atoms :]):
+        raise InputError(f"{where} must hold one geometry of {n_atoms} atoms, but goes on. Keep one.")
+    rows = [_read_atom(line, f"{where}, line {number}") for number, line in enumerate(atoms, start=3)]
+    positions = np.array([row[1] for row in rows]) * BOHR_PER_ANGSTROM
+    structure = Structure(np.array([row[0] for row in rows], dtype=np.int64), positions)
+    if n_atoms > 1 and pair_distances(positions).min() < COINCIDENT_ATOMS_BOHR:
+        pair = int(np.argmin(pair_distances(positions)))
+        first, second = (int(index[pair]) for index in np.triu_indices(n_atoms, k=1))
+        distance = pair_distances(positions)[pair] * ANGSTROM_PER_BOHR
+        raise InputError(
+            f"{where} must keep its atoms apart, but {first} and {second} are {distance:.3f} angstrom apart."
+        )
+    return structure
+
+
+def _read_atom(line: str, where: str) -> tuple[int, list[float]]:
+    fields = line.split()
+    try:
+        coordinates = [float(field) for field in fields[1:4]]
+    except ValueError:
+        coordinates = []
+    if len(coordinates) < 3 or not np.isfinite(coordinates).all():
+        raise InputError(f"{where} must read `symbol x y z`, but reads {line[:60]!r}.")
+    name = fields[0]
+    try:
+        return (atomic_number(symbol(int(name))) if name.isdecimal() else atomic_number(name)), coordinates
+    except InputError:
+        raise InputError(f"{where} must begin with an element, but {name!r} is none.") from None

@@ -11,7 +11,10 @@ DEGENERACY_WIDTH_HARTREE = 0.010 / 27.211386245981
 class _BoundedEigh(torch.autograd.Function):
     @staticmethod
     def forward(ctx, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        energies, eigenvectors = torch.linalg.eigh(matrix)
+        # LAPACK refuses a whole batch for one matrix that is not finite; its energies become NaN instead.
+        finite = torch.isfinite(matrix).all(-1).all(-1)
+        energies, eigenvectors = torch.linalg.eigh(torch.where(finite[:, None, None], matrix, 0.0))
+        energies = torch.where(finite[:, None], energies, torch.nan)
         ctx.save_for_backward(energies, eigenvectors)
         return energies, eigenvectors
 

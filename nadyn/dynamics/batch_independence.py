@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Below the size from which torch splits an elementwise operation over threads, and a multiple of every vector length.
+# Below the size from which torch splits an elementwise operation over threads, and whole vectors of any length.
 _WIDTH = 4096
 _SMALL_WIDTH = 64
 
@@ -50,3 +50,8 @@ def elementwise(
         parts.append(function(part.contiguous()))
     result = parts[0] if len(parts) == 1 else torch.cat(parts)
     return result[: len(flat)].reshape(values.shape)
+
+
+def electronic_width(n_basis: int) -> int:
+    """Return the number of trajectories in a block of small matrices: a power of 2, at least 64, 4096 elements."""
+    return 1 << max(6, (_WIDTH // n_basis**2).bit_length() - 1)

@@ -1,0 +1,147 @@
+"""Electronic coefficients over one time step, by local diabatisation."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from nadyn.dynamics.batch_independence import electronic_width
+from nadyn.electronic.surfaces import in_blocks
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """Coefficients after a step, and how they came about.
+
+    Attributes:
+        coefficients: c(t+dt), referring to the eigenvectors of the new geometry.
+        propagator: R in c(t+dt) = R c(t).
+        smallest_overlap: Smallest singular value of the overlap matrix S; 1 where the states of both
+            geometries span the same space, small where a state of the old geometry has left them.
+    """
+
+    coefficients: Complex[Tensor, "traj state"]
+    propagator: Complex[Tensor, "traj state state2"]
+    smallest_overlap: Float[Tensor, "traj"]
+
+
+def local_diabatisation(
+    coefficients: Complex[Tensor, "traj state"],
+    energies: Float[Tensor, "traj state"],
+    eigenvectors: Float[Tensor, "traj basis state"],
+    new_energies: Float[Tensor, "traj state"],
+    new_eigenvectors: Float[Tensor, "traj basis state"],
+    *,
+    dt: float,
+) -> Propagation:
+    """Return the coefficients after a time step.
+
+    S = U(t)^T U(t+dt), its nearest orthogonal matrix Q = S (S^T S)^(-1/2), and
+    c(t+dt) = Q^T exp[-i dt (E(t) + Q E(t+dt) Q^T) / 2] c(t).
+    Where W has as many rows as there are states this is exp[-i dt (W(t) + W(t+dt)) / 2] in the diabatic
+    basis: the signs of eigenvectors cancel and a narrow crossing cannot be missed.
+
+    Source: G. Granucci, M. Persico and A. Toniolo, J. Chem. Phys. 114, 10608 (2001).
+
+    Args:
+        coefficients: c(t).
+        energies: E(t) [hartree].
+        eigenvectors: U(t).
+        new_energies: E(t+dt) [hartree].
+        new_eigenvectors: U(t+dt).
+        dt: Time step [au].
+    """
+
+    def block(*rows: Tensor) -> tuple[Tensor, ...]:
+        return _propagate(*rows, dt=dt)
+
+    width = electronic_width(eigenvectors.shape[1])
+    c = torch.view_as_real(coefficients.resolve_conj())
+    c, propagator, smallest = in_blocks(
+        width, block, c[..., 0], c[..., 1], energies, eigenvectors, new_energies, new_eigenvectors
+    )
+    return Propagation(torch.view_as_complex(c), torch.view_as_complex(propagator), smallest)
+
+
+def in_sequence(first: Propagation, second: Propagation) -> Propagation:
+    """Return two successive propagations as one."""
+    n = first.coefficients.shape[1]
+    terms = [second.propagator[:, :, k, None] * first.propagator[:, None, k, :] for k in range(n)]
+    return Propagation(
+        second.coefficients,
+        sum(terms[1:], terms[0]),
+        torch.minimum(first.smallest_overlap, second.smallest_overlap),
+    )
+
+
+def _propagate(
+    real: Tensor,
+    imag: Tensor,
+    energies: Tensor,
+    eigenvectors: Tensor,
+    new_energies: Tensor,
+    new_eigenvectors: Tensor,
+    *,
+    dt: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    n_basis, n_states = eigenvectors.shape[1:]
+    overlap = _product(eigenvectors.mT, new_eigenvectors)
+    if n_basis == n_states:
+        # Both sets of eigenvectors are complete, so S is orthogonal already.
+        smallest = torch.ones_like(energies[:, 0])
+    else:
+        left, values, right = torch.linalg.svd(overlap)
+        overlap, smallest = _product(left, right), values[:, -1]
+    mean = 0.5 * (torch.diag_embed(energies) + _product(overlap * new_energies[:, None, :], overlap.mT))
+    # (E + S E' S^T)/2 is symmetric up to rounding; the exponentials below read both triangles.
+    mean = 0.5 * (mean + mean.mT)
+    cosine, sine = _exponential_of_two(mean, dt) if n_states == 2 else _exponential(mean, dt)
+    propagator_real, propagator_imag = _product(overlap.mT, cosine), -_product(overlap.mT, sine)
+    re, im = real[:, :, None], imag[:, :, None]
+    new_real = _product(propagator_real, re) - _product(propagator_imag, im)
+    new_imag = _product(propagator_real, im) + _product(propagator_imag, re)
+    return (
+        torch.cat([new_real, new_imag], dim=-1),
+        torch.stack([propagator_real, propagator_imag], dim=-1),
+        smallest,
+    )
+
+
+def _exponential_of_two(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
+    """Real and minus imaginary part of exp(-i dt M) for symmetric 2x2 matrices, in closed form.
+
+    With M = m + D, D traceless and D^2 = w^2: exp(-i dt M) = exp(-i m dt) [cos(w dt) - i D sin(w dt)/w].
+    """
+    m = 0.5 * (matrix[:, 0, 0] + matrix[:, 1, 1])
+    half_gap = 0.5 * (matrix[:, 0, 0] - matrix[:, 1, 1])
+    off = matrix[:, 0, 1]
+    w = torch.sqrt(half_gap * half_gap + off * off)
+    cos_m, sin_m = torch.cos(m * dt), torch.sin(m * dt)
+    cos_w = torch.cos(w * dt)
+    sin_w = torch.sin(w * dt)
+    # sin(w dt)/w tends to dt where both surfaces and their coupling vanish.
+    ratio = torch.where(w > 0, sin_w / torch.where(w > 0, w, 1.0), dt)
+    z, x = half_gap * ratio, off * ratio
+    cross_c, cross_s = -sin_m * x, cos_m * x
+    cosine = torch.stack([cos_m * cos_w - sin_m * z, cross_c, cross_c, cos_m * cos_w + sin_m * z], dim=-1)
+    sine = torch.stack([sin_m * cos_w + cos_m * z, cross_s, cross_s, sin_m * cos_w - cos_m * z], dim=-1)
+    return cosine.reshape(-1, 2, 2), sine.reshape(-1, 2, 2)
+
+
+def _exponential(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
+    """Real and minus imaginary part of exp(-i dt M) for symmetric matrices."""
+    values, vectors = torch.linalg.eigh(matrix)
+    angle = values * dt
+    return (
+        _product(vectors * torch.cos(angle)[:, None, :], vectors.mT),
+        _product(vectors * torch.sin(angle)[:, None, :], vectors.mT),
+    )
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """Product of small matrices, term by term: a library may order the sums by the place in the batch."""
+    result = left[:, :, 0, None] * right[:, None, 0, :]
+    for k in range(1, left.shape[2]):
+        result = result + left[:, :, k, None] * right[:, None, k, :]
+    return result

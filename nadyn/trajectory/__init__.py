@@ -1,1 +1,8 @@
-"""What a run writes and reads: initial conditions, trajectories, digests. NumPy and HDF5 only."""
+"""The trajectory file: written crash-safe, read while it grows, compared by digest."""
+
+from nadyn.trajectory.digest import digest
+from nadyn.trajectory.layout import RunHeader
+from nadyn.trajectory.reader import Run, open_run
+from nadyn.trajectory.writer import TrajectoryWriter
+
+__all__ = ["Run", "RunHeader", "TrajectoryWriter", "digest", "open_run"]

@@ -1,0 +1,205 @@
+"""The reader of a trajectory file, finished or not: only what a checkpoint has committed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from nadyn.checks.errors import InputError
+from nadyn.trajectory import checkpoint as slots
+from nadyn.trajectory.layout import FORMAT, FRAME_CHECKSUMS, HOP_COLUMNS, STATUS_RUNNING, TIMINGS, VERSION
+from nadyn.trajectory.raw_file import Place, RawFile, open_hdf5
+
+_FRAME_ARRAYS = (
+    "positions",
+    "momenta",
+    "energies",
+    "kinetic_energy",
+    "total_energy_error",
+    "coefficients",
+    "active_state",
+    "diabatic_populations",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as its newest checkpoint committed it.
+
+    Arrays with a frame axis are read from the disk when they are sliced.
+
+    Attributes:
+        path: The file.
+        attributes: All attributes; JSON ones are parsed.
+        config: The validated run file.
+        step: Step of the newest checkpoint.
+        committed_frames: Number of frames that count.
+        time_fs: Of each frame [fs].
+        positions: [bohr].
+        momenta: [electron mass bohr / au of time].
+        energies: Adiabatic energies [hartree].
+        kinetic_energy: [hartree].
+        total_energy_error: Conserved quantity minus its value at the start [hartree].
+        coefficients: Electronic coefficients, the last axis real and imaginary part.
+        active_state: 0 is the lowest.
+        diabatic_populations: None where the diabatic basis is not fixed.
+        masses: [electron mass].
+        atomic_numbers: None for generalised coordinates.
+        weight: Statistical weight of each trajectory.
+        status: Code of each trajectory, named in `status_names`.
+        last_step: Last step with valid data.
+        energy_error_max: Largest absolute `total_energy_error` over all steps [hartree].
+        hops: Columns of the hop table.
+        status_names: Meaning of `status`.
+        status_advice: What to do about a status.
+        timings: The time spent; empty while the run is under way.
+    """
+
+    path: Path
+    attributes: Mapping[str, object]
+    config: Mapping[str, object]
+    step: int
+    committed_frames: int
+    time_fs: Float[np.ndarray, "frame"]
+    positions: Float[np.ndarray, "frame traj atom x"]
+    momenta: Float[np.ndarray, "frame traj atom x"]
+    energies: Float[np.ndarray, "frame traj state"]
+    kinetic_energy: Float[np.ndarray, "frame traj"]
+    total_energy_error: Float[np.ndarray, "frame traj"]
+    coefficients: Float[np.ndarray, "frame traj state 2"]
+    active_state: Int[np.ndarray, "frame traj"]
+    diabatic_populations: Float[np.ndarray, "frame traj basis"] | None
+    masses: Float[np.ndarray, "atom"]
+    atomic_numbers: Int[np.ndarray, "atom"] | None
+    weight: Float[np.ndarray, "traj"]
+    status: Int[np.ndarray, "traj"]
+    last_step: Int[np.ndarray, "traj"]
+    energy_error_max: Float[np.ndarray, "traj"]
+    hops: Mapping[str, np.ndarray]
+    status_names: Mapping[int, str]
+    status_advice: Mapping[int, str]
+    timings: Mapping[str, object]
+
+    @property
+    def n_trajectories(self) -> int:
+        """Number of trajectories."""
+        return len(self.weight)
+
+    @property
+    def n_states(self) -> int:
+        """Number of adiabatic states."""
+        return self.energies.shape[2]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no trajectory is still running."""
+        return not bool(np.any(self.status == STATUS_RUNNING))
+
+    def alive(self) -> Bool[np.ndarray, "frame traj"]:
+        """Return which frames of which trajectories are valid: up to the last valid step of each."""
+        steps = np.arange(self.committed_frames) * int(self.attributes["write_every"])
+        return steps[:, None] <= self.last_step[None, :]
+
+    def damaged_frames(self) -> list[int]:
+        """Return committed frames whose bytes no longer have their checksum. Reads the whole file."""
+        source = RawFile(self.path, writable=False)
+        try:
+            return damaged_frames(source, self.committed_frames)
+        finally:
+            source.close()
+
+
+def open_run(path: str | Path) -> Run:
+    """Return a run, finished or not; the file may be written by another process at the same time.
+
+    Raises:
+        InputError: The file is missing, no trajectory file, or damaged.
+    """
+    path = Path(path)
+    attributes = check_format(path)
+    source = RawFile(path, writable=False)
+    try:
+        # A slot may be overwritten while it is read; then the other one is valid, or this one a moment later.
+        newest = next((found[0] for found in (slots.newest_first(source) for _ in range(3)) if found), None)
+        if newest is None:
+            raise InputError(
+                f"file {str(path)!r} must have a sound checkpoint, but none agrees with its checksum: the "
+                "file was damaged after it was written. Try another copy of it."
+            )
+        n = newest.committed_frames
+        frames = {
+            name: _map(path, source.places[name])[:n] if name in source.places else None
+            for name in _FRAME_ARRAYS
+        }
+        names = json.loads(str(attributes["status_names"]))
+        advice = json.loads(str(attributes["status_advice"]))
+        return Run(
+            path=path,
+            attributes={**attributes, "warnings": json.loads(str(attributes["warnings"]))},
+            config=json.loads(str(attributes["config"])),
+            step=newest.step,
+            committed_frames=n,
+            time_fs=source.read_all("time")[:n],
+            masses=source.read_all("masses"),
+            atomic_numbers=source.read_all("atomic_numbers") if "atomic_numbers" in source.places else None,
+            weight=source.read_all("weight"),
+            status=newest.state["status"],
+            last_step=np.minimum(newest.state["last_step"], newest.step),
+            energy_error_max=newest.state["energy_error_max"],
+            hops={name: source.read_rows(f"hops/{name}", 0, newest.committed_hops) for name in HOP_COLUMNS},
+            status_names={int(code): text for code, text in names.items()},
+            status_advice={int(code): text for code, text in advice.items()},
+            timings=json.loads(source.read_all(TIMINGS)[()]),
+            **frames,
+        )
+    finally:
+        source.close()
+
+
+def check_format(path: Path) -> dict[str, object]:
+    """Return the attributes of a trajectory file.
+
+    Raises:
+        InputError: The file is missing, not HDF5, of another format or of a newer version.
+    """
+    with open_hdf5(path) as file:
+        attributes = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in file.attrs.items()
+        }
+    if attributes.get("format") != FORMAT:
+        raise InputError(
+            f"file {str(path)!r} must be a trajectory file, but its format is "
+            f"{attributes.get('format', 'unknown')!r}. Try the `output` of `nadyn run`."
+        )
+    if attributes["version"] != VERSION:
+        raise InputError(
+            f"file {str(path)!r} must have version {VERSION}, but has {attributes['version']}. "
+            "Try the nadyn that wrote it, or a newer one."
+        )
+    return attributes
+
+
+def frame_names(places: Mapping[str, Place]) -> list[str]:
+    """Return the datasets of a file with one row a frame, in the order of their checksum."""
+    return [name for name in _FRAME_ARRAYS if name in places]
+
+
+def damaged_frames(source: RawFile, n_frames: int) -> list[int]:
+    """Return those of the first frames whose bytes do not have the checksum that was stored with them."""
+    names = frame_names(source.places)
+    damaged = []
+    for frame in range(n_frames):
+        checksum = slots.frame_checksum(source.read_rows(name, frame, frame + 1) for name in names)
+        if checksum != source.read_rows(FRAME_CHECKSUMS, frame, frame + 1).tobytes():
+            damaged.append(frame)
+    return damaged
+
+
+def _map(path: Path, place: Place) -> np.ndarray:
+    if 0 in place.shape:
+        return np.empty(place.shape, place.dtype)
+    return np.memmap(path, dtype=place.dtype, mode="r", offset=place.offset, shape=place.shape)

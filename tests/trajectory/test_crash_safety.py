@@ -1,0 +1,166 @@
+"""A killed writer leaves a file that opens, holds only sound frames, and resumes to the same digest."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import toy_run
+
+from nadyn.trajectory import TrajectoryWriter, digest, open_run
+from nadyn.trajectory.raw_file import RawFile
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the writer may catch it and tidy up."""
+
+
+def run_until_write(monkeypatch, path: Path, *, n_writes: int, n_steps: int, hop_copies: int = 1) -> bool:
+    """Run until the n-th write, of which only half arrives; return whether the run was cut."""
+    count = 0
+    original = RawFile._write
+    opened = []
+    original_init = RawFile.__init__
+
+    def write(self, offset, data):
+        nonlocal count
+        count += 1
+        if count == n_writes:
+            original(self, offset, bytes(data)[: len(data) // 2])
+            raise Killed
+        original(self, offset, data)
+
+    def init(self, *args, **options):
+        original_init(self, *args, **options)
+        opened.append(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RawFile, "_write", write)
+        patch.setattr(RawFile, "__init__", init)
+        try:
+            toy_run.run(path, n_steps=n_steps, resume=False, hop_copies=hop_copies)
+        except Killed:
+            for file in opened:
+                file.close()  # the kernel does this for a killed process
+            return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("undisturbed") / "run.h5"
+    toy_run.run(path, n_steps=12, resume=False)
+    return path
+
+
+def test_a_kill_in_the_middle_of_any_write_resumes_to_the_same_digest(
+    tmp_path, monkeypatch, undisturbed, unchecked_annotations
+):
+    expected = digest(undisturbed)
+    cut_somewhere = 0
+    n_writes, cut = 1, True
+    while cut:
+        path = tmp_path / f"{n_writes}.h5"
+        cut = run_until_write(monkeypatch, path, n_writes=n_writes, n_steps=12)
+        if path.exists():
+            found = open_run(path)
+            assert found.damaged_frames() == []
+            assert np.array_equal(found.positions, open_run(undisturbed).positions[: found.committed_frames])
+            cut_somewhere += bool(toy_run.run(path, n_steps=12, resume=True))
+            assert digest(path) == expected
+            path.unlink()
+        else:
+            # Killed before the file took its place: nothing is there, and a new start works.
+            assert n_writes < 12
+        n_writes += 3 if n_writes > 20 else 1
+    assert n_writes > 150
+    assert cut_somewhere > 15
+
+
+def test_a_kill_while_the_hop_table_grows_resumes_to_the_same_digest(
+    tmp_path, monkeypatch, unchecked_annotations
+):
+    whole = tmp_path / "whole.h5"
+    toy_run.run(whole, n_steps=20, resume=False, hop_copies=40)
+    assert h5py.File(whole, "r")["hops/step"].shape[0] > 1024
+    expected = digest(whole)
+    for n_writes in range(140, 460, 16):
+        path = tmp_path / f"{n_writes}.h5"
+        assert run_until_write(monkeypatch, path, n_writes=n_writes, n_steps=20, hop_copies=40)
+        toy_run.run(path, n_steps=20, resume=True, hop_copies=40)
+        assert digest(path) == expected
+        path.unlink()
+
+
+def kill_at_random_moment(path: Path, *, seed: int, n_steps: int) -> None:
+    program = [sys.executable, str(Path(toy_run.__file__)), str(path), str(n_steps)]
+    child = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(random.Random(seed).uniform(0.0, 1.0) * n_steps * 0.0004)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+
+
+@pytest.mark.parametrize("seed", [0, 1, *[pytest.param(n, marks=pytest.mark.slow) for n in range(2, 40)]])
+def test_sigkill_at_a_random_moment_resumes_to_the_same_digest(tmp_path, seed, unchecked_annotations):
+    n_steps = 1500
+    whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
+    toy_run.run(whole, n_steps=n_steps, resume=False)
+    kill_at_random_moment(killed, seed=seed, n_steps=n_steps)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("HDF5_USE_FILE_LOCKING", raising=False)
+        if killed.exists():
+            h5py.File(killed, "r").close()  # any HDF5 program opens it, with no clearing of flags
+            found = open_run(killed)
+            assert found.damaged_frames() == []
+            toy_run.run(killed, n_steps=n_steps, resume=True)
+        else:
+            toy_run.run(killed, n_steps=n_steps, resume=False)
+    assert digest(killed) == digest(whole)
+    assert not list(tmp_path.glob(".*partial"))
+
+
+def test_a_second_writer_of_the_same_file_is_refused(tmp_path):
+    path = tmp_path / "run.h5"
+    writer = TrajectoryWriter.create(path, toy_run.header(20), toy_run.start())
+    with pytest.raises(ValueError, match="must have one writer, but another run is writing it now"):
+        TrajectoryWriter.resume(path)
+    with pytest.raises(ValueError, match="must have one writer"):
+        TrajectoryWriter.create(path, toy_run.header(20), toy_run.start(), overwrite=True)
+    writer.close()
+    TrajectoryWriter.resume(path)[0].close()
+
+
+def test_damage_to_the_newest_checkpoint_falls_back_to_the_one_before(tmp_path):
+    path = tmp_path / "run.h5"
+    state = toy_run.start()
+    writer = TrajectoryWriter.create(path, toy_run.header(20), state)
+    for number in range(1, 5):
+        writer.write_frame(number - 1, toy_run.frame(state))
+        state = toy_run.step(state, number, 20)
+        writer.checkpoint(number, state)
+    writer._file.close()
+    newest = RawFile(path)
+    newest.write_rows("momenta", 3, newest.read_rows("momenta", 3, 4) + 1e-9)
+    newest.close()
+    assert open_run(path).damaged_frames() == [3]
+    writer, state, notices = TrajectoryWriter.resume(path)
+    assert writer.step == 3
+    assert notices[0] == "The newest checkpoint is damaged; going on from the one before, step 3."
+    assert np.isnan(h5py.File(path, "r", locking=False)["momenta"][3]).all()
+
+
+def test_damage_to_committed_frames_is_refused_in_one_sentence(tmp_path, undisturbed):
+    path = tmp_path / "run.h5"
+    path.write_bytes(undisturbed.read_bytes())
+    file = RawFile(path)
+    file.write_rows("energies", 2, file.read_rows("energies", 2, 3) + 1e-12)
+    file.close()
+    with pytest.raises(ValueError, match="none agrees with its checksum"):
+        TrajectoryWriter.resume(path)

@@ -10,3 +10,7 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """Work that could not be finished although the input was fine; exit code 1."""
+
+
+class InputWarning(UserWarning):
+    """Input that can be used but looks wrong. The message is one sentence."""

@@ -1,0 +1,95 @@
+"""The arrays of a dataset: what they measure, their axes, what may be missing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nadyn.checks.errors import InputError
+from nadyn.checks.shapes import check_shape
+
+
+@dataclass(frozen=True)
+class ArrayKind:
+    """One array of a group.
+
+    Attributes:
+        dimension: What it measures, as in `nadyn.units.to_atomic_units`.
+        axes: Lengths, or names of lengths.
+        atomic_unit: The unit it is written in.
+        example: A unit to propose where none is given.
+        label_axes: How many leading axes count labels. A label is there as a whole or NaN as a whole; with 0
+            every number must be there.
+    """
+
+    dimension: str
+    axes: tuple[str | int, ...]
+    atomic_unit: str
+    example: str
+    label_axes: int
+
+
+ARRAYS = {
+    "positions": ArrayKind("length", ("n_frames", "n_atoms", 3), "bohr", "angstrom", 0),
+    "energies": ArrayKind("energy", ("n_frames", "n_states"), "hartree", "eV", 0),
+    "forces": ArrayKind("force", ("n_frames", "n_states", "n_atoms", 3), "hartree/bohr", "eV/angstrom", 2),
+    "interstate_couplings": ArrayKind(
+        "force", ("n_frames", "n_pairs", "n_atoms", 3), "hartree/bohr", "eV/angstrom", 2
+    ),
+    "dipoles": ArrayKind("dipole", ("n_frames", "n_states", "n_states", 3), "e*bohr", "debye", 3),
+    "spin_orbit": ArrayKind(
+        "energy", ("n_frames", "n_spin_states", "n_spin_states", 2), "hartree", "cm-1", 3
+    ),
+    "cell": ArrayKind("length", ("n_frames", 3, 3), "bohr", "angstrom", 0),
+    "stress": ArrayKind("stress", ("n_frames", "n_states", 3, 3), "hartree/bohr^3", "eV/angstrom^3", 2),
+}
+
+LABELS = tuple(name for name, kind in ARRAYS.items() if kind.label_axes)
+
+
+def check_array(name: str, array: np.ndarray, lengths: dict[str, int]) -> None:
+    """Refuse an array with the wrong shape, with infinite or with half-missing values.
+
+    Args:
+        name: One of `ARRAYS`.
+        array: Its values.
+        lengths: What the named axes measure, as far as it is known.
+
+    Raises:
+        InputError: One sentence.
+    """
+    kind = ARRAYS[name]
+    hint = ""
+    if array.ndim == len(kind.axes) - 1:
+        if name in ("forces", "stress"):
+            hint = f"Ground-state data needs a state axis: use {name}[:, None]."
+        elif name == "energies":
+            hint = "Ground-state data needs a state axis: use energies[:, None]."
+        elif name == "interstate_couplings":
+            hint = "Two states have one pair, which needs an axis: use interstate_couplings[:, None]."
+        elif "n_frames" in kind.axes:
+            hint = f"A single frame needs a frame axis: use {name}[None]."
+    symbolic = tuple(axis if isinstance(axis, str) else int(axis) for axis in kind.axes)
+    check_shape(name, array.shape, symbolic, hint)
+    wanted = tuple(lengths.get(axis, axis) if isinstance(axis, str) else axis for axis in kind.axes)
+    meaning = ", ".join(str(axis) for axis in kind.axes)
+    check_shape(name, array.shape, wanted, f"The axes are ({meaning}).")
+    _check_values(name, array, kind.label_axes)
+
+
+def _check_values(name: str, array: np.ndarray, label_axes: int) -> None:
+    bad = ~np.isfinite(array) if label_axes == 0 else np.isinf(array)
+    if bad.any():
+        place = np.argwhere(bad)[0]
+        value = array[tuple(place)]
+        axes = ", ".join(f"{axis} {index}" for axis, index in zip(("frame", "entry"), place, strict=False))
+        raise InputError(f"`{name}` must be finite, but {axes} holds {value}. Remove that frame.")
+    if label_axes == 0:
+        return
+    missing = np.isnan(array).reshape(*array.shape[:label_axes], -1)
+    torn = missing.any(axis=-1) & ~missing.all(axis=-1)
+    if torn.any():
+        frame = int(np.argwhere(torn)[0][0])
+        raise InputError(
+            f"`{name}` must be complete or NaN as a whole, but frame {frame} is NaN in part. "
+            "Set all of that label to NaN where it is not known."
+        )

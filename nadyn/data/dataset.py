@@ -1,0 +1,121 @@
+"""What a dataset is: groups of frames of one molecule each, in atomic units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from nadyn.checks.errors import InputError
+from nadyn.data.arrays import ARRAYS
+
+
+@dataclass(frozen=True)
+class Group:
+    """Frames of one molecule with a fixed order of atoms, in atomic units.
+
+    Labels that a frame lacks are NaN; labels that no frame has are None. Build one with
+    `nadyn.data.group_from_arrays`, which checks everything.
+
+    Attributes:
+        name: Name of the molecule; groups of one name are joined.
+        atomic_numbers: One number an atom.
+        positions: Nuclear positions [bohr].
+        energies: Adiabatic energies [hartree], ordered by multiplicity, then by energy.
+        forces: -∂E_k/∂R [hartree/bohr].
+        interstate_couplings: h_kl = ⟨k|∇W|l⟩ [hartree/bohr] for the pairs k < l in lexicographic order.
+        dipoles: ⟨k|μ|l⟩ [e bohr]: permanent on the diagonal, transition dipoles beside it.
+        spin_orbit: Spin-orbit Hamiltonian [hartree] over all components, real and imaginary part last.
+        cell: Cell vectors as rows [bohr].
+        pbc: Which directions are periodic.
+        stress: Stress [hartree/bohr³], ASE's sign.
+        charge: Total charge [e].
+        multiplicities: 2S + 1 of each state.
+        theory: Level of theory of the labels.
+        source: Where the data are from.
+        licence: Licence of the data.
+        note: Anything else that a reader should know.
+    """
+
+    name: str
+    atomic_numbers: Int[np.ndarray, "atom"]
+    positions: Float[np.ndarray, "frame atom 3"]
+    energies: Float[np.ndarray, "frame state"]
+    forces: Float[np.ndarray, "frame state atom 3"] | None = None
+    interstate_couplings: Float[np.ndarray, "frame pair atom 3"] | None = None
+    dipoles: Float[np.ndarray, "frame state state 3"] | None = None
+    spin_orbit: Float[np.ndarray, "frame spin_state spin_state 2"] | None = None
+    cell: Float[np.ndarray, "frame 3 3"] | None = None
+    pbc: Bool[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=bool))
+    stress: Float[np.ndarray, "frame state 3 3"] | None = None
+    charge: int = 0
+    multiplicities: tuple[int, ...] = (1,)
+    theory: str = ""
+    source: str = ""
+    licence: str = ""
+    note: str = ""
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.positions)
+
+    @property
+    def n_atoms(self) -> int:
+        return len(self.atomic_numbers)
+
+    @property
+    def n_states(self) -> int:
+        return self.energies.shape[1]
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of states k < l, in the order of `interstate_couplings`."""
+        return state_pairs(self.n_states)
+
+    def select(self, frames: Sequence[int] | Int[np.ndarray, "chosen"]) -> "Group":
+        """Return the group with these frames only, in this order."""
+        chosen = np.asarray(frames, dtype=np.int64)
+        return replace(self, **{name: array[chosen] for name, array in self.frame_arrays().items()})
+
+    def frame_arrays(self) -> dict[str, np.ndarray]:
+        """Return all arrays whose first axis counts frames, without those that are None."""
+        return {name: array for name in ARRAYS if (array := getattr(self, name)) is not None}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Groups of frames, one a molecule, each with its own name."""
+
+    groups: tuple[Group, ...]
+
+    def __post_init__(self) -> None:
+        names = [group.name for group in self.groups]
+        if not names:
+            raise InputError("a dataset must hold a group, but holds none.")
+        if len(set(names)) < len(names):
+            double = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"groups must have different names, but {double!r} occurs twice. Join them.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(group.name for group in self.groups)
+
+    @property
+    def n_frames(self) -> int:
+        return sum(group.n_frames for group in self.groups)
+
+    def group(self, name: str) -> Group:
+        """Return the group of that name.
+
+        Raises:
+            InputError: There is none.
+        """
+        for group in self.groups:
+            if group.name == name:
+                return group
+        raise InputError(f"`name` must be one of {', '.join(self.names)}, but is {name!r}.")
+
+
+def state_pairs(n_states: int) -> tuple[tuple[int, int], ...]:
+    """Return the pairs k < l in lexicographic order."""
+    return tuple((k, l) for k in range(n_states) for l in range(k + 1, n_states))

@@ -1,0 +1,188 @@
+"""Datasets on disk: HDF5, format `nadyn-dataset`, version 1."""
+
+import difflib
+import os
+import warnings
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from nadyn.checks.errors import InputError, InputWarning
+from nadyn.data.arrays import ARRAYS, check_array
+from nadyn.data.dataset import Dataset, Group
+from nadyn.data.joining import join
+from nadyn.data.validation import group_from_arrays, located
+from nadyn.units import to_atomic_units
+
+FORMAT = "nadyn-dataset"
+VERSION = 1
+
+_TEXTS = ("theory", "source", "licence", "note")
+_ATTRIBUTES = ("charge", "multiplicities", *_TEXTS)
+
+
+def load_dataset(path: str | Path, *more: str | Path) -> Dataset:
+    """Read one or several dataset files, in atomic units; groups of one name are joined.
+
+    Args:
+        path: A file in the format `nadyn-dataset`.
+        more: Further files, whose labels may differ.
+
+    Raises:
+        InputError: A file is missing, truncated, no dataset or of a newer version; an array is missing, has no unit
+            or the wrong shape or values; or groups of one name do not fit together. One sentence.
+    """
+    return join([read_dataset(one) for one in (path, *more)])
+
+
+def read_dataset(path: str | Path) -> Dataset:
+    """Read one dataset file; see `load_dataset`."""
+    path = Path(path)
+    with located(f"dataset {str(path)!r}"):
+        if not path.is_file():
+            raise InputError("the file must exist, but does not. Check the path.")
+        try:
+            with h5py.File(path, "r") as file:
+                _check_format(file)
+                groups = [_read_group(name, file[name]) for name in file if _is_group(name, file[name])]
+        except (OSError, RuntimeError, KeyError) as error:
+            raise InputError(_unreadable(path)) from error
+        return Dataset(tuple(groups))
+
+
+def write_dataset(path: str | Path, dataset: Dataset, *, overwrite: bool = False) -> None:
+    """Write a dataset in atomic units; the file appears complete or not at all.
+
+    Raises:
+        InputError: The file exists and `overwrite` is False, or its folder does not exist.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"output {str(path)!r} must not exist yet, but does. Use --overwrite to replace it.")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"folder {str(path.parent)!r} must exist, but does not. Create it first.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with h5py.File(temporary, "w") as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["version"] = VERSION
+            for group in dataset.groups:
+                _write_group(file.create_group(group.name), group)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_format(file: h5py.File) -> None:
+    found = _text(file.attrs.get("format", ""))
+    if found != FORMAT:
+        raise InputError(
+            f"the file must be in the format {FORMAT!r}, but its `format` is {found or 'not given'!r}. "
+            "Convert extended xyz files with `nadyn convert`."
+        )
+    version = file.attrs.get("version")
+    if not isinstance(version, int | np.integer) or version < 1:
+        raise InputError(f"`version` of the file must be {VERSION}, but is {version!r}.")
+    if version > VERSION:
+        raise InputError(f"`version` of the file must be {VERSION}, but is {version}. Install a newer nadyn.")
+
+
+def _is_group(name: str, item: object) -> bool:
+    if isinstance(item, h5py.Group):
+        return True
+    warnings.warn(f"{name!r} is no group and was not read.", InputWarning, stacklevel=2)
+    return False
+
+
+def _read_group(name: str, content: h5py.Group) -> Group:
+    with located(f"group {name!r}"):
+        for required in ("atomic_numbers", "positions", "energies"):
+            if required not in content:
+                raise InputError(f"`{required}` must be there, but is missing.")
+        known = {"atomic_numbers", "pbc", *ARRAYS}
+        for key in content:
+            if key not in known:
+                _warn_of_unknown(name, key, sorted(known))
+        arrays = {key: _read_array(key, content[key]) for key in ARRAYS if key in content}
+        attributes = _read_attributes(name, content, arrays["energies"])
+        return group_from_arrays(
+            name,
+            atomic_numbers=content["atomic_numbers"][...],
+            pbc=content["pbc"][...] if "pbc" in content else (False, False, False),
+            **arrays,
+            **attributes,
+        )
+
+
+def _read_array(name: str, item: h5py.Dataset | h5py.Group) -> np.ndarray:
+    kind = ARRAYS[name]
+    if not isinstance(item, h5py.Dataset) or not np.issubdtype(item.dtype, np.number):
+        raise InputError(f"`{name}` must be an array of numbers, but is not.")
+    if "unit" not in item.attrs:
+        raise InputError(
+            f"`{name}` must have a `unit` attribute, but has none. Set one like {kind.example!r}."
+        )
+    with located(f"`{name}`"):
+        factor = to_atomic_units(_text(item.attrs["unit"]), kind.dimension)
+    return item[...].astype(np.float64) * factor
+
+
+def _read_attributes(name: str, content: h5py.Group, energies: np.ndarray) -> dict[str, object]:
+    check_array("energies", energies, {})
+    attributes: dict[str, object] = {key: _text(content.attrs.get(key, "")) for key in _TEXTS}
+    charge = np.asarray(content.attrs.get("charge", 0))
+    if (
+        charge.size != 1
+        or not np.issubdtype(charge.dtype, np.number)
+        or float(charge) != round(float(charge))
+    ):
+        raise InputError(f"`charge` must be a whole number, but is {content.attrs['charge']!r}.")
+    attributes["charge"] = int(charge)
+    spins = content.attrs.get("multiplicities")
+    if spins is not None and not np.issubdtype(np.asarray(spins).dtype, np.integer):
+        raise InputError(f"`multiplicities` must be whole numbers, but are {spins!r}.")
+    if spins is None and energies.shape[1] > 1:
+        warnings.warn(
+            f"group {name!r}: `multiplicities` is missing; all {energies.shape[1]} states are taken as singlets.",
+            InputWarning,
+            stacklevel=2,
+        )
+    attributes["multiplicities"] = spins
+    return attributes
+
+
+def _warn_of_unknown(name: str, key: str, known: list[str]) -> None:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    advice = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(known)}."
+    warnings.warn(
+        f"group {name!r}: `{key}` is not a known array and was not read. {advice}", InputWarning, stacklevel=2
+    )
+
+
+def _write_group(content: h5py.Group, group: Group) -> None:
+    content.attrs["charge"] = group.charge
+    content.attrs["multiplicities"] = np.array(group.multiplicities, dtype=np.int64)
+    for key in _TEXTS:
+        if getattr(group, key):
+            content.attrs[key] = getattr(group, key)
+    content.create_dataset("atomic_numbers", data=group.atomic_numbers.astype(np.int32))
+    if group.pbc.any():
+        content.create_dataset("pbc", data=group.pbc)
+    for key, array in group.frame_arrays().items():
+        item = content.create_dataset(key, data=array, compression="gzip", shuffle=True, track_times=False)
+        item.attrs["unit"] = ARRAYS[key].atomic_unit
+
+
+def _unreadable(path: Path) -> str:
+    with path.open("rb") as file:
+        signature = file.read(8)
+    if signature == b"\x89HDF\r\n\x1a\n":
+        return "the file must be whole, but is truncated or damaged. Copy or create it again."
+    if not signature:
+        return "the file must be an HDF5 file, but is empty."
+    return "the file must be an HDF5 file, but is not. Convert extended xyz files with `nadyn convert`."
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,98 @@
+"""`nadyn sample`: initial conditions from a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sample(
+    model: Annotated[Path, typer.Argument(help="Model file, or a YAML file with an analytic model.")],
+    n: Annotated[int, typer.Option("--n", help="Number of trajectories.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+    distribution: Annotated[str, typer.Option("--sample", help="wigner or thermal (classical).")] = "wigner",
+    temperature_kelvin: Annotated[float, typer.Option("--temperature-kelvin", help="Temperature.")] = 0.0,
+    state: Annotated[int | None, typer.Option("--state", help="Adiabatic state to start on.")] = None,
+    diabatic_state: Annotated[
+        int | None, typer.Option("--diabatic-state", help="Diabatic state to start in, where defined.")
+    ] = None,
+    geometry: Annotated[
+        Path | None,
+        typer.Option("--geometry", help="Minimise from this .xyz instead of the stored geometry."),
+    ] = None,
+    minimise_state: Annotated[
+        int, typer.Option("--minimise-state", help="State whose minimum is sampled around.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the random numbers.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+) -> None:
+    """Sample initial conditions about a minimum of a model, and print the frequencies."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from nadyn.checks.configuration import parse_configuration
+    from nadyn.checks.errors import InputError
+    from nadyn.dynamics.initial import InitialSection, sample_oscillators
+    from nadyn.dynamics.initial.oscillators import oscillators
+    from nadyn.dynamics.initial.wigner import mode_energies
+    from nadyn.trajectory.initial_conditions import write_initial_conditions
+    from nadyn.units import ELECTRONVOLT_PER_HARTREE, INVERSE_CM_PER_HARTREE
+
+    if output.exists() and not overwrite:
+        raise InputError(
+            f"output {str(output)!r} must be a new file, but exists. Use --overwrite to replace it."
+        )
+    given = {
+        "sample": distribution,
+        "n": n,
+        "temperature_kelvin": temperature_kelvin,
+        "state": state,
+        "diabatic_state": diabatic_state,
+    }
+    if geometry is not None:
+        given["geometry"] = str(geometry)
+    if minimise_state:
+        given["minimise_state"] = minimise_state
+    section = parse_configuration(given, InitialSection, where="nadyn sample")
+    source = _model(model)
+    console = Console()
+    with console.status("Minimising and computing frequencies"):
+        found = oscillators(source, section)
+    energies = mode_energies(
+        found.modes.frequencies, distribution=distribution, temperature_kelvin=temperature_kelvin
+    )
+    table = Table(title=f"{len(energies)} oscillators about {found.origin}")
+    for title in ("mode", "frequency [cm-1]", "mean energy [eV]"):
+        table.add_column(title, justify="right")
+    for mode, (frequency, energy) in enumerate(zip(found.modes.frequencies, energies, strict=True)):
+        table.add_row(
+            str(mode + 1),
+            f"{frequency * INVERSE_CM_PER_HARTREE:.1f}",
+            f"{energy * ELECTRONVOLT_PER_HARTREE:.4f}",
+        )
+    console.print(table)
+    for message in found.warnings:
+        console.print(f"Warning: {message}", highlight=False)
+    initial = sample_oscillators(source, found, section, seed=seed)
+    write_initial_conditions(output, initial)
+    start = f"state {initial.state}" if initial.diabatic_state is None else f"diabatic state {diabatic_state}"
+    console.print(f"Wrote {n} initial conditions on {start} to {output}", highlight=False)
+
+
+def _model(path: Path):
+    from nadyn.checks.errors import InputError
+    from nadyn.models.analytic import analytic_model
+
+    if path.suffix.lower() in (".yaml", ".yml"):
+        import yaml
+
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise InputError(f"model file {str(path)!r} must be readable YAML, but is not.") from error
+        if not isinstance(content, dict):
+            raise InputError(f"model file {str(path)!r} must hold `name:` and options, but does not.")
+        return analytic_model(content.get("model", content))
+    from nadyn.models import load_model
+
+    return load_model(path)

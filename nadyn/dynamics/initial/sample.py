@@ -1,0 +1,156 @@
+"""From the section `initial:` of a run file to initial conditions."""
+
+import warnings
+
+import numpy as np
+
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.initial.oscillators import Oscillators, oscillators
+from nadyn.dynamics.initial.section import InitialSection
+from nadyn.dynamics.initial.wigner import sample_modes, without_rotation
+from nadyn.models.model import Model
+from nadyn.trajectory.initial_conditions import InitialConditions, read_initial_conditions
+
+
+def sample(model: Model, section: InitialSection, *, seed: int) -> InitialConditions:
+    """Return the initial conditions that a section describes.
+
+    A sample is drawn from the harmonic oscillators about a minimum of the model, or from the model's own
+    oscillators; a scattering start is `n` times the same point; a file is read. Trajectory i depends on
+    the seed and on i alone, so that a larger `n` continues a smaller one. Without a `state` and without
+    a `diabatic_state` the start is on state 0.
+
+    Args:
+        model: The model of the dynamics.
+        section: What to do, see `InitialSection`.
+        seed: Seed of the random numbers.
+
+    Raises:
+        InputError: The section does not fit the model, or no minimum with real frequencies was found.
+    """
+    state, diabatic_state = _start_state(model, section)
+    if section.file is not None:
+        return _from_file(model, section, section.file, state, diabatic_state)
+    if section.sample is not None:
+        found = oscillators(model, section)
+        for message in found.warnings:
+            warnings.warn(message, stacklevel=2)
+        return sample_oscillators(model, found, section, seed=seed)
+    positions, momenta = _scattering(model, section)
+    origin = f"all at {section.position_au} bohr with momentum {section.momentum_au} au"
+    return _conditions(model, section, positions, momenta, origin, temperature=None)
+
+
+def sample_oscillators(
+    model: Model, found: Oscillators, section: InitialSection, *, seed: int
+) -> InitialConditions:
+    """Return a sample of oscillators that are known already, see `sample`."""
+    temperature = section.temperature_kelvin
+    positions, momenta = sample_modes(
+        found.modes, section.n, distribution=section.sample, temperature_kelvin=temperature, seed=seed
+    )
+    if {"translation", "rotation"} <= model.laws:
+        momenta = without_rotation(positions, momenta, found.modes.masses)
+    origin = f"{section.sample} sample at {temperature:g} K of {found.origin}, seed {seed}"
+    return _conditions(model, section, positions, momenta, origin, temperature=temperature)
+
+
+def _conditions(
+    model: Model,
+    section: InitialSection,
+    positions: np.ndarray,
+    momenta: np.ndarray,
+    origin: str,
+    *,
+    temperature: float | None,
+) -> InitialConditions:
+    state, diabatic_state = _start_state(model, section)
+    numbers = model.atomic_numbers
+    return InitialConditions(
+        positions=positions,
+        momenta=momenta,
+        weight=np.ones(len(positions)),
+        masses=_masses(model),
+        atomic_numbers=None if numbers is None else np.array(numbers, dtype=np.int64),
+        state=state,
+        diabatic_state=diabatic_state,
+        origin=origin,
+        temperature_kelvin=temperature,
+    )
+
+
+def _masses(model: Model) -> np.ndarray:
+    return model.masses.numpy().astype(np.float64)
+
+
+def _start_state(model: Model, section: InitialSection) -> tuple[int | None, int | None]:
+    if section.diabatic_state is not None:
+        if not model.fixed_diabatic_basis:
+            raise InputError(
+                f"`diabatic_state` must belong to a fixed diabatic basis, but model {model.name} has none. "
+                "Use `state`."
+            )
+        _check_state("diabatic_state", section.diabatic_state, model.n_basis)
+        return None, section.diabatic_state
+    if section.state is None and section.file is None:
+        return 0, None
+    if section.state is not None:
+        _check_state("state", section.state, model.n_states)
+    return section.state, None
+
+
+def _check_state(name: str, state: int, n: int) -> None:
+    if state >= n:
+        raise InputError(f"`{name}` must be from 0 to {n - 1} for this model, but is {state}.")
+
+
+def _scattering(model: Model, section: InitialSection) -> tuple[np.ndarray, np.ndarray]:
+    n_coordinates = len(model.masses)
+    if model.coordinates != "generalised":
+        raise InputError(
+            f"`position_au` must be for a model of generalised coordinates, but {model.name} is a molecule. "
+            "Use `sample: wigner`."
+        )
+    arrays = []
+    for name in ("position_au", "momentum_au"):
+        values = np.atleast_1d(np.array(getattr(section, name), dtype=np.float64))
+        if values.size != n_coordinates or not np.all(np.isfinite(values)):
+            raise InputError(
+                f"`{name}` must be {n_coordinates} finite numbers, but is {getattr(section, name)}."
+            )
+        arrays.append(np.tile(values[None, :, None], (section.n, 1, 1)))
+    return arrays[0], arrays[1]
+
+
+def _from_file(
+    model: Model, section: InitialSection, path: str, state: int | None, diabatic_state: int | None
+) -> InitialConditions:
+    initial = read_initial_conditions(path)
+    numbers = None if initial.atomic_numbers is None else tuple(int(z) for z in initial.atomic_numbers)
+    masses = _masses(model)
+    same_atoms = numbers == model.atomic_numbers and initial.masses.shape == masses.shape
+    if not same_atoms or not np.allclose(initial.masses, masses, rtol=1e-6, atol=0.0):
+        raise InputError(
+            f"initial conditions {path!r} must be for the atoms and masses of model {model.name} "
+            "in their order, but are not. Sample them with this model."
+        )
+    available = len(initial.weight)
+    n = available if section.n is None else section.n
+    if n > available:
+        raise InputError(f"`n` must be at most {available}, the number in {path!r}, but is {n}.")
+    if state is None and diabatic_state is None:
+        state, diabatic_state = initial.state, initial.diabatic_state
+        if diabatic_state is not None:
+            _check_state("diabatic_state", diabatic_state, model.n_basis)
+        _check_state("state", state or 0, model.n_states)
+    return InitialConditions(
+        positions=initial.positions[:n],
+        momenta=initial.momenta[:n],
+        weight=initial.weight[:n],
+        masses=initial.masses,
+        atomic_numbers=initial.atomic_numbers,
+        state=state if state is not None or diabatic_state is not None else 0,
+        diabatic_state=diabatic_state,
+        origin=initial.origin,
+        temperature_kelvin=initial.temperature_kelvin,
+    )

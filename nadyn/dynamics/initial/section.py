@@ -1,0 +1,60 @@
+"""The section `initial:` of a run file."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from nadyn.checks.configuration import Configuration
+
+_COMMON = {"n", "state", "diabatic_state"}
+_WAYS = {
+    "file": {"file"},
+    "position_au": {"position_au", "momentum_au"},
+    "sample": {"sample", "temperature_kelvin", "geometry", "minimise_state"},
+}
+
+
+class InitialSection(Configuration):
+    """One of three ways to start: a sample, one point in phase space, or a file.
+
+    {sample: wigner, n: 200, temperature_kelvin: 0, state: 1}, with `geometry: start.xyz` to minimise from
+    there and `minimise_state: 1` to sample around a minimum of another state than the lowest;
+    {position_au: -10, momentum_au: 20, n: 2000, state: 0}, a list for several coordinates;
+    {file: initial.h5}, whose state is kept unless one is given, and all of it or the first `n`.
+    `diabatic_state: 1` instead of `state` where the diabatic basis is fixed.
+    """
+
+    sample: Literal["wigner", "thermal"] | None = None
+    temperature_kelvin: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    geometry: str | None = None
+    minimise_state: int = Field(default=0, ge=0)
+    position_au: float | tuple[float, ...] | None = None
+    momentum_au: float | tuple[float, ...] | None = None
+    file: str | None = None
+    n: int | None = Field(default=None, ge=1)
+    state: int | None = Field(default=None, ge=0)
+    diabatic_state: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = self.model_fields_set
+        ways = [way for way in _WAYS if way in given]
+        if len(ways) != 1:
+            found = " and ".join(f"`{way}`" for way in ways) or "none of them"
+            raise ValueError(
+                f"`initial` must have one of `sample`, `position_au` or `file`, but has {found}."
+            )
+        strange = sorted(given - _COMMON - _WAYS[ways[0]])
+        if strange:
+            raise ValueError(
+                f"`{strange[0]}` must not stand beside `{ways[0]}`, but does. Remove one of them."
+            )
+        if "position_au" in given and "momentum_au" not in given:
+            raise ValueError("`momentum_au` must be given with `position_au`, but is missing.")
+        if "file" not in given and self.n is None:
+            raise ValueError("`n` must be the number of trajectories, but is missing.")
+        if self.state is not None and self.diabatic_state is not None:
+            raise ValueError("`initial` must have `state` or `diabatic_state`, but has both. Remove one.")
+        if self.sample == "thermal" and self.temperature_kelvin == 0.0:
+            raise ValueError("`temperature_kelvin` must be above 0 for a thermal sample, but is 0.")
+        return self

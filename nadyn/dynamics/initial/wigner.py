@@ -1,0 +1,106 @@
+"""Phase-space points of harmonic oscillators: the Wigner function and the classical canonical ensemble."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from nadyn.dynamics.initial.normal_modes import NormalModes
+from nadyn.dynamics.random_numbers import Stream, normal
+from nadyn.units import HARTREE_PER_KELVIN
+
+Distribution = Literal["wigner", "thermal"]
+
+
+def mode_energies(
+    frequencies: Float[np.ndarray, "mode"], *, distribution: Distribution, temperature_kelvin: float
+) -> Float[np.ndarray, "mode"]:
+    """Return the mean energy of each oscillator [hartree].
+
+    Quantum (wigner): ⟨E⟩ = (ω/2) coth(ω/2kT). Classical (thermal): ⟨E⟩ = kT.
+
+    Source: M. Hillery, R. F. O'Connell, M. O. Scully and E. P. Wigner, Phys. Rep. 106, 121 (1984).
+    """
+    thermal = HARTREE_PER_KELVIN * temperature_kelvin
+    if distribution == "thermal":
+        return np.full_like(frequencies, thermal)
+    if thermal == 0.0:
+        return 0.5 * frequencies
+    return 0.5 * frequencies / np.tanh(0.5 * frequencies / thermal)
+
+
+def sample_modes(
+    modes: NormalModes, n: int, *, distribution: Distribution, temperature_kelvin: float, seed: int
+) -> tuple[Float[np.ndarray, "traj atom x"], Float[np.ndarray, "traj atom x"]]:
+    """Return positions and momenta drawn from independent oscillators.
+
+    Both distributions are Gaussian, with ⟨p²⟩ = ω²⟨q²⟩ = ⟨E⟩ for each mode. The numbers of trajectory i
+    depend on the seed and on i alone.
+
+    Args:
+        modes: The oscillators.
+        n: Number of trajectories.
+        distribution: "wigner" or "thermal" (the classical canonical ensemble of the same oscillators).
+        temperature_kelvin: Temperature.
+        seed: Seed of the random numbers.
+    """
+    energies = mode_energies(
+        modes.frequencies, distribution=distribution, temperature_kelvin=temperature_kelvin
+    )
+    trajectory, shape = torch.arange(n), (len(energies),)
+    momenta_width = np.sqrt(energies)
+    q = (
+        normal(seed, trajectory, 0, Stream.INITIAL_POSITIONS, shape).numpy()
+        * momenta_width
+        / modes.frequencies
+    )
+    p = normal(seed, trajectory, 0, Stream.INITIAL_MOMENTA, shape).numpy() * momenta_width
+    for pair in modes.bends:
+        p[:, pair] = _along(q[:, pair], p[:, pair])
+    root = np.sqrt(modes.masses)[:, None]
+    positions = np.broadcast_to(modes.centre, (n, *modes.centre.shape)).copy()
+    momenta = np.zeros_like(positions)
+    # Mode by mode, because the order of a matrix product would depend on n.
+    for mode, vector in enumerate(modes.vectors):
+        positions += q[:, mode, None, None] * (vector / root)
+        momenta += p[:, mode, None, None] * (vector * root)
+    return positions, momenta
+
+
+def without_rotation(
+    positions: Float[np.ndarray, "traj atom 3"],
+    momenta: Float[np.ndarray, "traj atom 3"],
+    masses: Float[np.ndarray, "atom"],
+) -> Float[np.ndarray, "traj atom 3"]:
+    """Return momenta without net momentum and angular momentum, and with the same kinetic energy.
+
+    The normal modes carry no angular momentum at the minimum, but a displaced molecule has Σ δ × p. A
+    rigid rotation, p - m (ω × r) with I ω = L, takes it out together with its energy L·ω/2; the momenta
+    are then scaled so that ⟨E⟩ stays that of the oscillators.
+    """
+    mass = masses[:, None]
+    relative = positions - ((mass * positions).sum(1) / masses.sum())[:, None]
+    calm = momenta - mass * (momenta.sum(1) / masses.sum())[:, None]
+    angular = np.cross(relative, calm).sum(1)
+    spread = (mass * relative**2).sum((1, 2))
+    products = (mass[..., None] * relative[..., :, None] * relative[..., None, :]).sum(1)
+    inertia = spread[:, None, None] * np.eye(3) - products
+    # The moment about the axis of a linear molecule is zero, and so is the angular momentum about it.
+    rotation = (np.linalg.pinv(inertia, rcond=1e-12, hermitian=True) * angular[:, None, :]).sum(-1)
+    calm = calm - mass * np.cross(rotation[:, None, :], relative)
+    before = (momenta**2 / mass).sum((1, 2))
+    after = (calm**2 / mass).sum((1, 2))
+    scale = np.sqrt(np.divide(before, after, out=np.ones_like(before), where=after > 0.0))
+    return calm * scale[:, None, None]
+
+
+def _along(q: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Turn the momentum of the two bends of a linear molecule along their displacement.
+
+    That is the point of the same energy without angular momentum about the axis. A rigid rotation about the
+    axis, whose moment of inertia is nearly zero, would cost the bends half of their kinetic energy.
+    """
+    sign = np.where((q * p).sum(-1, keepdims=True) < 0.0, -1.0, 1.0)
+    length = np.sqrt((p**2).sum(-1, keepdims=True) / (q**2).sum(-1, keepdims=True))
+    return sign * length * q

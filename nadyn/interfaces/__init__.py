@@ -1,0 +1,1 @@
+"""Other programs that use nadyn models, or that nadyn calls."""

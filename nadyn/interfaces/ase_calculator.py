@@ -1,0 +1,90 @@
+"""A model as a calculator of ASE, the Atomic Simulation Environment."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from nadyn.checks.errors import InputError
+from nadyn.electronic.surfaces import active_surface
+from nadyn.models.model import Model
+from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE
+
+
+class AseCalculator(Calculator):
+    """ASE calculator of one adiabatic state; build it with `ase_calculator`.
+
+    Results: `energy` [eV] and `forces` [eV/Å] of the state, `energies_of_states` [eV] of all states.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+
+    def __init__(self, model: Model, state: int) -> None:
+        super().__init__()
+        self.model = model
+        self.state = state
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate the model at the positions of `atoms`; called by ASE.
+
+        Raises:
+            InputError: The model is for other atoms, for another order of them, or for an isolated molecule.
+        """
+        super().calculate(atoms, list(properties), list(system_changes))
+        model = _for_atoms(self.model, self.atoms)
+        positions = torch.from_numpy(self.atoms.get_positions() * BOHR_PER_ANGSTROM)[None]
+        surface = active_surface(model, positions, torch.tensor([self.state]))
+        energies = surface.energies[0].numpy() * ELECTRONVOLT_PER_HARTREE
+        self.results = {
+            "energy": float(energies[self.state]),
+            "forces": surface.force[0].numpy() * (ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR),
+            # ASE keeps the name `energies` for shares of the atoms.
+            "energies_of_states": energies,
+        }
+
+
+def ase_calculator(model: Model, state: int = 0) -> AseCalculator:
+    """Return an ASE calculator for one adiabatic state of a model.
+
+    Args:
+        model: A model of Cartesian coordinates. A learned one also serves atoms in another order or
+            number, and periodic cells, as far as it knows the elements.
+        state: Adiabatic state, 0 is the lowest.
+
+    Raises:
+        InputError: The model is of generalised coordinates, or has no such state.
+    """
+    if model.coordinates != "cartesian":
+        raise InputError(
+            f"`model` must be of Cartesian coordinates to be used with ASE, but {model.name} is of generalised ones."
+        )
+    if not 0 <= state < model.n_states:
+        raise InputError(f"`state` must be from 0 to {model.n_states - 1} for this model, but is {state}.")
+    return AseCalculator(model, state)
+
+
+def _for_atoms(model: Model, atoms: Atoms) -> Model:
+    numbers = tuple(int(number) for number in atoms.numbers)
+    pbc = tuple(bool(periodic) for periodic in atoms.pbc)
+    for_molecule = getattr(model, "for_molecule", None)
+    if for_molecule is not None and (numbers != tuple(model.atomic_numbers) or any(pbc)):
+        cell = torch.from_numpy(np.array(atoms.cell) * BOHR_PER_ANGSTROM) if any(pbc) else None
+        return for_molecule(numbers, cell=cell, pbc=pbc)
+    if numbers != tuple(model.atomic_numbers):
+        raise InputError(
+            f"`atoms` must be those of model {model.name} in their order ({list(model.atomic_numbers)}), "
+            f"but are {list(numbers)}."
+        )
+    if any(pbc):
+        raise InputError(
+            f"`atoms` must not be periodic for model {model.name}, but are. Use atoms.pbc = False."
+        )
+    return model

@@ -30,8 +30,8 @@ def load_dataset(path: str | Path, *more: str | Path) -> Dataset:
         more: Further files, whose labels may differ.
 
     Raises:
-        InputError: A file is missing, truncated, no dataset or of a newer version; an array is missing, has no unit
-            or the wrong shape or values; or groups of one name do not fit together. One sentence.
+        InputError: A file is missing, truncated, no dataset or of a newer version; an array is missing, has no
+            unit or the wrong shape or values; or groups of one name do not fit together. One sentence.
     """
     return join([read_dataset(one) for one in (path, *more)])
 
@@ -120,9 +120,7 @@ def _read_array(name: str, item: h5py.Dataset | h5py.Group) -> np.ndarray:
     if not isinstance(item, h5py.Dataset) or not np.issubdtype(item.dtype, np.number):
         raise InputError(f"`{name}` must be an array of numbers, but is not.")
     if "unit" not in item.attrs:
-        raise InputError(
-            f"`{name}` must have a `unit` attribute, but has none. Set one like {kind.example!r}."
-        )
+        raise InputError(f"`{name}` must have a `unit` attribute, but has none. Try {kind.example!r}.")
     with located(f"`{name}`"):
         factor = to_atomic_units(_text(item.attrs["unit"]), kind.dimension)
     return item[...].astype(np.float64) * factor
@@ -132,19 +130,15 @@ def _read_attributes(name: str, content: h5py.Group, energies: np.ndarray) -> di
     check_array("energies", energies, {})
     attributes: dict[str, object] = {key: _text(content.attrs.get(key, "")) for key in _TEXTS}
     charge = np.asarray(content.attrs.get("charge", 0))
-    if (
-        charge.size != 1
-        or not np.issubdtype(charge.dtype, np.number)
-        or float(charge) != round(float(charge))
-    ):
+    if charge.size != 1 or not np.issubdtype(charge.dtype, np.number) or charge.item() % 1 != 0:
         raise InputError(f"`charge` must be a whole number, but is {content.attrs['charge']!r}.")
-    attributes["charge"] = int(charge)
+    attributes["charge"] = int(charge.item())
     spins = content.attrs.get("multiplicities")
     if spins is not None and not np.issubdtype(np.asarray(spins).dtype, np.integer):
         raise InputError(f"`multiplicities` must be whole numbers, but are {spins!r}.")
     if spins is None and energies.shape[1] > 1:
         warnings.warn(
-            f"group {name!r}: `multiplicities` is missing; all {energies.shape[1]} states are taken as singlets.",
+            f"group {name!r}: `multiplicities` is missing; all states are taken as singlets.",
             InputWarning,
             stacklevel=2,
         )

@@ -21,8 +21,8 @@ class Agreement:
 
     Attributes:
         n_pairs: Number of pairs of near frames.
-        correlation: Σ xy / √(Σx² Σy²) of the true and the predicted difference; near 1 for right forces, near -1
-            for the opposite sign.
+        correlation: Σ xy / √(Σx² Σy²) of the true and the predicted difference; near 1 for right forces,
+            near -1 for the opposite sign.
         slope: Σ xy / Σ y², the true difference over the predicted one; near 1 for the right unit.
     """
 
@@ -34,7 +34,8 @@ class Agreement:
 def contradiction(group: Group) -> str | None:
     """Return a sentence if the forces of a state contradict its energies, otherwise None.
 
-    Sign: the correlation is below zero by 3/√n and below -0.3. Unit: it is above 0.9 with a slope beyond 1/3 to 3.
+    Sign: the correlation is below -3/√n and below -0.3. Unit: it is above 0.9 and the slope is not within
+    1/3 to 3.
     """
     for state, agreement in enumerate(force_agreement(group)):
         if agreement is None:
@@ -47,8 +48,8 @@ def contradiction(group: Group) -> str | None:
             )
         if r > 0.9 and not 1 / 3 < agreement.slope < 3:
             return (
-                f"`forces` must be minus the gradient of `energies`, but those of state {state} must be multiplied "
-                f"by {agreement.slope:.3g} to explain the energies ({n} pairs of near frames). Check both units."
+                f"`forces` must be minus the gradient of `energies`, but those of state {state} explain them only "
+                f"when multiplied by {agreement.slope:.3g} ({n} pairs of near frames). Check both units."
             )
     return None
 
@@ -56,9 +57,10 @@ def contradiction(group: Group) -> str | None:
 def force_agreement(group: Group) -> tuple[Agreement | None, ...]:
     """Return for each state how well the forces explain the energy differences of near frames.
 
-    Each frame is paired with the nearest one by sorted distances; like atoms are matched and the geometries laid on
-    each other (Kabsch, reflections allowed), and the trapezoidal rule E_j - E_i = -½ (F_i + F_j) · (R_j - R_i)
-    predicts the difference. A state with too few pairs, and a periodic group, give None.
+    Each frame is paired with the nearest one by sorted distances; like atoms are matched and the geometries
+    laid on each other (Kabsch, reflections allowed), and the trapezoidal rule
+    E_j - E_i = -½ (F_i + F_j) · (R_j - R_i) predicts the difference. A state with too few pairs gives None, and
+    so does a periodic group.
 
     Source: W. Kabsch, Acta Cryst. A 32, 922 (1976), for the alignment.
     """
@@ -107,13 +109,14 @@ def _sorted_distances(group: Group, frames: Int[np.ndarray, "frame"]) -> Float[n
 
 
 def _nearest(features: Float[np.ndarray, "frame pair"]) -> Int[np.ndarray, "query 2"]:
-    """Return (query, nearest other frame)."""
+    """Return pairs of a frame and the one nearest to it, each pair once."""
     queries = np.unique(np.linspace(0, len(features) - 1, MOST_QUERIES).astype(np.int64))
     centred = features - features.mean(axis=0)
     square = (centred**2).sum(axis=1)
     distance = square[queries, None] + square - 2 * centred[queries] @ centred.T
     distance[np.arange(len(queries)), queries] = np.inf
-    return np.stack([queries, np.argmin(distance, axis=1)], axis=1)
+    pairs = np.stack([queries, np.argmin(distance, axis=1)], axis=1)
+    return np.unique(np.sort(pairs, axis=1), axis=0)
 
 
 def _overlay(

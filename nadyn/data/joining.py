@@ -31,9 +31,9 @@ def join(datasets: Sequence[Dataset]) -> Dataset:
 def split(dataset: Dataset, validation_fraction: float, *, seed: int) -> tuple[Dataset, Dataset | None]:
     """Return a training and a validation part, the frames of each group shuffled by `seed`.
 
-    The choice depends on the seed, the name of the group and its number of frames only. A group of two or more
-    frames gives at least one frame to each part; a single frame is for training. Without any validation frame the
-    second part is None.
+    The choice depends on the seed, the name of the group and its number of frames only. A group of two or
+    more frames gives at least one frame to each part; a single frame is for training. Without any validation
+    frame the second part is None.
 
     Args:
         dataset: What to split.

@@ -49,7 +49,7 @@ def group_from_arrays(
 ) -> Group:
     """Return a checked group; all arrays in atomic units, shapes and signs as in `Group`.
 
-    Warns (`InputWarning`) where states are not in ascending order, and where the forces contradict the energies.
+    Warns (`InputWarning`) where states do not ascend, and where the forces contradict the energies.
 
     Args:
         name: Name of the molecule.
@@ -71,8 +71,8 @@ def group_from_arrays(
         note: Anything else.
 
     Raises:
-        InputError: A wrong shape, NaN positions or energies, half-missing labels, an unknown element, two atoms in
-            one place, a periodic direction without a cell, or a wrong number of multiplicities.
+        InputError: A wrong shape, NaN positions or energies, half-missing labels, an unknown element, two atoms
+            in one place, a periodic direction without a cell, or a wrong number of multiplicities.
     """
     numbers = _atomic_numbers(atomic_numbers)
     arrays = {
@@ -198,7 +198,7 @@ def _warn_of_order(group: Group) -> None:
         frame, state = np.unravel_index(np.argmin(steps), steps.shape)
         gap = -steps[frame, state] * ELECTRONVOLT_PER_HARTREE
         warnings.warn(
-            f"group {group.name!r}: states must ascend in energy, but in frame {frame} state {state + 1} lies "
+            f"group {group.name!r}: states must ascend in energy, but in frame {frame} state {state + 1} is "
             f"{gap:.3f} eV below state {state}. Adiabatic states are meant; sort them with all their labels.",
             InputWarning,
             stacklevel=3,

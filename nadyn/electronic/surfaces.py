@@ -110,9 +110,7 @@ def active_surface(
         return energies, eigenvectors, force, evaluation.novelty
 
     energies, eigenvectors, force, novelty = in_blocks(model.block_width, block, positions, active_state)
-    return ActiveSurface(
-        energies[:, :n], eigenvectors[:, :, :n], force, _surplus_gap(energies, n), novelty
-    )
+    return ActiveSurface(energies[:, :n], eigenvectors[:, :, :n], force, _surplus_gap(energies, n), novelty)
 
 
 def directional_gradient(
@@ -148,9 +146,7 @@ def energies_and_eigenvectors(
     return energies[:, : model.n_states], eigenvectors[:, :, : model.n_states]
 
 
-def in_blocks(
-    width: int, function: Callable[..., tuple[Tensor, ...]], *arrays: Tensor
-) -> tuple[Tensor, ...]:
+def in_blocks(width: int, function: Callable[..., tuple[Tensor, ...]], *arrays: Tensor) -> tuple[Tensor, ...]:
     """Apply a function to blocks of exactly `width` rows and join the results.
 
     The last block is filled up by repeating its last row. Kernels choose their arithmetic by shape, so
@@ -180,7 +176,9 @@ def check_positions(model: Model, positions: Tensor) -> None:
     shape = tuple(positions.shape)
     if len(shape) != 3 or shape[1:] != (n_atoms, last) or shape[0] == 0:
         advice = " For a single geometry use positions[None]." if len(shape) == 2 else ""
-        raise InputError(f"`positions` must have shape (n_traj, {n_atoms}, {last}), but has shape {shape}.{advice}")
+        raise InputError(
+            f"`positions` must have shape (n_traj, {n_atoms}, {last}), but has shape {shape}.{advice}"
+        )
     if positions.dtype != torch.float64:
         raise InputError(f"`positions` must be float64, but is {positions.dtype}. Use positions.double().")
 

@@ -68,7 +68,9 @@ class DensityMoments(nn.Module):
     def _slots(self, environment: Environment) -> dict[int, slice]:
         return dict(environment.slots)
 
-    def _moments(self, environment: Environment, slots: dict[int, slice]) -> Float[Tensor, "atom traj 16 input"]:
+    def _moments(
+        self, environment: Environment, slots: dict[int, slice]
+    ) -> Float[Tensor, "atom traj 16 input"]:
         distances = environment.distances
         unit = environment.vectors / distances.unsqueeze(-1)
         weight = cutoff_function(self.settings.cutoff_function, distances, self.cutoff)

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.data.neighbors import Neighbors
+
 ElementSlices = tuple[tuple[int, slice], ...]
 
 
@@ -61,6 +63,33 @@ def all_pairs(
     vectors = (difference.to(dtype) + far).transpose(1, 2)
     slices = element_slices(numbers)
     return Environment(vectors, _norm(vectors), slices, slices)
+
+
+def listed_pairs(
+    positions: Float[Tensor, "traj atom 3"],
+    cell: Float[Tensor, "traj 3 3"] | None,
+    neighbors: Neighbors,
+    numbers: tuple[int, ...],
+    cutoff: float,
+    dtype: torch.dtype,
+) -> Environment:
+    """Return the environment of a neighbor list; for periodic or large systems.
+
+    Each padded slot holds a vector of its own beyond the cutoff, so that no two of them coincide.
+
+    Args:
+        positions: Positions [bohr], atoms sorted by element.
+        cell: Cell vectors as rows [bohr], or None.
+        neighbors: List made for these positions.
+        numbers: Atomic numbers in the order of `positions`.
+        cutoff: Cutoff radius [bohr].
+        dtype: Precision of the result.
+    """
+    far = torch.zeros((neighbors.n_slots, 3), dtype=dtype)
+    far[:, 0] = cutoff * (2.0 + torch.arange(neighbors.n_slots, dtype=dtype))
+    difference = neighbors.vectors(positions, cell).to(dtype)
+    vectors = torch.where(neighbors.mask.unsqueeze(-1), difference, far).transpose(0, 1)
+    return Environment(vectors, _norm(vectors), element_slices(numbers), neighbors.element_slices)
 
 
 def _norm(vectors: Tensor) -> Tensor:

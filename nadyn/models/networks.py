@@ -36,7 +36,12 @@ class ElementNetworks(nn.Module):
     """
 
     def __init__(
-        self, elements: Sequence[int], n_inputs: int, hidden: Sequence[int], n_outputs: int, activation_name: str
+        self,
+        elements: Sequence[int],
+        n_inputs: int,
+        hidden: Sequence[int],
+        n_outputs: int,
+        activation_name: str,
     ):
         super().__init__()
         self.elements = tuple(elements)
@@ -66,7 +71,9 @@ class ElementNetworks(nn.Module):
         return torch.cat(results)
 
     @torch.no_grad()
-    def standardise(self, mean: Float[Tensor, "element feature"], spread: Float[Tensor, "element feature"]) -> None:
+    def standardise(
+        self, mean: Float[Tensor, "element feature"], spread: Float[Tensor, "element feature"]
+    ) -> None:
         """Set mean and standard deviation; a descriptor that hardly varies is not blown up."""
         floor = 1e-3 * spread.amax(dim=1, keepdim=True).clamp(min=1e-6)
         self.mean.copy_(mean)

@@ -38,7 +38,12 @@ class SymmetryFunctionSettings:
 
 
 def automatic_symmetry_functions(
-    elements: tuple[int, ...], cutoff: float, shortest: float, *, n_radial: int = 16, cutoff_function: str = "polynomial"
+    elements: tuple[int, ...],
+    cutoff: float,
+    shortest: float,
+    *,
+    n_radial: int = 16,
+    cutoff_function: str = "polynomial",
 ) -> SymmetryFunctionSettings:
     """Choose parameters from the cutoff and the shortest distance of the data [bohr].
 
@@ -133,5 +138,7 @@ def _slot_pairs(first: slice | None, second: slice | None) -> tuple[Tensor, Tens
             return None
         j, k = torch.triu_indices(size, size, offset=1)
         return j + first.start, k + first.start
-    grid = torch.cartesian_prod(torch.arange(first.start, first.stop), torch.arange(second.start, second.stop))
+    grid = torch.cartesian_prod(
+        torch.arange(first.start, first.stop), torch.arange(second.start, second.stop)
+    )
     return grid[:, 0], grid[:, 1]

@@ -1,0 +1,87 @@
+"""The part that all learned models share: encoder, one network per element, sums over atoms."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nadyn.models.encoders import EncoderSettings, build_encoder
+from nadyn.models.environment import Environment
+from nadyn.models.features import Features
+from nadyn.models.networks import ElementNetworks
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Hyperparameters of `AtomicNetwork`."""
+
+    encoder: EncoderSettings
+    hidden: tuple[int, ...] = (128, 128, 64)
+    activation: str = "silu"
+
+
+class AtomicNetwork(nn.Module):
+    """Descriptors of each atom through the network of its element, to `n_outputs` numbers an atom."""
+
+    def __init__(self, settings: NetworkSettings, n_outputs: int):
+        super().__init__()
+        self.settings = settings
+        self.elements = settings.encoder.elements
+        self.cutoff = settings.encoder.cutoff
+        self.encoder = build_encoder(settings.encoder)
+        self.networks = ElementNetworks(
+            self.elements, self.encoder.n_invariants, settings.hidden, n_outputs, settings.activation
+        )
+        shape = (len(self.elements), self.encoder.n_invariants)
+        self.register_buffer("lowest", torch.full(shape, -torch.inf))
+        self.register_buffer("highest", torch.full(shape, torch.inf))
+
+    def forward(self, environment: Environment) -> tuple[Float[Tensor, "atom traj output"], Features]:
+        """Return each atom's outputs and features."""
+        features = self.encoder(environment)
+        return self.networks(features.invariants, environment.atoms), features
+
+    @torch.no_grad()
+    def novelty(self, features: Features, environment: Environment) -> Float[Tensor, "traj"]:
+        """Return the fraction of descriptors beyond the bounds that `set_range` stored."""
+        count = features.invariants.new_zeros(features.invariants.shape[1], dtype=torch.float64)
+        for element, part in environment.atoms:
+            index = self.elements.index(element)
+            values = features.invariants[part]
+            outside = (values < self.lowest[index]) | (values > self.highest[index])
+            count = count + outside.sum(dim=(0, 2))
+        return count / (features.invariants.shape[0] * features.invariants.shape[2])
+
+    @torch.no_grad()
+    def standardise(self, environments: list[Environment]) -> None:
+        """Set the mean and spread by which descriptors are scaled, from frames of the training set."""
+        mean, spread, _, _ = self._statistics(environments)
+        self.networks.standardise(mean, spread)
+
+    @torch.no_grad()
+    def set_range(self, environments: list[Environment]) -> None:
+        """Store the extremes of the descriptors in the training set, widened by one standard deviation."""
+        _, spread, lowest, highest = self._statistics(environments)
+        self.lowest.copy_(lowest - spread)
+        self.highest.copy_(highest + spread)
+
+    def _statistics(self, environments: list[Environment]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return mean, standard deviation, minimum and maximum, each (element, feature)."""
+        shape = (len(self.elements), self.encoder.n_invariants)
+        count = torch.zeros(len(self.elements), dtype=torch.float64)
+        total, square = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
+        lowest, highest = torch.full(shape, torch.inf), torch.full(shape, -torch.inf)
+        for environment in environments:
+            invariants = self.encoder(environment).invariants
+            for element, part in environment.atoms:
+                index = self.elements.index(element)
+                rows = invariants[part].flatten(0, 1).to(torch.float64)
+                count[index] += len(rows)
+                total[index] += rows.sum(0)
+                square[index] += (rows**2).sum(0)
+                lowest[index] = torch.minimum(lowest[index], rows.amin(0).to(torch.float32))
+                highest[index] = torch.maximum(highest[index], rows.amax(0).to(torch.float32))
+        mean = total / count[:, None]
+        spread = torch.sqrt((square / count[:, None] - mean**2).clamp(min=0.0))
+        return mean, spread, lowest, highest

@@ -1,0 +1,128 @@
+"""A trained network bound to one molecule: the object that dynamics and users hold."""
+
+import copy
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nadyn.checks.errors import InputError
+from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
+from nadyn.models.atomic_sum import AtomicSum
+from nadyn.models.diabatic import DiabaticHamiltonian
+from nadyn.models.environment import Environment, all_pairs, listed_pairs
+from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
+from nadyn.structures import masses, symbol
+
+Network = AtomicSum | DiabaticHamiltonian
+
+# Rows of atoms in a block at which the throughput of the networks has saturated on one core.
+ATOM_ROWS = 200
+
+
+@dataclass(frozen=True)
+class LearnedModel:
+    """A learned model of one molecule with a fixed order of atoms; see `Model` for the shared face.
+
+    Attributes:
+        network: The trained network; it serves any molecule made of its elements.
+        starting_geometry: Lowest frame of the training set for this molecule [bohr], or None.
+        shortest_by_element: Shortest distance of each pair of elements in training [bohr].
+        trained_on: What the model was trained on, for reports.
+        cell: Cell vectors as rows [bohr], or None for an isolated molecule.
+    """
+
+    name: str
+    network: nn.Module
+    atomic_numbers: tuple[int, ...]
+    starting_geometry: Float[Tensor, "atom 3"] | None
+    shortest_by_element: Float[Tensor, "element element"]
+    trained_on: dict[str, object] = field(default_factory=dict)
+    cell: Float[Tensor, "3 3"] | None = None
+    pbc: tuple[bool, bool, bool] = (False, False, False)
+    precision: torch.dtype = torch.float32
+    multiplicities: tuple[int, ...] = ()
+
+    coordinates: ClassVar[Coordinates] = "cartesian"
+    fixed_diabatic_basis: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        known = self.network.network.elements
+        unknown = sorted({symbol(number) for number in self.atomic_numbers if number not in known})
+        if unknown:
+            raise InputError(
+                f"`atomic_numbers` must be of elements that the model knows ({', '.join(map(symbol, known))}), but "
+                f"contain {', '.join(unknown)}. Train a model on data with these elements."
+            )
+        order = np.argsort(np.array(self.atomic_numbers), kind="stable")
+        object.__setattr__(self, "order", torch.from_numpy(order))
+        object.__setattr__(self, "sorted_numbers", tuple(self.atomic_numbers[i] for i in order))
+
+    @property
+    def laws(self) -> frozenset[str]:
+        return CARTESIAN_LAWS if self.cell is None else frozenset({"translation", "permutation"})
+
+    @property
+    def n_states(self) -> int:
+        return self.network.n_states
+
+    @property
+    def n_basis(self) -> int:
+        return self.network.n_basis
+
+    @property
+    def masses(self) -> Float[Tensor, "atom"]:
+        return torch.from_numpy(masses(self.atomic_numbers))
+
+    @property
+    def block_width(self) -> int:
+        return block_width(len(self.atomic_numbers))
+
+    @property
+    def shortest_distances(self) -> Float[Tensor, "atom atom"]:
+        elements = self.network.network.elements
+        index = torch.tensor([elements.index(number) for number in self.atomic_numbers])
+        return self.shortest_by_element[index][:, index]
+
+    def evaluate(self, positions: Float[Tensor, "traj atom 3"]) -> Evaluation:
+        """Return W [hartree] and the novelty at positions [bohr]."""
+        environment = self.environment(positions)
+        hamiltonian, features = self.network(environment)
+        return Evaluation(hamiltonian, self.network.network.novelty(features, environment))
+
+    def environment(self, positions: Float[Tensor, "traj atom 3"]) -> Environment:
+        """Return the neighbourhood of every atom, sorted by element."""
+        cutoff = self.network.network.cutoff
+        ordered = positions[:, self.order]
+        if self.cell is None and len(self.atomic_numbers) <= LARGEST_DENSE_MOLECULE:
+            return all_pairs(ordered, self.sorted_numbers, cutoff, self.precision)
+        cell = None if self.cell is None else self.cell.expand(len(positions), 3, 3)
+        numbers = torch.tensor(self.sorted_numbers)
+        neighbors = listed_neighbors(numbers, ordered.detach(), cutoff=cutoff, cell=cell, pbc=self.pbc)
+        return listed_pairs(ordered, cell, neighbors, self.sorted_numbers, cutoff, self.precision)
+
+    def for_molecule(
+        self,
+        atomic_numbers: tuple[int, ...],
+        *,
+        cell: Float[Tensor, "3 3"] | None = None,
+        pbc: tuple[bool, bool, bool] = (False, False, False),
+    ) -> "LearnedModel":
+        """Return the same network for other atoms, or another order of them.
+
+        Raises:
+            InputError: An element is not known to the network.
+        """
+        return replace(self, atomic_numbers=tuple(atomic_numbers), starting_geometry=None, cell=cell, pbc=pbc)
+
+    def double(self) -> "LearnedModel":
+        """Return a copy that computes everything in float64: for Hessians and numeric derivatives."""
+        return replace(self, network=copy.deepcopy(self.network).double(), precision=torch.float64)
+
+
+def block_width(n_atoms: int) -> int:
+    """Return the number of trajectories in a block: about `ATOM_ROWS` atoms, a multiple of 8."""
+    return max(8, 8 * round(ATOM_ROWS / n_atoms / 8))

@@ -1,0 +1,196 @@
+"""Model files: safetensors whose JSON header says everything but the weights.
+
+Opening a file runs no code from it. A sha256 over header and tensors is stored and checked, so that a
+changed byte is refused.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from nadyn.checks.errors import InputError
+from nadyn.models.atomic_network import NetworkSettings
+from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
+from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.encoders import encoder_settings_from_dict, encoder_settings_to_dict
+from nadyn.models.learned import LearnedModel
+from nadyn.structures import formula, symbol
+from nadyn.units import ANGSTROM_PER_BOHR
+
+FORMAT = "nadyn-model"
+VERSION = 1
+
+
+def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, object] | None = None) -> None:
+    """Write a model; the file appears whole or not at all.
+
+    Args:
+        model: What to store.
+        path: Where; an existing file is replaced.
+        timings: Host, date and durations; they are stored, but are no part of the digest.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
+    tensors["shortest_by_element"] = model.shortest_by_element.contiguous()
+    if model.starting_geometry is not None:
+        tensors["starting_geometry"] = model.starting_geometry.contiguous()
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": model.name,
+        "kind": _kind(model.network),
+        "hyperparameters": _hyperparameters(model.network),
+        "elements": [symbol(number) for number in model.network.network.elements],
+        "cutoff_bohr": model.network.network.cutoff,
+        "n_states": model.n_states,
+        "n_basis": model.n_basis,
+        "multiplicities": list(model.multiplicities),
+        "units": "hartree, bohr",
+        "block_width": model.block_width,
+        "atomic_numbers": list(model.atomic_numbers),
+        "trained_on": model.trained_on,
+    }
+    metadata = {
+        "nadyn": json.dumps(header, sort_keys=True),
+        "timings": json.dumps(timings or {}, sort_keys=True),
+    }
+    metadata["sha256"] = _checksum(metadata["nadyn"] + metadata["timings"], tensors)
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    safetensors.torch.save_file(tensors, temporary, metadata=metadata)
+    os.replace(temporary, target)
+
+
+def load_model(path: str | Path) -> LearnedModel:
+    """Return the model in a file, bound to the molecule of its starting geometry.
+
+    Raises:
+        InputError: The file is missing, is no model, is of a newer version, or a byte has changed.
+    """
+    header, tensors, _ = _read(path)
+    network = _network(header)
+    shortest = tensors.pop("shortest_by_element")
+    geometry = tensors.pop("starting_geometry", None)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(
+            f"model file {str(path)!r} must hold the tensors its header announces, but does not."
+        ) from error
+    network.requires_grad_(False)
+    return LearnedModel(
+        name=header["name"],
+        network=network,
+        atomic_numbers=tuple(header["atomic_numbers"]),
+        starting_geometry=geometry,
+        shortest_by_element=shortest,
+        trained_on=header["trained_on"],
+        multiplicities=tuple(header["multiplicities"]),
+    )
+
+
+def digest(path: str | Path) -> str:
+    """Return the sha256 of everything in a model file except host, date and timings."""
+    header, tensors, _ = _read(path)
+    return _checksum(json.dumps(header, sort_keys=True), tensors)
+
+
+def describe(path: str | Path) -> dict[str, str]:
+    """Return what a model file says of itself, for people."""
+    header, tensors, timings = _read(path)
+    trained = header["trained_on"]
+    parameters = sum(
+        tensor.numel() for name, tensor in tensors.items() if ".networks." in name or "mixing" in name
+    )
+    result = {
+        "name": header["name"],
+        "kind": header["kind"].replace("_", " "),
+        "molecule": formula(header["atomic_numbers"]),
+        "elements": ", ".join(header["elements"]),
+        "states": str(header["n_states"]),
+        "basis": str(header["hyperparameters"].get("basis", "one energy")),
+        "encoder": str(header["hyperparameters"]["encoder"]["name"]),
+        "cutoff": f"{header['cutoff_bohr'] * ANGSTROM_PER_BOHR:.2f} Å",
+        "layers": "-".join(str(width) for width in header["hyperparameters"]["hidden"]),
+        "parameters": f"{parameters:,}",
+        "block width": f"{header['block_width']} trajectories",
+    }
+    result |= {
+        key.replace("_", " "): str(value)
+        for key, value in trained.items()
+        if not isinstance(value, dict | list)
+    }
+    return result | {key: str(value) for key, value in timings.items()}
+
+
+def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"model file {str(path)!r} must exist, but does not. Check the path.")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header, timings = json.loads(metadata["nadyn"]), json.loads(metadata["timings"])
+    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+        raise InputError(
+            f"{str(path)!r} must be a nadyn model file, but cannot be read as one. It may be truncated; copy it again."
+        ) from error
+    if metadata.get("sha256") != _checksum(metadata["nadyn"] + metadata["timings"], tensors):
+        raise InputError(
+            f"model file {str(path)!r} must match its checksum, but does not: it was changed or damaged."
+        )
+    if header.get("format") != FORMAT or header.get("version", 0) > VERSION:
+        raise InputError(
+            f"model file {str(path)!r} must have version {VERSION} or older, but has {header.get('version')}. Update nadyn."
+        )
+    return header, tensors, timings
+
+
+def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
+    result = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        result.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return result.hexdigest()
+
+
+def _kind(network: AtomicSum | DiabaticHamiltonian) -> str:
+    return "atomic_sum" if isinstance(network, AtomicSum) else "diabatic_hamiltonian"
+
+
+def _hyperparameters(network: AtomicSum | DiabaticHamiltonian) -> dict[str, object]:
+    settings = network.settings
+    values = asdict(settings)
+    inner = settings.network
+    values.pop("network")
+    return {
+        **values,
+        "encoder": encoder_settings_to_dict(inner.encoder),
+        "hidden": list(inner.hidden),
+        "activation": inner.activation,
+    }
+
+
+def _network(header: dict) -> AtomicSum | DiabaticHamiltonian:
+    values = dict(header["hyperparameters"])
+    settings = NetworkSettings(
+        encoder_settings_from_dict(values.pop("encoder")),
+        tuple(values.pop("hidden")),
+        values.pop("activation"),
+    )
+    if header["kind"] == "atomic_sum":
+        ends = values["repulsion_ends"]
+        return AtomicSum(AtomicSumSettings(settings, None if ends is None else tuple(map(tuple, ends))))
+    if header["kind"] == "diabatic_hamiltonian":
+        return DiabaticHamiltonian(DiabaticSettings(settings, values["basis"], values["n_states"]))
+    raise InputError(
+        f"the model kind must be one that this version knows, but is {header['kind']!r}. Update nadyn."
+    )

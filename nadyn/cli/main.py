@@ -4,8 +4,9 @@ import difflib
 import importlib
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -72,7 +73,9 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         print(f"nadyn {nadyn.__version__}")
         return 0
     try:
-        return _invoke(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return _invoke(arguments)
     except (UsageError, InputError) as error:
         return _failure(error, EXIT_INPUT_ERROR, debug=debug)
     except (ProgramError, RunError, OSError) as error:
@@ -101,6 +104,18 @@ def _unknown_command(name: str) -> str:
     near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
     advice = f"Did you mean `{near[0]}`?" if near else f"Known commands: {', '.join(COMMANDS)}."
     return f"`{name}` is not a known command. {advice}"
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as one sentence; where in the program it came from is of no use to a user."""
+    print("nadyn: warning: " + " ".join(str(message).split()), file=sys.stderr)
 
 
 def _failure(error: BaseException, code: int, *, debug: bool) -> int:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import types
+import warnings
 
 import pytest
 
@@ -108,6 +109,13 @@ def test_a_full_disk_is_one_line_and_exit_code_1(capsys, command_that):
     code, _, err = run_program(capsys, "probe")
     assert code == 1
     assert err == "nadyn: [Errno 28] No space left on device: 'run.h5'\n"
+
+
+def test_a_warning_is_one_line_and_the_work_goes_on(capsys, command_that):
+    command_that(lambda steps: warnings.warn("2 frequencies\nare soft.", UserWarning, stacklevel=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert run_program(capsys, "probe") == (0, "", "nadyn: warning: 2 frequencies are soft.\n")
 
 
 def test_ctrl_c_is_exit_code_130(capsys, command_that):

@@ -1,0 +1,122 @@
+"""Time of one dynamics step of a learned model, as a ratio to the bare matrix products of its networks.
+
+    python benchmarks/step_cost.py [model.safetensors] [--trajectories 256] [--repeats 20]
+
+Without a model file: random weights for a chain of 24 atoms and 3 states, with the default network. The floor
+is what no implementation of the same networks can avoid: each layer's product forward, and its product with
+the transposed weights backward, for the same blocks, in the same precision, in the same run. Steps and
+floors are measured alternately, and medians are compared, so that other work on the machine cancels.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import nadyn
+from nadyn.dynamics.fssh import Fssh, fssh_step
+from nadyn.dynamics.start import start_in_state
+from nadyn.electronic.surfaces import active_surface
+from nadyn.models.atomic_network import NetworkSettings
+from nadyn.models.density_moments import MomentsSettings
+from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.learned import LearnedModel
+from nadyn.units import AU_PER_FEMTOSECOND, BOHR_PER_ANGSTROM
+
+
+def random_model(n_states: int = 3) -> LearnedModel:
+    """Return a model with random weights for a zigzag chain of 24 atoms of three elements."""
+    torch.manual_seed(1)
+    numbers = (6, 1, 6, 1, 7, 1) * 4
+    carbon = np.arange(12) * 1.25
+    chain = np.stack([carbon, 0.35 * (-1.0) ** np.arange(12), np.zeros(12)], axis=-1)
+    hydrogen = chain + np.stack([np.zeros(12), 1.0 * (-1.0) ** np.arange(12), 0.3 * np.sin(carbon)], axis=-1)
+    geometry = np.empty((24, 3))
+    geometry[0::2], geometry[1::2] = chain, hydrogen
+    encoder = MomentsSettings((1, 6, 7), 6.0 * BOHR_PER_ANGSTROM, 0.9 * BOHR_PER_ANGSTROM)
+    network = DiabaticHamiltonian(DiabaticSettings(NetworkSettings(encoder), f"{n_states}x0e", n_states))
+    network.requires_grad_(False)
+    positions = torch.from_numpy(geometry * BOHR_PER_ANGSTROM)
+    model = LearnedModel("random", network, numbers, positions, torch.zeros(3, 3, dtype=torch.float64))
+    frames = positions + 0.1 * torch.randn(64, 24, 3, dtype=torch.float64)
+    network.network.standardise([model.environment(frames)])
+    return model
+
+
+def matrix_products(model: LearnedModel, n_trajectories: int) -> Callable[[], None]:
+    """Return a function that does the matrix products of one evaluation and one gradient only."""
+    network = model.network.network
+    n_blocks = -(-n_trajectories // model.block_width)
+    work: list[tuple[Tensor, Tensor, Tensor]] = []
+    for element, layers in zip(network.elements, network.networks.networks, strict=True):
+        n_rows = model.atomic_numbers.count(element) * model.block_width
+        for layer in layers:
+            if n_rows and isinstance(layer, torch.nn.Linear):
+                weights = layer.weight.detach()
+                inputs = torch.randn(n_rows, weights.shape[1], dtype=model.precision)
+                gradients = torch.randn(n_rows, weights.shape[0], dtype=model.precision)
+                work.append((weights, inputs, gradients))
+
+    def products() -> None:
+        for _ in range(n_blocks):
+            for weights, inputs, _ in work:
+                inputs @ weights.T
+            for weights, _, gradients in reversed(work):
+                gradients @ weights
+
+    return products
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Return the time of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", help="model file; random weights without one")
+    parser.add_argument("--trajectories", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=20)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model = nadyn.load_model(options.model) if options.model else random_model()
+
+    n = options.trajectories
+    torch.manual_seed(2)
+    positions = (
+        model.starting_geometry.double() + 0.02 * torch.randn(n, len(model.atomic_numbers), 3).double()
+    )
+    masses = model.masses
+    momenta = torch.randn(positions.shape).double() * torch.sqrt(masses * 1e-3)[:, None]
+    top = model.n_states - 1
+    state = start_in_state(model, positions, momenta, masses=masses, active_state=top)
+    choices = Fssh(dt=0.5 * AU_PER_FEMTOSECOND, seed=1, masses=masses)
+
+    work = {
+        "matrix products": matrix_products(model, n),
+        "energies and one force": lambda: active_surface(model, state.positions, state.active_state),
+        "surface-hopping step": lambda: fssh_step(state, model, choices),
+    }
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for repeat in range(options.repeats + 2):
+        for name, function in work.items():
+            taken = seconds(function)
+            if repeat >= 2:  # the first calls allocate memory
+                times[name].append(taken)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    floor = medians["matrix products"]
+    print(f"{model.name}: {atoms} atoms, {model.n_states} states, {n} trajectories, one thread")
+    for name, median in medians.items():
+        rate = n / median
+        print(f"{name:24s} {1e3 * median:8.1f} ms {rate:9.0f} trajectories/s   ratio {median / floor:5.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""`{configuration} module.Class`: the keys of a configuration section, read from the class itself.
+
+A table in the text would drift from the code; this one cannot.
+"""
+
+import importlib
+import types
+import typing
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+
+def keys(section: type[BaseModel]) -> list[tuple[str, str, str, str]]:
+    """Return key, type, default and description of each field."""
+    return [
+        (name, type_name(field.annotation), _default(field), " ".join((field.description or "").split()))
+        for name, field in section.model_fields.items()
+    ]
+
+
+def sections(section: type[BaseModel]) -> list[type[BaseModel]]:
+    """Return the section and all sections inside it, each once, in the order in which they appear."""
+    found = [section]
+    for current in found:
+        for field in current.model_fields.values():
+            found += [inner for inner in _inner(field.annotation) if inner not in found]
+    return found
+
+
+def type_name(annotation: object) -> str:
+    """Return a type as a reader of a YAML file thinks of it."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return type_name(arguments[0])
+    if origin is typing.Literal:
+        return " | ".join(_value(argument) for argument in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(type_name(argument) for argument in arguments)
+    if origin in (list, tuple, set, frozenset):
+        return f"list of {type_name(arguments[0])}" if arguments else "list"
+    if origin is dict:
+        return f"mapping of {type_name(arguments[0])} to {type_name(arguments[1])}"
+    names = {str: "text", int: "integer", float: "number", bool: "true | false", type(None): "null"}
+    if annotation in names:
+        return names[annotation]
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, BaseModel):
+        inner = ", ".join(f"{name}: {_value(getattr(value, name))}" for name in type(value).model_fields)
+        return f"{{{inner}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    return str(value)
+
+
+def _default(field) -> str:
+    if field.is_required():
+        return "required"
+    if field.default is not PydanticUndefined:
+        return _value(field.default)
+    return _value(field.default_factory())
+
+
+def _inner(annotation: object) -> list[type[BaseModel]]:
+    arguments = typing.get_args(annotation)
+    if arguments:
+        return [section for argument in arguments for section in _inner(argument)]
+    return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
+
+
+class ConfigurationTable(Directive):
+    """One table for the named section and one for each section inside it."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        module, _, name = self.arguments[0].rpartition(".")
+        lines: list[str] = []
+        top = getattr(importlib.import_module(module), name)
+        for section in sections(top):
+            if section is not top:
+                lines += [f"**{section.__name__}**", "", (section.__doc__ or "").strip().split("\n\n")[0], ""]
+            lines += [
+                ".. list-table::",
+                "   :header-rows: 1",
+                "   :widths: 22 28 20 40",
+                "",
+                *_row("key", "value", "default", "meaning"),
+            ]
+            for key, kind, default, meaning in keys(section):
+                lines += _row(f"``{key}``", kind.replace("|", "\\|"), f"``{default}``", meaning)
+            lines.append("")
+        node = nodes.container()
+        self.state.nested_parse(StringList(lines, source=self.arguments[0]), 0, node)
+        return node.children
+
+
+def _row(*cells: str) -> list[str]:
+    return [f"   {'*' if index == 0 else ' '} - {cell}" for index, cell in enumerate(cells)]
+
+
+def setup(app):
+    """Register the directive."""
+    app.add_directive("configuration", ConfigurationTable)
+    return {"parallel_read_safe": True, "version": "1"}

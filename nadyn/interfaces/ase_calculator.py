@@ -24,8 +24,9 @@ class AseCalculator(Calculator):
 
     def __init__(self, model: Model, state: int) -> None:
         super().__init__()
-        self.model = model
-        self.state = state
+        # Private, because ASE keeps the results of unchanged atoms: for another state build another one.
+        self._model = model
+        self._state = state
 
     def calculate(
         self,
@@ -39,12 +40,12 @@ class AseCalculator(Calculator):
             InputError: The model is for other atoms, for another order of them, or for an isolated molecule.
         """
         super().calculate(atoms, list(properties), list(system_changes))
-        model = _for_atoms(self.model, self.atoms)
+        model = _for_atoms(self._model, self.atoms)
         positions = torch.from_numpy(self.atoms.get_positions() * BOHR_PER_ANGSTROM)[None]
-        surface = active_surface(model, positions, torch.tensor([self.state]))
+        surface = active_surface(model, positions, torch.tensor([self._state]))
         energies = surface.energies[0].numpy() * ELECTRONVOLT_PER_HARTREE
         self.results = {
-            "energy": float(energies[self.state]),
+            "energy": float(energies[self._state]),
             "forces": surface.force[0].numpy() * (ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR),
             # ASE keeps the name `energies` for shares of the atoms.
             "energies_of_states": energies,
@@ -64,7 +65,7 @@ def ase_calculator(model: Model, state: int = 0) -> AseCalculator:
     """
     if model.coordinates != "cartesian":
         raise InputError(
-            f"`model` must be of Cartesian coordinates to be used with ASE, but {model.name} is of generalised ones."
+            f"`model` must be of Cartesian coordinates for ASE, but {model.name} is of generalised ones."
         )
     if not 0 <= state < model.n_states:
         raise InputError(f"`state` must be from 0 to {model.n_states - 1} for this model, but is {state}.")

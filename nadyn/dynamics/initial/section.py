@@ -1,6 +1,6 @@
 """The section `initial:` of a run file."""
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -36,7 +36,7 @@ class InitialSection(Configuration):
     diabatic_state: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _one_way(self) -> "InitialSection":
         given = self.model_fields_set
         ways = [way for way in _WAYS if way in given]
         if len(ways) != 1:

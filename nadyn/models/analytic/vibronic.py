@@ -68,13 +68,25 @@ class VibronicCoupling:
         q = positions[:, :, 0]
         products = q[:, self.pairs[0]] * q[:, self.pairs[1]]
         terms = torch.cat([torch.ones_like(q[:, :1]), q, products], dim=1)
-        upper = terms @ self.polynomial
+        upper = _sum_of_terms(terms[:, :, None] * self.polynomial)
         # Each element is computed once and placed twice: W is symmetric to the last bit.
         place = q.new_zeros((self.n_basis, self.n_basis), dtype=torch.long)
         index = torch.arange(upper.shape[1], device=q.device)
         place[self.elements[0], self.elements[1]] = index
         place[self.elements[1], self.elements[0]] = index
         return Evaluation(upper[:, place], torch.zeros_like(q[:, 0]))
+
+
+def _sum_of_terms(terms: Float[Tensor, "traj term element"]) -> Float[Tensor, "traj element"]:
+    """Sum over the terms by adding halves.
+
+    A matrix product would be shorter, but rounds a row by its place in the batch (measured on CPU).
+    """
+    while terms.shape[1] > 1:
+        half = terms.shape[1] // 2
+        added = terms[:, :half] + terms[:, half : 2 * half]
+        terms = torch.cat([added, terms[:, 2 * half :]], dim=1)
+    return terms[:, 0]
 
 
 def vibronic_model(parameters: VibronicParameters) -> VibronicCoupling:

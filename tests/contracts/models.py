@@ -1,0 +1,83 @@
+"""The models that must pass the contract: one line in the table for each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nadyn.models.analytic import pyrazine, springs, tully
+from nadyn.models.model import Model
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model and where to look at it.
+
+    Attributes:
+        build: Returns the model.
+        positions: Returns this many different positions without degeneracy.
+        degenerate: Returns one position with two equal energies, None where the model has none.
+    """
+
+    build: Callable[[], Model]
+    positions: Callable[[int], Tensor]
+    degenerate: Callable[[], Tensor] | None = None
+
+
+def _random(n: int, *shape: int, seed: int = 11) -> Tensor:
+    return torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+_GEOMETRY = torch.tensor(
+    [[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]], dtype=torch.float64
+)
+
+
+def _springs() -> Model:
+    """N, H, H, F with three states, degenerate where all springs have the length 2.5 bohr."""
+
+    def symmetric(values: list[list[float]]) -> Tensor:
+        # values[element of W][pair of species], both in the order of the upper triangle.
+        full = torch.zeros(2, 2, 3, 3, dtype=torch.float64)
+        rows, columns = torch.triu_indices(3, 3)
+        for (a, b), row in zip([(0, 0), (0, 1), (1, 1)], values, strict=True):
+            block = torch.zeros(3, 3, dtype=torch.float64)
+            block[rows, columns] = block[columns, rows] = torch.tensor(row, dtype=torch.float64)
+            full[a, b] = full[b, a] = block
+        return full
+
+    stiffness = symmetric(
+        [
+            [0.1, 0.3, 0.2, 0.4, 0.5, 0.6],
+            [0.02, 0.05, -0.03, 0.04, 0.01, 0.02],
+            [0.2, 0.2, 0.1, 0.5, 0.3, 0.4],
+        ]
+    )
+    lengths = torch.full_like(stiffness, 2.5)
+    constant = torch.tensor([[-1.0, 0.0], [0.0, -1.0]], dtype=torch.float64)
+    return springs(_GEOMETRY, (7, 1, 1, 9), constant=constant, stiffness=stiffness, lengths=lengths)
+
+
+def _tetrahedron() -> Tensor:
+    corners = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=torch.float64)
+    return corners * (2.5 / 8**0.5)
+
+
+def _pyrazine_intersection() -> Tensor:
+    # Along mode 6a alone the two diabatic energies are straight lines in Q but for the common parabola.
+    return torch.tensor([0.0, 2 * 0.423 / (0.09806 + 0.13545), 0.0, 0.0], dtype=torch.float64)[:, None]
+
+
+MODELS = {
+    "tully-1": Case(lambda: tully(1), lambda n: 2 * _random(n, 1, 1)),
+    "tully-2": Case(lambda: tully(2), lambda n: 3 * _random(n, 1, 1)),
+    "tully-3": Case(lambda: tully(3), lambda n: 2 * _random(n, 1, 1)),
+    "pyrazine": Case(lambda: pyrazine(4), lambda n: _random(n, 4, 1), _pyrazine_intersection),
+    "springs": Case(_springs, lambda n: _GEOMETRY + 0.2 * _random(n, 4, 3), _tetrahedron),
+}
+
+
+def names_of_models_with(*laws: str) -> list[str]:
+    """Names of the models that declare all of these laws."""
+    return [name for name, case in MODELS.items() if set(laws) <= case.build().laws]

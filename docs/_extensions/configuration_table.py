@@ -1,25 +1,19 @@
-"""`{configuration} module.Class`: the keys of a configuration section, read from the class itself.
+"""`{configuration} module.Class`: the keys of a configuration file, read from the class itself.
 
-A table in the text would drift from the code; this one cannot.
+Types and defaults come from the code. What a key means is the body of the directive, YAML with one mapping a
+section: a key of the code that is not explained there, or explained there and not in the code, is an error.
 """
 
 import importlib
 import types
 import typing
 
+import yaml
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
-
-
-def keys(section: type[BaseModel]) -> list[tuple[str, str, str, str]]:
-    """Return key, type, default and description of each field."""
-    return [
-        (name, type_name(field.annotation), _default(field), " ".join((field.description or "").split()))
-        for name, field in section.model_fields.items()
-    ]
 
 
 def sections(section: type[BaseModel]) -> list[type[BaseModel]]:
@@ -44,7 +38,16 @@ def type_name(annotation: object) -> str:
         return f"list of {type_name(arguments[0])}" if arguments else "list"
     if origin is dict:
         return f"mapping of {type_name(arguments[0])} to {type_name(arguments[1])}"
-    names = {str: "text", int: "integer", float: "number", bool: "true | false", type(None): "null"}
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "mapping, see below"
+    names = {
+        str: "text",
+        object: "anything",
+        int: "integer",
+        float: "number",
+        bool: "true | false",
+        type(None): "null",
+    }
     if annotation in names:
         return names[annotation]
     return getattr(annotation, "__name__", str(annotation))
@@ -82,27 +85,45 @@ class ConfigurationTable(Directive):
     """One table for the named section and one for each section inside it."""
 
     required_arguments = 1
+    has_content = True
 
     def run(self) -> list[nodes.Node]:
         module, _, name = self.arguments[0].rpartition(".")
-        lines: list[str] = []
         top = getattr(importlib.import_module(module), name)
-        for section in sections(top):
+        meanings = yaml.safe_load("\n".join(self.content)) or {}
+        found = sections(top)
+        self._check(meanings, found)
+        lines: list[str] = []
+        for section in found:
             if section is not top:
-                lines += [f"**{section.__name__}**", "", (section.__doc__ or "").strip().split("\n\n")[0], ""]
-            lines += [
-                ".. list-table::",
-                "   :header-rows: 1",
-                "   :widths: 22 28 20 40",
-                "",
-                *_row("key", "value", "default", "meaning"),
-            ]
-            for key, kind, default, meaning in keys(section):
-                lines += _row(f"``{key}``", kind.replace("|", "\\|"), f"``{default}``", meaning)
+                lines += [f"**{self._title(section, found)}**", ""]
+            lines += [".. list-table::", "   :header-rows: 1", "   :widths: 20 30 20 40", ""]
+            lines += _row("key", "value", "default", "meaning")
+            for key, field in section.model_fields.items():
+                kind = type_name(field.annotation).replace("|", "\\|")
+                meaning = " ".join(meanings[section.__name__][key].split())
+                lines += _row(f"``{key}``", kind, f"``{_default(field)}``", meaning)
             lines.append("")
         node = nodes.container()
         self.state.nested_parse(StringList(lines, source=self.arguments[0]), 0, node)
         return node.children
+
+    def _check(self, meanings: dict, found: list[type[BaseModel]]) -> None:
+        known = {f"{section.__name__}.{key}" for section in found for key in section.model_fields}
+        told = {f"{section}.{key}" for section, keys in meanings.items() for key in keys}
+        if known != told:
+            missing, stale = sorted(known - told), sorted(told - known)
+            raise self.error(f"{self.arguments[0]}: not explained {missing}, no longer there {stale}")
+
+    def _title(self, section: type[BaseModel], found: list[type[BaseModel]]) -> str:
+        """Name a section by the key that it stands under."""
+        keys = [
+            key
+            for outer in found
+            for key, field in outer.model_fields.items()
+            if section in _inner(field.annotation)
+        ]
+        return ", ".join(dict.fromkeys(keys))
 
 
 def _row(*cells: str) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Below the size from which torch splits an elementwise operation over threads, and whole vectors of any length.
+# Below the size from which torch splits an operation over threads, and whole vectors of any length.
 _WIDTH = 4096
 _SMALL_WIDTH = 64
 
@@ -53,5 +53,5 @@ def elementwise(
 
 
 def electronic_width(n_basis: int) -> int:
-    """Return the number of trajectories in a block of small matrices: a power of 2, at least 64, 4096 elements."""
+    """Return how many trajectories make a block of small matrices: a power of 2, at least 64."""
     return 1 << max(6, (_WIDTH // n_basis**2).bit_length() - 1)

@@ -186,25 +186,6 @@ def is_free(model: Model) -> bool:
     return model.coordinates == "cartesian" and {"rotation", "translation"} <= model.laws
 
 
-def diabatic_populations(state: State) -> Float[Tensor, "traj basis"]:
-    """Return populations of the diabatic states that agree with the active state on average.
-
-    P_d = sum_k |U_dk|^2 [k = a] + sum_(k != l) U_dk U_dl Re(c_k c*_l): classical populations, quantum coherences.
-
-    Source: B. R. Landry, M. J. Falk and J. E. Subotnik, J. Chem. Phys. 139, 211101 (2013), their third
-    way to compute diabatic populations.
-    """
-    u = state.eigenvectors
-    on_active = _vectors(u, state.active_state)
-    populations = on_active * on_active
-    c = torch.view_as_real(state.coefficients)
-    for k in range(u.shape[2]):
-        for l in range(k + 1, u.shape[2]):
-            coherence = c[:, k, 0] * c[:, l, 0] + c[:, k, 1] * c[:, l, 1]
-            populations = populations + u[:, :, k] * u[:, :, l] * (2.0 * coherence)[:, None]
-    return populations
-
-
 def _vectors(eigenvectors: Tensor, states: Tensor) -> Tensor:
     return eigenvectors.gather(2, states[:, None, None].expand(-1, eigenvectors.shape[1], 1))[:, :, 0]
 

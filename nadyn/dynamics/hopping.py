@@ -49,7 +49,7 @@ def hopping_probabilities(
 def choose_target(
     probabilities: Float[Tensor, "traj state"], active_state: Int[Tensor, "traj"], zeta: Float[Tensor, "traj"]
 ) -> Int[Tensor, "traj"]:
-    """Return the state to hop to: the first l with zeta < P_0 + … + P_l, or the active state if there is none."""
+    """Return the state to hop to: the first l with zeta < P_0 + … + P_l, else the active state."""
     target = active_state.clone()
     decided = torch.zeros_like(active_state, dtype=torch.bool)
     cumulative = torch.zeros_like(zeta)

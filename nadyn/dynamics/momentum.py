@@ -12,7 +12,7 @@ from nadyn.electronic.surfaces import in_blocks
 
 Frustrated = Literal["keep", "reverse", "jasper_truhlar"]
 
-# A direction that keeps less than this part of its length in the projection was a rigid motion, and noise is left.
+# A direction that keeps less of its length than this in the projection was a rigid motion; noise is left.
 _RIGID_FRACTION = 1e-10
 _INERTIA_BLOCK = 64
 

@@ -71,8 +71,8 @@ def start_in_diabatic_state(
     _check(model, positions, momenta)
     if not model.fixed_diabatic_basis:
         raise InputError(
-            f"`diabatic_state` must be left out for model {model.name}, but is {diabatic_state}: its diabatic "
-            "basis has no fixed meaning. Use `state`."
+            f"`diabatic_state` must be left out for model {model.name}, but is {diabatic_state}: its "
+            "diabatic basis has no fixed meaning. Use `state`."
         )
     if not 0 <= diabatic_state < model.n_basis:
         raise InputError(f"`diabatic_state` must be from 0 to {model.n_basis - 1}, but is {diabatic_state}.")

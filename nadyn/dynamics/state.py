@@ -27,7 +27,7 @@ class State:
         reference_total_energy: The same at the start [hartree].
         energy_error_max: Largest |total_energy - reference_total_energy| of all steps so far [hartree].
         heat: Energy that a thermostat has brought in [hartree].
-        surplus_gap: Distance from the highest state to the lowest surplus eigenvalue [hartree]; inf without one.
+        surplus_gap: From the highest state to the lowest surplus eigenvalue [hartree]; inf without one.
         novelty: Fraction of descriptors beyond the training set.
     """
 

@@ -33,16 +33,16 @@ class Status(IntEnum):
 STATUS_NAMES = {int(status): status.name.lower() for status in Status}
 
 ADVICE = {
-    Status.NOT_FINITE: "Energies or forces were not finite; look at the last frame and try a smaller time step.",
-    Status.INTRUDER_STATE: "A surplus eigenvalue of the latent basis met the physical states; train again with "
-    "geometries like the last frame, or with a larger surplus margin.",
-    Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training; add such "
+    Status.NOT_FINITE: "Energies or forces were not finite: look at the last frame, try a smaller time step.",
+    Status.INTRUDER_STATE: "A surplus eigenvalue of the latent basis met the physical states: train again "
+    "with geometries like the last frame, or with a larger surplus margin.",
+    Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
     "geometries to the data, or a short-range repulsion to the model.",
     Status.OUTSIDE_TRAINING: "More than 5 % of the descriptors left the training range by over a standard "
-    "deviation; label the last frame and add it to the data.",
-    Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step; try a smaller "
-    "time step, and if that does not help, more data near the last frame.",
-    Status.LEFT_REGION: "The coordinate went beyond `stop.beyond_au` and outward, as asked for; nothing to do.",
+    "deviation: label the last frame and add it to the data.",
+    Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step: try a "
+    "smaller time step, and if that does not help, more data near the last frame.",
+    Status.LEFT_REGION: "The coordinate went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",
 }
 
 
@@ -62,7 +62,7 @@ class Limits:
 def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor, "traj"]:
     """Return RUNNING, or the reason to stop, for each trajectory after a step.
 
-    A reason other than LEFT_REGION means that the step is not to be used: the trajectory ends one step earlier.
+    A reason other than LEFT_REGION means that the step is not to be used: the trajectory ends before it.
     """
     new = step.state
     status = torch.full_like(new.active_state, int(Status.RUNNING))

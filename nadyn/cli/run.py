@@ -1,0 +1,32 @@
+"""`nadyn run`: trajectories from a run file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="Run file (YAML).")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No live table and no summary.")] = False,
+) -> None:
+    """Run trajectories and write them to one HDF5 file."""
+    from nadyn.dynamics.run import run as run_trajectories
+    from nadyn.dynamics.stopping import ADVICE, STATUS_NAMES
+
+    result = run_trajectories(config, resume=resume, overwrite=overwrite, progress=not quiet)
+    if quiet:
+        return
+    advice = {STATUS_NAMES[int(status)]: text for status, text in ADVICE.items()}
+    for notice in result.notices:
+        print(f"Note: {notice}")
+    print(f"{result.n_finished} of {result.n_trajectories} trajectories finished in {result.seconds:.1f} s.")
+    for reason, n in result.n_stopped.items():
+        print(f"{n} stopped: {reason}. {advice[reason]}")
+    print(
+        f"{result.n_hops} hops, {result.n_refused} refused. "
+        f"Worst energy error {result.energy_error_max_ev:.4f} eV."
+    )
+    print(f"Written: {result.path}. Next: nadyn report {result.path}")

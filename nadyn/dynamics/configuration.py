@@ -1,0 +1,114 @@
+"""The run file: every key of `nadyn run`, with its default."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from nadyn.checks.configuration import Configuration
+from nadyn.dynamics.decoherence import Damps
+from nadyn.dynamics.fssh import Rescale
+from nadyn.dynamics.initial import InitialSection
+from nadyn.dynamics.momentum import Frustrated
+from nadyn.units import AU_PER_FEMTOSECOND
+
+# Frames and checkpoints of a run that names no intervals.
+_FRAMES = 200
+_CHECKPOINTS = 20
+_ONLY_FSSH = ("decoherence", "rescale", "frustrated")
+
+
+class DecoherenceSection(Configuration):
+    """Energy-based decoherence correction: {name: edc, damps: populations}.
+
+    `damps: populations` is the convention of SHARC and ABIN, `damps: amplitudes` that of MLatom (there named
+    SDM), PyUNIxMD, PyRAI2MD and Libra, twice as fast.
+    """
+
+    name: Literal["edc"]
+    damps: Damps = "populations"
+    energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
+
+
+class ThermostatSection(Configuration):
+    """Langevin thermostat of method nvt: {temperature_kelvin: 300, friction_per_ps: 10}."""
+
+    temperature_kelvin: float = Field(gt=0.0, allow_inf_nan=False)
+    friction_per_ps: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
+
+
+class StopSection(Configuration):
+    """End of a scattering trajectory: {beyond_au: 10} ends it when |x| > 10 and it moves outward."""
+
+    beyond_au: float = Field(gt=0.0, allow_inf_nan=False)
+
+
+class RunConfiguration(Configuration):
+    """A run file.
+
+    `model` is a file or the mapping of an analytic model. `time_fs` is rounded up to a whole number of
+    frames. `write_every` and `checkpoint_every` are in steps; without them about 200 frames and 20
+    checkpoints are written. A trajectory whose total energy changes by more than `max_energy_step_ev` in one
+    step is stopped: the step is then too long for the surface by far, since a sound step changes the total
+    energy by a few meV, a passage through a conical intersection included.
+    """
+
+    model: str | dict[str, object] | None = None
+    initial: InitialSection
+    method: Literal["fssh", "nve", "nvt"]
+    dt_fs: float = Field(default=0.5, gt=0.0, allow_inf_nan=False)
+    time_fs: float = Field(gt=0.0, allow_inf_nan=False)
+    decoherence: DecoherenceSection | Literal["none"] = DecoherenceSection(name="edc")
+    rescale: Rescale = "nac"
+    frustrated: Frustrated = "keep"
+    thermostat: ThermostatSection | None = None
+    stop: StopSection | None = None
+    max_energy_step_ev: float = Field(default=0.3, gt=0.0)
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    write_every: int | None = Field(default=None, ge=1)
+    checkpoint_every: int | None = Field(default=None, ge=1)
+    output: str = "run.h5"
+
+    @model_validator(mode="after")
+    def _fits_method(self) -> Self:
+        if self.method == "nvt" and self.thermostat is None:
+            raise ValueError(
+                "`thermostat` must be given for method nvt, but is missing. "
+                "Try thermostat: {temperature_kelvin: 300}."
+            )
+        if self.method != "nvt" and self.thermostat is not None:
+            raise ValueError(
+                f"`thermostat` must be left out for method {self.method}, but is given. Try method: nvt."
+            )
+        if self.method != "fssh":
+            strange = [key for key in _ONLY_FSSH if key in self.model_fields_set]
+            if strange:
+                raise ValueError(
+                    f"`{strange[0]}` must be left out for method {self.method}, but is given. Remove it."
+                )
+        if self.dt_fs > self.time_fs:
+            raise ValueError(
+                f"`time_fs` must be at least `dt_fs`, but is {self.time_fs}, less than {self.dt_fs}. "
+                "Try a longer time."
+            )
+        return self
+
+    @property
+    def dt(self) -> float:
+        """Time step [au]."""
+        return self.dt_fs * AU_PER_FEMTOSECOND
+
+    @property
+    def frame_interval(self) -> int:
+        """Steps from one frame to the next."""
+        return self.write_every or max(1, round(self.time_fs / self.dt_fs) // _FRAMES)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the run: a whole number of frames that covers `time_fs`."""
+        steps = max(1, round(self.time_fs / self.dt_fs))
+        return -(-steps // self.frame_interval) * self.frame_interval
+
+    @property
+    def checkpoint_interval(self) -> int:
+        """Steps from one checkpoint to the next."""
+        return self.checkpoint_every or max(1, self.n_steps // _CHECKPOINTS)

@@ -1,0 +1,52 @@
+"""The model of a run: a file, an analytic one by name, or an object; and a number that tells models apart."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from nadyn.checks.errors import InputError
+from nadyn.models.analytic import analytic_model
+from nadyn.models.model import Model
+from nadyn.models.model_file import digest, load_model
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model, and its sha256 where the run file names it; None for an object."""
+
+    model: Model
+    digest: str | None
+
+
+def find_model(named: str | Mapping[str, object] | None, given: Model | None) -> ModelSource:
+    """Return the model that a run file names, or the one given as an object.
+
+    Raises:
+        InputError: None or both are there, or the named one cannot be loaded.
+    """
+    if given is not None and named is not None:
+        raise InputError(
+            "`model` must be in the run file or an argument, but is both. Remove it from the run file."
+        )
+    if given is not None:
+        return ModelSource(given, None)
+    if named is None:
+        raise InputError(
+            "`model` must be a model file or an analytic model, but is missing. "
+            "Try model: {name: tully, variant: 1}."
+        )
+    if isinstance(named, str):
+        return ModelSource(load_model(named), digest(named))
+    text = json.dumps(named, sort_keys=True)
+    return ModelSource(analytic_model(named), hashlib.sha256(text.encode()).hexdigest())
+
+
+def digest_at(model: Model, positions: torch.Tensor) -> str:
+    """Return a sha256 of what the model says at the first of `positions`, for a model without a file."""
+    block = positions[:1].expand(model.block_width, *positions.shape[1:])
+    with torch.no_grad():
+        hamiltonian = model.evaluate(block).hamiltonian[:1].contiguous()
+    return hashlib.sha256(model.name.encode() + hamiltonian.numpy().tobytes()).hexdigest()

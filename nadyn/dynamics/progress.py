@@ -1,0 +1,106 @@
+"""The live table of a run."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from nadyn.dynamics.ensemble import Ensemble
+from nadyn.dynamics.stopping import STATUS_NAMES, Status
+from nadyn.units import ELECTRONVOLT_PER_HARTREE, FEMTOSECOND_PER_AU
+
+_REFRESH_SECONDS = 0.25
+
+
+class LiveTable:
+    """Shows where a run stands, four times a second at most. Used as a context."""
+
+    def __init__(self, *, n_steps: int, first_step: int, dt: float, n_states: int, console: Console) -> None:
+        """Prepare a table for steps first_step to n_steps of `dt` [au]."""
+        self._n_steps, self._first_step, self._dt, self._n_states = n_steps, first_step, dt, n_states
+        self._live = Live(console=console, auto_refresh=False)
+        self._start = self._shown = time.monotonic()
+        self._hops = np.zeros(2, dtype=int)
+
+    def __enter__(self) -> "LiveTable":
+        """Open the table."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last table standing."""
+        self._live.stop()
+
+    def update(self, ensemble: Ensemble, *, accepted: int, refused: int, last: bool = False) -> None:
+        """Count hops, and draw the table if it is time."""
+        self._hops += (accepted, refused)
+        now = time.monotonic()
+        if now - self._shown >= _REFRESH_SECONDS or last:
+            self._shown = now
+            self._live.update(self._table(ensemble, now - self._start), refresh=True)
+
+    def _table(self, ensemble: Ensemble, seconds: float) -> Table:
+        state, step = ensemble.running, ensemble.step
+        rate = (step - self._first_step) / max(seconds, 1e-9)
+        left = (self._n_steps - step) / rate if rate > 0 else float("inf")
+        counts = np.bincount(state.active_state.numpy(), minlength=self._n_states)
+        stopped = {
+            STATUS_NAMES[int(code)]: int(np.sum(ensemble.status == code))
+            for code in np.unique(ensemble.status)
+            if code not in (Status.RUNNING, Status.FINISHED)
+        }
+        errors = torch.cat([state.energy_error_max, ensemble.everyone.energy_error_max])
+        error = float(errors.max()) * ELECTRONVOLT_PER_HARTREE
+        rows = {
+            "time": f"{step * self._dt * FEMTOSECOND_PER_AU:.1f} fs",
+            "step": f"{step}/{self._n_steps}",
+            "steps/s": f"{rate:.1f}",
+            "on state": " ".join(f"{k}:{n}" for k, n in enumerate(counts)),
+            "hops": f"{self._hops[0]} (+{self._hops[1]} refused)",
+            "worst energy error": f"{error:.4f} eV",
+            "stopped": ", ".join(f"{n} {name}" for name, n in stopped.items()) or "0",
+            "left": _duration(left),
+        }
+        table = Table.grid(padding=(0, 2))
+        names = list(rows)
+        for left_name, right_name in zip(names[0::2], names[1::2], strict=True):
+            table.add_row(left_name, f"[bold]{rows[left_name]}", right_name, f"[bold]{rows[right_name]}")
+        return table
+
+
+class NoTable:
+    """Takes the place of `LiveTable` where nothing is to be shown."""
+
+    def update(self, ensemble: Ensemble, *, accepted: int, refused: int, last: bool = False) -> None:
+        """Do nothing."""
+
+
+@contextmanager
+def live_table(
+    *, show: bool, n_steps: int, first_step: int, dt: float, n_states: int
+) -> Iterator[LiveTable | NoTable]:
+    """Yield a table on stderr, or one that shows nothing."""
+    if not show:
+        yield NoTable()
+        return
+    console = Console(stderr=True)
+    with LiveTable(
+        n_steps=n_steps, first_step=first_step, dt=dt, n_states=n_states, console=console
+    ) as table:
+        yield table
+
+
+def _duration(seconds: float) -> str:
+    if not np.isfinite(seconds):
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

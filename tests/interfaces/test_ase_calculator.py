@@ -1,0 +1,92 @@
+"""A model in ASE."""
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.calculators.fd import calculate_numerical_forces
+from contracts.models import MODELS
+
+import nadyn
+from nadyn.checks.errors import InputError
+from nadyn.models.analytic import tully
+from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE
+
+
+@pytest.fixture
+def atoms():
+    positions = MODELS["springs"].positions(1)[0].numpy() * ANGSTROM_PER_BOHR
+    return Atoms("NHHF", positions)
+
+
+@pytest.mark.parametrize("state", [0, 1])
+def test_forces_are_the_numeric_derivative_of_the_energy(atoms, state):
+    atoms.calc = nadyn.ase_calculator(MODELS["springs"].build(), state=state)
+    forces = atoms.get_forces()
+    assert forces.shape == (4, 3)
+    np.testing.assert_allclose(forces, calculate_numerical_forces(atoms, eps=1e-4), atol=1e-6)
+
+
+def test_results_are_the_surfaces_in_electronvolt_and_angstrom(atoms):
+    model = MODELS["springs"].build()
+    atoms.calc = nadyn.ase_calculator(model, state=1)
+    surfaces = nadyn.surfaces(model, MODELS["springs"].positions(1))
+    energies = surfaces.energies[0].numpy() * ELECTRONVOLT_PER_HARTREE
+    assert atoms.get_potential_energy() == pytest.approx(energies[1], abs=1e-10)
+    np.testing.assert_allclose(atoms.calc.results["energies_of_states"], energies, atol=1e-10)
+    expected = surfaces.forces[0, 1].numpy() * ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR
+    np.testing.assert_allclose(atoms.get_forces(), expected, atol=1e-9)
+
+
+def test_moved_atoms_are_evaluated_again(atoms):
+    atoms.calc = nadyn.ase_calculator(MODELS["springs"].build())
+    before = atoms.get_potential_energy()
+    atoms.positions[0, 2] += 0.1
+    assert abs(atoms.get_potential_energy() - before) > 1e-3
+
+
+def test_other_atoms_are_refused(atoms):
+    atoms.numbers = [7, 1, 9, 1]
+    atoms.calc = nadyn.ase_calculator(MODELS["springs"].build())
+    with pytest.raises(InputError, match=r"in their order \(\[7, 1, 1, 9\]\), but are \[7, 1, 9, 1\]"):
+        atoms.get_potential_energy()
+
+
+def test_a_periodic_cell_is_refused_by_a_model_of_isolated_molecules(atoms):
+    atoms.cell, atoms.pbc = np.eye(3) * 9, True
+    atoms.calc = nadyn.ase_calculator(MODELS["springs"].build())
+    with pytest.raises(InputError, match="must not be periodic"):
+        atoms.get_potential_energy()
+
+
+def test_a_model_that_can_serve_other_molecules_is_asked_to(atoms):
+    asked = []
+
+    class Adaptable:
+        """Springs that take any order of their atoms."""
+
+        def __init__(self, model):
+            self.model = model
+
+        def __getattr__(self, name):
+            return getattr(self.model, name)
+
+        def for_molecule(self, atomic_numbers, *, cell, pbc):
+            asked.append((atomic_numbers, cell, pbc))
+            return self.model
+
+    atoms.numbers = [7, 1, 9, 1]
+    atoms.cell, atoms.pbc = np.eye(3) * 9, (True, False, True)
+    atoms.calc = nadyn.ase_calculator(Adaptable(MODELS["springs"].build()))
+    atoms.get_potential_energy()
+    numbers, cell, pbc = asked[0]
+    assert numbers == (7, 1, 9, 1)
+    assert pbc == (True, False, True)
+    torch.testing.assert_close(cell, torch.eye(3, dtype=torch.float64) * 9 / ANGSTROM_PER_BOHR)
+
+
+def test_models_of_generalised_coordinates_and_unknown_states_are_refused():
+    with pytest.raises(InputError, match="must be of Cartesian coordinates"):
+        nadyn.ase_calculator(tully(1))
+    with pytest.raises(InputError, match="`state` must be from 0 to 1 for this model, but is 2"):
+        nadyn.ase_calculator(MODELS["springs"].build(), state=2)

@@ -1,0 +1,56 @@
+"""Every script under examples/ runs, with few trajectories, and prints and draws what it says."""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def run_example(tmp_path, monkeypatch, capsys, unchecked_annotations):
+    """Run a script as a user would, in an empty folder, and return what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_every_script_is_run_here():
+    here = Path(__file__).read_text(encoding="utf-8")
+    assert [path.name for path in sorted(EXAMPLES.glob("*.py")) if here.count(f'"{path.name}"') == 0] == []
+
+
+def test_more_trajectories_cross_on_the_upper_state_the_faster_they_are(run_example, tmp_path):
+    out = run_example("01_tully_branching.py", "--trajectories", "150")
+    rows = re.findall(r"^ +(\d+) +([\d.]+) ± ([\d.]+) +([\d.]+)$", out, re.MULTILINE)
+    assert [int(momentum) for momentum, *_ in rows] == [10, 15, 20, 30]
+    for _, fraction, error, exact in rows:
+        # Fewest switches itself is within 0.02 of the exact numbers here; the rest is sampling.
+        assert abs(float(fraction) - float(exact)) < 3 * float(error) + 0.02
+    assert len(list((tmp_path / "tully").glob("*.h5"))) == 4
+
+
+def test_pyrazine_follows_the_quantum_populations_early_on(run_example, tmp_path):
+    out = run_example("02_pyrazine_populations.py", "--trajectories", "60", "--time-fs", "20")
+    distances = [float(number) for number in re.findall(r"up to 60 fs ([\d.]+)", out)]
+    assert len(distances) == 2
+    # 60 trajectories: a standard error of at most 0.05, on top of what the method itself is off.
+    assert max(distances) < 0.1
+    assert (tmp_path / "pyrazine" / "pyrazine_populations.png").stat().st_size > 10_000
+
+
+def test_the_coupling_turns_the_states_by_a_right_angle_at_the_crossing(run_example, tmp_path):
+    out = run_example("03_surfaces_and_couplings.py")
+    turns = [float(number) for number in re.findall(r"over x ([\d.]+)", out)]
+    assert turns[0] == pytest.approx(1.571, abs=2e-3)
+    # The two crossings of the second model turn the states back.
+    assert turns[1] == pytest.approx(0.0, abs=2e-3)
+    assert (tmp_path / "surfaces" / "tully_surfaces.png").stat().st_size > 10_000

@@ -1,7 +1,6 @@
 """Datasets on disk: HDF5, format `nadyn-dataset`, version 1."""
 
 import difflib
-import os
 import warnings
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import numpy as np
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.data.arrays import ARRAYS, check_array
 from nadyn.data.dataset import Dataset, Group
+from nadyn.data.hdf5_outline import SIGNATURE
 from nadyn.data.joining import join
+from nadyn.data.output import new_file
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.units import to_atomic_units
 
@@ -30,8 +31,8 @@ def load_dataset(path: str | Path, *more: str | Path) -> Dataset:
         more: Further files, whose labels may differ.
 
     Raises:
-        InputError: A file is missing, truncated, no dataset or of a newer version; an array is missing, has no
-            unit or the wrong shape or values; or groups of one name do not fit together. One sentence.
+        InputError: A file is missing, truncated, no dataset or of a newer version; an array is missing, has
+            no unit or the wrong shape or values; or groups of one name do not fit together. One sentence.
     """
     return join([read_dataset(one) for one in (path, *more)])
 
@@ -57,21 +58,11 @@ def write_dataset(path: str | Path, dataset: Dataset, *, overwrite: bool = False
     Raises:
         InputError: The file exists and `overwrite` is False, or its folder does not exist.
     """
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise InputError(f"output {str(path)!r} must not exist yet, but does. Use --overwrite to replace it.")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"folder {str(path.parent)!r} must exist, but does not. Create it first.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with h5py.File(temporary, "w") as file:
-            file.attrs["format"] = FORMAT
-            file.attrs["version"] = VERSION
-            for group in dataset.groups:
-                _write_group(file.create_group(group.name), group)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_file(Path(path), overwrite=overwrite) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["version"] = VERSION
+        for group in dataset.groups:
+            _write_group(file.create_group(group.name), group)
 
 
 def _check_format(file: h5py.File) -> None:
@@ -171,7 +162,7 @@ def _write_group(content: h5py.Group, group: Group) -> None:
 def _unreadable(path: Path) -> str:
     with path.open("rb") as file:
         signature = file.read(8)
-    if signature == b"\x89HDF\r\n\x1a\n":
+    if signature == SIGNATURE:
         return "the file must be whole, but is truncated or damaged. Copy or create it again."
     if not signature:
         return "the file must be an HDF5 file, but is empty."

@@ -48,8 +48,8 @@ def contradiction(group: Group) -> str | None:
             )
         if r > 0.9 and not 1 / 3 < agreement.slope < 3:
             return (
-                f"`forces` must be minus the gradient of `energies`, but those of state {state} explain them only "
-                f"when multiplied by {agreement.slope:.3g} ({n} pairs of near frames). Check both units."
+                f"`forces` must be minus the gradient of `energies`, but those of state {state} explain them "
+                f"only when multiplied by {agreement.slope:.3g} ({n} pairs of near frames). Check both units."
             )
     return None
 
@@ -59,8 +59,8 @@ def force_agreement(group: Group) -> tuple[Agreement | None, ...]:
 
     Each frame is paired with the nearest one by sorted distances; like atoms are matched and the geometries
     laid on each other (Kabsch, reflections allowed), and the trapezoidal rule
-    E_j - E_i = -½ (F_i + F_j) · (R_j - R_i) predicts the difference. A state with too few pairs gives None, and
-    so does a periodic group.
+    E_j - E_i = -½ (F_i + F_j) · (R_j - R_i) predicts the difference. None for a state with too few
+    pairs and for a periodic group.
 
     Source: W. Kabsch, Acta Cryst. A 32, 922 (1976), for the alignment.
     """

@@ -71,8 +71,8 @@ def group_from_arrays(
         note: Anything else.
 
     Raises:
-        InputError: A wrong shape, NaN positions or energies, half-missing labels, an unknown element, two atoms
-            in one place, a periodic direction without a cell, or a wrong number of multiplicities.
+        InputError: A wrong shape, NaN positions or energies, half-missing labels, an unknown element, two
+            atoms in one place, a periodic direction without a cell, or a wrong number of multiplicities.
     """
     numbers = _atomic_numbers(atomic_numbers)
     arrays = {
@@ -166,7 +166,10 @@ def _check_cell(cell: np.ndarray | None, pbc: np.ndarray) -> None:
         raise InputError("`cell` must be given where a direction is periodic, but is missing.")
     if (np.abs(np.linalg.det(cell)) < 1e-6).any():
         frame = int(np.argmin(np.abs(np.linalg.det(cell))))
-        raise InputError(f"`cell` must span a volume, but that of frame {frame} is flat.")
+        raise InputError(
+            f"`cell` must span a volume, but that of frame {frame} is flat. "
+            "Give directions that are not periodic any length."
+        )
 
 
 def _check_distances(group: Group) -> None:

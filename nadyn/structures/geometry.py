@@ -1,5 +1,6 @@
 """Geometries: distances, and reading a start geometry from an .xyz file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def pair_distances(positions: Float[np.ndarray, "... atom 3"]) -> Float[np.ndarr
     return np.linalg.norm(positions[..., second, :] - positions[..., first, :], axis=-1)
 
 
-def formula(atomic_numbers: Int[np.ndarray, "atom"]) -> str:
+def formula(atomic_numbers: Sequence[int] | Int[np.ndarray, "atom"]) -> str:
     """Return the chemical formula in Hill order: C, H, then the others by alphabet."""
     symbols = [symbol(int(number)) for number in atomic_numbers]
     names = sorted(set(symbols))

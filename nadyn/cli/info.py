@@ -1,0 +1,191 @@
+"""`nadyn info`: what a file holds, for every kind of file that nadyn reads or writes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nadyn.data.statistics import GroupStatistics
+
+
+def info(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Dataset, model, trajectory or initial file.")],
+    digest: Annotated[bool, typer.Option("--digest", help="Print only the digest of the content.")] = False,
+) -> None:
+    """Say what a file holds; with --digest, print a sha256 over all arrays and attributes.
+
+    The digest leaves out host, date and timings: two runs with the same result have the same digest.
+    """
+    if digest:
+        print(file_digest(file))
+        return
+    kind = file_kind(file)
+    if kind == "model":
+        from nadyn.models.model_file import describe
+
+        _print_pairs(f"model {file}", describe(file))
+    elif kind == "nadyn-dataset":
+        _print_dataset(file)
+    elif kind == "nadyn-trajectories":
+        _print_pairs(f"trajectories {file}", _run(file))
+    else:
+        from nadyn.data.hdf5_outline import hdf5_outline
+
+        _print_pairs(f"initial conditions {file}", hdf5_outline(file))
+
+
+def file_kind(file: Path) -> str:
+    """Return "model", or the format name of an HDF5 file of nadyn.
+
+    Raises:
+        InputError: The file is missing or none that nadyn knows.
+    """
+    from nadyn.checks.errors import InputError
+    from nadyn.data.hdf5_outline import hdf5_format
+
+    if not file.is_file():
+        raise InputError(f"file {str(file)!r} must exist, but does not. Check the path.")
+    if file.suffix == ".safetensors":
+        return "model"
+    found = hdf5_format(file)
+    if found not in ("nadyn-dataset", "nadyn-trajectories", "nadyn-initial"):
+        raise InputError(
+            f"file {str(file)!r} must be a dataset, model, trajectory or initial file of nadyn, but is none. "
+            "Extended xyz files become datasets with `nadyn convert`."
+        )
+    return found
+
+
+def file_digest(file: Path) -> str:
+    """Return the sha256 of the content of any file of nadyn, without host, date and timings.
+
+    Raises:
+        InputError: The file is missing or none that nadyn knows.
+    """
+    if file_kind(file) == "model":
+        from nadyn.models.model_file import digest
+    else:
+        from nadyn.trajectory.digest import digest
+    return digest(file)
+
+
+def _run(file: Path) -> dict[str, str]:
+    import numpy as np
+
+    from nadyn.trajectory import open_run
+
+    run = open_run(file)
+    names = {int(code): name for code, name in run.status_names.items()}
+    codes, counts = np.unique(run.status, return_counts=True)
+    shown = (
+        "method",
+        "model_name",
+        "seed",
+        "n_steps",
+        "dt_au",
+        "population_estimator",
+        "nadyn_version",
+        "date",
+    )
+    return {key.replace("_", " "): str(run.attributes[key]) for key in shown if key in run.attributes} | {
+        "trajectories": str(len(run.status)),
+        "states": str(run.energies.shape[-1]),
+        "step": f"{run.step} of {run.attributes['n_steps']}",
+        "frames": str(run.committed_frames),
+        "status": ", ".join(f"{count} {names[int(code)]}" for code, count in zip(codes, counts, strict=True)),
+    }
+
+
+def _print_pairs(title: str, pairs: dict[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False)
+    for key, value in pairs.items():
+        table.add_row(key, str(value))
+    Console().print(table)
+
+
+def _print_dataset(file: Path) -> None:
+    from rich.console import Console
+
+    from nadyn.data import load_dataset
+    from nadyn.data.statistics import group_statistics
+
+    console = Console()
+    with Console(stderr=True).status(f"reading {file}"):
+        dataset = load_dataset(file)
+        tables = [(group, group_statistics(group)) for group in dataset.groups]
+    console.print(f"dataset {file}: {dataset.n_frames} frames", style="bold")
+    for group, numbers in tables:
+        console.print()
+        for line in _facts(numbers):
+            console.print(line, highlight=False, markup=False)
+        for key in ("theory", "source", "licence", "note"):
+            if getattr(group, key):
+                console.print(f"{key}: {getattr(group, key)}", highlight=False, markup=False)
+        console.print(_states(numbers, group.multiplicities))
+        if numbers.coupling_max_frame:
+            console.print(_couplings(numbers, group.pairs))
+
+
+def _facts(numbers: "GroupStatistics") -> list[str]:
+    from nadyn.data.statistics import NEAR_GAP_EV
+
+    labels = ", ".join(
+        key if count == numbers.n_frames else f"{key} ({count} frames)"
+        for key, count in numbers.n_labelled.items()
+    )
+    states = "1 state" if numbers.n_states == 1 else f"{numbers.n_states} states"
+    lines = [
+        f"{numbers.name}: {numbers.n_frames} frames, {numbers.n_atoms} atoms, {states}",
+        f"labels: {labels}",
+        "shortest distances [Å]: "
+        + ", ".join(f"{pair} {value:.3f}" for pair, value in numbers.shortest_angstrom.items()),
+    ]
+    if numbers.gap_min_ev is not None:
+        lines.append(
+            f"smallest gap: {numbers.gap_min_ev:.4f} eV; {numbers.n_near} frames under {NEAR_GAP_EV} eV"
+        )
+    return lines
+
+
+def _states(numbers: "GroupStatistics", multiplicities: tuple[int, ...]) -> object:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for name in ("state", "2S+1", "lowest [eV]", "highest [eV]", "mean [eV]", "std [eV]", "force rms [eV/Å]"):
+        table.add_column(Text(name), justify="right")
+    for state in range(numbers.n_states):
+        energies = (
+            numbers.energy_min_ev[state],
+            numbers.energy_max_ev[state],
+            numbers.energy_mean_ev[state],
+            numbers.energy_std_ev[state],
+        )
+        rms = numbers.force_rms_ev_per_angstrom
+        force = f"{rms[state]:.3f}" if rms else "none"
+        table.add_row(
+            str(state), str(multiplicities[state]), *(f"{energy:.4f}" for energy in energies), force
+        )
+    return table
+
+
+def _couplings(numbers: "GroupStatistics", pairs: tuple[tuple[int, int], ...]) -> object:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for name in ("pair", "median |h| [eV/Å]", "largest |h| [eV/Å]", "in frame"):
+        table.add_column(Text(name), justify="right")
+    for pair, (k, l) in enumerate(pairs):
+        frame = numbers.coupling_max_frame[pair]
+        if frame is not None:
+            median, largest = (
+                numbers.coupling_median_ev_per_angstrom[pair],
+                numbers.coupling_max_ev_per_angstrom[pair],
+            )
+            table.add_row(f"{k}-{l}", f"{median:.3f}", f"{largest:.3f}", str(frame))
+    return table

@@ -42,7 +42,7 @@ ADVICE = {
     "deviation: label the last frame and add it to the data.",
     Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step: try a "
     "smaller time step, and if that does not help, more data near the last frame.",
-    Status.LEFT_REGION: "The coordinate went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",
+    Status.LEFT_REGION: "It went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",
 }
 
 

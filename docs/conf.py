@@ -1,5 +1,6 @@
 """Sphinx configuration; warnings are errors when the documentation is built in CI."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -35,3 +36,19 @@ napoleon_numpy_docstring = False
 html_theme = "furo"
 html_title = f"nadyn {version}"
 html_show_sourcelink = False
+
+# Docstrings are plain text for readers of the code: `name` is code, |c|² or c*_a is mathematics, no markup.
+default_role = "literal"
+
+
+def escape_mathematics(app, what, name, obj, options, lines):
+    """Let bars, stars and trailing underscores outside backticks mean themselves."""
+    for number, line in enumerate(lines):
+        pieces = re.split(r"(`[^`]*`)", line)
+        pieces[::2] = [re.sub(r"([|*]|(?<=\w)_(?=\W|$))", r"\\\1", piece) for piece in pieces[::2]]
+        lines[number] = "".join(pieces)
+
+
+def setup(app):
+    """Escape before napoleon reads the docstring."""
+    app.connect("autodoc-process-docstring", escape_mathematics, priority=400)

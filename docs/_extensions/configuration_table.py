@@ -97,12 +97,11 @@ class ConfigurationTable(Directive):
         for section in found:
             if section is not top:
                 lines += [f"**{self._title(section, found)}**", ""]
-            lines += [".. list-table::", "   :header-rows: 1", "   :widths: 20 30 20 40", ""]
-            lines += _row("key", "value", "default", "meaning")
+            lines += _row("key", "value", "default", "meaning") + _row("---", "---", "---", "---")
             for key, field in section.model_fields.items():
-                kind = type_name(field.annotation).replace("|", "\\|")
+                kind = type_name(field.annotation).replace("|", "or")
                 meaning = " ".join(meanings[section.__name__][key].split())
-                lines += _row(f"``{key}``", kind, f"``{_default(field)}``", meaning)
+                lines += _row(f"`{key}`", kind, f"`{_default(field)}`", meaning)
             lines.append("")
         node = nodes.container()
         self.state.nested_parse(StringList(lines, source=self.arguments[0]), 0, node)
@@ -127,7 +126,8 @@ class ConfigurationTable(Directive):
 
 
 def _row(*cells: str) -> list[str]:
-    return [f"   {'*' if index == 0 else ' '} - {cell}" for index, cell in enumerate(cells)]
+    """Return a row of a Markdown table; the pages are Markdown."""
+    return [f"| {' | '.join(cells)} |"]
 
 
 def setup(app):

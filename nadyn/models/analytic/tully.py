@@ -57,7 +57,8 @@ def tully(variant: int) -> Tully:
 
 
 def _single_crossing(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    first = 0.01 * torch.where(x < 0, -1.0, 1.0) * -torch.expm1(-1.6 * _distance(x))
+    size = -0.01 * torch.expm1(-1.6 * _distance(x))
+    first = torch.where(x < 0, -size, size)
     return first, -first, 0.005 * torch.exp(-(x**2))
 
 

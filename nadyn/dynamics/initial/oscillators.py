@@ -91,7 +91,7 @@ def _start(model: Model, section: InitialSection) -> tuple[np.ndarray, str]:
                 f"`geometry` must be given, because model {model.name} stores no starting geometry, but is "
                 "missing. Give an .xyz file."
             )
-        return np.array(stored, dtype=np.float64), "the starting geometry stored in the model"
+        return stored.double().numpy().copy(), "the starting geometry stored in the model"
     structure = read_xyz(section.geometry)
     if tuple(int(z) for z in structure.atomic_numbers) != tuple(model.atomic_numbers):
         raise InputError(

@@ -1,9 +1,14 @@
 """`nadyn sample`: initial conditions from a model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nadyn.models import Model
 
 
 def sample(
@@ -71,6 +76,9 @@ def sample(
             f"{energy * ELECTRONVOLT_PER_HARTREE:.4f}",
         )
     console.print(table)
+    shape = _shape(source, found.modes.centre)
+    if shape is not None:
+        console.print(shape, highlight=False)
     for message in found.warnings:
         console.print(f"Warning: {message}", highlight=False)
     initial = sample_oscillators(source, found, section, seed=seed)
@@ -79,20 +87,37 @@ def sample(
     console.print(f"Wrote {n} initial conditions on {start} to {output}", highlight=False)
 
 
-def _model(path: Path):
+def _model(path: Path) -> "Model":
+    import yaml
+
     from nadyn.checks.errors import InputError
-    from nadyn.models.analytic import analytic_model
+    from nadyn.dynamics.model_source import find_model
 
-    if path.suffix.lower() in (".yaml", ".yml"):
-        import yaml
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return find_model(str(path), None).model
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"model file {str(path)!r} must be readable YAML, but is not.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"model file {str(path)!r} must hold `name:` and options, but does not.")
+    return find_model(content.get("model", content), None).model
 
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise InputError(f"model file {str(path)!r} must be readable YAML, but is not.") from error
-        if not isinstance(content, dict):
-            raise InputError(f"model file {str(path)!r} must hold `name:` and options, but does not.")
-        return analytic_model(content.get("model", content))
-    from nadyn.models import load_model
 
-    return load_model(path)
+def _shape(model: "Model", centre: "np.ndarray") -> str | None:
+    """Say which isomer a minimum is, where a double bond in the middle of the molecule decides it."""
+    import numpy as np
+
+    from nadyn.analysis.bonds import central_double_bond
+    from nadyn.analysis.geometry import dihedral
+    from nadyn.structures import symbol
+
+    if model.atomic_numbers is None:
+        return None
+    atoms = central_double_bond(np.array(model.atomic_numbers), centre)
+    if atoms is None:
+        return None
+    degrees = float(dihedral(centre[list(atoms)]))
+    names = "-".join(f"{symbol(model.atomic_numbers[atom])}{atom}" for atom in atoms)
+    isomer = "cis" if abs(degrees) < 90 else "trans"
+    return f"This minimum is the {isomer} isomer: dihedral {names} {degrees:.1f} degrees"

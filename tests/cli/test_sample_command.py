@@ -1,0 +1,80 @@
+"""`nadyn sample` from the command line."""
+
+import numpy as np
+import pytest
+import torch
+
+from nadyn.cli.main import main
+from nadyn.cli.sample import _shape
+from nadyn.models.analytic import springs
+from nadyn.trajectory.initial_conditions import read_initial_conditions
+
+
+def _run(*arguments):
+    with pytest.raises(SystemExit) as left:
+        main(["sample", *map(str, arguments)])
+    return left.value.code
+
+
+@pytest.fixture
+def pyrazine_file(tmp_path):
+    path = tmp_path / "pyrazine.yaml"
+    path.write_text("{name: pyrazine, variant: 4}\n", encoding="utf-8")
+    return path
+
+
+def test_a_sample_is_written_and_the_frequencies_are_printed(pyrazine_file, tmp_path, capsys):
+    output = tmp_path / "initial.h5"
+    assert _run(pyrazine_file, "--n", 7, "--output", output, "--diabatic-state", 1, "--seed", 3) == 0
+    printed = capsys.readouterr().out
+    # 0.0739, 0.1139, 0.1258 and 0.1525 eV.
+    for frequency in ("596.0", "918.7", "1014.6", "1230.0"):
+        assert frequency in printed
+    initial = read_initial_conditions(output)
+    assert initial.positions.shape == (7, 4, 1)
+    assert initial.diabatic_state == 1
+    assert initial.temperature_kelvin == 0.0
+
+
+def test_an_existing_file_is_kept_unless_it_may_be_overwritten(pyrazine_file, tmp_path, capsys):
+    output = tmp_path / "initial.h5"
+    output.write_text("mine", encoding="utf-8")
+    assert _run(pyrazine_file, "--n", 2, "--output", output) == 2
+    assert "Use --overwrite" in capsys.readouterr().err
+    assert output.read_text(encoding="utf-8") == "mine"
+    assert _run(pyrazine_file, "--n", 2, "--output", output, "--overwrite") == 0
+    assert len(read_initial_conditions(output).weight) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--sample", "boltzmann"), "sample"),
+        (("--sample", "thermal"), "above 0 for a thermal sample"),
+        (("--state", 5), "`state` must be from 0 to 1"),
+        (("--geometry", "x.xyz"), "samples its own oscillators"),
+    ],
+)
+def test_what_cannot_be_sampled_is_one_sentence_and_exit_code_2(
+    pyrazine_file, tmp_path, capsys, arguments, sentence
+):
+    output = tmp_path / "initial.h5"
+    assert _run(pyrazine_file, "--n", 2, "--output", output, *arguments) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(("turn", "isomer"), [(0.0, "cis"), (np.pi, "trans")])
+def test_the_isomer_is_named(turn, isomer):
+    """1,2-difluoroethene, turned about its double bond."""
+    angstrom = np.array(
+        [[0, 0, 0.665], [0, 0, -0.665], [1.11, 0, 1.39], [1.11, 0, -1.39], [-0.95, 0, 1.2], [-0.95, 0, -1.2]]
+    )
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    angstrom[[3, 5], :2] = angstrom[[3, 5], :2] @ rotation.T
+    positions = torch.from_numpy(angstrom / 0.529177)
+    ones = torch.ones(1, 1, 3, 3, dtype=torch.float64)
+    model = springs(positions, (6, 6, 9, 9, 1, 1), constant=ones[0, :, :1, 0], stiffness=ones, lengths=ones)
+    assert isomer in _shape(model, positions.numpy())

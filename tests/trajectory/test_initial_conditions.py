@@ -1,0 +1,111 @@
+"""The file of initial conditions."""
+
+import h5py
+import numpy as np
+import pytest
+
+from nadyn.checks.errors import InputError
+from nadyn.trajectory.initial_conditions import (
+    InitialConditions,
+    read_initial_conditions,
+    write_initial_conditions,
+)
+from nadyn.units import BOHR_PER_ANGSTROM
+
+
+def _initial(*, cartesian):
+    generator = np.random.default_rng(1)
+    last = 3 if cartesian else 1
+    return InitialConditions(
+        positions=generator.normal(size=(5, 4, last)),
+        momenta=generator.normal(size=(5, 4, last)),
+        weight=generator.uniform(size=5),
+        masses=1000 * generator.uniform(size=4),
+        atomic_numbers=np.array([7, 1, 1, 9]) if cartesian else None,
+        state=1 if cartesian else None,
+        diabatic_state=None if cartesian else 0,
+        origin="made up",
+        temperature_kelvin=300.0 if cartesian else None,
+    )
+
+
+@pytest.mark.parametrize("cartesian", [True, False])
+def test_what_is_written_is_read_bit_for_bit(tmp_path, cartesian):
+    path, before = tmp_path / "initial.h5", _initial(cartesian=cartesian)
+    write_initial_conditions(path, before)
+    after = read_initial_conditions(path)
+    for name in ("positions", "momenta", "weight", "masses", "atomic_numbers"):
+        assert np.array_equal(getattr(after, name), getattr(before, name)), name
+    for name in ("state", "diabatic_state", "origin", "temperature_kelvin"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert [file.name for file in tmp_path.iterdir()] == ["initial.h5"]
+
+
+def test_units_are_converted_from_their_attributes(tmp_path):
+    path, before = tmp_path / "initial.h5", _initial(cartesian=True)
+    write_initial_conditions(path, before)
+    with h5py.File(path, "r+") as file:
+        file["positions"].attrs["unit"] = "angstrom"
+    expected = before.positions * BOHR_PER_ANGSTROM
+    np.testing.assert_allclose(read_initial_conditions(path).positions, expected, rtol=1e-15)
+
+
+def _without_unit(file):
+    del file["momenta"].attrs["unit"]
+
+
+def _wrong_unit(file):
+    file["masses"].attrs["unit"] = "bohr"
+
+
+def _without_weight(file):
+    del file["weight"]
+
+
+def _not_finite(file):
+    file["positions"][2, 1, 0] = np.nan
+
+
+def _short(file):
+    del file["momenta"]
+    file["momenta"] = np.zeros((4, 4, 3))
+    file["momenta"].attrs["unit"] = "electron_mass*bohr/au_time"
+
+
+def _other_format(file):
+    file.attrs["format"] = "nadyn-dataset"
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (_without_unit, "must hold `momenta` with a `unit`"),
+        (_wrong_unit, "must measure mass"),
+        (_without_weight, "must hold `weight`"),
+        (_not_finite, "`positions` of .* must be finite"),
+        (_short, r"`momenta` must have shape \(5, 4, 3\), but has shape \(4, 4, 3\)"),
+        (_other_format, "must have format nadyn-initial version 1, but are 'nadyn-dataset'"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_in_one_sentence(tmp_path, damage, sentence):
+    path = tmp_path / "initial.h5"
+    write_initial_conditions(path, _initial(cartesian=True))
+    with h5py.File(path, "r+") as file:
+        damage(file)
+    with pytest.raises(InputError, match=sentence):
+        read_initial_conditions(path)
+
+
+def test_a_missing_and_a_cut_file_are_refused(tmp_path):
+    path = tmp_path / "initial.h5"
+    with pytest.raises(InputError, match="must be a file, but there is none"):
+        read_initial_conditions(path)
+    write_initial_conditions(path, _initial(cartesian=True))
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(InputError, match="cannot be read; it may be cut short"):
+        read_initial_conditions(path)
+
+
+def test_a_missing_folder_is_refused_before_writing(tmp_path):
+    with pytest.raises(InputError, match="must be in an existing folder"):
+        write_initial_conditions(tmp_path / "nowhere" / "initial.h5", _initial(cartesian=True))

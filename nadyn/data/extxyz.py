@@ -11,8 +11,8 @@ Units are those of ASE: eV and ångström, stress in eV/ångström³ with ASE's 
 - `charge`, and `multiplicities` with one number a state.
 
 Frames with the same atoms in the same order and the same periodic directions are a group, named by the
-chemical formula or by `nadyn_group`; a second kind of group with that name is `C2H6O_2`. A `Lattice` without any periodic
-direction is a box drawn around a molecule and is not kept.
+chemical formula or by `nadyn_group`; a second kind of group with that name is `C2H6O_2`. A `Lattice` without
+any periodic direction is a box drawn around a molecule and is not kept.
 """
 
 from collections.abc import Iterator

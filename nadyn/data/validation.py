@@ -41,7 +41,7 @@ def group_from_arrays(
     pbc: Sequence[bool] | np.ndarray = (False, False, False),
     stress: np.ndarray | None = None,
     charge: int = 0,
-    multiplicities: Sequence[int] | None = None,
+    multiplicities: Sequence[int] | np.ndarray | None = None,
     theory: str = "",
     source: str = "",
     licence: str = "",
@@ -139,7 +139,7 @@ def _atomic_numbers(given: Sequence[int] | np.ndarray) -> np.ndarray:
     return numbers.astype(np.int64)
 
 
-def _multiplicities(given: Sequence[int] | None, n_states: int) -> tuple[int, ...]:
+def _multiplicities(given: Sequence[int] | np.ndarray | None, n_states: int) -> tuple[int, ...]:
     if given is None:
         return (1,) * n_states
     spins = tuple(int(spin) for spin in np.atleast_1d(given))

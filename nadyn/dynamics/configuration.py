@@ -1,6 +1,6 @@
 """The run file: every key of `nadyn run`, with its default."""
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -69,7 +69,7 @@ class RunConfiguration(Configuration):
     output: str = "run.h5"
 
     @model_validator(mode="after")
-    def _fits_method(self) -> Self:
+    def _fits_method(self) -> "RunConfiguration":
         if self.method == "nvt" and self.thermostat is None:
             raise ValueError(
                 "`thermostat` must be given for method nvt, but is missing. "

@@ -119,11 +119,15 @@ def run(
         dt=config.dt,
         n_states=plan.model.n_states,
     )
-    with DeferredInterrupt() as interrupt, table as shown:
-        ensemble = _advance(plan, ensemble, writer, shown, interrupt)
-    seconds = time.monotonic() - started
-    steps = ensemble.everyone.step - first_step
-    writer.close({"seconds": seconds, "steps": steps, "resumed_at_step": first_step if resume else None})
+    try:
+        with DeferredInterrupt() as interrupt, table as shown:
+            ensemble = _advance(plan, ensemble, writer, shown, interrupt)
+        seconds = time.monotonic() - started
+        steps = ensemble.everyone.step - first_step
+        resumed = first_step if resume else None
+        writer.close({"seconds": seconds, "steps": steps, "resumed_at_step": resumed})
+    finally:
+        writer.release()
     return _result(Path(config.output), ensemble, seconds, notices)
 
 
@@ -195,6 +199,7 @@ def _resume(
     start = before.positions[:1, 0] if before.committed_frames else arrays["positions"][:1]
     digest = source.digest or digest_at(source.model, torch.from_numpy(np.array(start, dtype=np.float64)))
     if digest != before.attributes["model_digest"]:
+        writer.release()
         raise InputError(
             f"`model` must be the one that {config.output!r} was started with, but "
             f"{before.attributes['model_name']} was changed since. Choose another `output`."

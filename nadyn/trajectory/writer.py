@@ -223,6 +223,10 @@ class TrajectoryWriter:
         self._file.write_all(TIMINGS, np.array(text, dtype=f"S{TIMINGS_BYTES}"))
         self._file.close()
 
+    def release(self) -> None:
+        """Let go of the file, finished or not, so that another writer can have it; nothing is committed."""
+        self._file.close()
+
     def _write_slot(self, checkpoint: slots.Checkpoint) -> None:
         slots.write_slot(
             self._file, checkpoint, frames_hash=self._frames_hash.digest(), hops_hash=self._hops_hash.digest()

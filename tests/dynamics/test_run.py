@@ -1,0 +1,258 @@
+"""The runner: files, interruption and resumption, refusals."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from toy_molecule import ToyMolecule, start
+
+from nadyn.checks.errors import InputError
+from nadyn.dynamics import run as runner
+from nadyn.dynamics.fssh import Fssh, fssh_step
+from nadyn.dynamics.start import start_in_state
+from nadyn.models.analytic.tully import tully
+from nadyn.trajectory import digest, open_run
+from nadyn.trajectory.initial_conditions import InitialConditions, write_initial_conditions
+from nadyn.units import AU_PER_FEMTOSECOND
+
+pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
+
+def scattering(tmp_path, name="run.h5", **changes):
+    content = {
+        "model": {"name": "tully", "variant": 1},
+        "initial": {"position_au": -4, "momentum_au": 20, "n": 37, "state": 0},
+        "method": "fssh",
+        "dt_fs": 0.5,
+        "time_fs": 30,
+        "write_every": 4,
+        "checkpoint_every": 10,
+        "output": str(tmp_path / name),
+    }
+    return {key: value for key, value in {**content, **changes}.items() if value is not None}
+
+
+def test_the_file_holds_what_the_steps_give(tmp_path):
+    result = runner.run(scattering(tmp_path), progress=False)
+    model = tully(1)
+    run = open_run(result.path)
+    assert result.n_finished == 37 and run.is_complete and run.committed_frames == 16
+    positions = torch.full((37, 1, 1), -4.0, dtype=torch.float64)
+    momenta = torch.full_like(positions, 20.0)
+    state = start_in_state(model, positions, momenta, masses=model.masses, active_state=0)
+    options = Fssh(dt=0.5 * AU_PER_FEMTOSECOND, seed=1, masses=model.masses)
+    n_hops = 0
+    for step in range(61):
+        if step % 4 == 0:
+            assert np.array_equal(run.positions[step // 4], state.positions.numpy())
+            assert np.array_equal(run.active_state[step // 4], state.active_state.numpy())
+            assert np.array_equal(run.coefficients[step // 4][..., 1], state.coefficients.imag.numpy())
+        made = fssh_step(state, model, options)
+        n_hops += len(made.hops.row) if step < 60 else 0
+        state = made.state
+    assert n_hops == len(run.hops["step"]) == result.n_hops + result.n_refused > 10
+    assert np.allclose(run.time_fs, 2.0 * np.arange(16))
+
+
+def test_every_hop_in_the_file_keeps_the_energy(tmp_path):
+    run = open_run(runner.run(scattering(tmp_path), progress=False).path)
+    hops = run.hops
+    accepted = hops["accepted"] == 1
+    before = hops["kinetic_before"] + hops["energy_from"]
+    after = hops["kinetic_after"] + np.where(accepted, hops["energy_to"], hops["energy_from"])
+    assert np.abs(after - before).max() < 1e-12
+    assert np.all(hops["zeta"] < hops["probability"])
+    assert np.all((hops["step"] >= 1) & (hops["step"] <= 60))
+
+
+class _Stop(Exception):
+    """What ends a run in the middle of these tests."""
+
+
+@pytest.mark.parametrize("at_step", [1, 10, 45])
+def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, at_step):
+    whole = scattering(tmp_path, "whole.h5", stop={"beyond_au": 4.5}, time_fs=34)
+    runner.run(whole, progress=False)
+    broken = {**whole, "output": str(tmp_path / "broken.h5")}
+    judge = runner.statuses
+
+    def fail(old, step, model, limits):
+        if step.state.step == at_step:
+            raise _Stop
+        return judge(old, step, model, limits)
+
+    with monkeypatch.context() as patch, pytest.raises(_Stop):
+        patch.setattr(runner, "statuses", fail)
+        runner.run(broken, progress=False)
+    runner.run(broken, resume=True, progress=False)
+    one, two = tmp_path / "whole.h5", tmp_path / "broken.h5"
+    _compare(one, two)
+
+
+def _compare(one, two):
+    first, second = open_run(one), open_run(two)
+    for name in ("positions", "momenta", "energies", "coefficients", "active_state", "status", "last_step"):
+        assert np.array_equal(getattr(first, name), getattr(second, name)), name
+    assert all(np.array_equal(first.hops[name], second.hops[name], equal_nan=True) for name in first.hops)
+
+
+def test_an_interrupt_writes_a_checkpoint_and_says_how_to_go_on(tmp_path, monkeypatch):
+    config = scattering(tmp_path)
+    judge = runner.statuses
+
+    def press_ctrl_c(old, step, model, limits):
+        if step.state.step == 17:
+            signal.raise_signal(signal.SIGINT)
+        return judge(old, step, model, limits)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt, match=r"after step 17 .*--resume"):
+        patch.setattr(runner, "statuses", press_ctrl_c)
+        runner.run(config, progress=False)
+    assert open_run(config["output"]).step == 17
+    runner.run(config, resume=True, progress=False)
+    runner.run({**config, "output": str(tmp_path / "whole.h5")}, progress=False)
+    _compare(tmp_path / "whole.h5", tmp_path / "run.h5")
+
+
+def test_stopped_trajectories_are_counted_and_the_others_go_on(tmp_path):
+    config = scattering(tmp_path, stop={"beyond_au": 4.2}, time_fs=80)
+    result = runner.run(config, progress=False)
+    run = open_run(result.path)
+    left = run.status == 7
+    assert result.n_stopped == {"left_region": int(left.sum())} and left.sum() > 20
+    assert run.status_names[7] == "left_region" and "nothing to do" in run.status_advice[7]
+    for t in np.nonzero(left)[0]:
+        last_frame = int(run.last_step[t]) // 4
+        assert np.all(np.abs(run.positions[: last_frame + 1, t]) < 4.5)
+        # The frames after the end repeat it.
+        assert np.ptp(run.positions[last_frame + 1 :, t], axis=0).max() == 0
+
+
+def test_a_molecule_runs_from_a_file_and_keeps_its_angular_momentum(tmp_path):
+    model = ToyMolecule()
+    positions, momenta = start(11)
+    initial = InitialConditions(
+        positions=positions.numpy(),
+        momenta=momenta.numpy(),
+        weight=np.linspace(1.0, 2.0, 11),
+        masses=model.masses.numpy(),
+        atomic_numbers=np.array(model.atomic_numbers),
+        state=2,
+        diabatic_state=None,
+        origin="test",
+        temperature_kelvin=None,
+    )
+    write_initial_conditions(tmp_path / "initial.h5", initial)
+    config = scattering(
+        tmp_path, model=None, initial={"file": str(tmp_path / "initial.h5")}, dt_fs=0.2, time_fs=20
+    )
+    result = runner.run(config, model=model, progress=False)
+    run = open_run(result.path)
+    assert result.n_hops > 3 and result.n_finished == 11
+    assert np.array_equal(run.weight, initial.weight)
+    angular = np.cross(run.positions[:], run.momenta[:]).sum(2)
+    assert np.abs(angular - angular[:1]).max() < 1e-9
+    total = run.diabatic_populations[:].sum(-1)
+    assert np.abs(total - 1).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"metod": "fssh"}, r"`metod` is not a known key\. Did you mean `method`\?"),
+        ({"decoherence": {"name": "edc", "damps": "both"}}, "damps"),
+        ({"method": "nvt"}, "`thermostat` must be given for method nvt"),
+        ({"method": "nve", "frustrated": "keep"}, "`frustrated` must be left out for method nve"),
+        ({"method": "nve", "thermostat": {"temperature_kelvin": 300}}, "`thermostat` must be left out"),
+        ({"time_fs": 0.1}, "`time_fs` must be at least `dt_fs`"),
+        ({"model": None}, "`model` must be a model file or an analytic model, but is missing"),
+        (
+            {"initial": {"position_au": -4, "momentum_au": 20, "n": 3, "state": 2}},
+            "`state` must be from 0 to 1",
+        ),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_a_run_file_that_cannot_be_used_is_refused_with_a_sentence(tmp_path, changes, sentence):
+    content = {**scattering(tmp_path), **changes}
+    content = {key: value for key, value in content.items() if value is not None}
+    with pytest.raises(InputError, match=sentence):
+        runner.run(content, progress=False)
+    assert not (tmp_path / "run.h5").exists()
+
+
+def test_an_existing_output_is_replaced_only_on_demand(tmp_path):
+    config = scattering(tmp_path, time_fs=2)
+    runner.run(config, progress=False)
+    with pytest.raises(InputError, match=r"--resume to continue that run or --overwrite"):
+        runner.run(config, progress=False)
+    assert runner.run(config, overwrite=True, progress=False).n_finished == 37
+    with pytest.raises(InputError, match=r"must not be given together"):
+        runner.run(config, overwrite=True, resume=True, progress=False)
+
+
+def test_a_finished_run_resumes_to_itself(tmp_path):
+    config = scattering(tmp_path, time_fs=2)
+    runner.run(config, progress=False)
+    before = digest(config["output"])
+    runner.run(config, resume=True, progress=False)
+    assert digest(config["output"]) == before
+
+
+def test_another_run_file_or_model_cannot_resume(tmp_path):
+    config = scattering(tmp_path, time_fs=2)
+    runner.run(config, progress=False)
+    with pytest.raises(InputError, match=r"`dt_fs` must be as it was when .* was started, 0.5, but is 0.25"):
+        runner.run({**config, "dt_fs": 0.25}, resume=True, progress=False)
+    object_config = scattering(tmp_path, "object.h5", model=None, time_fs=2)
+    runner.run(object_config, model=tully(1), progress=False)
+    runner.run(object_config, model=tully(1), resume=True, progress=False)
+    with pytest.raises(InputError, match=r"`model` must be the one that"):
+        runner.run(object_config, model=tully(2), resume=True, progress=False)
+
+
+def test_the_run_file_is_stored_and_can_be_run_again(tmp_path):
+    config = scattering(tmp_path, time_fs=2)
+    stored = open_run(runner.run(config, progress=False).path).config
+    again = {**json.loads(json.dumps(stored)), "output": str(tmp_path / "again.h5")}
+    again = {key: value for key, value in again.items() if value is not None}
+    again["initial"] = {key: value for key, value in config["initial"].items()}
+    runner.run(again, progress=False)
+    _compare(tmp_path / "run.h5", tmp_path / "again.h5")
+
+
+@pytest.mark.slow
+def test_kill_9_at_random_moments_changes_nothing(tmp_path):
+    config = scattering(tmp_path, "killed.h5", time_fs=200, dt_fs=0.1, stop=None, checkpoint_every=50)
+    config["initial"]["n"] = 500
+    run_file, output = tmp_path / "run.yaml", tmp_path / "killed.h5"
+    run_file.write_text(yaml.safe_dump(config))
+    whole = {**config, "output": str(tmp_path / "whole.h5")}
+    seconds = runner.run(whole, progress=False).seconds
+    dice = random.Random(7)
+    command = [sys.executable, "-m", "nadyn", "run", str(run_file), "--quiet"]
+    kills = 0
+    for _ in range(5):
+        arguments = [*command, "--resume"] if output.exists() else command
+        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while not output.exists() and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(dice.uniform(0.0, 0.4 * seconds))
+        kills += process.poll() is None
+        process.kill()
+        process.communicate()
+    assert kills == 5
+    finish = subprocess.run([*command, "--resume"], capture_output=True, text=True, timeout=300)
+    assert finish.returncode == 0, finish.stderr
+    # `output` is part of the stored run file, and must be the same for equal digests.
+    _compare(tmp_path / "whole.h5", output)
+    killed = digest(output)
+    assert killed == digest(runner.run(config, overwrite=True, progress=False).path)

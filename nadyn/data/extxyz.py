@@ -7,7 +7,7 @@ Units are those of ASE: eV and ångström, stress in eV/ångström³ with ASE's 
 - forces of one state: `REF_forces`, `forces` or `force`, the first that is there; of several: `forces_0`,
   `forces_1`, … (a state without is NaN), or `forces` with 3 n_states columns, state after state.
 - couplings: `interstate_couplings_0_1`, …, which are h_kl in eV/ångström, 3 columns.
-- cell: `Lattice` and `pbc`; for one state `stress`, or `virial` = -volume · stress.
+- cell: `Lattice` and `pbc`; for one state `stress` (9 numbers), or `virial` = -volume · stress.
 - `charge`, and `multiplicities` with one number a state.
 
 Frames with the same atoms in the same order and the same periodic directions are a group, named by the
@@ -28,6 +28,9 @@ from nadyn.data.dataset import Dataset, Group, state_pairs
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula
 from nadyn.units import to_atomic_units
+
+# What ASE raises at a file that is not as it should be; RuntimeError: a frame ends where it begins.
+UNREADABLE = (ValueError, KeyError, IndexError, AssertionError, ase.io.ParseError, RuntimeError, OSError)
 
 _ENERGY = to_atomic_units("eV", "energy")
 _LENGTH = to_atomic_units("angstrom", "length")
@@ -79,7 +82,15 @@ def _frames(path: Path) -> Iterator[ase.Atoms]:
             atoms = next(reader)
         except StopIteration:
             return
-        except (ValueError, KeyError, IndexError, AssertionError, ase.io.ParseError, OSError) as error:
+        except (
+            ValueError,
+            KeyError,
+            IndexError,
+            AssertionError,
+            ase.io.ParseError,
+            RuntimeError,
+            OSError,
+        ) as error:
             reason = str(error).split("\n")[0].removeprefix("ase.io.extxyz: ") or type(error).__name__
             raise InputError(f"frame {number} must be readable, but is not: {reason}.") from error
         yield atoms
@@ -176,14 +187,13 @@ def _stress(info: dict[str, object], atoms: ase.Atoms) -> np.ndarray | None:
     if "stress" in info:
         stress = np.asarray(info["stress"], dtype=np.float64)
         if stress.size == 6:
+            # ASE's calculator keeps a symmetric matrix as six numbers.
             xx, yy, zz, yz, xz, xy = stress
             stress = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
     elif "virial" in info and atoms.cell.rank == 3:
         stress = -np.asarray(info["virial"], dtype=np.float64) / atoms.get_volume()
     else:
         return None
-    if stress.size != 9:
-        raise InputError(f"`stress` must hold 6 or 9 numbers, but holds {stress.size}.")
     return stress.reshape(1, 3, 3)
 
 

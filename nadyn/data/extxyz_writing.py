@@ -7,7 +7,7 @@ import numpy as np
 
 from nadyn.checks.errors import InputWarning
 from nadyn.data.dataset import Dataset, Group
-from nadyn.data.output import new_file
+from nadyn.data.output import check_output, new_file
 from nadyn.structures import formula, symbol
 from nadyn.units import to_atomic_units
 
@@ -26,6 +26,7 @@ def write_extxyz(path: str | Path, dataset: Dataset, *, overwrite: bool = False)
     Raises:
         InputError: The file exists and `overwrite` is False, or its folder does not exist.
     """
+    check_output(Path(path), overwrite=overwrite)
     for group in dataset.groups:
         lost = [key for key in ("dipoles", "spin_orbit", "stress") if getattr(group, key) is not None]
         if group.n_states == 1 and "stress" in lost:

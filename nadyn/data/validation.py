@@ -92,9 +92,7 @@ def group_from_arrays(
     check_array("energies", given["energies"], lengths)
     n_states = given["energies"].shape[1]
     if lengths["n_frames"] == 0 or n_states == 0:
-        raise InputError(
-            f"`energies` must hold a frame and a state, but has shape {given['energies'].shape}."
-        )
+        raise InputError(f"`energies` must not be empty, but has shape {given['energies'].shape}.")
     spins = _multiplicities(multiplicities, n_states)
     lengths |= {"n_states": n_states, "n_pairs": n_states * (n_states - 1) // 2, "n_spin_states": sum(spins)}
     for key, array in given.items():

@@ -125,3 +125,19 @@ def test_info_says_what_it_cannot_read(nadyn, fixtures, tmp_path, digest):
         code, _, error = nadyn("info", path, *digest)
         assert code == 2 and sentence in error
         assert len(error.strip().splitlines()) == 1
+
+
+def test_info_shows_trajectories(nadyn, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text(
+        "model: {name: tully, variant: 1}\n"
+        "initial: {position_au: -10, momentum_au: 20, n: 4, state: 0}\n"
+        "method: fssh\ndt_fs: 0.5\ntime_fs: 1\noutput: run.h5\n"
+    )
+    assert nadyn("run", "run.yaml")[0] == 0
+    code, out, _ = nadyn("info", "run.h5")
+    assert code == 0
+    for expected in ("tully-1", "fssh", "2 of 2", "4 finished"):
+        assert expected in out
+    code, out, _ = nadyn("info", "run.h5", "--digest")
+    assert code == 0 and re.fullmatch(r"[0-9a-f]{64}\n", out)

@@ -32,7 +32,7 @@ class VibronicCoupling:
         state_names: One name a diabatic state.
         frequencies: ω_m [hartree].
         pairs: The two modes m, n of every product Q_m Q_n that occurs.
-        elements: Row and column of each element of the upper triangle of W.
+        place: Number of the element of the upper triangle that stands at each place of W.
         polynomial: Coefficients of 1, of every Q_m and of every product [hartree], for each element.
     """
 
@@ -41,7 +41,7 @@ class VibronicCoupling:
     state_names: tuple[str, ...]
     frequencies: Float[Tensor, "atom"]
     pairs: Int[Tensor, "two pair"]
-    elements: Int[Tensor, "two element"]
+    place: Int[Tensor, "basis basis"]
     polynomial: Float[Tensor, "term element"]
 
     coordinates: ClassVar[Coordinates] = "generalised"
@@ -70,11 +70,7 @@ class VibronicCoupling:
         terms = torch.cat([torch.ones_like(q[:, :1]), q, products], dim=1)
         upper = _sum_of_terms(terms[:, :, None] * self.polynomial)
         # Each element is computed once and placed twice: W is symmetric to the last bit.
-        place = q.new_zeros((self.n_basis, self.n_basis), dtype=torch.long)
-        index = torch.arange(upper.shape[1], device=q.device)
-        place[self.elements[0], self.elements[1]] = index
-        place[self.elements[1], self.elements[0]] = index
-        return Evaluation(upper[:, place], torch.zeros_like(q[:, 0]))
+        return Evaluation(upper[:, self.place], torch.zeros_like(q[:, 0]))
 
 
 def _sum_of_terms(terms: Float[Tensor, "traj term element"]) -> Float[Tensor, "traj element"]:
@@ -92,15 +88,16 @@ def _sum_of_terms(terms: Float[Tensor, "traj term element"]) -> Float[Tensor, "t
 def vibronic_model(parameters: VibronicParameters) -> VibronicCoupling:
     """Return the model with the given parameters."""
     modes, n = parameters.modes, len(parameters.states)
-    elements = torch.triu_indices(n, n)
-    place = {(int(a), int(b)): i for i, (a, b) in enumerate(elements.T)}
+    rows, columns = torch.triu_indices(n, n)
+    place = torch.zeros(n, n, dtype=torch.long)
+    place[rows, columns] = place[columns, rows] = torch.arange(len(rows))
     quadratic = dict(parameters.quadratic)
     for mode, frequency in enumerate(parameters.frequencies):
         for state in range(n):
             key = (state, state, mode, mode)
             quadratic[key] = quadratic.get(key, 0.0) + 0.5 * frequency
     pairs = sorted({key[2:] for key in quadratic})
-    polynomial = torch.zeros(1 + len(modes) + len(pairs), elements.shape[1], dtype=torch.float64)
+    polynomial = torch.zeros(1 + len(modes) + len(pairs), len(rows), dtype=torch.float64)
     for (a, b), value in parameters.constant.items():
         polynomial[0, place[a, b]] = value
     for (a, b, mode), value in parameters.linear.items():
@@ -113,7 +110,7 @@ def vibronic_model(parameters: VibronicParameters) -> VibronicCoupling:
         state_names=parameters.states,
         frequencies=torch.tensor(parameters.frequencies, dtype=torch.float64),
         pairs=torch.tensor(pairs).T.contiguous(),
-        elements=elements,
+        place=place,
         polynomial=polynomial,
     )
 

@@ -1,0 +1,51 @@
+"""Errors of a model as a table for the terminal."""
+
+from rich.table import Table
+
+from nadyn.data import state_pairs
+from nadyn.training.evaluation import Comparison, constant_errors, coupling_outlier, metrics
+
+
+def error_table(comparison: Comparison, *, title: str) -> Table:
+    """Return mean and root-mean-square errors a state, beside the error of predicting nothing.
+
+    "Nothing" is the mean energy of each state, and zero forces and couplings.
+    """
+    values = metrics(comparison)
+    nothing = constant_errors(comparison)
+    table = Table(title=f"{title} ({values['n_frames']} frames)", title_justify="left")
+    for column in ("", "MAE", "RMSE", "predicting nothing", "unit"):
+        table.add_column(column, justify="left" if column in ("", "unit") else "right")
+    for quantity, key, unit in (
+        ("energy", "ev", "eV"),
+        ("force", "ev_per_angstrom", "eV/Å"),
+        ("coupling", "ev_per_angstrom", "eV/Å"),
+    ):
+        mean = values.get(f"{quantity}_mae_{key}")
+        if mean is None:
+            continue
+        names = [f"S{k}" for k in range(len(mean))]
+        if quantity == "coupling":
+            names = [f"{k}-{l}" for k, l in state_pairs(comparison.energies.shape[1])]
+        spread = values[f"{quantity}_rmse_{key}"]
+        for name, mae, rmse, zero in zip(names, mean, spread, nothing[quantity], strict=True):
+            table.add_row(f"{quantity} {name}", f"{mae:.4f}", f"{rmse:.4f}", f"{zero:.4f}", unit)
+    if "gap_mae_ev" in values:
+        table.add_row("gap", f"{values['gap_mae_ev']:.4f}", "", "", "eV")
+        near = values["near"]
+        if near["gap_mae_ev"] is not None:
+            error = "" if near["gap_mae_se_ev"] is None else f" ± {near['gap_mae_se_ev']:.4f}"
+            label = f"gap below {near['gap_below_ev']} eV ({near['n_frames']} frames)"
+            table.add_row(label, f"{near['gap_mae_ev']:.4f}{error}", "", "", "eV")
+    if "coupling_relative_error" in values:
+        table.add_row("coupling, relative", f"{values['coupling_relative_error']:.4f}", "", "1.0000", "")
+        outlier = coupling_outlier(comparison)
+        table.add_row("coupling, median of frames", f"{outlier['median']:.4f}", "", "", "eV/Å")
+        if outlier["largest_norm"] > 20.0:
+            label = f"coupling without frame {outlier['largest_frame']:.0f} (|h| = {outlier['largest_norm']:.0f} eV/Å)"
+            table.add_row(label, f"{outlier['mean_without_it']:.4f}", "", "", "eV/Å")
+    if values["surplus_gap_min_ev"] is not None:
+        table.add_row(
+            "smallest distance to a surplus level", f"{values['surplus_gap_min_ev']:.3f}", "", "", "eV"
+        )
+    return table

@@ -1,0 +1,49 @@
+"""`nadyn evaluate`: errors of a model on labelled frames."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.safetensors", help="Trained model.")],
+    data: Annotated[list[Path], typer.Argument(metavar="DATA.h5 [MORE.h5 …]", help="Datasets with labels.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the errors to this file.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw predictions against labels (PNG).")
+    ] = None,
+) -> None:
+    """Compare a model with labels: energies, forces, gaps, couplings."""
+    import json
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from nadyn.cli.error_tables import error_table
+    from nadyn.data import load_dataset
+    from nadyn.data.output import new_file
+    from nadyn.models import load_model
+    from nadyn.training.evaluation import compare, metrics
+    from nadyn.training.figures import parity
+
+    learned = load_model(model)
+    dataset = load_dataset(data[0], *data[1:])
+    console = Console()
+    comparisons = []
+    with Progress(console=console, transient=True) as progress:
+        for group in dataset.groups:
+            task = progress.add_task(group.name, total=group.n_frames)
+            comparisons.append(
+                compare(learned, group, report=lambda done, task=task: progress.update(task, completed=done))
+            )
+    for comparison in comparisons:
+        console.print(error_table(comparison, title=comparison.name))
+    if json_file is not None:
+        result = {comparison.name: metrics(comparison) for comparison in comparisons}
+        with new_file(json_file, overwrite=True) as target:
+            target.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        console.print(f"wrote {json_file}")
+    if figure is not None:
+        parity(comparisons, figure)
+        console.print(f"wrote {figure}")

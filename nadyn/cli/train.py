@@ -1,0 +1,77 @@
+"""`nadyn train`: from a dataset to a model file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    data: Annotated[
+        list[Path],
+        typer.Argument(metavar="DATA.h5 [MORE.h5 …]", help="Datasets; groups of one name are joined."),
+    ],
+    output: Annotated[Path, typer.Option("--output", help="Model file to write (.safetensors).")],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Training file (YAML); every key has a default.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace OUTPUT and forget its checkpoint.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No live table.")] = False,
+) -> None:
+    """Train a model on energies, forces and couplings, whatever the dataset has."""
+    from contextlib import nullcontext
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from nadyn.checks.configuration import read_configuration
+    from nadyn.checks.errors import InputError
+    from nadyn.cli.error_tables import error_table
+    from nadyn.cli.training_table import TrainingTable
+    from nadyn.data import load_dataset
+    from nadyn.training.configuration import TrainingConfiguration
+    from nadyn.training.evaluation import compare
+    from nadyn.training.figures import learning_curves, parity
+    from nadyn.training.train import train as train_model
+
+    if output.suffix != ".safetensors":
+        raise InputError(f"`--output` must end in .safetensors, but is {str(output)!r}.")
+    configuration = (
+        TrainingConfiguration() if config is None else read_configuration(config, TrainingConfiguration)
+    )
+    console = Console()
+    with console.status("reading the data"):
+        dataset = load_dataset(data[0], *data[1:])
+    for group in dataset.groups:
+        console.print(
+            f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states"
+        )
+    table = TrainingTable()
+    live = nullcontext() if quiet else Live(table, console=console, refresh_per_second=2, transient=True)
+    try:
+        with live:
+            trained = train_model(
+                dataset, output, configuration, resume=resume, overwrite=overwrite, report=table.show
+            )
+    except KeyboardInterrupt:
+        console.print(
+            f"interrupted; go on with: nadyn train {' '.join(map(str, data))} --output {output} --resume"
+        )
+        raise
+    progress = trained.outcome.progress
+    ending = "no progress on validation" if trained.outcome.stopped_early else "as planned"
+    console.print(f"{progress.step} steps, ended {ending}; best validation at step {progress.best_step}")
+    if progress.skipped:
+        console.print(f"{progress.skipped} steps were skipped because their loss was not finite")
+    with console.status("judging on the validation frames"):
+        comparisons = [compare(trained.model, group) for group in trained.validation.groups]
+    for comparison in comparisons:
+        console.print(error_table(comparison, title=f"validation frames of {comparison.name}"))
+    curves, scatter = output.with_suffix(".learning_curves.png"), output.with_suffix(".parity.png")
+    learning_curves(progress.history, curves)
+    parity(comparisons, scatter)
+    console.print(f"wrote {output}, {curves.name}, {scatter.name}")
+    console.print(f"next: nadyn sample {output} --n 200 --output initial.h5")

@@ -1,0 +1,132 @@
+"""From data and configuration to an untrained network."""
+
+import numpy as np
+import torch
+
+from nadyn.checks.errors import InputError
+from nadyn.data.dataset import Dataset
+from nadyn.models.atomic_network import NetworkSettings
+from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
+from nadyn.models.basis import parse_basis
+from nadyn.models.density_moments import MomentsSettings
+from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.encoders import EncoderSettings
+from nadyn.models.learned import Network
+from nadyn.models.symmetry_functions import automatic_symmetry_functions
+from nadyn.structures import pair_distances
+from nadyn.training.configuration import EncoderSection, TrainingConfiguration
+from nadyn.training.samples import Samples
+from nadyn.units import BOHR_PER_ANGSTROM
+
+# The repulsion ends at this fraction of the shortest distance in the data, so that no label is touched.
+_REPULSION_FRACTION = 0.9
+
+
+def build_network(
+    configuration: TrainingConfiguration,
+    samples: tuple[Samples, ...],
+    shortest: np.ndarray,
+    elements: tuple[int, ...],
+) -> Network:
+    """Return a network with reference energies and standardised descriptors, ready to be trained.
+
+    Args:
+        configuration: What to build.
+        samples: The training set.
+        shortest: Shortest distance of each pair of elements [bohr], from `shortest_distances`.
+        elements: Atomic numbers that occur.
+
+    Raises:
+        InputError: The basis or the kind does not fit the number of states.
+    """
+    section = configuration.model
+    n_states = samples[0].energies.shape[1]
+    network_settings = NetworkSettings(
+        _encoder(configuration.encoder, elements, float(shortest.min())), section.hidden, section.activation
+    )
+    kind = section.kind
+    if kind == "auto":
+        kind = "atomic_sum" if n_states == 1 and section.basis == "auto" else "diabatic"
+    with torch.random.fork_rng():
+        torch.manual_seed(configuration.seed)
+        if kind == "atomic_sum":
+            network: Network = _atomic_sum(configuration, network_settings, shortest, n_states)
+        else:
+            network = _diabatic(configuration, network_settings, n_states)
+    _initialise(network, samples, elements)
+    return network
+
+
+def elements_of(dataset: Dataset) -> tuple[int, ...]:
+    """Return the atomic numbers that occur, ascending."""
+    return tuple(sorted({int(number) for group in dataset.groups for number in group.atomic_numbers}))
+
+
+def shortest_distances(dataset: Dataset, elements: tuple[int, ...]) -> np.ndarray:
+    """Return the shortest distance of each pair of elements [bohr]; inf where a pair never occurs."""
+    shortest = np.full((len(elements), len(elements)), np.inf)
+    for group in dataset.groups:
+        index = np.array([elements.index(int(number)) for number in group.atomic_numbers])
+        first, second = np.triu_indices(len(index), 1)
+        closest = pair_distances(group.positions).min(axis=0)
+        for a, b, distance in zip(index[first], index[second], closest, strict=True):
+            shortest[a, b] = shortest[b, a] = min(shortest[a, b], distance)
+    return shortest
+
+
+def _encoder(section: EncoderSection, elements: tuple[int, ...], shortest: float) -> EncoderSettings:
+    cutoff = section.cutoff_angstrom * BOHR_PER_ANGSTROM
+    start = min(shortest if np.isfinite(shortest) else 1.5, 0.5 * cutoff)
+    if section.name == "acsf":
+        return automatic_symmetry_functions(
+            elements, cutoff, start, n_radial=section.n_radial, cutoff_function=section.cutoff_function
+        )
+    return MomentsSettings(
+        elements, cutoff, start, section.n_radial, section.n_channels, section.cutoff_function
+    )
+
+
+def _atomic_sum(
+    configuration: TrainingConfiguration, settings: NetworkSettings, shortest: np.ndarray, n_states: int
+) -> AtomicSum:
+    if n_states != 1:
+        raise InputError(
+            f"`model.kind` atomic_sum must have data of one state, but the data have {n_states}. Try diabatic."
+        )
+    ends = None
+    if configuration.model.repulsion == "zbl":
+        reach = np.where(np.isfinite(shortest), _REPULSION_FRACTION * shortest, 1.0)
+        ends = tuple(tuple(float(end) for end in row) for row in reach)
+    return AtomicSum(AtomicSumSettings(settings, ends))
+
+
+def _diabatic(
+    configuration: TrainingConfiguration, settings: NetworkSettings, n_states: int
+) -> DiabaticHamiltonian:
+    if configuration.model.repulsion != "none":
+        raise InputError(
+            "`model.repulsion` must be none for a diabatic model, but is zbl. It belongs to atomic_sum."
+        )
+    text = configuration.model.basis
+    basis = f"{n_states}x0e" if text == "auto" else str(parse_basis(text))
+    return DiabaticHamiltonian(DiabaticSettings(settings, basis, n_states))
+
+
+def _initialise(network: Network, samples: tuple[Samples, ...], elements: tuple[int, ...]) -> None:
+    compositions, energies, environments = [], [], []
+    for group in samples:
+        counts = torch.tensor([group.numbers.count(element) for element in elements])
+        compositions.append(counts.expand(len(group), -1))
+        energies.append(group.energies)
+        environments += environments_of(network, group)
+    network.reference.set_from_data(torch.cat(compositions), torch.cat(energies))
+    network.network.standardise(environments)
+
+
+def environments_of(network: Network, samples: Samples, chunk: int = 64) -> list:
+    """Return the surroundings of all frames in chunks of frames."""
+    result = []
+    for start in range(0, len(samples), chunk):
+        part = samples.take(torch.arange(start, min(start + chunk, len(samples))))
+        result.append(part.environment(part.positions, network.network.cutoff))
+    return result

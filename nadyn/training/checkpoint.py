@@ -1,0 +1,85 @@
+"""Everything needed to go on with a training, in one file that is replaced whole."""
+
+import json
+import os
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from nadyn.checks.errors import InputError
+from nadyn.training.averaging import WeightAverage
+
+
+def write_checkpoint(
+    path: Path,
+    *,
+    network: nn.Module,
+    average: WeightAverage,
+    best: dict[str, Tensor],
+    optimizer: torch.optim.AdamW,
+    progress: dict[str, object],
+) -> None:
+    """Write weights, averages, the optimizer's moments and the progress; an old file stays until the new one is whole."""
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in average.values.items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            tensors[f"optimizer.{key}.{names[id(parameter)]}"] = value
+    temporary = path.with_name(f".{path.name}.tmp")
+    contiguous = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+    safetensors.torch.save_file(contiguous, temporary, metadata={"progress": json.dumps(progress)})
+    os.replace(temporary, path)
+
+
+def read_progress(path: Path) -> dict[str, object]:
+    """Return the progress stored in a checkpoint.
+
+    Raises:
+        InputError: The file is no checkpoint of a training.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})["progress"])
+    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+        raise InputError(
+            f"{str(path)!r} must be a training checkpoint, but cannot be read. Start again without --resume."
+        ) from error
+
+
+def restore(
+    path: Path, *, network: nn.Module, average: WeightAverage, optimizer: torch.optim.AdamW
+) -> dict[str, Tensor]:
+    """Load a checkpoint into a network, its average and its optimizer; return the best weights so far.
+
+    Raises:
+        InputError: The checkpoint belongs to another network.
+    """
+    tensors = safetensors.torch.load_file(path)
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {
+            name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)
+        }
+
+    try:
+        network.load_state_dict(part("network."))
+    except RuntimeError as error:
+        raise InputError(
+            f"checkpoint {str(path)!r} must belong to this configuration, but was made with another. "
+            "Use the configuration of the interrupted training."
+        ) from error
+    average.values = part("average.")
+    for name, parameter in network.named_parameters():
+        state = {
+            key: tensors[f"optimizer.{key}.{name}"]
+            for key in ("step", "exp_avg", "exp_avg_sq")
+            if f"optimizer.{key}.{name}" in tensors
+        }
+        if state:
+            optimizer.state[parameter] = state
+    return part("best.")

@@ -1,0 +1,75 @@
+"""The training file: every key with its default; an empty file suits a molecule never seen before."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nadyn.checks.configuration import Configuration
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class EncoderSection(Configuration):
+    """How surroundings become numbers."""
+
+    name: Literal["moments", "acsf"] = "moments"
+    cutoff_angstrom: Positive = 6.0
+    cutoff_function: Literal["polynomial", "cosine"] = "polynomial"
+    n_radial: Annotated[int, Field(ge=4)] = 16
+    n_channels: Annotated[int, Field(ge=2)] = 12
+
+
+class ModelSection(Configuration):
+    """What is learned on top of the descriptors."""
+
+    kind: Literal["auto", "atomic_sum", "diabatic"] = "auto"
+    basis: str = "auto"
+    hidden: tuple[Count, ...] = Field((128, 128, 64), min_length=1)
+    activation: str = "silu"
+    repulsion: Literal["none", "zbl"] = "none"
+
+
+class WeightsSection(Configuration):
+    """How much each quantity counts in the loss, after division by its own noise."""
+
+    energy: Positive = 1.0
+    force: Positive = 10.0
+    coupling: Positive = 10.0
+
+
+class LabelNoiseSection(Configuration):
+    """Noise of the labels where it is known; otherwise it is learned."""
+
+    energy_ev: Positive | None = None
+    force_ev_per_angstrom: Positive | None = None
+    coupling_ev_per_angstrom: Positive | None = None
+
+
+class TrainingConfiguration(Configuration):
+    """All keys of a training file."""
+
+    encoder: EncoderSection = EncoderSection()
+    model: ModelSection = ModelSection()
+    time_limit_minutes: Positive | None = None
+    epochs: Count | None = None
+    batch_size: Count = 32
+    learning_rate: Positive = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    warmup_steps: Count = 200
+    average_decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    patience_epochs: Count = 200
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    weights: WeightsSection = WeightsSection()
+    label_noise: LabelNoiseSection = LabelNoiseSection()
+    outlier_sigmas: Positive = 5.0
+    gap_weight: bool = False
+    checkpoint_every: Count = 200
+    threads: Count | None = None
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "TrainingConfiguration":
+        if self.time_limit_minutes is not None and self.epochs is not None:
+            raise ValueError("`epochs` and `time_limit_minutes` must not both be given. Keep one of them.")
+        return self

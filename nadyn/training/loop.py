@@ -1,0 +1,275 @@
+"""The training loop: steps, validation, the best weights, checkpoints."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nadyn.checks.errors import RunError
+from nadyn.models.learned import Network
+from nadyn.training.averaging import WeightAverage
+from nadyn.training.checkpoint import read_progress, restore, write_checkpoint
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.losses import (
+    NoiseScales,
+    gap_weights,
+    inverse_square_gap,
+    residuals,
+    surplus_penalty,
+    total_loss,
+)
+from nadyn.training.predictions import Pairs, label_pairs, predict
+from nadyn.training.samples import Samples, batches, batches_per_epoch
+from nadyn.training.schedule import Schedule, steps_in
+from nadyn.training.validation import Errors, validate
+from nadyn.units import EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
+
+# Length where neither `epochs` nor `time_limit_minutes` is given.
+DEFAULT_TIME_LIMIT_MINUTES = 60.0
+# The pace is measured over this time before the number of steps is fixed.
+_PACE_SECONDS = 45.0
+_GRADIENT_NORM_LIMIT = 10.0
+_NON_FINITE_IN_A_ROW = 20
+_SURPLUS_MARGIN = 0.5 * HARTREE_PER_EV
+_GAP_WIDTH = 0.3 * HARTREE_PER_EV
+
+
+@dataclass
+class Progress:
+    """What the live table shows; one object, updated in place.
+
+    Attributes:
+        step, n_steps: Steps done and planned; `n_steps` is None while the pace is measured.
+        steps_per_epoch: Steps an epoch.
+        loss: Running mean of the loss.
+        learning_rate: Of the last step.
+        seconds_a_step: Recent pace.
+        history: One entry a validation: step, training noise scales and validation errors.
+    """
+
+    step: int = 0
+    n_steps: int | None = None
+    steps_per_epoch: int = 1
+    loss: float = math.nan
+    learning_rate: float = 0.0
+    seconds_a_step: float = math.nan
+    best_score: float = math.inf
+    best_step: int = 0
+    skipped: int = 0
+    history: list[dict[str, object]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training: the network holds the best averaged weights."""
+
+    progress: Progress
+    stopped_early: bool
+
+
+def train_network(
+    network: Network,
+    training: tuple[Samples, ...],
+    validation: tuple[Samples, ...],
+    configuration: TrainingConfiguration,
+    *,
+    checkpoint: Path,
+    resume: bool,
+    report: Callable[[Progress], None],
+) -> Outcome:
+    """Train a network in place.
+
+    Args:
+        network: Initialised by `build_network`; at the end it holds the best averaged weights.
+        training: Frames to learn from.
+        validation: Frames that choose the best weights and stop the training.
+        configuration: Lengths, rates, weights.
+        checkpoint: File for going on after an interruption.
+        resume: Start from that file.
+        report: Called after each step.
+
+    Raises:
+        RunError: The loss is not finite many times in a row.
+    """
+    pairs = label_pairs(training, network.n_states)
+    average = WeightAverage(network, configuration.average_decay)
+    optimizer = torch.optim.AdamW(
+        _parameter_groups(network, configuration.weight_decay),
+        lr=configuration.learning_rate,
+        betas=(0.9, 0.99),
+    )
+    scales = NoiseScales(_given_noise(configuration))
+    per_epoch = batches_per_epoch(training, configuration.batch_size)
+    n_steps = None if configuration.epochs is None else configuration.epochs * per_epoch
+    progress = Progress(n_steps=n_steps, steps_per_epoch=per_epoch)
+    schedule = Schedule(configuration.learning_rate, configuration.warmup_steps, n_steps)
+    best: dict[str, Tensor] = {}
+    if resume:
+        best = restore(checkpoint, network=network, average=average, optimizer=optimizer)
+        stored = read_progress(checkpoint)
+        scales.variances = dict(stored["variances"])
+        progress = Progress(**stored["progress"])
+        schedule = replace(schedule, n_steps=progress.n_steps, decay_start=stored["decay_start"])
+
+    def save() -> None:
+        write_checkpoint(
+            checkpoint,
+            network=network,
+            average=average,
+            best=best,
+            optimizer=optimizer,
+            progress={
+                "progress": vars(progress) | {"seconds_a_step": 0.0},
+                "variances": scales.variances,
+                "decay_start": schedule.decay_start,
+            },
+        )
+
+    mean_gap_weight = (
+        _mean_gap_weight(training) if configuration.gap_weight and network.n_states > 1 else None
+    )
+    started, first_step = time.monotonic(), progress.step
+    bad_in_a_row = 0
+    stopped_early = False
+    while schedule.n_steps is None or progress.step < schedule.n_steps:
+        epoch, offset = divmod(progress.step, per_epoch)
+        for number, batch in enumerate(
+            batches(training, configuration.batch_size, seed=configuration.seed, epoch=epoch)
+        ):
+            if number < offset:
+                continue
+            step_started = time.monotonic()
+            rate = schedule.rate(progress.step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loss = _step(network, batch, pairs, optimizer, scales, configuration, mean_gap_weight)
+            if math.isfinite(loss):
+                bad_in_a_row = 0
+                progress.loss = loss if math.isnan(progress.loss) else 0.98 * progress.loss + 0.02 * loss
+                average.update(network, progress.step)
+            else:
+                bad_in_a_row += 1
+                progress.skipped += 1
+                if bad_in_a_row >= _NON_FINITE_IN_A_ROW:
+                    raise RunError(
+                        f"the loss was not finite {bad_in_a_row} times in a row at step {progress.step}. "
+                        "Try a smaller learning_rate, or look for broken frames with `nadyn info`."
+                    )
+            progress.step += 1
+            progress.learning_rate = rate
+            spent = time.monotonic() - step_started
+            progress.seconds_a_step = (
+                spent
+                if math.isnan(progress.seconds_a_step)
+                else 0.95 * progress.seconds_a_step + 0.05 * spent
+            )
+            if schedule.n_steps is None and time.monotonic() - started > _PACE_SECONDS:
+                limit = 60.0 * (configuration.time_limit_minutes or DEFAULT_TIME_LIMIT_MINUTES)
+                done = progress.step - first_step
+                n_steps = first_step + steps_in(limit, time.monotonic() - started, done)
+                schedule = replace(schedule, n_steps=n_steps, decay_start=progress.step)
+                progress.n_steps = n_steps
+            last = schedule.n_steps is not None and progress.step >= schedule.n_steps
+            if progress.step % per_epoch == 0 or last:
+                errors = _validate_average(network, average, validation or training, pairs)
+                progress.history.append(_history_entry(progress, scales, errors))
+                if errors.score < progress.best_score:
+                    progress.best_score, progress.best_step = errors.score, progress.step
+                    best = {name: value.clone() for name, value in average.values.items()}
+            report(progress)
+            if progress.step % configuration.checkpoint_every == 0:
+                save()
+            if last:
+                break
+        if (progress.step - progress.best_step) // per_epoch >= configuration.patience_epochs:
+            stopped_early = True
+            break
+    save()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(best[name])
+    return Outcome(progress, stopped_early)
+
+
+def _step(
+    network: Network,
+    batch: Samples,
+    pairs: Pairs,
+    optimizer: torch.optim.AdamW,
+    scales: NoiseScales,
+    configuration: TrainingConfiguration,
+    mean_gap_weight: float | None,
+) -> float:
+    """Take one step and return the loss; a loss or gradient that is not finite changes nothing."""
+    optimizer.zero_grad(set_to_none=True)
+    prediction = predict(network, batch, pairs)
+    before = dict(scales.variances)
+    frame_weights = None
+    if mean_gap_weight is not None:
+        frame_weights = gap_weights(batch.energies, mean_gap_weight, _GAP_WIDTH)
+    loss = total_loss(
+        residuals(prediction, batch),
+        scales,
+        weights=configuration.weights.model_dump(),
+        outlier_sigmas=configuration.outlier_sigmas,
+        frame_weights=frame_weights,
+    )
+    if network.n_basis > network.n_states:
+        loss = loss + surplus_penalty(prediction.surplus_gap, _SURPLUS_MARGIN)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+    if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+        scales.variances = before
+        return math.nan
+    optimizer.step()
+    return loss.item()
+
+
+def _validate_average(
+    network: Network, average: WeightAverage, samples: tuple[Samples, ...], pairs: Pairs
+) -> Errors:
+    average.swap(network)
+    errors = validate(network, samples, pairs)
+    average.swap(network)
+    return errors
+
+
+def _history_entry(progress: Progress, scales: NoiseScales, errors: Errors) -> dict[str, object]:
+    return {
+        "step": progress.step,
+        "loss": progress.loss,
+        "training_rms": {name: variance**0.5 for name, variance in scales.variances.items()},
+        "energy_mae": errors.energy_mae,
+        "force_mae": errors.force_mae,
+        "coupling_mae": errors.coupling_mae,
+        "score": errors.score,
+    }
+
+
+def _parameter_groups(network: Network, weight_decay: float) -> list[dict[str, object]]:
+    """Decay matrices, not biases."""
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _given_noise(configuration: TrainingConfiguration) -> dict[str, float | None]:
+    section = configuration.label_noise
+
+    def scaled(value: float | None, factor: float) -> float | None:
+        return None if value is None else value * factor
+
+    return {
+        "energy": scaled(section.energy_ev, HARTREE_PER_EV),
+        "force": scaled(section.force_ev_per_angstrom, 1.0 / EV_PER_ANGSTROM_PER_AU),
+        "coupling": scaled(section.coupling_ev_per_angstrom, 1.0 / EV_PER_ANGSTROM_PER_AU),
+    }
+
+
+def _mean_gap_weight(samples: tuple[Samples, ...]) -> float:
+    values = torch.cat([inverse_square_gap(group.energies, _GAP_WIDTH) for group in samples])
+    return float(torch.nanmean(values))

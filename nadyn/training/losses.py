@@ -1,0 +1,143 @@
+"""A loss that is blind to the signs of states and fair to quantities of different size.
+
+L = Σ_q w_q ½ [ρ(mean r_q² / σ_q²) + ln σ_q²] over q = energy, force, coupling; means over components of a
+frame, then over frames. σ_q is the noise of the labels where that is given; otherwise it follows the
+residuals (the stationary point of L in σ_q). ρ(x) = ν ln(1 + x/ν) is x for ordinary frames and grows
+slowly for the few that contradict all others (ν = `outlier_sigmas`²; a Student's t likelihood).
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nadyn.training.predictions import Prediction
+from nadyn.training.samples import Samples
+
+QUANTITIES = ("energy", "force", "coupling")
+
+# Memory of the running mean that σ_q follows, in steps.
+_MEMORY_STEPS = 50.0
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Mean squared residual of each frame, NaN where it has no label; None where no frame has."""
+
+    energy: Float[Tensor, "frame"]
+    force: Float[Tensor, "frame"] | None
+    coupling: Float[Tensor, "frame"] | None
+
+
+def residuals(prediction: Prediction, batch: Samples) -> Residuals:
+    """Compare a prediction with its labels; couplings up to one sign a state and frame."""
+    energy = _mean_square(prediction.energies - batch.energies)
+    diagonal = [i for i, (k, l) in enumerate(prediction.pairs) if k == l]
+    others = [i for i, (k, l) in enumerate(prediction.pairs) if k != l]
+    force = coupling = None
+    if batch.forces is not None and diagonal:
+        force = _mean_square(prediction.gradients[:, diagonal] + batch.forces)
+    if batch.couplings is not None and others:
+        pairs = tuple(prediction.pairs[i] for i in others)
+        predicted = prediction.gradients[:, others]
+        signs = coupling_signs(predicted.detach(), batch.couplings, pairs)
+        coupling = _mean_square(predicted - signs[:, :, None, None] * batch.couplings)
+    return Residuals(energy, force, coupling)
+
+
+def coupling_signs(
+    predicted: Float[Tensor, "frame pair atom 3"],
+    reference: Float[Tensor, "frame pair atom 3"],
+    pairs: tuple[tuple[int, int], ...],
+) -> Float[Tensor, "frame pair"]:
+    """Return the sign of each reference coupling that fits best with one sign s_k a state: s_k s_l.
+
+    All 2^(n-1) choices are compared at once; pairs without labels do not count.
+    """
+    n_states = 1 + max(max(pair) for pair in pairs)
+    choices = torch.tensor(list(itertools.product((1.0, -1.0), repeat=n_states - 1)), dtype=predicted.dtype)
+    states = torch.cat([torch.ones((len(choices), 1), dtype=predicted.dtype), choices], dim=1)
+    signs = torch.stack([states[:, k] * states[:, l] for k, l in pairs], dim=1)
+    # |p - s r|² = |p|² + |r|² - 2 s p·r: the best choice has the largest Σ s p·r.
+    agreement = torch.nan_to_num((predicted * reference).sum(dim=(2, 3)))
+    return signs[(agreement @ signs.T).argmax(dim=1)]
+
+
+class NoiseScales:
+    """σ_q² of each quantity: given, or following the residuals as a running mean."""
+
+    def __init__(self, given: dict[str, float | None]):
+        self.given = given
+        self.variances: dict[str, float] = {q: given[q] ** 2 for q in QUANTITIES if given[q] is not None}
+
+    def update(self, quantity: str, squares: Float[Tensor, "frame"], bound: float) -> float:
+        """Return σ_q² after taking in the residuals of a batch, none counting more than `bound` σ_q²."""
+        if self.given[quantity] is not None:
+            return self.variances[quantity]
+        before = self.variances.get(quantity)
+        if before is None:
+            self.variances[quantity] = max(float(squares.mean()), 1e-300)
+        else:
+            new = float(squares.clamp(max=bound * before).mean())
+            self.variances[quantity] = max(before + (new - before) / _MEMORY_STEPS, 1e-300)
+        return self.variances[quantity]
+
+
+def total_loss(
+    values: Residuals,
+    scales: NoiseScales,
+    *,
+    weights: dict[str, float],
+    outlier_sigmas: float,
+    frame_weights: Float[Tensor, "frame"] | None = None,
+) -> Float[Tensor, ""]:
+    """Return the loss of a batch and let the noise scales follow it."""
+    nu = outlier_sigmas**2
+    total = torch.zeros((), dtype=torch.float64)
+    for quantity in QUANTITIES:
+        squares = getattr(values, quantity)
+        if squares is None:
+            continue
+        known = ~torch.isnan(squares)
+        if not bool(known.any()):
+            continue
+        squares = squares[known]
+        variance = scales.update(quantity, squares.detach(), nu)
+        terms = nu * torch.log1p(squares / (nu * variance))
+        if frame_weights is not None:
+            terms = terms * frame_weights[known]
+        total = total + weights[quantity] * 0.5 * (terms.mean() + torch.log(torch.tensor(variance)))
+    return total
+
+
+def gap_weights(
+    energies: Float[Tensor, "frame state"], mean_weight: float, width: float
+) -> Float[Tensor, "frame"]:
+    """Return 1/(gap² + δ²) of the smallest adjacent gap, divided by its mean over the training set."""
+    return inverse_square_gap(energies, width) / mean_weight
+
+
+def inverse_square_gap(energies: Float[Tensor, "frame state"], width: float) -> Float[Tensor, "frame"]:
+    """Return 1/(gap² + δ²) of the smallest adjacent gap [1/hartree²]."""
+    gap = (energies[:, 1:] - energies[:, :-1]).amin(dim=1)
+    return 1.0 / (gap**2 + width**2)
+
+
+def surplus_penalty(surplus_gap: Float[Tensor, "frame"], margin: float) -> Float[Tensor, ""]:
+    """Return ½ mean of ((margin - gap)/(margin/5))² over frames whose surplus level comes within the margin."""
+    return 0.5 * (((margin - surplus_gap).clamp(min=0.0) / (0.2 * margin)) ** 2).mean()
+
+
+def _mean_square(difference: Tensor) -> Float[Tensor, "frame"]:
+    """Return the mean square over the labelled components of each frame; NaN for a frame without labels.
+
+    NaN labels are replaced before squaring, because 0 · NaN in the backward pass would be NaN.
+    """
+    flat = difference.flatten(1)
+    known = ~torch.isnan(flat)
+    squares = torch.where(known, flat, torch.zeros_like(flat)) ** 2
+    count = known.sum(dim=1)
+    mean = squares.sum(dim=1) / count.clamp(min=1)
+    return torch.where(count > 0, mean, torch.full_like(mean, torch.nan))

@@ -1,0 +1,72 @@
+"""Energies, forces and couplings of a batch, differentiable in the weights."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nadyn.electronic.eigen import eigh
+from nadyn.models.learned import Network
+from nadyn.training.samples import Samples
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of a batch, in atomic units.
+
+    Attributes:
+        energies: E_k.
+        gradients: u_k · ∇W · u_l for each requested pair: minus the force for k = l, else the coupling h_kl.
+        pairs: The pairs in the order of `gradients`.
+        surplus_gap: Distance from the highest state to the lowest surplus eigenvalue; inf without one.
+    """
+
+    energies: Float[Tensor, "frame state"]
+    gradients: Float[Tensor, "frame pair atom 3"]
+    pairs: Pairs
+    surplus_gap: Float[Tensor, "frame"]
+
+
+def predict(network: Network, batch: Samples, pairs: Pairs) -> Prediction:
+    """Return the prediction with its graph: it can be differentiated in the weights.
+
+    One vector-Jacobian product of W a pair, whose cotangent u_k u_lᵀ stays in the graph: how the
+    eigenvectors respond to the weights is a part of the gradient of every force and coupling.
+    """
+    with torch.enable_grad():
+        positions = batch.positions.detach().requires_grad_(True)
+        hamiltonian, _ = network(batch.environment(positions, network.network.cutoff, _precision(network)))
+        energies, vectors = eigh(hamiltonian)
+        gradients = []
+        for k, l in pairs:
+            outer = vectors[:, :, k].unsqueeze(2) * vectors[:, :, l].unsqueeze(1)
+            cotangent = 0.5 * (outer + outer.mT)
+            gradients.append(torch.autograd.grad(hamiltonian, positions, cotangent, create_graph=True)[0])
+    n = network.n_states
+    stacked = (
+        torch.stack(gradients, dim=1)
+        if gradients
+        else positions.new_zeros((len(positions), 0, *positions.shape[1:]))
+    )
+    if network.n_basis > n:
+        surplus_gap = energies[:, n] - energies[:, n - 1]
+    else:
+        surplus_gap = torch.full_like(energies[:, 0], torch.inf)
+    return Prediction(energies[:, :n], stacked, pairs, surplus_gap)
+
+
+def label_pairs(samples: tuple[Samples, ...], n_states: int) -> Pairs:
+    """Return the pairs that any of the samples has labels for: (k, k) for forces, (k, l) for couplings."""
+    pairs: list[tuple[int, int]] = []
+    if any(group.forces is not None for group in samples):
+        pairs += [(k, k) for k in range(n_states)]
+    if any(group.couplings is not None for group in samples):
+        pairs += [(k, l) for k in range(n_states) for l in range(k + 1, n_states)]
+    return tuple(pairs)
+
+
+def _precision(network: Network) -> torch.dtype:
+    return next(network.parameters()).dtype

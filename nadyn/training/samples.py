@@ -1,0 +1,113 @@
+"""Labelled frames as tensors, atoms sorted by element, ready to be cut into batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nadyn.data.dataset import Group
+from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
+from nadyn.models.environment import Environment, all_pairs, listed_pairs
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Frames of one molecule in atomic units; labels that a frame lacks are NaN, a whole array is None.
+
+    Attributes:
+        name: Name of the group they came from.
+        numbers: Atomic numbers, ascending.
+        order: Position of each sorted atom in the group.
+        couplings: h_kl for the pairs k < l in lexicographic order.
+    """
+
+    name: str
+    numbers: tuple[int, ...]
+    order: Int[Tensor, "atom"]
+    positions: Float[Tensor, "frame atom 3"]
+    energies: Float[Tensor, "frame state"]
+    forces: Float[Tensor, "frame state atom 3"] | None
+    couplings: Float[Tensor, "frame pair atom 3"] | None
+    cell: Float[Tensor, "frame 3 3"] | None
+    pbc: tuple[bool, bool, bool]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def take(self, index: Int[Tensor, "chosen"]) -> "Samples":
+        """Return the chosen frames."""
+
+        def rows(array: Tensor | None) -> Tensor | None:
+            return None if array is None else array[index]
+
+        return Samples(
+            self.name,
+            self.numbers,
+            self.order,
+            self.positions[index],
+            self.energies[index],
+            rows(self.forces),
+            rows(self.couplings),
+            rows(self.cell),
+            self.pbc,
+        )
+
+    def environment(
+        self, positions: Float[Tensor, "frame atom 3"], cutoff: float, dtype: torch.dtype = torch.float32
+    ) -> Environment:
+        """Return the surroundings of every atom at `positions`, which belong to these frames."""
+        if self.cell is None and len(self.numbers) <= LARGEST_DENSE_MOLECULE:
+            return all_pairs(positions, self.numbers, cutoff, dtype)
+        neighbors = listed_neighbors(
+            torch.tensor(self.numbers), positions.detach(), cutoff=cutoff, cell=self.cell, pbc=self.pbc
+        )
+        return listed_pairs(positions, self.cell, neighbors, self.numbers, cutoff, dtype)
+
+
+def samples_from_group(group: Group) -> Samples:
+    """Return a group's frames with atoms sorted by element."""
+    order = np.argsort(group.atomic_numbers, kind="stable")
+
+    def tensor(array: np.ndarray | None, atom_axis: int | None = None) -> Tensor | None:
+        if array is None:
+            return None
+        return torch.from_numpy(
+            np.ascontiguousarray(array if atom_axis is None else array.take(order, atom_axis))
+        )
+
+    periodic = bool(np.any(group.pbc))
+    return Samples(
+        group.name,
+        tuple(int(group.atomic_numbers[i]) for i in order),
+        torch.from_numpy(order),
+        tensor(group.positions, 1),
+        tensor(group.energies),
+        tensor(group.forces, 2),
+        tensor(group.interstate_couplings, 2),
+        tensor(group.cell) if periodic else None,
+        tuple(bool(flag) for flag in group.pbc),
+    )
+
+
+def batches(samples: tuple[Samples, ...], batch_size: int, *, seed: int, epoch: int) -> Iterator[Samples]:
+    """Yield an epoch's batches in an order that depends on the seed and the epoch only.
+
+    A batch holds frames of one molecule; a last, smaller batch is dropped where there is a full one.
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    plan = []
+    for number, group in enumerate(samples):
+        order = torch.randperm(len(group), generator=generator)
+        size = min(batch_size, len(group))
+        plan += [(number, order[start : start + size]) for start in range(0, len(group) - size + 1, size)]
+    for choice in torch.randperm(len(plan), generator=generator).tolist():
+        number, index = plan[choice]
+        yield samples[number].take(index)
+
+
+def batches_per_epoch(samples: tuple[Samples, ...], batch_size: int) -> int:
+    """Return how many batches `batches` yields."""
+    return sum(len(group) // min(batch_size, len(group)) for group in samples)

@@ -1,0 +1,200 @@
+"""`nadyn train` as a function: dataset and configuration in, model file and figures out."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nadyn.checks.errors import InputError
+from nadyn.data import Dataset, split
+from nadyn.models.learned import LearnedModel, Network
+from nadyn.models.model_file import save_model
+from nadyn.training.build import build_network, elements_of, environments_of, shortest_distances
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.loop import Outcome, Progress, train_network
+from nadyn.training.samples import Samples, samples_from_group
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        model: The model, bound to the first molecule of the dataset.
+        validation: The frames that it was validated on.
+        outcome: Progress and whether the training stopped early.
+    """
+
+    model: LearnedModel
+    validation: Dataset
+    outcome: Outcome
+
+
+def train(
+    dataset: Dataset,
+    output: str | Path,
+    configuration: TrainingConfiguration | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Trained:
+    """Train a model and write it to `output`.
+
+    While it runs, everything needed to go on is kept in `output` + ".checkpoint"; the history of the
+    training is written next to the model as JSON.
+
+    Args:
+        dataset: Labelled frames; a part of them is held out for validation.
+        output: Model file.
+        configuration: All settings; the default suits a molecule never seen before.
+        resume: Go on from the checkpoint of an interrupted training.
+        overwrite: Replace an existing model file and forget its checkpoint.
+        report: Called after every step with the progress.
+
+    Raises:
+        InputError: The data cannot be trained on, or files are in the way.
+        RunError: The loss stops being finite.
+    """
+    configuration = configuration or TrainingConfiguration()
+    output = Path(output)
+    checkpoint = checkpoint_path(output)
+    _check_files(output, checkpoint, resume=resume, overwrite=overwrite)
+    _check_dataset(dataset)
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(configuration.threads or min(2, os.cpu_count() or 1))
+    started = time.monotonic()
+    try:
+        training, validation = split(dataset, configuration.validation_fraction, seed=configuration.seed)
+        training_samples = tuple(samples_from_group(group) for group in training.groups)
+        validation_samples = () if validation is None else tuple(map(samples_from_group, validation.groups))
+        elements = elements_of(dataset)
+        shortest = shortest_distances(training, elements)
+        network = build_network(configuration, training_samples, shortest, elements)
+        outcome = train_network(
+            network,
+            training_samples,
+            validation_samples,
+            configuration,
+            checkpoint=checkpoint,
+            resume=resume,
+            report=report,
+        )
+        model = _finished_model(
+            network, training, training_samples, shortest, configuration, outcome, output.stem
+        )
+    finally:
+        torch.set_num_threads(threads_before)
+    timings = {
+        "host": platform.node(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "training_seconds": round(time.monotonic() - started, 1),
+    }
+    save_model(model, output, timings=timings)
+    history = {"configuration": configuration.model_dump(), "history": outcome.progress.history}
+    output.with_suffix(".history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
+    checkpoint.unlink(missing_ok=True)
+    return Trained(model, validation or training, outcome)
+
+
+def checkpoint_path(output: Path) -> Path:
+    """Return where the checkpoint of a training is kept."""
+    return output.with_name(output.name + ".checkpoint")
+
+
+def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> None:
+    if not output.parent.is_dir():
+        raise InputError(
+            f"the folder of `output` must exist, but {str(output.parent)!r} does not. Create it first."
+        )
+    if resume:
+        if not checkpoint.exists():
+            if output.exists():
+                raise InputError(
+                    f"{str(output)!r} must be unfinished to be resumed, but is complete. Nothing to do."
+                )
+            raise InputError(
+                f"checkpoint {str(checkpoint)!r} must exist to resume, but does not. Start without --resume."
+            )
+        return
+    if overwrite:
+        checkpoint.unlink(missing_ok=True)
+        return
+    if checkpoint.exists():
+        raise InputError(
+            f"{str(checkpoint)!r} must not exist for a new training, but an interrupted one left it. "
+            "Try --resume to go on, or --overwrite to start again."
+        )
+    if output.exists():
+        raise InputError(
+            f"`output` must be a new file, but {str(output)!r} exists. Try another name or --overwrite."
+        )
+
+
+def _check_dataset(dataset: Dataset) -> None:
+    states = {group.energies.shape[1] for group in dataset.groups}
+    if len(states) > 1:
+        raise InputError(
+            f"all groups must have the same number of states, but have {sorted(states)}. Train them apart."
+        )
+    multiplicities = {tuple(group.multiplicities) for group in dataset.groups}
+    for values in multiplicities:
+        if len(set(values)) > 1:
+            raise InputError(
+                f"`multiplicities` must be the same for all states, but are {list(values)}. "
+                "Put each multiplicity into a dataset of its own."
+            )
+    frames = sum(group.n_frames for group in dataset.groups)
+    if frames < 10:
+        raise InputError(f"the dataset must hold at least 10 frames to be trained on, but holds {frames}.")
+
+
+def _finished_model(
+    network: Network,
+    training: Dataset,
+    samples: tuple[Samples, ...],
+    shortest: np.ndarray,
+    configuration: TrainingConfiguration,
+    outcome: Outcome,
+    name: str,
+) -> LearnedModel:
+    network.network.set_range(
+        [environment for group in samples for environment in environments_of(network, group)]
+    )
+    network.requires_grad_(False)
+    group = training.groups[0]
+    lowest = int(np.nanargmin(group.energies[:, 0]))
+    trained_on = {
+        "groups": {
+            g.name: {
+                "n_frames": g.n_frames,
+                "theory": g.theory,
+                "source": g.source,
+                "licence": g.licence,
+                "charge": int(g.charge),
+            }
+            for g in training.groups
+        },
+        "training_frames": sum(g.n_frames for g in training.groups),
+        "steps": outcome.progress.step,
+        "best_step": outcome.progress.best_step,
+        "seed": configuration.seed,
+        "configuration": configuration.model_dump(mode="json"),
+    }
+    finite = np.where(np.isfinite(shortest), shortest, 0.0)
+    return LearnedModel(
+        name=name,
+        network=network,
+        atomic_numbers=tuple(int(number) for number in group.atomic_numbers),
+        starting_geometry=torch.from_numpy(group.positions[lowest].copy()),
+        shortest_by_element=torch.from_numpy(finite),
+        trained_on=trained_on,
+        multiplicities=tuple(int(m) for m in group.multiplicities),
+    )

@@ -24,7 +24,7 @@ class Springs:
         stiffness: k_ab of every pair of atoms [hartree/bohr²].
         lengths: l_ab of every pair of atoms [bohr].
         pairs: The two atoms of every pair.
-        starting_geometry: Positions near the minimum [bohr].
+        starting_geometry: Positions near the minimum [bohr], or None.
     """
 
     atomic_numbers: tuple[int, ...]
@@ -32,7 +32,7 @@ class Springs:
     stiffness: Float[Tensor, "pair basis basis"]
     lengths: Float[Tensor, "pair basis basis"]
     pairs: Int[Tensor, "two pair"]
-    starting_geometry: Float[Tensor, "atom 3"]
+    starting_geometry: Float[Tensor, "atom 3"] | None
 
     name: ClassVar[str] = "springs"
     coordinates: ClassVar[Coordinates] = "cartesian"

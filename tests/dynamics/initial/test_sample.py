@@ -1,5 +1,7 @@
 """Samples of initial conditions against the exact averages of their oscillators."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -130,6 +132,12 @@ def test_a_given_geometry_decides_which_minimum_is_found(ammonia_like, tmp_path)
         volumes.append(np.linalg.det(edges))
     assert str(path) in found.origin
     assert volumes[0] == pytest.approx(-volumes[1], rel=1e-4)
+
+
+def test_without_any_geometry_one_is_asked_for(ammonia_like):
+    bare = dataclasses.replace(ammonia_like, starting_geometry=None)
+    with pytest.raises(InputError, match=r"stores no starting geometry.*Give an \.xyz file"):
+        sample(bare, InitialSection(sample="wigner", n=2), seed=1)
 
 
 def test_a_soft_mode_is_a_warning(ammonia_like):

@@ -58,3 +58,11 @@ class AtomicSum(nn.Module):
         if self.repulsion is not None:
             energy = energy + self.repulsion(environment)
         return energy[:, None, None], features
+
+    def start_rows(self) -> tuple[int | None, ...]:
+        """Return the state that each row of W starts from."""
+        return (0,)
+
+    def standardise(self, environments: list[Environment]) -> None:
+        """Scale descriptors by the training set."""
+        self.network.standardise(environments)

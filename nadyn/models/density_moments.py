@@ -42,7 +42,7 @@ class DensityMoments(nn.Module):
         n_elements, n_radial, n_channels = len(settings.elements), settings.n_radial, settings.n_channels
         centres, self.inverse_width = exponential_grid(n_radial, settings.shortest, settings.cutoff)
         self.register_buffer("centres", torch.tensor(centres, dtype=torch.float32))
-        self.register_buffer("matrices", rank_two_matrices().reshape(5, 9).to(torch.float32))
+        self.register_buffer("matrices", rank_two_matrices().reshape(5, 9), persistent=False)
         upper = torch.triu_indices(n_channels, n_channels)
         self.register_buffer("pairs", upper[0] * n_channels + upper[1], persistent=False)
         n_inputs = n_elements * n_radial
@@ -89,7 +89,7 @@ class DensityMoments(nn.Module):
         """Return the invariants; inputs are (atom, traj, component, channel)."""
         grams = [(m.transpose(-1, -2) @ m).flatten(-2)[..., self.pairs] for m in (first, second, third)]
         # Rank-2 sums as 3×3 matrices: (…, channel, 3, 3).
-        tensors = (second.transpose(-1, -2) @ self.matrices).unflatten(-1, (3, 3))
+        tensors = (second.transpose(-1, -2) @ self.matrices.to(second.dtype)).unflatten(-1, (3, 3))
         # (T_b v_a)·v_a for all a, b, and tr(T_a T_a T_b).
         outer = (first.unsqueeze(-3) * first.unsqueeze(-2)).flatten(-3, -2)  # (…, 9, channel a)
         squares = (tensors @ tensors).flatten(-2)  # (…, channel a, 9)

@@ -10,8 +10,13 @@ from nadyn.checks.errors import InputError
 from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
 from nadyn.models.basis import parse_basis
 from nadyn.models.environment import Environment
+from nadyn.models.equivariant_matrix import EquivariantMatrix
 from nadyn.models.features import Features
 from nadyn.models.reference_energies import ReferenceEnergies
+
+
+# Strength of the in-plane term at the start, in units of the energy spread.
+_NORMAL_FIRST = 0.5
 
 
 @dataclass(frozen=True)
@@ -20,17 +25,19 @@ class DiabaticSettings:
 
     Attributes:
         network: Encoder and layers.
-        basis: Latent basis, for example "2x0e".
+        basis: Latent basis, for example "2x0e" or "1x0e + 1x1o".
         n_states: Number of physical states, the lowest eigenvalues; at most the size of the basis.
+        start: Representation that each state starts from; the other basis functions start above.
     """
 
     network: NetworkSettings
     basis: str
     n_states: int
+    start: tuple[str, ...]
 
 
 class DiabaticHamiltonian(nn.Module):
-    """W_ab = δ_ab (Σ_i ε_{Z_i} + offset_a) + s Σ_i f_ab(descriptors of i), in the latent basis.
+    """W = (Σ_i ε_{Z_i}) 1 + diag(offsets) + s M, with M from atom sums in the latent basis.
 
     The elements of W are extensive; the energies are so only where one fragment contributes a multiple of
     the unit matrix. Two chromophores far apart are outside this model.
@@ -47,18 +54,41 @@ class DiabaticHamiltonian(nn.Module):
         self.settings = settings
         self.n_states = settings.n_states
         self.n_basis = basis.size
-        upper = torch.triu_indices(self.n_basis, self.n_basis)
-        self.register_buffer("rows", upper[0], persistent=False)
-        self.register_buffer("columns", upper[1], persistent=False)
-        self.network = AtomicNetwork(settings.network, upper.shape[1])
+        self.matrix = EquivariantMatrix(settings.network, basis)
         self.reference = ReferenceEnergies(settings.network.encoder.elements, self.n_basis)
+
+    @property
+    def network(self) -> AtomicNetwork:
+        """Encoder and element networks."""
+        return self.matrix.network
 
     def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
         """Return W [hartree] in float64 and the features of the atoms."""
-        outputs, features = self.network(environment)
-        # Sums over atoms in double precision: the total must not depend on the order of atoms by more than that.
-        triangle = self.reference.scale * outputs.to(torch.float64).sum(dim=0)
-        index = torch.zeros((self.n_basis, self.n_basis), dtype=torch.int64)
-        index[self.rows, self.columns] = index[self.columns, self.rows] = torch.arange(len(self.rows))
-        matrix = triangle[:, index.flatten()].reshape(-1, self.n_basis, self.n_basis)
-        return matrix + torch.diag(self.reference(environment.atoms)), features
+        matrix, features = self.matrix(environment)
+        return self.reference.scale * matrix + torch.diag(self.reference(environment.atoms)), features
+
+    def start_rows(self) -> tuple[int | None, ...]:
+        """Return for each row of W the state it starts from, None for surplus rows.
+
+        A vector lends one component to a state and keeps two; all three start from its energy, and the
+        in-plane term lifts two of them.
+        """
+        rows: list[int | None] = [None] * self.n_basis
+        free = list(self.matrix.functions)
+        for state, name in enumerate(self.settings.start):
+            function = next((item for item in free if item[0] == name), None)
+            if function is None:
+                raise InputError(
+                    f"`start` must name functions of the basis {self.settings.basis!r}, but "
+                    f"{', '.join(self.settings.start)} asks for more {name} than there are."
+                )
+            free.remove(function)
+            for row in range(function[1], function[1] + int(name[0]) * 2 + 1):
+                rows[row] = state
+        return tuple(rows)
+
+    def standardise(self, environments: list[Environment]) -> None:
+        """Scale descriptors by the training set; a vector that starts as a state starts normal first."""
+        self.matrix.standardise(environments)
+        if any(name in ("1o", "1e") for name in self.settings.start):
+            self.matrix.start_normal_first(_NORMAL_FIRST)

@@ -105,9 +105,7 @@ def describe(path: str | Path) -> dict[str, str]:
     """Return what a model file says of itself, for people."""
     header, tensors, timings = _read(path)
     trained = header["trained_on"]
-    parameters = sum(
-        tensor.numel() for name, tensor in tensors.items() if ".networks." in name or "mixing" in name
-    )
+    parameters = sum(tensor.numel() for name, tensor in tensors.items() if "network" in name)
     result = {
         "name": header["name"],
         "kind": header["kind"].replace("_", " "),
@@ -190,7 +188,9 @@ def _network(header: dict) -> AtomicSum | DiabaticHamiltonian:
         ends = values["repulsion_ends"]
         return AtomicSum(AtomicSumSettings(settings, None if ends is None else tuple(map(tuple, ends))))
     if header["kind"] == "diabatic_hamiltonian":
-        return DiabaticHamiltonian(DiabaticSettings(settings, values["basis"], values["n_states"]))
+        return DiabaticHamiltonian(
+            DiabaticSettings(settings, values["basis"], values["n_states"], tuple(values["start"]))
+        )
     raise InputError(
         f"the model kind must be one that this version knows, but is {header['kind']!r}. Update nadyn."
     )

@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 from nadyn.models.environment import ElementSlices
 
+# How far above the highest state surplus rows start, in units of the energy spread.
+_SURPLUS_START = 2.0
+
 
 class ReferenceEnergies(nn.Module):
     """Σ_i ε_{Z_i} + offset_a for each basis state a, and the scale by which network outputs are multiplied.
@@ -32,16 +35,18 @@ class ReferenceEnergies(nn.Module):
         self,
         compositions: Int[Tensor, "frame element"],
         energies: Float[Tensor, "frame state"],
+        rows: tuple[int | None, ...],
     ) -> None:
         """Set all three from the training set.
 
         The element energies are the least-squares solution (the shortest one where compositions do not
-        determine it) for the mean over states; offsets are the mean excess of each state, surplus basis
-        states starting at the highest; the scale is the spread of what is left.
+        determine it) for the mean over states; offsets are the mean excess of each state, and surplus rows
+        start two spreads above the highest; the scale is the spread of what is left.
 
         Args:
             compositions: Number of atoms of each element.
             energies: Adiabatic energies [hartree]; NaN where a label is missing.
+            rows: For each row of W the state it starts from, None for a surplus row.
         """
         counts = compositions.to(torch.float64)
         mean = energies.mean(dim=1)
@@ -49,8 +54,10 @@ class ReferenceEnergies(nn.Module):
         solution = torch.linalg.lstsq(counts[known], mean[known].unsqueeze(1), driver="gelsd").solution[:, 0]
         self.per_element.copy_(solution)
         excess = energies[known] - (counts[known] @ solution).unsqueeze(1)
-        offsets = excess.mean(dim=0)
-        surplus = len(self.offsets) - len(offsets)
-        self.offsets.copy_(torch.cat([offsets, offsets[-1:].expand(surplus)]))
-        spread = (excess - offsets).std()
-        self.scale.copy_(spread if len(excess) > 1 and spread > 0 else torch.tensor(1e-3))
+        means = excess.mean(dim=0)
+        spread = (excess - means).std()
+        if len(excess) < 2 or not spread > 0:
+            spread = torch.tensor(1e-3, dtype=torch.float64)
+        self.scale.copy_(spread)
+        surplus = means[-1] + _SURPLUS_START * spread
+        self.offsets.copy_(torch.stack([surplus if state is None else means[state] for state in rows]))

@@ -109,7 +109,19 @@ def _diabatic(
         )
     text = configuration.model.basis
     basis = f"{n_states}x0e" if text == "auto" else str(parse_basis(text))
-    return DiabaticHamiltonian(DiabaticSettings(settings, basis, n_states))
+    start = configuration.model.start or _default_start(basis, n_states)
+    return DiabaticHamiltonian(DiabaticSettings(settings, basis, n_states, start))
+
+
+def _default_start(basis: str, n_states: int) -> tuple[str, ...]:
+    """Return scalars first, then the other representations, one function a state."""
+    names = [name for name, count in parse_basis(basis).counts for _ in range(count)]
+    if len(names) < n_states:
+        raise InputError(
+            f"`model.start` must be given where the basis has fewer functions than states, but {basis!r} has "
+            f"{len(names)} for {n_states} states. Try a basis with more functions."
+        )
+    return tuple(names[:n_states])
 
 
 def _initialise(network: Network, samples: tuple[Samples, ...], elements: tuple[int, ...]) -> None:
@@ -119,8 +131,8 @@ def _initialise(network: Network, samples: tuple[Samples, ...], elements: tuple[
         compositions.append(counts.expand(len(group), -1))
         energies.append(group.energies)
         environments += environments_of(network, group)
-    network.reference.set_from_data(torch.cat(compositions), torch.cat(energies))
-    network.network.standardise(environments)
+    network.reference.set_from_data(torch.cat(compositions), torch.cat(energies), network.start_rows())
+    network.standardise(environments)
 
 
 def environments_of(network: Network, samples: Samples, chunk: int = 64) -> list:

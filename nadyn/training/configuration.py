@@ -25,6 +25,7 @@ class ModelSection(Configuration):
 
     kind: Literal["auto", "atomic_sum", "diabatic"] = "auto"
     basis: str = "auto"
+    start: tuple[str, ...] | None = None
     hidden: tuple[Count, ...] = Field((128, 128, 64), min_length=1)
     activation: str = "silu"
     repulsion: Literal["none", "zbl"] = "none"

@@ -1,0 +1,203 @@
+"""W in a latent basis of irreducible representations, as a linear map of atom sums.
+
+Which sums couple two basis functions follows from their symmetry:
+
+    0e 0e, 0o 0o     invariants
+    0e 0o            pseudoscalars
+    0e 1o, 0o 1e     polar vectors
+    0e 1e, 0o 1o     axial vectors
+    1o 1o, 1e 1e     an invariant times 1 and a symmetric traceless tensor; between two different
+                     functions also an axial vector, as an antisymmetric matrix
+    1o 1e            a pseudoscalar times 1 and a polar vector, as an antisymmetric matrix
+
+A rotation, reflection or inversion Q of the molecule turns W into D(Q) W D(Q)ᵀ with the representation
+D of the basis: eigenvalues are invariant, while single elements may change sign.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nadyn.models.angular import rank_two_matrices
+from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
+from nadyn.models.basis import Basis
+from nadyn.models.environment import Environment, ElementSlices
+from nadyn.models.features import Features
+from nadyn.models.radial import polynomial_cutoff
+
+# kind of atom sum -> number of components
+KINDS = {"invariant": 1, "pseudoscalar": 1, "polar": 3, "axial": 3, "tensor": 5}
+
+# Learned combinations of the encoder's vectors and tensors at each atom.
+N_DIRECTIONS = 8
+
+
+def block_terms(first: str, second: str, *, same: bool) -> tuple[str, ...]:
+    """Return the kinds of sums between two basis functions of the given representations."""
+    pair = {first, second}
+    if first == second:
+        if first[0] == "0":
+            return ("invariant",)
+        return ("invariant", "tensor") if same else ("invariant", "tensor", "axial")
+    if pair == {"0e", "0o"}:
+        return ("pseudoscalar",)
+    if pair in ({"0e", "1o"}, {"0o", "1e"}):
+        return ("polar",)
+    if pair in ({"0e", "1e"}, {"0o", "1o"}):
+        return ("axial",)
+    return ("pseudoscalar", "polar")
+
+
+class EquivariantMatrix(nn.Module):
+    """Networks give coefficients, sums of unit vectors give directions, a constant map puts both into W."""
+
+    def __init__(self, network: NetworkSettings, basis: Basis):
+        super().__init__()
+        self.size = basis.size
+        functions, counts, entries = _plan(basis)
+        self.counts = counts
+        self.functions = functions
+        self.register_buffer("assembly", _assembly(basis.size, counts, entries), persistent=False)
+        n_outputs = counts["invariant"] + N_DIRECTIONS * sum(
+            n for kind, n in counts.items() if kind != "invariant"
+        )
+        self.network = AtomicNetwork(network, n_outputs)
+        self.directional = any(n for kind, n in counts.items() if kind != "invariant")
+        n_elements, n_vectors = len(self.network.elements), self.network.encoder.n_vectors
+        if self.directional:
+            self.vector_mixing = nn.Parameter(
+                torch.randn(n_elements, n_vectors, N_DIRECTIONS) / n_vectors**0.5
+            )
+            self.tensor_mixing = nn.Parameter(
+                torch.randn(n_elements, n_vectors, N_DIRECTIONS) / n_vectors**0.5
+            )
+            self.register_buffer("vector_scale", torch.ones(n_elements, n_vectors))
+            self.register_buffer("tensor_scale", torch.ones(n_elements, n_vectors))
+        self.first_vectors = [(start, name) for name, start in functions if name in ("1o", "1e")][:1]
+        if self.first_vectors:
+            # Pushes the in-plane components of the first vector up, so that the one normal to the atoms is lowest.
+            self.in_plane = nn.Parameter(torch.zeros(()))
+
+    def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
+        """Return W in units of the energy scale, float64, and the features of the atoms."""
+        outputs, features = self.network(environment)
+        n = self.counts["invariant"]
+        parts = [outputs[:, :, :n].to(torch.float64).sum(dim=0)]
+        if self.directional:
+            parts += self._directions(outputs[:, :, n:], features, environment.atoms)
+        matrix = (torch.cat(parts, dim=1) @ self.assembly).reshape(-1, self.size, self.size)
+        if self.first_vectors:
+            matrix = matrix + self._in_plane_term(environment)
+        return matrix, features
+
+    @torch.no_grad()
+    def standardise(self, environments: list[Environment]) -> None:
+        """Scale descriptors, vectors and tensors by their spread in these environments."""
+        self.network.standardise(environments)
+        if not self.directional:
+            return
+        elements = self.network.elements
+        vectors, tensors = torch.zeros_like(self.vector_scale), torch.zeros_like(self.tensor_scale)
+        count = torch.zeros(len(elements), 1)
+        for environment in environments:
+            features = self.network.encoder(environment)
+            for element, part in environment.atoms:
+                index = elements.index(element)
+                vectors[index] += (features.vectors[part] ** 2).mean(-1).sum(dim=(0, 1))
+                tensors[index] += (features.tensors[part] ** 2).mean(-1).sum(dim=(0, 1))
+                count[index] += features.vectors[part].shape[0] * features.vectors.shape[1]
+        for scale, total in ((self.vector_scale, vectors), (self.tensor_scale, tensors)):
+            spread = (total / count).sqrt()
+            scale.copy_(1.0 / spread.clamp(min=1e-3 * float(spread.max())))
+
+    @torch.no_grad()
+    def start_normal_first(self, strength: float) -> None:
+        """Let the first vector start with its component normal to the atoms lowest."""
+        if self.first_vectors:
+            self.in_plane.fill_(strength)
+
+    def _directions(self, coefficients: Tensor, features: Features, atoms: ElementSlices) -> list[Tensor]:
+        vectors, tensors = [], []
+        for element, part in atoms:
+            index = self.network.elements.index(element)
+            mix = self.vector_mixing[index] * self.vector_scale[index].unsqueeze(-1)
+            vectors.append(mix.T @ features.vectors[part])
+            mix = self.tensor_mixing[index] * self.tensor_scale[index].unsqueeze(-1)
+            tensors.append(mix.T @ features.tensors[part])
+        polar = torch.cat(vectors)
+        sources = {"polar": polar, "tensor": torch.cat(tensors)}
+        if self.counts["axial"] or self.counts["pseudoscalar"]:
+            sources["axial"] = torch.linalg.cross(polar, polar.roll(1, dims=-2))
+            sources["pseudoscalar"] = (sources["axial"] * polar.roll(2, dims=-2)).sum(-1, keepdim=True)
+        parts, start = [], 0
+        for kind in ("pseudoscalar", "polar", "axial", "tensor"):
+            count = self.counts[kind]
+            if count == 0:
+                continue
+            chosen = coefficients[:, :, start : start + count * N_DIRECTIONS].unflatten(
+                -1, (count, N_DIRECTIONS)
+            )
+            start += count * N_DIRECTIONS
+            parts.append((chosen @ sources[kind]).to(torch.float64).sum(dim=0).flatten(1))
+        return parts
+
+    def _in_plane_term(self, environment: Environment) -> Float[Tensor, "traj basis basis"]:
+        """Return κ Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ in the block of the first vector."""
+        weight = polynomial_cutoff(environment.distances / self.network.cutoff) / environment.distances
+        pulled = (environment.vectors * weight.unsqueeze(-1)).to(torch.float64)
+        total = torch.einsum("ntmx,ntmy->txy", pulled, pulled)
+        start = self.first_vectors[0][0]
+        after = self.size - start - 3
+        return self.in_plane * nn.functional.pad(total, (start, after, start, after))
+
+
+def _plan(
+    basis: Basis,
+) -> tuple[list[tuple[str, int]], dict[str, int], list[tuple[str, int, int, int, str, str]]]:
+    """Return the basis functions with their first row, the number of sums of each kind, and where each goes."""
+    functions, row = [], 0
+    for name, count in basis.counts:
+        for _ in range(count):
+            functions.append((name, row))
+            row += int(name[0]) * 2 + 1
+    counts = dict.fromkeys(KINDS, 0)
+    entries = []
+    for a, (first, row_a) in enumerate(functions):
+        for b in range(a, len(functions)):
+            second, row_b = functions[b]
+            for kind in block_terms(first, second, same=a == b):
+                entries.append((kind, counts[kind], row_a, row_b, first, second))
+                counts[kind] += 1
+    return functions, counts, entries
+
+
+def _assembly(
+    size: int, counts: dict[str, int], entries: list[tuple[str, int, int, int, str, str]]
+) -> Float[Tensor, "component entry"]:
+    """Return the constant matrix from the components of all sums to the elements of W."""
+    offsets, total = {}, 0
+    for kind, width in KINDS.items():
+        offsets[kind] = total
+        total += counts[kind] * width
+    result = torch.zeros(total, size, size, dtype=torch.float64)
+    levi_civita = torch.zeros(3, 3, 3, dtype=torch.float64)
+    for x, y, z in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        levi_civita[x, y, z], levi_civita[x, z, y] = 1.0, -1.0
+    tensors = rank_two_matrices()
+    for kind, number, row_a, row_b, first, second in entries:
+        rows = slice(row_a, row_a + int(first[0]) * 2 + 1)
+        columns = slice(row_b, row_b + int(second[0]) * 2 + 1)
+        for component in range(KINDS[kind]):
+            index = offsets[kind] + number * KINDS[kind] + component
+            if first[0] == second[0] == "1":
+                block = {"tensor": tensors, "polar": levi_civita, "axial": levi_civita}.get(kind)
+                block = torch.eye(3, dtype=torch.float64) if block is None else block[component]
+            elif first[0] == second[0] == "0":
+                block = torch.ones(1, 1, dtype=torch.float64)
+            else:
+                unit = torch.zeros(3, dtype=torch.float64)
+                unit[component] = 1.0
+                block = unit[None, :] if first[0] == "0" else unit[:, None]
+            result[index, rows, columns] = block
+            result[index, columns, rows] = block.T
+    return result.reshape(total, size * size)

@@ -9,7 +9,7 @@ os.environ["MPLBACKEND"] = "agg"
 import jaxtyping
 
 # Before the first import of nadyn: only modules imported afterwards are checked.
-jaxtyping.install_import_hook("nadyn", "beartype.beartype")
+jaxtyping.install_import_hook("nadyn", "shape_checks.at_the_doors")
 
 import pytest
 import torch

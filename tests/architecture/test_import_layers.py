@@ -21,4 +21,4 @@ def test_every_package_has_its_place_in_the_layers():
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     placed = {name.strip(" ()").removeprefix("nadyn.") for layer in layers for name in layer.split("|")}
     found = {path.stem for path in (ROOT / "nadyn").iterdir() if path.suffix == ".py" or path.is_dir()}
-    assert found - {"__init__", "__pycache__", "py"} <= placed
+    assert found - {"__init__", "__main__", "__pycache__"} <= placed

@@ -29,17 +29,17 @@ def test_every_script_is_run_here():
 
 
 def test_more_trajectories_cross_on_the_upper_state_the_faster_they_are(run_example, tmp_path):
-    out = run_example("01_tully_branching.py", "--trajectories", "150")
+    out = run_example("01_tully_branching.py", "--trajectories", "150", "--momenta", "15", "30")
     rows = re.findall(r"^ +(\d+) +([\d.]+) ± ([\d.]+) +([\d.]+)$", out, re.MULTILINE)
-    assert [int(momentum) for momentum, *_ in rows] == [10, 15, 20, 30]
+    assert [int(momentum) for momentum, *_ in rows] == [15, 30]
     for _, fraction, error, exact in rows:
         # Fewest switches itself is within 0.02 of the exact numbers here; the rest is sampling.
         assert abs(float(fraction) - float(exact)) < 3 * float(error) + 0.02
-    assert len(list((tmp_path / "tully").glob("*.h5"))) == 4
+    assert len(list((tmp_path / "tully").glob("*.h5"))) == 2
 
 
 def test_pyrazine_follows_the_quantum_populations_early_on(run_example, tmp_path):
-    out = run_example("02_pyrazine_populations.py", "--trajectories", "60", "--time-fs", "20")
+    out = run_example("02_pyrazine_populations.py", "--trajectories", "60", "--time-fs", "10")
     distances = [float(number) for number in re.findall(r"up to 60 fs ([\d.]+)", out)]
     assert len(distances) == 2
     # 60 trajectories: a standard error of at most 0.05, on top of what the method itself is off.

@@ -38,12 +38,13 @@ def random_model(n_states: int = 3) -> LearnedModel:
     geometry = np.empty((24, 3))
     geometry[0::2], geometry[1::2] = chain, hydrogen
     encoder = MomentsSettings((1, 6, 7), 6.0 * BOHR_PER_ANGSTROM, 0.9 * BOHR_PER_ANGSTROM)
-    network = DiabaticHamiltonian(DiabaticSettings(NetworkSettings(encoder), f"{n_states}x0e", n_states))
+    basis, start = f"{n_states}x0e", ("0e",) * n_states
+    network = DiabaticHamiltonian(DiabaticSettings(NetworkSettings(encoder), basis, n_states, start))
     network.requires_grad_(False)
     positions = torch.from_numpy(geometry * BOHR_PER_ANGSTROM)
     model = LearnedModel("random", network, numbers, positions, torch.zeros(3, 3, dtype=torch.float64))
     frames = positions + 0.1 * torch.randn(64, 24, 3, dtype=torch.float64)
-    network.network.standardise([model.environment(frames)])
+    network.standardise([model.environment(frames)])
     return model
 
 

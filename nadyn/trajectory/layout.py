@@ -228,7 +228,7 @@ def _write_attributes(file: h5py.File, header: RunHeader) -> None:
     attributes: dict[str, object] = {
         "format": FORMAT,
         "version": VERSION,
-        "config": json.dumps(header.config, sort_keys=True),
+        "config": json.dumps(dict(header.config)),
         "method": header.method,
         "population_estimator": header.population_estimator,
         "seed": header.seed,

@@ -1,0 +1,49 @@
+"""Which trajectories are known at which time: running, ended as asked, or stopped by a failure."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from nadyn.trajectory import Run
+
+# Such a trajectory keeps the state it ended on; the file repeats its last values to the end.
+ENDED_AS_ASKED = ("finished", "left_region")
+RUNNING = "running"
+
+
+def ended_as_asked(run: Run) -> Bool[np.ndarray, "traj"]:
+    """Return which trajectories came to the end of the run or left the region of interest."""
+    names = [run.status_names[int(code)] for code in run.status]
+    return np.array([name in ENDED_AS_ASKED for name in names])
+
+
+def known(run: Run) -> Bool[np.ndarray, "frame traj"]:
+    """Return where the state is known: as long as a trajectory ran, for ever if it ended as asked."""
+    return run.alive() | ended_as_asked(run)[None, :]
+
+
+def stopped(run: Run) -> dict[str, int]:
+    """Return how many trajectories stopped before the end, by reason; the most frequent first."""
+    names = [run.status_names[int(code)] for code in run.status]
+    reasons = [name for name in names if name not in (*ENDED_AS_ASKED, RUNNING)]
+    return {
+        reason: reasons.count(reason) for reason in sorted(set(reasons), key=lambda r: (-reasons.count(r), r))
+    }
+
+
+def final_state(run: Run) -> Int[np.ndarray, "traj"]:
+    """Return the active state after the last valid step, hops after the last frame included."""
+    state = np.array(run.active_state[0], dtype=np.int64)
+    hops = run.hops
+    counts = (hops["accepted"] == 1) & (hops["step"] <= run.last_step[hops["traj"]])
+    order = np.argsort(hops["step"][counts], kind="stable")
+    # Later assignments to the same trajectory win.
+    state[hops["traj"][counts][order]] = hops["to_state"][counts][order]
+    return state
+
+
+def effective_number(weight: Float[np.ndarray, "traj"]) -> float:
+    """Return how many equally weighted trajectories carry as much information: (sum w)^2 / sum w^2.
+
+    Source: L. Kish, Survey Sampling (Wiley, 1965).
+    """
+    return float(weight.sum() ** 2 / (weight**2).sum())

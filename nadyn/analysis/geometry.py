@@ -1,0 +1,157 @@
+"""Distances, angles and dihedrals over time, chosen by the user or by the bonds of the molecule."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from nadyn.analysis.bonds import bonds, central_double_bond
+from nadyn.analysis.fates import effective_number, ended_as_asked
+from nadyn.analysis.populations import wilson
+from nadyn.checks.errors import InputError
+from nadyn.structures import symbol
+from nadyn.trajectory import Run
+from nadyn.units import ANGSTROM_PER_BOHR
+
+_KINDS = {"coordinate": 1, "distance": 2, "angle": 3, "dihedral": 4}
+_MOST_CHOSEN = 3
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One internal coordinate.
+
+    Attributes:
+        kind: coordinate, distance, angle or dihedral.
+        atoms: Numbers of the atoms, counted from 0, as in the file.
+    """
+
+    kind: str
+    atoms: tuple[int, ...]
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values of `measure`."""
+        return {"coordinate": "bohr", "distance": "angstrom"}.get(self.kind, "degree")
+
+
+def parse_quantity(kind: str, text: str, n_atoms: int) -> Quantity:
+    """Return the quantity of `--distance 0,1` and the like.
+
+    Raises:
+        InputError: The text is no list of as many different atoms as the kind needs.
+    """
+    parts = text.replace(" ", "").split(",")
+    needed = _KINDS[kind]
+    if len(parts) != needed or not all(part.isdecimal() for part in parts) or len(set(parts)) != needed:
+        example = ",".join(str(number) for number in range(needed))
+        raise InputError(
+            f"`--{kind}` must name {needed} different atoms, but is {text!r}. Try --{kind} {example}."
+        )
+    atoms = tuple(int(part) for part in parts)
+    if max(atoms) >= n_atoms:
+        raise InputError(
+            f"`--{kind}` must name atoms from 0 to {n_atoms - 1}, but names {max(atoms)}. "
+            "Atoms are counted from 0."
+        )
+    return Quantity(kind, atoms)
+
+
+def choose_quantities(run: Run) -> list[Quantity]:
+    """Return what is worth a figure: the dihedral about a central double bond, else what changes most.
+
+    Without a double bond these are the bonds whose lengths spread most over all trajectories and times; for
+    generalised coordinates the first ones.
+    """
+    n_atoms = run.positions.shape[2]
+    if run.atomic_numbers is None or run.positions.shape[3] != 3:
+        return [Quantity("coordinate", (index,)) for index in range(min(n_atoms, _MOST_CHOSEN))]
+    if run.committed_frames == 0 or n_atoms < 2:
+        return []
+    start = np.asarray(run.positions[0, 0])
+    dihedral = central_double_bond(run.atomic_numbers, start)
+    if dihedral is not None:
+        return [Quantity("dihedral", dihedral)]
+    pairs = [
+        Quantity("distance", (int(i), int(j)))
+        for i, j in np.argwhere(np.triu(bonds(run.atomic_numbers, start)))
+    ]
+    if not pairs:
+        pairs = [Quantity("distance", (0, 1))]
+    alive = run.alive()
+    # A fast look at every tenth part of the run is enough to rank them.
+    frames = np.unique(np.linspace(0, run.committed_frames - 1, 11).round().astype(int))
+    spread = [float(np.std(measure(run, pair, frames=frames)[alive[frames]])) for pair in pairs]
+    ranked = sorted(range(len(pairs)), key=lambda index: -spread[index])
+    return [pairs[index] for index in sorted(ranked[:_MOST_CHOSEN])]
+
+
+def measure(
+    run: Run, quantity: Quantity, *, frames: np.ndarray | None = None
+) -> Float[np.ndarray, "frame traj"]:
+    """Return the values of a quantity [bohr for a coordinate, angstrom, degree in (-180, 180]].
+
+    Args:
+        run: The trajectories.
+        quantity: What to measure.
+        frames: Which frames; all if not given.
+    """
+    chosen = range(run.committed_frames) if frames is None else frames.tolist()
+    atoms = list(quantity.atoms)
+    if not len(chosen):
+        return np.zeros((0, run.n_trajectories))
+    # One frame at a time: a long run need not fit into memory.
+    points = np.stack([np.asarray(run.positions[frame])[:, atoms] for frame in chosen])
+    if quantity.kind == "coordinate":
+        return points[..., 0, 0]
+    if quantity.kind == "distance":
+        return ANGSTROM_PER_BOHR * np.linalg.norm(points[..., 1, :] - points[..., 0, :], axis=-1)
+    if quantity.kind == "angle":
+        return angle(points)
+    return dihedral(points)
+
+
+def angle(points: Float[np.ndarray, "... 3 3"]) -> Float[np.ndarray, "..."]:
+    """Return the angle at the middle one of three points [degree]."""
+    first, second = points[..., 0, :] - points[..., 1, :], points[..., 2, :] - points[..., 1, :]
+    cross = np.linalg.norm(np.cross(first, second), axis=-1)
+    # Exact near 0 and 180 degrees, where an arccosine loses half of the digits.
+    return np.degrees(np.arctan2(cross, (first * second).sum(axis=-1)))
+
+
+def dihedral(points: Float[np.ndarray, "... 4 3"]) -> Float[np.ndarray, "..."]:
+    """Return the dihedral of four points, in (-180, 180], 0 for cis [degree]; the sign is IUPAC's."""
+    first, axis, last = (points[..., n + 1, :] - points[..., n, :] for n in range(3))
+    left, right = np.cross(first, axis), np.cross(axis, last)
+    sine = (np.cross(left, right) * axis).sum(axis=-1) / np.linalg.norm(axis, axis=-1)
+    return np.degrees(np.arctan2(sine, (left * right).sum(axis=-1)))
+
+
+def label(run: Run, quantity: Quantity) -> str:
+    """Return a name for a figure, such as `C2-C0=C1-C3 dihedral`."""
+    if run.atomic_numbers is None:
+        return f"coordinate {quantity.atoms[0]}"
+    names = [f"{symbol(int(run.atomic_numbers[atom]))}{atom}" for atom in quantity.atoms]
+    return f"{quantity.kind} {'–'.join(names)}"
+
+
+def isomers(run: Run, quantity: Quantity) -> dict[str, float]:
+    """Return the fraction of trajectories with |dihedral| > 90 degrees at start and end, and of changes.
+
+    `isomerised` has a 95 % interval. Over trajectories that came to the end of the run; empty if none did.
+    """
+    done = ended_as_asked(run)
+    if quantity.kind != "dihedral" or not done.any():
+        return {}
+    ends = np.array([0, run.committed_frames - 1])
+    trans = np.abs(measure(run, quantity, frames=ends)[:, done]) > 90
+    weight = run.weight[done] / run.weight[done].sum()
+    crossed = np.array([weight @ (trans[0] != trans[1])])
+    low, high = wilson(crossed, effective_number(run.weight[done]))
+    return {
+        "trans_at_start": float(weight @ trans[0]),
+        "trans_at_end": float(weight @ trans[1]),
+        "isomerised": float(crossed[0]),
+        "isomerised_low": float(low[0]),
+        "isomerised_high": float(high[0]),
+    }

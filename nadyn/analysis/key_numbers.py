@@ -1,0 +1,104 @@
+"""The few numbers of a run that come first, each with its uncertainty."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nadyn.trajectory import Run
+
+
+@dataclass(frozen=True)
+class KeyNumber:
+    """One number to be read first.
+
+    Attributes:
+        name: What it is.
+        value: As printed.
+        unit: As printed, with the space before it.
+        detail: Uncertainty or explanation.
+    """
+
+    name: str
+    value: str
+    unit: str
+    detail: str
+
+
+def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
+    """Return the key numbers of a run from the dictionary of `analyse`."""
+    found: list[KeyNumber] = []
+    if "branching" in numbers:
+        found += [
+            KeyNumber(
+                _path(name), f"{value:.3f}", "", f"± {numbers['branching_error'][name]:.3f} (standard error)"
+            )
+            for name, value in numbers["branching"].items()
+        ]
+    elif run.n_states > 1:
+        found += _populations_at_end(run, numbers)
+        found += [_lifetime(state, life) for state, life in numbers["lifetimes_fs"].items()]
+    if "isomerisation" in numbers and run.n_states > 1:
+        change = numbers["isomerisation"]
+        detail = f"95 %: {_percent(change['isomerised_low'])} to {_percent(change['isomerised_high'])} %"
+        found.append(KeyNumber("Isomerised", _percent(change["isomerised"]), " %", detail))
+    if run.n_states == 1:
+        found += _equilibrium(numbers)
+    else:
+        hops = ", ".join(f"{n} {pair.replace('-', '→')}" for pair, n in numbers["hops"].items()) or "none"
+        detail = f"{hops}; {numbers['frustrated_hops']} refused"
+        found.append(KeyNumber("Hops", str(sum(numbers["hops"].values())), "", detail))
+    if numbers["energy_drift_max_ev"] is not None:
+        milli = 1e3 * float(numbers["energy_drift_max_ev"])
+        found.append(
+            KeyNumber("Energy error", f"{milli:.3g}", " meV", "largest, over all trajectories and steps")
+        )
+    stopped = sum(numbers["n_stopped"].values())
+    detail = f"of {numbers['n_trajectories']}; {stopped} stopped early, {numbers['n_running']} running"
+    found.append(KeyNumber("Finished", str(numbers["n_finished"]), "", detail))
+    return found
+
+
+def _populations_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
+    last = [
+        np.array(numbers[name], dtype=float)[-1]
+        for name in ("populations", "populations_low", "populations_high")
+    ]
+    when = f"{run.time_fs[-1]:.4g} fs"
+    return [
+        KeyNumber(
+            f"State {k} at {when}", _percent(mean), " %", f"95 %: {_percent(low)} to {_percent(high)} %"
+        )
+        for k, (mean, low, high) in enumerate(zip(*last, strict=True))
+    ]
+
+
+def _lifetime(state: str, life: dict[str, object]) -> KeyNumber:
+    name = f"Lifetime of state {state}"
+    if life["value"] is None:
+        return KeyNumber(name, "—", "", str(life["reason"]))
+    detail = f"95 %: {life['low']:.3g} to {life['high']:.3g} fs, after {life['delay']:.3g} fs"
+    return KeyNumber(name, f"{life['value']:.3g}", " fs", detail)
+
+
+def _equilibrium(numbers: dict[str, object]) -> list[KeyNumber]:
+    kelvin, slope = numbers["temperature_kelvin"], numbers["energy_slope_ev_per_ps"]
+    found = [
+        KeyNumber(
+            "Temperature",
+            f"{kelvin['mean']:.0f}",
+            " K",
+            f"kinetic, {kelvin['degrees_of_freedom']} degrees of freedom",
+        )
+    ]
+    if slope["median"] is not None:
+        detail = f"median; worst trajectory {slope['worst']:.1e}"
+        found.append(KeyNumber("Energy drift", f"{slope['median']:.1e}", " eV/ps", detail))
+    return found
+
+
+def _path(name: str) -> str:
+    return f"{'Transmitted' if name[0] == 'T' else 'Reflected'}, state {name[1:]}"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}" if np.isfinite(value) else "—"

@@ -1,0 +1,252 @@
+"""The report: one HTML page that needs nothing else, for the screen in light or dark and for paper."""
+
+import html
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import yaml
+from matplotlib.figure import Figure
+
+from nadyn.analysis import plots
+from nadyn.analysis.geometry import choose_quantities, label
+from nadyn.analysis.key_numbers import KeyNumber, key_numbers
+from nadyn.analysis.page_style import STYLE
+from nadyn.analysis.plots_style import INK
+from nadyn.analysis.scattering import branching
+from nadyn.analysis.summary import run_lifetimes, summarise
+from nadyn.checks.errors import InputError
+from nadyn.structures import formula
+from nadyn.trajectory import Run, digest, open_run
+
+_SVG = {"svg.fonttype": "none", "svg.hashsalt": "nadyn", "figure.dpi": 144}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A figure with its words.
+
+    Attributes:
+        name: Short name, of a file or an anchor.
+        title: Heading.
+        caption: What one sees.
+        figure: The figure.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+
+
+def report(path: str | Path, output: str | Path) -> Path:
+    """Write the report of a run, finished or not, and return where it is.
+
+    Raises:
+        InputError: `path` is no trajectory file with a frame, or the folder of `output` does not exist.
+    """
+    output = Path(output)
+    if not output.parent.is_dir():
+        raise InputError(
+            f"`output` must be in a folder that exists, but {str(output.parent)!r} does not. Create it."
+        )
+    run = open_run(path)
+    numbers = summarise(run)
+    text = _page(run, numbers, sections(run, numbers), digest(path))
+    partial = output.with_name(f".{output.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(output)
+    return output
+
+
+def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
+    """Return the figures that a run gives, with captions that carry its numbers."""
+    found: list[Section] = []
+    scattered = branching(run)
+    if scattered is not None:
+        caption = "Fractions of trajectories with standard errors, on the adiabatic state they ended on."
+        found.append(
+            Section("branching", "Where the trajectories went", caption, plots.branching_figure(scattered))
+        )
+    if run.n_states > 1:
+        found.append(
+            Section(
+                "populations",
+                "Populations",
+                _population_words(numbers),
+                plots.populations_figure(run, run_lifetimes(run)),
+            )
+        )
+    if run.diabatic_populations is not None:
+        words = f"Means over trajectories: {numbers['diabatic_population_estimator']}. "
+        words += "Bands: ±1.96 standard errors."
+        found.append(Section("diabatic", "Diabatic populations", words, plots.diabatic_figure(run)))
+    for quantity in choose_quantities(run)[: 1 if run.n_states > 1 else 2]:
+        shown = len(plots.drawn_trajectories(run))
+        words = f"{shown} of {run.n_trajectories} trajectories, coloured by the state they move on"
+        words += "; circles are hops down, triangles hops up. Right: all trajectories at the end."
+        if run.n_states == 1:
+            words = f"{shown} of {run.n_trajectories} trajectories. Right: all of them at the end."
+        if quantity.kind == "dihedral":
+            words += " 0° is cis, 180° is trans."
+        found.append(
+            Section("geometry", _heading(label(run, quantity)), words, plots.geometry_figure(run, quantity))
+        )
+    if len(run.hops["step"]):
+        words = "Left: when states were changed. Right: the energy gap at each hop; crosses were refused "
+        words += f"for want of energy ({numbers['frustrated_hops']})."
+        found.append(Section("hops", "Hops", words, plots.hops_figure(run)))
+    if run.n_states == 1:
+        found.append(
+            Section("temperature", "Temperature", _temperature_words(numbers), plots.temperature_figure(run))
+        )
+    words = "Left: total energy minus that at the start, up to 120 trajectories; the worst one stands out. "
+    words += "Right: its changes from one frame to the next, on a logarithmic scale."
+    found.append(Section("energy", "Energy conservation", words, plots.energy_figure(run)))
+    return found
+
+
+def _heading(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _population_words(numbers: dict[str, object]) -> str:
+    mean = np.array(numbers["populations"], dtype=float)
+    electronic = np.array(numbers["populations_electronic"], dtype=float)
+    words = f"Solid: {numbers['population_estimator']}, with 95 % intervals"
+    if numbers["n_stopped"]:
+        words += " that hold whatever became of the stopped trajectories"
+    words += "; dashed: the electronic populations of the same trajectories, equal if all is consistent. "
+    return words + f"They differ by up to {np.nanmax(np.abs(mean - electronic)):.3f}."
+
+
+def _temperature_words(numbers: dict[str, object]) -> str:
+    kelvin = numbers["temperature_kelvin"]
+    return (
+        f"From the kinetic energy of {kelvin['degrees_of_freedom']} degrees of freedom: mean "
+        f"{kelvin['mean']:.0f} K; the band holds two thirds of the trajectories."
+    )
+
+
+def _page(run: Run, numbers: dict[str, object], figures: list[Section], file_digest: str) -> str:
+    title = _title(run)
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{html.escape(title)} · nadyn</title><style>{STYLE}</style></head><body><main>",
+        f"<header><p class=kicker>nadyn report</p><h1>{html.escape(title)}</h1>",
+        f"<p class=lead>{html.escape(_lead(run, numbers))}</p></header>",
+        _notes(run, numbers),
+        "<section class=cards aria-label='Key numbers'>",
+        *(_card(number) for number in key_numbers(run, numbers)),
+        "</section>",
+        *(_figure_html(section) for section in figures),
+        _stopped(run, numbers),
+        _what_was_run(run),
+        _versions(run, file_digest),
+        "</main></body></html>",
+    ]
+    return "\n".join(parts)
+
+
+def _title(run: Run) -> str:
+    name = Path(str(run.attributes["model_name"])).stem
+    what = {
+        "fssh": "surface hopping",
+        "nve": "dynamics at constant energy",
+        "nvt": "dynamics at constant temperature",
+    }
+    method = str(run.attributes["method"])
+    molecule = "" if run.atomic_numbers is None else f" ({formula(run.atomic_numbers)})"
+    return f"{name}{molecule}: {what.get(method, method)}"
+
+
+def _lead(run: Run, numbers: dict[str, object]) -> str:
+    states = f"{run.n_states} states" if run.n_states > 1 else "one state"
+    words = f"{run.n_trajectories} trajectories on {states} over {run.time_fs[-1]:.4g} fs, "
+    words += f"seed {run.attributes['seed']}."
+    if numbers["n_running"]:
+        words += f" The run is not finished: {numbers['n_running']} trajectories are at step {run.step}."
+    return words
+
+
+def _notes(run: Run, numbers: dict[str, object]) -> str:
+    notes = [str(note) for note in run.attributes["warnings"]]
+    if numbers["n_stopped"]:
+        total = sum(numbers["n_stopped"].values())
+        notes.append(
+            f"{total} of {run.n_trajectories} trajectories stopped early; see below for reasons and advice."
+        )
+    if not notes:
+        return ""
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    return f"<aside class=notes role=note><strong>To be noted</strong><ul>{items}</ul></aside>"
+
+
+def _card(number: KeyNumber) -> str:
+    return (
+        f"<div class=card><p class=name>{html.escape(number.name)}</p>"
+        f"<p class=value>{html.escape(number.value)}<span class=unit>{html.escape(number.unit)}</span></p>"
+        f"<p class=detail>{html.escape(number.detail)}</p></div>"
+    )
+
+
+def _figure_html(section: Section) -> str:
+    alternative = html.escape(f"{section.title}. {section.caption}", quote=True)
+    return (
+        f'<figure id="{section.name}"><h2>{html.escape(section.title)}</h2>'
+        f'<div class=plot role=img aria-label="{alternative}">{svg(section.figure)}</div>'
+        f"<figcaption>{html.escape(section.caption)}</figcaption></figure>"
+    )
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG to stand inside a page; its ink takes the colour of the page's text."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_SVG):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :].replace(INK, "currentColor")
+
+
+def _stopped(run: Run, numbers: dict[str, object]) -> str:
+    if not numbers["n_stopped"]:
+        return ""
+    advice = {run.status_names[code]: text for code, text in run.status_advice.items()}
+    rows = []
+    for reason, count in numbers["n_stopped"].items():
+        which = [t for t, code in enumerate(run.status.tolist()) if run.status_names[code] == reason]
+        listed = ", ".join(str(t) for t in which[:12]) + (", …" if len(which) > 12 else "")
+        cells = (reason.replace("_", " "), str(count), listed, advice.get(reason, ""))
+        rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+    head = "<tr><th>Reason</th><th>Number</th><th>Trajectories</th><th>Advice</th></tr>"
+    return f"<section><h2>Stopped trajectories</h2><table>{head}{''.join(rows)}</table></section>"
+
+
+def _what_was_run(run: Run) -> str:
+    text = yaml.safe_dump(json.loads(json.dumps(run.config)), sort_keys=False, allow_unicode=True)
+    return f"<section><h2>What was run</h2><pre>{html.escape(text)}</pre></section>"
+
+
+def _versions(run: Run, file_digest: str) -> str:
+    timings = ", ".join(
+        f"{name} {value:.4g}" for name, value in run.timings.items() if isinstance(value, int | float)
+    )
+    rows = {
+        "File": run.path.name,
+        "Digest": file_digest,
+        "Model": str(run.attributes["model_name"]),
+        "Model digest": str(run.attributes["model_digest"]),
+        "nadyn": str(run.attributes["nadyn_version"]),
+        "Date": str(run.attributes["date"]),
+        "Machine": str(run.attributes["host"]),
+        "Timings": timings,
+    }
+    lines = [
+        f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items() if value
+    ]
+    return f"<section><h2>Provenance</h2><table class=plain>{''.join(lines)}</table></section>"

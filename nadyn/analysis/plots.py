@@ -1,0 +1,276 @@
+"""Figures of a run: one function a figure."""
+
+import numpy as np
+from jaxtyping import Int
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from nadyn.analysis.energies import energy_conservation, temperature
+from nadyn.analysis.fates import known
+from nadyn.analysis.geometry import Quantity, label, measure
+from nadyn.analysis.hops import hop_statistics
+from nadyn.analysis.kinetics import Lifetime, decay_curve
+from nadyn.analysis.plots_style import (
+    COLOURS,
+    INK,
+    QUIET,
+    around_zero,
+    legend_above,
+    new_figure,
+    state_colour,
+    time_axis,
+    unit_text,
+    value_axis,
+)
+from nadyn.analysis.populations import populations
+from nadyn.analysis.scattering import Branching
+from nadyn.trajectory import Run
+
+_MOST_LINES = 120
+# Without hops to find, more than a few vibrating lines hide each other.
+_MOST_LINES_ONE_STATE = 8
+
+
+def drawn_trajectories(run: Run) -> Int[np.ndarray, "drawn"]:
+    """Return the trajectories that a geometry figure draws, evenly chosen."""
+    most = _MOST_LINES if run.n_states > 1 else _MOST_LINES_ONE_STATE
+    return np.unique(np.linspace(0, run.n_trajectories - 1, most).round().astype(int))
+
+
+def populations_figure(run: Run, fitted: dict[int, Lifetime]) -> Figure:
+    """Return populations with 95 % bands, the electronic populations dashed, and fitted decays dotted."""
+    pops = populations(run)
+    figure, axes = new_figure(3.5)
+    for k in range(run.n_states):
+        colour = state_colour(k)
+        axes.fill_between(
+            pops.time_fs, pops.low[:, k], pops.high[:, k], color=colour, alpha=0.18, linewidth=0
+        )
+        axes.plot(pops.time_fs, pops.mean[:, k], color=colour, linewidth=2, label=f"state {k}")
+        axes.plot(pops.time_fs, pops.electronic[:, k], color=colour, linewidth=1.1, linestyle=(0, (4, 2)))
+    extra = [Line2D([], [], color=QUIET, linewidth=1.1, linestyle=(0, (4, 2)), label="mean |c|²")]
+    if any(life.value is not None for life in fitted.values()) and len(pops.time_fs):
+        curve = decay_curve(pops.time_fs, pops.mean[0], fitted)
+        for k in (k for k, life in fitted.items() if life.value is not None):
+            axes.plot(pops.time_fs, curve[:, k], color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)))
+        extra.append(Line2D([], [], color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)), label="fitted decay"))
+    time_axis(axes, pops.time_fs)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylabel("population")
+    legend_above(axes, extra)
+    return figure
+
+
+def diabatic_figure(run: Run) -> Figure:
+    """Return the mean diabatic populations with bands of 1.96 standard errors."""
+    pops = populations(run)
+    figure, axes = new_figure(3.3)
+    for a in range(pops.diabatic.shape[1]):
+        mean, error = pops.diabatic[:, a], pops.diabatic_error[:, a]
+        colour = state_colour(a)
+        axes.fill_between(
+            pops.time_fs, mean - 1.96 * error, mean + 1.96 * error, color=colour, alpha=0.18, linewidth=0
+        )
+        axes.plot(pops.time_fs, mean, color=colour, linewidth=2, label=f"diabatic state {a}")
+    time_axis(axes, pops.time_fs)
+    axes.set_ylabel("diabatic population")
+    legend_above(axes)
+    return figure
+
+
+def geometry_figure(run: Run, quantity: Quantity) -> Figure:
+    """Return one coordinate of trajectories over time, coloured by state, and its spread at the end."""
+    values = measure(run, quantity)
+    values = np.abs(values) if quantity.kind == "dihedral" else values
+    alive = run.alive()
+    state = np.asarray(run.active_state)
+    figure, (axes, side) = new_figure(3.7, columns=2, widths=(4.2, 1.0))
+    drawn = drawn_trajectories(run)
+    opacity = float(np.clip(14 / len(drawn), 0.16, 0.9))
+    for trajectory in drawn.tolist():
+        axes.add_collection(_coloured_line(run, values, state, alive, trajectory, opacity))
+    moved = (np.diff(state, axis=0) != 0) & alive[1:] & np.isin(np.arange(run.n_trajectories), drawn)
+    _mark_hops(axes, run, values, state, moved)
+    shown = values[:, drawn][alive[:, drawn]]
+    time_axis(axes, run.time_fs)
+    value_axis(axes, quantity, shown)
+    axes.set_ylabel(f"{label(run, quantity)} ({unit_text(quantity)})")
+    low, high = axes.get_ylim()
+    edges = np.linspace(low, high, 31)
+    last = known(run)[-1]
+    side.hist(
+        [values[-1, last & (state[-1] == k)] for k in range(run.n_states)],
+        bins=edges,
+        orientation="horizontal",
+        color=[state_colour(k) for k in range(run.n_states)],
+        stacked=True,
+    )
+    side.set_ylim(low, high)
+    side.set_yticks(axes.get_yticks(), labels=[])
+    side.set_ylim(low, high)
+    side.set_xlabel("at the end")
+    handles = [
+        Line2D([], [], color=state_colour(k), linewidth=2, label=f"state {k}") for k in range(run.n_states)
+    ]
+    if run.n_states > 1:
+        handles.append(
+            Line2D([], [], color=INK, marker="o", markersize=4, fillstyle="none", linestyle="", label="hop")
+        )
+        legend_above(axes, handles, only=True)
+    return figure
+
+
+def energy_figure(run: Run) -> Figure:
+    """Return the error of the conserved energy over time, and a histogram of its changes between frames."""
+    energy = energy_conservation(run)
+    figure, (axes, side) = new_figure(3.1, columns=2, widths=(1.6, 1.0))
+    drawn = np.unique(np.linspace(0, run.n_trajectories - 1, _MOST_LINES).round().astype(int))
+    lines = [np.column_stack([run.time_fs, 1e3 * energy.error_ev[:, t]]) for t in drawn]
+    axes.add_collection(
+        LineCollection(
+            lines,
+            colors=COLOURS[0],
+            linewidths=0.8,
+            alpha=float(np.clip(14 / len(drawn), 0.2, 0.9)),
+            rasterized=True,
+        )
+    )
+    size = np.abs(energy.error_ev)
+    if np.isfinite(size).any():
+        worst = int(np.nanargmax(np.nanmax(np.where(np.isfinite(size), size, 0.0), axis=0)))
+        axes.plot(
+            run.time_fs,
+            1e3 * energy.error_ev[:, worst],
+            color=COLOURS[1],
+            linewidth=1.4,
+            label=f"trajectory {worst}",
+        )
+        legend_above(axes)
+    time_axis(axes, run.time_fs)
+    around_zero(axes, 1e3 * energy.error_ev)
+    axes.set_ylabel("energy error (meV)")
+    changes = 1e3 * energy.steps_ev
+    reach = max(float(np.abs(changes).max(initial=0.0)), 1e-3)
+    side.hist(changes, bins=np.linspace(-reach, reach, 42), color=COLOURS[0])
+    side.ticklabel_format(axis="x", useOffset=False)
+    side.xaxis.get_major_locator().set_params(nbins=5)
+    if len(changes):
+        side.set_yscale("log")
+    side.set_xlabel("change between frames (meV)")
+    side.set_ylabel("count")
+    return figure
+
+
+def hops_figure(run: Run) -> Figure:
+    """Return when hops happened and how far apart the two states were; refused ones as crosses."""
+    hops = hop_statistics(run)
+    figure, (axes, side) = new_figure(3.1, columns=2, widths=(1.0, 1.25))
+    kinds = (
+        ("down", hops.is_accepted & hops.is_downward, COLOURS[0], "v"),
+        ("up", hops.is_accepted & ~hops.is_downward, COLOURS[1], "^"),
+        ("refused", ~hops.is_accepted, QUIET, "x"),
+    )
+    end = float(run.time_fs[-1])
+    present = [kind for kind in kinds if kind[1].any()]
+    axes.hist(
+        [hops.time_fs[chosen] for _, chosen, _, _ in present],
+        bins=np.linspace(0, max(end, 1e-9), 25),
+        color=[colour for _, _, colour, _ in present],
+        stacked=True,
+    )
+    for name, chosen, colour, marker in present:
+        side.scatter(
+            hops.time_fs[chosen],
+            hops.gap_ev[chosen],
+            s=18,
+            color=colour,
+            marker=marker,
+            alpha=0.75,
+            linewidth=0.9,
+            label=name,
+        )
+    time_axis(axes, run.time_fs)
+    time_axis(side, run.time_fs)
+    axes.set_ylabel("hops")
+    side.set_ylabel("gap at the hop (eV)")
+    side.set_ylim(bottom=0)
+    legend_above(side)
+    return figure
+
+
+def temperature_figure(run: Run) -> Figure:
+    """Return the kinetic temperature: mean over trajectories, and the band that holds two thirds of them."""
+    kelvin = temperature(run)
+    some = np.isfinite(kelvin).any(axis=1)
+    low, mean, high = (np.nanquantile(kelvin[some], q, axis=1) for q in (1 / 6, 0.5, 5 / 6))
+    figure, axes = new_figure(3.1)
+    axes.fill_between(run.time_fs[some], low, high, color=COLOURS[0], alpha=0.18, linewidth=0)
+    axes.plot(
+        run.time_fs[some], np.nanmean(kelvin[some], axis=1), color=COLOURS[0], linewidth=2, label="mean"
+    )
+    axes.plot(run.time_fs[some], mean, color=COLOURS[0], linewidth=1.1, linestyle=(0, (4, 2)), label="median")
+    target = (run.config.get("thermostat") or {}).get("temperature_kelvin")
+    if target is not None:
+        axes.axhline(float(target), color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)), label="thermostat")
+    time_axis(axes, run.time_fs)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("kinetic temperature (K)")
+    legend_above(axes)
+    return figure
+
+
+def branching_figure(found: Branching) -> Figure:
+    """Return transmission and reflection on each state as bars with standard errors."""
+    names = list(found.fraction)
+    figure, axes = new_figure(2.9)
+    colours = [state_colour(int(name[1:])) for name in names]
+    heights = [found.fraction[name] for name in names]
+    errors = [found.error[name] for name in names]
+    bars = axes.bar(
+        names, heights, yerr=errors, width=0.6, color=colours, ecolor=INK, capsize=3, error_kw={"lw": 1.1}
+    )
+    for bar, height, error in zip(bars, heights, errors, strict=True):
+        axes.annotate(
+            f"{height:.3f}",
+            (bar.get_x() + bar.get_width() / 2, height + error),
+            xytext=(0, 4),
+            textcoords="offset points",
+            ha="center",
+            color=INK,
+            fontsize=9,
+        )
+    words = {"T": "transmitted", "R": "reflected"}
+    axes.set_xticks(range(len(names)), [f"{words[name[0]]}, state {name[1:]}" for name in names])
+    axes.set_ylim(0, 1.08 * max(1e-6, max(h + e for h, e in zip(heights, errors, strict=True))) + 0.05)
+    axes.set_ylabel("fraction")
+    return figure
+
+
+def _coloured_line(
+    run: Run, values: np.ndarray, state: np.ndarray, alive: np.ndarray, trajectory: int, opacity: float
+) -> LineCollection:
+    rows = np.nonzero(alive[:, trajectory])[0]
+    points = np.column_stack([run.time_fs[rows], values[rows, trajectory]])
+    segments = np.stack([points[:-1], points[1:]], axis=1)
+    colours = [to_rgba(state_colour(int(k)), opacity) for k in state[rows[1:], trajectory]]
+    # As pixels inside the vector figure: thousands of segments would make a heavy page.
+    return LineCollection(segments, colors=colours, linewidths=1.0, rasterized=True)
+
+
+def _mark_hops(axes: Axes, run: Run, values: np.ndarray, state: np.ndarray, moved: np.ndarray) -> None:
+    frame, trajectory = np.nonzero(moved)
+    down = state[frame + 1, trajectory] < state[frame, trajectory]
+    for chosen, marker in ((down, "o"), (~down, "^")):
+        axes.scatter(
+            run.time_fs[frame + 1][chosen],
+            values[frame + 1, trajectory][chosen],
+            s=13,
+            marker=marker,
+            facecolor="none",
+            edgecolor=INK,
+            linewidth=0.8,
+            zorder=3,
+        )

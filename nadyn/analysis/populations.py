@@ -1,0 +1,113 @@
+"""Populations of the states, with intervals that hold whatever became of the stopped trajectories."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import ndtri
+
+from nadyn.analysis.fates import effective_number, known
+from nadyn.checks.errors import InputError
+from nadyn.trajectory import Run
+
+_QUANTILE = float(ndtri(0.975))
+
+
+@dataclass(frozen=True)
+class Populations:
+    """Populations over time.
+
+    Attributes:
+        time_fs: Of each frame [fs].
+        mean: Over the trajectories whose state is known; NaN where none is.
+        low: Lower end of the 95 % interval, if no stopped trajectory is in the state.
+        high: Upper end of the 95 % interval, if every stopped trajectory is in the state.
+        electronic: Mean |c|^2 over the same trajectories: equal to `mean` for a consistent method.
+        diabatic: Mean diabatic populations; None where the diabatic basis is not fixed.
+        diabatic_error: Standard error of `diabatic`.
+    """
+
+    time_fs: Float[np.ndarray, "frame"]
+    mean: Float[np.ndarray, "frame state"]
+    low: Float[np.ndarray, "frame state"]
+    high: Float[np.ndarray, "frame state"]
+    electronic: Float[np.ndarray, "frame state"]
+    diabatic: Float[np.ndarray, "frame basis"] | None
+    diabatic_error: Float[np.ndarray, "frame basis"] | None
+
+
+def populations(run: Run) -> Populations:
+    """Return the populations of a run by the estimator that its file names.
+
+    Raises:
+        InputError: The estimator is unknown.
+    """
+    is_known = known(run)
+    occupation = _occupation(run)
+    weight = np.where(is_known, run.weight[None, :], 0.0)
+    total = run.weight.sum()
+    in_state = np.einsum("ft,fts->fs", weight, np.where(is_known[..., None], occupation, 0.0)) / total
+    fate_unknown = np.maximum(1.0 - weight.sum(axis=1) / total, 0.0)[:, None]
+    n = effective_number(run.weight)
+    electronic = (np.asarray(run.coefficients) ** 2).sum(axis=-1)
+    diabatic = None if run.diabatic_populations is None else np.asarray(run.diabatic_populations)
+    return Populations(
+        time_fs=run.time_fs,
+        mean=_mean(weight, occupation),
+        low=wilson(in_state, n)[0],
+        high=wilson(np.minimum(in_state + fate_unknown, 1.0), n)[1],
+        electronic=_mean(weight, electronic),
+        diabatic=None if diabatic is None else _mean(weight, diabatic),
+        diabatic_error=None if diabatic is None else _standard_error(weight, diabatic),
+    )
+
+
+def wilson(
+    fraction: Float[np.ndarray, "..."], n: float
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """Return the 95 % interval of a probability from a fraction of `n` independent cases.
+
+    (p + z^2/2n ± z sqrt(p (1 - p)/n + z^2/4n^2)) / (1 + z^2/n). It has a width at p = 0, too.
+
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927).
+
+    Args:
+        fraction: Between 0 and 1.
+        n: Number of cases; the effective one for weighted cases.
+    """
+    z2 = _QUANTILE**2
+    centre = (fraction + z2 / (2 * n)) / (1 + z2 / n)
+    half = _QUANTILE * np.sqrt(np.maximum(fraction * (1 - fraction), 0) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return np.clip(centre - half, 0.0, fraction), np.clip(centre + half, fraction, 1.0)
+
+
+def _occupation(run: Run) -> Float[np.ndarray, "frame traj state"]:
+    estimator = str(run.attributes["population_estimator"])
+    if estimator.startswith("fraction of trajectories"):
+        return (np.asarray(run.active_state)[..., None] == np.arange(run.n_states)).astype(float)
+    if estimator.startswith("mean |c|^2"):
+        # Between 0 and 1 in each trajectory: the interval of a fraction is then on the safe side.
+        return (np.asarray(run.coefficients) ** 2).sum(axis=-1)
+    raise InputError(
+        f"`population_estimator` must be a known one, but is {estimator!r}. "
+        "Known: fraction of trajectories, mean |c|^2. Try a newer nadyn."
+    )
+
+
+def _mean(
+    weight: Float[np.ndarray, "frame traj"], values: Float[np.ndarray, "frame traj kind"]
+) -> Float[np.ndarray, "frame kind"]:
+    total = weight.sum(axis=1)
+    # A stopped trajectory may hold NaN; its weight is zero, but 0 * NaN is not.
+    summed = np.einsum("ft,ftk->fk", weight, np.where(weight[..., None] > 0, values, 0.0))
+    return np.divide(summed, total[:, None], out=np.full(summed.shape, np.nan), where=total[:, None] > 0)
+
+
+def _standard_error(
+    weight: Float[np.ndarray, "frame traj"], values: Float[np.ndarray, "frame traj kind"]
+) -> Float[np.ndarray, "frame kind"]:
+    mean = _mean(weight, values)
+    variance = _mean(weight, (values - mean[:, None, :]) ** 2)
+    squares = (weight**2).sum(axis=1)
+    n = np.divide(weight.sum(axis=1) ** 2, squares, out=np.ones(len(weight)), where=squares > 0)
+    return np.sqrt(variance / np.maximum(n - 1, 1)[:, None])

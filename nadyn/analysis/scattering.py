@@ -1,0 +1,52 @@
+"""Transmission and reflection on each state, for one coordinate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nadyn.analysis.fates import effective_number, ended_as_asked, final_state
+from nadyn.trajectory import Run
+
+
+@dataclass(frozen=True)
+class Branching:
+    """Where scattered trajectories went.
+
+    Attributes:
+        fraction: By `T0`, `T1`, `R0`, `R1`, …: transmitted or reflected, on adiabatic state 0, 1, …
+        error: Standard error of each.
+        n_undecided: Trajectories that did not leave, though the run was to end them outside.
+    """
+
+    fraction: dict[str, float]
+    error: dict[str, float]
+    n_undecided: int
+
+
+def branching(run: Run) -> Branching | None:
+    """Return the outcome of a scattering run; None if the run is none.
+
+    A scattering run has one generalised coordinate, and every trajectory starts on the same side and moves
+    towards x = 0. Transmitted is what ends on the other side. Trajectories that have not ended do not count.
+    """
+    if run.atomic_numbers is not None or run.positions.shape[2:] != (1, 1) or run.committed_frames == 0:
+        return None
+    start, momentum = np.asarray(run.positions[0, :, 0, 0]), np.asarray(run.momenta[0, :, 0, 0])
+    if not (np.all(start * momentum < 0) and np.all(start * start[0] > 0)):
+        return None
+    left = np.array([run.status_names[int(code)] == "left_region" for code in run.status])
+    ends_outside = bool(run.config.get("stop"))
+    decided = left if ends_outside else ended_as_asked(run)
+    weight = np.where(decided, run.weight, 0.0)
+    if not decided.any():
+        return None
+    position = np.asarray(run.positions[run.committed_frames - 1, :, 0, 0])
+    transmitted, state = position * start < 0, final_state(run)
+    n = effective_number(weight[decided])
+    fraction = {
+        f"{letter}{k}": float(weight[(transmitted == passed) & (state == k)].sum() / weight.sum())
+        for letter, passed in (("T", True), ("R", False))
+        for k in range(run.n_states)
+    }
+    error = {name: float(np.sqrt(p * (1 - p) / n)) for name, p in fraction.items()}
+    return Branching(fraction, error, int((ended_as_asked(run) & ~decided).sum()))

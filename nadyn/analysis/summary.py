@@ -1,0 +1,144 @@
+"""All numbers of a run in one dictionary: the JSON of `nadyn analyse`."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nadyn.analysis.energies import degrees_of_freedom, energy_conservation, temperature
+from nadyn.analysis.fates import ended_as_asked, known, stopped
+from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measure
+from nadyn.analysis.hops import hop_statistics
+from nadyn.analysis.kinetics import Lifetime, lifetimes
+from nadyn.analysis.populations import populations
+from nadyn.analysis.scattering import branching
+from nadyn.checks.errors import InputError
+from nadyn.trajectory import Run, open_run
+
+
+def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
+    """Return the numbers of a run, finished or not, ready for JSON (None where a number is not defined).
+
+    Always there: `time_fs`, `populations` (time, state) with `populations_low` and `populations_high` (95 %,
+    over every fate that stopped trajectories could have had), `population_estimator`,
+    `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `n_running`, `n_stopped`
+    {reason: n}, `hops` {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
+    `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, reason}},
+    `geometry`. Where defined: `diabatic_populations` with `diabatic_populations_error` and
+    `diabatic_population_estimator`, `isomerisation`, `branching` with `branching_error`, for one state
+    `temperature_kelvin` {mean, standard_deviation}.
+
+    Args:
+        path: A trajectory file.
+        quantities: Internal coordinates to follow instead of the automatic choice.
+
+    Raises:
+        InputError: The file is no trajectory file, or holds no frame yet.
+    """
+    return summarise(open_run(path), quantities=quantities)
+
+
+def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
+    """Return the dictionary of `analyse` for a run that is open."""
+    if run.committed_frames == 0:
+        raise InputError(
+            f"file {str(run.path)!r} must hold a frame, but its run has only begun. "
+            "Try again after its first checkpoint."
+        )
+    pops = populations(run)
+    hops = hop_statistics(run)
+    energy = energy_conservation(run)
+    slopes = np.abs(energy.slope_ev_per_ps[np.isfinite(energy.slope_ev_per_ps)])
+    chosen = list(quantities) or choose_quantities(run)
+    result: dict[str, object] = {
+        "time_fs": pops.time_fs,
+        "populations": pops.mean,
+        "populations_low": pops.low,
+        "populations_high": pops.high,
+        "population_estimator": run.attributes["population_estimator"],
+        "populations_electronic": pops.electronic,
+        "n_trajectories": run.n_trajectories,
+        "n_finished": int(ended_as_asked(run).sum()),
+        "n_running": run.n_trajectories - int(ended_as_asked(run).sum()) - sum(stopped(run).values()),
+        "n_stopped": stopped(run),
+        "hops": hops.counts,
+        "frustrated_hops": hops.frustrated,
+        "hop_energy_error_max_ev": hops.energy_error_max_ev,
+        "energy_drift_max_ev": float(np.nanmax(energy.largest_ev))
+        if np.isfinite(energy.largest_ev).any()
+        else None,
+        "energy_slope_ev_per_ps": {
+            "median": float(np.median(slopes)) if len(slopes) else None,
+            "worst": float(slopes.max()) if len(slopes) else None,
+        },
+        "lifetimes_fs": {
+            str(k): {
+                "value": life.value,
+                "low": life.low,
+                "high": life.high,
+                "delay": life.delay,
+                "reason": life.reason,
+            }
+            for k, life in run_lifetimes(run).items()
+        },
+        "geometry": [_followed(run, quantity) for quantity in chosen],
+    }
+    if pops.diabatic is not None:
+        result["diabatic_populations"] = pops.diabatic
+        result["diabatic_populations_error"] = pops.diabatic_error
+        result["diabatic_population_estimator"] = run.attributes["diabatic_population_estimator"]
+    changed = next((found for quantity in chosen if (found := isomers(run, quantity))), None)
+    if changed is not None:
+        result["isomerisation"] = changed
+    scattered = branching(run)
+    if scattered is not None:
+        result["branching"] = scattered.fraction
+        result["branching_error"] = scattered.error
+        result["branching_undecided"] = scattered.n_undecided
+    if run.n_states == 1:
+        kelvin = temperature(run)
+        result["temperature_kelvin"] = {
+            "mean": float(np.nanmean(kelvin)),
+            "standard_deviation": float(np.nanstd(kelvin)),
+            "degrees_of_freedom": degrees_of_freedom(run),
+        }
+    return plain(result)
+
+
+def run_lifetimes(run: Run) -> dict[int, Lifetime]:
+    """Return the lifetimes of the states of a run; none for scattering, where nothing decays."""
+    if run.n_states == 1 or branching(run) is not None or run.committed_frames < 5:
+        return {}
+    state = np.where(known(run), np.asarray(run.active_state), -1)
+    return lifetimes(run.time_fs, state, run.weight, n_states=run.n_states, seed=int(run.attributes["seed"]))
+
+
+def plain(value: object) -> object:
+    """Return lists, numbers, strings and None only: JSON has no NaN and no arrays."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _followed(run: Run, quantity: Quantity) -> dict[str, object]:
+    alive = run.alive()
+    values = measure(run, quantity)
+    # A dihedral has no mean across its seam; its size, 0 for cis and 180 for trans, has one.
+    values = np.where(alive, np.abs(values) if quantity.kind == "dihedral" else values, np.nan)
+    some = alive.any(axis=1)
+    mean, spread = np.full(len(values), np.nan), np.full(len(values), np.nan)
+    mean[some], spread[some] = np.nanmean(values[some], axis=1), np.nanstd(values[some], axis=1)
+    return {
+        "kind": quantity.kind,
+        "atoms": list(quantity.atoms),
+        "unit": quantity.unit,
+        "mean": mean,
+        "standard_deviation": spread,
+    }

@@ -1,0 +1,79 @@
+"""`nadyn analyse`: the numbers of a run, as a table and as JSON."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def analyse(
+    run: Annotated[Path, typer.Argument(help="Trajectory file, finished or not.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file.")] = None,
+    distance: Annotated[list[str] | None, typer.Option(help="Two atoms to follow, such as 0,1.")] = None,
+    angle: Annotated[list[str] | None, typer.Option(help="Three atoms, the middle one at the tip.")] = None,
+    dihedral: Annotated[list[str] | None, typer.Option(help="Four atoms. Atoms count from 0.")] = None,
+) -> None:
+    """Print populations with intervals, lifetimes, hops and energy conservation."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from nadyn.analysis.geometry import parse_quantity
+    from nadyn.analysis.key_numbers import key_numbers
+    from nadyn.analysis.summary import summarise
+    from nadyn.trajectory import open_run
+
+    opened = open_run(run)
+    asked = {"distance": distance, "angle": angle, "dihedral": dihedral}
+    n_atoms = opened.positions.shape[2]
+    quantities = [
+        parse_quantity(kind, text, n_atoms) for kind, texts in asked.items() for text in texts or []
+    ]
+    console = Console()
+    with console.status("Reading trajectories"):
+        numbers = summarise(opened, quantities=quantities)
+    if json_file is not None:
+        json_file.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    table = Table(title=f"{run.name}: {opened.attributes['method']}, {opened.time_fs[-1]:.4g} fs", box=None)
+    table.add_column("")
+    table.add_column("", justify="right", style="bold")
+    table.add_column("", style="dim")
+    for number in key_numbers(opened, numbers):
+        table.add_row(number.name, number.value + number.unit, number.detail)
+    console.print(table)
+    if opened.n_states > 1:
+        console.print(_population_table(numbers))
+    for followed in numbers["geometry"] if quantities else []:
+        atoms = ",".join(str(atom) for atom in followed["atoms"])
+        ends = (followed["mean"][0], followed["mean"][-1])
+        first, last = ("—" if value is None else f"{value:.4g}" for value in ends)
+        unit = followed["unit"]
+        console.print(f"{followed['kind']} {atoms}: mean {first} {unit} at the start, {last} at the end")
+    for reason, count in numbers["n_stopped"].items():
+        advice = next(
+            (opened.status_advice.get(c, "") for c, n in opened.status_names.items() if n == reason), ""
+        )
+        console.print(
+            f"{count} stopped, {reason.replace('_', ' ')}: {advice}", soft_wrap=True, highlight=False
+        )
+
+
+def _population_table(numbers: dict[str, object]) -> object:
+    from rich.table import Table
+
+    time, rows = numbers["time_fs"], numbers["populations"]
+    n_states = len(rows[0])
+    table = Table(title="Populations, 95 % intervals", box=None)
+    table.add_column("time (fs)", justify="right")
+    for k in range(n_states):
+        table.add_column(f"state {k}", justify="right")
+    chosen = sorted({round(i * (len(time) - 1) / 5) for i in range(6)})
+    for i in chosen:
+        cells = []
+        for k in range(n_states):
+            mean = "—" if rows[i][k] is None else f"{rows[i][k]:.3f}"
+            low, high = numbers["populations_low"][i][k], numbers["populations_high"][i][k]
+            cells.append(f"{mean} [dim]{low:.3f}…{high:.3f}[/dim]")
+        table.add_row(f"{time[i]:.4g}", *cells)
+    return table

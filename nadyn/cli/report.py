@@ -1,0 +1,23 @@
+"""`nadyn report`: a run as one HTML page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Trajectory file, finished or not.")],
+    output: Annotated[Path, typer.Option(help="HTML page to write; needs no other file.")] = Path(
+        "report.html"
+    ),
+) -> None:
+    """Write one self-contained page: key numbers, figures, what was run."""
+    from rich.console import Console
+
+    from nadyn.analysis import report as write_report
+
+    console = Console()
+    with console.status("Drawing figures"):
+        written = write_report(run, output)
+    console.print(f"Report written to {written}", highlight=False, soft_wrap=True)

@@ -1,0 +1,115 @@
+"""Populations, their intervals, and what stopped trajectories do to them."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from synthetic_run import write_run
+
+from nadyn.analysis import analyse
+from nadyn.analysis.populations import populations, wilson
+from nadyn.trajectory import open_run
+
+
+def test_populations_are_fractions_of_trajectories(tmp_path):
+    state = np.array([[1, 1, 1, 1], [1, 0, 1, 2], [0, 0, 1, 2]])
+    result = analyse(write_run(tmp_path / "run.h5", state, n_states=3))
+    assert result["populations"] == [[0, 1, 0], [0.25, 0.5, 0.25], [0.5, 0.25, 0.25]]
+    assert result["time_fs"] == pytest.approx([0, 1, 2])
+    assert result["populations_electronic"] == result["populations"]
+    assert (result["n_finished"], result["n_running"], result["n_stopped"]) == (4, 0, {})
+
+
+def test_populations_are_weighted(tmp_path):
+    state = np.array([[1, 1], [1, 0], [0, 0]])
+    result = analyse(write_run(tmp_path / "run.h5", state, n_states=2, weight=np.array([3.0, 1.0])))
+    assert result["populations"] == [[0, 1], [0.25, 0.75], [1, 0]]
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 20), (1, 20), (7, 20), (20, 20), (130, 200)])
+def test_the_interval_is_that_of_wilson(count, n):
+    reference = binomtest(count, n).proportion_ci(method="wilson")
+    low, high = wilson(np.array([count / n]), float(n))
+    assert low[0] == pytest.approx(reference.low, abs=1e-12)
+    assert high[0] == pytest.approx(reference.high, abs=1e-12)
+
+
+@pytest.mark.parametrize("truth", [0.05, 0.3, 0.5])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_ninety_five_of_a_hundred_intervals_hold_the_truth(truth, is_weighted):
+    rng = np.random.default_rng(1)
+    draws, n = 4000, 150
+    weight = rng.uniform(0.2, 1.8, n) if is_weighted else np.ones(n)
+    inside = rng.random((draws, n)) < truth
+    low, high = wilson(inside @ weight / weight.sum(), weight.sum() ** 2 / (weight**2).sum())
+    coverage = np.mean((low <= truth) & (truth <= high))
+    # Discrete counts move the coverage by a percent or two from its nominal value.
+    assert 0.925 < coverage < 0.975
+
+
+def test_bounds_hold_whatever_became_of_the_stopped_trajectories(tmp_path):
+    n_frames, n_traj = 4, 40
+    rng = np.random.default_rng(2)
+    truth = np.sort(rng.integers(0, 2, (n_frames, n_traj)), axis=0)[::-1]
+    seen, last_step, status = truth.copy(), np.full(n_traj, n_frames - 1), np.zeros(n_traj, int)
+    # Six stop after the first frame, all on state 1; what they did later is hidden, and extreme in both ways.
+    stopped = np.nonzero(truth[0] == 1)[0][:6]
+    seen[1:, stopped], last_step[stopped], status[stopped] = 1, 0, 2
+    path = write_run(tmp_path / "run.h5", seen, n_states=2, status=status, last_step=last_step)
+    result = analyse(path)
+    assert result["n_stopped"] == {"not_finite": 6}
+    assert result["n_finished"] == 34
+    for fate in (0, 1):
+        truth[1:, stopped] = fate
+        whole = populations(open_run(write_run(tmp_path / f"{fate}.h5", truth, n_states=2)))
+        assert np.all(np.array(result["populations_low"]) <= whole.low + 1e-12)
+        assert np.all(np.array(result["populations_high"]) >= whole.high - 1e-12)
+    # Tight: each bound is reached by one of the two fates.
+    assert result["populations_high"][3][1] == pytest.approx(whole.high[3, 1], abs=1e-12)
+    assert result["populations_low"][3][0] == pytest.approx(whole.low[3, 0], abs=1e-12)
+    known = np.delete(truth[2], stopped)
+    assert result["populations"][2][1] == pytest.approx(known.mean())
+
+
+def test_a_trajectory_that_left_as_asked_keeps_its_state(tmp_path):
+    state = np.array([[0, 0], [1, 0], [1, 0]])
+    options = {"status": np.array([7, 0]), "last_step": np.array([1, 2])}
+    result = analyse(write_run(tmp_path / "run.h5", state, n_states=2, **options))
+    assert result["populations"][2] == [0.5, 0.5]
+    assert result["n_finished"] == 2
+
+
+def test_a_time_at_which_nothing_is_known_has_no_population(tmp_path):
+    state = np.ones((3, 4), int)
+    options = {"status": np.full(4, 2), "last_step": np.full(4, 1)}
+    result = analyse(write_run(tmp_path / "run.h5", state, n_states=2, **options))
+    assert result["populations"][2] == [None, None]
+    assert result["populations_low"][2] == pytest.approx([0.0, 0.0])
+    assert result["populations_high"][2] == pytest.approx([1.0, 1.0])
+
+
+def test_a_mean_field_estimator_takes_the_coefficients(tmp_path):
+    state = np.zeros((2, 3), int)
+    coefficients = np.broadcast_to(np.sqrt([0.2, 0.8]) * 1j, (2, 3, 2))
+    path = write_run(
+        tmp_path / "run.h5",
+        state,
+        n_states=2,
+        coefficients=coefficients,
+        estimator="mean |c|^2 over trajectories",
+    )
+    assert analyse(path)["populations"][1] == pytest.approx([0.2, 0.8])
+
+
+def test_diabatic_populations_come_with_their_standard_error(tmp_path):
+    rng = np.random.default_rng(3)
+    diabatic = rng.random((2, 7, 3))
+    result = analyse(write_run(tmp_path / "run.h5", np.zeros((2, 7), int), n_states=2, diabatic=diabatic))
+    assert np.allclose(result["diabatic_populations"], diabatic.mean(axis=1))
+    expected = diabatic.std(axis=1, ddof=1) / np.sqrt(7)
+    assert np.allclose(result["diabatic_populations_error"], expected)
+
+
+def test_an_unknown_estimator_is_refused(tmp_path):
+    path = write_run(tmp_path / "run.h5", np.zeros((2, 3), int), n_states=2, estimator="crystal ball")
+    with pytest.raises(ValueError, match="`population_estimator` must be a known one, but is 'crystal ball'"):
+        analyse(path)

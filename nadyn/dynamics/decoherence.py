@@ -59,20 +59,26 @@ def energy_based_decoherence(
 def _damp(
     c: Tensor, energies: Tensor, active: Tensor, kinetic: Tensor, time: float, parameter: float
 ) -> Tensor:
-    gap = (energies - energies.gather(1, active[:, None])).abs()
-    rate = gap * (kinetic / (kinetic + parameter))[:, None]
-    decayed = c * torch.exp(rate * -time)[..., None]
-    squares = decayed[..., 0] * decayed[..., 0] + decayed[..., 1] * decayed[..., 1]
-    pair = active[:, None, None].expand(-1, 1, 2)
-    c_a = c.gather(1, pair)[:, 0]
-    size = c_a[:, 0] * c_a[:, 0] + c_a[:, 1] * c_a[:, 1]
-    others = torch.zeros_like(size)
-    for l in range(c.shape[1]):
-        others = others + torch.where(active == l, 0.0, squares[:, l])
+    # The trajectories are the last axis here: long vectors are what the processor is fast with.
+    (re, im), energies = c.permute(2, 1, 0).contiguous(), energies.T.contiguous()
+    n = len(energies)
+    is_active = torch.arange(n)[:, None] == active
+    active_energy, a_re, a_im = energies[0], re[0], im[0]
+    for l in range(1, n):
+        active_energy = torch.where(is_active[l], energies[l], active_energy)
+        a_re, a_im = torch.where(is_active[l], re[l], a_re), torch.where(is_active[l], im[l], a_im)
+    rate = (energies - active_energy).abs() * (kinetic / (kinetic + parameter))
+    decay = torch.exp(rate * -time)
+    re, im = re * decay, im * decay
+    squares = torch.where(is_active, 0.0, re * re + im * im)
+    others = squares[0]
+    for l in range(1, n):
+        others = others + squares[l]
     wanted = torch.sqrt(torch.clamp(1.0 - others, min=0.0))
+    size = a_re * a_re + a_im * a_im
     # An active state without any amplitude has no phase either; it gets phase 0.
-    scale = torch.where(size > 0, wanted / torch.sqrt(torch.where(size > 0, size, 1.0)), 0.0)
-    scaled = c_a * scale[:, None]
-    real = torch.where(size > 0, scaled[:, 0], wanted)
-    scaled = torch.stack([real, scaled[:, 1]], dim=-1)
-    return torch.where((torch.arange(c.shape[1]) == active[:, None])[..., None], scaled[:, None], decayed)
+    filled = size > 0
+    scale = wanted / torch.sqrt(torch.where(filled, size, 1.0))
+    re = torch.where(is_active, torch.where(filled, a_re * scale, wanted), re)
+    im = torch.where(is_active, a_im * scale, im)
+    return torch.stack([re, im]).permute(2, 1, 0).contiguous()

@@ -140,14 +140,21 @@ def _hop(
         _vectors(state.eigenvectors[rows], active),
         _vectors(state.eigenvectors[rows], target),
     )
-    target_force = -directional_gradient(model, positions, u_target, u_target)
+    # Force and coupling come from one evaluation: the rows are there twice, with other eigenvectors.
+    gradients = directional_gradient(
+        model,
+        torch.cat([positions, positions]),
+        torch.cat([u_target, u_active]),
+        torch.cat([u_target, u_target]),
+    )
+    target_force, coupling = -gradients[: len(rows)], gradients[len(rows) :]
     match options.rescale:
         case "isotropic":
             direction = momenta
         case "gradient_difference":
             direction = target_force - state.force[rows]
         case _:
-            direction = directional_gradient(model, positions, u_active, u_target)
+            direction = coupling
     if options.rescale in ("nac", "gradient_difference") and is_free(model):
         direction = without_rigid_motion(direction, positions, options.masses)
     energy_from, energy_to = potential_energy(energies, active), potential_energy(energies, target)

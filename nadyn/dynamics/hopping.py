@@ -62,21 +62,30 @@ def choose_target(
 
 
 def _probabilities(c: Tensor, new: Tensor, propagator: Tensor, active: Tensor) -> Tensor:
+    # The trajectories are the last axis here: long vectors are what the processor is fast with.
     n = c.shape[1]
-    pair = active[:, None, None].expand(-1, 1, 2)
-    c_a, new_a = c.gather(1, pair)[:, 0], new.gather(1, pair)[:, 0]
-    column = propagator.gather(2, active[:, None, None, None].expand(-1, n, 1, 2))[:, :, 0]
+    (re, im), (new_re, new_im) = (array.permute(2, 1, 0).contiguous() for array in (c, new))
+    r_re, r_im = propagator.permute(3, 1, 2, 0).contiguous()
+    is_active = torch.arange(n)[:, None] == active
+    a_re, a_im = _pick(re, is_active), _pick(im, is_active)
+    column_re, column_im = _pick(r_re.transpose(0, 1), is_active), _pick(r_im.transpose(0, 1), is_active)
     # R_la c_a, the part of c_l(t+dt) that came from the active state.
-    from_a_re = column[..., 0] * c_a[:, None, 0] - column[..., 1] * c_a[:, None, 1]
-    from_a_im = column[..., 0] * c_a[:, None, 1] + column[..., 1] * c_a[:, None, 0]
-    arrived = new[..., 0] * from_a_re + new[..., 1] * from_a_im
-    before = c_a[:, 0] * c_a[:, 0] + c_a[:, 1] * c_a[:, 1]
-    after = new_a[:, 0] * new_a[:, 0] + new_a[:, 1] * new_a[:, 1]
-    leaving = before - arrived.gather(1, active[:, None])[:, 0]
-    scale = (before - after) / (before * leaving)
-    probabilities = scale[:, None] * arrived
+    from_re = column_re * a_re - column_im * a_im
+    from_im = column_re * a_im + column_im * a_re
+    arrived = new_re * from_re + new_im * from_im
+    new_a_re, new_a_im = _pick(new_re, is_active), _pick(new_im, is_active)
+    before = a_re * a_re + a_im * a_im
+    after = new_a_re * new_a_re + new_a_im * new_a_im
+    leaving = before - _pick(arrived, is_active)
+    probabilities = arrived * ((before - after) / (before * leaving))
     # Nothing can leave an empty state, and nothing has left where the denominator vanishes.
-    valid = (before > 0) & (leaving != 0)
-    states = torch.arange(n)
-    allowed = valid[:, None] & (states[None, :] != active[:, None]) & (probabilities > 0)
-    return torch.where(allowed, probabilities, 0.0)
+    allowed = (before > 0) & (leaving != 0) & ~is_active & (probabilities > 0)
+    return torch.where(allowed, probabilities, 0.0).T.contiguous()
+
+
+def _pick(values: Tensor, is_active: Tensor) -> Tensor:
+    """Return what belongs to the active states; states are the first axis, trajectories the last."""
+    result = values[0]
+    for l in range(1, len(values)):
+        result = torch.where(is_active[l], values[l], result)
+    return result

@@ -85,27 +85,30 @@ def _propagate(
     *,
     dt: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    # The trajectories are the last axis here: long vectors are what the processor is fast with.
     n_basis, n_states = eigenvectors.shape[1:]
-    overlap = _product(eigenvectors.mT, new_eigenvectors)
+    real, imag, energies, new_energies = (_last(a) for a in (real, imag, energies, new_energies))
+    overlap = _product(_last(eigenvectors).transpose(0, 1), _last(new_eigenvectors))
     if n_basis == n_states:
         # Both sets of eigenvectors are complete, so S is orthogonal already.
-        smallest = torch.ones_like(energies[:, 0])
+        smallest = torch.ones_like(energies[0])
     else:
-        left, values, right = torch.linalg.svd(overlap)
-        overlap, smallest = _product(left, right), values[:, -1]
-    mean = 0.5 * (torch.diag_embed(energies) + _product(overlap * new_energies[:, None, :], overlap.mT))
+        left, values, right = torch.linalg.svd(overlap.movedim(-1, 0))
+        overlap, smallest = _product(_last(left), _last(right)), values[:, -1]
+    mean = _product(overlap * new_energies, overlap.transpose(0, 1))
     # (E + S E' S^T)/2 is symmetric up to rounding; the exponentials below read both triangles.
-    mean = 0.5 * (mean + mean.mT)
+    mean = 0.25 * (mean + mean.transpose(0, 1))
+    states = torch.arange(n_states)
+    mean[states, states] += 0.5 * energies
     cosine, sine = _exponential_of_two(mean, dt) if n_states == 2 else _exponential(mean, dt)
-    propagator_real, propagator_imag = _product(overlap.mT, cosine), -_product(overlap.mT, sine)
-    re, im = real[:, :, None], imag[:, :, None]
+    backward = overlap.transpose(0, 1)
+    propagator_real, propagator_imag = _product(backward, cosine), -_product(backward, sine)
+    re, im = real[:, None], imag[:, None]
     new_real = _product(propagator_real, re) - _product(propagator_imag, im)
     new_imag = _product(propagator_real, im) + _product(propagator_imag, re)
-    return (
-        torch.cat([new_real, new_imag], dim=-1),
-        torch.stack([propagator_real, propagator_imag], dim=-1),
-        smallest,
-    )
+    coefficients = torch.stack([new_real[:, 0], new_imag[:, 0]], dim=1)
+    propagator = torch.stack([propagator_real, propagator_imag], dim=2)
+    return coefficients.movedim(-1, 0).contiguous(), propagator.movedim(-1, 0).contiguous(), smallest
 
 
 def _exponential_of_two(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
@@ -113,35 +116,36 @@ def _exponential_of_two(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
 
     With M = m + D, D traceless and D^2 = w^2: exp(-i dt M) = exp(-i m dt) [cos(w dt) - i D sin(w dt)/w].
     """
-    m = 0.5 * (matrix[:, 0, 0] + matrix[:, 1, 1])
-    half_gap = 0.5 * (matrix[:, 0, 0] - matrix[:, 1, 1])
-    off = matrix[:, 0, 1]
+    m = 0.5 * (matrix[0, 0] + matrix[1, 1])
+    half_gap = 0.5 * (matrix[0, 0] - matrix[1, 1])
+    off = matrix[0, 1]
     w = torch.sqrt(half_gap * half_gap + off * off)
-    cos_m, sin_m = torch.cos(m * dt), torch.sin(m * dt)
-    cos_w = torch.cos(w * dt)
-    sin_w = torch.sin(w * dt)
+    cos_m, sin_m, cos_w, sin_w = torch.cos(m * dt), torch.sin(m * dt), torch.cos(w * dt), torch.sin(w * dt)
     # sin(w dt)/w tends to dt where both surfaces and their coupling vanish.
     ratio = torch.where(w > 0, sin_w / torch.where(w > 0, w, 1.0), dt)
     z, x = half_gap * ratio, off * ratio
     cross_c, cross_s = -sin_m * x, cos_m * x
-    cosine = torch.stack([cos_m * cos_w - sin_m * z, cross_c, cross_c, cos_m * cos_w + sin_m * z], dim=-1)
-    sine = torch.stack([sin_m * cos_w + cos_m * z, cross_s, cross_s, sin_m * cos_w - cos_m * z], dim=-1)
-    return cosine.reshape(-1, 2, 2), sine.reshape(-1, 2, 2)
+    cosine = torch.stack([cos_m * cos_w - sin_m * z, cross_c, cross_c, cos_m * cos_w + sin_m * z])
+    sine = torch.stack([sin_m * cos_w + cos_m * z, cross_s, cross_s, sin_m * cos_w - cos_m * z])
+    return cosine.reshape(2, 2, -1), sine.reshape(2, 2, -1)
 
 
 def _exponential(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
     """Real and minus imaginary part of exp(-i dt M) for symmetric matrices."""
-    values, vectors = torch.linalg.eigh(matrix)
-    angle = values * dt
-    return (
-        _product(vectors * torch.cos(angle)[:, None, :], vectors.mT),
-        _product(vectors * torch.sin(angle)[:, None, :], vectors.mT),
-    )
+    values, vectors = torch.linalg.eigh(matrix.movedim(-1, 0))
+    angle, vectors = _last(values) * dt, _last(vectors)
+    back = vectors.transpose(0, 1)
+    return _product(vectors * torch.cos(angle), back), _product(vectors * torch.sin(angle), back)
+
+
+def _last(array: Tensor) -> Tensor:
+    """Move the trajectories to the last axis."""
+    return array.movedim(0, -1).contiguous()
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
     """Product of small matrices, term by term: a library may order the sums by the place in the batch."""
-    result = left[:, :, 0, None] * right[:, None, 0, :]
-    for k in range(1, left.shape[2]):
-        result = result + left[:, :, k, None] * right[:, None, k, :]
+    result = left[:, 0, None] * right[None, 0]
+    for k in range(1, left.shape[1]):
+        result = result + left[:, k, None] * right[None, k]
     return result

@@ -46,7 +46,7 @@ class RunResult:
     Attributes:
         path: The trajectory file.
         n_trajectories: All of them.
-        n_finished: Those that reached the end of the run.
+        n_finished: Those that ended as asked: at the end of the run, or out of the region of `stop`.
         n_stopped: Numbers of the others by reason.
         n_hops: Accepted hops.
         n_refused: Frustrated hops.
@@ -286,7 +286,7 @@ def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) 
     accepted = int(np.sum(done.hops["accepted"] == 1))
     codes, counts = np.unique(ensemble.status, return_counts=True)
     by_code = dict(zip((int(code) for code in codes), (int(n) for n in counts), strict=True))
-    n_finished = by_code.pop(int(Status.FINISHED), 0)
+    n_finished = sum(by_code.pop(int(code), 0) for code in (Status.FINISHED, Status.LEFT_REGION))
     return RunResult(
         path=path,
         n_trajectories=len(ensemble.status),

@@ -76,9 +76,9 @@ class _Stop(Exception):
     """What ends a run in the middle of these tests."""
 
 
-@pytest.mark.parametrize("at_step", [1, 10, 45])
+@pytest.mark.parametrize("at_step", [1, 10, 40])
 def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, at_step):
-    whole = scattering(tmp_path, "whole.h5", stop={"beyond_au": 4.5}, time_fs=34)
+    whole = scattering(tmp_path, "whole.h5", stop={"beyond_au": 4.0}, time_fs=34)
     runner.run(whole, progress=False)
     broken = {**whole, "output": str(tmp_path / "broken.h5")}
     judge = runner.statuses
@@ -121,12 +121,13 @@ def test_an_interrupt_writes_a_checkpoint_and_says_how_to_go_on(tmp_path, monkey
     _compare(tmp_path / "whole.h5", tmp_path / "run.h5")
 
 
-def test_stopped_trajectories_are_counted_and_the_others_go_on(tmp_path):
+def test_trajectories_that_left_the_region_rest_and_the_others_go_on(tmp_path):
     config = scattering(tmp_path, stop={"beyond_au": 4.2}, time_fs=80)
     result = runner.run(config, progress=False)
     run = open_run(result.path)
     left = run.status == 7
-    assert result.n_stopped == {"left_region": int(left.sum())} and left.sum() > 20
+    # Leaving is an end as asked, no failure.
+    assert result.n_stopped == {} and result.n_finished == 37 and left.sum() > 20
     assert run.status_names[7] == "left_region" and "nothing to do" in run.status_advice[7]
     for t in np.nonzero(left)[0]:
         last_frame = int(run.last_step[t]) // 4

@@ -40,11 +40,11 @@ def test_every_oscillator_takes_the_temperature_of_the_bath():
     model, n_traj, kt = Oscillators(), 500, 300.0 * HARTREE_PER_KELVIN
     zero = torch.zeros(n_traj, 2, 1, dtype=torch.float64)
     state = start_in_state(model, zero, zero, masses=model.masses, active_state=0)
-    options = Nvt(dt=15.0, seed=5, masses=model.masses, temperature=kt, friction=0.004)
+    options = Nvt(dt=20.0, seed=5, masses=model.masses, temperature=kt, friction=0.004)
     samples = []
-    for step in range(900):
+    for step in range(450):
         state = nvt_step(state, model, options).state
-        if step >= 300:
+        if step >= 150:
             kinetic = state.momenta[:, :, 0] ** 2 / (2 * model.masses)
             potential = 0.5 * model.constants * state.positions[:, :, 0] ** 2
             samples.append(torch.stack([kinetic, potential], dim=-1))
@@ -53,7 +53,7 @@ def test_every_oscillator_takes_the_temperature_of_the_bath():
     expected = 0.5 * kt
     error = means.std(0, ddof=1) / np.sqrt(n_traj)
     # BAOAB is exact for harmonic positions, and low by a part (w dt)^2/4 in the momenta.
-    shift = np.stack([(model.constants / model.masses).numpy() * 15.0**2 / 4, np.zeros(2)], axis=-1)
+    shift = np.stack([(model.constants / model.masses).numpy() * 20.0**2 / 4, np.zeros(2)], axis=-1)
     assert np.all(np.abs(means.mean(0) - expected * (1 - shift)) < 3 * error)
 
 
@@ -61,7 +61,7 @@ def test_energy_minus_heat_is_conserved_better_than_the_heat_is_large():
     model = Oscillators()
     zero = torch.zeros(7, 2, 1, dtype=torch.float64)
     errors = []
-    for dt, n_steps in ((10.0, 200), (5.0, 400)):
+    for dt, n_steps in ((10.0, 100), (5.0, 200)):
         state = start_in_state(model, zero, zero, masses=model.masses, active_state=0)
         options = Nvt(dt=dt, seed=5, masses=model.masses, temperature=1e-3, friction=0.002)
         for _ in range(n_steps):
@@ -77,7 +77,7 @@ def test_without_friction_it_is_velocity_verlet_in_energy():
     positions = torch.full((7, 2, 1), 0.3, dtype=torch.float64)
     state = start_in_state(model, positions, 0 * positions, masses=model.masses, active_state=0)
     options = Nvt(dt=5.0, seed=5, masses=model.masses, temperature=1e-3, friction=0.0)
-    for _ in range(300):
+    for _ in range(100):
         state = nvt_step(state, model, options).state
     assert torch.equal(state.heat, torch.zeros_like(state.heat))
     assert state.energy_error_max.max() < 1e-4

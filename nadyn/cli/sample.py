@@ -66,7 +66,8 @@ def sample(
     energies = mode_energies(
         found.modes.frequencies, distribution=distribution, temperature_kelvin=temperature_kelvin
     )
-    table = Table(title=f"{len(energies)} oscillators about {found.origin}")
+    console.print(f"Sampling {found.origin}", highlight=False)
+    table = Table(title=f"{len(energies)} oscillators")
     for title in ("mode", "frequency [cm-1]", "mean energy [eV]"):
         table.add_column(title, justify="right")
     for mode, (frequency, energy) in enumerate(zip(found.modes.frequencies, energies, strict=True)):
@@ -117,7 +118,7 @@ def _shape(model: "Model", centre: "np.ndarray") -> str | None:
     atoms = central_double_bond(np.array(model.atomic_numbers), centre)
     if atoms is None:
         return None
-    degrees = float(dihedral(centre[list(atoms)]))
+    degrees = abs(float(dihedral(centre[None, list(atoms)])[0]))
     names = "-".join(f"{symbol(model.atomic_numbers[atom])}{atom}" for atom in atoms)
-    isomer = "cis" if abs(degrees) < 90 else "trans"
+    isomer = "cis" if degrees < 90 else "trans"
     return f"This minimum is the {isomer} isomer: dihedral {names} {degrees:.1f} degrees"

@@ -89,7 +89,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = nadyn.load_model(options.model) if options.model else random_model()
 
-    n = options.trajectories
+    n, atoms = options.trajectories, len(model.atomic_numbers)
     torch.manual_seed(2)
     positions = (
         model.starting_geometry.double() + 0.02 * torch.randn(n, len(model.atomic_numbers), 3).double()

@@ -65,7 +65,8 @@ class DiabaticHamiltonian(nn.Module):
     def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
         """Return W [hartree] in float64 and the features of the atoms."""
         matrix, features = self.matrix(environment)
-        return self.reference.scale * matrix + torch.diag(self.reference(environment.atoms)), features
+        symmetric = (0.5 * self.reference.scale) * (matrix + matrix.mT)
+        return symmetric + torch.diag(self.reference(environment.atoms)), features
 
     def start_rows(self) -> tuple[int | None, ...]:
         """Return for each row of W the state it starts from, None for surplus rows.

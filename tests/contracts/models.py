@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from contracts.untrained import untrained
 from torch import Tensor
 
 from nadyn.models.analytic import pyrazine, springs, tully
@@ -59,6 +60,10 @@ def _springs() -> Model:
     return springs(_GEOMETRY, (7, 1, 1, 9), constant=constant, stiffness=stiffness, lengths=lengths)
 
 
+def _around_geometry(n: int) -> Tensor:
+    return _GEOMETRY + 0.2 * _random(n, 4, 3)
+
+
 def _tetrahedron() -> Tensor:
     corners = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=torch.float64)
     return corners * (2.5 / 8**0.5)
@@ -74,7 +79,17 @@ MODELS = {
     "tully-2": Case(lambda: tully(2), lambda n: 3 * _random(n, 1, 1)),
     "tully-3": Case(lambda: tully(3), lambda n: 2 * _random(n, 1, 1)),
     "pyrazine": Case(lambda: pyrazine(4), lambda n: _random(n, 4, 1), _pyrazine_intersection),
-    "springs": Case(_springs, lambda n: _GEOMETRY + 0.2 * _random(n, 4, 3), _tetrahedron),
+    "atomic sum, moments": Case(lambda: untrained("moments", None), _around_geometry),
+    "atomic sum with repulsion": Case(lambda: untrained("moments", None, repulsion=4.0), _around_geometry),
+    "invariant matrix, moments": Case(lambda: untrained("moments", "2x0e"), _around_geometry),
+    "invariant matrix, symmetry functions": Case(lambda: untrained("acsf", "3x0e"), _around_geometry),
+    "all representations, moments": Case(
+        lambda: untrained("moments", "2x0e + 1x0o + 1x1o + 2x1e"), _around_geometry
+    ),
+    "all representations, symmetry functions": Case(
+        lambda: untrained("acsf", "1x0e + 1x0o + 2x1o + 1x1e"), _around_geometry
+    ),
+    "springs": Case(_springs, _around_geometry, _tetrahedron),
 }
 
 

@@ -1,0 +1,85 @@
+"""Learned models with random weights: laws hold whether or not anything was learned."""
+
+import torch
+
+from nadyn.models.atomic_network import NetworkSettings
+from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
+from nadyn.models.basis import REPRESENTATIONS, parse_basis
+from nadyn.models.density_moments import MomentsSettings
+from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.encoders import EncoderSettings
+from nadyn.models.learned import LearnedModel
+from nadyn.models.symmetry_functions import automatic_symmetry_functions
+
+ELEMENTS = (1, 6, 7, 9)
+CUTOFF = 7.0
+
+
+def encoder_settings(
+    name: str, *, cutoff: float = CUTOFF, cutoff_function: str = "polynomial"
+) -> EncoderSettings:
+    """Small settings of an encoder; lengths in bohr."""
+    if name == "acsf":
+        return automatic_symmetry_functions(
+            ELEMENTS, cutoff, 1.5, n_radial=5, cutoff_function=cutoff_function
+        )
+    return MomentsSettings(ELEMENTS, cutoff, 1.5, 5, 4, cutoff_function)
+
+
+def _function_sizes(basis: str) -> list[tuple[int, int]]:
+    functions = [REPRESENTATIONS[name] for name, count in parse_basis(basis).counts for _ in range(count)]
+    return list(enumerate(functions))
+
+
+def untrained(
+    encoder: str,
+    basis: str | None,
+    *,
+    n_states: int = 2,
+    atomic_numbers: tuple[int, ...] = (7, 1, 1, 9),
+    repulsion: float | None = None,
+    cutoff: float = CUTOFF,
+    cutoff_function: str = "polynomial",
+    activation: str = "silu",
+    seed: int = 3,
+) -> LearnedModel:
+    """Return a model with random weights large enough that every part of it matters.
+
+    Args:
+        encoder: moments or acsf.
+        basis: Latent basis, or None for an atomic sum.
+        repulsion: Distance [bohr] at which the repulsion of an atomic sum ends, or None.
+    """
+    settings = NetworkSettings(
+        encoder_settings(encoder, cutoff=cutoff, cutoff_function=cutoff_function), (16, 8), activation
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if basis is None:
+            ends = None if repulsion is None else ((repulsion,) * len(ELEMENTS),) * len(ELEMENTS)
+            network = AtomicSum(AtomicSumSettings(settings, ends))
+        else:
+            network = DiabaticHamiltonian(DiabaticSettings(settings, basis, n_states, ("0e",)))
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                if parameter.ndim <= 1:
+                    parameter.add_(0.3 * torch.randn_like(parameter))
+                elif "networks" in name:
+                    parameter.mul_(3.0)
+        network.reference.scale.fill_(0.05)
+        # One offset a representation: the rows of a vector belong together.
+        kinds = (
+            [0.0]
+            if basis is None
+            else [0.02 * (i + 1) for i, size in _function_sizes(basis) for _ in range(size)]
+        )
+        network.reference.offsets.copy_(torch.tensor(kinds, dtype=torch.float64))
+        network.reference.per_element.copy_(-torch.tensor([0.5, 37.8, 54.6, 99.7], dtype=torch.float64))
+    network.requires_grad_(False)
+    return LearnedModel(
+        name=f"untrained-{encoder}",
+        network=network,
+        atomic_numbers=atomic_numbers,
+        starting_geometry=None,
+        shortest_by_element=torch.full((len(ELEMENTS), len(ELEMENTS)), 1.2, dtype=torch.float64),
+    )

@@ -1,5 +1,6 @@
 """`nadyn run`: trajectories from a run file."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,12 @@ def run(
     from nadyn.dynamics.run import run as run_trajectories
     from nadyn.dynamics.stopping import ADVICE, STATUS_NAMES
 
-    result = run_trajectories(config, resume=resume, overwrite=overwrite, progress=not quiet)
+    try:
+        result = run_trajectories(config, resume=resume, overwrite=overwrite, progress=not quiet)
+    except KeyboardInterrupt as error:
+        # Said here, because typer keeps only the exit code of an interrupt.
+        print(error or "interrupted before the first step; nothing was written.", file=sys.stderr)
+        raise
     if quiet:
         return
     advice = {STATUS_NAMES[int(status)]: text for status, text in ADVICE.items()}

@@ -229,6 +229,44 @@ def test_the_run_file_is_stored_and_can_be_run_again(tmp_path):
     _compare(tmp_path / "run.h5", tmp_path / "again.h5")
 
 
+def test_langevin_and_constant_energy_run_from_a_run_file(tmp_path):
+    common = {"model": {"name": "pyrazine", "variant": 4}, "time_fs": 5, "dt_fs": 0.25}
+    common["initial"] = {"sample": "wigner", "n": 7, "temperature_kelvin": 300, "state": 1}
+    nve = runner.run(scattering(tmp_path, "nve.h5", method="nve", **common), progress=False)
+    bath = {"temperature_kelvin": 300, "friction_per_ps": 50}
+    nvt = runner.run(scattering(tmp_path, "nvt.h5", method="nvt", thermostat=bath, **common), progress=False)
+    assert np.all(open_run(nve.path).active_state[:] == 1) and nve.n_hops == nvt.n_hops == 0
+    # The bath moves the total energy, and the conserved quantity takes no notice.
+    run = open_run(nvt.path)
+    total = run.kinetic_energy[:] + run.energies[:, :, 1]
+    assert np.abs(total[-1] - total[0]).min() > 20 * np.abs(run.total_energy_error[-1]).max()
+
+
+def test_methods_and_models_that_do_not_fit_are_refused(tmp_path):
+    config = scattering(tmp_path, model=None)
+    with pytest.raises(InputError, match=r"`method` fssh must have a model of two states"):
+        runner.run(config, model=ToyMolecule(n_states=1), progress=False)
+    with pytest.raises(InputError, match=r"`stop.beyond_au` must be left out for molecules"):
+        runner.run({**config, "stop": {"beyond_au": 5}}, model=ToyMolecule(), progress=False)
+
+
+@pytest.mark.slow
+def test_ctrl_c_on_the_command_line_says_how_to_go_on(tmp_path):
+    config = scattering(tmp_path, time_fs=5000, dt_fs=0.1)
+    run_file, output = tmp_path / "run.yaml", tmp_path / "run.h5"
+    run_file.write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "nadyn", "run", str(run_file)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not output.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Go on with --resume" in errors
+
+
 @pytest.mark.slow
 def test_kill_9_at_random_moments_changes_nothing(tmp_path):
     config = scattering(tmp_path, "killed.h5", time_fs=200, dt_fs=0.1, stop=None, checkpoint_every=50)

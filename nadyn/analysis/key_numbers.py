@@ -6,6 +6,8 @@ import numpy as np
 
 from nadyn.trajectory import Run
 
+_LARGE_MISFIT = 0.08
+
 
 @dataclass(frozen=True)
 class KeyNumber:
@@ -77,6 +79,8 @@ def _lifetime(state: str, life: dict[str, object]) -> KeyNumber:
     if life["value"] is None:
         return KeyNumber(name, "—", "", str(life["reason"]))
     detail = f"95 %: {life['low']:.3g} to {life['high']:.3g} fs, after {life['delay']:.3g} fs"
+    if life["misfit"] > _LARGE_MISFIT:
+        detail += f"; not a clean exponential, off by up to {life['misfit']:.2f}"
     return KeyNumber(name, f"{life['value']:.3g}", " fs", detail)
 
 

@@ -23,6 +23,8 @@ class Lifetime:
         high: Upper end of the 95 % interval [fs].
         delay: Time before the decay begins, common to all states [fs].
         reason: Why there is no value; empty if there is one.
+        misfit: Largest difference between the population of the state and the fit: large where the decay is
+            not exponential.
     """
 
     value: float | None
@@ -30,6 +32,7 @@ class Lifetime:
     high: float | None
     delay: float | None
     reason: str
+    misfit: float | None = None
 
 
 def lifetimes(
@@ -82,13 +85,16 @@ def lifetimes(
     drawn = np.tile(best, (_RESAMPLES, 1))
     drawn[:, free] += moved
     low, high = np.quantile(np.exp(drawn[:, :-1]), [0.025, 0.975], axis=0)
+    misfit = np.abs(_chain(time, measured[0], decaying, best) - measured).max(axis=0)
     for index, k in enumerate(decaying):
         value = float(np.exp(best[index]))
         if value > _LONGEST_IN_WINDOWS * window:
             reason = f"the fit gave more than {_LONGEST_IN_WINDOWS:.0f} times the {window:.0f} fs of the run"
             result[k] = Lifetime(None, None, None, None, reason)
         else:
-            result[k] = Lifetime(value, float(low[index]), float(high[index]), float(best[-1]), "")
+            result[k] = Lifetime(
+                value, float(low[index]), float(high[index]), float(best[-1]), "", float(misfit[k])
+            )
     return dict(sorted(result.items()))
 
 

@@ -15,13 +15,14 @@ from nadyn.analysis import plots
 from nadyn.analysis.geometry import choose_quantities, label
 from nadyn.analysis.key_numbers import KeyNumber, key_numbers
 from nadyn.analysis.page_style import STYLE
-from nadyn.analysis.plots_style import INK
+from nadyn.analysis.plots_style import COLOURS, INK
 from nadyn.analysis.scattering import branching
 from nadyn.analysis.summary import run_lifetimes, summarise
 from nadyn.checks.errors import InputError
 from nadyn.structures import formula
 from nadyn.trajectory import Run, digest, open_run
 
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SVG = {"svg.fonttype": "none", "svg.hashsalt": "nadyn", "figure.dpi": 144}
 
 
@@ -96,8 +97,8 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
             Section("geometry", _heading(label(run, quantity)), words, plots.geometry_figure(run, quantity))
         )
     if len(run.hops["step"]):
-        words = "Left: when states were changed. Right: the energy gap at each hop; crosses were refused "
-        words += f"for want of energy ({numbers['frustrated_hops']})."
+        words = "Left: when states were changed. Right: the energy gap at each hop"
+        words += "; crosses were refused for want of energy." if numbers["frustrated_hops"] else "."
         found.append(Section("hops", "Hops", words, plots.hops_figure(run)))
     if run.n_states == 1:
         found.append(
@@ -161,7 +162,9 @@ def _title(run: Run) -> str:
         "nvt": "dynamics at constant temperature",
     }
     method = str(run.attributes["method"])
-    molecule = "" if run.atomic_numbers is None else f" ({formula(run.atomic_numbers)})"
+    molecule = (
+        "" if run.atomic_numbers is None else f" ({formula(run.atomic_numbers).translate(_SUBSCRIPTS)})"
+    )
     return f"{name}{molecule}: {what.get(method, method)}"
 
 
@@ -205,12 +208,15 @@ def _figure_html(section: Section) -> str:
 
 
 def svg(figure: Figure) -> str:
-    """Return a figure as SVG to stand inside a page; its ink takes the colour of the page's text."""
+    """Return a figure as SVG to stand inside a page, whose style sets the colours of ink and states."""
     buffer = io.StringIO()
     with matplotlib.rc_context(_SVG):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    for k, colour in enumerate(COLOURS):
+        text = text.replace(colour.lower(), f"var(--state-{k}, {colour})")
+    return text
 
 
 def _stopped(run: Run, numbers: dict[str, object]) -> str:

@@ -4,7 +4,9 @@ STYLE = """
 :root{color-scheme:light dark;--page:#f6f7f9;--paper:#fff;--ink:#1d2129;--quiet:#5b6470;--line:#e1e5ea;
 --mark:#0b66a8;--note:#fff6e0;--note-line:#e6b84a}
 @media (prefers-color-scheme:dark){:root{--page:#111418;--paper:#191d23;--ink:#e7eaee;--quiet:#9aa4b0;
---line:#2b323b;--mark:#62b1e6;--note:#2b2413;--note-line:#9a7a26}}
+--line:#2b323b;--mark:#62b1e6;--note:#2b2413;--note-line:#9a7a26;
+--state-0:#3fa3e0;--state-1:#f08a45;--state-2:#2cc495;--state-3:#e29cc4}
+.plot svg image{filter:brightness(1.5)}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",
 Roboto,"Helvetica Neue",Arial,sans-serif}
@@ -14,7 +16,7 @@ h2{font-size:1.12rem;margin:0 0 .6rem;letter-spacing:-.005em}
 p{margin:0}
 .kicker{color:var(--mark);font-size:.8rem;font-weight:650;letter-spacing:.09em;text-transform:uppercase;margin-bottom:.4rem}
 .lead{color:var(--quiet);font-size:1.06rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(186px,1fr));gap:12px;margin:26px 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(168px,1fr));gap:12px;margin:26px 0}
 .card,figure,main>section:not(.cards){background:var(--paper);border:1px solid var(--line);border-radius:12px}
 .card{padding:14px 16px}
 .card .name{color:var(--quiet);font-size:.84rem}
@@ -23,7 +25,8 @@ font-variant-numeric:tabular-nums;letter-spacing:-.02em}
 .card .unit{font-size:.95rem;font-weight:500;color:var(--quiet);letter-spacing:0}
 .card .detail{color:var(--quiet);font-size:.82rem;line-height:1.4}
 figure,main>section:not(.cards){margin:0 0 18px;padding:20px 22px}
-.plot svg{display:block;width:100%;height:auto;color:var(--ink)}
+.plot{overflow-x:auto}
+.plot svg{min-width:540px;display:block;width:100%;height:auto;color:var(--ink)}
 .plot svg text{font-family:inherit!important}
 figcaption{color:var(--quiet);font-size:.88rem;margin-top:.6rem}
 .notes{background:var(--note);border:1px solid var(--note-line);border-radius:12px;padding:12px 18px;
@@ -36,6 +39,7 @@ th{font-weight:600}
 .plain th{color:var(--quiet);font-weight:500;white-space:nowrap;width:1%}
 .plain td{overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 pre{margin:0;overflow-x:auto;font:.86rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
-@media print{:root{--page:#fff;--paper:#fff;--ink:#000;--quiet:#444;--line:#ccc}main{max-width:none;padding:0}
+@media print{:root{--state-0:#0072b2;--state-1:#d55e00;
+--page:#fff;--paper:#fff;--ink:#000;--quiet:#444;--line:#ccc}main{max-width:none;padding:0}
 figure,.card,section{break-inside:avoid}body{font-size:11pt}}
 """

@@ -89,7 +89,7 @@ def geometry_figure(run: Run, quantity: Quantity) -> Figure:
     state = np.asarray(run.active_state)
     figure, (axes, side) = new_figure(3.7, columns=2, widths=(4.2, 1.0))
     drawn = drawn_trajectories(run)
-    opacity = float(np.clip(14 / len(drawn), 0.16, 0.9))
+    opacity = float(np.clip(14 / len(drawn), 0.16, 0.6))
     for trajectory in drawn.tolist():
         axes.add_collection(_coloured_line(run, values, state, alive, trajectory, opacity))
     moved = (np.diff(state, axis=0) != 0) & alive[1:] & np.isin(np.arange(run.n_trajectories), drawn)

@@ -48,5 +48,9 @@ def branching(run: Run) -> Branching | None:
         for letter, passed in (("T", True), ("R", False))
         for k in range(run.n_states)
     }
-    error = {name: float(np.sqrt(p * (1 - p) / n)) for name, p in fraction.items()}
+    # Half a case is added to each side: nothing counted among 400 does not mean an error of zero.
+    error = {
+        name: float(np.sqrt((p * n + 0.5) * ((1 - p) * n + 0.5) / n) / (n + 1))
+        for name, p in fraction.items()
+    }
     return Branching(fraction, error, int((ended_as_asked(run) & ~decided).sum()))

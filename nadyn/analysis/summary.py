@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,8 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     over every fate that stopped trajectories could have had), `population_estimator`,
     `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `n_running`, `n_stopped`
     {reason: n}, `hops` {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
-    `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, reason}},
-    `geometry`. Where defined: `diabatic_populations` with `diabatic_populations_error` and
+    `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
+    reason}}, `geometry`. Where defined: `diabatic_populations` with `diabatic_populations_error` and
     `diabatic_population_estimator`, `isomerisation`, `branching` with `branching_error`, for one state
     `temperature_kelvin` {mean, standard_deviation}.
 
@@ -72,16 +73,7 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
             "median": float(np.median(slopes)) if len(slopes) else None,
             "worst": float(slopes.max()) if len(slopes) else None,
         },
-        "lifetimes_fs": {
-            str(k): {
-                "value": life.value,
-                "low": life.low,
-                "high": life.high,
-                "delay": life.delay,
-                "reason": life.reason,
-            }
-            for k, life in run_lifetimes(run).items()
-        },
+        "lifetimes_fs": {str(k): asdict(life) for k, life in run_lifetimes(run).items()},
         "geometry": [_followed(run, quantity) for quantity in chosen],
     }
     if pops.diabatic is not None:

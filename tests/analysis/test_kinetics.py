@@ -32,6 +32,14 @@ def test_a_delay_is_told_from_the_decay():
     assert life.low < 25 < life.high
 
 
+def test_a_decay_that_is_not_exponential_shows_in_the_misfit():
+    state = (TIME[:, None] < np.where(np.arange(400) < 200, 40.0, 160.0)).astype(int)
+    steps = lifetimes(TIME, state, np.ones(400), n_states=2, seed=1)[1]
+    clean = decaying_states(np.random.default_rng(9), n_traj=400, time=TIME, lifetimes=[50.0])
+    assert steps.misfit > 0.15
+    assert lifetimes(TIME, clean, np.ones(400), n_states=2, seed=1)[1].misfit < 0.08
+
+
 def test_a_ladder_of_states_gives_each_its_own_lifetime():
     state = decaying_states(np.random.default_rng(6), n_traj=3000, time=TIME, lifetimes=[20.0, 60.0])
     found = lifetimes(TIME, state, np.ones(3000), n_states=3, seed=1)

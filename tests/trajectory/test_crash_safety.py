@@ -58,8 +58,10 @@ def undisturbed(tmp_path_factory):
     return path
 
 
+# Seven shares no factor with the writes of a frame or a checkpoint: all kinds of write are met.
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_kill_in_the_middle_of_any_write_resumes_to_the_same_digest(
-    tmp_path, monkeypatch, undisturbed, unchecked_annotations
+    tmp_path, monkeypatch, undisturbed, unchecked_annotations, stride
 ):
     expected = digest(undisturbed)
     cut_somewhere = 0
@@ -77,9 +79,9 @@ def test_a_kill_in_the_middle_of_any_write_resumes_to_the_same_digest(
         else:
             # Killed before the file took its place: nothing is there, and a new start works.
             assert n_writes < 12
-        n_writes += 3 if n_writes > 20 else 1
+        n_writes += stride
     assert n_writes > 150
-    assert cut_somewhere > 15
+    assert cut_somewhere > 8
 
 
 def test_a_kill_while_the_hop_table_grows_resumes_to_the_same_digest(
@@ -89,7 +91,7 @@ def test_a_kill_while_the_hop_table_grows_resumes_to_the_same_digest(
     toy_run.run(whole, n_steps=20, resume=False, hop_copies=40)
     assert h5py.File(whole, "r")["hops/step"].shape[0] > 1024
     expected = digest(whole)
-    for n_writes in range(140, 460, 16):
+    for n_writes in range(140, 460, 45):
         path = tmp_path / f"{n_writes}.h5"
         assert run_until_write(monkeypatch, path, n_writes=n_writes, n_steps=20, hop_copies=40)
         toy_run.run(path, n_steps=20, resume=True, hop_copies=40)

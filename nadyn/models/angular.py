@@ -15,29 +15,14 @@ def unit_harmonics(unit: Float[Tensor, "... 3"]) -> Float[Tensor, "... 16"]:
 
     Each rank is an orthonormal basis of the traceless symmetric tensors, scaled so that its squared
     length is 1: the dot product of two ranks is the Legendre polynomial of the angle between them.
+
+    Ranks are built from products of the rank below with r̂ by constant matrices: few operations on
+    large arrays, which is what derivatives of derivatives need.
     """
-    x, y, z = unit.unbind(-1)
-    xx, yy, zz = x * x, y * y, z * z
-    s3, s15, s6, s10 = math.sqrt(3.0), math.sqrt(15.0), math.sqrt(6.0), math.sqrt(10.0)
-    components = [
-        torch.ones_like(x),
-        x,
-        y,
-        z,
-        s3 * x * y,
-        s3 * y * z,
-        1.5 * zz - 0.5,
-        s3 * x * z,
-        0.5 * s3 * (xx - yy),
-        0.25 * s10 * y * (3.0 * xx - yy),
-        s15 * x * y * z,
-        0.25 * s6 * y * (5.0 * zz - 1.0),
-        0.5 * z * (5.0 * zz - 3.0),
-        0.25 * s6 * x * (5.0 * zz - 1.0),
-        0.5 * s15 * z * (xx - yy),
-        0.25 * s10 * x * (xx - 3.0 * yy),
-    ]
-    return torch.stack(components, dim=-1)
+    to_two, to_three = _PRODUCTS[unit.dtype]
+    second = (unit.unsqueeze(-1) * unit.unsqueeze(-2)).flatten(-2) @ to_two
+    third = (second.unsqueeze(-1) * unit.unsqueeze(-2)).flatten(-2) @ to_three
+    return torch.cat([torch.ones_like(unit[..., :1]), unit, second, third], dim=-1)
 
 
 def rank_two_matrices() -> Float[Tensor, "5 3 3"]:
@@ -50,3 +35,43 @@ def rank_two_matrices() -> Float[Tensor, "5 3 3"]:
     matrices[3, 0, 2] = matrices[3, 2, 0] = h
     matrices[4] = torch.diag(torch.tensor([h, -h, 0.0], dtype=torch.float64))
     return matrices
+
+
+def _product_matrices() -> tuple[Float[Tensor, "9 5"], Float[Tensor, "15 7"]]:
+    """Return the maps from r̂ r̂ to rank 2, and from rank 2 times r̂ to rank 3, for unit vectors.
+
+    The components of rank 3 are the seven standard cubic harmonics; each is a combination of rank-2
+    components times x, y or z, found by matching cubic monomials.
+    """
+    two = rank_two_matrices()
+    # Coefficients of the ten cubic monomials x^a y^b z^c in (rank 2 component) times (coordinate).
+    monomials = [(a, b, 3 - a - b) for a in range(4) for b in range(4 - a)]
+    products = torch.zeros(15, 10, dtype=torch.float64)
+    for component in range(5):
+        for x in range(3):
+            for y in range(3):
+                for z in range(3):
+                    powers = tuple((x, y, z).count(axis) for axis in range(3))
+                    products[3 * component + z, monomials.index(powers)] += two[component, x, y]
+    s6, s10, s15 = math.sqrt(6.0), math.sqrt(10.0), math.sqrt(15.0)
+    # z² = z² (x² + y² + z²) has been used to make each of them homogeneous.
+    cubic = [
+        {(2, 1, 0): 0.75 * s10, (0, 3, 0): -0.25 * s10},
+        {(1, 1, 1): s15},
+        {(2, 1, 0): -0.25 * s6, (0, 3, 0): -0.25 * s6, (0, 1, 2): s6},
+        {(0, 0, 3): 1.0, (2, 0, 1): -1.5, (0, 2, 1): -1.5},
+        {(3, 0, 0): -0.25 * s6, (1, 2, 0): -0.25 * s6, (1, 0, 2): s6},
+        {(2, 0, 1): 0.5 * s15, (0, 2, 1): -0.5 * s15},
+        {(3, 0, 0): 0.25 * s10, (1, 2, 0): -0.75 * s10},
+    ]
+    target = torch.zeros(7, 10, dtype=torch.float64)
+    for row, terms in enumerate(cubic):
+        for powers, value in terms.items():
+            target[row, monomials.index(powers)] = value
+    to_three = torch.linalg.lstsq(products.T, target.T, driver="gelsd").solution
+    return two.reshape(5, 9).T.contiguous(), to_three.contiguous()
+
+
+_PRODUCTS = {
+    dtype: tuple(matrix.to(dtype) for matrix in _product_matrices()) for dtype in (torch.float32, torch.float64)
+}

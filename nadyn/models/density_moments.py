@@ -42,7 +42,10 @@ class DensityMoments(nn.Module):
         n_elements, n_radial, n_channels = len(settings.elements), settings.n_radial, settings.n_channels
         centres, self.inverse_width = exponential_grid(n_radial, settings.shortest, settings.cutoff)
         self.register_buffer("centres", torch.tensor(centres, dtype=torch.float32))
-        self.register_buffer("matrices", rank_two_matrices().reshape(5, 9), persistent=False)
+        matrices = rank_two_matrices()
+        squares = torch.einsum("cxy,dyz,ezx->cde", matrices, matrices, matrices)
+        self.register_buffer("vector_square", matrices.reshape(5, 9).T.contiguous(), persistent=False)
+        self.register_buffer("tensor_square", squares.reshape(25, 5), persistent=False)
         upper = torch.triu_indices(n_channels, n_channels)
         self.register_buffer("pairs", upper[0] * n_channels + upper[1], persistent=False)
         n_inputs = n_elements * n_radial
@@ -53,20 +56,15 @@ class DensityMoments(nn.Module):
 
     def forward(self, environment: Environment) -> Features:
         """Return invariants, and the mixed vectors and tensors."""
-        slots = self._slots(environment)
-        moments = self._moments(environment, slots)
-        invariants, vectors, tensors = [], [], []
+        moments = self._moments(environment, dict(environment.slots))
+        mixed: list[list[Tensor]] = [[], [], []]
         for element, atoms in environment.atoms:
-            own = moments[atoms]
             mixing = self.mixing[self.settings.elements.index(element)]
-            first, second, third = (own[:, :, RANKS[l]] @ mixing[l - 1] for l in (1, 2, 3))
-            invariants.append(self._contract(own[:, :, 0], first, second, third))
-            vectors.append(first.transpose(-1, -2))
-            tensors.append(second.transpose(-1, -2))
-        return Features(torch.cat(invariants), torch.cat(vectors), torch.cat(tensors))
-
-    def _slots(self, environment: Environment) -> dict[int, slice]:
-        return dict(environment.slots)
+            for rank, results in zip((1, 2, 3), mixed, strict=True):
+                results.append(moments[atoms][:, :, RANKS[rank]] @ mixing[rank - 1])
+        first, second, third = (torch.cat(results) for results in mixed)
+        invariants = self._contract(moments[:, :, 0], first, second, third)
+        return Features(invariants, first.transpose(-1, -2), second.transpose(-1, -2))
 
     def _moments(
         self, environment: Environment, slots: dict[int, slice]
@@ -88,12 +86,9 @@ class DensityMoments(nn.Module):
     def _contract(self, scalars: Tensor, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
         """Return the invariants; inputs are (atom, traj, component, channel)."""
         grams = [(m.transpose(-1, -2) @ m).flatten(-2)[..., self.pairs] for m in (first, second, third)]
-        # Rank-2 sums as 3×3 matrices: (…, channel, 3, 3).
-        tensors = (second.transpose(-1, -2) @ self.matrices.to(second.dtype)).unflatten(-1, (3, 3))
-        # (T_b v_a)·v_a for all a, b, and tr(T_a T_a T_b).
-        outer = (first.unsqueeze(-3) * first.unsqueeze(-2)).flatten(-3, -2)  # (…, 9, channel a)
-        squares = (tensors @ tensors).flatten(-2)  # (…, channel a, 9)
-        flat = tensors.flatten(-2).transpose(-1, -2)  # (…, 9, channel b)
-        vtv = outer.transpose(-1, -2) @ flat
-        ttt = squares @ flat
-        return torch.cat([scalars, *grams, vtv.flatten(-2), ttt.flatten(-2)], dim=-1)
+        # v v and T T as rank-2 components again; their product with T_b gives v·T_b·v and tr T T T_b.
+        v, t = first.transpose(-1, -2), second.transpose(-1, -2)
+        from_vectors = (v.unsqueeze(-1) * v.unsqueeze(-2)).flatten(-2) @ self.vector_square.to(v.dtype)
+        from_tensors = (t.unsqueeze(-1) * t.unsqueeze(-2)).flatten(-2) @ self.tensor_square.to(v.dtype)
+        four_body = torch.cat([from_vectors, from_tensors], dim=-2) @ second
+        return torch.cat([scalars, *grams, four_body.flatten(-2)], dim=-1)

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nadyn.models.angular import RANKS, rank_two_matrices, unit_harmonics
-from nadyn.models.environment import Environment
+from nadyn.models.environment import Environment, split_elements
 from nadyn.models.features import Features
 from nadyn.models.radial import cutoff_function, exponential_basis, exponential_grid
 
@@ -56,29 +56,28 @@ class DensityMoments(nn.Module):
 
     def forward(self, environment: Environment) -> Features:
         """Return invariants, and the mixed vectors and tensors."""
-        moments = self._moments(environment, dict(environment.slots))
+        moments = self._moments(environment)
         mixed: list[list[Tensor]] = [[], [], []]
-        for element, atoms in environment.atoms:
-            mixing = self.mixing[self.settings.elements.index(element)]
-            for rank, results in zip((1, 2, 3), mixed, strict=True):
-                results.append(moments[atoms][:, :, RANKS[rank]] @ mixing[rank - 1])
+        scalars, *ranks = torch.split(moments, [rank.stop - rank.start for rank in RANKS], dim=2)
+        for moment, results, number in zip(ranks, mixed, (0, 1, 2), strict=True):
+            for element, own in split_elements(moment, environment.atoms, 0).items():
+                results.append(own @ self.mixing[self.settings.elements.index(element), number])
         first, second, third = (torch.cat(results) for results in mixed)
-        invariants = self._contract(moments[:, :, 0], first, second, third)
+        invariants = self._contract(scalars.squeeze(2), first, second, third)
         return Features(invariants, first.transpose(-1, -2), second.transpose(-1, -2))
 
-    def _moments(
-        self, environment: Environment, slots: dict[int, slice]
-    ) -> Float[Tensor, "atom traj 16 input"]:
+    def _moments(self, environment: Environment) -> Float[Tensor, "atom traj 16 input"]:
         distances = environment.distances
         unit = environment.vectors / distances.unsqueeze(-1)
         weight = cutoff_function(self.settings.cutoff_function, distances, self.cutoff)
         harmonics = unit_harmonics(unit) * weight.unsqueeze(-1)
         radial = exponential_basis(distances, self.centres, self.inverse_width, self.cutoff)
+        angular = split_elements(harmonics, environment.slots, 2)
+        radial_parts = split_elements(radial, environment.slots, 2)
         parts = []
         for element in self.settings.elements:
-            if element in slots:
-                part = slots[element]
-                parts.append(harmonics[:, :, part].transpose(-1, -2) @ radial[:, :, part])
+            if element in angular:
+                parts.append(angular[element].transpose(-1, -2) @ radial_parts[element])
             else:
                 parts.append(radial.new_zeros((*distances.shape[:2], 16, self.settings.n_radial)))
         return torch.cat(parts, dim=-1)

@@ -42,6 +42,17 @@ def element_slices(sorted_numbers: tuple[int, ...]) -> ElementSlices:
     return tuple(result)
 
 
+def split_elements(array: Tensor, slices: ElementSlices, dim: int) -> dict[int, Tensor]:
+    """Return the part of each element along an axis that the slices cover completely.
+
+    One split instead of several slices: its derivative joins the parts, where the derivative of each
+    slice would fill an array of zeros.
+    """
+    sizes = [part.stop - part.start for _, part in slices]
+    parts = torch.split(array, sizes, dim=dim)
+    return {element: part for (element, _), part in zip(slices, parts, strict=True)}
+
+
 def all_pairs(
     positions: Float[Tensor, "traj atom 3"], numbers: tuple[int, ...], cutoff: float, dtype: torch.dtype
 ) -> Environment:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from nadyn.models.angular import rank_two_matrices
 from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
 from nadyn.models.basis import Basis
-from nadyn.models.environment import Environment, ElementSlices
+from nadyn.models.environment import ElementSlices, Environment, split_elements
 from nadyn.models.features import Features
 from nadyn.models.radial import polynomial_cutoff
 
@@ -82,9 +82,10 @@ class EquivariantMatrix(nn.Module):
         """Return W in units of the energy scale, float64, and the features of the atoms."""
         outputs, features = self.network(environment)
         n = self.counts["invariant"]
-        parts = [outputs[:, :, :n].to(torch.float64).sum(dim=0)]
+        invariant, directional = torch.split(outputs, [n, outputs.shape[-1] - n], dim=-1)
+        parts = [invariant.to(torch.float64).sum(dim=0)]
         if self.directional:
-            parts += self._directions(outputs[:, :, n:], features, environment.atoms)
+            parts += self._directions(directional, features, environment.atoms)
         matrix = (torch.cat(parts, dim=1) @ self.assembly).reshape(-1, self.size, self.size)
         if self.first_vectors:
             matrix = matrix + self._in_plane_term(environment)
@@ -118,26 +119,23 @@ class EquivariantMatrix(nn.Module):
 
     def _directions(self, coefficients: Tensor, features: Features, atoms: ElementSlices) -> list[Tensor]:
         vectors, tensors = [], []
-        for element, part in atoms:
+        own_tensors = split_elements(features.tensors, atoms, 0)
+        for element, own_vectors in split_elements(features.vectors, atoms, 0).items():
             index = self.network.elements.index(element)
             mix = self.vector_mixing[index] * self.vector_scale[index].unsqueeze(-1)
-            vectors.append(mix.T @ features.vectors[part])
+            vectors.append(mix.T @ own_vectors)
             mix = self.tensor_mixing[index] * self.tensor_scale[index].unsqueeze(-1)
-            tensors.append(mix.T @ features.tensors[part])
+            tensors.append(mix.T @ own_tensors[element])
         polar = torch.cat(vectors)
         sources = {"polar": polar, "tensor": torch.cat(tensors)}
         if self.counts["axial"] or self.counts["pseudoscalar"]:
             sources["axial"] = torch.linalg.cross(polar, polar.roll(1, dims=-2))
             sources["pseudoscalar"] = (sources["axial"] * polar.roll(2, dims=-2)).sum(-1, keepdim=True)
-        parts, start = [], 0
-        for kind in ("pseudoscalar", "polar", "axial", "tensor"):
-            count = self.counts[kind]
-            if count == 0:
-                continue
-            chosen = coefficients[:, :, start : start + count * N_DIRECTIONS].unflatten(
-                -1, (count, N_DIRECTIONS)
-            )
-            start += count * N_DIRECTIONS
+        kinds = [kind for kind in KINDS if kind != "invariant" and self.counts[kind]]
+        sizes = [self.counts[kind] * N_DIRECTIONS for kind in kinds]
+        parts = []
+        for kind, own in zip(kinds, torch.split(coefficients, sizes, dim=-1), strict=True):
+            chosen = own.unflatten(-1, (self.counts[kind], N_DIRECTIONS))
             parts.append((chosen @ sources[kind]).to(torch.float64).sum(dim=0).flatten(1))
         return parts
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nadyn.checks.errors import InputError
-from nadyn.models.environment import ElementSlices
+from nadyn.models.environment import ElementSlices, split_elements
 
 ACTIVATIONS = {"silu": nn.SiLU, "tanh": nn.Tanh, "softplus": nn.Softplus}
 
@@ -64,9 +64,9 @@ class ElementNetworks(nn.Module):
     ) -> Float[Tensor, "atom traj output"]:
         """Return the outputs of each atom."""
         results = []
-        for element, part in atoms:
+        for element, own in split_elements(invariants, atoms, 0).items():
             index = self.elements.index(element)
-            inputs = (invariants[part] - self.mean[index]) * self.inverse_spread[index]
+            inputs = (own - self.mean[index]) * self.inverse_spread[index]
             results.append(self.networks[index](inputs))
         return torch.cat(results)
 

@@ -54,3 +54,16 @@ def test_the_coupling_turns_the_states_by_a_right_angle_at_the_crossing(run_exam
     # The two crossings of the second model turn the states back.
     assert turns[1] == pytest.approx(0.0, abs=2e-3)
     assert (tmp_path / "surfaces" / "tully_surfaces.png").stat().st_size > 10_000
+
+
+def test_a_model_learned_from_arrays_predicts_unseen_frames(run_example, tmp_path):
+    out = run_example("05_from_arrays_to_a_model.py", "--frames", "160", "--epochs", "12")
+
+    def numbers(label: str) -> list[float]:
+        return [float(number) for number in re.search(rf"^{label}([\d. ]+)$", out, re.MULTILINE)[1].split()]
+
+    # A few seconds of training: far better than the mean, and far better than no coupling (1).
+    errors, spread = numbers(r"energy MAE \[eV\]"), numbers("spread of energies")
+    assert all(error < 0.4 * width for error, width in zip(errors, spread, strict=True))
+    assert numbers("relative error of h")[0] < 0.5
+    assert (tmp_path / "learned" / "hof.safetensors").exists()

@@ -1,6 +1,6 @@
-"""Write fixtures/symmetry_functions_dscribe.json: symmetry functions of three molecules by another program.
+"""Write fixtures/symmetry_functions_dscribe.json: three molecules by another program.
 
-Run it where dscribe is installed (`pip install dscribe`); nadyn is not needed and the tests do not need dscribe:
+Run it where dscribe is installed (`pip install dscribe`); it needs no nadyn, and the tests need no dscribe:
 
     python tests/models/make_symmetry_function_reference.py
 
@@ -28,7 +28,7 @@ ANGULAR_ETA = (0.0625, 0.03125)
 ANGULAR_ZETA = (1, 2, 4)
 SIGNS = (1, -1)
 
-# Positions in bohr; distorted, so that no two distances are equal, and with pairs on both sides of the cutoff.
+# Positions in bohr, distorted: no two distances are equal, and pairs lie on both sides of the cutoff.
 MOLECULES = {
     "formaldehyde": (
         (8, 6, 1, 1),

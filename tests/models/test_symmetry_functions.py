@@ -1,6 +1,7 @@
 """Symmetry functions against an independent program; see make_symmetry_function_reference.py."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def test_automatic_parameters_cover_the_range_from_the_shortest_distance_to_the_
     shifts = settings.radial_shift
     assert shifts[0] == 1.6
     assert shifts[-1] < 10.0
-    spacing = [after - before for before, after in zip(shifts[:-1], shifts[1:], strict=True)]
+    spacing = [after - before for before, after in pairwise(shifts)]
     assert max(spacing) - min(spacing) < 1e-12
     # Neighbouring Gaussians cross where each has fallen to exp(-1/8): no hole between them.
     assert settings.radial_eta[0] * (0.5 * spacing[0]) ** 2 == pytest.approx(0.125)

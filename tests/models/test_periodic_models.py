@@ -1,0 +1,110 @@
+"""Neighbour lists and cells: the same physics however the surroundings are found or described."""
+
+import itertools
+
+import pytest
+import torch
+from contracts.untrained import untrained
+
+from nadyn.data.neighbors import listed_neighbors
+from nadyn.models.environment import all_pairs, listed_pairs
+
+both_encoders = pytest.mark.parametrize("encoder", ["moments", "acsf"])
+
+PERIODIC = (True, True, True)
+CELL = torch.tensor([[6.1, 0.3, -0.2], [0.8, 5.7, 0.5], [-0.4, 0.6, 6.6]], dtype=torch.float64)
+CRYSTAL = torch.tensor(
+    [[0.1, 0.2, -0.1], [3.0, 2.6, 0.4], [1.1, 0.9, 3.2], [4.4, 4.0, 4.1], [2.9, -0.2, 4.6]],
+    dtype=torch.float64,
+)
+NUMBERS = (9, 1, 6, 1, 7)
+
+
+def _crystal(encoder, cell=CELL, numbers=NUMBERS):
+    model = untrained(encoder, None, cutoff=5.0).double()
+    return model.for_molecule(numbers, cell=cell, pbc=PERIODIC)
+
+
+def _energy_and_forces(model, positions):
+    inputs = positions[None].clone().requires_grad_(True)
+    energy = model.evaluate(inputs).hamiltonian.sum()
+    (gradient,) = torch.autograd.grad(energy, inputs)
+    return energy.detach(), -gradient[0]
+
+
+@both_encoders
+def test_a_neighbour_list_gives_what_all_pairs_give(encoder):
+    model = untrained(encoder, "1x0e + 1x0o + 1x1o", atomic_numbers=(1, 1, 1, 6, 6, 9), cutoff=5.0).double()
+    generator = torch.Generator().manual_seed(3)
+    # Stretched by different factors, so that frames have different numbers of neighbours and padded slots.
+    positions = 1.7 * torch.randn(4, 6, 3, generator=generator, dtype=torch.float64)
+    positions = positions * torch.tensor([1.0, 1.4, 1.9, 4.0], dtype=torch.float64)[:, None, None]
+    numbers = model.sorted_numbers
+    neighbors = listed_neighbors(torch.tensor(numbers), positions, cutoff=5.0)
+    assert not bool(neighbors.mask.all())
+
+    results = []
+    for listed in (False, True):
+        inputs = positions.clone().requires_grad_(True)
+        if listed:
+            environment = listed_pairs(inputs, None, neighbors, numbers, 5.0, torch.float64)
+        else:
+            environment = all_pairs(inputs, numbers, 5.0, torch.float64)
+        hamiltonian, _ = model.network(environment)
+        cotangent = torch.linspace(-1, 1, hamiltonian.numel(), dtype=torch.float64).view_as(hamiltonian)
+        (gradient,) = torch.autograd.grad(hamiltonian, inputs, cotangent)
+        results.append((hamiltonian.detach(), gradient))
+    for dense, sparse in zip(*results, strict=True):
+        torch.testing.assert_close(sparse, dense, rtol=0, atol=1e-11)
+
+
+@both_encoders
+def test_a_supercell_has_eight_times_the_energy_and_the_same_forces(encoder):
+    energy, forces = _energy_and_forces(_crystal(encoder), CRYSTAL)
+    shifts = [torch.tensor(n, dtype=torch.float64) @ CELL for n in itertools.product((0, 1), (0, 1), (0, 1))]
+    positions = torch.cat([CRYSTAL + shift for shift in shifts])
+    large = _crystal(encoder, cell=2 * CELL, numbers=NUMBERS * 8)
+    large_energy, large_forces = _energy_and_forces(large, positions)
+    assert float(large_energy) == pytest.approx(8 * float(energy), abs=1e-9)
+    torch.testing.assert_close(large_forces, forces.repeat(8, 1), rtol=0, atol=1e-10)
+
+
+@both_encoders
+def test_a_crystal_does_not_depend_on_which_image_or_which_cell_describes_it(encoder):
+    energy, forces = _energy_and_forces(_crystal(encoder), CRYSTAL)
+    other_image = CRYSTAL.clone()
+    other_image[2] += 2 * CELL[0] - CELL[2]
+    sheared = CELL.clone()
+    sheared[1] += CELL[0]
+    for cell, positions in ((CELL, other_image), (sheared, CRYSTAL), (-CELL, CRYSTAL)):
+        other_energy, other_forces = _energy_and_forces(_crystal(encoder, cell=cell), positions)
+        assert float(other_energy) == pytest.approx(float(energy), abs=1e-10)
+        torch.testing.assert_close(other_forces, forces, rtol=0, atol=1e-11)
+
+
+@both_encoders
+def test_turning_cell_and_atoms_together_turns_the_forces(encoder):
+    energy, forces = _energy_and_forces(_crystal(encoder), CRYSTAL)
+    random = torch.randn(3, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    turn = torch.linalg.qr(random)[0]
+    turned_energy, turned_forces = _energy_and_forces(_crystal(encoder, cell=CELL @ turn.T), CRYSTAL @ turn.T)
+    assert float(turned_energy) == pytest.approx(float(energy), abs=1e-10)
+    torch.testing.assert_close(turned_forces, forces @ turn.T, rtol=0, atol=1e-11)
+
+
+@both_encoders
+def test_the_derivative_by_strain_is_that_of_the_energy(encoder):
+    strain = torch.zeros(3, 3, dtype=torch.float64, requires_grad=True)
+    unit = torch.eye(3, dtype=torch.float64)
+
+    def energy(strain):
+        model = _crystal(encoder, cell=CELL @ (unit + strain))
+        return model.evaluate((CRYSTAL @ (unit + strain))[None]).hamiltonian.sum()
+
+    (virial,) = torch.autograd.grad(energy(strain), strain)
+    step = 1e-4
+    for a, b in ((0, 0), (1, 2), (2, 0)):
+        change = torch.zeros(3, 3, dtype=torch.float64)
+        change[a, b] = step
+        numeric = (energy(change) - energy(-change)) / (2 * step)
+        assert float(virial[a, b]) == pytest.approx(float(numeric), rel=1e-5, abs=1e-7)

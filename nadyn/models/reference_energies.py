@@ -55,9 +55,9 @@ class ReferenceEnergies(nn.Module):
         self.per_element.copy_(solution)
         excess = energies[known] - (counts[known] @ solution).unsqueeze(1)
         means = excess.mean(dim=0)
-        spread = (excess - means).std()
-        if len(excess) < 2 or not spread > 0:
-            spread = torch.tensor(1e-3, dtype=torch.float64)
+        spread = (excess - means).std() if len(excess) > 1 else torch.zeros((), dtype=torch.float64)
+        if not spread > 0:
+            spread = torch.full_like(spread, 1e-3)
         self.scale.copy_(spread)
         surplus = means[-1] + _SURPLUS_START * spread
         self.offsets.copy_(torch.stack([surplus if state is None else means[state] for state in rows]))

@@ -74,7 +74,13 @@ def load_model(path: str | Path) -> LearnedModel:
         InputError: The file is missing, is no model, is of a newer version, or a byte has changed.
     """
     header, tensors, _ = _read(path)
-    network = _network(header)
+    try:
+        network = _network(header)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"the header of model file {str(path)!r} must have every key of version {VERSION}, but lacks {error}. "
+            "It was written by a version that was never released; train it again."
+        ) from error
     shortest = tensors.pop("shortest_by_element")
     geometry = tensors.pop("starting_geometry", None)
     try:
@@ -134,13 +140,14 @@ def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
         header, timings = json.loads(metadata["nadyn"]), json.loads(metadata["timings"])
     except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(
             f"{str(path)!r} must be a nadyn model file, but cannot be read as one. It may be truncated; copy it again."
         ) from error
-    if metadata.get("sha256") != _checksum(metadata["nadyn"] + metadata["timings"], tensors):
+    checksum = _checksum(metadata["nadyn"] + metadata["timings"], tensors)
+    if metadata.get("sha256") != checksum or not _is_padded_with_spaces(path):
         raise InputError(
             f"model file {str(path)!r} must match its checksum, but does not: it was changed or damaged."
         )
@@ -149,6 +156,13 @@ def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
             f"model file {str(path)!r} must have version {VERSION} or older, but has {header.get('version')}. Update nadyn."
         )
     return header, tensors, timings
+
+
+def _is_padded_with_spaces(path: Path) -> bool:
+    """Say whether spaces alone fill up the header, whose other white space no checksum would see."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return file.read(length).rstrip(b" ").endswith(b"}")
 
 
 def _checksum(text: str, tensors: dict[str, Tensor]) -> str:

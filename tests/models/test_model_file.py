@@ -1,0 +1,160 @@
+"""Model files: the same bits back, and nothing else accepted."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+import safetensors.torch
+import torch
+from contracts.untrained import untrained
+
+from nadyn.checks.errors import InputError
+from nadyn.electronic.surfaces import surfaces
+from nadyn.models import load_model, save_model
+from nadyn.models.model_file import describe, digest
+
+POSITIONS = torch.tensor(
+    [[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]], dtype=torch.float64
+)
+
+
+def _model(encoder="moments", basis="1x0e + 1x1o", **options):
+    model = untrained(encoder, basis, **options)
+    trained_on = {"groups": {"butène": {"n_frames": 7, "licence": "CC0-1.0"}}, "steps": 12}
+    return replace(model, starting_geometry=POSITIONS, trained_on=trained_on, multiplicities=(3, 3))
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "small.safetensors"
+    save_model(_model(), path, timings={"host": "here"})
+    return path
+
+
+@pytest.mark.parametrize(
+    "encoder, basis, repulsion",
+    [
+        ("moments", None, 4.0),
+        ("acsf", None, None),
+        ("moments", "2x0e + 1x0o + 1x1o", None),
+        ("acsf", "2x0e", None),
+    ],
+)
+def test_a_loaded_model_gives_the_same_bits(tmp_path, encoder, basis, repulsion):
+    model = _model(encoder, basis, repulsion=repulsion)
+    save_model(model, tmp_path / "a.safetensors")
+    loaded = load_model(tmp_path / "a.safetensors")
+    positions = POSITIONS + 0.1 * torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(2)).double()
+    before, after = surfaces(model, positions), surfaces(loaded, positions)
+    for field in ("energies", "forces", "interstate_coupling", "eigenvectors", "hamiltonian", "novelty"):
+        assert torch.equal(getattr(before, field), getattr(after, field)), field
+    assert loaded.atomic_numbers == model.atomic_numbers
+    assert loaded.trained_on == model.trained_on
+    assert loaded.multiplicities == model.multiplicities
+    assert torch.equal(loaded.starting_geometry, model.starting_geometry)
+    assert torch.equal(loaded.shortest_distances, model.shortest_distances)
+    # Saved again, it is the same model.
+    save_model(loaded, tmp_path / "b.safetensors")
+    assert digest(tmp_path / "b.safetensors") == digest(tmp_path / "a.safetensors")
+
+
+def test_the_digest_covers_weights_and_header_but_not_host_and_date(stored, tmp_path):
+    other = tmp_path / "other.safetensors"
+    save_model(_model(), other, timings={"host": "elsewhere", "date": "later"})
+    assert digest(other) == digest(stored)
+    save_model(replace(_model(), trained_on={"steps": 13}), other)
+    assert digest(other) != digest(stored)
+    changed = _model()
+    changed.network.reference.scale.mul_(1 + 1e-15)
+    save_model(changed, other)
+    assert digest(other) != digest(stored)
+
+
+def _positions_of_bytes(path):
+    content = path.read_bytes()
+    header_end = 8 + int.from_bytes(content[:8], "little")
+    header = list(range(0, header_end, header_end // 40))
+    tensors = list(range(header_end, len(content), (len(content) - header_end) // 20))
+    return content, [*header, header_end - 1, *tensors, len(content) - 1]
+
+
+def test_one_changed_byte_anywhere_is_refused(stored, tmp_path):
+    content, positions = _positions_of_bytes(stored)
+    damaged = tmp_path / "damaged.safetensors"
+    for position in positions:
+        # A changed bit; and another kind of white space, which JSON would not mind.
+        for value in (content[position] ^ 1, 9):
+            changed = bytearray(content)
+            changed[position] = value
+            damaged.write_bytes(bytes(changed))
+            if bytes(changed) == content:
+                continue
+            with pytest.raises(InputError, match="must"):
+                load_model(damaged)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 300, -1])
+def test_a_truncated_file_is_refused_with_advice(stored, tmp_path, kept):
+    short = tmp_path / "short.safetensors"
+    short.write_bytes(stored.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"must be a nadyn model file.*truncated; copy it again"):
+        load_model(short)
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    text = tmp_path / "text.safetensors"
+    text.write_text("not a model at all, but long enough to be read as one", encoding="utf-8")
+    foreign = tmp_path / "foreign.safetensors"
+    safetensors.torch.save_file({"weight": torch.ones(2)}, foreign)
+    for path in (text, foreign):
+        with pytest.raises(InputError, match="must be a nadyn model file"):
+            load_model(path)
+    with pytest.raises(InputError, match="must exist, but does not"):
+        load_model(tmp_path / "absent.safetensors")
+    with pytest.raises(InputError, match="must exist, but does not"):
+        load_model(tmp_path)
+
+
+def _rewritten(stored, path, change):
+    """The stored model with a changed header and a checksum that fits, as another version would write it."""
+    with safetensors.safe_open(stored, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    header = json.loads(metadata["nadyn"])
+    change(header)
+    metadata["nadyn"] = json.dumps(header, sort_keys=True)
+    result = hashlib.sha256((metadata["nadyn"] + metadata["timings"]).encode())
+    for name in sorted(tensors):
+        result.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+        result.update(tensors[name].numpy().tobytes())
+    metadata["sha256"] = result.hexdigest()
+    safetensors.torch.save_file(tensors, path, metadata=metadata)
+
+
+def test_a_newer_version_is_refused_with_advice(stored, tmp_path):
+    path = tmp_path / "newer.safetensors"
+    _rewritten(stored, path, lambda header: header)
+    assert digest(path) == digest(stored)
+    _rewritten(stored, path, lambda header: header.update(version=2))
+    with pytest.raises(InputError, match=r"must have version 1 or older, but has 2. Update nadyn"):
+        load_model(path)
+    _rewritten(stored, path, lambda header: header.update(kind="tensor_network"))
+    with pytest.raises(InputError, match=r"kind must be one that this version knows.*Update nadyn"):
+        load_model(path)
+
+
+def test_tensors_that_do_not_fit_the_header_are_refused(stored, tmp_path):
+    path = tmp_path / "misfit.safetensors"
+    _rewritten(stored, path, lambda header: header["hyperparameters"].update(hidden=[16, 9]))
+    with pytest.raises(InputError, match="must hold the tensors its header announces"):
+        load_model(path)
+
+
+def test_a_file_describes_itself_for_people(stored):
+    text = describe(stored)
+    assert text["molecule"] == "FH2N"
+    assert text["states"] == "2"
+    assert text["basis"] == "1x0e + 1x1o"
+    assert text["cutoff"] == "3.70 Å"
+    assert text["host"] == "here"

@@ -56,6 +56,14 @@ def test_the_coupling_turns_the_states_by_a_right_angle_at_the_crossing(run_exam
     assert (tmp_path / "surfaces" / "tully_surfaces.png").stat().st_size > 10_000
 
 
+def test_ase_relaxes_a_learned_model_and_keeps_its_energy(run_example, tmp_path):
+    out = run_example("04_ase_md.py", "--steps", "40")
+    assert re.search(r"relaxed: True", out)
+    # The kinetic energy of 12 atoms at 300 K is 430 meV; the error of the integration is a hundredth of it.
+    assert float(re.search(r"within ([\d.]+) meV", out)[1]) < 5.0
+    assert (tmp_path / "ase" / "relaxed.xyz").exists()
+
+
 def test_a_model_learned_from_arrays_predicts_unseen_frames(run_example, tmp_path):
     out = run_example("05_from_arrays_to_a_model.py", "--frames", "160", "--epochs", "12")
 

@@ -48,9 +48,8 @@ def main() -> None:
     dynamics.run(options.steps)
     time_fs = 0.25 * options.steps
     spread = 1e3 * (max(energies) - min(energies))
-    print(
-        f"total energy over {time_fs:g} fs: within {spread:.2f} meV, {atoms.get_temperature():.0f} K at the end"
-    )
+    print(f"total energy over {time_fs:g} fs: within {spread:.2f} meV")
+    print(f"temperature at the end: {atoms.get_temperature():.0f} K")
     write(options.output / "last.xyz", atoms)
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import sys
 import traceback
 import warnings
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit code 0: done. 1: the work could not be finished. 2: the input or the command line cannot be used.
     130: interrupted from the keyboard.
     """
+    # Before torch is imported: more threads only wait for each other, see nadyn.electronic.threads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Accepted anywhere on the line, because it is added after a failure, at the end.
     debug = "--debug" in given

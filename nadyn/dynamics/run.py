@@ -23,6 +23,7 @@ from nadyn.dynamics.model_source import find_model
 from nadyn.dynamics.prepare import Plan, check_method, create_run, resume_run
 from nadyn.dynamics.progress import LiveTable, NoTable, live_table
 from nadyn.dynamics.stopping import STATUS_NAMES, Status, statuses
+from nadyn.electronic.threads import threads
 from nadyn.models.model import Model
 from nadyn.trajectory import TrajectoryWriter, open_run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
@@ -87,7 +88,8 @@ def run(
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
     source = find_model(config.model, model)
     check_method(config, source.model)
-    opened = resume_run(config, source) if resume else create_run(config, source, overwrite=overwrite)
+    with threads(1):
+        opened = resume_run(config, source) if resume else create_run(config, source, overwrite=overwrite)
     plan, ensemble, writer, notices = opened
     first_step = ensemble.step
     table = live_table(
@@ -98,7 +100,7 @@ def run(
         n_states=plan.model.n_states,
     )
     try:
-        with DeferredInterrupt() as interrupt, table as shown:
+        with threads(1), DeferredInterrupt() as interrupt, table as shown:
             ensemble = _advance(plan, ensemble, writer, shown, interrupt)
         seconds = time.monotonic() - started
         steps = ensemble.everyone.step - first_step

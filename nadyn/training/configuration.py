@@ -66,7 +66,7 @@ class TrainingConfiguration(Configuration):
     outlier_sigmas: Positive = 5.0
     gap_weight: bool = False
     checkpoint_every: Count = 200
-    threads: Count | None = None
+    threads: Count = 1
     seed: int = 1
 
     @model_validator(mode="after")

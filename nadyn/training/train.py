@@ -1,7 +1,6 @@
 """`nadyn train` as a function: dataset and configuration in, model file and figures out."""
 
 import json
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import torch
 
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, split
+from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
 from nadyn.training.build import build_network, elements_of, environments_of, shortest_distances
@@ -68,10 +68,8 @@ def train(
     checkpoint = checkpoint_path(output)
     _check_files(output, checkpoint, resume=resume, overwrite=overwrite)
     _check_dataset(dataset)
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(configuration.threads or min(2, os.cpu_count() or 1))
     started = time.monotonic()
-    try:
+    with threads(configuration.threads):
         training, validation = split(dataset, configuration.validation_fraction, seed=configuration.seed)
         training_samples = tuple(samples_from_group(group) for group in training.groups)
         validation_samples = () if validation is None else tuple(map(samples_from_group, validation.groups))
@@ -90,8 +88,6 @@ def train(
         model = _finished_model(
             network, training, training_samples, shortest, configuration, outcome, output.stem
         )
-    finally:
-        torch.set_num_threads(threads_before)
     timings = {
         "host": platform.node(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -7,6 +7,7 @@ slowly for the few that contradict all others (ν = `outlier_sigmas`²; a Studen
 """
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import torch
@@ -33,17 +34,17 @@ class Residuals:
 
 def residuals(prediction: Prediction, batch: Samples) -> Residuals:
     """Compare a prediction with its labels; couplings up to one sign a state and frame."""
-    energy = _mean_square(prediction.energies - batch.energies)
+    energy = _mean_square(prediction.energies, batch.energies)
     diagonal = [i for i, (k, l) in enumerate(prediction.pairs) if k == l]
     others = [i for i, (k, l) in enumerate(prediction.pairs) if k != l]
     force = coupling = None
     if batch.forces is not None and diagonal:
-        force = _mean_square(prediction.gradients[:, diagonal] + batch.forces)
+        force = _mean_square(prediction.gradients[:, diagonal], -batch.forces)
     if batch.couplings is not None and others:
         pairs = tuple(prediction.pairs[i] for i in others)
         predicted = prediction.gradients[:, others]
         signs = coupling_signs(predicted.detach(), batch.couplings, pairs)
-        coupling = _mean_square(predicted - signs[:, :, None, None] * batch.couplings)
+        coupling = _mean_square(predicted, signs[:, :, None, None] * batch.couplings)
     return Residuals(energy, force, coupling)
 
 
@@ -108,7 +109,7 @@ def total_loss(
         terms = nu * torch.log1p(squares / (nu * variance))
         if frame_weights is not None:
             terms = terms * frame_weights[known]
-        total = total + weights[quantity] * 0.5 * (terms.mean() + torch.log(torch.tensor(variance)))
+        total = total + weights[quantity] * 0.5 * (terms.mean() + math.log(variance))
     return total
 
 
@@ -130,14 +131,15 @@ def surplus_penalty(surplus_gap: Float[Tensor, "frame"], margin: float) -> Float
     return 0.5 * (((margin - surplus_gap).clamp(min=0.0) / (0.2 * margin)) ** 2).mean()
 
 
-def _mean_square(difference: Tensor) -> Float[Tensor, "frame"]:
+def _mean_square(predicted: Tensor, label: Tensor) -> Float[Tensor, "frame"]:
     """Return the mean square over the labelled components of each frame; NaN for a frame without labels.
 
-    NaN labels are replaced before squaring, because 0 · NaN in the backward pass would be NaN.
+    NaN labels are replaced before squaring, because 0 · NaN in the backward pass would be NaN. A prediction
+    that is NaN is no missing label: it counts as infinitely wrong.
     """
-    flat = difference.flatten(1)
-    known = ~torch.isnan(flat)
-    squares = torch.where(known, flat, torch.zeros_like(flat)) ** 2
+    known = ~torch.isnan(label).flatten(1)
+    difference = torch.where(known, (predicted - label).flatten(1), 0.0)
+    squares = torch.where(torch.isnan(difference), torch.inf, difference) ** 2
     count = known.sum(dim=1)
     mean = squares.sum(dim=1) / count.clamp(min=1)
     return torch.where(count > 0, mean, torch.full_like(mean, torch.nan))

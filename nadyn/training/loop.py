@@ -136,6 +136,10 @@ def train_network(
     bad_in_a_row = 0
     stopped_early = False
     while schedule.n_steps is None or progress.step < schedule.n_steps:
+        # Before the epoch and not after it, so that a training resumed at this very step ends here too.
+        if (progress.step - progress.best_step) // per_epoch >= configuration.patience_epochs:
+            stopped_early = True
+            break
         epoch, offset = divmod(progress.step, per_epoch)
         for number, batch in enumerate(
             batches(training, configuration.batch_size, seed=configuration.seed, epoch=epoch)
@@ -177,7 +181,7 @@ def train_network(
             if progress.step % per_epoch == 0 or last:
                 errors = _validate_average(network, average, validation or training, pairs)
                 progress.history.append(_history_entry(progress, scales, errors))
-                if errors.score < progress.best_score:
+                if errors.score < progress.best_score or not best:
                     progress.best_score, progress.best_step = errors.score, progress.step
                     best = {name: value.clone() for name, value in average.values.items()}
             report(progress)
@@ -185,9 +189,6 @@ def train_network(
                 save()
             if last:
                 break
-        if (progress.step - progress.best_step) // per_epoch >= configuration.patience_epochs:
-            stopped_early = True
-            break
     save()
     with torch.no_grad():
         for name, parameter in network.named_parameters():

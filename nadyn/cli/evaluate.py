@@ -1,5 +1,6 @@
 """`nadyn evaluate`: errors of a model on labelled frames."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -40,10 +41,19 @@ def evaluate(
     for comparison in comparisons:
         console.print(error_table(comparison, title=comparison.name))
     if json_file is not None:
-        result = {comparison.name: metrics(comparison) for comparison in comparisons}
+        result = {comparison.name: _plain(metrics(comparison)) for comparison in comparisons}
         with new_file(json_file, overwrite=True) as target:
-            target.write_text(json.dumps(result, indent=1), encoding="utf-8")
+            target.write_text(json.dumps(result, indent=1, allow_nan=False), encoding="utf-8")
         console.print(f"wrote {json_file}")
     if figure is not None:
         parity(comparisons, figure)
         console.print(f"wrote {figure}")
+
+
+def _plain(value: object) -> object:
+    """Return the value with null where a number is not finite, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -71,7 +71,7 @@ def compare(
         report(min(start + step, group.n_frames))
     energies, forces, couplings, surplus = (torch.cat(part) for part in zip(*parts, strict=True))
     reference = None
-    if group.interstate_couplings is not None and pairs:
+    if _has_labels(group.interstate_couplings) and pairs:
         reference = torch.from_numpy(group.interstate_couplings)
         couplings = couplings * coupling_signs(couplings, reference, tuple(pairs))[:, :, None, None]
         reference = reference.numpy() * EV_PER_ANGSTROM_PER_AU
@@ -80,7 +80,7 @@ def compare(
         energies.numpy() * ELECTRONVOLT_PER_HARTREE,
         group.energies * ELECTRONVOLT_PER_HARTREE,
         forces.numpy() * EV_PER_ANGSTROM_PER_AU,
-        None if group.forces is None else group.forces * EV_PER_ANGSTROM_PER_AU,
+        group.forces * EV_PER_ANGSTROM_PER_AU if _has_labels(group.forces) else None,
         couplings.numpy() * EV_PER_ANGSTROM_PER_AU,
         reference,
         surplus.numpy() * ELECTRONVOLT_PER_HARTREE,
@@ -88,28 +88,30 @@ def compare(
 
 
 def metrics(comparison: Comparison) -> dict[str, object]:
-    """Return the errors of one molecule under the names of the JSON file; NaN labels do not count."""
+    """Return the errors of one molecule under the names of the JSON file.
+
+    Missing labels do not count; an error without any label is NaN, and one of a NaN prediction is infinite.
+    """
     result: dict[str, object] = {"n_frames": len(comparison.energies)}
-    difference = comparison.energies - comparison.reference_energies
-    result["energy_mae_ev"] = _columns(np.nanmean(np.abs(difference), axis=0))
-    result["energy_rmse_ev"] = _columns(np.sqrt(np.nanmean(difference**2, axis=0)))
+    error = _error(comparison.energies, comparison.reference_energies)
+    result["energy_mae_ev"] = _columns(error)
+    result["energy_rmse_ev"] = _columns(error, power=2)
     if comparison.reference_forces is not None:
-        difference = comparison.forces - comparison.reference_forces
-        result["force_mae_ev_per_angstrom"] = _columns(np.nanmean(np.abs(difference), axis=(0, 2, 3)))
-        result["force_rmse_ev_per_angstrom"] = _columns(np.sqrt(np.nanmean(difference**2, axis=(0, 2, 3))))
+        error = _error(comparison.forces, comparison.reference_forces)
+        result["force_mae_ev_per_angstrom"] = _columns(error)
+        result["force_rmse_ev_per_angstrom"] = _columns(error, power=2)
     if comparison.energies.shape[1] > 1:
         gap, reference = _smallest_gap(comparison)
-        result["gap_mae_ev"] = float(np.nanmean(np.abs(gap - reference)))
+        result["gap_mae_ev"] = float(_mean(_error(gap, reference)))
     if comparison.reference_couplings is not None:
-        difference = comparison.couplings - comparison.reference_couplings
-        result["coupling_mae_ev_per_angstrom"] = _columns(np.nanmean(np.abs(difference), axis=(0, 2, 3)))
-        result["coupling_rmse_ev_per_angstrom"] = _columns(np.sqrt(np.nanmean(difference**2, axis=(0, 2, 3))))
-        known = ~np.isnan(difference)
-        norm = np.sqrt((comparison.reference_couplings[known] ** 2).sum())
-        result["coupling_relative_error"] = float(np.sqrt((difference[known] ** 2).sum()) / norm)
+        error = _error(comparison.couplings, comparison.reference_couplings)
+        result["coupling_mae_ev_per_angstrom"] = _columns(error)
+        result["coupling_rmse_ev_per_angstrom"] = _columns(error, power=2)
+        norm = np.sqrt(np.nansum(comparison.reference_couplings**2))
+        result["coupling_relative_error"] = float(np.sqrt(np.nansum(error**2)) / norm)
     if comparison.energies.shape[1] > 1:
         near = reference < NEAR_GAP_EV
-        errors = np.abs(gap - reference)[near]
+        errors = _error(gap, reference)[near]
         result["near"] = {
             "gap_below_ev": NEAR_GAP_EV,
             "n_frames": int(near.sum()),
@@ -122,30 +124,29 @@ def metrics(comparison: Comparison) -> dict[str, object]:
 
 
 def constant_errors(comparison: Comparison) -> dict[str, list[float]]:
-    """Return the mean errors of predicting nothing: the mean energy of each state, zero forces and couplings."""
+    """Return the errors of predicting nothing: the mean energy of each state, zero forces and couplings."""
     energies = comparison.reference_energies
-    result = {"energy": _columns(np.nanmean(np.abs(energies - np.nanmean(energies, axis=0)), axis=0))}
+    result = {"energy": _columns(np.abs(energies - _mean(energies, axis=0)))}
     if comparison.reference_forces is not None:
-        result["force"] = _columns(np.nanmean(np.abs(comparison.reference_forces), axis=(0, 2, 3)))
+        result["force"] = _columns(np.abs(comparison.reference_forces))
     if comparison.reference_couplings is not None:
-        result["coupling"] = _columns(np.nanmean(np.abs(comparison.reference_couplings), axis=(0, 2, 3)))
+        result["coupling"] = _columns(np.abs(comparison.reference_couplings))
     return result
 
 
 def coupling_outlier(comparison: Comparison) -> dict[str, float] | None:
-    """Return what one extreme frame does to the mean: median over frames, and the frame of the largest norm."""
+    """Return what one extreme frame does to the mean: the median, and the frame of the largest norm."""
     if comparison.reference_couplings is None:
         return None
-    frame_errors = np.nanmean(np.abs(comparison.couplings - comparison.reference_couplings), axis=(1, 2, 3))
+    error = _error(comparison.couplings, comparison.reference_couplings)
+    frame_errors = _mean(error, axis=(1, 2, 3))
     norms = np.sqrt(np.nansum(comparison.reference_couplings**2, axis=(1, 2, 3)))
     largest = int(np.argmax(norms))
     return {
         "median": float(np.nanmedian(frame_errors)),
         "largest_norm": float(norms[largest]),
         "largest_frame": float(largest),
-        "mean_without_it": float(np.nanmean(np.delete(frame_errors, largest)))
-        if len(norms) > 1
-        else float("nan"),
+        "mean_without_it": float(_mean(np.delete(frame_errors, largest))),
     }
 
 
@@ -155,7 +156,7 @@ def evaluate(model: LearnedModel, dataset: Dataset) -> dict[str, dict[str, objec
 
 
 def _smallest_gap(comparison: Comparison) -> tuple[Float[np.ndarray, "frame"], Float[np.ndarray, "frame"]]:
-    """Return predicted and reference gap between the pair of neighbours that lies closest in the reference."""
+    """Return predicted and reference gap between the two neighbours that lie closest in the reference."""
     reference = np.diff(comparison.reference_energies, axis=1)
     predicted = np.diff(comparison.energies, axis=1)
     pair = np.argmin(np.where(np.isnan(reference), np.inf, reference), axis=1)
@@ -163,5 +164,25 @@ def _smallest_gap(comparison: Comparison) -> tuple[Float[np.ndarray, "frame"], F
     return predicted[rows, pair], reference[rows, pair]
 
 
-def _columns(values: Float[np.ndarray, "column"]) -> list[float]:
-    return [float(value) for value in values]
+def _has_labels(array: np.ndarray | None) -> bool:
+    return array is not None and not np.isnan(array).all()
+
+
+def _error(predicted: Float[np.ndarray, "..."], label: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Return absolute errors: NaN without a label, infinite where the prediction is NaN."""
+    error = np.abs(predicted - label)
+    return np.where(np.isnan(error) & ~np.isnan(label), np.inf, error)
+
+
+def _mean(
+    values: Float[np.ndarray, "..."], axis: int | tuple[int, ...] | None = None
+) -> Float[np.ndarray, "..."]:
+    """Return the mean over what is not NaN, and NaN where nothing is left, without a warning."""
+    count = (~np.isnan(values)).sum(axis=axis)
+    return np.where(count > 0, np.nansum(values, axis=axis) / np.maximum(count, 1), np.nan)
+
+
+def _columns(errors: Float[np.ndarray, "frame column ..."], power: int = 1) -> list[float]:
+    """Return for each column the mean error (power 1) or the root of its mean square (power 2)."""
+    axes = (0, *range(2, errors.ndim))
+    return [float(value) for value in _mean(errors**power, axis=axes) ** (1 / power)]

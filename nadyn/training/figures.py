@@ -57,6 +57,8 @@ def _parity_panel(axis, title: str, arrays: list[tuple[np.ndarray, np.ndarray]])
         reference = np.concatenate([r[:, column].ravel() for r, _ in arrays])
         predicted = np.concatenate([p[:, column].ravel() for _, p in arrays])
         known = ~np.isnan(reference)
+        if not known.any():
+            continue
         error = np.abs(predicted[known] - reference[known]).mean()
         axis.plot(
             reference[known],

@@ -38,17 +38,27 @@ def validate(network: Network, samples: tuple[Samples, ...], pairs: Pairs) -> Er
             batch = group.take(torch.arange(start, min(start + _CHUNK, len(group))))
             prediction = predict(network, batch, pairs)
             gradients = prediction.gradients.detach()
-            energy.append((prediction.energies.detach() - batch.energies).abs())
+            energy.append(_errors(prediction.energies.detach(), batch.energies))
             if batch.forces is not None:
-                force.append((gradients[:, diagonal] + batch.forces).abs().mean(dim=(2, 3)))
+                force.append(_errors(gradients[:, diagonal], -batch.forces))
             if batch.couplings is not None:
                 labelled = tuple(pairs[i] for i in others)
                 signs = coupling_signs(gradients[:, others], batch.couplings, labelled)
-                difference = gradients[:, others] - signs[:, :, None, None] * batch.couplings
-                coupling.append(difference.abs().mean(dim=(2, 3)))
+                coupling.append(_errors(gradients[:, others], signs[:, :, None, None] * batch.couplings))
     lists = [_means(energy), _means(force), _means(coupling)]
-    logarithms = [torch.tensor(values).mean().log() for values in lists if values]
-    return Errors(*lists, score=float(torch.stack(logarithms).mean()))
+    means = [torch.tensor(values, dtype=torch.float64).nanmean() for values in lists if values]
+    # A quantity that no frame here has a label of says nothing.
+    logarithms = torch.stack([mean.log() for mean in means if not torch.isnan(mean)])
+    return Errors(*lists, score=float(logarithms.mean()))
+
+
+def _errors(
+    predicted: Float[Tensor, "frame column ..."], label: Float[Tensor, "frame column ..."]
+) -> Float[Tensor, "frame column"]:
+    """Return mean absolute errors: NaN without a label, infinite where the prediction is NaN."""
+    difference = (predicted - label).abs()
+    broken = torch.isnan(difference) & ~torch.isnan(label)
+    return torch.where(broken, torch.inf, difference).reshape(*label.shape[:2], -1).mean(dim=2)
 
 
 def _means(parts: list[Float[Tensor, "frame column"]]) -> list[float]:

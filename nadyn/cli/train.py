@@ -57,9 +57,8 @@ def train(
                 dataset, output, configuration, resume=resume, overwrite=overwrite, report=table.show
             )
     except KeyboardInterrupt:
-        console.print(
-            f"interrupted; go on with: nadyn train {' '.join(map(str, data))} --output {output} --resume"
-        )
+        options = f"--output {output} --resume" + ("" if config is None else f" --config {config}")
+        console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
         raise
     progress = trained.outcome.progress
     ending = "no progress on validation" if trained.outcome.stopped_early else "as planned"

@@ -23,10 +23,10 @@ from nadyn.training.losses import (
     total_loss,
 )
 from nadyn.training.predictions import Pairs, label_pairs, predict
-from nadyn.training.samples import Samples, batches, batches_per_epoch
+from nadyn.training.samples import Samples, batches, batches_per_epoch, displaced_frames
 from nadyn.training.schedule import Schedule, steps_in
 from nadyn.training.validation import Errors, validate
-from nadyn.units import EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
+from nadyn.units import BOHR_PER_ANGSTROM, EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
 # Length where neither `epochs` nor `time_limit_minutes` is given.
 DEFAULT_TIME_LIMIT_MINUTES = 60.0
@@ -35,6 +35,8 @@ _PACE_SECONDS = 45.0
 _GRADIENT_NORM_LIMIT = 10.0
 _NON_FINITE_IN_A_ROW = 20
 _SURPLUS_MARGIN = 0.5 * HARTREE_PER_EV
+# Surplus levels are kept away on frames displaced by up to this much too: trajectories leave the data.
+_DISPLACEMENT = 0.3 * BOHR_PER_ANGSTROM
 _GAP_WIDTH = 0.3 * HARTREE_PER_EV
 
 
@@ -150,7 +152,7 @@ def train_network(
             rate = schedule.rate(progress.step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = _step(network, batch, pairs, optimizer, scales, configuration, mean_gap_weight)
+            loss = _step(network, batch, pairs, optimizer, scales, configuration, mean_gap_weight, step=progress.step)
             if math.isfinite(loss):
                 bad_in_a_row = 0
                 progress.loss = loss if math.isnan(progress.loss) else 0.98 * progress.loss + 0.02 * loss
@@ -204,6 +206,8 @@ def _step(
     scales: NoiseScales,
     configuration: TrainingConfiguration,
     mean_gap_weight: float | None,
+    *,
+    step: int,
 ) -> float:
     """Take one step and return the loss; a loss or gradient that is not finite changes nothing."""
     optimizer.zero_grad(set_to_none=True)
@@ -220,7 +224,9 @@ def _step(
         frame_weights=frame_weights,
     )
     if network.n_basis > network.n_states:
-        loss = loss + surplus_penalty(prediction.surplus_gap, _SURPLUS_MARGIN)
+        displaced = displaced_frames(batch, _DISPLACEMENT, seed=configuration.seed, step=step)
+        gaps = torch.cat([prediction.surplus_gap, predict(network, displaced, ()).surplus_gap])
+        loss = loss + surplus_penalty(gaps, _SURPLUS_MARGIN)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
     if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):

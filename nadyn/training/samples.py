@@ -1,7 +1,7 @@
 """Labelled frames as tensors, atoms sorted by element, ready to be cut into batches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -106,6 +106,17 @@ def batches(samples: tuple[Samples, ...], batch_size: int, *, seed: int, epoch: 
     for choice in torch.randperm(len(plan), generator=generator).tolist():
         number, index = plan[choice]
         yield samples[number].take(index)
+
+
+def displaced_frames(batch: Samples, largest: float, *, seed: int, step: int) -> Samples:
+    """Return the frames with every coordinate moved at random, each frame by its own amplitude up to `largest`.
+
+    Labels no longer belong to the geometries. The numbers depend on the seed and the step only.
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    amplitude = largest * torch.rand((len(batch), 1, 1), generator=generator, dtype=torch.float64)
+    noise = torch.randn(batch.positions.shape, generator=generator, dtype=torch.float64)
+    return replace(batch, positions=batch.positions + amplitude * noise)
 
 
 def batches_per_epoch(samples: tuple[Samples, ...], batch_size: int) -> int:

@@ -73,5 +73,6 @@ def _product_matrices() -> tuple[Float[Tensor, "9 5"], Float[Tensor, "15 7"]]:
 
 
 _PRODUCTS = {
-    dtype: tuple(matrix.to(dtype) for matrix in _product_matrices()) for dtype in (torch.float32, torch.float64)
+    dtype: tuple(matrix.to(dtype) for matrix in _product_matrices())
+    for dtype in (torch.float32, torch.float64)
 }

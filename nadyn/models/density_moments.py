@@ -11,11 +11,11 @@ Sources: A. V. Shapeev, Multiscale Model. Simul. 14, 1153 (2016); R. Drautz, Phy
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nadyn.models.angular import RANKS, rank_two_matrices, unit_harmonics
-from nadyn.models.environment import Environment, split_elements
+from nadyn.models.environment import ElementSlices, Environment, split_elements
 from nadyn.models.features import Features
 from nadyn.models.radial import cutoff_function, exponential_basis, exponential_grid
 
@@ -56,31 +56,54 @@ class DensityMoments(nn.Module):
 
     def forward(self, environment: Environment) -> Features:
         """Return invariants, and the mixed vectors and tensors."""
-        moments = self._moments(environment)
-        mixed: list[list[Tensor]] = [[], [], []]
-        scalars, *ranks = torch.split(moments, [rank.stop - rank.start for rank in RANKS], dim=2)
-        for moment, results, number in zip(ranks, mixed, (0, 1, 2), strict=True):
-            for element, own in split_elements(moment, environment.atoms, 0).items():
-                results.append(own @ self.mixing[self.settings.elements.index(element), number])
-        first, second, third = (torch.cat(results) for results in mixed)
-        invariants = self._contract(scalars.squeeze(2), first, second, third)
+        distances = environment.distances
+        weight = cutoff_function(self.settings.cutoff_function, distances, self.cutoff)
+        # (atom, slot, traj): one small matrix product a pair of elements, with all trajectories as rows.
+        by_pair = distances.transpose(1, 2)
+        radial = exponential_basis(by_pair, self.centres, self.inverse_width, self.cutoff)
+        radial = radial * weight.transpose(1, 2).unsqueeze(-1)
+        scalars = self._scalars(radial, environment)
+        mixed = self._mix(radial, environment).transpose(1, 2)
+        harmonics = unit_harmonics(environment.vectors / distances.unsqueeze(-1))[..., 1:]
+        # All channels times all components in one product; only blocks of one rank are used.
+        moments = harmonics.transpose(-1, -2) @ mixed
+        n = self.settings.n_channels
+        first, second, third = (
+            moments[:, :, rank.start - 1 : rank.stop - 1, number * n : (number + 1) * n]
+            for number, rank in enumerate(RANKS[1:])
+        )
+        invariants = self._contract(scalars, first, second, third)
         return Features(invariants, first.transpose(-1, -2), second.transpose(-1, -2))
 
-    def _moments(self, environment: Environment) -> Float[Tensor, "atom traj 16 input"]:
-        distances = environment.distances
-        unit = environment.vectors / distances.unsqueeze(-1)
-        weight = cutoff_function(self.settings.cutoff_function, distances, self.cutoff)
-        harmonics = unit_harmonics(unit) * weight.unsqueeze(-1)
-        radial = exponential_basis(distances, self.centres, self.inverse_width, self.cutoff)
-        angular = split_elements(harmonics, environment.slots, 2)
-        radial_parts = split_elements(radial, environment.slots, 2)
-        parts = []
-        for element in self.settings.elements:
-            if element in angular:
-                parts.append(angular[element].transpose(-1, -2) @ radial_parts[element])
-            else:
-                parts.append(radial.new_zeros((*distances.shape[:2], 16, self.settings.n_radial)))
-        return torch.cat(parts, dim=-1)
+    def _scalars(
+        self, radial: Float[Tensor, "atom slot traj radial"], environment: Environment
+    ) -> Float[Tensor, "atom traj input"]:
+        """Return Σ_j g_k(r_ij) f_c(r_ij) for each element of the neighbours."""
+        parts = split_elements(radial, environment.slots, 1)
+        missing = radial.new_zeros((radial.shape[0], radial.shape[2], radial.shape[3]))
+        sums = [parts[e].sum(dim=1) if e in parts else missing for e in self.settings.elements]
+        return torch.cat(sums, dim=-1)
+
+    def _mix(
+        self, radial: Float[Tensor, "atom slot traj radial"], environment: Environment
+    ) -> Float[Tensor, "atom slot traj channel"]:
+        """Return the learned radial functions of each pair, the channels of ranks 1 to 3 side by side."""
+        n_elements, n_radial = len(self.settings.elements), self.settings.n_radial
+        weights = self.mixing.reshape(n_elements, 3, n_elements, n_radial, self.settings.n_channels)
+        weights = weights.permute(0, 2, 3, 1, 4).reshape(n_elements**2, n_radial, -1)
+        index = self._pair_index(environment)
+        n_atoms, n_slots = index.shape
+        products = radial.flatten(0, 1) @ weights.index_select(0, index.flatten())
+        return products.unflatten(0, (n_atoms, n_slots))
+
+    def _pair_index(self, environment: Environment) -> Int[Tensor, "atom slot"]:
+        atoms = self._element_indices(environment.atoms)
+        slots = self._element_indices(environment.slots)
+        return atoms[:, None] * len(self.settings.elements) + slots[None, :]
+
+    def _element_indices(self, slices: ElementSlices) -> Int[Tensor, "row"]:
+        rows = [self.settings.elements.index(e) for e, part in slices for _ in range(part.stop - part.start)]
+        return torch.tensor(rows)
 
     def _contract(self, scalars: Tensor, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
         """Return the invariants; inputs are (atom, traj, component, channel)."""

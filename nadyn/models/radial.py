@@ -18,7 +18,7 @@ def polynomial_cutoff(ratio: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     Value, slope and curvature vanish at the cutoff, so that forces and Hessians are continuous.
     """
     x = ratio.clamp(max=1.0)
-    return 1.0 + x**3 * (-10.0 + x * (15.0 - 6.0 * x))
+    return 1.0 + x * x * x * (-10.0 + x * (15.0 - 6.0 * x))
 
 
 def cosine_cutoff(ratio: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -69,5 +69,7 @@ def exponential_basis(
 
     Source: O. T. Unke and M. Meuwly, J. Chem. Theory Comput. 15, 3678 (2019), equation 7.
     """
-    s = torch.exp(distances * (-1.0 / decay_length(cutoff)))
-    return torch.exp(-0.5 * ((s.unsqueeze(-1) - centres) * inverse_width) ** 2)
+    scale = inverse_width / 2.0**0.5
+    s = torch.exp(distances * (-1.0 / decay_length(cutoff))) * scale
+    difference = s.unsqueeze(-1) - centres * scale
+    return torch.exp(-(difference * difference))

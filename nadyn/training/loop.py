@@ -152,7 +152,9 @@ def train_network(
             rate = schedule.rate(progress.step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = _step(network, batch, pairs, optimizer, scales, configuration, mean_gap_weight, step=progress.step)
+            loss = _step(
+                network, batch, pairs, optimizer, scales, configuration, mean_gap_weight, step=progress.step
+            )
             if math.isfinite(loss):
                 bad_in_a_row = 0
                 progress.loss = loss if math.isnan(progress.loss) else 0.98 * progress.loss + 0.02 * loss

@@ -85,9 +85,7 @@ def train(
             resume=resume,
             report=report,
         )
-        model = _finished_model(
-            network, training, training_samples, shortest, configuration, outcome, output.stem
-        )
+        model = _finished_model(network, training, training_samples, shortest, configuration, outcome)
     timings = {
         "host": platform.node(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -159,7 +157,6 @@ def _finished_model(
     shortest: np.ndarray,
     configuration: TrainingConfiguration,
     outcome: Outcome,
-    name: str,
 ) -> LearnedModel:
     network.network.set_range(
         [environment for group in samples for environment in environments_of(network, group)]
@@ -186,7 +183,8 @@ def _finished_model(
     }
     finite = np.where(np.isfinite(shortest), shortest, 0.0)
     return LearnedModel(
-        name=name,
+        # Not after the file: the same training into another file is the same model, with the same digest.
+        name=", ".join(g.name for g in training.groups),
         network=network,
         atomic_numbers=tuple(int(number) for number in group.atomic_numbers),
         starting_geometry=torch.from_numpy(group.positions[lowest].copy()),

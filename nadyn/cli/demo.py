@@ -1,0 +1,70 @@
+"""`nadyn demo`: from shipped quantum-chemical data and a trained model to a photochemistry result."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MOLECULE = "hexafluorobutene"
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Folder for everything that is written.")] = Path("nadyn-demo"),
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of trajectories.")] = 200,
+    time_fs: Annotated[float, typer.Option(min=1.0, help="Length of the trajectories.")] = 100.0,
+) -> None:
+    """Photoisomerisation of hexafluoro-2-butene: learned surfaces, 200 surface-hopping trajectories, a report."""
+    import shutil
+
+    import numpy as np
+    import yaml
+    from rich.console import Console
+
+    from nadyn import shipped
+    from nadyn.analysis import report
+    from nadyn.cli.analyse import analyse
+    from nadyn.cli.error_tables import error_table
+    from nadyn.data import load_dataset
+    from nadyn.dynamics.run import run
+    from nadyn.models import load_model
+    from nadyn.training.evaluation import compare
+
+    console = Console()
+    folder.mkdir(parents=True, exist_ok=True)
+    data, model_file = (shipped.path(f"{MOLECULE}/{MOLECULE}{suffix}") for suffix in (".h5", ".safetensors"))
+    model_copy = folder / model_file.name
+    shutil.copyfile(model_file, model_copy)
+
+    console.rule("1  the data and the model")
+    group = load_dataset(data).groups[0]
+    console.print(
+        f"{group.n_frames} geometries of 1,1,1,4,4,4-hexafluoro-2-butene with energies, forces and couplings "
+        f"({group.theory}; {group.source})."
+    )
+    sample = group.select(np.arange(0, group.n_frames, max(1, group.n_frames // 200)))
+    with console.status("comparing the model with its data"):
+        comparison = compare(load_model(model_copy), sample)
+    console.print(error_table(comparison, title="model against data, training frames included"))
+
+    console.rule("2  the trajectories")
+    configuration = {
+        "model": str(model_copy),
+        "initial": {"sample": "wigner", "n": n, "temperature_kelvin": 0, "state": 1},
+        "method": "fssh",
+        "dt_fs": 0.25,
+        "time_fs": time_fs,
+        "decoherence": {"name": "edc", "damps": "populations"},
+        "rescale": "nac",
+        "seed": 1,
+        "output": str(folder / "run.h5"),
+    }
+    (folder / "run.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False), encoding="utf-8")
+    console.print(f"{n} trajectories start on the excited state from a Wigner sample of the lowest geometry.")
+    result = run(folder / "run.yaml", overwrite=True)
+    console.print(f"{result.n_finished} of {n} finished in {result.seconds:.0f} s.")
+
+    console.rule("3  the result")
+    analyse(folder / "run.h5", json_file=folder / "analysis.json", distance=None, angle=None, dihedral=None)
+    with console.status("drawing"):
+        page = report(folder / "run.h5", folder / "report.html")
+    console.print(f"Open {page} in a browser. Everything is in {folder}/ : run.yaml, run.h5, analysis.json.")

@@ -1,0 +1,132 @@
+"""The order of frames, the learning rate and the average depend on nothing but seed and step."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from teacher import NUMBERS, dataset
+
+from nadyn.training.averaging import WeightAverage
+from nadyn.training.samples import batches, batches_per_epoch, samples_from_group
+from nadyn.training.schedule import Schedule, steps_in
+
+
+@pytest.fixture(scope="module")
+def groups():
+    """20 and 7 frames; the first energy of each frame tells which one it is."""
+    return tuple(samples_from_group(dataset(n, couplings=False).groups[0]) for n in (20, 7))
+
+
+def _frames(groups, epoch, *, batch_size=5, seed=1):
+    return [batch.positions for batch in batches(groups, batch_size, seed=seed, epoch=epoch)]
+
+
+def _rows(parts):
+    return sorted(map(tuple, torch.cat(parts).flatten(1).tolist()))
+
+
+def test_every_frame_comes_once_an_epoch_where_batches_divide_the_frames(groups):
+    parts = _frames(groups[:1], epoch=3)
+    assert [len(part) for part in parts] == [5, 5, 5, 5]
+    assert _rows(parts) == _rows([groups[0].positions])
+
+
+def test_a_torn_batch_is_left_out_and_its_frames_change_from_epoch_to_epoch(groups):
+    parts = _frames(groups[1:], epoch=0)
+    assert [len(part) for part in parts] == [5]
+    assert len(set(_rows(parts))) == 5
+    seen = {row for epoch in range(20) for row in _rows(_frames(groups[1:], epoch=epoch))}
+    assert len(seen) == 7
+
+
+def test_a_group_smaller_than_a_batch_is_a_batch(groups):
+    parts = _frames(groups[1:], epoch=0, batch_size=32)
+    assert [len(part) for part in parts] == [7]
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 7, 8, 64])
+def test_the_number_of_batches_is_known_beforehand(groups, batch_size):
+    assert batches_per_epoch(groups, batch_size) == len(_frames(groups, epoch=2, batch_size=batch_size))
+
+
+def test_the_order_depends_on_seed_and_epoch_and_not_on_what_was_drawn_before(groups):
+    first = torch.cat(_frames(groups[:1], epoch=4))
+    torch.manual_seed(99)
+    torch.rand(17)
+    _frames(groups[:1], epoch=3)
+    assert torch.equal(torch.cat(_frames(groups[:1], epoch=4)), first)
+    assert not torch.equal(torch.cat(_frames(groups[:1], epoch=5)), first)
+    assert not torch.equal(torch.cat(_frames(groups[:1], epoch=4, seed=2)), first)
+
+
+def test_groups_are_mixed_within_an_epoch_and_not_within_a_batch(groups):
+    orders = set()
+    for epoch in range(10):
+        parts = list(batches(groups, 5, seed=1, epoch=epoch))
+        assert len(parts) == 5
+        orders.add(tuple(bool(torch.isin(part.energies, groups[1].energies).all()) for part in parts))
+    assert len(orders) > 1
+
+
+def test_atoms_are_sorted_by_element_together_with_their_labels():
+    group = dataset(3).groups[0]
+    samples = samples_from_group(group)
+    assert samples.numbers == tuple(sorted(NUMBERS))
+    order = samples.order.numpy()
+    assert [NUMBERS[i] for i in order] == list(samples.numbers)
+    np.testing.assert_array_equal(samples.positions.numpy(), group.positions[:, order])
+    np.testing.assert_array_equal(samples.forces.numpy(), group.forces[:, :, order])
+    np.testing.assert_array_equal(samples.couplings.numpy(), group.interstate_couplings[:, :, order])
+
+
+def test_the_rate_warms_up_linearly_and_falls_by_half_a_cosine_to_one_percent():
+    schedule = Schedule(peak=2e-3, warmup_steps=10, n_steps=110)
+    assert [schedule.rate(step) for step in (0, 4, 9)] == pytest.approx([2e-4, 1e-3, 2e-3])
+    assert schedule.rate(10) == pytest.approx(2e-3)
+    assert schedule.rate(60) == pytest.approx(2e-3 * (0.01 + 0.99 * 0.5))
+    assert schedule.rate(35) == pytest.approx(2e-3 * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi / 4))))
+    assert schedule.rate(110) == pytest.approx(2e-5)
+    assert schedule.rate(10_000) == pytest.approx(2e-5)
+
+
+def test_without_a_known_length_the_rate_stays_until_the_length_is_known():
+    unknown = Schedule(peak=1e-3, warmup_steps=10, n_steps=None)
+    assert unknown.rate(5_000) == 1e-3
+    known = Schedule(peak=1e-3, warmup_steps=10, n_steps=600, decay_start=200)
+    assert known.rate(200) == pytest.approx(1e-3)
+    assert known.rate(400) == pytest.approx(1e-3 * (0.01 + 0.99 * 0.5))
+    assert known.rate(600) == pytest.approx(1e-5)
+
+
+def test_a_time_limit_becomes_a_number_of_steps_with_a_margin():
+    assert steps_in(3600.0, elapsed_s=45.0, steps_done=900) == int(0.96 * 3600 * 20)
+    # A limit that is over already still allows one step.
+    assert steps_in(1.0, elapsed_s=45.0, steps_done=900) == 901
+
+
+def test_the_average_follows_the_weights_with_a_memory_that_grows():
+    network = torch.nn.Linear(3, 2)
+    average = WeightAverage(network, decay=0.9)
+    expected = network.weight.detach().clone()
+    for step in range(200):
+        with torch.no_grad():
+            network.weight.add_(0.1 * (step % 7))
+        average.update(network, step)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * network.weight.detach()
+    torch.testing.assert_close(average.values["weight"], expected)
+
+
+def test_swapping_twice_changes_nothing_and_once_exchanges():
+    network = torch.nn.Linear(3, 2)
+    average = WeightAverage(network, decay=0.9)
+    with torch.no_grad():
+        network.bias.add_(1.0)
+    weights, held = network.bias.detach().clone(), average.values["bias"].clone()
+    average.swap(network)
+    assert torch.equal(network.bias, held)
+    assert torch.equal(average.values["bias"], weights)
+    average.swap(network)
+    assert torch.equal(network.bias, weights)
+    assert torch.equal(average.values["bias"], held)

@@ -1,0 +1,117 @@
+"""A training that was interrupted at any moment ends with the model of an undisturbed one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from teacher import configuration, dataset
+
+from nadyn.data import write_dataset
+from nadyn.models.model_file import digest
+from nadyn.training import loop
+from nadyn.training.checkpoint import write_checkpoint
+from nadyn.training.train import train
+
+
+class Stop(Exception):
+    """Raised in the middle of a training."""
+
+
+def _stop_at(step):
+    def report(progress):
+        if progress.step == step:
+            raise Stop
+
+    return report
+
+
+# 22 training frames in batches of 5: four steps an epoch, a checkpoint every three.
+SETTINGS = configuration(epochs=4)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("undisturbed") / "model.safetensors"
+    train(dataset(), path, SETTINGS)
+    return digest(path)
+
+
+@pytest.mark.parametrize("steps", [(6,), (8,), (13,), (4, 7, 12)])
+def test_resumed_after_a_stop_a_training_ends_with_the_same_model(tmp_path, undisturbed, steps):
+    path = tmp_path / "model.safetensors"
+    for number, step in enumerate(steps):
+        with pytest.raises(Stop):
+            train(dataset(), path, SETTINGS, resume=number > 0, report=_stop_at(step))
+        assert not path.exists()
+    trained = train(dataset(), path, SETTINGS, resume=True)
+    assert digest(path) == undisturbed
+    assert [entry["step"] for entry in trained.outcome.progress.history] == [4, 8, 12, 16]
+
+
+def test_the_digest_does_not_depend_on_the_name_of_the_file(tmp_path, undisturbed):
+    train(dataset(), tmp_path / "another_name.safetensors", SETTINGS)
+    assert digest(tmp_path / "another_name.safetensors") == undisturbed
+
+
+def test_killed_just_when_patience_ran_out_a_training_ends_there_when_resumed(tmp_path, monkeypatch):
+    # Nothing is learned at this rate, so patience runs out at once; every epoch ends with a checkpoint.
+    settings = configuration(epochs=9, learning_rate=1e-30, patience_epochs=1, checkpoint_every=4)
+    first = train(dataset(), tmp_path / "a.safetensors", settings)
+    ended = first.outcome.progress.step
+    assert first.outcome.stopped_early
+    assert ended < 36
+
+    def write_and_stop(path, *, progress, **tensors):
+        write_checkpoint(path, progress=progress, **tensors)
+        if progress["progress"]["step"] == ended:
+            raise Stop
+
+    path = tmp_path / "b.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "write_checkpoint", write_and_stop)
+        with pytest.raises(Stop):
+            train(dataset(), path, settings)
+    second = train(dataset(), path, settings, resume=True)
+    assert second.outcome.progress.step == ended
+    assert second.outcome.stopped_early
+    assert digest(path) == digest(tmp_path / "a.safetensors")
+
+
+@pytest.mark.slow
+def test_killed_at_five_random_moments_a_training_ends_with_the_same_model(tmp_path):
+    write_dataset(dataset(40), tmp_path / "data.h5")
+    settings = configuration(epochs=60).model_dump(mode="json", exclude_none=True)
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    def command(name, *more):
+        return [
+            *(sys.executable, "-m", "nadyn", "train", "data.h5", "--config", "train.yaml", "--quiet"),
+            *("--output", f"{name}.safetensors", *more),
+        ]
+
+    options = {"cwd": tmp_path, "env": os.environ | {"OMP_NUM_THREADS": "1"}, "stdout": subprocess.DEVNULL}
+    started = time.monotonic()
+    subprocess.run(command("whole"), check=True, **options)
+    whole = time.monotonic() - started
+    checkpoint = tmp_path / "torn.safetensors.checkpoint"
+    kills = 0
+    while kills < 5:
+        process = subprocess.Popen(command("torn", *(["--resume"] if checkpoint.exists() else [])), **options)
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
+        deadline = time.monotonic() + 10 * whole
+        # Not before it has gone on from where it was, and then at any moment.
+        while time.monotonic() < deadline and process.poll() is None:
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns != before:
+                break
+            time.sleep(0.01)
+        time.sleep(0.017 * (kills + 1))
+        assert process.poll() is None, "the training ended before it could be killed five times"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    subprocess.run(command("torn", "--resume"), check=True, **options)
+    assert digest(tmp_path / "torn.safetensors") == digest(tmp_path / "whole.safetensors")

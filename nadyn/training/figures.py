@@ -19,7 +19,8 @@ _QUANTITIES = (
 
 def learning_curves(history: list[dict[str, object]], path: Path) -> None:
     """Draw the validation errors over the steps, one panel a quantity, one line a state or pair."""
-    present = [item for item in _QUANTITIES if history and history[0][item[0]]]
+    # Errors without any label are NaN, and a logarithmic axis needs a number.
+    present = [item for item in _QUANTITIES if np.isfinite([entry[item[0]] for entry in history]).any()]
     figure = Figure(figsize=(4.2 * len(present), 3.4), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(present)))
     steps = [entry["step"] for entry in history]

@@ -111,8 +111,8 @@ def train_network(
     schedule = Schedule(configuration.learning_rate, configuration.warmup_steps, n_steps)
     best: dict[str, Tensor] = {}
     if resume:
-        best = restore(checkpoint, network=network, average=average, optimizer=optimizer)
         stored = read_progress(checkpoint)
+        best = restore(checkpoint, network=network, average=average, optimizer=optimizer)
         scales.variances = dict(stored["variances"])
         progress = Progress(**stored["progress"])
         schedule = replace(schedule, n_steps=progress.n_steps, decay_start=stored["decay_start"])

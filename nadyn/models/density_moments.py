@@ -47,7 +47,10 @@ class DensityMoments(nn.Module):
         self.register_buffer("vector_square", matrices.reshape(5, 9).T.contiguous(), persistent=False)
         self.register_buffer("tensor_square", squares.reshape(25, 5), persistent=False)
         upper = torch.triu_indices(n_channels, n_channels)
-        self.register_buffer("pairs", upper[0] * n_channels + upper[1], persistent=False)
+        # Chooses the distinct elements of a Gram matrix. A product with zeros and ones is exact, and its
+        # derivative is a product again, where that of an index would scatter.
+        chosen = torch.eye(n_channels**2)[:, upper[0] * n_channels + upper[1]]
+        self.register_buffer("upper_triangle", chosen, persistent=False)
         n_inputs = n_elements * n_radial
         mixing = torch.randn(n_elements, 3, n_inputs, n_channels) / n_radial**0.5
         self.mixing = nn.Parameter(mixing)
@@ -64,13 +67,11 @@ class DensityMoments(nn.Module):
         radial = radial * weight.transpose(1, 2).unsqueeze(-1)
         scalars = self._scalars(radial, environment)
         mixed = self._mix(radial, environment).transpose(1, 2)
-        harmonics = unit_harmonics(environment.vectors / distances.unsqueeze(-1))[..., 1:]
-        # All channels times all components in one product; only blocks of one rank are used.
-        moments = harmonics.transpose(-1, -2) @ mixed
-        n = self.settings.n_channels
+        harmonics = unit_harmonics(environment.vectors / distances.unsqueeze(-1))
+        _, *ranks = torch.split(harmonics, [rank.stop - rank.start for rank in RANKS], dim=-1)
+        channels = torch.split(mixed, self.settings.n_channels, dim=-1)
         first, second, third = (
-            moments[:, :, rank.start - 1 : rank.stop - 1, number * n : (number + 1) * n]
-            for number, rank in enumerate(RANKS[1:])
+            rank.transpose(-1, -2) @ own for rank, own in zip(ranks, channels, strict=True)
         )
         invariants = self._contract(scalars, first, second, third)
         return Features(invariants, first.transpose(-1, -2), second.transpose(-1, -2))
@@ -107,10 +108,11 @@ class DensityMoments(nn.Module):
 
     def _contract(self, scalars: Tensor, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
         """Return the invariants; inputs are (atom, traj, component, channel)."""
-        grams = [(m.transpose(-1, -2) @ m).flatten(-2)[..., self.pairs] for m in (first, second, third)]
+        grams = torch.stack([m.transpose(-1, -2) @ m for m in (first, second, third)], dim=2)
+        two_three_body = grams.flatten(-2) @ self.upper_triangle.to(grams.dtype)
         # v v and T T as rank-2 components again; their product with T_b gives v·T_b·v and tr T T T_b.
         v, t = first.transpose(-1, -2), second.transpose(-1, -2)
         from_vectors = (v.unsqueeze(-1) * v.unsqueeze(-2)).flatten(-2) @ self.vector_square.to(v.dtype)
         from_tensors = (t.unsqueeze(-1) * t.unsqueeze(-2)).flatten(-2) @ self.tensor_square.to(v.dtype)
         four_body = torch.cat([from_vectors, from_tensors], dim=-2) @ second
-        return torch.cat([scalars, *grams, four_body.flatten(-2)], dim=-1)
+        return torch.cat([scalars, two_three_body.flatten(-2), four_body.flatten(-2)], dim=-1)

@@ -16,7 +16,7 @@ class EncoderSection(Configuration):
     name: Literal["moments", "acsf"] = "moments"
     cutoff_angstrom: Positive = 6.0
     cutoff_function: Literal["polynomial", "cosine"] = "polynomial"
-    n_radial: Annotated[int, Field(ge=4)] = 16
+    n_radial: Annotated[int, Field(ge=4)] = 12
     n_channels: Annotated[int, Field(ge=2)] = 12
 
 
@@ -54,7 +54,7 @@ class TrainingConfiguration(Configuration):
     model: ModelSection = ModelSection()
     time_limit_minutes: Positive | None = None
     epochs: Count | None = None
-    batch_size: Count = 32
+    batch_size: Count = 16
     learning_rate: Positive = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     warmup_steps: Count = 200
@@ -63,7 +63,7 @@ class TrainingConfiguration(Configuration):
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     weights: WeightsSection = WeightsSection()
     label_noise: LabelNoiseSection = LabelNoiseSection()
-    outlier_sigmas: Positive = 5.0
+    outlier_sigmas: Positive = 2.0
     gap_weight: bool = False
     checkpoint_every: Count = 200
     threads: Count = 1

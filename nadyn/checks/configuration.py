@@ -52,7 +52,8 @@ def parse_configuration(content: object, section: type[Section], *, where: str) 
 
 
 def _sentence(error: ValidationError, section: type[Configuration], where: str) -> str:
-    problem = error.errors()[0]
+    # A mistyped key comes first: it is often the reason why another one is missing.
+    problem = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     keys = [str(part) for part in problem["loc"] if isinstance(part, str | int)]
     key = ".".join(keys)
     if problem["type"] == "extra_forbidden":

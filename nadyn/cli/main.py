@@ -124,6 +124,13 @@ def _show_warning(
 def _failure(error: BaseException, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error, file=sys.stderr)
-    message = error.format_message() if isinstance(error, ProgramError) else str(error) or "interrupted."
-    print("nadyn: " + " ".join(message.split()), file=sys.stderr)
+    print("nadyn: " + " ".join(_sentence(error).split()), file=sys.stderr)
     return code
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, ProgramError):
+        return error.format_message()
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{str(error.filename)!r}: {error.strerror[:1].lower()}{error.strerror[1:]}."
+    return str(error) or "interrupted."

@@ -108,7 +108,7 @@ def test_a_full_disk_is_one_line_and_exit_code_1(capsys, command_that):
     command_that(raising(OSError(28, "No space left on device", "run.h5")))
     code, _, err = run_program(capsys, "probe")
     assert code == 1
-    assert err == "nadyn: [Errno 28] No space left on device: 'run.h5'\n"
+    assert err == "nadyn: 'run.h5': no space left on device.\n"
 
 
 def test_a_warning_is_one_line_and_the_work_goes_on(capsys, command_that):

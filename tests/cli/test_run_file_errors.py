@@ -1,0 +1,47 @@
+"""A run file with a mistake, given to the program: one line that names the mistake and the way out."""
+
+import pytest
+
+from nadyn.cli.main import main
+
+GOOD = {
+    "model": "{name: tully, variant: 1}",
+    "initial": "{position_au: -10, momentum_au: 20, n: 5, state: 0}",
+    "method": "fssh",
+    "time_fs": "10",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"methd": "fssh"}, "`methd` is not a known key. Did you mean `method`?"),
+        ({"decoherance": "none"}, "`decoherance` is not a known key. Did you mean `decoherence`?"),
+        ({"initial": "{position_au: -10, momentm_au: 20, n: 5}"}, "Did you mean `momentum_au`?"),
+        ({"decoherence": "{name: edc, damp: populations}"}, "Did you mean `damps`?"),
+        ({"model": "{name: tuly, variant: 1}"}, "Did you mean tully?"),
+        ({"method": "ehrenfest"}, "`method` must"),
+        ({"dt_fs": "-0.5"}, "`dt_fs` must"),
+        ({"dt_fs": "fast"}, "`dt_fs` must"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_way_out(changes, expected, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{key}: {value}" for key, value in (GOOD | changes).items()]
+    (tmp_path / "run.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as leaving:
+        main(["run", "run.yaml"])
+    err = capsys.readouterr().err
+    assert leaving.value.code == 2
+    assert err.startswith("nadyn: ")
+    assert err.count("\n") == 1
+    assert expected in err
+    assert not (tmp_path / "run.h5").exists()
+
+
+def test_a_mistyped_key_is_named_before_the_key_that_is_missing_because_of_it(tmp_path, capsys):
+    path = tmp_path / "run.yaml"
+    path.write_text("intial: {file: initial.h5}\nmethod: nve\ntime_fs: 1\n", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["run", str(path)])
+    assert "Did you mean `initial`?" in capsys.readouterr().err

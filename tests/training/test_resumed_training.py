@@ -83,8 +83,8 @@ def test_killed_just_when_patience_ran_out_a_training_ends_there_when_resumed(tm
 
 @pytest.mark.slow
 def test_killed_at_five_random_moments_a_training_ends_with_the_same_model(tmp_path):
-    write_dataset(dataset(40), tmp_path / "data.h5")
-    settings = configuration(epochs=60).model_dump(mode="json", exclude_none=True)
+    write_dataset(tmp_path / "data.h5", dataset(40))
+    settings = configuration(epochs=40).model_dump(mode="json", exclude_none=True)
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def command(name, *more):

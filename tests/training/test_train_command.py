@@ -22,7 +22,7 @@ def _run(*arguments):
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
-    write_dataset(dataset(30), tmp_path / "data.h5")
+    write_dataset(tmp_path / "data.h5", dataset(30))
     settings = configuration(epochs=2).model_dump(mode="json", exclude_none=True)
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return tmp_path
@@ -60,7 +60,7 @@ def test_train_and_evaluate_from_file_to_numbers_and_pictures(folder, capsys):
 def test_labels_that_are_missing_are_null_in_the_file(folder, capsys):
     data = dataset(12)
     data.groups[0].forces[:, 1] = np.nan
-    write_dataset(data, folder / "holes.h5")
+    write_dataset(folder / "holes.h5", data)
     assert _run("train", "data.h5", "--output", "m.safetensors", "--config", "train.yaml", "--quiet") == 0
     assert _run("evaluate", "m.safetensors", "holes.h5", "--json", "errors.json") == 0
     capsys.readouterr()

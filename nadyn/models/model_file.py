@@ -63,7 +63,8 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
     metadata["sha256"] = _checksum(metadata["nadyn"] + metadata["timings"], tensors)
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    safetensors.torch.save_file(tensors, temporary, metadata=metadata)
+    # Through bytes: the library itself would make a file that only its owner may read.
+    temporary.write_bytes(safetensors.torch.save(tensors, metadata=metadata))
     os.replace(temporary, target)
 
 

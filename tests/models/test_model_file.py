@@ -158,3 +158,8 @@ def test_a_file_describes_itself_for_people(stored):
     assert text["basis"] == "1x0e + 1x1o"
     assert text["cutoff"] == "3.70 Å"
     assert text["host"] == "here"
+
+
+def test_a_model_file_may_be_read_by_whoever_may_read_any_new_file(stored, tmp_path):
+    (tmp_path / "plain").write_bytes(b"")
+    assert stored.stat().st_mode == (tmp_path / "plain").stat().st_mode

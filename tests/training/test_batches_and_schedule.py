@@ -8,7 +8,7 @@ import torch
 from teacher import NUMBERS, dataset
 
 from nadyn.training.averaging import WeightAverage
-from nadyn.training.samples import batches, batches_per_epoch, samples_from_group
+from nadyn.training.samples import batches, batches_per_epoch, displaced_frames, samples_from_group
 from nadyn.training.schedule import Schedule, steps_in
 
 
@@ -130,3 +130,16 @@ def test_swapping_twice_changes_nothing_and_once_exchanges():
     average.swap(network)
     assert torch.equal(network.bias, weights)
     assert torch.equal(average.values["bias"], held)
+
+
+def test_displaced_frames_move_by_their_own_amplitude_and_depend_on_seed_and_step_alone(groups):
+    batch = groups[0]
+    displaced = displaced_frames(batch, 0.5, seed=1, step=7)
+    torch.rand(3)
+    assert torch.equal(displaced_frames(batch, 0.5, seed=1, step=7).positions, displaced.positions)
+    for seed, step in ((2, 7), (1, 8)):
+        other = displaced_frames(batch, 0.5, seed=seed, step=step).positions
+        assert not torch.equal(other, displaced.positions)
+    sizes = (displaced.positions - batch.positions).std(dim=(1, 2))
+    assert float(sizes.max()) < 0.5 * 1.6
+    assert float(sizes.min()) < 0.3 * float(sizes.max())

@@ -1,5 +1,7 @@
 """`nadyn train` and `nadyn evaluate`, from a dataset file to numbers and pictures."""
 
+import contextlib
+import io
 import json
 
 import matplotlib.image
@@ -13,72 +15,101 @@ from nadyn.data import write_dataset
 
 
 def _run(*arguments):
-    with pytest.raises(SystemExit) as leaving:
+    """Exit code and what was printed, errors included."""
+    printed = io.StringIO()
+    with (
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+        pytest.raises(SystemExit) as leaving,
+    ):
         main(list(map(str, arguments)))
-    return leaving.value.code
+    return leaving.value.code, printed.getvalue()
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-    write_dataset(tmp_path / "data.h5", dataset(30))
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder in which `nadyn train` has run, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_dataset(folder / "data.h5", dataset(20))
     settings = configuration(epochs=2).model_dump(mode="json", exclude_none=True)
-    (tmp_path / "train.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    return tmp_path
+    (folder / "train.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "300")
+        code, printed = _run(
+            *("train", folder / "data.h5", "--output", folder / "m.safetensors"),
+            *("--config", folder / "train.yaml"),
+        )
+    assert code == 0, printed
+    return folder, printed
 
 
-def test_train_and_evaluate_from_file_to_numbers_and_pictures(folder, capsys):
-    code = _run("train", "data.h5", "--output", "m.safetensors", "--config", "train.yaml")
-    output = capsys.readouterr().out
-    assert code == 0
-    assert "toy: 30 frames, 4 atoms, 2 states" in output
-    assert "10 steps, ended as planned" in output
+def _assert_is_a_picture(path):
+    picture = matplotlib.image.imread(path)
+    assert min(picture.shape[:2]) > 300
+    # Not an empty sheet.
+    assert float(picture[..., :3].std()) > 0.05
+
+
+def test_a_training_prints_its_errors_and_leaves_model_history_and_pictures(trained):
+    folder, printed = trained
+    assert "toy: 20 frames, 4 atoms, 2 states" in printed
+    # 18 frames for training make three batches of five an epoch.
+    assert "6 steps, ended as planned" in printed
     for words in ("energy S0", "energy S1", "force S1", "coupling 0-1", "predicting nothing"):
-        assert words in output
-    assert {path.name for path in folder.iterdir()} == {
-        *("data.h5", "train.yaml", "m.safetensors", "m.history.json"),
-        *("m.learning_curves.png", "m.parity.png"),
-    }
+        assert words in printed
+    written = {path.name for path in folder.iterdir() if path.name.startswith("m.")}
+    assert written == {"m.safetensors", "m.history.json", "m.learning_curves.png", "m.parity.png"}
+    _assert_is_a_picture(folder / "m.learning_curves.png")
+    _assert_is_a_picture(folder / "m.parity.png")
 
-    code = _run(*("evaluate", "m.safetensors", "data.h5", "--json", "errors.json", "--figure", "parity.png"))
-    output = capsys.readouterr().out
-    assert code == 0
-    errors = json.loads((folder / "errors.json").read_text(encoding="utf-8"))
+
+def test_an_evaluation_writes_the_numbers_that_it_prints(trained, tmp_path):
+    folder, _ = trained
+    code, printed = _run(
+        *("evaluate", folder / "m.safetensors", folder / "data.h5"),
+        *("--json", tmp_path / "errors.json", "--figure", tmp_path / "parity.png"),
+    )
+    assert code == 0, printed
+    errors = json.loads((tmp_path / "errors.json").read_text(encoding="utf-8"))
     assert set(errors) == {"toy"}
-    assert errors["toy"]["n_frames"] == 30
+    assert errors["toy"]["n_frames"] == 20
     assert len(errors["toy"]["force_mae_ev_per_angstrom"]) == 2
     assert len(errors["toy"]["coupling_mae_ev_per_angstrom"]) == 1
-    assert f"{errors['toy']['energy_mae_ev'][0]:.4f}" in output
-    for name in ("m.learning_curves.png", "m.parity.png", "parity.png"):
-        picture = matplotlib.image.imread(folder / name)
-        assert min(picture.shape[:2]) > 300
-        # Not an empty sheet.
-        assert np.unique(picture.reshape(-1, picture.shape[-1]), axis=0).shape[0] > 20
+    assert f"{errors['toy']['energy_mae_ev'][0]:.4f}" in printed
+    _assert_is_a_picture(tmp_path / "parity.png")
 
 
-def test_labels_that_are_missing_are_null_in_the_file(folder, capsys):
+def test_labels_that_are_missing_are_null_in_the_file(trained, tmp_path):
+    folder, _ = trained
     data = dataset(12)
     data.groups[0].forces[:, 1] = np.nan
-    write_dataset(folder / "holes.h5", data)
-    assert _run("train", "data.h5", "--output", "m.safetensors", "--config", "train.yaml", "--quiet") == 0
-    assert _run("evaluate", "m.safetensors", "holes.h5", "--json", "errors.json") == 0
-    capsys.readouterr()
-    text = (folder / "errors.json").read_text(encoding="utf-8")
+    write_dataset(tmp_path / "holes.h5", data)
+    code, printed = _run(
+        *("evaluate", folder / "m.safetensors", tmp_path / "holes.h5"),
+        *("--json", tmp_path / "errors.json"),
+    )
+    assert code == 0, printed
+    text = (tmp_path / "errors.json").read_text(encoding="utf-8")
     assert "NaN" not in text
     assert json.loads(text)["toy"]["force_mae_ev_per_angstrom"][1] is None
 
 
-def test_what_is_in_the_way_is_one_line_and_exit_code_2(folder, capsys):
-    (folder / "m.safetensors").write_text("precious", encoding="utf-8")
-    assert _run("train", "data.h5", "--output", "m.safetensors") == 2
-    message = capsys.readouterr().err
-    assert message.count("\n") == 1
-    assert "must be a new file" in message
-    assert _run("train", "data.h5", "--output", "model.pt") == 2
-    assert "`--output` must end in .safetensors" in capsys.readouterr().err
-    assert _run("evaluate", "m.safetensors", "data.h5") == 2
-    assert "must be a nadyn model file" in capsys.readouterr().err
-    (folder / "wrong.yaml").write_text("learning_rte: 0.1", encoding="utf-8")
-    assert _run("train", "data.h5", "--output", "n.safetensors", "--config", "wrong.yaml") == 2
-    assert "Did you mean `learning_rate`?" in capsys.readouterr().err
+def test_what_is_in_the_way_is_one_line_and_exit_code_2(trained, tmp_path):
+    folder, _ = trained
+    data, output = folder / "data.h5", tmp_path / "m.safetensors"
+    output.write_text("precious", encoding="utf-8")
+    (tmp_path / "wrong.yaml").write_text("learning_rte: 0.1", encoding="utf-8")
+    for arguments, message in (
+        (("train", data, "--output", output), "must be a new file"),
+        (("train", data, "--output", tmp_path / "model.pt"), "`--output` must end in .safetensors"),
+        (("evaluate", output, data), "must be a nadyn model file"),
+        (
+            ("train", data, "--output", tmp_path / "n.safetensors", "--config", tmp_path / "wrong.yaml"),
+            "Did you mean `learning_rate`?",
+        ),
+    ):
+        code, printed = _run(*arguments)
+        assert code == 2
+        assert message in printed
+        assert printed.splitlines()[-1].startswith("nadyn: ")
+    assert output.read_text(encoding="utf-8") == "precious"

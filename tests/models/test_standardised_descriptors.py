@@ -1,0 +1,77 @@
+"""What a network keeps of its training set: scale of the descriptors, and how far they reach."""
+
+import pytest
+import torch
+from contracts.untrained import untrained
+
+GEOMETRY = torch.tensor(
+    [[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.9, -0.1]], dtype=torch.float64
+)
+# Every element of the network once, and hydrogen twice.
+NUMBERS = (7, 1, 6, 9)
+
+
+def _positions(n, spread, seed=2):
+    generator = torch.Generator().manual_seed(seed)
+    return GEOMETRY + spread * torch.randn(n, 4, 3, generator=generator, dtype=torch.float64)
+
+
+@pytest.fixture(params=["moments", "acsf"])
+def model(request):
+    return untrained(request.param, "1x0e + 1x1o", atomic_numbers=NUMBERS)
+
+
+def _descriptors(model, positions):
+    """Descriptors of each atom, and the elements of the rows."""
+    environment = model.environment(positions)
+    features = model.network.network.encoder(environment)
+    return features.invariants, [
+        element for element, part in environment.atoms for _ in range(*part.indices(4))
+    ]
+
+
+def test_standardised_descriptors_have_mean_zero_and_unit_spread_for_each_element(model):
+    positions = _positions(40, 0.15)
+    chunks = [model.environment(positions[:23]), model.environment(positions[23:])]
+    model.network.standardise(chunks)
+    networks = model.network.network.networks
+    invariants, elements = _descriptors(model, positions)
+    for row, element in enumerate(elements):
+        index = networks.elements.index(element)
+        scaled = ((invariants[row] - networks.mean[index]) * networks.inverse_spread[index]).double()
+        assert float(scaled.mean(dim=0).abs().max()) < 1e-2
+        spread, raw = scaled.std(dim=0, correction=0), invariants[row].double().std(dim=0, correction=0)
+        # What hardly varies is not blown up to unit spread, all else is.
+        varying = raw > 1.01e-3 * raw.max()
+        assert int(varying.sum()) > 10
+        torch.testing.assert_close(spread[varying], torch.ones_like(spread[varying]), rtol=0, atol=0.01)
+        assert float(spread.max()) < 1.01
+
+
+def test_novelty_is_zero_on_the_training_set_and_grows_away_from_it(model):
+    positions = _positions(40, 0.15)
+    model.network.network.set_range([model.environment(positions)])
+    fractions = [
+        float(model.evaluate(frames).novelty.mean())
+        for frames in (positions, _positions(20, 0.15, seed=3), _positions(20, 0.45), 2.0 * positions)
+    ]
+    assert fractions[0] == 0.0
+    assert fractions[1] < 0.05
+    assert fractions == sorted(fractions)
+    assert fractions[3] > 0.1
+
+
+def test_novelty_counts_descriptors_beyond_the_extremes_by_more_than_a_standard_deviation(model):
+    positions = _positions(40, 0.15)
+    model.network.network.set_range([model.environment(positions)])
+    invariants, _ = _descriptors(model, positions)
+    outside = _positions(5, 0.3, seed=9)
+    there, _ = _descriptors(model, outside)
+    spread = invariants.double().std(dim=1, correction=0)
+    low = invariants.amin(dim=1) - spread
+    high = invariants.amax(dim=1) + spread
+    counted = (there < low[:, None]) | (there > high[:, None])
+    expected = counted.double().mean(dim=(0, 2))
+    assert float(expected.max()) > 0.0
+    # A descriptor within rounding of its bound may fall on either side.
+    torch.testing.assert_close(model.evaluate(outside).novelty, expected, rtol=0, atol=2e-3)

@@ -38,7 +38,12 @@ def learning_curves(history: list[dict[str, object]], path: Path) -> None:
 
 def parity(comparisons: list[Comparison], path: Path) -> None:
     """Draw predictions against labels for energies, forces and couplings, with the mean error of each."""
-    panels = [("energies (eV)", [(c.reference_energies, c.energies) for c in comparisons])]
+    # Counted from the lowest label of each molecule: total energies would leave no room for their digits.
+    lowest = [np.nanmin(c.reference_energies) for c in comparisons]
+    energies = [
+        (c.reference_energies - zero, c.energies - zero) for c, zero in zip(comparisons, lowest, strict=True)
+    ]
+    panels = [("energies above the lowest label (eV)", energies)]
     with_forces = [c for c in comparisons if c.reference_forces is not None]
     if with_forces:
         panels.append(("forces (eV/Å)", [(c.reference_forces, c.forces) for c in with_forces]))
@@ -71,8 +76,9 @@ def _parity_panel(axis, title: str, arrays: list[tuple[np.ndarray, np.ndarray]])
             label=f"{'pair' if 'coupling' in title else 'state'} {column}: MAE {error:.3g}",
             rasterized=True,
         )
-        # One extreme label must not shrink everything else to a dot.
-        bounds += list(np.percentile(reference[known], [0.05, 99.95]))
+        # One extreme number must not shrink everything else to a dot.
+        for values in (reference[known], predicted[known]):
+            bounds += list(np.nanpercentile(values, [0.05, 99.95]))
     low, high = min(bounds), max(bounds)
     margin = 0.05 * (high - low) or 1.0
     axis.plot([low, high], [low, high], color="0.4", linewidth=0.8)

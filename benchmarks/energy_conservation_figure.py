@@ -8,8 +8,8 @@ from matplotlib.lines import Line2D
 
 from nadyn.analysis.plots_style import COLOURS, INK, new_figure
 
-# Edges of the histogram of energy steps [meV], eight bins a decade.
-EDGES = np.logspace(-6, 3, 73)
+# Edges of the histogram of energy steps [meV], three bins a decade.
+EDGES = np.logspace(-6, 3, 28)
 
 
 def slopes_panel(axes: Axes, found: dict) -> None:
@@ -84,11 +84,10 @@ def cone_panel(axes: Axes, found: dict) -> None:
     ]
     axes.legend(handles=handles, frameon=False, fontsize=8, loc="upper left")
     axes.set_xscale("log")
-    axes.set_yscale("log")
     axes.set_xlim(1e-5, 1e3)
-    axes.set_ylim(1e-5, 1)
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("change of the total energy in one step (meV)")
-    axes.set_ylabel("fraction of steps")
+    axes.set_ylabel("fraction of steps in a bin (3 a decade)")
     axes.set_title("surface hopping through the cone", fontsize=10, color=INK)
 
 

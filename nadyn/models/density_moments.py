@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nadyn.models.angular import RANKS, rank_two_matrices, unit_harmonics
+from nadyn.models.angular import outer, rank_two_matrices, unit_harmonics
 from nadyn.models.environment import ElementSlices, Environment, split_elements
 from nadyn.models.features import Features
 from nadyn.models.radial import cutoff_function, exponential_basis, exponential_grid
@@ -44,13 +44,11 @@ class DensityMoments(nn.Module):
         self.register_buffer("centres", torch.tensor(centres, dtype=torch.float32))
         matrices = rank_two_matrices()
         squares = torch.einsum("cxy,dyz,ezx->cde", matrices, matrices, matrices)
-        self.register_buffer("vector_square", matrices.reshape(5, 9).T.contiguous(), persistent=False)
-        self.register_buffer("tensor_square", squares.reshape(25, 5), persistent=False)
+        self.register_buffer("vector_square", matrices.reshape(5, 9), persistent=False)
+        self.register_buffer("tensor_square", squares.reshape(25, 5).T.contiguous(), persistent=False)
         upper = torch.triu_indices(n_channels, n_channels)
-        # Chooses the distinct elements of a Gram matrix. A product with zeros and ones is exact, and its
-        # derivative is a product again, where that of an index would scatter.
-        chosen = torch.eye(n_channels**2)[:, upper[0] * n_channels + upper[1]]
-        self.register_buffer("upper_triangle", chosen, persistent=False)
+        # The distinct elements of a Gram matrix.
+        self.register_buffer("upper_triangle", upper[0] * n_channels + upper[1], persistent=False)
         n_inputs = n_elements * n_radial
         mixing = torch.randn(n_elements, 3, n_inputs, n_channels) / n_radial**0.5
         self.mixing = nn.Parameter(mixing)
@@ -67,11 +65,10 @@ class DensityMoments(nn.Module):
         radial = radial * weight.transpose(1, 2).unsqueeze(-1)
         scalars = self._scalars(radial, environment)
         mixed = self._mix(radial, environment).transpose(1, 2)
-        harmonics = unit_harmonics(environment.vectors / distances.unsqueeze(-1))
-        _, *ranks = torch.split(harmonics, [rank.stop - rank.start for rank in RANKS], dim=-1)
+        unit = environment.vectors.movedim(-1, 0) / distances
         channels = torch.split(mixed, self.settings.n_channels, dim=-1)
         first, second, third = (
-            rank.transpose(-1, -2) @ own for rank, own in zip(ranks, channels, strict=True)
+            rank.movedim(0, 2) @ own for rank, own in zip(unit_harmonics(unit), channels, strict=True)
         )
         invariants = self._contract(scalars, first, second, third)
         return Features(invariants, first.transpose(-1, -2), second.transpose(-1, -2))
@@ -109,10 +106,13 @@ class DensityMoments(nn.Module):
     def _contract(self, scalars: Tensor, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
         """Return the invariants; inputs are (atom, traj, component, channel)."""
         grams = torch.stack([m.transpose(-1, -2) @ m for m in (first, second, third)], dim=2)
-        two_three_body = grams.flatten(-2) @ self.upper_triangle.to(grams.dtype)
+        two_three_body = grams.flatten(-2).index_select(-1, self.upper_triangle)
         # v v and T T as rank-2 components again; their product with T_b gives v·T_b·v and tr T T T_b.
-        v, t = first.transpose(-1, -2), second.transpose(-1, -2)
-        from_vectors = (v.unsqueeze(-1) * v.unsqueeze(-2)).flatten(-2) @ self.vector_square.to(v.dtype)
-        from_tensors = (t.unsqueeze(-1) * t.unsqueeze(-2)).flatten(-2) @ self.tensor_square.to(v.dtype)
-        four_body = torch.cat([from_vectors, from_tensors], dim=-2) @ second
+        v, t = (rank.movedim(2, 0).flatten(1) for rank in (first, second))
+        squares = torch.stack(
+            [self.vector_square.to(v.dtype) @ outer(v, v), self.tensor_square.to(v.dtype) @ outer(t, t)]
+        )
+        shape = (*first.shape[:2], first.shape[-1])
+        left = squares.unflatten(-1, shape).permute(2, 3, 0, 4, 1).flatten(2, 3)
+        four_body = left @ second
         return torch.cat([scalars, two_three_body.flatten(-2), four_body.flatten(-2)], dim=-1)

@@ -123,9 +123,9 @@ class EquivariantMatrix(nn.Module):
         for element, own_vectors in split_elements(features.vectors, atoms, 0).items():
             index = self.network.elements.index(element)
             mix = self.vector_mixing[index] * self.vector_scale[index].unsqueeze(-1)
-            vectors.append(mix.T @ own_vectors)
+            vectors.append((own_vectors.transpose(-1, -2) @ mix).transpose(-1, -2))
             mix = self.tensor_mixing[index] * self.tensor_scale[index].unsqueeze(-1)
-            tensors.append(mix.T @ own_tensors[element])
+            tensors.append((own_tensors[element].transpose(-1, -2) @ mix).transpose(-1, -2))
         polar = torch.cat(vectors)
         sources = {"polar": polar, "tensor": torch.cat(tensors)}
         if self.counts["axial"] or self.counts["pseudoscalar"]:
@@ -142,8 +142,8 @@ class EquivariantMatrix(nn.Module):
     def _in_plane_term(self, environment: Environment) -> Float[Tensor, "traj basis basis"]:
         """Return κ Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ in the block of the first vector."""
         weight = polynomial_cutoff(environment.distances / self.network.cutoff) / environment.distances
-        pulled = (environment.vectors * weight.unsqueeze(-1)).to(torch.float64)
-        total = torch.einsum("ntmx,ntmy->txy", pulled, pulled)
+        pulled = (environment.vectors * weight.unsqueeze(-1)).transpose(0, 1).flatten(1, 2)
+        total = (pulled.transpose(1, 2) @ pulled).to(torch.float64)
         start = self.first_vectors[0][0]
         after = self.size - start - 3
         return self.in_plane * nn.functional.pad(total, (start, after, start, after))

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nadyn.models.angular import RANKS, unit_harmonics
+from nadyn.models.angular import unit_harmonics
 from nadyn.models.environment import Environment
 from nadyn.models.features import Features
 from nadyn.models.radial import cutoff_function
@@ -79,7 +79,9 @@ class SymmetryFunctions(nn.Module):
         weight = cutoff_function(self.settings.cutoff_function, distances, self.cutoff)
         radial = torch.exp(-self.radial_eta * (distances.unsqueeze(-1) - self.radial_shift) ** 2)
         unit = environment.vectors / distances.unsqueeze(-1)
-        harmonics = unit_harmonics(unit)[..., : RANKS[2].stop] * weight.unsqueeze(-1)
+        first, second, _ = unit_harmonics(unit.movedim(-1, 0))
+        ranks = torch.cat([torch.ones_like(first[:1]), first, second]).movedim(0, -1)
+        harmonics = ranks * weight.unsqueeze(-1)
         slots = dict(environment.slots)
         sums = []
         for element in self.settings.elements:
@@ -91,7 +93,7 @@ class SymmetryFunctions(nn.Module):
         moments = torch.cat(sums, dim=-2)
         angular = self._angular(environment, unit, weight, slots)
         invariants = torch.cat([moments[..., 0], *angular], dim=-1)
-        return Features(invariants, moments[..., RANKS[1]], moments[..., RANKS[2]])
+        return Features(invariants, moments[..., 1:4], moments[..., 4:9])
 
     def _angular(
         self, environment: Environment, unit: Tensor, weight: Tensor, slots: dict[int, slice]

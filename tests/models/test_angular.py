@@ -5,7 +5,14 @@ import math
 import numpy as np
 import torch
 
-from nadyn.models.angular import RANKS, rank_two_matrices, unit_harmonics
+from nadyn.models.angular import rank_two_matrices, unit_harmonics
+
+RANKS = (slice(0, 1), slice(1, 4), slice(4, 9), slice(9, 16))
+
+
+def harmonics(unit):
+    """Rank 0 to 3 of each row side by side."""
+    return torch.cat([torch.ones_like(unit[:, :1]), *(rank.T for rank in unit_harmonics(unit.T))], dim=1)
 
 
 def _unit_vectors(n, seed):
@@ -26,7 +33,7 @@ def _sphere():
 
 def test_harmonics_are_orthogonal_on_the_sphere_and_of_unit_length_a_rank():
     points, weights = _sphere()
-    values = unit_harmonics(points)
+    values = harmonics(points)
     gram = values.T @ (weights[:, None] * values)
     # The squared length of rank l is 1 at every point, shared by 2l + 1 components.
     expected = torch.cat([torch.full((2 * l + 1,), 1.0 / (2 * l + 1), dtype=torch.float64) for l in range(4)])
@@ -36,7 +43,7 @@ def test_harmonics_are_orthogonal_on_the_sphere_and_of_unit_length_a_rank():
 def test_the_product_of_two_ranks_is_the_legendre_polynomial_of_the_angle():
     first, second = _unit_vectors(13, seed=1), _unit_vectors(13, seed=2)
     cosine = (first * second).sum(-1).numpy()
-    products = unit_harmonics(first) * unit_harmonics(second)
+    products = harmonics(first) * harmonics(second)
     for l, part in enumerate(RANKS):
         legendre = np.polynomial.legendre.Legendre.basis(l)(cosine)
         np.testing.assert_allclose(products[:, part].sum(-1).numpy(), legendre, rtol=0, atol=1e-14)
@@ -44,7 +51,7 @@ def test_the_product_of_two_ranks_is_the_legendre_polynomial_of_the_angle():
 
 def test_inversion_changes_the_sign_of_odd_ranks_only():
     unit = _unit_vectors(7, seed=3)
-    here, there = unit_harmonics(unit), unit_harmonics(-unit)
+    here, there = harmonics(unit), harmonics(-unit)
     for l, part in enumerate(RANKS):
         assert torch.equal(there[:, part], (-1.0) ** l * here[:, part])
 
@@ -53,7 +60,7 @@ def test_rank_two_matrices_give_the_second_rank_and_span_the_traceless_symmetric
     unit = _unit_vectors(7, seed=4)
     matrices = rank_two_matrices()
     values = torch.einsum("tx,cxy,ty->tc", unit, matrices, unit)
-    torch.testing.assert_close(values, unit_harmonics(unit)[:, RANKS[2]])
+    torch.testing.assert_close(values, harmonics(unit)[:, RANKS[2]])
     assert torch.equal(matrices, matrices.mT)
     assert float(matrices.diagonal(dim1=-2, dim2=-1).sum(-1).abs().max()) == 0.0
     gram = torch.einsum("cxy,dxy->cd", matrices, matrices)

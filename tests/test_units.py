@@ -26,7 +26,7 @@ BOHR_M = constants.value("Bohr radius")
     ],
 )
 def test_constants_agree_with_scipy(name, value):
-    # scipy ships CODATA 2018 or 2022 by version; they differ by up to 1e-9 relative, an error of a digit by more.
+    # scipy ships CODATA 2018 or 2022 by version; they differ by up to 1e-9 relative, a wrong digit by more.
     assert getattr(units, name) == pytest.approx(value, rel=2e-9)
 
 

@@ -76,7 +76,9 @@ def to_atomic_units(unit: str, dimension: str) -> float:
     exponents, factor = _parse(unit)
     # In atomic units energy = mass length^2 / time^2, but names are compared as written, except momenta.
     if exponents != _DIMENSIONS[dimension]:
-        raise InputError(f"unit {unit!r} must measure {dimension}, but does not. Try one like {_example(dimension)}.")
+        raise InputError(
+            f"unit {unit!r} must measure {dimension}, but does not. Try one like {_example(dimension)}."
+        )
     return factor
 
 
@@ -88,13 +90,17 @@ def _parse(unit: str) -> tuple[tuple[int, ...], float]:
     exponents, factor = [0, 0, 0, 0, 0], 1.0
     pieces = re.findall(r"([*/]?)([^*/]+)", text)
     if not text or "".join(a + b for a, b in pieces) != text:
-        raise InputError(f"unit {unit!r} must be a known unit, but cannot be read. Try eV, angstrom or eV/angstrom.")
+        raise InputError(
+            f"unit {unit!r} must be a known unit, but cannot be read. Try eV, angstrom or eV/angstrom."
+        )
     for operator, piece in pieces:
         name, _, power_text = piece.partition("^")
         name = name.replace("kcal_mol", "kcal/mol").replace("kj_mol", "kj/mol")
         if name not in _BASE or (power_text and not re.fullmatch(r"-?\d+", power_text)):
             known = ", ".join(sorted(_BASE))
-            raise InputError(f"unit {unit!r} must be made of known units, but {name!r} is not one. Known: {known}.")
+            raise InputError(
+                f"unit {unit!r} must be made of known units, but {name!r} is not one. Known: {known}."
+            )
         power = (int(power_text) if power_text else 1) * (-1 if operator == "/" else 1)
         base_exponents, base = _BASE[name]
         exponents = [e + power * b for e, b in zip(exponents, base_exponents, strict=True)]

@@ -33,7 +33,9 @@ def read_configuration(path: str | Path, section: type[Section]) -> Section:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = f" at line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
-        raise InputError(f"configuration file {str(path)!r} must be YAML, but cannot be read{where}.") from error
+        raise InputError(
+            f"configuration file {str(path)!r} must be YAML, but cannot be read{where}."
+        ) from error
     return parse_configuration(content if content is not None else {}, section, where=str(path))
 
 
@@ -63,7 +65,9 @@ def _sentence(error: ValidationError, section: type[Configuration], where: str) 
         return f"{where}: `{key}` is not a known key. {advice}"
     if problem["type"] == "missing":
         return f"{where}: `{key}` must be given, but is missing."
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should ").removeprefix("Assertion failed, ")
+    message = problem["msg"]
+    for beginning in ("Value error, ", "Input should ", "Assertion failed, "):
+        message = message.removeprefix(beginning)
     if problem["type"] == "value_error":
         return f"{where}: {message}" if message.startswith("`") else f"{where}: `{key}`: {message}"
     return f"{where}: `{key}` must {message}, but is {problem['input']!r}."
@@ -77,7 +81,8 @@ def _known_keys(section: type[Configuration], path: list[str]) -> set[str]:
         for candidate in sections:
             field = candidate.model_fields.get(part)
             if field is not None:
-                inner += [t for t in _types(field.annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
+                types = [t for t in _types(field.annotation) if isinstance(t, type)]
+                inner += [t for t in types if issubclass(t, BaseModel)]
         # A union member is named in the path too; such a part reaches no field and leaves the sections.
         sections = inner or sections
     return {name for candidate in sections for name in candidate.model_fields}

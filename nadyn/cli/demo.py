@@ -13,7 +13,7 @@ def demo(
     n: Annotated[int, typer.Option("--n", min=1, help="Number of trajectories.")] = 200,
     time_fs: Annotated[float, typer.Option(min=1.0, help="Length of the trajectories.")] = 100.0,
 ) -> None:
-    """Photoisomerisation of hexafluoro-2-butene: learned surfaces, 200 surface-hopping trajectories, a report."""
+    """Photoisomerisation of hexafluoro-2-butene: learned surfaces, surface hopping, a report."""
     import shutil
 
     import numpy as np

@@ -42,7 +42,8 @@ def error_table(comparison: Comparison, *, title: str) -> Table:
         outlier = coupling_outlier(comparison)
         table.add_row("coupling, median of frames", f"{outlier['median']:.4f}", "", "", "eV/Å")
         if outlier["largest_norm"] > 20.0:
-            label = f"coupling without frame {outlier['largest_frame']:.0f} (|h| = {outlier['largest_norm']:.0f} eV/Å)"
+            frame, norm = outlier["largest_frame"], outlier["largest_norm"]
+            label = f"coupling without frame {frame:.0f} (|h| = {norm:.0f} eV/Å)"
             table.add_row(label, f"{outlier['mean_without_it']:.4f}", "", "", "eV/Å")
     if values["surplus_gap_min_ev"] is not None:
         table.add_row(

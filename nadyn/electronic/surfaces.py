@@ -19,11 +19,14 @@ class Surfaces:
     Attributes:
         energies: Adiabatic energies E_k [hartree], ascending.
         forces: -∂E_k/∂R [hartree/bohr].
-        nac: Non-adiabatic coupling d_kl = ⟨k|∇l⟩ = h_kl / (E_l - E_k) [1/bohr]; antisymmetric, ±inf at zero gap.
-        interstate_coupling: h_kl = ⟨k|∇W|l⟩ [hartree/bohr]; symmetric, finite everywhere; its diagonal is -F_k.
+        nac: Non-adiabatic coupling d_kl = ⟨k|∇l⟩ = h_kl / (E_l - E_k) [1/bohr]; antisymmetric, ±inf at zero
+            gap.
+        interstate_coupling: h_kl = ⟨k|∇W|l⟩ [hartree/bohr]; symmetric, finite everywhere; its diagonal is
+            -F_k.
         eigenvectors: Columns are the states in the diabatic basis; signs are arbitrary.
         hamiltonian: Diabatic Hamiltonian W [hartree].
-        surplus_gap: Energy from the highest state to the lowest surplus eigenvalue [hartree]; inf without one.
+        surplus_gap: Energy from the highest state to the lowest surplus eigenvalue [hartree]; inf without
+            one.
         novelty: Fraction of descriptors beyond the training set, see `Evaluation`.
     """
 

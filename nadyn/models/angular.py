@@ -30,7 +30,7 @@ def outer(left: Float[Tensor, "a row"], right: Float[Tensor, "b row"]) -> Float[
 
 
 def rank_two_matrices() -> Float[Tensor, "5 3 3"]:
-    """Return the five symmetric traceless matrices M_c with Y_c(r̂) = r̂·M_c·r̂, in the order of `unit_harmonics`."""
+    """Return the five symmetric traceless M_c with Y_c(r̂) = r̂·M_c·r̂, in the order of `unit_harmonics`."""
     h = 0.5 * math.sqrt(3.0)
     matrices = torch.zeros(5, 3, 3, dtype=torch.float64)
     matrices[0, 0, 1] = matrices[0, 1, 0] = h

@@ -11,7 +11,10 @@ REPRESENTATIONS = {"0e": 1, "0o": 1, "1o": 3, "1e": 3}
 
 @dataclass(frozen=True)
 class Basis:
-    """How many basis functions of each representation: `0e` scalars, `0o` pseudoscalars, `1o` vectors, `1e` axial vectors."""
+    """How many basis functions of each representation.
+
+    `0e` are scalars, `0o` pseudoscalars, `1o` vectors, `1e` axial vectors.
+    """
 
     counts: tuple[tuple[str, int], ...]
 

@@ -1,9 +1,9 @@
 """Density moments: neighbour sums of spherical tensors, mixed into learned channels and contracted.
 
-The neighbour density of atom i is expanded as A_i,ekc = Σ_{j of element e} g_k(r_ij) f_c(r_ij) Y_c(r̂_ij) up to
-rank 3. For each element of the centre a learned matrix mixes (e, k) into a few channels per rank. Products
-of equal rank give two- and three-body invariants; v·T·v and tr T T T give four-body ones. The cost is
-linear in the number of neighbours: no loop over triples.
+The neighbour density of atom i is expanded as A_i,ekc = Σ_{j of element e} g_k(r_ij) f_c(r_ij) Y_c(r̂_ij)
+up to rank 3. For each element of the centre a learned matrix mixes (e, k) into a few channels per rank.
+Products of equal rank give two- and three-body invariants; v·T·v and tr T T T give four-body ones. The cost
+is linear in the number of neighbours: no loop over triples.
 
 Sources: A. V. Shapeev, Multiscale Model. Simul. 14, 1153 (2016); R. Drautz, Phys. Rev. B 99, 014104 (2019).
 """

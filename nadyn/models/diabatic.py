@@ -14,7 +14,6 @@ from nadyn.models.equivariant_matrix import EquivariantMatrix
 from nadyn.models.features import Features
 from nadyn.models.reference_energies import ReferenceEnergies
 
-
 # Strength of the in-plane term at the start, in units of the energy spread.
 _NORMAL_FIRST = 0.5
 

@@ -75,7 +75,7 @@ class EquivariantMatrix(nn.Module):
             self.register_buffer("tensor_scale", torch.ones(n_elements, n_vectors))
         self.first_vectors = [(start, name) for name, start in functions if name in ("1o", "1e")][:1]
         if self.first_vectors:
-            # Pushes the in-plane components of the first vector up, so that the one normal to the atoms is lowest.
+            # Pushes the in-plane components of the first vector up: the one normal to the atoms is lowest.
             self.in_plane = nn.Parameter(torch.zeros(()))
 
     def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
@@ -152,7 +152,7 @@ class EquivariantMatrix(nn.Module):
 def _plan(
     basis: Basis,
 ) -> tuple[list[tuple[str, int]], dict[str, int], list[tuple[str, int, int, int, str, str]]]:
-    """Return the basis functions with their first row, the number of sums of each kind, and where each goes."""
+    """Return basis functions with their first row, the number of sums of each kind, and where each goes."""
     functions, row = [], 0
     for name, count in basis.counts:
         for _ in range(count):

@@ -19,8 +19,8 @@ from nadyn.structures import masses, symbol
 
 Network = AtomicSum | DiabaticHamiltonian
 
-# Rows of atoms in a block. Measured on hexafluorobutene, microseconds a trajectory at 96, 192, 384, 768 and 3072
-# rows: 557, 387, 328, 294, 292. Wider blocks gain little and fill up worse.
+# Rows of atoms in a block. Measured on hexafluorobutene, microseconds a trajectory at 96, 192, 384, 768 and
+# 3072 rows: 557, 387, 328, 294, 292. Wider blocks gain little and fill up worse.
 ATOM_ROWS = 400
 
 
@@ -55,8 +55,9 @@ class LearnedModel:
         unknown = sorted({symbol(number) for number in self.atomic_numbers if number not in known})
         if unknown:
             raise InputError(
-                f"`atomic_numbers` must be of elements that the model knows ({', '.join(map(symbol, known))}), but "
-                f"contain {', '.join(unknown)}. Train a model on data with these elements."
+                "`atomic_numbers` must be of elements that the model knows "
+                f"({', '.join(map(symbol, known))}), but contain {', '.join(unknown)}. "
+                "Train a model on data with these elements."
             )
         order = np.argsort(np.array(self.atomic_numbers), kind="stable")
         object.__setattr__(self, "order", torch.from_numpy(order))

@@ -79,8 +79,8 @@ def load_model(path: str | Path) -> LearnedModel:
         network = _network(header)
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"the header of model file {str(path)!r} must have every key of version {VERSION}, but lacks {error}. "
-            "It was written by a version that was never released; train it again."
+            f"the header of model file {str(path)!r} must have every key of version {VERSION}, but lacks "
+            f"{error}. It was written by a version that was never released; train it again."
         ) from error
     shortest = tensors.pop("shortest_by_element")
     geometry = tensors.pop("starting_geometry", None)
@@ -145,7 +145,8 @@ def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
         header, timings = json.loads(metadata["nadyn"]), json.loads(metadata["timings"])
     except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(
-            f"{str(path)!r} must be a nadyn model file, but cannot be read as one. It may be truncated; copy it again."
+            f"{str(path)!r} must be a nadyn model file, but cannot be read as one. It may be "
+            "truncated; copy it again."
         ) from error
     checksum = _checksum(metadata["nadyn"] + metadata["timings"], tensors)
     if metadata.get("sha256") != checksum or not _is_padded_with_spaces(path):
@@ -154,7 +155,8 @@ def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
         )
     if header.get("format") != FORMAT or header.get("version", 0) > VERSION:
         raise InputError(
-            f"model file {str(path)!r} must have version {VERSION} or older, but has {header.get('version')}. Update nadyn."
+            f"model file {str(path)!r} must have version {VERSION} or older, but has "
+            f"{header.get('version')}. Update nadyn."
         )
     return header, tensors, timings
 

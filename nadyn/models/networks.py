@@ -1,6 +1,7 @@
 """One feed-forward network per element, with smooth activations only."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -20,8 +21,8 @@ def activation(name: str) -> nn.Module:
     """
     if name.lower() in ("relu", "leaky_relu", "leakyrelu"):
         raise InputError(
-            f"`activation` must be smooth, but is {name!r}: its kinks make forces discontinuous and total energy "
-            "drift. Try silu."
+            f"`activation` must be smooth, but is {name!r}: its kinks make forces discontinuous and total "
+            "energy drift. Try silu."
         )
     if name.lower() not in ACTIVATIONS:
         raise InputError(f"`activation` must be one of {', '.join(ACTIVATIONS)}, but is {name!r}.")
@@ -49,7 +50,7 @@ class ElementNetworks(nn.Module):
         for _ in elements:
             layers: list[nn.Module] = []
             widths = [n_inputs, *hidden]
-            for before, after in zip(widths[:-1], widths[1:], strict=True):
+            for before, after in pairwise(widths):
                 layers += [nn.Linear(before, after), activation(activation_name)]
             layers.append(nn.Linear(widths[-1], n_outputs))
             # A small last layer: training starts from the constant reference energies.

@@ -1,7 +1,8 @@
 """Atom-centred symmetry functions, radial and angular, resolved by element.
 
 Radial, for each neighbour element:    G2 = Σ_j exp(-η (r_ij - r_s)²) f_c(r_ij)
-Angular, for each pair of elements:    G4 = 2^(1-ζ) Σ_{j<k} (1 + λ cos θ_jik)^ζ exp(-η (r_ij² + r_ik² + r_jk²)) f_c(r_ij) f_c(r_ik) f_c(r_jk)
+Angular, for each pair of elements:    G4 = 2^(1-ζ) Σ_{j<k} (1 + λ cos θ_jik)^ζ f_c(r_ij) f_c(r_ik) f_c(r_jk)
+                                            · exp(-η (r_ij² + r_ik² + r_jk²))
 
 Source: J. Behler, J. Chem. Phys. 134, 074106 (2011), equations 6 and 8.
 """

@@ -91,7 +91,8 @@ def _atomic_sum(
 ) -> AtomicSum:
     if n_states != 1:
         raise InputError(
-            f"`model.kind` atomic_sum must have data of one state, but the data have {n_states}. Try diabatic."
+            f"`model.kind` atomic_sum must have data of one state, but the data have {n_states}. "
+            "Try diabatic."
         )
     ends = None
     if configuration.model.repulsion == "zbl":

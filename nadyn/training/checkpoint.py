@@ -22,7 +22,10 @@ def write_checkpoint(
     optimizer: torch.optim.AdamW,
     progress: dict[str, object],
 ) -> None:
-    """Write weights, averages, the optimizer's moments and the progress; an old file stays until the new one is whole."""
+    """Write weights, averages, the optimizer's moments and the progress.
+
+    An old file stays until the new one is whole.
+    """
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in average.values.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}

@@ -127,7 +127,7 @@ def inverse_square_gap(energies: Float[Tensor, "frame state"], width: float) -> 
 
 
 def surplus_penalty(surplus_gap: Float[Tensor, "frame"], margin: float) -> Float[Tensor, ""]:
-    """Return ½ mean of ((margin - gap)/(margin/5))² over frames whose surplus level comes within the margin."""
+    """Return ½ mean of ((margin - gap)/(margin/5))², where a frame beyond the margin counts as 0."""
     return 0.5 * (((margin - surplus_gap).clamp(min=0.0) / (0.2 * margin)) ** 2).mean()
 
 

@@ -109,7 +109,7 @@ def batches(samples: tuple[Samples, ...], batch_size: int, *, seed: int, epoch: 
 
 
 def displaced_frames(batch: Samples, largest: float, *, seed: int, step: int) -> Samples:
-    """Return the frames with every coordinate moved at random, each frame by its own amplitude up to `largest`.
+    """Return the frames with every coordinate moved at random, each by its own amplitude up to `largest`.
 
     Labels no longer belong to the geometries. The numbers depend on the seed and the step only.
     """

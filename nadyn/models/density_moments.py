@@ -114,5 +114,7 @@ class DensityMoments(nn.Module):
         )
         shape = (*first.shape[:2], first.shape[-1])
         left = squares.unflatten(-1, shape).permute(2, 3, 0, 4, 1).flatten(2, 3)
-        four_body = left @ second
+        # The factor 1 gives this product a dense gradient: cut out of longer rows, its matrices would be
+        # aligned differently for each trajectory, and small matrix products round by alignment.
+        four_body = (left @ second) * 1.0
         return torch.cat([scalars, two_three_body.flatten(-2), four_body.flatten(-2)], dim=-1)

@@ -142,8 +142,10 @@ class EquivariantMatrix(nn.Module):
     def _in_plane_term(self, environment: Environment) -> Float[Tensor, "traj basis basis"]:
         """Return κ Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ in the block of the first vector."""
         weight = polynomial_cutoff(environment.distances / self.network.cutoff) / environment.distances
-        pulled = (environment.vectors * weight.unsqueeze(-1)).transpose(0, 1).flatten(1, 2)
-        total = (pulled.transpose(1, 2) @ pulled).to(torch.float64)
+        pulled = (environment.vectors * weight.unsqueeze(-1)).transpose(1, 2).flatten(0, 1)
+        # A product of small matrices would round by their place in memory; this sum does not.
+        outer = (pulled.unsqueeze(-1) * pulled.unsqueeze(-2)).flatten(-2)
+        total = outer.sum(dim=0).unflatten(-1, (3, 3)).to(torch.float64)
         start = self.first_vectors[0][0]
         after = self.size - start - 3
         return self.in_plane * nn.functional.pad(total, (start, after, start, after))

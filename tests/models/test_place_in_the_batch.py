@@ -1,0 +1,46 @@
+"""A molecule of common size and default settings has the same bits wherever it stands in a batch.
+
+Small matrix products round by how their rows are aligned in memory, which sizes decide; so the sizes here
+are those of a real model.
+"""
+
+import pytest
+import torch
+
+from nadyn.electronic.surfaces import surfaces
+from nadyn.models.atomic_network import NetworkSettings
+from nadyn.models.density_moments import MomentsSettings
+from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.learned import LearnedModel
+
+pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
+NUMBERS = (6, 6, 6, 6, 1, 1, 9, 9, 9, 9, 9, 9)
+ELEMENTS = (1, 6, 9)
+
+
+def model_of_real_size(basis):
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        settings = NetworkSettings(MomentsSettings(ELEMENTS, 11.0, 1.8, 16, 12))
+        network = DiabaticHamiltonian(DiabaticSettings(settings, basis, 2, ("0e",)))
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    network.requires_grad_(False)
+    shortest = torch.zeros(len(ELEMENTS), len(ELEMENTS), dtype=torch.float64)
+    return LearnedModel("random", network, NUMBERS, None, shortest)
+
+
+@pytest.mark.parametrize("basis", ["2x0e", "2x0e + 1x1o"])
+def test_bits_do_not_depend_on_the_place_in_the_batch(basis):
+    model = model_of_real_size(basis)
+    n = model.block_width + 5
+    generator = torch.Generator().manual_seed(5)
+    grid = torch.cartesian_prod(torch.arange(3.0), torch.arange(2.0), torch.arange(2.0)).double() * 2.6
+    positions = grid + 0.4 * torch.randn(n, len(NUMBERS), 3, dtype=torch.float64, generator=generator)
+    order = torch.randperm(n, generator=generator)
+    here, there = surfaces(model, positions), surfaces(model, positions[order])
+    assert here.forces.abs().min() > 0
+    for name in ("hamiltonian", "energies", "eigenvectors", "forces", "interstate_coupling"):
+        assert torch.equal(getattr(there, name), getattr(here, name)[order]), name

@@ -60,7 +60,7 @@ def restore(
     """Load a checkpoint into a network, its average and its optimizer; return the best weights so far.
 
     Raises:
-        InputError: The checkpoint belongs to another network.
+        InputError: The checkpoint belongs to another network, which another version of nadyn has made.
     """
     tensors = safetensors.torch.load_file(path)
 
@@ -73,8 +73,8 @@ def restore(
         network.load_state_dict(part("network."))
     except RuntimeError as error:
         raise InputError(
-            f"checkpoint {str(path)!r} must belong to this configuration, but was made with another. "
-            "Use the configuration of the interrupted training."
+            f"checkpoint {str(path)!r} must belong to a network of this version of nadyn, but does not. "
+            "Use the version that wrote it, or --overwrite to start again."
         ) from error
     average.values = part("average.")
     for name, parameter in network.named_parameters():

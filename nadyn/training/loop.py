@@ -80,6 +80,7 @@ def train_network(
     configuration: TrainingConfiguration,
     *,
     checkpoint: Path,
+    origin: dict[str, dict[str, object]],
     resume: bool,
     report: Callable[[Progress], None],
 ) -> Outcome:
@@ -91,6 +92,7 @@ def train_network(
         validation: Frames that choose the best weights and stop the training.
         configuration: Lengths, rates, weights.
         checkpoint: File for going on after an interruption.
+        origin: What the training started from, from `nadyn.training.origin`; it is stored in the checkpoint.
         resume: Start from that file.
         report: Called after each step.
 
@@ -125,6 +127,7 @@ def train_network(
             best=best,
             optimizer=optimizer,
             progress={
+                "origin": origin,
                 "progress": vars(progress) | {"seconds_a_step": 0.0},
                 "variances": scales.variances,
                 "decay_start": schedule.decay_start,

@@ -17,8 +17,10 @@ from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
 from nadyn.training.build import build_network, elements_of, environments_of, shortest_distances
+from nadyn.training.checkpoint import read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.loop import Outcome, Progress, train_network
+from nadyn.training.origin import check_origin, origin
 from nadyn.training.samples import Samples, samples_from_group
 
 
@@ -55,7 +57,8 @@ def train(
         dataset: Labelled frames; a part of them is held out for validation.
         output: Model file.
         configuration: All settings; the default suits a molecule never seen before.
-        resume: Go on from the checkpoint of an interrupted training.
+        resume: Go on from the checkpoint of an interrupted training of the same data and configuration;
+            only `threads` and `checkpoint_every` may have changed.
         overwrite: Replace an existing model file and forget its checkpoint.
         report: Called after every step with the progress.
 
@@ -68,6 +71,11 @@ def train(
     checkpoint = checkpoint_path(output)
     _check_files(output, checkpoint, resume=resume, overwrite=overwrite)
     _check_dataset(dataset)
+    begins_from = origin(configuration, dataset)
+    if resume:
+        stored = read_progress(checkpoint)
+        # Checkpoints of the first days do not say what they started from.
+        check_origin(stored.get("origin", begins_from), begins_from)
     started = time.monotonic()
     with threads(configuration.threads):
         training, validation = split(dataset, configuration.validation_fraction, seed=configuration.seed)
@@ -82,6 +90,7 @@ def train(
             validation_samples,
             configuration,
             checkpoint=checkpoint,
+            origin=begins_from,
             resume=resume,
             report=report,
         )

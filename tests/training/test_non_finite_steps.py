@@ -36,6 +36,7 @@ def _train(tmp_path, settings, network, training, validation):
         (validation,),
         settings,
         checkpoint=tmp_path / "m.checkpoint",
+        origin={},
         resume=False,
         report=report,
     )

@@ -3,12 +3,16 @@
 from dataclasses import replace
 
 import pytest
+import torch
 from teacher import configuration, dataset
 
 from nadyn.checks.configuration import parse_configuration, read_configuration
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset
+from nadyn.training.averaging import WeightAverage
+from nadyn.training.checkpoint import restore
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.origin import check_origin, origin
 from nadyn.training.train import checkpoint_path, train
 
 
@@ -50,20 +54,107 @@ def test_a_broken_checkpoint_is_refused(tmp_path):
     _refused(tmp_path, r"must be a training checkpoint, but cannot be read", resume=True)
 
 
-def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
-    class Stop(Exception):
-        pass
+class Stop(Exception):
+    """Raised in the middle of a training."""
 
+
+def _interrupt(tmp_path, data=None, **changes):
     def stop(progress):
         if progress.step == 4:
             raise Stop
 
     with pytest.raises(Stop):
-        train(dataset(12), tmp_path / "m.safetensors", configuration(epochs=3), report=stop)
-    other = configuration(epochs=3, model={"hidden": [16, 9]})
-    _refused(
-        tmp_path, r"must belong to this configuration, but was made with another", settings=other, resume=True
+        train(data or dataset(12), tmp_path / "m.safetensors", configuration(**changes), report=stop)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"epochs": 4},
+            r"`epochs` must stay 3 when the training is resumed, but is 4\. Use the configuration of the "
+            r"interrupted training, or --overwrite to start again",
+        ),
+        # The first in the order of the file is named.
+        (
+            {"seed": 2, "model": {"hidden": [16, 9]}},
+            r"`model\.hidden` must stay \[16, 8\] .* but is \[16, 9\]",
+        ),
+        (
+            {"epochs": None, "time_limit_minutes": 3.0},
+            r"`time_limit_minutes` must stay None .* but is 3\.0",
+        ),
+        ({"weights": {"coupling": 1.0}}, r"`weights\.coupling` must stay 10\.0 .* but is 1\.0"),
+        (
+            {"encoder": {"name": "acsf", "cutoff_angstrom": 3.5, "n_radial": 5}},
+            r"`encoder\.name` must stay 'moments' .* but is 'acsf'",
+        ),
+    ],
+)
+def test_a_training_goes_on_with_its_own_configuration_only(tmp_path, changes, message):
+    _interrupt(tmp_path, epochs=3)
+    before = checkpoint_path(tmp_path / "m.safetensors").read_bytes()
+    _refused(tmp_path, message, settings=configuration(**({"epochs": 3} | changes)), resume=True)
+    assert checkpoint_path(tmp_path / "m.safetensors").read_bytes() == before
+
+
+def test_a_training_goes_on_with_another_number_of_threads():
+    check_origin(origin(configuration(threads=2), dataset(12)), origin(configuration(threads=1), dataset(12)))
+
+
+def test_a_training_goes_on_with_other_checkpoints(tmp_path):
+    _interrupt(tmp_path, epochs=3)
+    settings = configuration(epochs=3, checkpoint_every=1)
+    # Three steps before the interruption are in the checkpoint.
+    steps = []
+    train(
+        dataset(12),
+        tmp_path / "m.safetensors",
+        settings,
+        resume=True,
+        report=lambda progress: steps.append(progress.step),
     )
+    assert steps == [4, 5, 6]
+
+
+@pytest.mark.parametrize("changed", ["positions", "energies", "forces", "interstate_couplings"])
+def test_a_training_goes_on_with_its_own_data_only(tmp_path, changed):
+    _interrupt(tmp_path, epochs=3)
+    data = dataset(12)
+    getattr(data.groups[0], changed)[7].flat[1] += 1e-12
+    _refused(
+        tmp_path,
+        r"the data must stay the same when the training is resumed, but group 'toy' differs",
+        data=data,
+        settings=configuration(epochs=3),
+        resume=True,
+    )
+
+
+def test_groups_that_come_or_go_or_change_places_are_other_data(tmp_path):
+    one = dataset(12).groups[0]
+    two = replace(dataset(13).groups[0], name="two")
+    _interrupt(tmp_path, Dataset((one, two)), epochs=3)
+    for groups, name in (((one,), "two"), ((one, two, replace(one, name="new")), "new"), ((two, one), "two")):
+        _refused(
+            tmp_path,
+            f"group '{name}' differs",
+            data=Dataset(groups),
+            settings=configuration(epochs=3),
+            resume=True,
+        )
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    _interrupt(tmp_path, epochs=3)
+    network = torch.nn.Linear(2, 3)
+    with pytest.raises(InputError, match=r"must belong to a network of this version of nadyn, but does not"):
+        restore(
+            checkpoint_path(tmp_path / "m.safetensors"),
+            network=network,
+            average=WeightAverage(network, 0.9),
+            optimizer=torch.optim.AdamW(network.parameters()),
+        )
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):

@@ -1,0 +1,68 @@
+"""What a training started from, so that it goes on with the same configuration and the same data only."""
+
+import hashlib
+from collections.abc import Iterator
+
+from nadyn.checks.errors import InputError
+from nadyn.data import Dataset, Group
+from nadyn.training.configuration import TrainingConfiguration
+
+# Neither changes what is learned.
+MAY_DIFFER = ("threads", "checkpoint_every")
+# Whatever of a group the training reads.
+_ARRAYS = ("positions", "energies", "forces", "interstate_couplings", "cell")
+
+
+def origin(configuration: TrainingConfiguration, dataset: Dataset) -> dict[str, dict[str, object]]:
+    """Return the configuration, and a sha256 for each group of the data, as plain values for a checkpoint."""
+    return {
+        "configuration": configuration.model_dump(mode="json"),
+        "data": {group.name: _fingerprint(group, place) for place, group in enumerate(dataset.groups)},
+    }
+
+
+def check_origin(stored: dict[str, dict[str, object]], now: dict[str, dict[str, object]]) -> None:
+    """Refuse to go on with another configuration or other data than a training started from.
+
+    Args:
+        stored: `origin` of the interrupted training.
+        now: `origin` of the one that is to go on with it.
+
+    Raises:
+        InputError: One sentence about the first key or group that differs.
+    """
+    before, after = dict(_keys(stored["configuration"])), dict(_keys(now["configuration"]))
+    for key in after | before:
+        if key not in MAY_DIFFER and before.get(key) != after.get(key):
+            raise InputError(
+                f"`{key}` must stay {before.get(key)!r} when the training is resumed, but is "
+                f"{after.get(key)!r}. Use the configuration of the interrupted training, or --overwrite to "
+                "start again."
+            )
+    for name in now["data"] | stored["data"]:
+        if stored["data"].get(name) != now["data"].get(name):
+            raise InputError(
+                f"the data must stay the same when the training is resumed, but group {name!r} differs. "
+                "Use the data of the interrupted training, or --overwrite to start again."
+            )
+
+
+def _keys(section: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every key with its value; keys within sections as `section.key`."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _fingerprint(group: Group, place: int) -> str:
+    # The place among the groups decides which batch comes when.
+    result = hashlib.sha256(f"{place} {group.name} {group.atomic_numbers.tolist()}".encode())
+    for name in _ARRAYS:
+        array = getattr(group, name)
+        if array is not None:
+            result.update(f"{name} {array.shape}".encode())
+            result.update(array.tobytes())
+    result.update(str(group.pbc.tolist()).encode())
+    return result.hexdigest()

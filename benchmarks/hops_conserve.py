@@ -123,22 +123,18 @@ def collect(model: Model, n_hops: int, *, rescale: str, dt_fs: float, time_fs: f
 def draw(changes: Changes, path: Path) -> None:
     """Draw the sizes of all deviations."""
     figure, axes = new_figure(2.8, columns=3, widths=(1.0, 1.0, 1.0))
-    floor = 1e-20
-    for one, colour, (name, values) in zip(
-        axes,
-        COLOURS,
-        {
-            "total energy (hartree)": changes.energy,
-            "momentum (a.u.)": changes.momentum,
-            "angular momentum (ħ)": changes.angular,
-        }.items(),
-        strict=False,
-    ):
-        sizes = np.maximum(np.abs(values), floor)
-        low, high = np.floor(np.log10(sizes.min())), np.ceil(np.log10(sizes.max()))
-        one.hist(sizes, np.logspace(low, max(high, low + 1), 25), color=colour)
+    panels = (
+        ("total energy", "hartree", changes.energy),
+        ("momentum", "a.u.", changes.momentum),
+        ("angular momentum", "ħ", changes.angular),
+    )
+    edges = np.logspace(-18, -6, 37)
+    for one, colour, (name, unit, values) in zip(axes, COLOURS, panels, strict=False):
+        # What did not change at all is counted at the left end, what changed by far at the right one.
+        one.hist(np.clip(np.abs(values), edges[0], 0.99 * edges[-1]), edges, color=colour)
         one.set_xscale("log")
-        one.set_xlabel(f"|change| of {name}")
+        one.set_title(name, fontsize=10)
+        one.set_xlabel(f"|change| ({unit})")
     axes[0].set_ylabel("accepted hops")
     figure.savefig(path, dpi=160, facecolor="white")
 

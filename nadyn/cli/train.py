@@ -35,6 +35,7 @@ def train(
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
     from nadyn.training.figures import learning_curves, parity
+    from nadyn.training.train import checkpoint_path
     from nadyn.training.train import train as train_model
 
     if output.suffix != ".safetensors":
@@ -57,8 +58,11 @@ def train(
                 dataset, output, configuration, resume=resume, overwrite=overwrite, report=table.show
             )
     except KeyboardInterrupt:
-        options = f"--output {output} --resume" + ("" if config is None else f" --config {config}")
-        console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
+        if checkpoint_path(output).exists():
+            options = f"--output {output} --resume" + ("" if config is None else f" --config {config}")
+            console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
+        else:
+            console.print("interrupted before the first step; nothing was written.")
         raise
     progress = trained.outcome.progress
     ending = "no progress on validation" if trained.outcome.stopped_early else "as planned"

@@ -18,11 +18,11 @@ from nadyn.dynamics.ensemble import (
     gathered,
     hop_columns,
 )
-from nadyn.dynamics.interrupt import DeferredInterrupt
 from nadyn.dynamics.model_source import find_model
 from nadyn.dynamics.prepare import Plan, check_method, create_run, resume_run
 from nadyn.dynamics.progress import LiveTable, NoTable, live_table
 from nadyn.dynamics.stopping import STATUS_NAMES, Status, statuses
+from nadyn.electronic.interrupt import DeferredInterrupt
 from nadyn.electronic.threads import threads
 from nadyn.models.model import Model
 from nadyn.trajectory import TrajectoryWriter, open_run

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nadyn.checks.errors import RunError
+from nadyn.electronic.interrupt import DeferredInterrupt
 from nadyn.models.learned import Network
 from nadyn.training.averaging import WeightAverage
 from nadyn.training.checkpoint import read_progress, restore, write_checkpoint
@@ -98,6 +99,7 @@ def train_network(
 
     Raises:
         RunError: The loss is not finite many times in a row.
+        KeyboardInterrupt: Ctrl-C was pressed; the step was finished and is in the checkpoint.
     """
     pairs = label_pairs(training, network.n_states)
     average = WeightAverage(network, configuration.average_decay)
@@ -111,7 +113,7 @@ def train_network(
     n_steps = None if configuration.epochs is None else configuration.epochs * per_epoch
     progress = Progress(n_steps=n_steps, steps_per_epoch=per_epoch)
     schedule = Schedule(configuration.learning_rate, configuration.warmup_steps, n_steps)
-    best: dict[str, Tensor] = {}
+    best = _copy(average)
     if resume:
         stored = read_progress(checkpoint)
         best = restore(checkpoint, network=network, average=average, optimizer=optimizer)
@@ -134,69 +136,72 @@ def train_network(
             },
         )
 
+    if not resume:
+        # From here on a training can be resumed, whenever it is stopped.
+        save()
     mean_gap_weight = (
         _mean_gap_weight(training) if configuration.gap_weight and network.n_states > 1 else None
     )
     started, first_step = time.monotonic(), progress.step
     bad_in_a_row = 0
     stopped_early = False
-    while schedule.n_steps is None or progress.step < schedule.n_steps:
-        # Before the epoch and not after it, so that a training resumed at this very step ends here too.
-        if (progress.step - progress.best_step) // per_epoch >= configuration.patience_epochs:
-            stopped_early = True
-            break
-        epoch, offset = divmod(progress.step, per_epoch)
-        for number, batch in enumerate(
-            batches(training, configuration.batch_size, seed=configuration.seed, epoch=epoch)
-        ):
-            if number < offset:
-                continue
-            step_started = time.monotonic()
-            rate = schedule.rate(progress.step)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            loss = _step(
-                network, batch, pairs, optimizer, scales, configuration, mean_gap_weight, step=progress.step
-            )
-            if math.isfinite(loss):
-                bad_in_a_row = 0
-                progress.loss = loss if math.isnan(progress.loss) else 0.98 * progress.loss + 0.02 * loss
-                average.update(network, progress.step)
-            else:
-                bad_in_a_row += 1
-                progress.skipped += 1
-                if bad_in_a_row >= _NON_FINITE_IN_A_ROW:
-                    raise RunError(
-                        f"the loss was not finite {bad_in_a_row} times in a row at step {progress.step}. "
-                        "Try a smaller learning_rate, or look for broken frames with `nadyn info`."
-                    )
-            progress.step += 1
-            progress.learning_rate = rate
-            spent = time.monotonic() - step_started
-            progress.seconds_a_step = (
-                spent
-                if math.isnan(progress.seconds_a_step)
-                else 0.95 * progress.seconds_a_step + 0.05 * spent
-            )
-            if schedule.n_steps is None and time.monotonic() - started > _PACE_SECONDS:
-                limit = 60.0 * (configuration.time_limit_minutes or DEFAULT_TIME_LIMIT_MINUTES)
-                done = progress.step - first_step
-                n_steps = first_step + steps_in(limit, time.monotonic() - started, done)
-                schedule = replace(schedule, n_steps=n_steps, decay_start=progress.step)
-                progress.n_steps = n_steps
-            last = schedule.n_steps is not None and progress.step >= schedule.n_steps
-            if progress.step % per_epoch == 0 or last:
-                errors = _validate_average(network, average, validation or training, pairs)
-                progress.history.append(_history_entry(progress, scales, errors))
-                if errors.score < progress.best_score or not best:
-                    progress.best_score, progress.best_step = errors.score, progress.step
-                    best = {name: value.clone() for name, value in average.values.items()}
-            report(progress)
-            if progress.step % configuration.checkpoint_every == 0:
-                save()
-            if last:
+    with DeferredInterrupt() as interrupt:
+        while schedule.n_steps is None or progress.step < schedule.n_steps:
+            # Before the epoch and not after it, so that a training resumed at this very step ends here too.
+            if (progress.step - progress.best_step) // per_epoch >= configuration.patience_epochs:
+                stopped_early = True
                 break
-    save()
+            epoch, offset = divmod(progress.step, per_epoch)
+            for number, batch in enumerate(
+                batches(training, configuration.batch_size, seed=configuration.seed, epoch=epoch)
+            ):
+                if number < offset:
+                    continue
+                step_started = time.monotonic()
+                rate = schedule.rate(progress.step)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                step = progress.step
+                loss = _step(
+                    network, batch, pairs, optimizer, scales, configuration, mean_gap_weight, step=step
+                )
+                if math.isfinite(loss):
+                    bad_in_a_row = 0
+                    progress.loss = _running_mean(progress.loss, loss, 0.98)
+                    average.update(network, progress.step)
+                else:
+                    bad_in_a_row += 1
+                    progress.skipped += 1
+                    if bad_in_a_row >= _NON_FINITE_IN_A_ROW:
+                        raise RunError(
+                            f"the loss was not finite {bad_in_a_row} times in a row at step {progress.step}. "
+                            "Try a smaller learning_rate, or look for broken frames with `nadyn info`."
+                        )
+                progress.step += 1
+                progress.learning_rate = rate
+                spent = time.monotonic() - step_started
+                progress.seconds_a_step = _running_mean(progress.seconds_a_step, spent, 0.95)
+                if schedule.n_steps is None and time.monotonic() - started > _PACE_SECONDS:
+                    limit = 60.0 * (configuration.time_limit_minutes or DEFAULT_TIME_LIMIT_MINUTES)
+                    done = progress.step - first_step
+                    n_steps = first_step + steps_in(limit, time.monotonic() - started, done)
+                    schedule = replace(schedule, n_steps=n_steps, decay_start=progress.step)
+                    progress.n_steps = n_steps
+                last = schedule.n_steps is not None and progress.step >= schedule.n_steps
+                if progress.step % per_epoch == 0 or last:
+                    errors = _validate_average(network, average, validation or training, pairs)
+                    progress.history.append(_history_entry(progress, scales, errors))
+                    if errors.score < progress.best_score or progress.best_step == 0:
+                        progress.best_score, progress.best_step = errors.score, progress.step
+                        best = _copy(average)
+                report(progress)
+                if progress.step % configuration.checkpoint_every == 0 or interrupt.requested:
+                    save()
+                if interrupt.requested:
+                    raise KeyboardInterrupt
+                if last:
+                    break
+        save()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.copy_(best[name])
@@ -248,6 +253,14 @@ def _validate_average(
     errors = validate(network, samples, pairs)
     average.swap(network)
     return errors
+
+
+def _running_mean(before: float, value: float, memory: float) -> float:
+    return value if math.isnan(before) else memory * before + (1.0 - memory) * value
+
+
+def _copy(average: WeightAverage) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in average.values.items()}
 
 
 def _history_entry(progress: Progress, scales: NoiseScales, errors: Errors) -> dict[str, object]:

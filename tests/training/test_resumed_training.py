@@ -13,8 +13,8 @@ from teacher import configuration, dataset
 from nadyn.data import write_dataset
 from nadyn.models.model_file import digest
 from nadyn.training import loop
-from nadyn.training.checkpoint import write_checkpoint
-from nadyn.training.train import train
+from nadyn.training.checkpoint import read_progress, write_checkpoint
+from nadyn.training.train import checkpoint_path, train
 
 
 class Stop(Exception):
@@ -79,6 +79,35 @@ def test_killed_just_when_patience_ran_out_a_training_ends_there_when_resumed(tm
     assert second.outcome.progress.step == ended
     assert second.outcome.stopped_early
     assert digest(path) == digest(tmp_path / "a.safetensors")
+
+
+def test_a_training_stopped_before_its_first_validation_ends_with_the_same_model(tmp_path, undisturbed):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(Stop):
+        train(dataset(), path, SETTINGS, report=_stop_at(1))
+    # No step had been stored, only the start.
+    steps = []
+    train(dataset(), path, SETTINGS, resume=True, report=lambda progress: steps.append(progress.step))
+    assert steps[0] == 1
+    assert digest(path) == undisturbed
+
+
+@pytest.mark.parametrize("step", [1, 5, 16])
+def test_ctrl_c_waits_for_the_end_of_the_step_and_stores_it(tmp_path, undisturbed, step):
+    path = tmp_path / "model.safetensors"
+
+    def press(progress):
+        assert progress.step <= step
+        if progress.step == step:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset(), path, SETTINGS, report=press)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert read_progress(checkpoint_path(path))["progress"]["step"] == step
+    trained = train(dataset(), path, SETTINGS, resume=True)
+    assert trained.outcome.progress.step == 16
+    assert digest(path) == undisturbed
 
 
 @pytest.mark.slow

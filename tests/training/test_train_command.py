@@ -63,6 +63,30 @@ def test_a_training_prints_its_errors_and_leaves_model_history_and_pictures(trai
     _assert_is_a_picture(folder / "m.parity.png")
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_interrupted_training_prints_the_line_that_resumes_it(trained, tmp_path, monkeypatch, begun):
+    folder, _ = trained
+    monkeypatch.setenv("COLUMNS", "1000")
+    output = tmp_path / "m.safetensors"
+
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    arguments = ("train", folder / "data.h5", "--output", output, "--config", folder / "train.yaml")
+    with monkeypatch.context() as patch:
+        patch.setattr("nadyn.training.loop._step" if begun else "nadyn.training.train.split", interrupt)
+        code, printed = _run(*arguments, "--quiet")
+    assert code == 130
+    if begun:
+        line = next(line for line in printed.splitlines() if "go on with: nadyn " in line)
+        code, printed = _run(*line.partition("go on with: nadyn ")[2].split(), "--quiet")
+        assert code == 0, printed
+        assert output.exists()
+    else:
+        assert "interrupted before the first step; nothing was written" in printed
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_an_evaluation_writes_the_numbers_that_it_prints(trained, tmp_path):
     folder, _ = trained
     code, printed = _run(

@@ -101,4 +101,6 @@ def draw(result: dict[str, dict], path: Path) -> None:
     for one, (part, panel) in zip(axes, PANELS.items(), strict=True):
         if found := result.get(part):
             panel(one, found)
+        else:
+            one.set_axis_off()
     figure.savefig(path, dpi=160, facecolor="white")

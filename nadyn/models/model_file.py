@@ -40,6 +40,8 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
     tensors["shortest_by_element"] = model.shortest_by_element.contiguous()
     if model.starting_geometry is not None:
         tensors["starting_geometry"] = model.starting_geometry.contiguous()
+    if model.cell is not None:
+        tensors["cell"] = model.cell.contiguous()
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -56,6 +58,8 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
         "atomic_numbers": list(model.atomic_numbers),
         "trained_on": model.trained_on,
     }
+    if model.cell is not None:
+        header["pbc"] = list(model.pbc)
     metadata = {
         "nadyn": json.dumps(header, sort_keys=True),
         "timings": json.dumps(timings or {}, sort_keys=True),
@@ -69,7 +73,7 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
 
 
 def load_model(path: str | Path) -> LearnedModel:
-    """Return the model in a file, bound to the molecule of its starting geometry.
+    """Return the model in a file, bound to the molecule and, if periodic, the cell of its starting geometry.
 
     Raises:
         InputError: The file is missing, is no model, is of a newer version, or a byte has changed.
@@ -84,6 +88,7 @@ def load_model(path: str | Path) -> LearnedModel:
         ) from error
     shortest = tensors.pop("shortest_by_element")
     geometry = tensors.pop("starting_geometry", None)
+    cell = tensors.pop("cell", None)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -98,6 +103,8 @@ def load_model(path: str | Path) -> LearnedModel:
         starting_geometry=geometry,
         shortest_by_element=shortest,
         trained_on=header["trained_on"],
+        cell=cell,
+        pbc=(False, False, False) if cell is None else tuple(header["pbc"]),
         multiplicities=tuple(header["multiplicities"]),
     )
 
@@ -116,7 +123,7 @@ def describe(path: str | Path) -> dict[str, str]:
     result = {
         "name": header["name"],
         "kind": header["kind"].replace("_", " "),
-        "molecule": formula(header["atomic_numbers"]),
+        "molecule": formula(header["atomic_numbers"]) + (" in a periodic cell" if "pbc" in header else ""),
         "elements": ", ".join(header["elements"]),
         "states": str(header["n_states"]),
         "basis": str(header["hyperparameters"].get("basis", "one energy")),

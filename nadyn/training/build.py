@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from nadyn.checks.errors import InputError
-from nadyn.data.dataset import Dataset
+from nadyn.data.dataset import Dataset, Group
+from nadyn.data.neighbors import listed_neighbors
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.basis import parse_basis
@@ -20,6 +21,8 @@ from nadyn.units import BOHR_PER_ANGSTROM
 
 # The repulsion ends at this fraction of the shortest distance in the data, so that no label is touched.
 _REPULSION_FRACTION = 0.9
+# Periodic images farther away are nobody's shortest distance.
+_IMAGES_WITHIN = 6.0 * BOHR_PER_ANGSTROM
 
 
 def build_network(
@@ -63,15 +66,33 @@ def elements_of(dataset: Dataset) -> tuple[int, ...]:
 
 
 def shortest_distances(dataset: Dataset, elements: tuple[int, ...]) -> np.ndarray:
-    """Return the shortest distance of each pair of elements [bohr]; inf where a pair never occurs."""
+    """Return the shortest distance of each pair of elements [bohr], periodic images included.
+
+    A pair of elements that never occurs has inf.
+    """
     shortest = np.full((len(elements), len(elements)), np.inf)
     for group in dataset.groups:
         index = np.array([elements.index(int(number)) for number in group.atomic_numbers])
-        first, second = np.triu_indices(len(index), 1)
-        closest = pair_distances(group.positions).min(axis=0)
-        for a, b, distance in zip(index[first], index[second], closest, strict=True):
-            shortest[a, b] = shortest[b, a] = min(shortest[a, b], distance)
+        closest = _closest(group)
+        np.minimum.at(shortest, (index[:, None], index[None, :]), np.minimum(closest, closest.T))
     return shortest
+
+
+def _closest(group: Group) -> np.ndarray:
+    """Return the shortest distance of each pair of atoms over all frames, in at least one of both orders."""
+    closest = np.full((group.n_atoms, group.n_atoms), np.inf)
+    closest[np.triu_indices(group.n_atoms, 1)] = pair_distances(group.positions).min(axis=0)
+    if group.pbc.any():
+        numbers, pbc = torch.tensor(group.atomic_numbers.tolist()), tuple(map(bool, group.pbc))
+        centre = np.arange(group.n_atoms)[:, None]
+        # Frame by frame: the list of one frame is no wider than its own neighbours.
+        for position, box in zip(group.positions, group.cell, strict=True):
+            points, cell = torch.from_numpy(position)[None], torch.from_numpy(box)[None]
+            neighbors = listed_neighbors(numbers, points, cutoff=_IMAGES_WITHIN, cell=cell, pbc=pbc)
+            lengths = neighbors.vectors(points, cell).norm(dim=-1)[0]
+            lengths = torch.where(neighbors.mask[0], lengths, torch.inf).numpy()
+            np.minimum.at(closest, (centre, neighbors.index[0].numpy()), lengths)
+    return closest
 
 
 def _encoder(section: EncoderSection, elements: tuple[int, ...], shortest: float) -> EncoderSettings:

@@ -29,7 +29,8 @@ class Trained:
     """A finished training.
 
     Attributes:
-        model: The model, bound to the first molecule of the dataset.
+        model: The model, bound to the first molecule of the dataset, and to the cell of its starting geometry
+            if that is periodic.
         validation: The frames that it was validated on.
         outcome: Progress and whether the training stopped early.
     """
@@ -199,5 +200,7 @@ def _finished_model(
         starting_geometry=torch.from_numpy(group.positions[lowest].copy()),
         shortest_by_element=torch.from_numpy(finite),
         trained_on=trained_on,
+        cell=torch.from_numpy(group.cell[lowest].copy()) if group.pbc.any() else None,
+        pbc=tuple(bool(periodic) for periodic in group.pbc),
         multiplicities=tuple(int(m) for m in group.multiplicities),
     )

@@ -6,6 +6,7 @@ import torch
 from ase import Atoms
 from ase.calculators.fd import calculate_numerical_forces
 from contracts.models import MODELS
+from contracts.untrained import untrained
 
 import nadyn
 from nadyn.checks.errors import InputError
@@ -83,6 +84,18 @@ def test_a_model_that_can_serve_other_molecules_is_asked_to(atoms):
     assert numbers == (7, 1, 9, 1)
     assert pbc == (True, False, True)
     torch.testing.assert_close(cell, torch.eye(3, dtype=torch.float64) * 9 / ANGSTROM_PER_BOHR)
+
+
+def test_a_model_of_a_crystal_serves_an_isolated_molecule_without_its_cell(atoms):
+    model = untrained("moments", "2x0e").double()
+    positions = torch.from_numpy(atoms.positions / ANGSTROM_PER_BOHR)[None]
+    cell = torch.diag(torch.tensor([6.1, 5.7, 6.6], dtype=torch.float64))
+    crystal = model.for_molecule((7, 1, 1, 9), cell=cell, pbc=(True, True, True))
+    for bound, periodic in ((model, False), (crystal, True)):
+        atoms.cell, atoms.pbc = cell.numpy() * ANGSTROM_PER_BOHR, periodic
+        atoms.calc = nadyn.ase_calculator(crystal)
+        expected = float(nadyn.surfaces(bound, positions).energies[0, 0]) * ELECTRONVOLT_PER_HARTREE
+        assert atoms.get_potential_energy() == pytest.approx(expected, abs=1e-9)
 
 
 def test_models_of_generalised_coordinates_and_unknown_states_are_refused():

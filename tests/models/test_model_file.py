@@ -59,6 +59,25 @@ def test_a_loaded_model_gives_the_same_bits(tmp_path, encoder, basis, repulsion)
     assert digest(tmp_path / "b.safetensors") == digest(tmp_path / "a.safetensors")
 
 
+@pytest.mark.parametrize("pbc", [(True, True, True), (True, False, True)])
+def test_a_loaded_model_of_a_crystal_is_bound_to_its_cell(tmp_path, pbc):
+    cell = torch.tensor([[6.1, 0.3, -0.2], [0.8, 5.7, 0.5], [-0.4, 0.6, 6.6]], dtype=torch.float64)
+    isolated = _model("moments", "2x0e")
+    model = replace(isolated, cell=cell, pbc=pbc)
+    save_model(model, tmp_path / "a.safetensors")
+    loaded = load_model(tmp_path / "a.safetensors")
+    assert torch.equal(loaded.cell, cell)
+    assert loaded.pbc == pbc
+    before, after = surfaces(model, POSITIONS[None]), surfaces(loaded, POSITIONS[None])
+    assert torch.equal(after.energies, before.energies)
+    assert torch.equal(after.forces, before.forces)
+    # The images do matter.
+    assert float((surfaces(isolated, POSITIONS[None]).energies - before.energies).abs().min()) > 1e-4
+    assert describe(tmp_path / "a.safetensors")["molecule"] == "FH2N in a periodic cell"
+    save_model(replace(model, cell=1.1 * cell), tmp_path / "b.safetensors")
+    assert digest(tmp_path / "b.safetensors") != digest(tmp_path / "a.safetensors")
+
+
 def test_the_digest_covers_weights_and_header_but_not_host_and_date(stored, tmp_path):
     other = tmp_path / "other.safetensors"
     save_model(_model(), other, timings={"host": "elsewhere", "date": "later"})

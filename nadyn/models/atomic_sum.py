@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nadyn.checks.errors import InputError
 from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
 from nadyn.models.environment import Environment
 from nadyn.models.features import Features
@@ -20,7 +21,8 @@ class AtomicSumSettings:
     Attributes:
         network: Encoder and layers.
         repulsion_ends: For each pair of elements the distance [bohr] below which the repulsion of Ziegler,
-            Biersack and Littmark acts, or None for no repulsion.
+            Biersack and Littmark acts, or None for no repulsion; at most the cutoff of the encoder, beyond
+            which an atom does not see others.
     """
 
     network: NetworkSettings
@@ -45,6 +47,8 @@ class AtomicSum(nn.Module):
         self.network = AtomicNetwork(settings.network, 1)
         self.reference = ReferenceEnergies(elements, 1)
         ends = settings.repulsion_ends
+        if ends is not None:
+            _check_ends(ends, self.network.cutoff)
         self.repulsion = (
             None if ends is None else Repulsion(elements, torch.tensor(ends, dtype=torch.float64))
         )
@@ -66,3 +70,12 @@ class AtomicSum(nn.Module):
     def standardise(self, environments: list[Environment]) -> None:
         """Scale descriptors by the training set."""
         self.network.standardise(environments)
+
+
+def _check_ends(ends: tuple[tuple[float, ...], ...], cutoff: float) -> None:
+    longest = max(max(row) for row in ends)
+    if longest > cutoff:
+        raise InputError(
+            f"`repulsion_ends` must not lie beyond the encoder's cutoff of {cutoff:.4g} bohr, but one is at "
+            f"{longest:.4g} bohr. Use a longer cutoff."
+        )

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from nadyn.models.environment import Environment
 from nadyn.models.radial import polynomial_cutoff
+from nadyn.units import BOHR_PER_ANGSTROM
 
 _AMPLITUDES = (0.18175, 0.50986, 0.28022, 0.02817)
 _EXPONENTS = (3.19980, 0.94229, 0.40290, 0.20162)
@@ -34,7 +35,7 @@ class Repulsion(nn.Module):
             for second, slots in environment.slots:
                 end = self.ends[self.elements.index(first), self.elements.index(second)]
                 distances = environment.distances[atoms][:, :, slots].to(torch.float64)
-                screening = 0.46850 * 1.8897261246 / (first**0.23 + second**0.23)
+                screening = 0.46850 * BOHR_PER_ANGSTROM / (first**0.23 + second**0.23)
                 reduced = distances / screening
                 phi = sum(a * torch.exp(-b * reduced) for a, b in zip(_AMPLITUDES, _EXPONENTS, strict=True))
                 energy = first * second / distances * phi * polynomial_cutoff(distances / end)

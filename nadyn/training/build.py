@@ -118,6 +118,8 @@ def _atomic_sum(
     ends = None
     if configuration.model.repulsion == "zbl":
         reach = np.where(np.isfinite(shortest), _REPULSION_FRACTION * shortest, 1.0)
+        # Elements that never come closer than the cutoff repel within it only.
+        reach = np.minimum(reach, settings.encoder.cutoff)
         ends = tuple(tuple(float(end) for end in row) for row in reach)
     return AtomicSum(AtomicSumSettings(settings, ends))
 

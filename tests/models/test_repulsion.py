@@ -5,8 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from contracts.untrained import CUTOFF, untrained
 from surroundings import free_atoms
 
+from nadyn.checks.errors import InputError
 from nadyn.models.repulsion import Repulsion
 
 # J. F. Ziegler, J. P. Biersack, U. Littmark (1985): φ = Σ a exp(-b x), x = r (Z1^0.23 + Z2^0.23)/0.8854 a_0.
@@ -63,3 +65,9 @@ def test_the_repulsion_is_exactly_zero_beyond_its_end():
     assert _energy(_repulsion(), pair) == 0.0
     pair[1, 0] = ENDS[1, 7] - 0.05
     assert _energy(_repulsion(), pair) > 0.0
+
+
+def test_a_repulsion_beyond_the_cutoff_is_refused_because_atoms_do_not_see_so_far():
+    assert untrained("moments", None, repulsion=CUTOFF).network.repulsion is not None
+    with pytest.raises(InputError, match=r"beyond the encoder's cutoff of 7 bohr, but one is at 7\.1 bohr"):
+        untrained("moments", None, repulsion=7.1)

@@ -108,6 +108,23 @@ def test_molecules_of_different_size_train_one_network(tmp_path):
     assert set(evaluate(trained.model, Dataset(groups))) == {"toy", "smaller"}
 
 
+def test_a_repulsion_ends_before_the_data_and_within_the_cutoff(tmp_path):
+    # Cut off below the distance of nitrogen and fluorine, which then do not see each other in the data.
+    settings = configuration(
+        epochs=1,
+        encoder={"cutoff_angstrom": 1.0, "n_radial": 5, "n_channels": 3},
+        model={"hidden": [8], "repulsion": "zbl"},
+    )
+    data = dataset(12, basis=None, n_states=1)
+    model = train(data, tmp_path / "m.safetensors", settings).model
+    ends = model.network.repulsion.ends
+    shortest = model.shortest_by_element
+    assert float(ends.max()) == model.network.network.cutoff
+    assert bool((ends < shortest)[shortest > 0].all())
+    environment = model.environment(torch.from_numpy(data.groups[0].positions[:5]))
+    assert float(model.network.repulsion(environment).max()) == 0.0
+
+
 def test_the_loss_weighted_by_the_gap_and_a_latent_basis_train_too(tmp_path):
     settings = configuration(
         epochs=1,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import numpy as np
 import torch
@@ -92,12 +93,25 @@ def samples_from_group(group: Group) -> Samples:
     )
 
 
+class Stream(IntEnum):
+    """What random numbers are for; each purpose has numbers of its own."""
+
+    ORDER = 0
+    DISPLACEMENTS = 1
+
+
+def random_stream(stream: Stream, seed: int, number: int) -> torch.Generator:
+    """Return the generator of an epoch or step, which depends on the seed and this number only."""
+    # The generator looks at 32 bits: streams are apart by half of what there is, seeds by more than any number.
+    return torch.Generator().manual_seed((stream << 31) + seed * 1_000_003 + number)
+
+
 def batches(samples: tuple[Samples, ...], batch_size: int, *, seed: int, epoch: int) -> Iterator[Samples]:
     """Yield an epoch's batches in an order that depends on the seed and the epoch only.
 
     A batch holds frames of one molecule; a last, smaller batch is dropped where there is a full one.
     """
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    generator = random_stream(Stream.ORDER, seed, epoch)
     plan = []
     for number, group in enumerate(samples):
         order = torch.randperm(len(group), generator=generator)
@@ -109,11 +123,11 @@ def batches(samples: tuple[Samples, ...], batch_size: int, *, seed: int, epoch: 
 
 
 def displaced_frames(batch: Samples, largest: float, *, seed: int, step: int) -> Samples:
-    """Return the frames with every coordinate moved at random, each by its own amplitude up to `largest`.
+    """Return frames whose coordinates are moved at random, each frame by its own amplitude up to `largest`.
 
     Labels no longer belong to the geometries. The numbers depend on the seed and the step only.
     """
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    generator = random_stream(Stream.DISPLACEMENTS, seed, step)
     amplitude = largest * torch.rand((len(batch), 1, 1), generator=generator, dtype=torch.float64)
     noise = torch.randn(batch.positions.shape, generator=generator, dtype=torch.float64)
     return replace(batch, positions=batch.positions + amplitude * noise)

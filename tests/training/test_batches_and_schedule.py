@@ -8,7 +8,14 @@ import torch
 from teacher import NUMBERS, dataset
 
 from nadyn.training.averaging import WeightAverage
-from nadyn.training.samples import batches, batches_per_epoch, displaced_frames, samples_from_group
+from nadyn.training.samples import (
+    Stream,
+    batches,
+    batches_per_epoch,
+    displaced_frames,
+    random_stream,
+    samples_from_group,
+)
 from nadyn.training.schedule import Schedule, steps_in
 
 
@@ -58,6 +65,16 @@ def test_the_order_depends_on_seed_and_epoch_and_not_on_what_was_drawn_before(gr
     assert torch.equal(torch.cat(_frames(groups[:1], epoch=4)), first)
     assert not torch.equal(torch.cat(_frames(groups[:1], epoch=5)), first)
     assert not torch.equal(torch.cat(_frames(groups[:1], epoch=4, seed=2)), first)
+
+
+def test_every_purpose_seed_and_number_has_random_numbers_of_its_own():
+    drawn = {
+        torch.rand(2, generator=random_stream(stream, seed, number), dtype=torch.float64).tolist()[0]
+        for stream in Stream
+        for seed in (0, 1, 2, 1_000)
+        for number in range(25)
+    }
+    assert len(drawn) == len(Stream) * 4 * 25
 
 
 def test_groups_are_mixed_within_an_epoch_and_not_within_a_batch(groups):

@@ -40,7 +40,7 @@ def slopes_panel(axes: Axes, found: dict) -> None:
     axes.set_xlabel("|slope of the energy| (eV/ps)")
     axes.set_ylabel("fraction of trajectories below")
     axes.set_title(f"S0, {found['time_fs']:g} fs at {found['dt_fs']} fs", fontsize=10, color=INK)
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
 def order_panel(axes: Axes, found: dict) -> None:

@@ -67,7 +67,10 @@ class AtomicNetwork(nn.Module):
         self.highest.copy_(highest + spread)
 
     def _statistics(self, environments: list[Environment]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return mean, standard deviation, minimum and maximum, each (element, feature)."""
+        """Return mean, standard deviation, minimum and maximum, each (element, feature).
+
+        An element that does not occur has mean 0, spread 1, and an empty range: all of it is novel.
+        """
         shape = (len(self.elements), self.encoder.n_invariants)
         count = torch.zeros(len(self.elements), dtype=torch.float64)
         total, square = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
@@ -82,6 +85,8 @@ class AtomicNetwork(nn.Module):
                 square[index] += (rows**2).sum(0)
                 lowest[index] = torch.minimum(lowest[index], rows.amin(0).to(torch.float32))
                 highest[index] = torch.maximum(highest[index], rows.amax(0).to(torch.float32))
-        mean = total / count[:, None]
-        spread = torch.sqrt((square / count[:, None] - mean**2).clamp(min=0.0))
+        present = count[:, None] > 0
+        mean = total / count[:, None].clamp(min=1.0)
+        spread = torch.sqrt((square / count[:, None].clamp(min=1.0) - mean**2).clamp(min=0.0))
+        spread = torch.where(present, spread, 1.0)
         return mean, spread, lowest, highest

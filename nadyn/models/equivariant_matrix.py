@@ -108,8 +108,10 @@ class EquivariantMatrix(nn.Module):
                 tensors[index] += (features.tensors[part] ** 2).mean(-1).sum(dim=(0, 1))
                 count[index] += features.vectors[part].shape[0] * features.vectors.shape[1]
         for scale, total in ((self.vector_scale, vectors), (self.tensor_scale, tensors)):
-            spread = (total / count).sqrt()
-            scale.copy_(1.0 / spread.clamp(min=1e-3 * float(spread.max())))
+            spread = (total / count.clamp(min=1.0)).sqrt()
+            scaled = 1.0 / spread.clamp(min=1e-3 * float(spread.max()))
+            # An element that does not occur here keeps its directions as they are.
+            scale.copy_(torch.where(count > 0, scaled, 1.0))
 
     @torch.no_grad()
     def start_normal_first(self, strength: float) -> None:

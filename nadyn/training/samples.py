@@ -102,7 +102,7 @@ class Stream(IntEnum):
 
 def random_stream(stream: Stream, seed: int, number: int) -> torch.Generator:
     """Return the generator of an epoch or step, which depends on the seed and this number only."""
-    # The generator looks at 32 bits: streams are apart by half of what there is, seeds by more than any number.
+    # The generator looks at 32 bits: streams are half of them apart, and seeds by more than any number.
     return torch.Generator().manual_seed((stream << 31) + seed * 1_000_003 + number)
 
 

@@ -75,3 +75,26 @@ def test_novelty_counts_descriptors_beyond_the_extremes_by_more_than_a_standard_
     assert float(expected.max()) > 0.0
     # A descriptor within rounding of its bound may fall on either side.
     torch.testing.assert_close(model.evaluate(outside).novelty, expected, rtol=0, atol=2e-3)
+
+
+def test_an_element_that_does_not_occur_is_scaled_by_nothing_and_all_new(model):
+    ammonia = model.for_molecule((7, 1, 1))
+    positions = _positions(20, 0.15)
+    environments = [ammonia.environment(positions[:, :3])]
+    model.network.standardise(environments)
+    model.network.network.set_range(environments)
+    networks = model.network.network.networks
+    # Carbon and fluorine.
+    for absent in (1, 3):
+        assert bool((networks.mean[absent] == 0.0).all())
+        assert bool((networks.inverse_spread[absent] == 1.0).all())
+    assert all(bool(torch.isfinite(value).all()) for value in model.network.network.networks.buffers())
+    for name in ("vector_scale", "tensor_scale"):
+        scale = getattr(model.network.matrix, name)
+        assert bool((scale[[1, 3]] == 1.0).all())
+        assert bool(((scale[[0, 2]] > 0.0) & torch.isfinite(scale[[0, 2]])).all())
+    assert float(ammonia.evaluate(positions[:, :3]).novelty.max()) == 0.0
+    evaluation = model.evaluate(positions)
+    assert bool(torch.isfinite(evaluation.hamiltonian).all())
+    # Two of the four atoms at least.
+    assert float(evaluation.novelty.min()) >= 0.5

@@ -16,7 +16,6 @@ def demo(
     """Photoisomerisation of hexafluoro-2-butene: learned surfaces, surface hopping, a report."""
     import shutil
 
-    import numpy as np
     import yaml
     from rich.console import Console
 
@@ -41,10 +40,11 @@ def demo(
         f"{group.n_frames} geometries of 1,1,1,4,4,4-hexafluoro-2-butene with energies, forces and couplings "
         f"({group.theory}; {group.source})."
     )
-    sample = group.select(np.arange(0, group.n_frames, max(1, group.n_frames // 200)))
+    frames = range(0, group.n_frames, max(1, group.n_frames // 200))
     with console.status("comparing the model with its data"):
-        comparison = compare(load_model(model_copy), sample)
-    console.print(error_table(comparison, title="model against data, training frames included"))
+        comparison = compare(load_model(model_copy), group.select(frames))
+    title = "model against a part of its data, training frames included"
+    console.print(error_table(comparison, title=title, frames=frames))
 
     console.rule("2  the trajectories")
     configuration = {

@@ -1,15 +1,22 @@
 """Errors of a model as a table for the terminal."""
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from nadyn.data import state_pairs
 from nadyn.training.evaluation import Comparison, constant_errors, coupling_outlier, metrics
 
 
-def error_table(comparison: Comparison, *, title: str) -> Table:
+def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | None = None) -> Table:
     """Return mean and root-mean-square errors a state, beside the error of predicting nothing.
 
     "Nothing" is the mean energy of each state, and zero forces and couplings.
+
+    Args:
+        comparison: Predictions beside labels.
+        title: What was compared.
+        frames: Index in the file of each frame, so that one can be named; without it none is.
     """
     values = metrics(comparison)
     nothing = constant_errors(comparison)
@@ -42,8 +49,8 @@ def error_table(comparison: Comparison, *, title: str) -> Table:
         outlier = coupling_outlier(comparison)
         table.add_row("coupling, median of frames", f"{outlier['median']:.4f}", "", "", "eV/Å")
         if outlier["largest_norm"] > 20.0:
-            frame, norm = outlier["largest_frame"], outlier["largest_norm"]
-            label = f"coupling without frame {frame:.0f} (|h| = {norm:.0f} eV/Å)"
+            frame = "the largest" if frames is None else f"frame {frames[int(outlier['largest_frame'])]}"
+            label = f"coupling without {frame} (|h| = {outlier['largest_norm']:.0f} eV/Å)"
             table.add_row(label, f"{outlier['mean_without_it']:.4f}", "", "", "eV/Å")
     if values["surplus_gap_min_ev"] is not None:
         table.add_row(

@@ -39,7 +39,7 @@ def evaluate(
                 compare(learned, group, report=lambda done, task=task: progress.update(task, completed=done))
             )
     for comparison in comparisons:
-        console.print(error_table(comparison, title=comparison.name))
+        console.print(error_table(comparison, title=comparison.name, frames=range(len(comparison.energies))))
     if json_file is not None:
         result = {comparison.name: _plain(metrics(comparison)) for comparison in comparisons}
         with new_file(json_file, overwrite=True) as target:

@@ -18,6 +18,9 @@ from nadyn.models.environment import Environment
 from nadyn.models.features import Features
 from nadyn.models.radial import cutoff_function
 
+# Numbers of single precision in a cache line.
+_LINE = 16
+
 
 @dataclass(frozen=True)
 class SymmetryFunctionSettings:
@@ -81,7 +84,10 @@ class SymmetryFunctions(nn.Module):
         radial = torch.exp(-self.radial_eta * (distances.unsqueeze(-1) - self.radial_shift) ** 2)
         unit = environment.vectors / distances.unsqueeze(-1)
         first, second, _ = unit_harmonics(unit.movedim(-1, 0))
-        ranks = torch.cat([torch.ones_like(first[:1]), first, second]).movedim(0, -1)
+        # Filled up to 16 components: small matrix products round by how each matrix is aligned in memory,
+        # and matrices of whole cache lines are all aligned alike, wherever a molecule stands in the batch.
+        blank = torch.zeros_like(first[:1]).expand(_LINE - 9, *first.shape[1:])
+        ranks = torch.cat([torch.ones_like(first[:1]), first, second, blank]).movedim(0, -1)
         harmonics = ranks * weight.unsqueeze(-1)
         slots = dict(environment.slots)
         sums = []
@@ -128,7 +134,9 @@ class SymmetryFunctions(nn.Module):
             for zeta in self.settings.angular_zeta
             for sign in (1.0, -1.0)
         ]
-        return (radial.transpose(-1, -2) @ torch.stack(powers, dim=-1)).flatten(-2)
+        angular = torch.stack(powers, dim=-1)
+        sums = [(angular * part).sum(dim=-2) for part in radial.split(1, dim=-1)]
+        return torch.cat(sums, dim=-1)
 
 
 def _slot_pairs(first: slice | None, second: slice | None) -> tuple[Tensor, Tensor] | None:

@@ -12,17 +12,22 @@ from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.density_moments import MomentsSettings
 from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.models.learned import LearnedModel
+from nadyn.models.symmetry_functions import automatic_symmetry_functions
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
 NUMBERS = (6, 6, 6, 6, 1, 1, 9, 9, 9, 9, 9, 9)
 ELEMENTS = (1, 6, 9)
+ENCODERS = {
+    "moments": MomentsSettings(ELEMENTS, 11.0, 1.8, 16, 12),
+    "symmetry functions": automatic_symmetry_functions(ELEMENTS, 11.0, 1.8),
+}
 
 
-def model_of_real_size(basis):
+def model_of_real_size(encoder, basis):
     with torch.random.fork_rng():
         torch.manual_seed(4)
-        settings = NetworkSettings(MomentsSettings(ELEMENTS, 11.0, 1.8, 16, 12))
+        settings = NetworkSettings(ENCODERS[encoder], (128, 128, 64), "silu")
         network = DiabaticHamiltonian(DiabaticSettings(settings, basis, 2, ("0e",)))
         with torch.no_grad():
             for parameter in network.parameters():
@@ -33,8 +38,9 @@ def model_of_real_size(basis):
 
 
 @pytest.mark.parametrize("basis", ["2x0e", "2x0e + 1x1o"])
-def test_bits_do_not_depend_on_the_place_in_the_batch(basis):
-    model = model_of_real_size(basis)
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_bits_do_not_depend_on_the_place_in_the_batch(encoder, basis):
+    model = model_of_real_size(encoder, basis)
     n = model.block_width + 5
     generator = torch.Generator().manual_seed(5)
     grid = torch.cartesian_prod(torch.arange(3.0), torch.arange(2.0), torch.arange(2.0)).double() * 2.6

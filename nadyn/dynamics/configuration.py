@@ -48,8 +48,9 @@ class RunConfiguration(Configuration):
     `model` is a file or the mapping of an analytic model. `time_fs` is rounded up to a whole number of
     frames. `write_every` and `checkpoint_every` are in steps; without them about 200 frames and 20
     checkpoints are written. A trajectory whose total energy changes by more than `max_energy_step_ev` in one
-    step is stopped: the step is then too long for the surface by far, since a sound step changes the total
-    energy by a few meV, a passage through a conical intersection included.
+    step is stopped: the step is then too long for the surface by far. Measured on hexafluorobutene near the
+    intersection (gap below 0.3 eV), median and 99th percentile: 14 and 140 meV a step of 0.5 fs, 2.4 and
+    30 meV a step of 0.25 fs, 0.3 and 8 meV a step of 0.125 fs.
     """
 
     model: str | dict[str, object] | None = None

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.dynamics.state import State
-from nadyn.dynamics.step import Step, conserved_energy, larger_error, no_hops
+from nadyn.dynamics.step import Step, conserved_energy, larger_error, no_hops, surplus_gap_above_active
 from nadyn.dynamics.verlet import verlet
 from nadyn.models.model import Model
 
@@ -24,5 +24,10 @@ def nve_step(state: State, model: Model, options: Nve) -> Step:
     """Advance a batch by one step of velocity Verlet; the active states and coefficients stay."""
     moved = verlet(state, model, masses=options.masses, dt=options.dt)
     total = conserved_energy(moved.energies, moved.active_state, moved.momenta, options.masses, moved.heat)
-    moved = replace(moved, total_energy=total, energy_error_max=larger_error(state, total))
+    moved = replace(
+        moved,
+        total_energy=total,
+        energy_error_max=larger_error(state, total),
+        surplus_gap=surplus_gap_above_active(moved),
+    )
     return Step(moved, no_hops(), torch.zeros_like(total, dtype=torch.bool))

@@ -10,7 +10,7 @@ from torch import Tensor
 from nadyn.dynamics.nuclei import drift, kick_by_force, kinetic_energy
 from nadyn.dynamics.random_numbers import Stream, normal
 from nadyn.dynamics.state import State
-from nadyn.dynamics.step import Step, conserved_energy, larger_error, no_hops
+from nadyn.dynamics.step import Step, conserved_energy, larger_error, no_hops, surplus_gap_above_active
 from nadyn.dynamics.verlet import at_new_positions
 from nadyn.models.model import Model
 
@@ -65,5 +65,6 @@ def nvt_step(state: State, model: Model, options: Nvt) -> Step:
         heat=heat,
         total_energy=total,
         energy_error_max=larger_error(state, total),
+        surplus_gap=surplus_gap_above_active(moved),
     )
     return Step(moved, no_hops(), torch.zeros_like(total, dtype=torch.bool))

@@ -80,3 +80,11 @@ def conserved_energy(
 def larger_error(state: State, total_energy: Float[Tensor, "traj"]) -> Float[Tensor, "traj"]:
     """Return the largest energy error so far [hartree]."""
     return torch.maximum(state.energy_error_max, (total_energy - state.reference_total_energy).abs())
+
+
+def surplus_gap_above_active(state: State) -> Float[Tensor, "traj"]:
+    """Return the energy from the active state to the lowest surplus eigenvalue [hartree]; inf without one.
+
+    Where the nuclei stay on one state, a surplus level that meets a higher state changes nothing for them.
+    """
+    return state.surplus_gap + (state.energies[:, -1] - potential_energy(state.energies, state.active_state))

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from nadyn.dynamics.fssh import Fssh, fssh_step
+from nadyn.dynamics.nve import Nve, nve_step
 from nadyn.dynamics.start import start_in_diabatic_state, start_in_state
+from nadyn.dynamics.stopping import Limits, Status, statuses
 from nadyn.models.analytic.tully import tully
 from nadyn.models.model import Coordinates, Evaluation
 
@@ -71,6 +73,28 @@ def test_halving_steps_of_some_leaves_the_bits_of_all():
         alone = one_step([momentum]).state
         assert torch.equal(alone.coefficients[0], together.coefficients[row])
         assert torch.equal(alone.momenta[0], together.momenta[row])
+
+
+@dataclass(frozen=True)
+class CloseSurplus(TurningState):
+    """The third level lies 0.014 eV above the second, 0.29 eV above the first."""
+
+    levels: ClassVar[tuple[float, ...]] = (0.0, 0.01, 0.0105, 0.2)
+
+
+def test_a_surplus_level_near_a_state_not_in_use_stops_nothing():
+    model = CloseSurplus()
+    at_rest = torch.zeros(3, 1, 1, dtype=torch.float64)
+    limits = Limits(max_energy_step=1.0)
+    found = {}
+    for active in (0, 1):
+        state = start_in_state(model, at_rest, at_rest, masses=model.masses, active_state=active)
+        step = nve_step(state, model, Nve(dt=1.0, masses=model.masses))
+        found[active] = statuses(state, step, model, limits).tolist()
+    assert found == {0: [Status.RUNNING] * 3, 1: [Status.INTRUDER_STATE] * 3}
+    state = start_in_state(model, at_rest, at_rest, masses=model.masses, active_state=0)
+    step = fssh_step(state, model, Fssh(dt=1.0, seed=1, masses=model.masses))
+    assert statuses(state, step, model, limits).tolist() == [Status.INTRUDER_STATE] * 3
 
 
 def test_a_diabatic_start_draws_the_active_state_with_its_population():

@@ -27,8 +27,8 @@ class State:
         reference_total_energy: The same at the start [hartree].
         energy_error_max: Largest |total_energy - reference_total_energy| of all steps so far [hartree].
         heat: Energy that a thermostat has brought in [hartree].
-        surplus_gap: From the highest state in use to the lowest surplus eigenvalue [hartree]; inf without one.
-            In use are all states in surface hopping, and the active one where the nuclei stay on it.
+        surplus_gap: From the highest state in use to the lowest surplus eigenvalue [hartree]; inf without
+            one. In use are all states in surface hopping, and the active one where the nuclei stay on it.
         novelty: Fraction of descriptors beyond the training set.
     """
 

@@ -34,8 +34,8 @@ STATUS_NAMES = {int(status): status.name.lower() for status in Status}
 
 ADVICE = {
     Status.NOT_FINITE: "Energies or forces were not finite: look at the last frame, try a smaller time step.",
-    Status.INTRUDER_STATE: "A surplus eigenvalue of the latent basis met the physical states: train again "
-    "with geometries like the last frame, or with a larger surplus margin.",
+    Status.INTRUDER_STATE: "A surplus eigenvalue of the latent basis met the physical states: add "
+    "geometries like the last frame to the data, or train with a basis of scalars only, which has none.",
     Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
     "geometries to the data, or a short-range repulsion to the model.",
     Status.OUTSIDE_TRAINING: "More than 5 % of the descriptors left the training range by over a standard "

@@ -4,8 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.units import HARTREE_PER_EV
+
 # The response of an eigenvector to W is ΔE / (ΔE² + δ²) instead of 1/ΔE.
-DEGENERACY_WIDTH_HARTREE = 0.010 / 27.211386245981
+DEGENERACY_WIDTH_HARTREE = 0.010 * HARTREE_PER_EV
 
 
 def _aligned_eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:

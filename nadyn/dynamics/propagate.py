@@ -7,6 +7,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from nadyn.dynamics.batch_independence import electronic_width
+from nadyn.electronic.eigen import aligned_eigh
 from nadyn.electronic.surfaces import in_blocks
 
 
@@ -93,8 +94,7 @@ def _propagate(
         # Both sets of eigenvectors are complete, so S is orthogonal already.
         smallest = torch.ones_like(energies[0])
     else:
-        left, values, right = torch.linalg.svd(overlap.movedim(-1, 0))
-        overlap, smallest = _product(_last(left), _last(right)), values[:, -1]
+        overlap, smallest = _nearest_orthogonal(overlap)
     mean = _product(overlap * new_energies, overlap.transpose(0, 1))
     # (E + S E' S^T)/2 is symmetric up to rounding; the exponentials below read both triangles.
     mean = 0.25 * (mean + mean.transpose(0, 1))
@@ -132,10 +132,25 @@ def _exponential_of_two(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
 
 def _exponential(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
     """Real and minus imaginary part of exp(-i dt M) for symmetric matrices."""
-    values, vectors = torch.linalg.eigh(matrix.movedim(-1, 0))
+    values, vectors = aligned_eigh(matrix.movedim(-1, 0))
     angle, vectors = _last(values) * dt, _last(vectors)
     back = vectors.transpose(0, 1)
     return _product(vectors * torch.cos(angle), back), _product(vectors * torch.sin(angle), back)
+
+
+def _nearest_orthogonal(overlap: Tensor) -> tuple[Tensor, Tensor]:
+    """Orthogonal factor of S's polar decomposition, and the smallest singular value of S.
+
+    Padded to a multiple of four rows for the reason given in `aligned_eigh`. The singular values of S are
+    at most 1, so that those of the surplus rows, 2, come first and mix with none of them.
+    """
+    n = len(overlap)
+    missing = -n % 4 if n > 2 else 0
+    padded = torch.nn.functional.pad(overlap.movedim(-1, 0), (0, missing, 0, missing))
+    for row in range(n, n + missing):
+        padded[:, row, row] = 2.0
+    left, values, right = torch.linalg.svd(padded)
+    return _product(_last(left), _last(right))[:n, :n], values[:, -1]
 
 
 def _last(array: Tensor) -> Tensor:

@@ -10,8 +10,10 @@ from nadyn.units import HARTREE_PER_EV
 DEGENERACY_WIDTH_HARTREE = 0.010 * HARTREE_PER_EV
 
 
-def _aligned_eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Diagonalise each matrix as if it were alone.
+def aligned_eigh(
+    matrix: Float[Tensor, "traj n n"],
+) -> tuple[Float[Tensor, "traj n"], Float[Tensor, "traj n n"]]:
+    """Return ascending eigenvalues and eigenvectors (columns), each matrix treated as if it were alone.
 
     LAPACK's arithmetic depends on how a matrix is aligned in memory, so in a batch of 11×11 matrices the
     last bits of a row depend on its place. Filling up to a multiple of four rows aligns all of them; the
@@ -36,7 +38,7 @@ class _BoundedEigh(torch.autograd.Function):
     def forward(ctx, matrix: Tensor) -> tuple[Tensor, Tensor]:
         # LAPACK refuses a whole batch for one matrix that is not finite; its energies become NaN instead.
         finite = torch.isfinite(matrix).all(-1).all(-1)
-        energies, eigenvectors = _aligned_eigh(torch.where(finite[:, None, None], matrix, 0.0))
+        energies, eigenvectors = aligned_eigh(torch.where(finite[:, None, None], matrix, 0.0))
         energies = torch.where(finite[:, None], energies, torch.nan)
         ctx.save_for_backward(energies, eigenvectors)
         return energies, eigenvectors

@@ -10,6 +10,7 @@ from toy_molecule import ToyMolecule, start
 from nadyn.dynamics.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.fssh import Fssh, fssh_step
 from nadyn.dynamics.nvt import Nvt, nvt_step
+from nadyn.dynamics.propagate import local_diabatisation
 from nadyn.dynamics.start import start_in_diabatic_state
 from nadyn.dynamics.state import ARRAYS, select
 from nadyn.models.analytic.tully import tully
@@ -27,8 +28,8 @@ def tully_batch(n_traj):
     return model, positions, momenta
 
 
-def molecules(n_traj, *, n_states):
-    return ToyMolecule(n_states=n_states), *start(n_traj)
+def molecules(n_traj, *, n_states, n_basis=4):
+    return ToyMolecule(n_states=n_states, n_basis=n_basis), *start(n_traj)
 
 
 def stepper(model, name):
@@ -47,6 +48,7 @@ def stepper(model, name):
         (lambda n: molecules(n, n_states=2), "gradient_difference", 6),
         (lambda n: molecules(n, n_states=4), "isotropic", 4),
         (lambda n: molecules(n, n_states=4), "nvt", 4),
+        (lambda n: molecules(n, n_states=5, n_basis=5), "isotropic", 3),
     ],
 )
 def test_a_trajectory_does_not_depend_on_its_batch(build, method, n_steps):
@@ -66,6 +68,33 @@ def test_a_trajectory_does_not_depend_on_its_batch(build, method, n_steps):
             some = step(some).state
             for name in ARRAYS:
                 assert torch.equal(getattr(some, name), getattr(expected, name)[rows]), (rows, name)
+
+
+@pytest.mark.parametrize("n_states", [3, 5, 7])
+@pytest.mark.parametrize("n_surplus", [0, 1, 4])
+def test_the_coefficients_after_a_step_do_not_depend_on_the_batch(n_states, n_surplus):
+    generator = torch.Generator().manual_seed(6)
+    n_traj, n_basis = 300, n_states + n_surplus
+
+    def random(*shape):
+        return torch.randn(n_traj, *shape, dtype=torch.float64, generator=generator)
+
+    frames = torch.linalg.qr(random(n_basis, n_basis))[0]
+    turn = 0.05 * random(n_basis, n_basis)
+    turned = torch.matrix_exp(turn - turn.mT) @ frames
+    energies = 0.1 * random(n_states).sort(1)[0]
+    arrays = (
+        torch.complex(random(n_states), random(n_states)),
+        energies,
+        frames[:, :, :n_states].contiguous(),
+        energies + 0.01 * random(n_states),
+        turned[:, :, :n_states].contiguous(),
+    )
+    together = local_diabatisation(*arrays, dt=10.0)
+    for t in range(0, n_traj, 2):
+        alone = local_diabatisation(*(array[t : t + 1] for array in arrays), dt=10.0)
+        for field in fields(together):
+            assert torch.equal(getattr(alone, field.name)[0], getattr(together, field.name)[t]), t
 
 
 def test_the_start_does_not_depend_on_the_batch():

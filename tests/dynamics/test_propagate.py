@@ -20,7 +20,7 @@ def random_coefficients(n_traj, n, seed):
     return c / torch.linalg.norm(c, dim=1, keepdim=True)
 
 
-@pytest.mark.parametrize("n", [2, 4])
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
 def test_it_is_the_exponential_of_the_mean_hamiltonian_where_all_states_are_kept(n):
     old, new = random_hamiltonians(7, n, 1), random_hamiltonians(7, n, 2)
     (e0, u0), (e1, u1) = torch.linalg.eigh(old), torch.linalg.eigh(new)
@@ -88,6 +88,25 @@ def test_surplus_states_take_no_population_and_leave_the_phases_of_the_others():
     c = random_coefficients(7, 2, 3)
     result = local_diabatisation(c, e, u0, e, u1, dt=11.0)
     torch.testing.assert_close(result.coefficients, c * torch.exp(-11j * e))
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+def test_the_overlap_is_replaced_by_its_nearest_orthogonal_matrix(n):
+    generator = torch.Generator().manual_seed(8)
+    u0, u1 = (
+        torch.linalg.qr(torch.randn(7, n + 2, n + 2, dtype=torch.float64, generator=generator))[0][:, :, :n]
+        for _ in range(2)
+    )
+    e = torch.zeros(7, n, dtype=torch.float64)
+    c = random_coefficients(7, n, 3)
+    # Without energies nothing but the change of basis is left: c(t+dt) = Q^T c(t).
+    result = local_diabatisation(c, e, u0, e, u1, dt=11.0)
+    for t in range(7):
+        overlap = (u0[t].T @ u1[t]).numpy()
+        nearest, _ = scipy.linalg.polar(overlap)
+        np.testing.assert_allclose(result.coefficients[t].numpy(), nearest.T @ c[t].numpy(), atol=1e-12)
+        smallest = np.linalg.svd(overlap)[1].min()
+        assert float(result.smallest_overlap[t]) == pytest.approx(smallest, abs=1e-13)
 
 
 def test_two_halves_make_the_propagator_of_the_whole():

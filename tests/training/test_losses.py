@@ -168,7 +168,7 @@ def test_a_given_noise_stays_and_a_learned_one_follows_the_residuals():
     assert scales.variances["force"] == pytest.approx(before * (1 + 24 / 50))
 
 
-def test_the_learned_noise_is_where_the_loss_is_lowest():
+def test_without_outliers_the_learned_noise_is_where_the_loss_is_lowest():
     squares = torch.tensor([0.01, 0.02, 0.03], dtype=torch.float64)
     values = Residuals(squares, None, None)
 
@@ -180,6 +180,18 @@ def test_the_learned_noise_is_where_the_loss_is_lowest():
     best = NoiseScales(LEARNED).update("energy", squares, 1e8) ** 0.5
     assert best == pytest.approx(0.02**0.5)
     assert loss(best) < min(loss(0.99 * best), loss(1.01 * best))
+
+
+def test_with_outliers_the_learned_noise_is_the_bounded_mean_and_above_where_the_loss_is_lowest():
+    squares = torch.tensor([0.01, 0.02, 0.03, 0.04, 9.0], dtype=torch.float64)
+    nu = 4.0
+    scales = NoiseScales(LEARNED)
+    for _ in range(4000):
+        variance = scales.update("energy", squares, nu)
+    assert variance == pytest.approx(float(squares.clamp(max=nu * variance).mean()), rel=1e-5)
+    # Derivative of the loss in ln σ² at that point: positive, so the loss would be lower with less noise.
+    x = squares / variance
+    assert float((1.0 - x / (1.0 + x / nu)).mean()) > 0.04
 
 
 def test_weights_by_the_gap_favour_near_frames_and_have_a_mean_of_one():

@@ -8,6 +8,9 @@ from nadyn.checks.errors import InputError
 # representation -> rows it takes
 REPRESENTATIONS = {"0e": 1, "0o": 1, "1o": 3, "1e": 3}
 
+# Far more than there are states; each pair of rows is an output of every network.
+LARGEST_SIZE = 100
+
 
 @dataclass(frozen=True)
 class Basis:
@@ -35,13 +38,16 @@ def parse_basis(text: str) -> Basis:
     """Return the basis that a string such as ``2x0e + 1x1o`` names.
 
     Raises:
-        InputError: The string cannot be read, or names an unknown representation.
+        InputError: The string cannot be read, names an unknown representation or has more than 100 rows.
     """
     counts: dict[str, int] = {}
     for piece in text.split("+"):
-        match = re.fullmatch(r"\s*(?:(\d+)\s*x\s*)?(\d+[eo])\s*", piece)
+        match = re.fullmatch(r"\s*(?:0*(\d{1,9})\s*x\s*)?(\d[eo])\s*", piece)
         if match is None or match[2] not in REPRESENTATIONS or match[1] == "0":
             known = ", ".join(REPRESENTATIONS)
             raise InputError(f"`basis` must be a sum like '2x0e + 1x1o' of {known}, but is {text!r}.")
         counts[match[2]] = counts.get(match[2], 0) + int(match[1] or 1)
-    return Basis(tuple((name, counts[name]) for name in REPRESENTATIONS if name in counts))
+    basis = Basis(tuple((name, counts[name]) for name in REPRESENTATIONS if name in counts))
+    if basis.size > LARGEST_SIZE:
+        raise InputError(f"`basis` must have {LARGEST_SIZE} rows or fewer, but {text!r} has {basis.size}.")
+    return basis

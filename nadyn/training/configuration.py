@@ -6,18 +6,20 @@ from pydantic import Field, model_validator
 
 from nadyn.checks.configuration import Configuration
 
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
+# The bounds lie far beyond anything useful: within them no square or product leaves the range of a number.
+Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+Noise = Annotated[float, Field(ge=1e-9, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0, le=10**9)]
 
 
 class EncoderSection(Configuration):
     """How surroundings become numbers."""
 
     name: Literal["moments", "acsf"] = "moments"
-    cutoff_angstrom: Positive = 6.0
+    cutoff_angstrom: Annotated[float, Field(gt=0, le=30, allow_inf_nan=False)] = 6.0
     cutoff_function: Literal["polynomial", "cosine"] = "polynomial"
-    n_radial: Annotated[int, Field(ge=4)] = 12
-    n_channels: Annotated[int, Field(ge=2)] = 12
+    n_radial: Annotated[int, Field(ge=4, le=256)] = 12
+    n_channels: Annotated[int, Field(ge=2, le=256)] = 12
 
 
 class ModelSection(Configuration):
@@ -26,7 +28,7 @@ class ModelSection(Configuration):
     kind: Literal["auto", "atomic_sum", "diabatic"] = "auto"
     basis: str = "auto"
     start: tuple[str, ...] | None = None
-    hidden: tuple[Count, ...] = Field((128, 128, 64), min_length=1)
+    hidden: tuple[Annotated[int, Field(gt=0, le=8192)], ...] = Field((128, 128, 64), min_length=1)
     activation: str = "silu"
     repulsion: Literal["none", "zbl"] = "none"
 
@@ -42,9 +44,9 @@ class WeightsSection(Configuration):
 class LabelNoiseSection(Configuration):
     """Noise of the labels where it is known; otherwise it is learned."""
 
-    energy_ev: Positive | None = None
-    force_ev_per_angstrom: Positive | None = None
-    coupling_ev_per_angstrom: Positive | None = None
+    energy_ev: Noise | None = None
+    force_ev_per_angstrom: Noise | None = None
+    coupling_ev_per_angstrom: Noise | None = None
 
 
 class TrainingConfiguration(Configuration):
@@ -56,18 +58,18 @@ class TrainingConfiguration(Configuration):
     epochs: Count | None = None
     batch_size: Count = 16
     learning_rate: Positive = 2e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    weight_decay: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 1e-2
     warmup_steps: Count = 200
-    average_decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    average_decay: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.999
     patience_epochs: Count = 200
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation_fraction: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.1
     weights: WeightsSection = WeightsSection()
     label_noise: LabelNoiseSection = LabelNoiseSection()
-    outlier_sigmas: Positive = 2.0
+    outlier_sigmas: Annotated[float, Field(ge=1e-3, le=1e9, allow_inf_nan=False)] = 2.0
     gap_weight: bool = False
     checkpoint_every: Count = 200
-    threads: Count = 1
-    seed: int = 1
+    threads: Annotated[int, Field(gt=0, le=1024)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
 
     @model_validator(mode="after")
     def _one_length(self) -> "TrainingConfiguration":

@@ -98,7 +98,7 @@ def train_network(
         report: Called after each step.
 
     Raises:
-        RunError: The loss is not finite many times in a row.
+        RunError: The loss is not finite many times in a row, or in every step.
         KeyboardInterrupt: Ctrl-C was pressed; the step was finished and is in the checkpoint.
     """
     pairs = label_pairs(training, network.n_states)
@@ -201,6 +201,11 @@ def train_network(
                     raise KeyboardInterrupt
                 if last:
                     break
+        if progress.skipped == progress.step:
+            raise RunError(
+                f"the loss was not finite in any of {progress.step} steps, so nothing was learned. "
+                "Try a smaller learning_rate, or look for broken frames with `nadyn info`."
+            )
         save()
     with torch.no_grad():
         for name, parameter in network.named_parameters():

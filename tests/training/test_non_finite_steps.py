@@ -92,3 +92,13 @@ def test_many_bad_steps_in_a_row_end_the_training_with_advice(tmp_path, samples,
     ):
         _train(tmp_path, settings, network, training, samples)
     assert all(bool(torch.isfinite(p).all()) for p in network.parameters())
+
+
+def test_a_training_without_one_good_step_is_no_training(tmp_path, samples):
+    # Fewer steps than may fail in a row.
+    settings = configuration(epochs=2)
+    network = _network(settings, samples)
+    with pytest.raises(
+        RunError, match=r"not finite in any of 8 steps, so nothing was learned. Try a smaller"
+    ):
+        _train(tmp_path, settings, network, _with_bad_energies(samples, list(range(20))), samples)

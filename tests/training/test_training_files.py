@@ -1,12 +1,13 @@
 """Files and settings that are in the way of a training are named in one sentence."""
 
+import typing
 from dataclasses import replace
 
 import pytest
 import torch
 from teacher import configuration, dataset
 
-from nadyn.checks.configuration import parse_configuration, read_configuration
+from nadyn.checks.configuration import Configuration, parse_configuration, read_configuration
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset
 from nadyn.training.averaging import WeightAverage
@@ -181,6 +182,9 @@ def test_data_that_cannot_be_trained_on_are_refused(tmp_path):
         ({"basis": "1x0e"}, r"must be given where the basis has fewer functions than states"),
         ({"basis": "1x0e", "start": ["0e"]}, r"`basis` must have at least 2 rows for 2 states"),
         ({"basis": "2x0f"}, r"`basis` must be a sum like"),
+        ({"basis": "0x0e + 2x0e"}, r"`basis` must be a sum like"),
+        ({"basis": "98x0e + 1x1o"}, r"`basis` must have 100 rows or fewer, but .* has 101"),
+        ({"basis": "9" * 5000 + "x0e"}, r"`basis` must be a sum like"),
         ({"activation": "relu"}, r"`activation` must be smooth"),
     ],
 )
@@ -201,10 +205,52 @@ def test_a_model_that_does_not_fit_the_data_is_refused(tmp_path, section, messag
         ({"validation_fraction": 1.0}, r"`validation_fraction` must be less than 1"),
         ({"encoder": {"name": "soap"}}, r"`encoder.name` must be 'moments' or 'acsf', but is 'soap'"),
         ({"model": {"hidden": []}}, r"`model.hidden` must"),
+        ({"model": {"hidden": [16, 8193]}}, r"`model.hidden.1` must be less than or equal to 8192"),
+        ({"seed": -1}, r"`seed` must be greater than or equal to 0, but is -1"),
+        ({"seed": 10**20}, r"`seed` must be less than 2147483648"),
+        ({"threads": 1025}, r"`threads` must be less than or equal to 1024"),
+        (
+            {"encoder": {"cutoff_angstrom": 30.1}},
+            r"`encoder.cutoff_angstrom` must be less than or equal to 30",
+        ),
+        ({"encoder": {"n_radial": 257}}, r"`encoder.n_radial` must be less than or equal to 256"),
+        ({"encoder": {"n_channels": 257}}, r"`encoder.n_channels` must be less than or equal to 256"),
+        ({"warmup_steps": 10**400}, r"`warmup_steps` must be less than or equal to 1000000000"),
+        ({"outlier_sigmas": 1e-200}, r"`outlier_sigmas` must be greater than or equal to 0.001"),
+        ({"label_noise": {"energy_ev": 1e-200}}, r"`label_noise.energy_ev` must be greater than or equal to"),
+        ({"label_noise": {"energy_ev": 1e200}}, r"`label_noise.energy_ev` must be less than or equal to"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(content, message):
     with pytest.raises(InputError, match=message):
+        parse_configuration(content, TrainingConfiguration, where="train.yaml")
+
+
+def _floats(section, path=()):
+    """Keys of all numbers that are no whole numbers, sections looked into."""
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Configuration):
+            yield from _floats(inner, (*path, name))
+        elif inner is float or float in typing.get_args(inner) or "float" in str(inner):
+            yield (*path, name)
+
+
+FLOATS = list(_floats(TrainingConfiguration))
+
+
+def test_the_numbers_of_every_section_are_looked_at():
+    assert {("learning_rate",), ("encoder", "cutoff_angstrom"), ("label_noise", "energy_ev")} < set(FLOATS)
+    assert len(FLOATS) == 13
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize("keys", FLOATS, ids=".".join)
+def test_no_number_may_be_infinite_or_none_at_all(keys, value):
+    content = value
+    for key in reversed(keys):
+        content = {key: content}
+    with pytest.raises(InputError, match=rf"`{'.'.join(keys)}` must be"):
         parse_configuration(content, TrainingConfiguration, where="train.yaml")
 
 

@@ -47,9 +47,12 @@ def report(path: str | Path, output: str | Path) -> Path:
     """Write the report of a run, finished or not, and return where it is.
 
     Raises:
-        InputError: `path` is no trajectory file with a frame, or the folder of `output` does not exist.
+        InputError: `path` is no trajectory file with a frame, `output` is a folder, or its folder does not
+            exist.
     """
     output = Path(output)
+    if output.is_dir():
+        raise InputError(f"`output` must be a file, but {str(output)!r} is a folder. Name a file in it.")
     if not output.parent.is_dir():
         raise InputError(
             f"`output` must be in a folder that exists, but {str(output.parent)!r} does not. Create it."

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.files import check_file
 
 
 class Configuration(BaseModel):
@@ -27,8 +28,7 @@ def read_configuration(path: str | Path, section: type[Section]) -> Section:
         InputError: The file is missing, is no YAML mapping, or a key or value is not allowed.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"configuration file {str(path)!r} must exist, but does not. Check the path.")
+    check_file(path, f"configuration file {str(path)!r}")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

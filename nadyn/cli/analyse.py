@@ -21,8 +21,11 @@ def analyse(
     from nadyn.analysis.geometry import parse_quantity
     from nadyn.analysis.key_numbers import key_numbers
     from nadyn.analysis.summary import summarise
+    from nadyn.data.output import check_output, new_file
     from nadyn.trajectory import open_run
 
+    if json_file is not None:
+        check_output(json_file, overwrite=True)
     opened = open_run(run)
     asked = {"distance": distance, "angle": angle, "dihedral": dihedral}
     n_atoms = opened.positions.shape[2]
@@ -33,7 +36,8 @@ def analyse(
     with console.status("Reading trajectories"):
         numbers = summarise(opened, quantities=quantities)
     if json_file is not None:
-        json_file.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        with new_file(json_file, overwrite=True) as target:
+            target.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     table = Table(title=f"{run.name}: {opened.attributes['method']}, {opened.time_fs[-1]:.4g} fs", box=None)
     table.add_column("")

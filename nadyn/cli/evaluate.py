@@ -12,7 +12,7 @@ def evaluate(
     data: Annotated[list[Path], typer.Argument(metavar="DATA.h5 [MORE.h5 …]", help="Datasets with labels.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the errors to this file.")] = None,
     figure: Annotated[
-        Path | None, typer.Option("--figure", help="Draw predictions against labels (PNG).")
+        Path | None, typer.Option("--figure", help="Draw predictions against labels (PNG, PDF or SVG).")
     ] = None,
 ) -> None:
     """Compare a model with labels: energies, forces, gaps, couplings."""
@@ -23,11 +23,17 @@ def evaluate(
 
     from nadyn.cli.error_tables import error_table
     from nadyn.data import load_dataset
-    from nadyn.data.output import new_file
+    from nadyn.data.output import check_output, new_file
     from nadyn.models import load_model
     from nadyn.training.evaluation import compare, metrics
-    from nadyn.training.figures import parity
+    from nadyn.training.figures import check_picture, parity
 
+    # Before the work: an hour of it must not be lost to a wrong name.
+    if json_file is not None:
+        check_output(json_file, overwrite=True)
+    if figure is not None:
+        check_output(figure, overwrite=True)
+        check_picture(figure)
     learned = load_model(model)
     dataset = load_dataset(data[0], *data[1:])
     console = Console()

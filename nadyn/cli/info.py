@@ -42,10 +42,10 @@ def file_kind(file: Path) -> str:
         InputError: The file is missing or none that nadyn knows.
     """
     from nadyn.checks.errors import InputError
+    from nadyn.checks.files import check_file
     from nadyn.data.hdf5_outline import hdf5_format
 
-    if not file.is_file():
-        raise InputError(f"file {str(file)!r} must exist, but does not. Check the path.")
+    check_file(file, f"file {str(file)!r}")
     if file.suffix == ".safetensors":
         return "model"
     found = hdf5_format(file)

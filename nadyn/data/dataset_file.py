@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
+from nadyn.checks.files import check_file
 from nadyn.data.arrays import ARRAYS, check_array
 from nadyn.data.dataset import Dataset, Group
 from nadyn.data.hdf5_outline import SIGNATURE
@@ -41,8 +42,7 @@ def read_dataset(path: str | Path) -> Dataset:
     """Read one dataset file; see `load_dataset`."""
     path = Path(path)
     with located(f"dataset {str(path)!r}"):
-        if not path.is_file():
-            raise InputError("the file must exist, but does not. Check the path.")
+        check_file(path, "the file")
         try:
             with h5py.File(path, "r") as file:
                 _check_format(file)

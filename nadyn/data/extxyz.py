@@ -24,6 +24,7 @@ import ase.io
 import numpy as np
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset, Group, state_pairs
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula
@@ -53,8 +54,7 @@ def read_extxyz(path: str | Path, *, theory: str = "", source: str = "", licence
     """
     path = Path(path)
     with located(f"extended xyz file {str(path)!r}"):
-        if not path.is_file():
-            raise InputError("the file must exist, but does not. Check the path.")
+        check_file(path, "the file")
         kinds: dict[tuple, list[tuple[int, ase.Atoms]]] = {}
         for number, atoms in enumerate(_frames(path)):
             own_name = str(atoms.info.get("nadyn_group", ""))
@@ -82,15 +82,7 @@ def _frames(path: Path) -> Iterator[ase.Atoms]:
             atoms = next(reader)
         except StopIteration:
             return
-        except (
-            ValueError,
-            KeyError,
-            IndexError,
-            AssertionError,
-            ase.io.ParseError,
-            RuntimeError,
-            OSError,
-        ) as error:
+        except UNREADABLE as error:
             reason = str(error).split("\n")[0].removeprefix("ase.io.extxyz: ") or type(error).__name__
             raise InputError(f"frame {number} must be readable, but is not: {reason}.") from error
         yield atoms
@@ -141,28 +133,31 @@ def _labels(atoms: ase.Atoms) -> dict[str, object]:
     n_states = len(energies)
     couplings = [arrays.get(f"interstate_couplings_{k}_{l}") for k, l in state_pairs(n_states)]
     spins = info.get("multiplicities")
+    if spins is not None:
+        spins = np.ravel(_numbers(spins, "`multiplicities`"), order="F").tolist()
+        spins = [_whole(spin, "multiplicities") for spin in spins]
     return {
         "energies": energies * _ENERGY,
         "forces": _scaled(_forces(arrays, n_states), _FORCE),
         "interstate_couplings": _scaled(_filled(couplings, (len(atoms), 3)), _FORCE),
         "stress": _scaled(_stress(info, atoms) if n_states == 1 else None, _STRESS),
-        "charge": int(info.get("charge", 0)),
-        "multiplicities": None if spins is None else [int(spin) for spin in np.ravel(spins, order="F")],
+        "charge": _whole(info.get("charge", 0), "charge"),
+        "multiplicities": spins,
     }
 
 
 def _energies(info: dict[str, object]) -> np.ndarray:
     if "energies" in info:
         # ASE turns nine numbers into a matrix, column by column.
-        return np.ravel(np.asarray(info["energies"], dtype=np.float64), order="F")
+        return np.ravel(_numbers(info["energies"], "`energies`"), order="F")
     numbered = []
-    while f"energy_{len(numbered)}" in info:
-        numbered.append(float(info[f"energy_{len(numbered)}"]))
+    while (key := f"energy_{len(numbered)}") in info:
+        numbered.append(_number(info[key], key))
     if numbered:
         return np.array(numbered)
     for key in ("REF_energy", "energy"):
         if key in info:
-            return np.ravel(np.asarray(info[key], dtype=np.float64), order="F")
+            return np.array([_number(info[key], key)])
     raise InputError("`energy`, `REF_energy`, `energies` or `energy_0` must be there, but none is.")
 
 
@@ -173,7 +168,7 @@ def _forces(arrays: dict[str, np.ndarray], n_states: int) -> np.ndarray | None:
         return _filled(numbered, (n_atoms, 3))
     for key in ("REF_forces", "forces", "force"):
         if key in arrays:
-            found = np.asarray(arrays[key], dtype=np.float64)
+            found = _numbers(arrays[key], f"`{key}`")
             if found.shape != (n_atoms, 3 * n_states):
                 raise InputError(
                     f"`{key}` must have {3 * n_states} columns, 3 for each of {n_states} states, "
@@ -185,15 +180,17 @@ def _forces(arrays: dict[str, np.ndarray], n_states: int) -> np.ndarray | None:
 
 def _stress(info: dict[str, object], atoms: ase.Atoms) -> np.ndarray | None:
     if "stress" in info:
-        stress = np.asarray(info["stress"], dtype=np.float64)
+        stress = _numbers(info["stress"], "`stress`")
         if stress.size == 6:
             # ASE's calculator keeps a symmetric matrix as six numbers.
             xx, yy, zz, yz, xz, xy = stress
             stress = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
     elif "virial" in info and atoms.cell.rank == 3:
-        stress = -np.asarray(info["virial"], dtype=np.float64) / atoms.get_volume()
+        stress = -_numbers(info["virial"], "`virial`") / atoms.get_volume()
     else:
         return None
+    if stress.size != 9:
+        raise InputError(f"`stress` or `virial` must hold 9 numbers, but holds {stress.size}.")
     return stress.reshape(1, 3, 3)
 
 
@@ -201,11 +198,43 @@ def _filled(items: list[np.ndarray | None], shape: tuple[int, int]) -> np.ndarra
     """Stack labels, NaN for those that are not there; None if none is."""
     if all(item is None for item in items):
         return None
-    found = [np.full(shape, np.nan) if item is None else np.asarray(item, dtype=np.float64) for item in items]
+    found = [
+        np.full(shape, np.nan) if item is None else _numbers(item, "a force or coupling") for item in items
+    ]
     for item in found:
         if item.shape != shape:
             raise InputError(f"each force or coupling must have shape {shape}, but one has {item.shape}.")
     return np.stack(found)
+
+
+def _numbers(value: object, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must hold numbers, but holds {_shortened(value)}.") from error
+
+
+def _number(value: object, key: str) -> float:
+    found = _numbers(value, f"`{key}`")
+    if found.size != 1:
+        raise InputError(f"`{key}` must be one number, but is {_shortened(value)}. Several are `energies`.")
+    return float(found.reshape(-1)[0])
+
+
+def _whole(value: object, key: str) -> int:
+    try:
+        found = float(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError):
+        found = np.nan
+    if not found.is_integer():
+        raise InputError(f"`{key}` must be whole, but is {_shortened(value)}.")
+    return int(found)
+
+
+def _shortened(value: object) -> str:
+    """Return the value as text, of a long array its beginning."""
+    text = repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
+    return text if len(text) <= 60 else text[:60] + " …"
 
 
 def _scaled(array: np.ndarray | None, factor: float) -> np.ndarray | None:

@@ -12,8 +12,10 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     """Refuse an output that exists already or has no folder.
 
     Raises:
-        InputError: The file exists and `overwrite` is False, or its folder does not exist.
+        InputError: The file exists and `overwrite` is False, it is a folder, or its folder does not exist.
     """
+    if path.is_dir():
+        raise InputError(f"output {str(path)!r} must be a file, but is a folder. Name a file in it.")
     if path.exists() and not overwrite:
         raise InputError(f"output {str(path)!r} must not exist yet, but does. Use --overwrite to replace it.")
     if not path.absolute().parent.is_dir():

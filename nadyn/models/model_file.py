@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.files import check_file
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
@@ -143,8 +144,7 @@ def describe(path: str | Path) -> dict[str, str]:
 
 def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"model file {str(path)!r} must exist, but does not. Check the path.")
+    check_file(path, f"model file {str(path)!r}")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

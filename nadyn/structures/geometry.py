@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.files import check_file
 from nadyn.structures.elements import atomic_number, symbol
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
 
@@ -55,8 +56,7 @@ def read_xyz(path: str | Path) -> Structure:
     """
     path = Path(path)
     where = f"geometry {str(path)!r}"
-    if not path.is_file():
-        raise InputError(f"{where} must exist, but does not. Check the path.")
+    check_file(path, where)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:

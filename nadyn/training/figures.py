@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from nadyn.checks.errors import InputError
 from nadyn.training.evaluation import Comparison
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 
@@ -15,6 +16,20 @@ _QUANTITIES = (
     ("force_mae", "force MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
     ("coupling_mae", "coupling MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
 )
+
+
+PICTURE_SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def check_picture(path: Path) -> None:
+    """Refuse the name of a picture whose kind is not known.
+
+    Raises:
+        InputError: The suffix is none of `PICTURE_SUFFIXES`.
+    """
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
+        known = ", ".join(PICTURE_SUFFIXES)
+        raise InputError(f"picture {str(path)!r} must end in one of {known}, but ends in {path.suffix!r}.")
 
 
 def learning_curves(history: list[dict[str, object]], path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.files import check_file
 from nadyn.checks.shapes import check_shape
 from nadyn.units import to_atomic_units
 
@@ -92,10 +93,7 @@ def read_initial_conditions(path: str | Path) -> InitialConditions:
             a shape does not fit, or a number is not finite.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"initial conditions {str(path)!r} must be a file, but there is none. Check the path."
-        )
+    check_file(path, f"initial conditions {str(path)!r}")
     try:
         with h5py.File(path, "r") as file:
             return _read(file, str(path))

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from nadyn.checks.errors import InputError, RunError
+from nadyn.checks.files import check_file
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,7 @@ def open_hdf5(path: str | Path) -> h5py.File:
         InputError: The file is missing or not readable as HDF5.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"file {str(path)!r} must exist, but does not. Check the path.")
+    check_file(path, f"file {str(path)!r}")
     try:
         return h5py.File(path, "r", locking=False)
     except OSError as error:

@@ -200,3 +200,30 @@ def test_labels_without_a_place_are_left_out_with_a_warning(tmp_path, dataset):
     assert group.dipoles is None
     with pytest.raises(InputError, match="must not exist yet"):
         write_extxyz(tmp_path / "out.xyz", dataset)
+
+
+@pytest.mark.parametrize(
+    "header, message",
+    [
+        ("energy=abc", r"frame 1: `energy` must hold numbers, but holds 'abc'"),
+        ('energy="1 2"', r"frame 1: `energy` must be one number, but is \[1, 2\]"),
+        ("energy_0=1 energy_1=x", r"frame 1: `energy_1` must hold numbers, but holds 'x'"),
+        ('energies="1 b"', r"frame 1: `energies` must hold numbers, but holds"),
+        ("energy=1 charge=abc", r"frame 1: `charge` must be whole, but is 'abc'"),
+        ("energy=1 charge=0.5", r"frame 1: `charge` must be whole, but is 0.5"),
+        ('energy=1 charge="1 2"', r"frame 1: `charge` must be whole, but is \[1, 2\]"),
+        ('energy=1 multiplicities="x y"', r"frame 1: `multiplicities` must hold numbers, but holds"),
+        ("energy=1 multiplicities=1.5", r"frame 1: `multiplicities` must be whole, but is 1.5"),
+        ('energy=1 Lattice="9 0 0 0 9 0 0 0 9" virial="1 2 3"', r"frame 1 must be readable, but is not"),
+    ],
+)
+def test_a_label_that_is_no_number_is_named_with_its_frame(tmp_path, header, message):
+    path = written(tmp_path, frame("energy=1"), frame(header))
+    with pytest.raises(InputError, match=message):
+        read_extxyz(path)
+
+
+def test_forces_that_are_no_numbers_are_named(tmp_path):
+    path = written(tmp_path, frame("energy=1", columns="forces_0:S:3", values="a b c"))
+    with pytest.raises(InputError, match="frame 0: a force or coupling must hold numbers, but holds"):
+        read_extxyz(path)

@@ -131,7 +131,7 @@ def test_what_is_no_model_is_refused(tmp_path):
             load_model(path)
     with pytest.raises(InputError, match="must exist, but does not"):
         load_model(tmp_path / "absent.safetensors")
-    with pytest.raises(InputError, match="must exist, but does not"):
+    with pytest.raises(InputError, match="must be a file, but is a folder"):
         load_model(tmp_path)
 
 

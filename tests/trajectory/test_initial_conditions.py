@@ -98,7 +98,7 @@ def test_a_file_that_does_not_fit_is_refused_in_one_sentence(tmp_path, damage, s
 
 def test_a_missing_and_a_cut_file_are_refused(tmp_path):
     path = tmp_path / "initial.h5"
-    with pytest.raises(InputError, match="must be a file, but there is none"):
+    with pytest.raises(InputError, match="must exist, but does not"):
         read_initial_conditions(path)
     write_initial_conditions(path, _initial(cartesian=True))
     path.write_bytes(path.read_bytes()[:500])

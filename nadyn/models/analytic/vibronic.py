@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.files import check_file
 from nadyn.models.analytic.vibronic_parameters import VibronicParameters, parse_parameters
 from nadyn.models.model import Coordinates, Evaluation
 
@@ -122,8 +123,7 @@ def read_vibronic_model(path: str | Path) -> VibronicCoupling:
         InputError: The file is missing or its content is not as described there.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"`file` of a vibronic model must be a file, but {str(path)!r} is none.")
+    check_file(path, f"`file` {str(path)!r} of a vibronic model")
     return vibronic_model(parse_parameters(path.read_bytes(), where=str(path)))
 
 

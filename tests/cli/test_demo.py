@@ -1,0 +1,56 @@
+"""`nadyn demo`, short: shipped data and model, trajectories, analysis and report, from the command line."""
+
+import json
+import re
+
+import jaxtyping
+import numpy as np
+import pytest
+
+from nadyn.cli.main import main
+from nadyn.trajectory import open_run
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The folder of a demo of 8 trajectories of 4 fs, begun in an empty folder."""
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        # As a user runs it; checking every shape would take longer than the demo itself.
+        patch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+        with pytest.raises(SystemExit) as leaving:
+            main(["demo", "--n", "8", "--time-fs", "4"])
+    assert leaving.value.code == 0
+    return folder / "nadyn-demo"
+
+
+def test_the_demo_leaves_model_run_file_trajectories_analysis_and_report(demo):
+    assert {path.name for path in demo.iterdir()} == {
+        "hexafluorobutene.safetensors",
+        "run.yaml",
+        "run.h5",
+        "analysis.json",
+        "report.html",
+    }
+    run = open_run(demo / "run.h5")
+    assert run.positions.shape == (17, 8, 12, 3)
+    assert run.time_fs[-1] == pytest.approx(4.0)
+    numbers = json.loads((demo / "analysis.json").read_text(encoding="utf-8"))
+    assert np.asarray(numbers["populations"]).shape == (17, 2)
+    assert numbers["populations"][0] == [0.0, 1.0]
+
+
+def test_the_report_of_the_demo_needs_no_other_file(demo):
+    page = (demo / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert re.findall(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=\"(?!data:|#)", page) == []
+    assert re.findall(r"url\((?!\s*['\"]?(?:#|data:))|@import", page) == []
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the shipped model stops 23 of 200 trajectories within 4 fs: surplus level too low"
+)
+def test_hardly_a_trajectory_of_the_demo_stops_within_four_femtoseconds(demo):
+    status = np.asarray(open_run(demo / "run.h5").status)
+    assert np.count_nonzero(status != 0) <= 1

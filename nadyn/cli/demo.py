@@ -48,7 +48,7 @@ def demo(
 
     console.rule("2  the trajectories")
     configuration = {
-        "model": str(model_copy),
+        "model": model_copy.name,
         "initial": {"sample": "wigner", "n": n, "temperature_kelvin": 0, "state": 1},
         "method": "fssh",
         "dt_fs": 0.25,
@@ -56,7 +56,7 @@ def demo(
         "decoherence": {"name": "edc", "damps": "populations"},
         "rescale": "nac",
         "seed": 1,
-        "output": str(folder / "run.h5"),
+        "output": "run.h5",
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False), encoding="utf-8")
     console.print(f"{n} trajectories start on the excited state from a Wigner sample of the lowest geometry.")

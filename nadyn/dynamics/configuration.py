@@ -1,5 +1,6 @@
 """The run file: every key of `nadyn run`, with its default."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -14,6 +15,7 @@ from nadyn.units import AU_PER_FEMTOSECOND
 # Frames and checkpoints of a run that names no intervals.
 _FRAMES = 200
 _CHECKPOINTS = 20
+_MOST_STEPS = 1_000_000_000
 _ONLY_FSSH = ("decoherence", "rescale", "frustrated")
 
 
@@ -45,7 +47,8 @@ class StopSection(Configuration):
 class RunConfiguration(Configuration):
     """A run file.
 
-    `model` is a file or the mapping of an analytic model. `time_fs` is rounded up to a whole number of
+    `model` is a file or the mapping of an analytic model. Relative paths begin at the folder of the run file;
+    in a mapping given to `nadyn.run`, at the working folder. `time_fs` is rounded up to a whole number of
     frames. `write_every` and `checkpoint_every` are in steps; without them about 200 frames and 20
     checkpoints are written. A trajectory whose total energy changes by more than `max_energy_step_ev` in one
     step is stopped: the step is then too long for the surface by far. Measured on hexafluorobutene near the
@@ -91,7 +94,29 @@ class RunConfiguration(Configuration):
                 f"`time_fs` must be at least `dt_fs`, but is {self.time_fs}, less than {self.dt_fs}. "
                 "Try a longer time."
             )
+        # The quotient first: it may be infinite, and then has no number of steps.
+        if not self.time_fs / self.dt_fs <= _MOST_STEPS or self.n_steps > _MOST_STEPS:
+            steps = f"{self.time_fs:g} fs in steps of {self.dt_fs:g} fs"
+            raise ValueError(
+                f"`time_fs` must be at most {_MOST_STEPS:.0e} steps, `write_every` included, "
+                f"but is {steps}. Try a larger `dt_fs`."
+            )
         return self
+
+    def beside(self, folder: Path) -> "RunConfiguration":
+        """Return the configuration with the paths `model`, `initial` and `output` taken from `folder`."""
+        initial = {
+            key: str(folder / value)
+            for key in ("file", "geometry")
+            if (value := getattr(self.initial, key)) is not None
+        }
+        model = self.model
+        if isinstance(model, str):
+            model = str(folder / model)
+        elif model is not None and isinstance(model.get("file"), str):
+            model = {**model, "file": str(folder / model["file"])}
+        changes = {"model": model, "output": str(folder / self.output)}
+        return self.model_copy(update={**changes, "initial": self.initial.model_copy(update=initial)})
 
     @property
     def dt(self) -> float:

@@ -27,11 +27,14 @@ class Method:
         build: Gives the function that makes one step, from the run file, the model and the masses.
         population_estimator: Of the adiabatic populations.
         diabatic_population_estimator: Of the diabatic populations in the file.
+        moves_coefficients: Whether the electronic coefficients follow Schroedinger's equation; where they do
+            not, a trajectory is in its active state and nowhere else.
     """
 
     build: Callable[[RunConfiguration, Model, Float[Tensor, "atom"]], Stepper]
     population_estimator: str
     diabatic_population_estimator: str
+    moves_coefficients: bool
 
 
 def _fssh(config: RunConfiguration, model: Model, masses: Tensor) -> Stepper:
@@ -70,9 +73,10 @@ def _nvt(config: RunConfiguration, model: Model, masses: Tensor) -> Stepper:
 
 _FRACTION = "fraction of trajectories on each state"
 _MIXED = "populations from the active state, coherences from the coefficients"
+_OF_ACTIVE = "|U_da|^2 of the active state"
 
 METHODS = {
-    "fssh": Method(_fssh, _FRACTION, _MIXED),
-    "nve": Method(_nve, _FRACTION, _MIXED),
-    "nvt": Method(_nvt, _FRACTION, _MIXED),
+    "fssh": Method(_fssh, _FRACTION, _MIXED, moves_coefficients=True),
+    "nve": Method(_nve, _FRACTION, _OF_ACTIVE, moves_coefficients=False),
+    "nvt": Method(_nvt, _FRACTION, _OF_ACTIVE, moves_coefficients=False),
 }

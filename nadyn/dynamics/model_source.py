@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -40,8 +41,17 @@ def find_model(named: str | Mapping[str, object] | None, given: Model | None) ->
         )
     if isinstance(named, str):
         return ModelSource(load_model(named), digest(named))
-    text = json.dumps(named, sort_keys=True)
-    return ModelSource(analytic_model(named), hashlib.sha256(text.encode()).hexdigest())
+    # First the model, which refuses options that JSON could not hold.
+    model = analytic_model(named)
+    return ModelSource(model, _digest_of_mapping(named))
+
+
+def _digest_of_mapping(named: Mapping[str, object]) -> str:
+    """Return a sha256 of an analytic model's options; what a file says counts, not where it lies."""
+    options = dict(named)
+    if "file" in options:
+        options["file"] = hashlib.sha256(Path(str(options["file"])).read_bytes()).hexdigest()
+    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
 
 
 def digest_at(model: Model, positions: torch.Tensor) -> str:

@@ -21,7 +21,10 @@ class Nve:
 
 
 def nve_step(state: State, model: Model, options: Nve) -> Step:
-    """Advance a batch by one step of velocity Verlet; the active states and coefficients stay."""
+    """Advance a batch by one step of velocity Verlet; the active states and coefficients stay.
+
+    The coefficients of the start must be those of `in_active_state`.
+    """
     moved = verlet(state, model, masses=options.masses, dt=options.dt)
     total = conserved_energy(moved.energies, moved.active_state, moved.momenta, options.masses, moved.heat)
     moved = replace(

@@ -39,7 +39,8 @@ def nvt_step(state: State, model: Model, options: Nvt) -> Step:
 
     B: P + F dt/2; A: R + P/M dt/2; O: P exp(-g dt) + sqrt[(1 - exp(-2 g dt)) M k T] xi; A; B.
     The energy that O brings in is added up in `heat`, and the total energy minus it is conserved. All
-    3N degrees of freedom are thermal, translation and rotation included.
+    3N degrees of freedom are thermal, translation and rotation included. The active states and coefficients
+    stay; those of the start must be as `in_active_state` makes them.
 
     Source: B. Leimkuhler and C. Matthews, J. Chem. Phys. 138, 174102 (2013).
     """

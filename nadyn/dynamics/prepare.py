@@ -13,7 +13,7 @@ from nadyn.dynamics.ensemble import Ensemble, checkpoint_arrays, from_checkpoint
 from nadyn.dynamics.initial import sample
 from nadyn.dynamics.methods import METHODS, Stepper
 from nadyn.dynamics.model_source import ModelSource, digest_at
-from nadyn.dynamics.start import start_in_diabatic_state, start_in_state
+from nadyn.dynamics.start import in_active_state, start_in_diabatic_state, start_in_state
 from nadyn.dynamics.state import State
 from nadyn.dynamics.stopping import ADVICE, STATUS_NAMES, Limits
 from nadyn.models.model import Model
@@ -21,7 +21,8 @@ from nadyn.trajectory import RunHeader, TrajectoryWriter, open_run
 from nadyn.trajectory.initial_conditions import InitialConditions
 from nadyn.units import HARTREE_PER_EV
 
-# Keys that may change when a run is resumed, because no number in the file depends on them.
+# Keys that may change when a run is resumed, because no number in the file depends on them; nor does the
+# digest of the file.
 _FREE_KEYS = {"output", "checkpoint_every"}
 
 
@@ -46,9 +47,15 @@ def check_method(config: RunConfiguration, model: Model) -> None:
 
 
 def create_run(
-    config: RunConfiguration, source: ModelSource, *, overwrite: bool
+    config: RunConfiguration, source: ModelSource, *, written: RunConfiguration, overwrite: bool
 ) -> tuple[Plan, Ensemble, TrajectoryWriter, list[str]]:
     """Sample the initial conditions and create the trajectory file.
+
+    Args:
+        config: What to run, its paths as this process can open them.
+        source: The model.
+        written: The same as the run file has it, to be stored.
+        overwrite: Replace an existing file.
 
     Raises:
         InputError: The file exists, or the initial conditions do not fit the model.
@@ -67,8 +74,13 @@ def create_run(
     plan = _plan(config, model, torch.from_numpy(np.array(initial.masses)))
     state = _start(plan, initial)
     ensemble = gathered(start_ensemble(state))
+    stored = written.model_dump(mode="json")
+    if isinstance(stored["model"], dict):
+        # The order in which options are written changes nothing, and should not change the digest.
+        stored["model"] = dict(sorted(stored["model"].items()))
     header = RunHeader(
-        config=config.model_dump(mode="json"),
+        config={key: value for key, value in stored.items() if key not in _FREE_KEYS},
+        config_outside_digest={key: stored[key] for key in sorted(_FREE_KEYS)},
         method=config.method,
         population_estimator=METHODS[config.method].population_estimator,
         seed=config.seed,
@@ -93,15 +105,15 @@ def create_run(
 
 
 def resume_run(
-    config: RunConfiguration, source: ModelSource
+    config: RunConfiguration, source: ModelSource, *, written: RunConfiguration
 ) -> tuple[Plan, Ensemble, TrajectoryWriter, list[str]]:
-    """Open the trajectory file of an interrupted run at its newest checkpoint.
+    """Open the trajectory file of an interrupted run at its newest checkpoint; arguments as in `create_run`.
 
     Raises:
         InputError: The file is missing or damaged, or was started with another run file or model.
     """
     before = open_run(config.output)
-    now = config.model_dump(mode="json")
+    now = written.model_dump(mode="json")
     changed = sorted(key for key in now if key not in _FREE_KEYS and now[key] != before.config.get(key))
     if changed:
         raise InputError(
@@ -138,7 +150,7 @@ def _start(plan: Plan, initial: InitialConditions) -> State:
         for array in (initial.positions, initial.momenta, initial.weight)
     )
     if initial.diabatic_state is not None:
-        return start_in_diabatic_state(
+        started = start_in_diabatic_state(
             plan.model,
             positions,
             momenta,
@@ -147,6 +159,7 @@ def _start(plan: Plan, initial: InitialConditions) -> State:
             seed=plan.config.seed,
             weight=weight,
         )
+        return started if METHODS[plan.config.method].moves_coefficients else in_active_state(started)
     state = 0 if initial.state is None else initial.state
     return start_in_state(
         plan.model, positions, momenta, masses=plan.masses, active_state=state, weight=weight

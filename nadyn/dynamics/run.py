@@ -67,7 +67,8 @@ def run(
     """Run trajectories and return where they are and how they went.
 
     Args:
-        config: A run file, its content, or a validated configuration.
+        config: A run file, its content, or a validated configuration. Relative paths in a run file begin at
+            its folder.
         model: A model object, instead of `model` in the run file.
         resume: Go on with the file `output`, from its newest checkpoint. The result is the file that a run
             without interruption would have written, bit for bit.
@@ -80,17 +81,22 @@ def run(
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written, and the message says how to go on.
     """
     started = time.monotonic()
+    folder = Path(config).parent if isinstance(config, str | Path) else Path()
     if isinstance(config, str | Path):
         config = read_configuration(config, RunConfiguration)
     elif isinstance(config, dict):
         config = parse_configuration(config, RunConfiguration, where="run")
+    # Stored as written: a folder that was moved, or seen from another one, still holds the same run.
+    written, config = config, config.beside(folder)
     if resume and overwrite:
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
     source = find_model(config.model, model)
     check_method(config, source.model)
     with threads(1):
-        opened = resume_run(config, source) if resume else create_run(config, source, overwrite=overwrite)
-    plan, ensemble, writer, notices = opened
+        if resume:
+            plan, ensemble, writer, notices = resume_run(config, source, written=written)
+        else:
+            plan, ensemble, writer, notices = create_run(config, source, written=written, overwrite=overwrite)
     first_step = ensemble.step
     table = live_table(
         show=progress,

@@ -87,6 +87,16 @@ def start_in_diabatic_state(
     return replace(state, coefficients=coefficients)
 
 
+def in_active_state(state: State) -> State:
+    """Return the state with coefficient 1 on the active state and 0 elsewhere.
+
+    For methods that keep the coefficients while the eigenvectors change: any other combination would lose
+    its meaning after one step, and with it the diabatic populations.
+    """
+    chosen = torch.nn.functional.one_hot(state.active_state, state.coefficients.shape[1])
+    return replace(state, coefficients=chosen.to(torch.complex128))
+
+
 def _row(eigenvectors: Tensor, diabatic_state: int) -> Tensor:
     row = eigenvectors[:, diabatic_state]
     return row / torch.sqrt(ordered_sum(row * row))[:, None]

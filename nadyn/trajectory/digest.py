@@ -9,11 +9,11 @@ import numpy as np
 
 from nadyn.trajectory.raw_file import open_hdf5
 
-EXCLUDED = frozenset({"host", "date", "timings"})
+EXCLUDED = frozenset({"host", "date", "timings", "config_outside_digest"})
 
 
 def digest(path: str | Path, *, chunk_bytes: int = 1 << 24) -> str:
-    """Return a sha256 over all arrays and attributes except `host`, `date` and `timings`.
+    """Return a sha256 over all arrays and attributes except those in `EXCLUDED`.
 
     Covered are, in sorted order of paths, each dataset's path, dtype, shape and bytes, and each attribute's
     owner, name, kind, shape and value. How the file stores them (layout, order, compression) does not matter.

@@ -53,7 +53,7 @@ class RunHeader:
     """What a run file says about its run before the first step.
 
     Attributes:
-        config: The validated run file.
+        config: The validated run file, without what `config_outside_digest` holds.
         method: Name of the dynamics method.
         population_estimator: How populations follow from the arrays, for example `fraction of trajectories`.
         seed: Of the random numbers.
@@ -72,6 +72,7 @@ class RunHeader:
         n_basis: Diabatic states whose populations are stored; None where the diabatic basis is not fixed.
         diabatic_population_estimator: How the stored diabatic populations were computed.
         warnings: Sentences for the reader of the results.
+        config_outside_digest: Keys of the run file on which no number depends, such as `output`.
     """
 
     config: Mapping[str, object]
@@ -93,6 +94,7 @@ class RunHeader:
     n_basis: int | None = None
     diabatic_population_estimator: str = ""
     warnings: tuple[str, ...] = ()
+    config_outside_digest: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def n_frames(self) -> int:
@@ -229,6 +231,7 @@ def _write_attributes(file: h5py.File, header: RunHeader) -> None:
         "format": FORMAT,
         "version": VERSION,
         "config": json.dumps(dict(header.config)),
+        "config_outside_digest": json.dumps(dict(header.config_outside_digest)),
         "method": header.method,
         "population_estimator": header.population_estimator,
         "seed": header.seed,

@@ -139,7 +139,8 @@ def open_run(path: str | Path) -> Run:
         return Run(
             path=path,
             attributes={**attributes, "warnings": json.loads(str(attributes["warnings"]))},
-            config=json.loads(str(attributes["config"])),
+            config=json.loads(str(attributes["config"]))
+            | json.loads(str(attributes.get("config_outside_digest", "{}"))),
             step=newest.step,
             committed_frames=n,
             time_fs=source.read_all("time")[:n],

@@ -4,6 +4,8 @@ import pytest
 
 from nadyn.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
 GOOD = {
     "model": "{name: tully, variant: 1}",
     "initial": "{position_au: -10, momentum_au: 20, n: 5, state: 0}",
@@ -23,6 +25,17 @@ GOOD = {
         ({"method": "ehrenfest"}, "`method` must"),
         ({"dt_fs": "-0.5"}, "`dt_fs` must"),
         ({"dt_fs": "fast"}, "`dt_fs` must"),
+        ({"dt_fs": "1e-300"}, "`time_fs` must be at most 1e+09 steps"),
+        ({"dt_fs": "1e-310", "time_fs": "1e300"}, "`time_fs` must be at most 1e+09 steps"),
+        ({"write_every": "1000000000000"}, "`time_fs` must be at most 1e+09 steps"),
+        (
+            {"initial": "{position_au: -10, momentum_au: 20, n: 100000000000}"},
+            "`initial.n` must be less than",
+        ),
+        ({"model": "{name: vibronic, file: 3}"}, "`file` of a vibronic model must be a file name, but is 3"),
+        ({"model": "{name: tully, variant: 2024-01-01}"}, "`variant` of the Tully model must be 1, 2 or 3"),
+        ({"model": "{name: pyrazine, variant: 2024-01-01}"}, "`variant` of the pyrazine model must be 4"),
+        ({"model": "[tully, 1]"}, "`model"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_way_out(changes, expected, tmp_path, capsys, monkeypatch):

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from nadyn.checks.configuration import Configuration
 
+# What is beyond is a slip of the keyboard: its arrays would not fit into any memory.
+_MOST_TRAJECTORIES = 10_000_000
 _COMMON = {"n", "state", "diabatic_state"}
 _WAYS = {
     "file": {"file"},
@@ -31,7 +33,7 @@ class InitialSection(Configuration):
     position_au: float | tuple[float, ...] | None = None
     momentum_au: float | tuple[float, ...] | None = None
     file: str | None = None
-    n: int | None = Field(default=None, ge=1)
+    n: int | None = Field(default=None, ge=1, le=_MOST_TRAJECTORIES)
     state: int | None = Field(default=None, ge=0)
     diabatic_state: int | None = Field(default=None, ge=0)
 

@@ -122,6 +122,8 @@ def read_vibronic_model(path: str | Path) -> VibronicCoupling:
     Raises:
         InputError: The file is missing or its content is not as described there.
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"`file` of a vibronic model must be a file name, but is {path!r}.")
     path = Path(path)
     check_file(path, f"`file` {str(path)!r} of a vibronic model")
     return vibronic_model(parse_parameters(path.read_bytes(), where=str(path)))

@@ -90,7 +90,7 @@ def read_initial_conditions(path: str | Path) -> InitialConditions:
 
     Raises:
         InputError: The file is missing, damaged or of another kind, an array or its unit is missing,
-            a shape does not fit, or a number is not finite.
+            a shape does not fit, a number is not finite, or weights are negative or all zero.
     """
     path = Path(path)
     check_file(path, f"initial conditions {str(path)!r}")
@@ -113,30 +113,55 @@ def _read(file: h5py.File, path: str) -> InitialConditions:
         )
     arrays = {name: _read_array(file, path, name) for name in _UNITS}
     n_traj, n_atoms = arrays["weight"].size, arrays["masses"].size
-    numbers = np.asarray(file["atomic_numbers"][()], dtype=np.int64) if "atomic_numbers" in file else None
+    numbers = _read_atomic_numbers(file, path)
     last = 1 if numbers is None else 3
     check_shape("positions", arrays["positions"].shape, (n_traj, n_atoms, last))
     check_shape("momenta", arrays["momenta"].shape, (n_traj, n_atoms, last))
     if numbers is not None:
         check_shape("atomic_numbers", numbers.shape, (n_atoms,))
-    state, diabatic_state = file.attrs.get("state"), file.attrs.get("diabatic_state")
-    temperature = file.attrs.get("temperature_kelvin")
+    weight = arrays["weight"]
+    if np.any(weight < 0) or not 0 < weight.sum() < np.inf:
+        raise InputError(
+            f"`weight` of {path!r} must not be negative and its sum positive and finite, but the smallest is "
+            f"{weight.min(initial=0.0):g} and the sum {weight.sum():g}. Try 1 for every trajectory."
+        )
     return InitialConditions(
         **arrays,
         atomic_numbers=numbers,
-        state=None if state is None else int(state),
-        diabatic_state=None if diabatic_state is None else int(diabatic_state),
+        state=_read_attribute(file, path, "state", whole=True),
+        diabatic_state=_read_attribute(file, path, "diabatic_state", whole=True),
         origin=str(file.attrs.get("origin", "")),
-        temperature_kelvin=None if temperature is None else float(temperature),
+        temperature_kelvin=_read_attribute(file, path, "temperature_kelvin", whole=False),
     )
 
 
+def _read_attribute(file: h5py.File, path: str, name: str, *, whole: bool) -> int | float | None:
+    if name not in file.attrs:
+        return None
+    value = np.asarray(file.attrs[name])
+    kinds, wanted = ("iu", "a whole number from 0") if whole else ("iuf", "a finite number from 0")
+    if value.shape != () or value.dtype.kind not in kinds or not 0 <= value < np.inf:
+        raise InputError(f"attribute `{name}` of {path!r} must be {wanted}, but is {value.tolist()!r}.")
+    return int(value) if whole else float(value)
+
+
+def _read_atomic_numbers(file: h5py.File, path: str) -> np.ndarray | None:
+    if "atomic_numbers" not in file:
+        return None
+    stored = file["atomic_numbers"]
+    if not isinstance(stored, h5py.Dataset) or stored.dtype.kind not in "iu":
+        raise InputError(f"`atomic_numbers` of {path!r} must be whole numbers, but are not.")
+    return np.asarray(stored[()], dtype=np.int64)
+
+
 def _read_array(file: h5py.File, path: str, name: str) -> np.ndarray:
-    if name not in file or "unit" not in file[name].attrs:
+    if not isinstance(file.get(name), h5py.Dataset) or "unit" not in file[name].attrs:
         raise InputError(
             f"initial conditions {path!r} must hold `{name}` with a `unit` attribute, but do not."
         )
     factor = to_atomic_units(str(file[name].attrs["unit"]), _UNITS[name][1])
+    if file[name].dtype.kind not in "iuf":
+        raise InputError(f"`{name}` of {path!r} must hold numbers, but holds {file[name].dtype}.")
     values = np.asarray(file[name][()], dtype=np.float64) * factor
     if not np.all(np.isfinite(values)):
         raise InputError(f"`{name}` of {path!r} must be finite, but holds NaN or infinity.")

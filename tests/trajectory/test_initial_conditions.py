@@ -76,9 +76,51 @@ def _other_format(file):
     file.attrs["format"] = "nadyn-dataset"
 
 
+def _words_for_positions(file):
+    unit = file["positions"].attrs["unit"]
+    del file["positions"]
+    file["positions"] = np.full((5, 4, 3), b"far")
+    file["positions"].attrs["unit"] = unit
+
+
+def _words_for_numbers(file):
+    del file["atomic_numbers"]
+    file["atomic_numbers"] = np.full(4, b"C")
+
+
+def _group_for_masses(file):
+    del file["masses"]
+    file.create_group("masses").attrs["unit"] = "electron_mass"
+
+
+def _weights(values):
+    def damage(file):
+        file["weight"][:] = values
+
+    return damage
+
+
+def _attribute(name, value):
+    def damage(file):
+        file.attrs[name] = value
+
+    return damage
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
+        (_words_for_positions, "`positions` of .* must hold numbers"),
+        (_words_for_numbers, "`atomic_numbers` of .* must be whole numbers"),
+        (_group_for_masses, "must hold `masses` with a `unit`"),
+        (_weights([1, 2, -0.5, 1, 1]), "`weight` of .* must not be negative .* smallest is -0.5"),
+        (_weights(0.0), "`weight` of .* its sum positive"),
+        (_weights([1, 2, np.nan, 1, 1]), "`weight` of .* must be finite"),
+        (_attribute("state", "abc"), "`state` of .* must be a whole number from 0, but is 'abc'"),
+        (_attribute("state", -1), "`state` of .* must be a whole number from 0, but is -1"),
+        (_attribute("state", [0, 1]), "`state` of .* must be a whole number from 0"),
+        (_attribute("diabatic_state", 0.5), "`diabatic_state` of .* must be a whole number from 0"),
+        (_attribute("temperature_kelvin", np.nan), "`temperature_kelvin` of .* must be a finite number"),
         (_without_unit, "must hold `momenta` with a `unit`"),
         (_wrong_unit, "must measure mass"),
         (_without_weight, "must hold `weight`"),

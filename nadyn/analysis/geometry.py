@@ -135,10 +135,12 @@ def label(run: Run, quantity: Quantity) -> str:
     return f"{quantity.kind} {'–'.join(names)}"
 
 
-def isomers(run: Run, quantity: Quantity) -> dict[str, float]:
+def isomers(run: Run, quantity: Quantity) -> dict[str, float | int]:
     """Return the fraction of trajectories with |dihedral| > 90 degrees at start and end, and of changes.
 
-    `isomerised` has a 95 % interval. Over trajectories that came to the end of the run; empty if none did.
+    Fractions are over the `n_known` trajectories of `n_trajectories` that came to the end of the run; empty
+    if none did. The 95 % interval of `isomerised` holds whatever became of the others: its lower end is
+    that of a run in which none of them isomerised, its upper end that of a run in which all of them did.
     """
     done = ended_as_asked(run)
     if quantity.kind != "dihedral" or not done.any():
@@ -146,12 +148,18 @@ def isomers(run: Run, quantity: Quantity) -> dict[str, float]:
     ends = np.array([0, run.committed_frames - 1])
     trans = np.abs(measure(run, quantity, frames=ends)[:, done]) > 90
     weight = run.weight[done] / run.weight[done].sum()
-    crossed = np.array([weight @ (trans[0] != trans[1])])
-    low, high = wilson(crossed, effective_number(run.weight[done]))
+    crossed = trans[0] != trans[1]
+    of_all = run.weight / run.weight.sum()
+    sure, unknown = of_all[done] @ crossed, of_all[~done].sum()
+    n = effective_number(run.weight)
+    low, _ = wilson(np.array([sure]), n)
+    _, high = wilson(np.array([min(sure + unknown, 1.0)]), n)
     return {
         "trans_at_start": float(weight @ trans[0]),
         "trans_at_end": float(weight @ trans[1]),
-        "isomerised": float(crossed[0]),
+        "isomerised": float(weight @ crossed),
         "isomerised_low": float(low[0]),
         "isomerised_high": float(high[0]),
+        "n_known": int(done.sum()),
+        "n_trajectories": run.n_trajectories,
     }

@@ -41,7 +41,12 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
         found += [_lifetime(state, life) for state, life in numbers["lifetimes_fs"].items()]
     if "isomerisation" in numbers and run.n_states > 1:
         change = numbers["isomerisation"]
-        detail = f"95 %: {_percent(change['isomerised_low'])} to {_percent(change['isomerised_high'])} %"
+        detail = (
+            f"of the {change['n_known']} of {change['n_trajectories']} trajectories that came to the end; "
+            f"95 %: {_percent(change['isomerised_low'])} to {_percent(change['isomerised_high'])} %"
+        )
+        if change["n_known"] < change["n_trajectories"]:
+            detail += ", whatever became of the others"
         found.append(KeyNumber("Isomerised", _percent(change["isomerised"]), " %", detail))
     if run.n_states == 1:
         found += _equilibrium(numbers)

@@ -27,8 +27,8 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     {reason: n}, `hops` {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
     reason}}, `geometry`. Where defined: `diabatic_populations` with `diabatic_populations_error` and
-    `diabatic_population_estimator`, `isomerisation`, `branching` with `branching_error`, for one state
-    `temperature_kelvin` {mean, standard_deviation}.
+    `diabatic_population_estimator`, `isomerisation` (see `isomers`), `branching` with `branching_error`,
+    for one state `temperature_kelvin` {mean, standard_deviation}.
 
     Args:
         path: A trajectory file.

@@ -6,11 +6,13 @@ import ase
 import ase.build
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from synthetic_run import write_run
 
 from nadyn.analysis import analyse
 from nadyn.analysis.bonds import bonds, central_double_bond, radii
 from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measure, parse_quantity
+from nadyn.analysis.key_numbers import key_numbers
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import open_run
 from nadyn.units import BOHR_PER_ANGSTROM
@@ -112,6 +114,28 @@ def test_isomerised_trajectories_are_counted_with_an_interval(tmp_path):
     assert result["trans_at_start"] == 0
     assert result["isomerised"] == pytest.approx(0.4)
     assert 0 < result["isomerised_low"] < 0.4 < result["isomerised_high"] < 1
+
+
+def test_the_interval_of_isomerised_holds_whatever_became_of_the_stopped(tmp_path):
+    ends = [0] * 30 + [180] * 20 + [0] * 40
+    positions = np.array([[butene(0.0)] * 90, [butene(angle) for angle in ends]])
+    status, last_step = np.repeat([0, 4], [50, 40]), np.repeat([1, 0], [50, 40])
+    run = run_of(tmp_path, positions, BUTENE_NUMBERS, status=status, last_step=last_step)
+    result = isomers(run, Quantity("dihedral", (2, 0, 1, 3)))
+    assert result["isomerised"] == pytest.approx(20 / 50)
+    # None of the stopped did: Wilson's interval of 20 of 90; all of them did: that of 60 of 90.
+    few, many = (proportion_ci(k, 90) for k in (20, 60))
+    assert result["isomerised_low"] == pytest.approx(few[0], abs=1e-6)
+    assert result["isomerised_high"] == pytest.approx(many[1], abs=1e-6)
+    assert (result["n_known"], result["n_trajectories"]) == (50, 90)
+    numbers = {number.name: number for number in key_numbers(run, analyse(run.path))}
+    detail = numbers["Isomerised"].detail
+    assert "50 of 90 trajectories" in detail and "whatever became of the others" in detail
+
+
+def proportion_ci(k, n):
+    interval = binomtest(k, n).proportion_ci(method="wilson")
+    return interval.low, interval.high
 
 
 def test_generalised_coordinates_are_followed_as_they_are(tmp_path):

@@ -37,7 +37,7 @@ ADVICE = {
     Status.INTRUDER_STATE: "A surplus eigenvalue of the latent basis met the physical states: add "
     "geometries like the last frame to the data, or train with a basis of scalars only, which has none.",
     Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
-    "geometries to the data, or a short-range repulsion to the model.",
+    "geometries to the data; a model of kind atomic_sum may also be trained with `repulsion: zbl`.",
     Status.OUTSIDE_TRAINING: "More than 5 % of the descriptors left the training range by over a standard "
     "deviation: label the last frame and add it to the data.",
     Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step: try a "

@@ -15,7 +15,7 @@ _EXPONENTS = (3.19980, 0.94229, 0.40290, 0.20162)
 class Repulsion(nn.Module):
     """Σ_{i<j} Z_i Z_j / r φ(r/a), a = 0.46850 Å/(Z_i^0.23 + Z_j^0.23).
 
-    It ends smoothly, each pair of elements at its own distance. Inside the training data it is exactly zero,
+    It ends smoothly, each pair of elements at its own distance. At the distances of the training data it is zero,
     so nothing has to be learned around it; outside it keeps atoms from falling into each other, where a
     network knows nothing.
 

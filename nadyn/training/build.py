@@ -19,8 +19,6 @@ from nadyn.training.configuration import EncoderSection, TrainingConfiguration
 from nadyn.training.samples import Samples
 from nadyn.units import BOHR_PER_ANGSTROM
 
-# The repulsion ends at this fraction of the shortest distance in the data, so that no label is touched.
-_REPULSION_FRACTION = 0.9
 # Periodic images farther away are nobody's shortest distance.
 _IMAGES_WITHIN = 6.0 * BOHR_PER_ANGSTROM
 
@@ -117,7 +115,9 @@ def _atomic_sum(
         )
     ends = None
     if configuration.model.repulsion == "zbl":
-        reach = np.where(np.isfinite(shortest), _REPULSION_FRACTION * shortest, 1.0)
+        # It is zero from the shortest distance in the data on, so that no label is touched, and pushes below:
+        # above the 0.9 of that distance at which dynamics stops a trajectory.
+        reach = np.where(np.isfinite(shortest), shortest, 1.0)
         # Elements that never come closer than the cutoff repel within it only.
         reach = np.minimum(reach, settings.encoder.cutoff)
         ends = tuple(tuple(float(end) for end in row) for row in reach)

@@ -8,6 +8,7 @@ import torch
 from teacher import configuration, dataset, geometries, labelled, teacher, without_labels
 
 from nadyn.data import Dataset
+from nadyn.dynamics.stopping import SHORTEST_FRACTION
 from nadyn.models import load_model
 from nadyn.models.atomic_sum import AtomicSum
 from nadyn.training.evaluation import evaluate
@@ -108,6 +109,26 @@ def test_molecules_of_different_size_train_one_network(tmp_path):
     assert set(evaluate(trained.model, Dataset(groups))) == {"toy", "smaller"}
 
 
+def test_a_repulsion_ends_where_the_data_begin_and_acts_before_dynamics_stops(tmp_path):
+    settings = configuration(epochs=1, model={"hidden": [8], "repulsion": "zbl"})
+    data = dataset(12, basis=None, n_states=1)
+    model = train(data, tmp_path / "m.safetensors", settings).model
+    positions = torch.from_numpy(data.groups[0].positions)
+    # The shortest distance of all is at the end itself, up to rounding.
+    assert float(model.network.repulsion(model.environment(positions)).abs().max()) < 1e-15
+    # Two atoms alone, between the shortest distance in training and that at which a run stops.
+    first, second = 0, 1
+    shortest = float(model.shortest_distances[first, second])
+    pair = positions[:1].clone()
+    others = [atom for atom in range(pair.shape[1]) if atom not in (first, second)]
+    pair[0, others] += 100.0 * torch.arange(1, len(others) + 1, dtype=torch.float64)[:, None]
+    direction = torch.tensor([0.0, 0.6, 0.8], dtype=torch.float64)
+    for fraction, acts in ((1.001, False), (0.95, True)):
+        pair[0, second] = pair[0, first] + fraction * shortest * direction
+        assert (float(model.network.repulsion(model.environment(pair)).max()) > 0) is acts
+    assert SHORTEST_FRACTION < 0.95
+
+
 def test_a_repulsion_ends_before_the_data_and_within_the_cutoff(tmp_path):
     # Cut off below the distance of nitrogen and fluorine, which then do not see each other in the data.
     settings = configuration(
@@ -120,9 +141,9 @@ def test_a_repulsion_ends_before_the_data_and_within_the_cutoff(tmp_path):
     ends = model.network.repulsion.ends
     shortest = model.shortest_by_element
     assert float(ends.max()) == model.network.network.cutoff
-    assert bool((ends < shortest)[shortest > 0].all())
+    assert bool((ends <= shortest)[shortest > 0].all())
     environment = model.environment(torch.from_numpy(data.groups[0].positions[:5]))
-    assert float(model.network.repulsion(environment).max()) == 0.0
+    assert float(model.network.repulsion(environment).abs().max()) < 1e-15
 
 
 def test_the_loss_weighted_by_the_gap_and_a_latent_basis_train_too(tmp_path):

@@ -38,6 +38,9 @@ class LiveTable:
     ) -> None:
         """Leave the last table standing."""
         self._live.stop()
+        if not self._live.console.is_terminal:
+            # Rich ends the last table with a new line on a terminal only.
+            self._live.console.line()
 
     def update(self, ensemble: Ensemble, *, accepted: int, refused: int, last: bool = False) -> None:
         """Count hops, and draw the table if it is time."""

@@ -213,6 +213,12 @@ def test_a_finished_run_resumes_to_itself(tmp_path):
     assert digest(config["output"]) == before
 
 
+def test_the_live_table_ends_with_a_new_line_where_it_is_no_terminal(tmp_path, capsys):
+    runner.run(scattering(tmp_path, time_fs=2), progress=True)
+    table = capsys.readouterr().err
+    assert "steps/s" in table and table.endswith("\n")
+
+
 def test_another_run_file_or_model_cannot_resume(tmp_path):
     config = scattering(tmp_path, time_fs=2)
     runner.run(config, progress=False)

@@ -69,6 +69,21 @@ def _tetrahedron() -> Tensor:
     return corners * (2.5 / 8**0.5)
 
 
+def _equilateral() -> Tensor:
+    """Three like atoms: the two components of a vector in their plane are one level by symmetry."""
+    angles = torch.tensor([0.3, 0.3 + 2 * torch.pi / 3, 0.3 + 4 * torch.pi / 3], dtype=torch.float64)
+    return 1.3 * torch.stack([angles.cos(), angles.sin(), torch.zeros(3, dtype=torch.float64)], dim=1)
+
+
+def _around_equilateral(n: int) -> Tensor:
+    return _equilateral() + 0.2 * _random(n, 3, 3)
+
+
+def _vector_lowest(encoder: str) -> Model:
+    """H, H, H with three states, the lowest levels being those of a vector."""
+    return untrained(encoder, "1x0e + 1x1o", n_states=3, atomic_numbers=(1, 1, 1), offsets=(0.5, 0.0))
+
+
 def _pyrazine_intersection() -> Tensor:
     # Along mode 6a alone the two diabatic energies are straight lines in Q but for the common parabola.
     return torch.tensor([0.0, 2 * 0.423 / (0.09806 + 0.13545), 0.0, 0.0], dtype=torch.float64)[:, None]
@@ -88,6 +103,16 @@ MODELS = {
     ),
     "all representations, symmetry functions": Case(
         lambda: untrained("acsf", "1x0e + 1x0o + 2x1o + 1x1e"), _around_geometry
+    ),
+    "three states and surplus levels, moments": Case(
+        lambda: untrained("moments", "2x0e + 1x1o", n_states=3), _around_geometry
+    ),
+    "three states and surplus levels, symmetry functions": Case(
+        lambda: untrained("acsf", "2x0e + 1x0o + 1x1e", n_states=3), _around_geometry
+    ),
+    "a vector lowest, moments": Case(lambda: _vector_lowest("moments"), _around_equilateral, _equilateral),
+    "a vector lowest, symmetry functions": Case(
+        lambda: _vector_lowest("acsf"), _around_equilateral, _equilateral
     ),
     "springs": Case(_springs, _around_geometry, _tetrahedron),
 }

@@ -26,9 +26,8 @@ def encoder_settings(
     return MomentsSettings(ELEMENTS, cutoff, 1.5, 5, 4, cutoff_function)
 
 
-def _function_sizes(basis: str) -> list[tuple[int, int]]:
-    functions = [REPRESENTATIONS[name] for name, count in parse_basis(basis).counts for _ in range(count)]
-    return list(enumerate(functions))
+def _function_sizes(basis: str) -> list[int]:
+    return [REPRESENTATIONS[name] for name, count in parse_basis(basis).counts for _ in range(count)]
 
 
 def untrained(
@@ -38,6 +37,7 @@ def untrained(
     n_states: int = 2,
     atomic_numbers: tuple[int, ...] = (7, 1, 1, 9),
     repulsion: float | None = None,
+    offsets: tuple[float, ...] | None = None,
     cutoff: float = CUTOFF,
     cutoff_function: str = "polynomial",
     activation: str = "silu",
@@ -49,6 +49,7 @@ def untrained(
         encoder: moments or acsf.
         basis: Latent basis, or None for an atomic sum.
         repulsion: Distance [bohr] at which the repulsion of an atomic sum ends, or None.
+        offsets: Energy [hartree] of each function of the basis; ascending in steps of 0.02 if None.
     """
     settings = NetworkSettings(
         encoder_settings(encoder, cutoff=cutoff, cutoff_function=cutoff_function), (16, 8), activation
@@ -68,11 +69,11 @@ def untrained(
                     parameter.mul_(3.0)
         network.reference.scale.fill_(0.05)
         # One offset a representation: the rows of a vector belong together.
-        kinds = (
-            [0.0]
-            if basis is None
-            else [0.02 * (i + 1) for i, size in _function_sizes(basis) for _ in range(size)]
-        )
+        kinds = [0.0]
+        if basis is not None:
+            sizes = _function_sizes(basis)
+            chosen = offsets or [0.02 * (i + 1) for i in range(len(sizes))]
+            kinds = [offset for offset, size in zip(chosen, sizes, strict=True) for _ in range(size)]
         network.reference.offsets.copy_(torch.tensor(kinds, dtype=torch.float64))
         network.reference.per_element.copy_(-torch.tensor([0.5, 37.8, 54.6, 99.7], dtype=torch.float64))
     network.requires_grad_(False)

@@ -7,7 +7,7 @@ from teacher import NUMBERS, geometries
 
 import nadyn.training.predictions as predictions
 from nadyn.electronic.eigen import eigh
-from nadyn.training.losses import NoiseScales, residuals, total_loss
+from nadyn.training.losses import NoiseScales, residuals, surplus_penalty, total_loss
 from nadyn.training.predictions import predict
 from nadyn.training.samples import Samples
 from nadyn.units import HARTREE_PER_EV
@@ -53,14 +53,16 @@ def _network(batch, gap_ev):
     return network.requires_grad_(True)
 
 
-def _loss(network, batch):
+def _loss(network, batch, *, outlier_sigmas=5.0, margin=None):
     scales = NoiseScales({"energy": 0.01, "force": 0.02, "coupling": 0.015})
-    return total_loss(
-        residuals(predict(network, batch, PAIRS), batch),
+    prediction = predict(network, batch, PAIRS)
+    loss = total_loss(
+        residuals(prediction, batch),
         scales,
         weights={"energy": 1.0, "force": 10.0, "coupling": 10.0},
-        outlier_sigmas=5.0,
+        outlier_sigmas=outlier_sigmas,
     )
+    return loss if margin is None else loss + surplus_penalty(prediction.surplus_gap, margin)
 
 
 def _directions(network, n=3):
@@ -82,14 +84,14 @@ def _along(network, loss, direction):
     return float(sum((g * d).sum() for g, d in zip(gradients, direction, strict=True)))
 
 
-def _numeric(network, batch, direction, step):
+def _numeric(network, batch, direction, step, **options):
     start = [p.detach().clone() for p in network.parameters()]
     total = 0.0
     for factor, offset in zip(FACTORS, OFFSETS, strict=True):
         with torch.no_grad():
             for p, value, d in zip(network.parameters(), start, direction, strict=True):
                 p.copy_(value + offset * step * d)
-        total += factor * float(_loss(network, batch).detach())
+        total += factor * float(_loss(network, batch, **options).detach())
     with torch.no_grad():
         for p, value in zip(network.parameters(), start, strict=True):
             p.copy_(value)
@@ -141,3 +143,26 @@ def test_the_gradient_is_finite_at_a_gap_of_zero():
     assert bool(torch.isfinite(loss))
     assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
     assert max(float(gradient.abs().max()) for gradient in gradients) > 0.0
+
+
+def test_the_gradient_is_that_of_finite_differences_with_surplus_levels_and_outliers():
+    batch = _frame()
+    model = untrained("moments", "2x0e + 1x1o", offsets=(0.0, 0.1, 0.25)).double()
+    network = model.network.requires_grad_(True)
+    prediction = predict(network, batch, PAIRS)
+    gaps = prediction.energies.detach().diff(dim=1), prediction.surplus_gap.detach()
+    # So wide that the bound on the response of the eigenvectors, 10 meV, changes less than 1e-4 of it.
+    assert min(float(gap) for gap in gaps) > 1.0 * HARTREE_PER_EV
+    # The surplus levels lie within the margin, and the energies are beyond two σ, the forces beyond one.
+    options = {"outlier_sigmas": 2.0, "margin": 1.3 * float(gaps[1])}
+    assert float(surplus_penalty(gaps[1], options["margin"])) > 0.5
+    values = residuals(prediction, batch)
+    assert float(values.energy.detach()) > 2.0**2 * 0.01**2
+    assert float(values.force.detach()) > 0.02**2
+    for direction in _directions(network):
+        whole = _along(network, _loss(network, batch, **options), direction)
+        numeric = _numeric(network, batch, direction, step=2e-5, **options)
+        assert whole == pytest.approx(numeric, rel=1e-3)
+        # Neither part of the loss is small beside the rest.
+        without = _along(network, _loss(network, batch, outlier_sigmas=2.0), direction)
+        assert whole != pytest.approx(without, rel=1e-2)

@@ -81,10 +81,7 @@ def dense_neighbors(atomic_numbers: Int[Tensor, "atom"]) -> Neighbors:
     centre, other = np.nonzero(~np.eye(n_atoms, dtype=bool))
     frame = np.zeros_like(centre)
     index, _, mask, slices = _in_slots(numbers, 1, frame, centre, other, None)
-    device = atomic_numbers.device
-    return Neighbors(
-        torch.from_numpy(index[0]).to(device), None, torch.from_numpy(mask[0]).to(device), slices
-    )
+    return _on_device(index[0], None, mask[0], slices, atomic_numbers.device)
 
 
 def listed_neighbors(
@@ -128,13 +125,7 @@ def listed_neighbors(
         np.concatenate(offsets) if any(pbc) else None,
         pbc=pbc,
     )
-    device = positions.device
-    return Neighbors(
-        torch.from_numpy(index).to(device),
-        None if shifts is None else torch.from_numpy(shifts).to(device),
-        torch.from_numpy(mask).to(device),
-        slices,
-    )
+    return _on_device(index, shifts, mask, slices, positions.device)
 
 
 def find_neighbors(
@@ -152,6 +143,17 @@ def find_neighbors(
     if not any(pbc) and len(atomic_numbers) <= LARGEST_DENSE_MOLECULE:
         return dense_neighbors(atomic_numbers)
     return listed_neighbors(atomic_numbers, positions, cutoff=cutoff, cell=cell, pbc=pbc)
+
+
+def _on_device(
+    index: np.ndarray,
+    shifts: np.ndarray | None,
+    mask: np.ndarray,
+    slices: tuple[tuple[int, slice], ...],
+    device: torch.device,
+) -> Neighbors:
+    offsets = None if shifts is None else torch.from_numpy(shifts).to(device)
+    return Neighbors(torch.from_numpy(index).to(device), offsets, torch.from_numpy(mask).to(device), slices)
 
 
 def _in_slots(

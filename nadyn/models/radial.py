@@ -47,7 +47,7 @@ def exponential_grid(n: int, shortest: float, cutoff: float) -> tuple[list[float
     """Return centres in s = exp(-r/λ) and their inverse width, for `exponential_basis`.
 
     The centres are equidistant in s, so that the resolution is finest at short distances, where the
-    energy changes fastest. λ = 1 Å as in PhysNet, scaled with the cutoff beyond 6 Å.
+    energy changes fastest. λ is that of `decay_length`.
     """
     scale = decay_length(cutoff)
     low, high = math.exp(-cutoff / scale), math.exp(-shortest / scale)
@@ -56,7 +56,7 @@ def exponential_grid(n: int, shortest: float, cutoff: float) -> tuple[list[float
 
 
 def decay_length(cutoff: float) -> float:
-    """Return λ [bohr] of the exponential radial grid: a third of the cutoff radius of 6 Å is 2 Å."""
+    """Return λ [bohr] of the exponential radial grid, a third of the cutoff radius: 2 Å for one of 6 Å."""
     return cutoff / 3.0
 
 

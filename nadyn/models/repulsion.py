@@ -15,9 +15,9 @@ _EXPONENTS = (3.19980, 0.94229, 0.40290, 0.20162)
 class Repulsion(nn.Module):
     """Σ_{i<j} Z_i Z_j / r φ(r/a), a = 0.46850 Å/(Z_i^0.23 + Z_j^0.23).
 
-    It ends smoothly, each pair of elements at its own distance. At the distances of the training data it is zero,
-    so nothing has to be learned around it; outside it keeps atoms from falling into each other, where a
-    network knows nothing.
+    It ends smoothly, each pair of elements at its own distance. At the distances of the training data it is
+    zero, so nothing has to be learned around it; below them it keeps atoms from falling into each other,
+    where a network knows nothing.
 
     Source: J. F. Ziegler, J. P. Biersack and U. Littmark, The Stopping and Range of Ions in Matter (1985).
     """

@@ -92,6 +92,7 @@ def _model(path: Path) -> "Model":
     import yaml
 
     from nadyn.checks.errors import InputError
+    from nadyn.dynamics.configuration import model_beside
     from nadyn.dynamics.model_source import find_model
 
     if path.suffix.lower() not in (".yaml", ".yml"):
@@ -102,7 +103,10 @@ def _model(path: Path) -> "Model":
         raise InputError(f"model file {str(path)!r} must be readable YAML, but is not.") from error
     if not isinstance(content, dict):
         raise InputError(f"model file {str(path)!r} must hold `name:` and options, but does not.")
-    return find_model(content.get("model", content), None).model
+    named = content.get("model", content)
+    # As in a run file, paths begin at the folder of the file that holds them.
+    named = model_beside(named, path.parent) if isinstance(named, str | dict) else named
+    return find_model(named, None).model
 
 
 def _shape(model: "Model", centre: "np.ndarray") -> str | None:

@@ -19,6 +19,15 @@ _MOST_STEPS = 1_000_000_000
 _ONLY_FSSH = ("decoherence", "rescale", "frustrated")
 
 
+def model_beside(model: str | dict[str, object] | None, folder: Path) -> str | dict[str, object] | None:
+    """Return the `model` of a run file with its path, or that in its mapping, taken from `folder`."""
+    if isinstance(model, str):
+        return str(folder / model)
+    if model is not None and isinstance(model.get("file"), str):
+        return {**model, "file": str(folder / model["file"])}
+    return model
+
+
 class DecoherenceSection(Configuration):
     """Energy-based decoherence correction: {name: edc, damps: populations}.
 
@@ -110,12 +119,7 @@ class RunConfiguration(Configuration):
             for key in ("file", "geometry")
             if (value := getattr(self.initial, key)) is not None
         }
-        model = self.model
-        if isinstance(model, str):
-            model = str(folder / model)
-        elif model is not None and isinstance(model.get("file"), str):
-            model = {**model, "file": str(folder / model["file"])}
-        changes = {"model": model, "output": str(folder / self.output)}
+        changes = {"model": model_beside(self.model, folder), "output": str(folder / self.output)}
         return self.model_copy(update={**changes, "initial": self.initial.model_copy(update=initial)})
 
     @property

@@ -1,5 +1,7 @@
 """`nadyn sample` from the command line."""
 
+from importlib import resources
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,18 @@ def test_a_sample_is_written_and_the_frequencies_are_printed(pyrazine_file, tmp_
     assert initial.positions.shape == (7, 4, 1)
     assert initial.diabatic_state == 1
     assert initial.temperature_kelvin == 0.0
+
+
+def test_the_model_of_a_yaml_file_is_looked_for_beside_it(tmp_path, monkeypatch):
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    shipped = resources.files("nadyn.models.analytic") / "pyrazine4.json"
+    (inside / "parameters.json").write_bytes(shipped.read_bytes())
+    (inside / "run.yaml").write_text("model: {name: vibronic, file: parameters.json}\n", encoding="utf-8")
+    monkeypatch.chdir(outside)
+    assert _run("../inside/run.yaml", "--n", 2, "--output", "initial.h5") == 0
+    assert len(read_initial_conditions("initial.h5").weight) == 2
 
 
 def test_an_existing_file_is_kept_unless_it_may_be_overwritten(pyrazine_file, tmp_path, capsys):

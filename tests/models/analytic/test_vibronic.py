@@ -90,7 +90,7 @@ def test_parameters_that_make_no_sense_are_refused_in_one_sentence(tmp_path, cha
 def test_a_file_that_is_no_json_or_missing_is_refused(tmp_path):
     with pytest.raises(InputError, match="must be JSON"):
         read_vibronic_model(_write(tmp_path, "{"))
-    with pytest.raises(InputError, match="must be a file"):
+    with pytest.raises(InputError, match="must exist"):
         read_vibronic_model(tmp_path / "nothing.json")
 
 

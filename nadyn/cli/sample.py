@@ -68,7 +68,7 @@ def sample(
     )
     console.print(f"Sampling {found.origin}", highlight=False)
     table = Table(title=f"{len(energies)} oscillators")
-    for title in ("mode", "frequency [cm-1]", "mean energy [eV]"):
+    for title in ("mode", r"frequency \[cm-1]", r"mean energy \[eV]"):
         table.add_column(title, justify="right")
     for mode, (frequency, energy) in enumerate(zip(found.modes.frequencies, energies, strict=True)):
         table.add_row(

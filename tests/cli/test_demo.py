@@ -48,9 +48,6 @@ def test_the_report_of_the_demo_needs_no_other_file(demo):
     assert re.findall(r"url\((?!\s*['\"]?(?:#|data:))|@import", page) == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the shipped model stops 23 of 200 trajectories within 4 fs: surplus level too low"
-)
 def test_hardly_a_trajectory_of_the_demo_stops_within_four_femtoseconds(demo):
     status = np.asarray(open_run(demo / "run.h5").status)
     assert np.count_nonzero(status != 0) <= 1

@@ -57,14 +57,7 @@ def normal_modes(
     Raises:
         InputError: A frequency is imaginary, or there is no vibration at all.
     """
-    rigid = rigid_motions(positions, masses, laws=laws)
-    size = hessian.shape[0]
-    if len(rigid) >= size:
-        raise InputError(f"a molecule to sample must vibrate, but this one has {len(masses)} atom.")
-    # The rest of an orthonormal basis whose first members span the rigid motions.
-    basis = np.linalg.svd(rigid)[2][len(rigid) :] if len(rigid) else np.eye(size)
-    root = np.repeat(np.sqrt(masses), 3)
-    values, inner = np.linalg.eigh(basis @ (hessian / np.outer(root, root)) @ basis.T)
+    values, vectors = vibrations(hessian, positions, masses, laws=laws)
     if values[0] <= 0.0:
         imaginary = int(np.sum(values <= 0.0))
         largest = np.sqrt(-values[0]) * INVERSE_CM_PER_HARTREE
@@ -73,10 +66,32 @@ def normal_modes(
             f"{largest:.0f}i cm-1): the geometry is no minimum. Give a `geometry` displaced from it, "
             "or train the model on more geometries around the minimum."
         )
-    vectors = (inner.T @ basis).reshape(-1, *positions.shape)
     linear_axis = _axis(positions, masses)
     bends = () if linear_axis is None else _bends(vectors, linear_axis)
     return NormalModes(positions, masses, np.sqrt(values), vectors, bends)
+
+
+def vibrations(
+    hessian: Float[np.ndarray, "coordinate coordinate"],
+    positions: Float[np.ndarray, "atom 3"],
+    masses: Float[np.ndarray, "atom"],
+    *,
+    laws: Set[str],
+) -> tuple[Float[np.ndarray, "mode"], Float[np.ndarray, "mode atom 3"]]:
+    """Return ω² of each vibration [hartree²], ascending and negative where it is none, and the vectors e_m.
+
+    Raises:
+        InputError: There is no vibration at all.
+    """
+    rigid = rigid_motions(positions, masses, laws=laws)
+    size = hessian.shape[0]
+    if len(rigid) >= size:
+        raise InputError(f"a molecule to sample must vibrate, but this one has {len(masses)} atom.")
+    # The rest of an orthonormal basis whose first members span the rigid motions.
+    basis = np.linalg.svd(rigid)[2][len(rigid) :] if len(rigid) else np.eye(size)
+    root = np.repeat(np.sqrt(masses), 3)
+    values, inner = np.linalg.eigh(basis @ (hessian / np.outer(root, root)) @ basis.T)
+    return values, (inner.T @ basis).reshape(-1, *positions.shape)
 
 
 def rigid_motions(

@@ -1,13 +1,13 @@
 """The harmonic oscillators that a sample is drawn from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial.hessian import hessian, in_double_precision
-from nadyn.dynamics.initial.minimise import minimise
-from nadyn.dynamics.initial.normal_modes import NormalModes, normal_modes
+from nadyn.dynamics.initial.minimise import Minimum, minimise
+from nadyn.dynamics.initial.normal_modes import NormalModes, normal_modes, vibrations
 from nadyn.dynamics.initial.section import InitialSection
 from nadyn.models.analytic import VibronicCoupling
 from nadyn.models.model import Model
@@ -16,6 +16,10 @@ from nadyn.units import HARTREE_PER_INVERSE_CM, INVERSE_CM_PER_HARTREE
 
 # Below this a vibration is a hindered rotation rather than a harmonic oscillator.
 _SOFT = 100.0 * HARTREE_PER_INVERSE_CM
+
+# Searches for a minimum that may end on a saddle, and how far the next one starts from it.
+_SADDLES = 4
+_OFF_SADDLE_BOHR = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +59,35 @@ def oscillators(model: Model, section: InitialSection) -> Oscillators:
     start, where = _start(model, section)
     masses = model.masses.numpy().astype(np.float64)
     model = in_double_precision(model)
-    minimum = minimise(model, start, state=section.minimise_state)
-    centre = minimum.positions
-    if "translation" in model.laws:
-        centre = centre - (masses[:, None] * centre).sum(0) / masses.sum()
-    curvature = hessian(model, centre, state=section.minimise_state)
-    modes = normal_modes(curvature, centre, masses, laws=model.laws)
+    minimum, curvature = _true_minimum(model, start, masses, section.minimise_state)
+    modes = normal_modes(curvature, minimum.positions, masses, laws=model.laws)
     origin = (
         f"the minimum of state {section.minimise_state} next to {where}, energy {minimum.energy:.6f} hartree"
     )
     return Oscillators(modes, origin, _warnings(modes))
+
+
+def _true_minimum(
+    model: Model, start: np.ndarray, masses: np.ndarray, state: int
+) -> tuple[Minimum, np.ndarray]:
+    """Return a minimum about the centre of mass, and its Hessian.
+
+    From a symmetric geometry the way down can end on a saddle, for instance of an internal rotation,
+    because no force points off it. Then the search goes on from a geometry displaced along the mode that
+    is not real; after a few such steps the saddle is returned, and is refused by `normal_modes`.
+    """
+    for _ in range(_SADDLES):
+        minimum = minimise(model, start, state=state)
+        centre = minimum.positions
+        if "translation" in model.laws:
+            centre = centre - (masses[:, None] * centre).sum(0) / masses.sum()
+        curvature = hessian(model, centre, state=state)
+        values, vectors = vibrations(curvature, centre, masses, laws=model.laws)
+        if values[0] > 0.0:
+            break
+        direction = vectors[0] / np.sqrt(masses)[:, None]
+        start = centre + _OFF_SADDLE_BOHR * direction / np.linalg.norm(direction, axis=-1).max()
+    return replace(minimum, positions=centre), curvature
 
 
 def _own_oscillators(model: VibronicCoupling, section: InitialSection) -> Oscillators:

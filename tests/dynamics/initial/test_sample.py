@@ -1,6 +1,8 @@
 """Samples of initial conditions against the exact averages of their oscillators."""
 
 import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial import InitialSection, sample
 from nadyn.dynamics.initial.oscillators import oscillators
 from nadyn.models.analytic import pyrazine, springs, tully
+from nadyn.models.model import Evaluation
 from nadyn.trajectory.initial_conditions import write_initial_conditions
 from nadyn.units import ANGSTROM_PER_BOHR, HARTREE_PER_KELVIN
 
@@ -222,3 +225,33 @@ def test_a_molecule_is_refused_for_scattering_and_for_a_state_it_has_not(ammonia
     path.write_text("3\n\nO 0 0 0\nH 0 0 1\nH 0 1 0\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"must have the atoms of model springs in their order"):
         sample(ammonia_like, InitialSection(sample="wigner", n=3, geometry=str(path)), seed=1)
+
+
+@dataclass(frozen=True)
+class DoubleWell:
+    """One atom in a double well along x, harmonic along y and z; its stored geometry is the top between."""
+
+    name: ClassVar[str] = "double well"
+    coordinates: ClassVar[str] = "cartesian"
+    laws: ClassVar[frozenset[str]] = frozenset()
+    n_states: ClassVar[int] = 1
+    n_basis: ClassVar[int] = 1
+    atomic_numbers: ClassVar[tuple[int, ...]] = (1,)
+    fixed_diabatic_basis: ClassVar[bool] = True
+    block_width: ClassVar[int] = 32
+    shortest_distances: ClassVar[None] = None
+    masses: ClassVar[torch.Tensor] = torch.tensor([1837.0], dtype=torch.float64)
+    starting_geometry: ClassVar[torch.Tensor] = torch.zeros(1, 3, dtype=torch.float64)
+
+    def evaluate(self, positions):
+        x, y, z = positions[:, 0].unbind(-1)
+        energy = 0.01 * (x * x - 1.0) ** 2 + 0.02 * y * y + 0.03 * z * z
+        return Evaluation(energy[:, None, None], torch.zeros_like(x))
+
+
+def test_a_search_that_ends_on_a_saddle_goes_on_to_a_minimum():
+    found = oscillators(DoubleWell(), InitialSection(sample="wigner", n=2)).modes
+    np.testing.assert_allclose(np.abs(found.centre), [[1.0, 0.0, 0.0]], rtol=0, atol=1e-4)
+    # Along x the second derivative at the bottom is 8 times 0.01.
+    curvatures = np.sort([0.08, 0.04, 0.06])
+    np.testing.assert_allclose(found.frequencies, np.sqrt(curvatures / 1837.0), rtol=1e-4)

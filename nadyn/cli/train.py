@@ -77,4 +77,5 @@ def train(
     learning_curves(progress.history, curves)
     parity(comparisons, scatter)
     console.print(f"wrote {output}, {curves.name}, {scatter.name}")
-    console.print(f"next: nadyn sample {output} --n 200 --output initial.h5")
+    start = "" if trained.model.n_states == 1 else f" --state {trained.model.n_states - 1}"
+    console.print(f"next: nadyn sample {output} --n 200{start} --output initial.h5")

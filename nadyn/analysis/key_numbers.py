@@ -36,10 +36,10 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
             )
             for name, value in numbers["branching"].items()
         ]
-    elif run.n_states > 1:
+    elif run.changes_states:
         found += _populations_at_end(run, numbers)
         found += [_lifetime(state, life) for state, life in numbers["lifetimes_fs"].items()]
-    if "isomerisation" in numbers and run.n_states > 1:
+    if "isomerisation" in numbers and run.changes_states:
         change = numbers["isomerisation"]
         detail = (
             f"of the {change['n_known']} of {change['n_trajectories']} trajectories that came to the end; "
@@ -48,7 +48,7 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
         if change["n_known"] < change["n_trajectories"]:
             detail += ", whatever became of the others"
         found.append(KeyNumber("Isomerised", _percent(change["isomerised"]), " %", detail))
-    if run.n_states == 1:
+    if not run.changes_states:
         found += _equilibrium(numbers)
     else:
         hops = ", ".join(f"{n} {pair.replace('-', '→')}" for pair, n in numbers["hops"].items()) or "none"

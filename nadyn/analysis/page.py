@@ -75,7 +75,7 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
         found.append(
             Section("branching", "Where the trajectories went", caption, plots.branching_figure(scattered))
         )
-    if run.n_states > 1:
+    if run.changes_states:
         found.append(
             Section(
                 "populations",
@@ -88,11 +88,11 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
         words = f"Means over trajectories: {numbers['diabatic_population_estimator']}. "
         words += "Bands: ±1.96 standard errors."
         found.append(Section("diabatic", "Diabatic populations", words, plots.diabatic_figure(run)))
-    for quantity in choose_quantities(run)[: 1 if run.n_states > 1 else 2]:
+    for quantity in choose_quantities(run)[: 1 if run.changes_states else 2]:
         shown = len(plots.drawn_trajectories(run))
         words = f"{shown} of {run.n_trajectories} trajectories, coloured by the state they move on"
         words += "; circles are hops down, triangles hops up. Right: all trajectories at the end."
-        if run.n_states == 1:
+        if not run.changes_states:
             words = f"{shown} of {run.n_trajectories} trajectories. Right: all of them at the end."
         if quantity.kind == "dihedral":
             words += " 0° is cis, 180° is trans."
@@ -103,7 +103,7 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
         words = "Left: when states were changed. Right: the energy gap at each hop"
         words += "; crosses were refused for want of energy." if numbers["frustrated_hops"] else "."
         found.append(Section("hops", "Hops", words, plots.hops_figure(run)))
-    if run.n_states == 1:
+    if not run.changes_states:
         found.append(
             Section("temperature", "Temperature", _temperature_words(numbers), plots.temperature_figure(run))
         )

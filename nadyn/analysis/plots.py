@@ -36,7 +36,7 @@ _MOST_LINES_ONE_STATE = 8
 
 def drawn_trajectories(run: Run) -> Int[np.ndarray, "drawn"]:
     """Return the trajectories that a geometry figure draws, evenly chosen."""
-    most = _MOST_LINES if run.n_states > 1 else _MOST_LINES_ONE_STATE
+    most = _MOST_LINES if run.changes_states else _MOST_LINES_ONE_STATE
     return np.unique(np.linspace(0, run.n_trajectories - 1, most).round().astype(int))
 
 
@@ -115,7 +115,7 @@ def geometry_figure(run: Run, quantity: Quantity) -> Figure:
     handles = [
         Line2D([], [], color=state_colour(k), linewidth=2, label=f"state {k}") for k in range(run.n_states)
     ]
-    if run.n_states > 1:
+    if run.changes_states:
         handles.append(
             Line2D([], [], color=INK, marker="o", markersize=4, fillstyle="none", linestyle="", label="hop")
         )

@@ -88,7 +88,7 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
         result["branching"] = scattered.fraction
         result["branching_error"] = scattered.error
         result["branching_undecided"] = scattered.n_undecided
-    if run.n_states == 1:
+    if not run.changes_states:
         kelvin = temperature(run)
         result["temperature_kelvin"] = {
             "mean": float(np.nanmean(kelvin)),
@@ -100,7 +100,7 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
 
 def run_lifetimes(run: Run) -> dict[int, Lifetime]:
     """Return the lifetimes of the states of a run; none for scattering, where nothing decays."""
-    if run.n_states == 1 or branching(run) is not None or run.committed_frames < 5:
+    if not run.changes_states or branching(run) is not None or run.committed_frames < 5:
         return {}
     state = np.where(known(run), np.asarray(run.active_state), -1)
     return lifetimes(run.time_fs, state, run.weight, n_states=run.n_states, seed=int(run.attributes["seed"]))

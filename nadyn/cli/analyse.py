@@ -46,7 +46,7 @@ def analyse(
     for number in key_numbers(opened, numbers):
         table.add_row(number.name, number.value + number.unit, number.detail)
     console.print(table)
-    if opened.n_states > 1:
+    if opened.changes_states:
         console.print(_population_table(numbers))
     for followed in numbers["geometry"] if quantities else []:
         atoms = ",".join(str(atom) for atom in followed["atoms"])

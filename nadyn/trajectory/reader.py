@@ -25,6 +25,10 @@ _FRAME_ARRAYS = (
 )
 
 
+# Methods whose nuclei stay on the surface they start on.
+ONE_SURFACE_METHODS = ("nve", "nvt")
+
+
 @dataclass(frozen=True)
 class Run:
     """One run as its newest checkpoint committed it.
@@ -87,6 +91,11 @@ class Run:
     def n_trajectories(self) -> int:
         """Number of trajectories."""
         return len(self.weight)
+
+    @property
+    def changes_states(self) -> bool:
+        """Whether a trajectory may come to another state: not with one state, nor on one surface."""
+        return self.n_states > 1 and self.attributes["method"] not in ONE_SURFACE_METHODS
 
     @property
     def n_states(self) -> int:

@@ -49,6 +49,7 @@ def write_run(
     hops: dict[str, np.ndarray] | None = None,
     estimator: str = "fraction of trajectories on each state",
     config: dict | None = None,
+    method: str = "fssh",
     n_frames_written: int | None = None,
 ) -> Path:
     """Write a run of which only `state` (frame traj) must be given; the rest is filled in plainly."""
@@ -63,8 +64,8 @@ def write_run(
     status = np.zeros(n_traj, int) if status is None else status
     last_step = np.full(n_traj, n_frames - 1) if last_step is None else last_step
     header = RunHeader(
-        config=config or {"method": "fssh", "dt_fs": dt_fs, "time_fs": dt_fs * (n_frames - 1), "seed": 3},
-        method="fssh",
+        config=config or {"method": method, "dt_fs": dt_fs, "time_fs": dt_fs * (n_frames - 1), "seed": 3},
+        method=method,
         population_estimator=estimator,
         seed=3,
         n_steps=n_frames - 1,

@@ -5,6 +5,8 @@ import pytest
 from synthetic_run import hop_table, write_run
 
 from nadyn.analysis import analyse
+from nadyn.analysis.key_numbers import key_numbers
+from nadyn.trajectory import open_run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_KELVIN
 
 
@@ -73,6 +75,17 @@ def test_temperature_counts_the_motions_that_are_there(tmp_path, removed, expect
     assert found["degrees_of_freedom"] == expected
     error = kelvin * np.sqrt(2 / (expected * n_traj * n_frames))
     assert abs(found["mean"] - kelvin) < 3 * error
+
+
+@pytest.mark.parametrize("method", ["nve", "nvt"])
+def test_nuclei_on_one_of_several_surfaces_have_a_temperature_and_no_lifetime(tmp_path, method):
+    momenta = np.random.default_rng(2).normal(size=(9, 4, 5, 1))
+    state = np.ones((9, 4), int)
+    path = write_run(tmp_path / f"{method}.h5", state, n_states=2, momenta=momenta, method=method)
+    result, names = analyse(path), [number.name for number in key_numbers(open_run(path), analyse(path))]
+    assert result["temperature_kelvin"]["mean"] > 0 and result["lifetimes_fs"] == {}
+    assert names[0] == "Temperature" and "Hops" not in names
+    assert not any(name.startswith("State") for name in names)
 
 
 def scattering(tmp_path, final_position, state, *, status, **options):

@@ -72,7 +72,8 @@ def write_jobs(folder: Path, model: Path, data: Path) -> dict[str, Job]:
     write_dataset(folder / "data.h5", Dataset((group.select(chosen),)))
     base = str(folder.resolve())
     return {
-        "run": Job(("run", f"{base}/run.yaml", "--quiet"), "run.h5", "run.h5"),
+        # Named without a path: `output` begins at the folder of the run file, and each job has its own copy.
+        "run": Job(("run", "run.yaml", "--quiet"), "run.h5", "run.h5"),
         "train": Job(
             (
                 "train",
@@ -90,7 +91,8 @@ def write_jobs(folder: Path, model: Path, data: Path) -> dict[str, Job]:
 
 
 def start(job: Job, folder: Path, *options: str) -> subprocess.Popen:
-    """Start nadyn in a folder, in a process group of its own."""
+    """Start nadyn in a folder, in a process group of its own; the run file is copied there."""
+    shutil.copy(folder.parent / "run.yaml", folder)
     with (folder / "log.txt").open("a", encoding="utf-8") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "nadyn", *job.arguments, *options],

@@ -43,19 +43,23 @@ def populations(run: Run) -> Populations:
         InputError: The estimator is unknown.
     """
     is_known = known(run)
-    occupation = _occupation(run)
+    occupation = occupations(run)
     weight = np.where(is_known, run.weight[None, :], 0.0)
     total = run.weight.sum()
     in_state = np.einsum("ft,fts->fs", weight, np.where(is_known[..., None], occupation, 0.0)) / total
     fate_unknown = np.maximum(1.0 - weight.sum(axis=1) / total, 0.0)[:, None]
     n = effective_number(run.weight)
+    if run.populations_adiabatic is None:
+        low, high = wilson(in_state, n)[0], wilson(np.minimum(in_state + fate_unknown, 1.0), n)[1]
+    else:
+        low, high = _interval_of_means(weight, occupation, in_state, fate_unknown)
     electronic = (np.asarray(run.coefficients) ** 2).sum(axis=-1)
     diabatic = None if run.diabatic_populations is None else np.asarray(run.diabatic_populations)
     return Populations(
         time_fs=run.time_fs,
         mean=_mean(weight, occupation),
-        low=wilson(in_state, n)[0],
-        high=wilson(np.minimum(in_state + fate_unknown, 1.0), n)[1],
+        low=low,
+        high=high,
         electronic=_mean(weight, electronic),
         diabatic=None if diabatic is None else _mean(weight, diabatic),
         diabatic_error=None if diabatic is None else _standard_error(weight, diabatic),
@@ -81,7 +85,14 @@ def wilson(
     return np.clip(centre - half, 0.0, fraction), np.clip(centre + half, fraction, 1.0)
 
 
-def _occupation(run: Run) -> Float[np.ndarray, "frame traj state"]:
+def occupations(run: Run) -> Float[np.ndarray, "frame traj state"]:
+    """Return what each trajectory contributes to each population: the method's estimate if there is one.
+
+    Raises:
+        InputError: The file has none and its estimator is unknown.
+    """
+    if run.populations_adiabatic is not None:
+        return np.asarray(run.populations_adiabatic)
     estimator = str(run.attributes["population_estimator"])
     if estimator.startswith("fraction of trajectories"):
         return (np.asarray(run.active_state)[..., None] == np.arange(run.n_states)).astype(float)
@@ -92,6 +103,23 @@ def _occupation(run: Run) -> Float[np.ndarray, "frame traj state"]:
         f"`population_estimator` must be a known one, but is {estimator!r}. "
         "Known: fraction of trajectories, mean |c|^2. Try a newer nadyn."
     )
+
+
+def _interval_of_means(
+    weight: Float[np.ndarray, "frame traj"],
+    values: Float[np.ndarray, "frame traj state"],
+    in_state: Float[np.ndarray, "frame state"],
+    fate_unknown: Float[np.ndarray, "frame 1"],
+) -> tuple[Float[np.ndarray, "frame state"], Float[np.ndarray, "frame state"]]:
+    """95 % about a mean of estimates, which need not lie between 0 and 1 in a single trajectory.
+
+    A stopped trajectory may have had any value between 0 and 1, and any that was seen.
+    """
+    half = _QUANTILE * _standard_error(weight, values)
+    seen = np.where(weight[..., None] > 0, values, np.nan)
+    lowest = np.minimum(np.nanmin(seen, axis=(0, 1), initial=np.inf), 0.0)
+    highest = np.maximum(np.nanmax(seen, axis=(0, 1), initial=-np.inf), 1.0)
+    return in_state + fate_unknown * lowest - half, in_state + fate_unknown * highest + half
 
 
 def _mean(

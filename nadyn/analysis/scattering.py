@@ -41,13 +41,24 @@ def branching(run: Run) -> Branching | None:
     if not decided.any():
         return None
     position = np.asarray(run.positions[run.committed_frames - 1, :, 0, 0])
-    transmitted, state = position * start < 0, final_state(run)
+    transmitted = position * start < 0
+    if run.populations_adiabatic is None:
+        in_state = (final_state(run)[:, None] == np.arange(run.n_states)).astype(float)
+    else:
+        in_state = np.asarray(run.populations_adiabatic[run.committed_frames - 1])
     n = effective_number(weight[decided])
-    fraction = {
-        f"{letter}{k}": float(weight[(transmitted == passed) & (state == k)].sum() / weight.sum())
+    parts = {
+        f"{letter}{k}": np.where(decided & (transmitted == passed), in_state[:, k], 0.0)
         for letter, passed in (("T", True), ("R", False))
         for k in range(run.n_states)
     }
+    fraction = {name: float((weight * part).sum() / weight.sum()) for name, part in parts.items()}
+    if run.populations_adiabatic is not None:
+        error = {
+            name: float(np.sqrt((weight**2 * (part - fraction[name]) ** 2).sum()) / weight.sum())
+            for name, part in parts.items()
+        }
+        return Branching(fraction, error, int((ended_as_asked(run) & ~decided).sum()))
     # Half a case is added to each side: nothing counted among 400 does not mean an error of zero.
     error = {
         name: float(np.sqrt((p * n + 0.5) * ((1 - p) * n + 0.5) / n) / (n + 1))

@@ -99,7 +99,13 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
 
 
 def run_lifetimes(run: Run) -> dict[int, Lifetime]:
-    """Return the lifetimes of the states of a run; none for scattering, where nothing decays."""
+    """Return the lifetimes of the states of a run; none for scattering, where nothing decays.
+
+    They are fitted to the states that trajectories are on, so there are none where populations are estimated
+    in another way.
+    """
+    if run.populations_adiabatic is not None:
+        return {}
     if not run.changes_states or branching(run) is not None or run.committed_frames < 5:
         return {}
     state = np.where(known(run), np.asarray(run.active_state), -1)

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from nadyn.checks.configuration import Configuration
 from nadyn.dynamics.decoherence import Damps
-from nadyn.dynamics.fssh import Rescale
+from nadyn.dynamics.hop import Rescale
 from nadyn.dynamics.initial import InitialSection
 from nadyn.dynamics.momentum import Frustrated
 from nadyn.units import AU_PER_FEMTOSECOND
@@ -16,7 +16,6 @@ from nadyn.units import AU_PER_FEMTOSECOND
 _FRAMES = 200
 _CHECKPOINTS = 20
 _MOST_STEPS = 1_000_000_000
-_ONLY_FSSH = ("decoherence", "rescale", "frustrated")
 
 
 def model_beside(model: str | dict[str, object] | None, folder: Path) -> str | dict[str, object] | None:
@@ -54,7 +53,7 @@ class StopSection(Configuration):
 
 
 class RunConfiguration(Configuration):
-    """A run file.
+    """A run file. Which keys a method understands, and which methods there are, `methods.find_method` checks.
 
     `model` is a file or the mapping of an analytic model. Relative paths begin at the folder of the run file;
     in a mapping given to `nadyn.run`, at the working folder. `time_fs` is rounded up to a whole number of
@@ -67,13 +66,14 @@ class RunConfiguration(Configuration):
 
     model: str | dict[str, object] | None = None
     initial: InitialSection
-    method: Literal["fssh", "nve", "nvt"]
+    method: str
     dt_fs: float = Field(default=0.5, gt=0.0, allow_inf_nan=False)
     time_fs: float = Field(gt=0.0, allow_inf_nan=False)
     decoherence: DecoherenceSection | Literal["none"] = DecoherenceSection(name="edc")
     rescale: Rescale = "nac"
     frustrated: Frustrated = "keep"
     thermostat: ThermostatSection | None = None
+    options: dict[str, object] | None = None
     stop: StopSection | None = None
     max_energy_step_ev: float = Field(default=0.3, gt=0.0)
     seed: int = Field(default=1, ge=0, lt=2**63)
@@ -82,22 +82,7 @@ class RunConfiguration(Configuration):
     output: str = "run.h5"
 
     @model_validator(mode="after")
-    def _fits_method(self) -> "RunConfiguration":
-        if self.method == "nvt" and self.thermostat is None:
-            raise ValueError(
-                "`thermostat` must be given for method nvt, but is missing. "
-                "Try thermostat: {temperature_kelvin: 300}."
-            )
-        if self.method != "nvt" and self.thermostat is not None:
-            raise ValueError(
-                f"`thermostat` must be left out for method {self.method}, but is given. Try method: nvt."
-            )
-        if self.method != "fssh":
-            strange = [key for key in _ONLY_FSSH if key in self.model_fields_set]
-            if strange:
-                raise ValueError(
-                    f"`{strange[0]}` must be left out for method {self.method}, but is given. Remove it."
-                )
+    def _has_a_length(self) -> "RunConfiguration":
         if self.dt_fs > self.time_fs:
             raise ValueError(
                 f"`time_fs` must be at least `dt_fs`, but is {self.time_fs}, less than {self.dt_fs}. "

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from nadyn.dynamics.method import Method
 from nadyn.dynamics.nuclei import kinetic_energy
-from nadyn.dynamics.populations import diabatic_populations
-from nadyn.dynamics.state import ARRAYS, State, from_arrays, select, take_back, to_arrays
+from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES
+from nadyn.dynamics.state import State, for_each_array, from_arrays, select, take_back, to_arrays
 from nadyn.dynamics.step import Hops, Step, select_hops
 from nadyn.dynamics.stopping import Status
 
@@ -76,7 +77,9 @@ def finished(ensemble: Ensemble, step: int) -> Ensemble:
     return replace(ensemble, status=status, everyone=everyone)
 
 
-def frame_arrays(ensemble: Ensemble, masses: torch.Tensor, *, diabatic: bool) -> dict[str, np.ndarray]:
+def frame_arrays(
+    ensemble: Ensemble, masses: torch.Tensor, method: Method, *, diabatic: bool
+) -> dict[str, np.ndarray]:
     """Return one frame of the trajectory file, from an ensemble just gathered."""
     state = ensemble.everyone
     frame = {
@@ -89,7 +92,10 @@ def frame_arrays(ensemble: Ensemble, masses: torch.Tensor, *, diabatic: bool) ->
         "active_state": state.active_state,
     }
     if diabatic:
-        frame["diabatic_populations"] = diabatic_populations(state)
+        frame["diabatic_populations"] = method.diabatic.values(state)
+    if method.adiabatic is not FRACTION_OF_TRAJECTORIES:
+        # What the active state says already is not written twice.
+        frame["populations_adiabatic"] = method.adiabatic.values(state)
     return {name: tensor.numpy() for name, tensor in frame.items()}
 
 
@@ -131,5 +137,4 @@ def _put(everyone: State, some: State) -> State:
     rows = some.trajectory
     if len(rows) == len(everyone.trajectory):
         return some
-    changed = {name: getattr(everyone, name).index_copy(0, rows, getattr(some, name)) for name in ARRAYS}
-    return replace(everyone, **changed)
+    return for_each_array(lambda old, new: old.index_copy(0, rows, new), everyone, some)

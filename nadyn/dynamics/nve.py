@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.dynamics.configuration import RunConfiguration
+from nadyn.dynamics.method import Method, Motion
+from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
 from nadyn.dynamics.state import State
 from nadyn.dynamics.step import Step, conserved_energy, larger_error, no_hops, surplus_gap_above_active
 from nadyn.dynamics.verlet import verlet
@@ -34,3 +37,18 @@ def nve_step(state: State, model: Model, options: Nve) -> Step:
         surplus_gap=surplus_gap_above_active(moved),
     )
     return Step(moved, no_hops(), torch.zeros_like(total, dtype=torch.bool))
+
+
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+    options = Nve(dt=config.dt, masses=masses)
+    return Motion(lambda state, model: nve_step(state, model, options))
+
+
+NVE = Method(
+    _build,
+    keys=frozenset(),
+    adiabatic=FRACTION_OF_TRAJECTORIES,
+    diabatic=OF_ACTIVE,
+    moves_coefficients=False,
+    needs_two_states=False,
+)

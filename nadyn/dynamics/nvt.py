@@ -7,12 +7,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.configuration import RunConfiguration
+from nadyn.dynamics.method import Method, Motion
 from nadyn.dynamics.nuclei import drift, kick_by_force, kinetic_energy
+from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
 from nadyn.dynamics.random_numbers import Stream, normal
 from nadyn.dynamics.state import State
 from nadyn.dynamics.step import Step, conserved_energy, larger_error, no_hops, surplus_gap_above_active
 from nadyn.dynamics.verlet import at_new_positions
 from nadyn.models.model import Model
+from nadyn.units import FEMTOSECOND_PER_AU, HARTREE_PER_KELVIN
 
 
 @dataclass(frozen=True)
@@ -69,3 +74,29 @@ def nvt_step(state: State, model: Model, options: Nvt) -> Step:
         surplus_gap=surplus_gap_above_active(moved),
     )
     return Step(moved, no_hops(), torch.zeros_like(total, dtype=torch.bool))
+
+
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+    if config.thermostat is None:
+        raise InputError(
+            "`thermostat` must be given for method nvt, but is missing. "
+            "Try thermostat: {temperature_kelvin: 300}."
+        )
+    options = Nvt(
+        dt=config.dt,
+        seed=config.seed,
+        masses=masses,
+        temperature=config.thermostat.temperature_kelvin * HARTREE_PER_KELVIN,
+        friction=config.thermostat.friction_per_ps * 1e-3 * FEMTOSECOND_PER_AU,
+    )
+    return Motion(lambda state, model: nvt_step(state, model, options))
+
+
+NVT = Method(
+    _build,
+    keys=frozenset({"thermostat"}),
+    adiabatic=FRACTION_OF_TRAJECTORIES,
+    diabatic=OF_ACTIVE,
+    moves_coefficients=False,
+    needs_two_states=False,
+)

@@ -11,8 +11,10 @@ from nadyn.checks.errors import InputError
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.ensemble import Ensemble, checkpoint_arrays, from_checkpoint, gathered, start_ensemble
 from nadyn.dynamics.initial import sample
-from nadyn.dynamics.methods import METHODS, Stepper
+from nadyn.dynamics.method import Method, Motion
+from nadyn.dynamics.methods import check_states, find_method, stored_configuration
 from nadyn.dynamics.model_source import ModelSource, digest_at
+from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES
 from nadyn.dynamics.start import in_active_state, start_in_diabatic_state, start_in_state
 from nadyn.dynamics.state import State
 from nadyn.dynamics.stopping import ADVICE, STATUS_NAMES, Limits
@@ -33,13 +35,15 @@ class Plan:
     config: RunConfiguration
     model: Model
     masses: torch.Tensor
-    step: Stepper
+    method: Method
+    motion: Motion
     limits: Limits
 
 
 def check_method(config: RunConfiguration, model: Model) -> None:
     """Refuse a method or an end of the run that the model cannot have."""
-    METHODS[config.method].build(config, model, model.masses)
+    check_states(config, model)
+    find_method(config).build(config, model, model.masses)
     if config.stop is not None and model.coordinates != "generalised":
         raise InputError(
             f"`stop.beyond_au` must be left out for molecules like {model.name}, but is given. Remove it."
@@ -74,7 +78,7 @@ def create_run(
     plan = _plan(config, model, torch.from_numpy(np.array(initial.masses)))
     state = _start(plan, initial)
     ensemble = gathered(start_ensemble(state))
-    stored = written.model_dump(mode="json")
+    stored = stored_configuration(written)
     if isinstance(stored["model"], dict):
         # The order in which options are written changes nothing, and should not change the digest.
         stored["model"] = dict(sorted(stored["model"].items()))
@@ -82,7 +86,8 @@ def create_run(
         config={key: value for key, value in stored.items() if key not in _FREE_KEYS},
         config_outside_digest={key: stored[key] for key in sorted(_FREE_KEYS)},
         method=config.method,
-        population_estimator=METHODS[config.method].population_estimator,
+        population_estimator=plan.method.adiabatic.name,
+        estimates_populations=plan.method.adiabatic is not FRACTION_OF_TRAJECTORIES,
         seed=config.seed,
         n_steps=config.n_steps,
         dt_au=config.dt,
@@ -97,7 +102,7 @@ def create_run(
         status_advice={int(status): advice for status, advice in ADVICE.items()},
         atomic_numbers=None if model.atomic_numbers is None else np.array(model.atomic_numbers),
         n_basis=model.n_basis if model.fixed_diabatic_basis else None,
-        diabatic_population_estimator=METHODS[config.method].diabatic_population_estimator,
+        diabatic_population_estimator=plan.method.diabatic.name,
         warnings=tuple(notices),
     )
     writer = TrajectoryWriter.create(output, header, checkpoint_arrays(ensemble), overwrite=overwrite)
@@ -113,7 +118,7 @@ def resume_run(
         InputError: The file is missing or damaged, or was started with another run file or model.
     """
     before = open_run(config.output)
-    now = written.model_dump(mode="json")
+    now = stored_configuration(written)
     changed = sorted(key for key in now if key not in _FREE_KEYS and now[key] != before.config.get(key))
     if changed:
         raise InputError(
@@ -141,7 +146,8 @@ def _plan(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
         max_energy_step=config.max_energy_step_ev * HARTREE_PER_EV,
         beyond=None if config.stop is None else config.stop.beyond_au,
     )
-    return Plan(config, model, masses, METHODS[config.method].build(config, model, masses), limits)
+    method = find_method(config)
+    return Plan(config, model, masses, method, method.build(config, model, masses), limits)
 
 
 def _start(plan: Plan, initial: InitialConditions) -> State:
@@ -159,8 +165,10 @@ def _start(plan: Plan, initial: InitialConditions) -> State:
             seed=plan.config.seed,
             weight=weight,
         )
-        return started if METHODS[plan.config.method].moves_coefficients else in_active_state(started)
-    state = 0 if initial.state is None else initial.state
-    return start_in_state(
-        plan.model, positions, momenta, masses=plan.masses, active_state=state, weight=weight
-    )
+        started = started if plan.method.moves_coefficients else in_active_state(started)
+    else:
+        state = 0 if initial.state is None else initial.state
+        started = start_in_state(
+            plan.model, positions, momenta, masses=plan.masses, active_state=state, weight=weight
+        )
+    return plan.motion.begin(started, plan.model)

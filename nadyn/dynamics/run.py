@@ -18,6 +18,7 @@ from nadyn.dynamics.ensemble import (
     gathered,
     hop_columns,
 )
+from nadyn.dynamics.methods import find_method
 from nadyn.dynamics.model_source import find_model
 from nadyn.dynamics.prepare import Plan, check_method, create_run, resume_run
 from nadyn.dynamics.progress import LiveTable, NoTable, live_table
@@ -90,6 +91,7 @@ def run(
     written, config = config, config.beside(folder)
     if resume and overwrite:
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
+    find_method(config)
     source = find_model(config.model, model)
     check_method(config, source.model)
     with threads(1):
@@ -128,12 +130,14 @@ def _advance(
     diabatic = plan.model.fixed_diabatic_basis
 
     def write_frame(ensemble: Ensemble) -> None:
-        writer.write_frame(writer.next_frame, frame_arrays(ensemble, plan.masses, diabatic=diabatic))
+        writer.write_frame(
+            writer.next_frame, frame_arrays(ensemble, plan.masses, plan.method, diabatic=diabatic)
+        )
 
     if writer.next_frame == 0:
         write_frame(ensemble)
     while ensemble.step < n_steps and len(ensemble.running.trajectory):
-        step = plan.step(ensemble.running, plan.model)
+        step = plan.motion.step(ensemble.running, plan.model)
         status = statuses(ensemble.running, step, plan.model, plan.limits)
         ensemble, hops = after_step(ensemble, step, status)
         if len(hops.row):

@@ -1,6 +1,7 @@
 """The state of a batch of trajectories: everything that the next step depends on."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ class State:
         surplus_gap: From the highest state in use to the lowest surplus eigenvalue [hartree]; inf without
             one. In use are all states in surface hopping, and the active one where the nuclei stay on it.
         novelty: Fraction of descriptors beyond the training set.
+        extra: What a method remembers of each trajectory beyond all this, by name; real or complex,
+            trajectories first. A method makes its entries at the start of a run, and their shapes stay.
     """
 
     step: int
@@ -48,34 +51,58 @@ class State:
     heat: Float[Tensor, "traj"]
     surplus_gap: Float[Tensor, "traj"]
     novelty: Float[Tensor, "traj"]
+    extra: dict[str, Tensor] = field(default_factory=dict)
 
 
-ARRAYS = tuple(field.name for field in fields(State) if field.name != "step")
+# The arrays that every method has.
+ARRAYS = tuple(field.name for field in fields(State) if field.name not in ("step", "extra"))
+_EXTRA, _EXTRA_COMPLEX = "extra/", "extra_complex/"
+
+
+def for_each_array(function: Callable[..., Tensor], first: State, *others: State) -> State:
+    """Return `first` with every array replaced by the function of it and of the same array of the others."""
+    changed = {name: function(*(getattr(state, name) for state in (first, *others))) for name in ARRAYS}
+    extra = {name: function(*(state.extra[name] for state in (first, *others))) for name in first.extra}
+    return replace(first, **changed, extra=extra)
 
 
 def select(state: State, rows: Int[Tensor, "row"] | Bool[Tensor, "traj"]) -> State:
     """Return the chosen trajectories as a smaller batch."""
-    return replace(state, **{name: getattr(state, name)[rows] for name in ARRAYS})
+    return for_each_array(lambda array: array[rows], state)
 
 
 def take_back(new: State, old: State, rows: Bool[Tensor, "traj"]) -> State:
     """Return `new` with the marked trajectories as they were in `old`."""
-    changed = {}
-    for name in ARRAYS:
-        after, before = getattr(new, name), getattr(old, name)
-        changed[name] = torch.where(rows.reshape(-1, *[1] * (after.ndim - 1)), before, after)
-    return replace(new, **changed)
+
+    def chosen(after: Tensor, before: Tensor) -> Tensor:
+        return torch.where(rows.reshape(-1, *[1] * (after.ndim - 1)), before, after)
+
+    return for_each_array(chosen, new, old)
 
 
 def to_arrays(state: State) -> dict[str, np.ndarray]:
-    """Return the state as real NumPy arrays; `coefficients` get a last axis (re, im). `step` is left out."""
+    """Return the state as real NumPy arrays; complex ones get a last axis (re, im). `step` is left out."""
     arrays = {name: getattr(state, name) for name in ARRAYS}
-    arrays["coefficients"] = torch.view_as_real(state.coefficients.resolve_conj())
+    arrays["coefficients"] = _as_real(state.coefficients)
+    for name, array in state.extra.items():
+        prefix = _EXTRA_COMPLEX if array.is_complex() else _EXTRA
+        arrays[prefix + name] = _as_real(array) if array.is_complex() else array
     return {name: np.ascontiguousarray(array.numpy()) for name, array in arrays.items()}
 
 
 def from_arrays(arrays: dict[str, np.ndarray], step: int) -> State:
     """Return the state that `to_arrays` took apart."""
-    tensors = {name: torch.from_numpy(np.array(arrays[name])) for name in ARRAYS}
-    tensors["coefficients"] = torch.view_as_complex(tensors["coefficients"])
-    return State(step=step, **tensors)
+    tensors = {name: torch.from_numpy(np.array(arrays[name])) for name in arrays}
+    common = {name: tensors[name] for name in ARRAYS}
+    common["coefficients"] = torch.view_as_complex(common["coefficients"])
+    extra = {}
+    for name, tensor in tensors.items():
+        if name.startswith(_EXTRA):
+            extra[name.removeprefix(_EXTRA)] = tensor
+        if name.startswith(_EXTRA_COMPLEX):
+            extra[name.removeprefix(_EXTRA_COMPLEX)] = torch.view_as_complex(tensor)
+    return State(step=step, **common, extra=extra)
+
+
+def _as_real(array: Tensor) -> Tensor:
+    return torch.view_as_real(array.resolve_conj())

@@ -56,6 +56,8 @@ class RunHeader:
         config: The validated run file, without what `config_outside_digest` holds.
         method: Name of the dynamics method.
         population_estimator: How populations follow from the arrays, for example `fraction of trajectories`.
+        estimates_populations: Whether the file holds `populations_adiabatic`; where it does not, populations
+            are fractions of trajectories by active state.
         seed: Of the random numbers.
         n_steps: Steps of the whole run.
         dt_au: Time step [au].
@@ -93,6 +95,7 @@ class RunHeader:
     atomic_numbers: Int[np.ndarray, "atom"] | None = None
     n_basis: int | None = None
     diabatic_population_estimator: str = ""
+    estimates_populations: bool = False
     warnings: tuple[str, ...] = ()
     config_outside_digest: Mapping[str, object] = field(default_factory=dict)
 
@@ -128,6 +131,8 @@ def frame_specs(header: RunHeader) -> dict[str, Spec]:
     }
     if header.n_basis is not None:
         specs["diabatic_populations"] = Spec("<f8", (frames, traj, header.n_basis), "1", nan)
+    if header.estimates_populations:
+        specs["populations_adiabatic"] = Spec("<f8", (frames, traj, header.n_states), "1", nan)
     return specs
 
 

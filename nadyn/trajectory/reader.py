@@ -22,6 +22,7 @@ _FRAME_ARRAYS = (
     "coefficients",
     "active_state",
     "diabatic_populations",
+    "populations_adiabatic",
 )
 
 
@@ -50,6 +51,8 @@ class Run:
         coefficients: Electronic coefficients, the last axis real and imaginary part.
         active_state: 0 is the lowest.
         diabatic_populations: None where the diabatic basis is not fixed.
+        populations_adiabatic: Contribution of each trajectory to each population; None where it is 1 for the
+            active state and 0 for the others.
         masses: [electron mass].
         atomic_numbers: None for generalised coordinates.
         weight: Statistical weight of each trajectory.
@@ -76,6 +79,7 @@ class Run:
     coefficients: Float[np.ndarray, "frame traj state 2"]
     active_state: Int[np.ndarray, "frame traj"]
     diabatic_populations: Float[np.ndarray, "frame traj basis"] | None
+    populations_adiabatic: Float[np.ndarray, "frame traj state"] | None
     masses: Float[np.ndarray, "atom"]
     atomic_numbers: Int[np.ndarray, "atom"] | None
     weight: Float[np.ndarray, "traj"]

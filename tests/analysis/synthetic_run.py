@@ -42,6 +42,7 @@ def write_run(
     atomic_numbers: np.ndarray | None = None,
     coefficients: np.ndarray | None = None,
     diabatic: np.ndarray | None = None,
+    populations: np.ndarray | None = None,
     weight: np.ndarray | None = None,
     status: np.ndarray | None = None,
     last_step: np.ndarray | None = None,
@@ -80,6 +81,7 @@ def write_run(
         status_names=STATUS_NAMES,
         status_advice={2: "Try a smaller time step.", 4: "Add such geometries to the data."},
         atomic_numbers=atomic_numbers,
+        estimates_populations=populations is not None,
         n_basis=None if diabatic is None else diabatic.shape[2],
         diabatic_population_estimator="" if diabatic is None else "|amplitude|^2",
     )
@@ -97,6 +99,8 @@ def write_run(
         }
         if diabatic is not None:
             arrays["diabatic_populations"] = diabatic[frame]
+        if populations is not None:
+            arrays["populations_adiabatic"] = populations[frame]
         writer.write_frame(frame, arrays)
     writer.add_hops(hop_table(state) if hops is None else hops)
     final = {"status": status, "last_step": last_step, "energy_error_max": np.abs(energy_error).max(axis=0)}

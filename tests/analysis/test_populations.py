@@ -100,6 +100,32 @@ def test_a_mean_field_estimator_takes_the_coefficients(tmp_path):
     assert analyse(path)["populations"][1] == pytest.approx([0.2, 0.8])
 
 
+def test_populations_of_a_file_that_brings_its_own_are_their_weighted_means(tmp_path):
+    rng = np.random.default_rng(5)
+    # Such as those of mapping methods: beyond 0 and 1 in a single trajectory.
+    values = rng.normal(0.5, 0.7, (3, 40, 2))
+    weight = rng.random(40)
+    state = np.zeros((3, 40), int)
+    options = {"weight": weight, "estimator": "shifted actions", "populations": values}
+    result = analyse(write_run(tmp_path / "run.h5", state, n_states=2, **options))
+    mean = np.average(values, axis=1, weights=weight)
+    np.testing.assert_allclose(result["populations"], mean, atol=1e-14)
+    half = (np.array(result["populations_high"]) - np.array(result["populations_low"])) / 2
+    n = weight.sum() ** 2 / (weight**2).sum()
+    spread = np.sqrt(np.average((values - mean[:, None]) ** 2, axis=1, weights=weight) / (n - 1))
+    np.testing.assert_allclose(half, 1.959964 * spread, rtol=1e-6)
+    assert result["lifetimes_fs"] == {}
+
+
+def test_a_stopped_trajectory_with_an_estimate_widens_the_interval_by_every_value_it_might_have(tmp_path):
+    values = np.full((3, 10, 2), 0.5)
+    options = {"status": np.array([2] + [0] * 9), "last_step": np.array([0] + [2] * 9), "populations": values}
+    result = analyse(write_run(tmp_path / "run.h5", np.zeros((3, 10), int), n_states=2, **options))
+    assert result["populations"][2] == pytest.approx([0.5, 0.5])
+    assert result["populations_low"][2] == pytest.approx([0.45, 0.45])
+    assert result["populations_high"][2] == pytest.approx([0.55, 0.55])
+
+
 def test_diabatic_populations_come_with_their_standard_error(tmp_path):
     rng = np.random.default_rng(3)
     diabatic = rng.random((2, 7, 3))

@@ -105,7 +105,7 @@ def test_the_start_does_not_depend_on_the_batch():
     few = start_in_diabatic_state(model, positions[:7], momenta[:7], **options)
     for name in ARRAYS:
         assert torch.equal(getattr(few, name), getattr(everyone, name)[:7]), name
-    assert {field.name for field in fields(few)} == {"step", *ARRAYS}
+    assert {field.name for field in fields(few)} == {"step", "extra", *ARRAYS}
 
 
 @pytest.mark.parametrize("function", [torch.exp, torch.log, torch.sin, torch.cos])

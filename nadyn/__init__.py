@@ -25,6 +25,7 @@ _PACKAGES = (
     "electronic",
     "interfaces",
     "models",
+    "quantum",
     "shipped",
     "structures",
     "training",

@@ -71,24 +71,45 @@ class DiabaticHamiltonian(nn.Module):
         """Return for each row of W the state it starts from, None for surplus rows.
 
         A vector lends one component to a state and keeps two; all three start from its energy, and the
-        in-plane term lifts two of them.
+        in-plane term lifts two of them. Where there are more such states than vectors, the last vector lends
+        further components, and all start from the energy of its first state.
         """
         rows: list[int | None] = [None] * self.n_basis
-        free = list(self.matrix.functions)
+        for state, function in self._lenders():
+            first = function[1]
+            if rows[first] is None:
+                rows[first : first + int(function[0][0]) * 2 + 1] = [state] * (int(function[0][0]) * 2 + 1)
+        return tuple(rows)
+
+    def standardise(self, environments: list[Environment]) -> None:
+        """Scale descriptors by the training set, and let a vector that starts as a state start in order.
+
+        A vector that lends one component starts normal first. One that lends two starts with the two lowest
+        that are best apart from the third: in a planar molecule those in the plane, in a linear one those
+        normal to its axis.
+        """
+        self.matrix.standardise(environments)
+        lent = [function for _, function in self._lenders() if function[0][0] == "1"]
+        if lent:
+            n_lent = lent.count(min(lent, key=lambda function: function[1]))
+            self.matrix.start_in_order(_NORMAL_FIRST, environments, n_lowest=n_lent)
+
+    def _lenders(self) -> list[tuple[int, tuple[str, int]]]:
+        """Return for each state the function of the basis that it starts from: its name and first row."""
+        left = {function: int(function[0][0]) * 2 + 1 for function in self.matrix.functions}
+        lenders = []
         for state, name in enumerate(self.settings.start):
-            function = next((item for item in free if item[0] == name), None)
-            if function is None:
+            own = [function for function in left if function[0] == name]
+            unused = [function for function in own if left[function] == int(name[0]) * 2 + 1]
+            if unused:
+                function = unused[0]
+            elif own and left[own[-1]] > 0:
+                function = own[-1]
+            else:
                 raise InputError(
                     f"`start` must name functions of the basis {self.settings.basis!r}, but "
                     f"{', '.join(self.settings.start)} asks for more {name} than there are."
                 )
-            free.remove(function)
-            for row in range(function[1], function[1] + int(name[0]) * 2 + 1):
-                rows[row] = state
-        return tuple(rows)
-
-    def standardise(self, environments: list[Environment]) -> None:
-        """Scale descriptors by the training set; a vector that starts as a state starts normal first."""
-        self.matrix.standardise(environments)
-        if any(name in ("1o", "1e") for name in self.settings.start):
-            self.matrix.start_normal_first(_NORMAL_FIRST)
+            left[function] -= 1
+            lenders.append((state, function))
+        return lenders

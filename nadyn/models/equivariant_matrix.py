@@ -114,10 +114,21 @@ class EquivariantMatrix(nn.Module):
             scale.copy_(torch.where(count > 0, scaled, 1.0))
 
     @torch.no_grad()
-    def start_normal_first(self, strength: float) -> None:
-        """Let the first vector start with its component normal to the atoms lowest."""
-        if self.first_vectors:
-            self.in_plane.fill_(strength)
+    def start_in_order(self, strength: float, environments: list[Environment], *, n_lowest: int) -> None:
+        """Let the first vector start with one component, or the two best apart from the third, lowest.
+
+        Args:
+            strength: Size of κ. Positive values put the component normal to the atoms lowest.
+            environments: Frames of the training set; they say whether two normal or two in-plane components
+                are the better pair.
+            n_lowest: How many components are states.
+        """
+        sign = 1.0
+        if n_lowest == 2:
+            tensors = torch.cat([self._in_plane_tensor(environment) for environment in environments])
+            low, middle, high = torch.linalg.eigvalsh(tensors).mean(dim=0).tolist()
+            sign = 1.0 if high - middle > middle - low else -1.0
+        self.in_plane.fill_(sign * strength)
 
     def _directions(self, coefficients: Tensor, features: Features, atoms: ElementSlices) -> list[Tensor]:
         vectors, tensors = [], []
@@ -143,14 +154,18 @@ class EquivariantMatrix(nn.Module):
 
     def _in_plane_term(self, environment: Environment) -> Float[Tensor, "traj basis basis"]:
         """Return κ Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ in the block of the first vector."""
+        start = self.first_vectors[0][0]
+        after = self.size - start - 3
+        padded = nn.functional.pad(self._in_plane_tensor(environment), (start, after, start, after))
+        return self.in_plane * padded
+
+    def _in_plane_tensor(self, environment: Environment) -> Float[Tensor, "traj 3 3"]:
+        """Return Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ."""
         weight = polynomial_cutoff(environment.distances / self.network.cutoff) / environment.distances
         pulled = (environment.vectors * weight.unsqueeze(-1)).transpose(1, 2).flatten(0, 1)
         # A product of small matrices would round by their place in memory; this sum does not.
         outer = (pulled.unsqueeze(-1) * pulled.unsqueeze(-2)).flatten(-2)
-        total = outer.sum(dim=0).unflatten(-1, (3, 3)).to(torch.float64)
-        start = self.first_vectors[0][0]
-        after = self.size - start - 3
-        return self.in_plane * nn.functional.pad(total, (start, after, start, after))
+        return outer.sum(dim=0).unflatten(-1, (3, 3)).to(torch.float64)
 
 
 def _plan(

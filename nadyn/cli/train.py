@@ -30,7 +30,7 @@ def train(
     from nadyn.checks.configuration import read_configuration
     from nadyn.checks.errors import InputError
     from nadyn.cli.error_tables import error_table
-    from nadyn.cli.training_table import TrainingTable
+    from nadyn.cli.training_table import TrainingTable, trial_table
     from nadyn.data import load_dataset
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
@@ -64,6 +64,8 @@ def train(
         else:
             console.print("interrupted before the first step; nothing was written.")
         raise
+    if trained.trials:
+        console.print(trial_table(trained.trials))
     progress = trained.outcome.progress
     ending = "no progress on validation" if trained.outcome.stopped_early else "as planned"
     console.print(f"{progress.step} steps, ended {ending}; best validation at step {progress.best_step}")

@@ -5,6 +5,7 @@ import time
 from rich.table import Table
 
 from nadyn.training.loop import Progress
+from nadyn.training.search import Trial
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 
 
@@ -25,6 +26,8 @@ class TrainingTable:
         if progress is None:
             table.add_row("preparing", "descriptors of the training set")
             return table
+        if progress.title:
+            table.add_row("training", progress.title)
         planned = "measuring the pace" if progress.n_steps is None else f"{progress.n_steps:,}"
         table.add_row(
             "step", f"{progress.step:,} of {planned}  (epoch {progress.step / progress.steps_per_epoch:.1f})"
@@ -45,6 +48,16 @@ class TrainingTable:
                 if last[key]:
                     table.add_row(label, "  ".join(f"{value * factor:.4f}" for value in last[key]))
         return table
+
+
+def trial_table(trials: tuple[Trial, ...]) -> Table:
+    """Return what the search over assignments has found, the best first."""
+    table = Table(title=f"assignments tried, {trials[0].n_steps:,} steps each")
+    table.add_column("basis (states start as)")
+    table.add_column("validation score, lowest is best", justify="right")
+    for trial in sorted(trials, key=lambda trial: trial.score):
+        table.add_row(str(trial.assignment), f"{trial.score:.3f}")
+    return table
 
 
 def _duration(seconds: float) -> str:

@@ -8,14 +8,14 @@ from nadyn.data.dataset import Dataset, Group
 from nadyn.data.neighbors import listed_neighbors
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
-from nadyn.models.basis import parse_basis
 from nadyn.models.density_moments import MomentsSettings
 from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.models.encoders import EncoderSettings
 from nadyn.models.learned import Network
 from nadyn.models.symmetry_functions import automatic_symmetry_functions
 from nadyn.structures import pair_distances
-from nadyn.training.configuration import EncoderSection, TrainingConfiguration
+from nadyn.training.assignments import Assignment, assignments, given_assignment
+from nadyn.training.configuration import EncoderSection, ModelSection, TrainingConfiguration
 from nadyn.training.samples import Samples
 from nadyn.units import BOHR_PER_ANGSTROM
 
@@ -28,6 +28,7 @@ def build_network(
     samples: tuple[Samples, ...],
     shortest: np.ndarray,
     elements: tuple[int, ...],
+    assignment: Assignment | None = None,
 ) -> Network:
     """Return a network with reference energies and standardised descriptors, ready to be trained.
 
@@ -36,6 +37,8 @@ def build_network(
         samples: The training set.
         shortest: Shortest distance of each pair of elements [bohr], from `shortest_distances`.
         elements: Atomic numbers that occur.
+        assignment: Latent basis and start of a diabatic model; None for that of the configuration, and
+            where that leaves it open, the first of `assignments`.
 
     Raises:
         InputError: The basis or the kind does not fit the number of states.
@@ -45,17 +48,21 @@ def build_network(
     network_settings = NetworkSettings(
         _encoder(configuration.encoder, elements, float(shortest.min())), section.hidden, section.activation
     )
-    kind = section.kind
-    if kind == "auto":
-        kind = "atomic_sum" if n_states == 1 and section.basis == "auto" else "diabatic"
     with torch.random.fork_rng():
         torch.manual_seed(configuration.seed)
-        if kind == "atomic_sum":
+        if is_atomic_sum(section, n_states):
             network: Network = _atomic_sum(configuration, network_settings, shortest, n_states)
         else:
-            network = _diabatic(configuration, network_settings, n_states)
+            network = _diabatic(configuration, network_settings, n_states, assignment)
     _initialise(network, samples, elements)
     return network
+
+
+def is_atomic_sum(section: ModelSection, n_states: int) -> bool:
+    """Tell whether a training file asks for a ground-state potential; `kind: auto` does for one state."""
+    if section.kind == "auto":
+        return n_states == 1 and section.basis == "auto"
+    return section.kind == "atomic_sum"
 
 
 def elements_of(dataset: Dataset) -> tuple[int, ...]:
@@ -125,27 +132,21 @@ def _atomic_sum(
 
 
 def _diabatic(
-    configuration: TrainingConfiguration, settings: NetworkSettings, n_states: int
+    configuration: TrainingConfiguration,
+    settings: NetworkSettings,
+    n_states: int,
+    assignment: Assignment | None,
 ) -> DiabaticHamiltonian:
-    if configuration.model.repulsion != "none":
+    section = configuration.model
+    if section.repulsion != "none":
         raise InputError(
             "`model.repulsion` must be none for a diabatic model, but is zbl. It belongs to atomic_sum."
         )
-    text = configuration.model.basis
-    basis = f"{n_states}x0e" if text == "auto" else str(parse_basis(text))
-    start = configuration.model.start or _default_start(basis, n_states)
-    return DiabaticHamiltonian(DiabaticSettings(settings, basis, n_states, start))
-
-
-def _default_start(basis: str, n_states: int) -> tuple[str, ...]:
-    """Return scalars first, then the other representations, one function a state."""
-    names = [name for name, count in parse_basis(basis).counts for _ in range(count)]
-    if len(names) < n_states:
-        raise InputError(
-            f"`model.start` must be given where the basis has fewer functions than states, but {basis!r} has "
-            f"{len(names)} for {n_states} states. Try a basis with more functions."
-        )
-    return tuple(names[:n_states])
+    if assignment is None and section.basis == "auto":
+        assignment = assignments(n_states)[0]
+    elif assignment is None:
+        assignment = given_assignment(section.basis, section.start, n_states)
+    return DiabaticHamiltonian(DiabaticSettings(settings, assignment.basis, n_states, assignment.start))
 
 
 def _initialise(network: Network, samples: tuple[Samples, ...], elements: tuple[int, ...]) -> None:

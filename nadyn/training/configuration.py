@@ -32,6 +32,15 @@ class ModelSection(Configuration):
     activation: str = "silu"
     repulsion: Literal["none", "zbl"] = "none"
 
+    @model_validator(mode="after")
+    def _start_of_a_basis(self) -> "ModelSection":
+        if self.basis == "auto" and self.start is not None:
+            raise ValueError(
+                "`start` must be left out where `basis` is auto, because the search finds it. "
+                "Try `basis: 1x0e + 1x1o` or another basis with it."
+            )
+        return self
+
 
 class WeightsSection(Configuration):
     """How much each quantity counts in the loss, after division by its own noise."""

@@ -25,14 +25,13 @@ from nadyn.training.losses import (
 )
 from nadyn.training.predictions import Pairs, label_pairs, predict
 from nadyn.training.samples import Samples, batches, batches_per_epoch, displaced_frames
-from nadyn.training.schedule import Schedule, steps_in
+from nadyn.training.schedule import Length, Schedule, steps_in
 from nadyn.training.validation import Errors, validate
 from nadyn.units import BOHR_PER_ANGSTROM, EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
-# Length where neither `epochs` nor `time_limit_minutes` is given.
-DEFAULT_TIME_LIMIT_MINUTES = 60.0
-# The pace is measured over this time before the number of steps is fixed.
+# The pace is measured over this time, or this part of a short limit, before the number of steps is fixed.
 _PACE_SECONDS = 45.0
+_PACE_PART = 0.2
 _GRADIENT_NORM_LIMIT = 10.0
 _NON_FINITE_IN_A_ROW = 20
 _SURPLUS_MARGIN = 0.5 * HARTREE_PER_EV
@@ -52,6 +51,7 @@ class Progress:
         learning_rate: Of the last step.
         seconds_a_step: Recent pace.
         history: One entry a validation: step, training noise scales and validation errors.
+        title: What is trained; empty where there is nothing to tell apart.
     """
 
     step: int = 0
@@ -64,6 +64,7 @@ class Progress:
     best_step: int = 0
     skipped: int = 0
     history: list[dict[str, object]] = field(default_factory=list)
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def train_network(
     training: tuple[Samples, ...],
     validation: tuple[Samples, ...],
     configuration: TrainingConfiguration,
+    length: Length,
     *,
+    title: str = "",
     checkpoint: Path,
     origin: dict[str, dict[str, object]],
     resume: bool,
@@ -91,7 +94,9 @@ def train_network(
         network: Initialised by `build_network`; at the end it holds the best averaged weights.
         training: Frames to learn from.
         validation: Frames that choose the best weights and stop the training.
-        configuration: Lengths, rates, weights.
+        configuration: Rates, weights, batches.
+        length: Number of steps, or time.
+        title: What is trained, for the progress.
         checkpoint: File for going on after an interruption.
         origin: What the training started from, from `nadyn.training.origin`; it is stored in the checkpoint.
         resume: Start from that file.
@@ -110,9 +115,8 @@ def train_network(
     )
     scales = NoiseScales(_given_noise(configuration))
     per_epoch = batches_per_epoch(training, configuration.batch_size)
-    n_steps = None if configuration.epochs is None else configuration.epochs * per_epoch
-    progress = Progress(n_steps=n_steps, steps_per_epoch=per_epoch)
-    schedule = Schedule(configuration.learning_rate, configuration.warmup_steps, n_steps)
+    progress = Progress(n_steps=length.n_steps, steps_per_epoch=per_epoch, title=title)
+    schedule = Schedule(configuration.learning_rate, configuration.warmup_steps, length.n_steps)
     best = _copy(average)
     if resume:
         stored = read_progress(checkpoint)
@@ -142,6 +146,7 @@ def train_network(
     mean_gap_weight = (
         _mean_gap_weight(training) if configuration.gap_weight and network.n_states > 1 else None
     )
+    pace_seconds = min(_PACE_SECONDS, _PACE_PART * (length.seconds or math.inf))
     started, first_step = time.monotonic(), progress.step
     bad_in_a_row = 0
     stopped_early = False
@@ -181,10 +186,9 @@ def train_network(
                 progress.learning_rate = rate
                 spent = time.monotonic() - step_started
                 progress.seconds_a_step = _running_mean(progress.seconds_a_step, spent, 0.95)
-                if schedule.n_steps is None and time.monotonic() - started > _PACE_SECONDS:
-                    limit = 60.0 * (configuration.time_limit_minutes or DEFAULT_TIME_LIMIT_MINUTES)
+                if schedule.n_steps is None and time.monotonic() - started > pace_seconds:
                     done = progress.step - first_step
-                    n_steps = first_step + steps_in(limit, time.monotonic() - started, done)
+                    n_steps = first_step + steps_in(length.seconds, time.monotonic() - started, done)
                     schedule = replace(schedule, n_steps=n_steps, decay_start=progress.step)
                     progress.n_steps = n_steps
                 last = schedule.n_steps is not None and progress.step >= schedule.n_steps

@@ -5,6 +5,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Length:
+    """How long to train: a number of steps, or a time that is turned into one while training.
+
+    Exactly one of both is given.
+    """
+
+    n_steps: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Schedule:
     """Linear warm-up, then constant until the length is known, then half a cosine to 1 % of the peak.
 

@@ -4,7 +4,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from nadyn.data import Dataset, split
 from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
+from nadyn.training.assignments import Assignment
 from nadyn.training.build import build_network, elements_of, environments_of, shortest_distances
 from nadyn.training.checkpoint import read_progress
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.loop import Outcome, Progress, train_network
+from nadyn.training.loop import Outcome, Progress
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.samples import Samples, samples_from_group
+from nadyn.training.search import Trial, trial_checkpoints
+from nadyn.training.stages import search_and_train
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,13 @@ class Trained:
             if that is periodic.
         validation: The frames that it was validated on.
         outcome: Progress and whether the training stopped early.
+        trials: What the search over assignments has tried; empty without one.
     """
 
     model: LearnedModel
     validation: Dataset
     outcome: Outcome
+    trials: tuple[Trial, ...]
 
 
 def train(
@@ -74,9 +79,9 @@ def train(
     _check_dataset(dataset)
     begins_from = origin(configuration, dataset)
     if resume:
-        stored = read_progress(checkpoint)
-        # Checkpoints of the first days do not say what they started from.
-        check_origin(stored.get("origin", begins_from), begins_from)
+        for path in _checkpoints(checkpoint):
+            # Checkpoints of the first days do not say what they started from.
+            check_origin(read_progress(path).get("origin", begins_from), begins_from)
     started = time.monotonic()
     with threads(configuration.threads):
         training, validation = split(dataset, configuration.validation_fraction, seed=configuration.seed)
@@ -84,14 +89,17 @@ def train(
         validation_samples = () if validation is None else tuple(map(samples_from_group, validation.groups))
         elements = elements_of(dataset)
         shortest = shortest_distances(training, elements)
-        network = build_network(configuration, training_samples, shortest, elements)
-        outcome = train_network(
-            network,
+
+        def build(assignment: Assignment | None) -> Network:
+            return build_network(configuration, training_samples, shortest, elements, assignment)
+
+        network, trials, outcome = search_and_train(
+            build,
             training_samples,
             validation_samples,
             configuration,
             checkpoint=checkpoint,
-            origin=begins_from,
+            begins_from=begins_from,
             resume=resume,
             report=report,
         )
@@ -102,15 +110,29 @@ def train(
         "training_seconds": round(time.monotonic() - started, 1),
     }
     save_model(model, output, timings=timings)
-    history = {"configuration": configuration.model_dump(), "history": outcome.progress.history}
+    history = {
+        "configuration": configuration.model_dump(),
+        "trials": [asdict(trial) for trial in trials],
+        "history": outcome.progress.history,
+    }
     output.with_suffix(".history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
-    checkpoint.unlink(missing_ok=True)
-    return Trained(model, validation or training, outcome)
+    _forget(checkpoint)
+    return Trained(model, validation or training, outcome, trials)
 
 
 def checkpoint_path(output: Path) -> Path:
     """Return where the checkpoint of a training is kept."""
     return output.with_name(output.name + ".checkpoint")
+
+
+def _checkpoints(checkpoint: Path) -> list[Path]:
+    """Return the checkpoints of a training and of its trials that exist."""
+    return [path for path in (checkpoint, *trial_checkpoints(checkpoint)) if path.exists()]
+
+
+def _forget(checkpoint: Path) -> None:
+    for path in _checkpoints(checkpoint):
+        path.unlink()
 
 
 def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> None:
@@ -119,7 +141,7 @@ def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: boo
             f"the folder of `output` must exist, but {str(output.parent)!r} does not. Create it first."
         )
     if resume:
-        if not checkpoint.exists():
+        if not _checkpoints(checkpoint):
             if output.exists():
                 raise InputError(
                     f"{str(output)!r} must be unfinished to be resumed, but is complete. Nothing to do."
@@ -129,9 +151,9 @@ def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: boo
             )
         return
     if overwrite:
-        checkpoint.unlink(missing_ok=True)
+        _forget(checkpoint)
         return
-    if checkpoint.exists():
+    if _checkpoints(checkpoint):
         raise InputError(
             f"{str(checkpoint)!r} must not exist for a new training, but an interrupted one left it. "
             "Try --resume to go on, or --overwrite to start again."

@@ -80,7 +80,7 @@ def configuration(**changes: object) -> TrainingConfiguration:
     """Return a configuration for seconds: few channels, small layers, one thread."""
     values = {
         "encoder": {"cutoff_angstrom": 3.5, "n_radial": 5, "n_channels": 3},
-        "model": {"hidden": [16, 8]},
+        "model": {"hidden": [16, 8], "basis": "2x0e"},
         "epochs": 2,
         "batch_size": 5,
         "warmup_steps": 10,

@@ -10,7 +10,8 @@ from teacher import configuration, dataset
 from nadyn.checks.errors import RunError
 from nadyn.training import loop
 from nadyn.training.build import build_network, elements_of, shortest_distances
-from nadyn.training.samples import samples_from_group
+from nadyn.training.samples import batches_per_epoch, samples_from_group
+from nadyn.training.schedule import Length
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def _train(tmp_path, settings, network, training, validation):
         (training,),
         (validation,),
         settings,
+        Length(n_steps=settings.epochs * batches_per_epoch((training,), settings.batch_size)),
         checkpoint=tmp_path / "m.checkpoint",
         origin={},
         resume=False,

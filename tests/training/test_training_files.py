@@ -78,7 +78,7 @@ def _interrupt(tmp_path, data=None, **changes):
         ),
         # The first in the order of the file is named.
         (
-            {"seed": 2, "model": {"hidden": [16, 9]}},
+            {"seed": 2, "model": {"hidden": [16, 9], "basis": "2x0e"}},
             r"`model\.hidden` must stay \[16, 8\] .* but is \[16, 9\]",
         ),
         (
@@ -179,7 +179,8 @@ def test_data_that_cannot_be_trained_on_are_refused(tmp_path):
             r"atomic_sum must have data of one state, but the data have 2. Try diabatic",
         ),
         ({"repulsion": "zbl"}, r"`model.repulsion` must be none for a diabatic model"),
-        ({"basis": "1x0e"}, r"must be given where the basis has fewer functions than states"),
+        ({"basis": "1x0e"}, r"`basis` must have at least 2 rows for 2 states"),
+        ({"basis": "1x0e + 1x0o", "start": ["0e", "0e"]}, r"`start` must name functions of the basis"),
         ({"basis": "1x0e", "start": ["0e"]}, r"`basis` must have at least 2 rows for 2 states"),
         ({"basis": "2x0f"}, r"`basis` must be a sum like"),
         ({"basis": "0x0e + 2x0e"}, r"`basis` must be a sum like"),

@@ -1,0 +1,143 @@
+"""`basis: auto` tries some assignments and goes on with the best of them."""
+
+import json
+
+import pytest
+import torch
+from teacher import configuration, dataset, geometries
+
+from nadyn.checks.errors import InputError
+from nadyn.models import load_model
+from nadyn.models.basis import parse_basis
+from nadyn.models.model_file import digest
+from nadyn.training.assignments import assignments, given_assignment
+from nadyn.training.build import build_network, elements_of, shortest_distances
+from nadyn.training.checkpoint import read_progress
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.samples import samples_from_group
+from nadyn.training.schedule import Length
+from nadyn.training.search import trial_checkpoints, trial_length
+from nadyn.training.train import checkpoint_path, train
+
+# 22 training frames in batches of 5: four steps an epoch; four trials of three steps, then 32 steps.
+AUTO = configuration(epochs=8, model={"hidden": [16, 8], "basis": "auto"})
+
+
+class Stop(Exception):
+    """Raised in the middle of a training."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("undisturbed") / "model.safetensors"
+    return train(dataset(), path, AUTO), path
+
+
+@pytest.mark.parametrize("n_states", [2, 3, 5])
+def test_every_assignment_gives_a_network_of_so_many_states(n_states):
+    data = dataset(12, n_states=n_states, basis=f"{n_states}x0e")
+    elements = elements_of(data)
+    samples = samples_from_group(data.groups[0])
+    choices = assignments(n_states)
+    assert len({str(choice) for choice in choices}) == len(choices) == n_states + 2
+    for choice in choices:
+        network = build_network(
+            configuration(), (samples,), shortest_distances(data, elements), elements, choice
+        )
+        assert len(choice.start) == network.n_states == n_states
+        assert network.n_basis == parse_basis(choice.basis).size > n_states
+
+
+def test_a_basis_that_is_given_starts_in_its_order_and_a_vector_lends_more_than_one_component():
+    assert given_assignment("1x1o + 2x0e", None, 2).start == ("0e", "0e")
+    assert given_assignment("1x0e + 1x1o", None, 3).start == ("0e", "1o", "1o")
+    assert given_assignment("1x1o", None, 2).start == ("1o", "1o")
+    assert given_assignment("1x0e + 1x1o", ("1o", "0e"), 2).start == ("1o", "0e")
+
+
+def test_all_trials_are_short_beside_the_training():
+    assert trial_length(Length(n_steps=100_000), 4) == Length(n_steps=1000)
+    assert trial_length(Length(n_steps=100), 4) == Length(n_steps=10)
+    assert trial_length(Length(seconds=3600.0), 4) == Length(seconds=60.0)
+    assert trial_length(Length(seconds=100.0), 4) == Length(seconds=10.0)
+
+
+def test_the_best_trial_on_validation_goes_on(undisturbed):
+    trained, path = undisturbed
+    scores = {str(trial.assignment): trial.score for trial in trained.trials}
+    assert list(scores) == [str(choice) for choice in assignments(2)]
+    assert {trial.n_steps for trial in trained.trials} == {3}
+    best = min(trained.trials, key=lambda trial: trial.score).assignment
+    settings = load_model(path).network.settings
+    assert (settings.basis, settings.start) == (best.basis, best.start)
+    history = json.loads(path.with_name("model.history.json").read_text(encoding="utf-8"))
+    assert [trial["score"] for trial in history["trials"]] == list(scores.values())
+    # It goes on from what the trial has learned: better after its first epoch than the trial was.
+    assert trained.outcome.progress.history[0]["score"] < min(scores.values()) + 0.05
+    assert not list(path.parent.glob("*checkpoint*"))
+
+
+@pytest.mark.parametrize("stops", [(2,), (7,), (12,), (13,), (31,), (1, 9, 20)])
+def test_stopped_in_a_trial_or_after_it_the_search_goes_on(tmp_path, undisturbed, stops):
+    trained, undisturbed_path = undisturbed
+    path = tmp_path / "model.safetensors"
+    steps = [0]
+
+    def report(progress):
+        # Steps are counted over trials and training; a step made again counts again.
+        steps[0] += 1
+        if steps[0] in stops:
+            raise Stop
+
+    for number in range(len(stops)):
+        with pytest.raises(Stop):
+            train(dataset(), path, AUTO, resume=number > 0, report=report)
+        assert not path.exists()
+    again = train(dataset(), path, AUTO, resume=True, report=report)
+    assert digest(path) == digest(undisturbed_path)
+    assert again.trials == trained.trials
+    assert not list(tmp_path.glob("*checkpoint*"))
+
+
+def test_trials_left_behind_are_in_the_way_of_a_new_training_only(tmp_path):
+    path = tmp_path / "model.safetensors"
+
+    def stop(progress):
+        if progress.title.startswith("trial 2") and progress.step == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(dataset(), path, AUTO, report=stop)
+    assert not checkpoint_path(path).exists()
+    assert len(trial_checkpoints(checkpoint_path(path))) == 2
+    with pytest.raises(InputError, match=r"an interrupted one left it.*--resume.*--overwrite"):
+        train(dataset(), path, AUTO)
+    with pytest.raises(InputError, match=r"`seed` must stay 1"):
+        train(dataset(), path, AUTO.model_copy(update={"seed": 2}), resume=True)
+    train(dataset(), path, AUTO, overwrite=True)
+    assert not trial_checkpoints(checkpoint_path(path))
+
+
+def test_a_start_is_refused_where_the_search_finds_it():
+    with pytest.raises(ValueError, match="`start` must be left out where `basis` is auto"):
+        TrainingConfiguration.model_validate({"model": {"start": ["0e", "1o"]}})
+
+
+def test_the_checkpoint_of_the_training_holds_what_the_search_has_found(tmp_path):
+    path = tmp_path / "model.safetensors"
+
+    def stop(progress):
+        if not progress.title.startswith("trial") and progress.step == 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(dataset(), path, AUTO, report=stop)
+    found = read_progress(checkpoint_path(path))["origin"]["search"]
+    assert len(found["trials"]) == 4
+    assert found["best"] == min(range(4), key=lambda number: found["trials"][number]["score"])
+    # The trials are done with: their files are not needed to go on.
+    for trial in trial_checkpoints(checkpoint_path(path)):
+        trial.unlink()
+    trained = train(dataset(), path, AUTO, resume=True)
+    assert len(trained.trials) == 4
+    assert bool(torch.isfinite(trained.model.evaluate(geometries(3)).hamiltonian).all())

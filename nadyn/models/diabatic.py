@@ -84,9 +84,9 @@ class DiabaticHamiltonian(nn.Module):
     def standardise(self, environments: list[Environment]) -> None:
         """Scale descriptors by the training set, and let a vector that starts as a state start in order.
 
-        A vector that lends one component starts normal first. One that lends two starts with the two lowest
-        that are best apart from the third: in a planar molecule those in the plane, in a linear one those
-        normal to its axis.
+        A polar vector that lends one component starts normal first, an axial one in-plane first. One that
+        lends two starts with the two lowest that are best apart from the third: in a planar molecule those in
+        the plane, in a linear one those normal to its axis.
         """
         self.matrix.standardise(environments)
         lent = [function for _, function in self._lenders() if function[0][0] == "1"]

@@ -75,7 +75,7 @@ class EquivariantMatrix(nn.Module):
             self.register_buffer("tensor_scale", torch.ones(n_elements, n_vectors))
         self.first_vectors = [(start, name) for name, start in functions if name in ("1o", "1e")][:1]
         if self.first_vectors:
-            # Pushes the in-plane components of the first vector up: the one normal to the atoms is lowest.
+            # κ: pushes the in-plane components of the first vector up, or down where it is negative.
             self.in_plane = nn.Parameter(torch.zeros(()))
 
     def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
@@ -118,12 +118,15 @@ class EquivariantMatrix(nn.Module):
         """Let the first vector start with one component, or the two best apart from the third, lowest.
 
         Args:
-            strength: Size of κ. Positive values put the component normal to the atoms lowest.
+            strength: Size of κ. Positive values put the component normal to the atoms lowest, negative ones
+                that along their largest extension.
             environments: Frames of the training set; they say whether two normal or two in-plane components
                 are the better pair.
             n_lowest: How many components are states.
         """
-        sign = 1.0
+        # What changes sign under reflection in the plane of a planar molecule, as scalars do not: of a polar
+        # vector the component normal to the plane, of an axial vector those in the plane.
+        sign = 1.0 if self.first_vectors[0][1] == "1o" else -1.0
         if n_lowest == 2:
             tensors = torch.cat([self._in_plane_tensor(environment) for environment in environments])
             low, middle, high = torch.linalg.eigvalsh(tensors).mean(dim=0).tolist()

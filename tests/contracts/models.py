@@ -8,6 +8,7 @@ from contracts.untrained import untrained
 from torch import Tensor
 
 from nadyn.models.analytic import pyrazine, springs, tully
+from nadyn.models.analytic.molecules import jahn_teller, renner_teller, trans_planar, twisted
 from nadyn.models.model import Model
 
 
@@ -84,6 +85,24 @@ def _vector_lowest(encoder: str) -> Model:
     return untrained(encoder, "1x0e + 1x1o", n_states=3, atomic_numbers=(1, 1, 1), offsets=(0.5, 0.0))
 
 
+def _around_reference(build: Callable[[], Model], n: int) -> Tensor:
+    reference = build().starting_geometry
+    return reference + 0.1 * _random(n, *reference.shape)
+
+
+def _twisted_intersection() -> Tensor:
+    """Planar, so uncoupled, and stretched along X-X until both energies are one."""
+    reference = twisted().starting_geometry
+    stretch = torch.zeros_like(reference)
+    stretch[[1, 3], 0], stretch[[0, 2], 0] = 0.5, -0.5
+    low, high = torch.tensor(0.0, dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64)
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        matrix = twisted().evaluate((reference + middle * stretch)[None]).hamiltonian[0]
+        low, high = (middle, high) if matrix[1, 1] > matrix[0, 0] else (low, middle)
+    return reference + low * stretch
+
+
 def _pyrazine_intersection() -> Tensor:
     # Along mode 6a alone the two diabatic energies are straight lines in Q but for the common parabola.
     return torch.tensor([0.0, 2 * 0.423 / (0.09806 + 0.13545), 0.0, 0.0], dtype=torch.float64)[:, None]
@@ -115,6 +134,16 @@ MODELS = {
         lambda: _vector_lowest("acsf"), _around_equilateral, _equilateral
     ),
     "springs": Case(_springs, _around_geometry, _tetrahedron),
+    "jahn_teller": Case(
+        jahn_teller, lambda n: _around_reference(jahn_teller, n), lambda: jahn_teller().starting_geometry
+    ),
+    "renner_teller": Case(
+        renner_teller,
+        lambda n: _around_reference(renner_teller, n),
+        lambda: renner_teller().starting_geometry,
+    ),
+    "twisted": Case(twisted, lambda n: _around_reference(twisted, n), _twisted_intersection),
+    "trans_planar": Case(trans_planar, lambda n: _around_reference(trans_planar, n)),
 }
 
 

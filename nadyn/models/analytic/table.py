@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nadyn.checks.errors import InputError
+from nadyn.models.analytic.molecules import jahn_teller, renner_teller, trans_planar, twisted
 from nadyn.models.analytic.tully import tully
 from nadyn.models.analytic.vibronic import pyrazine, read_vibronic_model
 from nadyn.models.model import Model
@@ -20,6 +21,10 @@ ANALYTIC_MODELS = {
     "tully": _Entry(tully, ("variant",)),
     "pyrazine": _Entry(pyrazine, ("variant",)),
     "vibronic": _Entry(read_vibronic_model, ("file",)),
+    "jahn_teller": _Entry(jahn_teller, ()),
+    "renner_teller": _Entry(renner_teller, ()),
+    "twisted": _Entry(twisted, ()),
+    "trans_planar": _Entry(trans_planar, ()),
 }
 
 

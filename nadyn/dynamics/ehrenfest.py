@@ -1,0 +1,62 @@
+"""Ehrenfest dynamics: the nuclei feel the mean force of the electronic state.
+
+Source: J. C. Tully, Faraday Discuss. 110, 407 (1998), section 3.1; X. Li, J. C. Tully, H. B. Schlegel and
+M. J. Frisch, J. Chem. Phys. 123, 084106 (2005).
+"""
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nadyn.dynamics.configuration import RunConfiguration
+from nadyn.dynamics.electrons import SMALLEST_OVERLAP
+from nadyn.dynamics.mean_field import begin_on_mean, mean_field_verlet, total_mean_energy
+from nadyn.dynamics.method import Method, Motion
+from nadyn.dynamics.populations import MEAN_SQUARED_AMPLITUDES, MEAN_SQUARED_COEFFICIENTS
+from nadyn.dynamics.state import State
+from nadyn.dynamics.step import Step, larger_error, no_hops
+from nadyn.models.model import Model
+
+
+@dataclass(frozen=True)
+class Ehrenfest:
+    """Time step [au] and masses [electron mass]."""
+
+    dt: float
+    masses: Float[Tensor, "atom"]
+
+
+def ehrenfest_step(state: State, model: Model, options: Ehrenfest) -> Step:
+    """Advance a batch by one time step on the mean of its states.
+
+    F = -Re(a† ∂W/∂R a) with the amplitudes a = U c, coefficients by local diabatisation. Conserved is
+    P^2/2M + Σ_k |c_k|^2 E_k. The force of the start must be that of `mean_field.begin_on_mean`.
+
+    Args:
+        state: The batch.
+        model: Any model.
+        options: Time step and masses.
+    """
+    moved, made = mean_field_verlet(state, model, masses=options.masses, dt=options.dt)
+    total = total_mean_energy(moved, options.masses)
+    moved = replace(moved, total_energy=total, energy_error_max=larger_error(state, total))
+    return Step(moved, no_hops(), made.smallest_overlap < SMALLEST_OVERLAP)
+
+
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+    options = Ehrenfest(dt=config.dt, masses=masses)
+    return Motion(
+        step=lambda state, model: ehrenfest_step(state, model, options),
+        begin=lambda state, model: begin_on_mean(state, model, masses),
+    )
+
+
+EHRENFEST = Method(
+    _build,
+    keys=frozenset(),
+    adiabatic=MEAN_SQUARED_COEFFICIENTS,
+    diabatic=MEAN_SQUARED_AMPLITUDES,
+    moves_coefficients=True,
+    needs_two_states=True,
+)

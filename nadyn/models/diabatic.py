@@ -89,10 +89,12 @@ class DiabaticHamiltonian(nn.Module):
         the plane, in a linear one those normal to its axis.
         """
         self.matrix.standardise(environments)
-        lent = [function for _, function in self._lenders() if function[0][0] == "1"]
-        if lent:
-            n_lent = lent.count(min(lent, key=lambda function: function[1]))
-            self.matrix.start_in_order(_NORMAL_FIRST, environments, n_lowest=n_lent)
+        lent = [function[1] for _, function in self._lenders()]
+        for row, _ in self.matrix.first_vectors:
+            if row in lent:
+                lowered = self.matrix.start_in_order(_NORMAL_FIRST, environments, n_lowest=lent.count(row))
+                # They start from the energies of their states, not below.
+                self.reference.offsets[row : row + 3] += lowered * self.reference.scale
 
     def _lenders(self) -> list[tuple[int, tuple[str, int]]]:
         """Return for each state the function of the basis that it starts from: its name and first row."""

@@ -114,8 +114,10 @@ class EquivariantMatrix(nn.Module):
             scale.copy_(torch.where(count > 0, scaled, 1.0))
 
     @torch.no_grad()
-    def start_in_order(self, strength: float, environments: list[Environment], *, n_lowest: int) -> None:
+    def start_in_order(self, strength: float, environments: list[Environment], *, n_lowest: int) -> float:
         """Let the first vector start with one component, or the two best apart from the third, lowest.
+
+        Returns by how much these have been lowered, in units of the energy scale; 0 where κ is positive.
 
         Args:
             strength: Size of κ. Positive values put the component normal to the atoms lowest, negative ones
@@ -127,11 +129,12 @@ class EquivariantMatrix(nn.Module):
         # What changes sign under reflection in the plane of a planar molecule, as scalars do not: of a polar
         # vector the component normal to the plane, of an axial vector those in the plane.
         sign = 1.0 if self.first_vectors[0][1] == "1o" else -1.0
+        tensors = torch.cat([self._in_plane_tensor(environment) for environment in environments])
+        low, middle, high = levels = torch.linalg.eigvalsh(tensors).mean(dim=0).tolist()
         if n_lowest == 2:
-            tensors = torch.cat([self._in_plane_tensor(environment) for environment in environments])
-            low, middle, high = torch.linalg.eigvalsh(tensors).mean(dim=0).tolist()
             sign = 1.0 if high - middle > middle - low else -1.0
         self.in_plane.fill_(sign * strength)
+        return 0.0 if sign > 0 else strength * sum(levels[-n_lowest:]) / n_lowest
 
     def _directions(self, coefficients: Tensor, features: Features, atoms: ElementSlices) -> list[Tensor]:
         vectors, tensors = [], []

@@ -147,13 +147,16 @@ def test_a_vector_that_gives_two_states_starts_with_the_pair_apart_from_the_thir
     assert float(block[:2, 2].abs().max()) < 1e-12
 
 
-def test_an_axial_vector_that_starts_as_a_state_starts_with_a_component_in_the_plane_lowest():
+def test_an_axial_vector_that_starts_as_a_state_starts_with_a_component_in_the_plane_at_its_energy():
     model = untrained("moments", "1x0e + 1x1e", atomic_numbers=(7, 1, 6, 9))
     network = DiabaticHamiltonian(replace(model.network.settings, start=("0e", "1e")))
     for networks in network.network.networks.networks:
         torch.nn.init.zeros_(networks[-1].weight)
+    network.reference.scale.fill_(0.05)
+    network.reference.offsets[1:] = 0.02
     environment = replace(model, network=network).environment(PLANAR[None])
     network.standardise([environment])
     block = network(environment)[0][0, 1:, 1:].detach()
     in_plane = torch.linalg.eigvalsh(block[:2, :2])
     assert float(in_plane.min()) < float(block[2, 2]) - 1e-3
+    assert float(in_plane.min()) == pytest.approx(0.02, abs=1e-6)

@@ -33,6 +33,8 @@ class Stream(IntEnum):
     INITIAL_MOMENTA = 3
     INITIAL_STATE = 4
     BOOTSTRAP = 5
+    MAPPING = 6
+    COLLAPSE = 7
 
 
 def uniform(

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.electronic.surfaces import in_blocks
+from nadyn.models.analytic.vibronic import VibronicCoupling
 from nadyn.models.model import Model
+from nadyn.models.spin_states import spin_states
 from nadyn.quantum.grids import Absorber, Grid, check_grid
 from nadyn.quantum.packets import Packet
 from nadyn.quantum.quantum_run import QuantumRun
@@ -36,7 +38,8 @@ def split_operator(
 
     psi(t + dt) = exp(-i dt W/2) exp(-i dt T) exp(-i dt W/2) psi(t), where W is applied at each point as
     the exponential of a small matrix and T = sum_n p_n² / (2 m_n) between two Fourier transforms. The norm
-    is kept to rounding; the error of a given time is of the order dt².
+    is kept to rounding; the error of a given time is of the order dt². A vibronic coupling model with a
+    spin-orbit matrix is propagated in its spin states, with that matrix added to W.
 
     Source: M. D. Feit, J. A. Fleck and A. Steiger, J. Comput. Phys. 47, 412 (1982); J. Alvarellos and
     H. Metiu, J. Chem. Phys. 88, 4957 (1988) for several states.
@@ -120,7 +123,7 @@ class _System:
                 f"`model` must have generalised coordinates, but {model.name} is a molecule. "
                 "Use an analytic model."
             )
-        check_grid(grid, n_coordinates=len(model.masses), n_states=model.n_basis)
+        check_grid(grid, n_coordinates=len(model.masses), n_states=_n_states(model))
         hamiltonian = _hamiltonian(model, grid)
         energies, eigenvectors = torch.linalg.eigh(hamiltonian)
         kinetic_energy = torch.zeros(grid.points, dtype=torch.float64)
@@ -146,12 +149,21 @@ class _System:
         )
 
 
+def _n_states(model: Model) -> int:
+    if isinstance(model, VibronicCoupling) and model.spin_orbit is not None:
+        return len(model.spin_orbit)
+    return model.n_basis
+
+
 def _hamiltonian(model: Model, grid: Grid) -> Tensor:
     def block(positions: Tensor) -> tuple[Tensor]:
         with torch.no_grad():
             return (model.evaluate(positions).hamiltonian,)
 
-    return in_blocks(model.block_width, block, grid.positions())[0]
+    hamiltonian = in_blocks(model.block_width, block, grid.positions())[0]
+    if isinstance(model, VibronicCoupling) and model.spin_orbit is not None:
+        return spin_states(model.multiplicities).expand(hamiltonian) + model.spin_orbit
+    return hamiltonian
 
 
 def _exponential(energies: Tensor, eigenvectors: Tensor, dt: float) -> Tensor:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.models.analytic.normal_coordinates import NormalCoordinates
 from nadyn.models.analytic.vibronic_parameters import VibronicParameters, parse_parameters
 from nadyn.models.model import Coordinates, Evaluation
 
@@ -35,6 +36,11 @@ class VibronicCoupling:
         pairs: The two modes m, n of every product Q_m Q_n that occurs.
         place: Number of the element of the upper triangle that stands at each place of W.
         polynomial: Coefficients of 1, of every Q_m and of every product [hartree], for each element.
+        multiplicities: 2S + 1 of each diabatic state; states of different multiplicity do not couple in W.
+        spin_orbit: Constant Hermitian matrix between the spin states [hartree], in the order of
+            `nadyn.models.spin_states`, or None. It is no part of W.
+        dipoles: Constant dipole matrix of the spin states [e bohr], or None.
+        frame: What the coordinates mean in a molecule, or None.
     """
 
     name: str
@@ -44,6 +50,10 @@ class VibronicCoupling:
     pairs: Int[Tensor, "two pair"]
     place: Int[Tensor, "basis basis"]
     polynomial: Float[Tensor, "term element"]
+    multiplicities: tuple[int, ...]
+    spin_orbit: Complex[Tensor, "spin_state spin_state"] | None = None
+    dipoles: Complex[Tensor, "spin_state spin_state 3"] | None = None
+    frame: NormalCoordinates | None = None
 
     coordinates: ClassVar[Coordinates] = "generalised"
     laws: ClassVar[frozenset[str]] = frozenset()
@@ -113,6 +123,7 @@ def vibronic_model(parameters: VibronicParameters) -> VibronicCoupling:
         pairs=torch.tensor(pairs).T.contiguous(),
         place=place,
         polynomial=polynomial,
+        multiplicities=(1,) * n,
     )
 
 

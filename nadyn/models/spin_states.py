@@ -1,0 +1,44 @@
+"""States of several multiplicities and their magnetic sublevels, in one order everywhere."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SpinStates:
+    """The spin states that belong to the rows of a spin-free Hamiltonian.
+
+    Attributes:
+        row: Row of the spin-free Hamiltonian of each spin state.
+        projection: M_S of each spin state.
+    """
+
+    row: Int[Tensor, "spin_state"]
+    projection: Float[Tensor, "spin_state"]
+
+    def expand(self, matrix: Float[Tensor, "*batch basis basis"]) -> Float[Tensor, "*batch spin spin"]:
+        """Return a spin-free matrix in the spin states: the same in every M_S, nothing between them."""
+        same = self.projection[:, None] == self.projection
+        return torch.where(same, matrix[..., self.row[:, None], self.row], 0.0)
+
+
+def spin_states(multiplicities: tuple[int, ...]) -> SpinStates:
+    """Return the spin states of rows with these multiplicities 2S + 1.
+
+    Multiplicities stand in the order of the rows, within one multiplicity M_S rises from -S to S, and for
+    each M_S the rows follow one another: S0 S1 | T1(-1) T2(-1) T1(0) T2(0) T1(1) T2(1).
+    This is the order of SHARC's files.
+
+    Args:
+        multiplicities: One number a row; equal numbers stand together.
+    """
+    row, projection = [], []
+    for multiplicity in dict.fromkeys(multiplicities):
+        rows = [index for index, value in enumerate(multiplicities) if value == multiplicity]
+        for step in range(multiplicity):
+            row += rows
+            projection += [step - 0.5 * (multiplicity - 1)] * len(rows)
+    return SpinStates(torch.tensor(row), torch.tensor(projection, dtype=torch.float64))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.special import ndtri
 
 from nadyn.analysis.fates import effective_number, known
@@ -19,7 +19,7 @@ class Populations:
 
     Attributes:
         time_fs: Of each frame [fs].
-        mean: Over the trajectories whose state is known; NaN where none is.
+        mean: Over the trajectories whose state is known and which count; NaN where there is none.
         low: Lower end of the 95 % interval, if no stopped trajectory is in the state.
         high: Upper end of the 95 % interval, if every stopped trajectory is in the state.
         electronic: Mean |c|^2 over the same trajectories: equal to `mean` for a consistent method.
@@ -44,10 +44,11 @@ def populations(run: Run) -> Populations:
     """
     is_known = known(run)
     occupation = occupations(run)
-    weight = np.where(is_known, run.weight[None, :], 0.0)
-    total = run.weight.sum()
-    in_state = np.einsum("ft,fts->fs", weight, np.where(is_known[..., None], occupation, 0.0)) / total
-    fate_unknown = np.maximum(1.0 - weight.sum(axis=1) / total, 0.0)[:, None]
+    weight = _counted(run, is_known, occupation)
+    # A trajectory that is known but in no window of its method has no vote, now or had it gone on.
+    total = np.where(is_known & (weight == 0), 0.0, run.weight[None, :]).sum(axis=1)[:, None]
+    in_state = np.einsum("ft,fts->fs", weight, np.where(weight[..., None] != 0, occupation, 0.0)) / total
+    fate_unknown = np.maximum(1.0 - weight.sum(axis=1)[:, None] / total, 0.0)
     n = effective_number(run.weight)
     if run.populations_adiabatic is None:
         low, high = wilson(in_state, n)[0], wilson(np.minimum(in_state + fate_unknown, 1.0), n)[1]
@@ -61,9 +62,18 @@ def populations(run: Run) -> Populations:
         low=low,
         high=high,
         electronic=_mean(weight, electronic),
-        diabatic=None if diabatic is None else _mean(weight, diabatic),
-        diabatic_error=None if diabatic is None else _standard_error(weight, diabatic),
+        diabatic=None if diabatic is None else _mean(_counted(run, is_known, diabatic), diabatic),
+        diabatic_error=None
+        if diabatic is None
+        else _standard_error(_counted(run, is_known, diabatic), diabatic),
     )
+
+
+def _counted(
+    run: Run, is_known: Bool[np.ndarray, "frame traj"], values: Float[np.ndarray, "frame traj kind"]
+) -> Float[np.ndarray, "frame traj"]:
+    """Return the weights of the trajectories that are known and have a value; windows may leave one without."""
+    return np.where(is_known & np.isfinite(values).all(axis=-1), run.weight[None, :], 0.0)
 
 
 def wilson(

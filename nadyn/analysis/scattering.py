@@ -46,6 +46,9 @@ def branching(run: Run) -> Branching | None:
         in_state = (final_state(run)[:, None] == np.arange(run.n_states)).astype(float)
     else:
         in_state = np.asarray(run.populations_adiabatic[run.committed_frames - 1])
+        # What is in no window of its method does not count.
+        weight = np.where(np.isfinite(in_state).all(axis=1), weight, 0.0)
+        in_state = np.where(weight[:, None] > 0, in_state, 0.0)
     n = effective_number(weight[decided])
     parts = {
         f"{letter}{k}": np.where(decided & (transmitted == passed), in_state[:, k], 0.0)

@@ -4,8 +4,10 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
+from nadyn.checks.errors import InputError
 from nadyn.dynamics.populations import squared_amplitudes, squared_coefficients
 from nadyn.dynamics.state import State
+from nadyn.models.model import Model
 
 # A state that is one of a basis has a square of 1 there, but for rounding.
 _ALMOST_ALL = 1.0 - 1e-9
@@ -42,3 +44,22 @@ def to_coefficients(
         new_real = new_real + vectors[:, :, k] * real[:, None, k]
         new_imag = new_imag + vectors[:, :, k] * imag[:, None, k]
     return torch.complex(new_real, new_imag)
+
+
+def refuse_latent_basis(method: str, model: Model) -> None:
+    """Refuse a model whose diabatic basis has no fixed meaning, or more members than there are states.
+
+    Raises:
+        InputError: It is such a model.
+    """
+    if model.n_basis > model.n_states:
+        raise InputError(
+            f"`method` {method} must have a model with as many states as rows of W, but {model.name} has "
+            f"{model.n_states} of {model.n_basis}: mapping variables of surplus levels mean nothing. "
+            "Try ehrenfest or multistate_mash."
+        )
+    if not model.fixed_diabatic_basis:
+        raise InputError(
+            f"`method` {method} must have a model with a fixed diabatic basis, but {model.name} has none. "
+            "Try ehrenfest or multistate_mash."
+        )

@@ -20,7 +20,7 @@ _XX, _XY, _ANGLE = 2.40, 1.95, math.radians(112.0)  # bohr, bohr, X-X-Y
 _STIFFNESS_XX, _STIFFNESS_XY, _STIFFNESS_YY = 0.45, 0.30, 0.05  # hartree/bohr²
 _TENSION = 0.25  # bohr
 _REACH = 3.0  # bohr
-_GAP, _GAP_XX, _GAP_XY = 0.020, -0.100, 0.030  # hartree, hartree/bohr
+_GAP, _GAP_XX, _GAP_XY = 0.006, -0.100, 0.030  # hartree, hartree/bohr
 _COUPLING = 0.012  # hartree/bohr³
 
 
@@ -32,7 +32,7 @@ def twisted() -> SymmetricMolecule:
     W₀₁ = λ (X₂ - X₁)·(A₁ × A₂),  A_i = Σ_k exp(-(r_ik/c)²) (Y_k - X_i)
 
     W₀₁ is a pseudoscalar: it changes sign between a geometry and its mirror image, so it is zero wherever
-    the molecule is planar, and an exchange of like atoms leaves it. The two states cross 0.2 bohr of X-X
+    the molecule is planar, and an exchange of like atoms leaves it. The two states cross 0.06 bohr of X-X
     stretch away from the reference geometry, at planar geometries: the intersection. Energies are made up.
     """
     return SymmetricMolecule("twisted", (7, 7, 1, 1), _reference(), 2, 2, _formula)

@@ -72,7 +72,7 @@ def populations(run: Run) -> Populations:
 def _counted(
     run: Run, is_known: Bool[np.ndarray, "frame traj"], values: Float[np.ndarray, "frame traj kind"]
 ) -> Float[np.ndarray, "frame traj"]:
-    """Return the weights of the trajectories that are known and have a value; windows may leave one without."""
+    """Return the weights of those that are known and have a value; windows may leave some without."""
     return np.where(is_known & np.isfinite(values).all(axis=-1), run.weight[None, :], 0.0)
 
 

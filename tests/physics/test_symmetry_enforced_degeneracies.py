@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from contracts.untrained import untrained
+from planar_crossings import bent, move_scalar, numbers_of, planar_geometry
 
 from nadyn.models.analytic.molecules import trans_planar, twisted
 
@@ -68,64 +69,32 @@ def test_the_sign_of_the_in_plane_term_decides_which_level_is_lower(basis):
     assert pairs == {(0, 1), (1, 2)}
 
 
-def _numbers(build):
-    # Elements that the untrained networks know.
-    return tuple(9 if number == 8 else number for number in build().atomic_numbers)
-
-
-def _planar(build, seed):
-    reference = build().starting_geometry
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(reference.shape, generator=generator, dtype=torch.float64)
-    return reference + 0.1 * noise * torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
-
-
-def _bent(planar):
-    out = torch.zeros_like(planar)
-    out[:2, 2] = torch.tensor([0.1, -0.1])
-    return planar + out
-
-
-def _move_scalar(model, positions, *, onto):
-    """Shift the scalar until its level is one with another, which nothing couples it to.
-
-    Where the normal component of a vector, row 3, is coupled to the scalar, their matrix
-    (W₀₀ + δ, a; a, W₃₃) has the eigenvalue E at δ = E - W₀₀ - a²/(E - W₃₃).
-    """
-    matrix = model.evaluate(positions[None]).hamiltonian[0]
-    level = onto(matrix)
-    shift = level - matrix[0, 0]
-    if len(matrix) > 2:
-        shift = shift - matrix[0, 3] ** 2 / (level - matrix[3, 3])
-    model.network.reference.offsets[0] += shift
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("build", [twisted, trans_planar])
 def test_a_scalar_and_a_pseudoscalar_cross_in_a_planar_molecule(build, seed):
-    model = untrained("moments", "1x0e + 1x0o", atomic_numbers=_numbers(build), seed=seed).double()
-    planar = _planar(build, seed)
-    _move_scalar(model, planar, onto=lambda matrix: matrix[1, 1])
+    model = untrained("moments", "1x0e + 1x0o", atomic_numbers=numbers_of(build), seed=seed).double()
+    planar = planar_geometry(build, seed)
+    move_scalar(model, planar, onto=lambda matrix: matrix[1, 1])
     assert float(_smallest_gap(model, planar[None])) < EXACT
-    assert float(_smallest_gap(model, _bent(planar)[None])) > VISIBLE
+    assert float(_smallest_gap(model, bent(planar)[None])) > VISIBLE
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("build", [twisted, trans_planar])
 def test_a_scalar_and_an_axial_vector_in_the_plane_cross_in_a_planar_molecule(build, seed):
-    model = untrained("moments", "1x0e + 1x1e", atomic_numbers=_numbers(build), seed=seed).double()
-    planar = _planar(build, seed)
-    _move_scalar(model, planar, onto=lambda matrix: torch.linalg.eigvalsh(matrix[1:3, 1:3])[0])
+    model = untrained("moments", "1x0e + 1x1e", atomic_numbers=numbers_of(build), seed=seed).double()
+    planar = planar_geometry(build, seed)
+    move_scalar(model, planar, onto=lambda matrix: torch.linalg.eigvalsh(matrix[1:3, 1:3])[0])
     assert float(_smallest_gap(model, planar[None])) < EXACT
-    assert float(_smallest_gap(model, _bent(planar)[None])) > VISIBLE
+    assert float(_smallest_gap(model, bent(planar)[None])) > VISIBLE
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("build", [twisted, trans_planar])
 def test_two_scalars_avoid_each_other_in_a_planar_molecule(build, seed):
-    model = untrained("moments", "2x0e", atomic_numbers=_numbers(build), seed=seed).double()
-    planar = _planar(build, seed)
-    _move_scalar(model, planar, onto=lambda matrix: matrix[1, 1])
+    model = untrained("moments", "2x0e", atomic_numbers=numbers_of(build), seed=seed).double()
+    planar = planar_geometry(build, seed)
+    move_scalar(model, planar, onto=lambda matrix: matrix[1, 1])
     assert float(_smallest_gap(model, planar[None])) > VISIBLE
 
 
@@ -140,7 +109,7 @@ def test_the_axis_and_the_inversion_of_a_trans_molecule_part_what_a_pseudoscalar
     turned = torch.tensor([-1.0, -1.0, 1.0], dtype=torch.float64)
     with_axis = reference + 0.5 * (noise + (noise * turned)[opposite])
     with_inversion = reference + 0.5 * (noise - noise[opposite])
-    numbers = _numbers(trans_planar)
+    numbers = numbers_of(trans_planar)
     pseudoscalar = untrained("moments", "1x0e + 1x0o", atomic_numbers=numbers, seed=seed).double()
     axial = untrained("moments", "1x0e + 1x1e", atomic_numbers=numbers, seed=seed).double()
 

@@ -9,6 +9,8 @@ from nadyn.electronic.cones import branching_vectors, geometric_phase, loop_in_p
 from nadyn.electronic.surfaces import energies_and_eigenvectors
 from nadyn.models.analytic.molecules import jahn_teller, trans_planar, twisted
 
+SMALL_GAP = 1e-6  # hartree
+
 
 def _triangle():
     return 0.55 * jahn_teller().starting_geometry

@@ -7,7 +7,17 @@ import torch
 from contracts.untrained import untrained
 from torch import Tensor
 
-from nadyn.models.analytic import pyrazine, springs, tully
+from nadyn.models.analytic import (
+    conical_intersection,
+    jahn_teller_modes,
+    morse,
+    pyrazine,
+    shin_metiu,
+    spin_boson,
+    springs,
+    sulfur_dioxide,
+    tully,
+)
 from nadyn.models.analytic.molecules import jahn_teller, renner_teller, trans_planar, twisted
 from nadyn.models.model import Model
 
@@ -133,6 +143,24 @@ MODELS = {
     "a vector lowest, symmetry functions": Case(
         lambda: _vector_lowest("acsf"), _around_equilateral, _equilateral
     ),
+    "sulfur_dioxide": Case(lambda: sulfur_dioxide("triplets"), lambda n: _random(n, 3, 1)),
+    "spin_boson": Case(
+        lambda: spin_boson("debye", 5, 0.002, 0.001, 0.004, 0.005), lambda n: _random(n, 5, 1)
+    ),
+    "jahn_teller_modes": Case(
+        lambda: jahn_teller_modes(0.01, 0.02, 0.001),
+        lambda n: _random(n, 2, 1),
+        lambda: torch.zeros(2, 1, dtype=torch.float64),
+    ),
+    "conical_intersection": Case(
+        lambda: conical_intersection(0.04),
+        lambda n: torch.tensor([[3.0], [0.0]], dtype=torch.float64) + 0.5 * _random(n, 2, 1),
+        lambda: torch.tensor([[3.0], [0.0]], dtype=torch.float64),
+    ),
+    "morse-1": Case(lambda: morse(1), lambda n: 3.5 + 0.3 * _random(n, 1, 1)),
+    "morse-2": Case(lambda: morse(2), lambda n: 3.5 + 0.3 * _random(n, 1, 1)),
+    "morse-3": Case(lambda: morse(3), lambda n: 3.5 + 0.3 * _random(n, 1, 1)),
+    "shin_metiu": Case(shin_metiu, lambda n: 2 * _random(n, 1, 1)),
     "springs": Case(_springs, _around_geometry, _tetrahedron),
     "jahn_teller": Case(
         jahn_teller, lambda n: _around_reference(jahn_teller, n), lambda: jahn_teller().starting_geometry

@@ -5,7 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nadyn.checks.errors import InputError
+from nadyn.models.analytic.conical_intersection import conical_intersection
+from nadyn.models.analytic.jahn_teller_modes import jahn_teller_modes
+from nadyn.models.analytic.lvc_template import read_lvc, sulfur_dioxide
 from nadyn.models.analytic.molecules import jahn_teller, renner_teller, trans_planar, twisted
+from nadyn.models.analytic.morse import morse
+from nadyn.models.analytic.shin_metiu import shin_metiu
+from nadyn.models.analytic.spin_boson import spin_boson
 from nadyn.models.analytic.tully import tully
 from nadyn.models.analytic.vibronic import pyrazine, read_vibronic_model
 from nadyn.models.model import Model
@@ -21,6 +27,15 @@ ANALYTIC_MODELS = {
     "tully": _Entry(tully, ("variant",)),
     "pyrazine": _Entry(pyrazine, ("variant",)),
     "vibronic": _Entry(read_vibronic_model, ("file",)),
+    "lvc": _Entry(read_lvc, ("file",)),
+    "sulfur_dioxide": _Entry(sulfur_dioxide, ("variant",)),
+    "spin_boson": _Entry(
+        spin_boson, ("density", "modes", "bias_au", "coupling_au", "reorganisation_au", "cutoff_au")
+    ),
+    "jahn_teller_modes": _Entry(jahn_teller_modes, ("frequency_au", "linear_au", "quadratic_au")),
+    "conical_intersection": _Entry(conical_intersection, ("coupling_au",)),
+    "morse": _Entry(morse, ("variant",)),
+    "shin_metiu": _Entry(shin_metiu, ()),
     "jahn_teller": _Entry(jahn_teller, ()),
     "renner_teller": _Entry(renner_teller, ()),
     "twisted": _Entry(twisted, ()),

@@ -7,6 +7,7 @@ import numpy as np
 from nadyn.trajectory import Run
 
 _LARGE_MISFIT = 0.08
+_MOST_PRODUCTS = 4
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
         if change["n_known"] < change["n_trajectories"]:
             detail += ", whatever became of the others"
         found.append(KeyNumber("Isomerised", _percent(change["isomerised"]), " %", detail))
+    found += [_product(one) for one in numbers.get("products", [])[:_MOST_PRODUCTS]]
     if not run.changes_states:
         found += _equilibrium(numbers)
     else:
@@ -87,6 +89,16 @@ def _lifetime(state: str, life: dict[str, object]) -> KeyNumber:
     if life["misfit"] > _LARGE_MISFIT:
         detail += f"; not a clean exponential, off by up to {life['misfit']:.2f}"
     return KeyNumber(name, f"{life['value']:.3g}", " fs", detail)
+
+
+def _product(one: dict[str, object]) -> KeyNumber:
+    name = one["fragments"] if one["state"] is None else f"{one['fragments']}, state {one['state']}"
+    return KeyNumber(
+        name,
+        _percent(one["fraction"]),
+        " %",
+        f"{one['n']} trajectories; 95 %: {_percent(one['low'])} to {_percent(one['high'])} %",
+    )
 
 
 def _equilibrium(numbers: dict[str, object]) -> list[KeyNumber]:

@@ -13,6 +13,7 @@ from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measur
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, lifetimes
 from nadyn.analysis.populations import populations
+from nadyn.analysis.products import products
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run, open_run
@@ -27,8 +28,9 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     {reason: n}, `hops` {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
     reason}}, `geometry`. Where defined: `diabatic_populations` with `diabatic_populations_error` and
-    `diabatic_population_estimator`, `isomerisation` (see `isomers`), `branching` with `branching_error`,
-    for one state `temperature_kelvin` {mean, standard_deviation}.
+    `diabatic_population_estimator`, `isomerisation` (see `isomers`), `products`
+    [{fragments, state, n, fraction, low, high}] of a molecule that fell apart (see `products`), `branching`
+    with `branching_error`, for one state `temperature_kelvin` {mean, standard_deviation}.
 
     Args:
         path: A trajectory file.
@@ -83,6 +85,9 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
     changed = next((found for quantity in chosen if (found := isomers(run, quantity))), None)
     if changed is not None:
         result["isomerisation"] = changed
+    fell_apart = products(run)
+    if fell_apart:
+        result["products"] = [asdict(one) for one in fell_apart]
     scattered = branching(run)
     if scattered is not None:
         result["branching"] = scattered.fraction

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from symmetric_surfaces_figure import Cut, draw_cones, draw_cuts
 from torch import Tensor
 
 from nadyn.data import Dataset, Group, group_from_arrays
@@ -91,7 +92,7 @@ CASES = {
         _box([[0.3, 0.3, 0.1], [0.5, 0.5, 0.2], [0.5, 0.5, 0.2]]),
         torch.zeros(3, 3, dtype=torch.float64),
         couplings=False,
-        epochs=150,
+        epochs=100,
     ),
     "twisted": Case(
         twisted,
@@ -102,7 +103,7 @@ CASES = {
         _box([[0.07, 0.05, 0.08]] * 2 + [[0.08, 0.08, 0.25]] * 2),
         _box([[-0.03, 0, 0], [0.03, 0, 0]] * 2),
         couplings=True,
-        epochs=150,
+        epochs=100,
     ),
     "trans_planar": Case(
         trans_planar,
@@ -113,7 +114,7 @@ CASES = {
         _box([[0.05, 0.05, 0.05]] * 6),
         _box([[-0.12, 0, 0], [0.12, 0, 0], [-0.08, -0.03, 0], [0.08, 0.03, 0], [-0.12, 0, 0], [0.12, 0, 0]]),
         couplings=True,
-        epochs=150,
+        epochs=120,
     ),
 }
 
@@ -240,6 +241,18 @@ def on_the_seam(case: Case, model: Model) -> dict[str, float]:
     return result
 
 
+def cut_through_seam(case: Case, name: str, equivariant: Model, invariant: Model) -> Cut:
+    """Return the line through a point of the seam along which the formula's coupling grows, or the bend."""
+    place = seam(case)[0]
+    if case.build is renner_teller:
+        direction = torch.tensor([[-1.0, 0, 0], [0.5, 0, 0], [0.5, 0, 0]], dtype=torch.float64)
+        direction, reach = direction / direction.norm(), 0.5
+    else:
+        direction, reach = branching_vectors(case.build(), place[None]).plane()[0, 1], 0.15
+    title = f"{name}: {case.pair}"
+    return Cut(title, case.basis, place, direction, reach, case.build(), equivariant, invariant)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("molecules", nargs="*", default=list(CASES), help=", ".join(CASES))
@@ -249,16 +262,21 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(exist_ok=True)
     torch.set_num_threads(1)
+    cuts = {}
     for name in arguments.molecules:
         case = CASES[name]
+        models = []
         for basis, start in ((case.basis, case.start), ("2x0e", ("0e", "0e"))):
             path = arguments.folder / f"{name}-{basis.replace(' ', '')}.safetensors"
-            model = trained(case, basis, start, path, epochs=arguments.epochs)
-            print(f"{name}, {case.pair}, {basis}: {json.dumps(errors(case, model))}", flush=True)
-        if arguments.figures:
-            from symmetric_surfaces_figure import draw
-
-            draw(name, case, arguments.folder, arguments.figures)
+            models.append(trained(case, basis, start, path, epochs=arguments.epochs))
+            print(f"{name}, {case.pair}, {basis}: {json.dumps(errors(case, models[-1]))}", flush=True)
+        cuts[name] = cut_through_seam(case, name, *models)
+    if arguments.figures:
+        draw_cuts(list(cuts.values()), arguments.figures / "symmetric_cuts.png")
+        if "jahn_teller" in cuts:
+            cut = cuts["jahn_teller"]
+            plane = branching_vectors(cut.formula, cut.place[None]).plane()[0]
+            draw_cones(cut, plane, 0.1, arguments.figures / "symmetric_cone.png")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def _held_out(name, n_frames):
 
 @pytest.fixture(scope="module")
 def seam(model):
-    """The intersection closest to the held-out frame with the smallest gap, its branching plane, the frame."""
+    """The intersection closest to the frame with the smallest gap, its branching plane, the frame."""
     group = _held_out("ammonia_near_intersection", 100)
     frame = int(np.argmin(group.energies[:, 1] - group.energies[:, 0]))
     start = torch.from_numpy(group.positions[frame : frame + 1])

@@ -6,12 +6,18 @@ Without a model file: random weights for a chain of 24 atoms and 3 states, with 
 is what no implementation of the same networks can avoid: each layer's product forward, and its product with
 the transposed weights backward, for the same blocks, in the same precision, in the same run. Steps and
 floors are measured alternately, and medians are compared, so that other work on the machine cancels.
+
+    python benchmarks/step_cost.py [model.safetensors] --bases "2x0e" "1x0e + 1x1o" "2x0e + 1x1o"
+
+The same molecule, encoder and layers with random weights in several latent bases: the time of a step in each,
+as a ratio to the first.
 """
 
 import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,6 +26,7 @@ from torch import Tensor
 import nadyn
 from nadyn.dynamics.fssh import Fssh, fssh_step
 from nadyn.dynamics.start import start_in_state
+from nadyn.dynamics.state import State
 from nadyn.electronic.surfaces import active_surface
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.density_moments import MomentsSettings
@@ -79,39 +86,67 @@ def seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def with_basis(model: LearnedModel, basis: str) -> LearnedModel:
+    """Return a model of the same size in another basis, with random weights."""
+    torch.manual_seed(1)
+    settings = replace(model.network.settings, basis=basis, start=())
+    network = DiabaticHamiltonian(settings)
+    network.requires_grad_(False)
+    # Far apart, so that no trajectory is stopped or hops more often than in another basis.
+    network.reference.offsets.copy_(torch.arange(network.n_basis, dtype=torch.float64))
+    changed = replace(model, network=network)
+    network.standardise([changed.environment(model.starting_geometry[None])])
+    return changed
+
+
+def medians_of(work: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Return the median time of each function, all measured alternately."""
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for repeat in range(repeats + 2):
+        for name, function in work.items():
+            taken = seconds(function)
+            if repeat >= 2:  # the first calls allocate memory
+                times[name].append(taken)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def stepper(model: LearnedModel, n_trajectories: int) -> tuple[Callable[[], object], State]:
+    """Return a function that makes a surface-hopping step of so many trajectories, and their state."""
+    torch.manual_seed(2)
+    noise = torch.randn(n_trajectories, len(model.atomic_numbers), 3).double()
+    positions = model.starting_geometry.double() + 0.02 * noise
+    momenta = torch.randn(positions.shape).double() * torch.sqrt(model.masses * 1e-3)[:, None]
+    state = start_in_state(model, positions, momenta, masses=model.masses, active_state=model.n_states - 1)
+    choices = Fssh(dt=0.5 * AU_PER_FEMTOSECOND, seed=1, masses=model.masses)
+    return lambda: fssh_step(state, model, choices), state
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", help="model file; random weights without one")
     parser.add_argument("--trajectories", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--bases", nargs="+", help="latent bases to compare")
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = nadyn.load_model(options.model) if options.model else random_model()
 
     n, atoms = options.trajectories, len(model.atomic_numbers)
-    torch.manual_seed(2)
-    positions = (
-        model.starting_geometry.double() + 0.02 * torch.randn(n, len(model.atomic_numbers), 3).double()
-    )
-    masses = model.masses
-    momenta = torch.randn(positions.shape).double() * torch.sqrt(masses * 1e-3)[:, None]
-    top = model.n_states - 1
-    state = start_in_state(model, positions, momenta, masses=masses, active_state=top)
-    choices = Fssh(dt=0.5 * AU_PER_FEMTOSECOND, seed=1, masses=masses)
-
+    if options.bases:
+        models = {basis: with_basis(model, basis) for basis in options.bases}
+        medians = medians_of({basis: stepper(one, n)[0] for basis, one in models.items()}, options.repeats)
+        print(f"{model.name}: {atoms} atoms, {model.n_states} states, {n} trajectories, one thread")
+        for basis, median in medians.items():
+            print(f"{basis:24s} {1e3 * median:8.1f} ms   ratio {median / medians[options.bases[0]]:5.2f}")
+        return
+    step, state = stepper(model, n)
     work = {
         "matrix products": matrix_products(model, n),
         "energies and one force": lambda: active_surface(model, state.positions, state.active_state),
-        "surface-hopping step": lambda: fssh_step(state, model, choices),
+        "surface-hopping step": step,
     }
-    times: dict[str, list[float]] = {name: [] for name in work}
-    for repeat in range(options.repeats + 2):
-        for name, function in work.items():
-            taken = seconds(function)
-            if repeat >= 2:  # the first calls allocate memory
-                times[name].append(taken)
-    medians = {name: statistics.median(values) for name, values in times.items()}
+    medians = medians_of(work, options.repeats)
     floor = medians["matrix products"]
     print(f"{model.name}: {atoms} atoms, {model.n_states} states, {n} trajectories, one thread")
     for name, median in medians.items():

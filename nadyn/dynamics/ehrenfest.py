@@ -1,6 +1,6 @@
 """Ehrenfest dynamics: the nuclei feel the mean force of the electronic state.
 
-Source: J. C. Tully, Faraday Discuss. 110, 407 (1998), section 3.1; X. Li, J. C. Tully, H. B. Schlegel and
+Source: J. C. Tully, Faraday Discuss. 110, 407 (1998); X. Li, J. C. Tully, H. B. Schlegel and
 M. J. Frisch, J. Chem. Phys. 123, 084106 (2005).
 """
 

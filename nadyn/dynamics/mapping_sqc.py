@@ -50,7 +50,7 @@ def draw_actions(
     e_i = 1 + u with density 2 (1 - u) on (0, 1) for the chosen state, and the others uniform between 0 and
     1 - u, which is the weight (2 - e_i)^(2 - N) in the region e_i > 1, e_i + e_k < 2.
 
-    Source: Cotton and Miller (2019), section III.
+    Source: Cotton and Miller, J. Chem. Phys. 150, 104101 (2019).
     """
     draws = uniform(seed, trajectory, 0, Stream.MAPPING, (n_states,))
     # 1 - √v has the density 2 (1 - u).

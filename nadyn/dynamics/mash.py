@@ -43,7 +43,7 @@ def draw_spins(
     the state of the hemisphere. Both follow from the weighting factors 2|S_z|, 2 and 3 of population with
     population, population with coherence, and coherence with coherence.
 
-    Source: Mannouch and Richardson (2023), section II; with weights for each trajectory as in J. E. Lawrence,
+    Source: Mannouch and Richardson (2023); the weights of each trajectory as in J. E. Lawrence,
     J. R. Mannouch and J. O. Richardson, J. Chem. Phys. 160, 244112 (2024), appendix A.
 
     Args:

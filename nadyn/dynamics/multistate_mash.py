@@ -116,7 +116,7 @@ def direction_of_boundary(
     With d_nm = h_nm / (E_m - E_n). For two states this is parallel to h. Only the direction has a meaning:
     the sum is scaled so that nothing overflows where energies meet.
 
-    Source: Runeson and Manolopoulos (2023), section II and appendix E.
+    Source: Runeson and Manolopoulos (2023), equation E2.
 
     Args:
         state: The batch at the moment of the hop; a is its active state.

@@ -92,8 +92,9 @@ def with_basis(model: LearnedModel, basis: str) -> LearnedModel:
     settings = replace(model.network.settings, basis=basis, start=())
     network = DiabaticHamiltonian(settings)
     network.requires_grad_(False)
-    # Far apart, so that no trajectory is stopped or hops more often than in another basis.
+    # Far apart and hardly coupled, so that no basis has more hops or lost states than another.
     network.reference.offsets.copy_(torch.arange(network.n_basis, dtype=torch.float64))
+    network.reference.scale.fill_(1e-3)
     changed = replace(model, network=network)
     network.standardise([changed.environment(model.starting_geometry[None])])
     return changed

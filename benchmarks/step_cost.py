@@ -96,7 +96,8 @@ def with_basis(model: LearnedModel, basis: str) -> LearnedModel:
     network.reference.offsets.copy_(torch.arange(network.n_basis, dtype=torch.float64))
     network.reference.scale.fill_(1e-3)
     changed = replace(model, network=network)
-    network.standardise([changed.environment(model.starting_geometry[None])])
+    frames = model.starting_geometry + 0.1 * torch.randn(64, *model.starting_geometry.shape).double()
+    network.standardise([changed.environment(frames)])
     return changed
 
 

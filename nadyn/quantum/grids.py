@@ -85,7 +85,7 @@ class Grid:
 class Absorber:
     """Takes up what reaches both ends of one coordinate, by -i strength (depth/width)² added to W.
 
-    Source: D. Kosloff and R. Kosloff, J. Comput. Phys. 63, 363 (1986).
+    Source: R. Kosloff and D. Kosloff, J. Comput. Phys. 63, 363 (1986).
 
     Attributes:
         width: Length at each end over which density is absorbed [bohr].

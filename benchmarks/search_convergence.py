@@ -3,9 +3,9 @@
     python benchmarks/search_convergence.py --output folder [--seeds 10] [--epochs 10]
 
 Ammonia, with all settings at their defaults but the length; the seed changes the weights at the start, the
-frames that validate and the order of the batches. Judged on the held-out frames of `ammonia_accuracy.py`. The
-error of a seed is the geometric mean of those of energies and couplings near the seam. Printed: how many seeds
-lie within 1.5 times the best. Finished trainings are not made again.
+frames that validate and the order of the batches. Judged on the held-out frames of `ammonia_accuracy.py`.
+The error of a seed is the geometric mean of those of energies and couplings near the seam. Printed: how many
+seeds lie within 1.5 times the best. Finished trainings are not made again.
 """
 
 import argparse

@@ -5,7 +5,7 @@
 Each molecule of `nadyn.models.analytic.molecules` is distorted at random inside a box, and trained twice with
 the same settings: in the latent basis that can hold both states, and as an invariant matrix. Errors are
 those of frames that neither has seen. On the seam: geometries where the formula's two states are one level.
-Models that are in the folder already are not trained again.
+Models that are in the folder already are not trained again, and an interrupted training goes on.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from nadyn.models.model import Model
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.loop import Progress
 from nadyn.training.losses import coupling_signs
-from nadyn.training.train import train
+from nadyn.training.train import checkpoint_path, train
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
 N_TEST = 500
@@ -175,7 +175,7 @@ def trained(
             if progress.step % every == 0:
                 print(f"  {path.stem}: step {progress.step} of {progress.n_steps}", flush=True)
 
-        train(data, path, settings, overwrite=True, report=report)
+        train(data, path, settings, resume=checkpoint_path(path).exists(), report=report)
     return load_model(path).double()
 
 

@@ -82,7 +82,7 @@ def _gaps(axis: plt.Axes, cut: Cut) -> None:
 
 def draw_cones(cut: Cut, plane: Tensor, radius: float, path: Path) -> None:
     """Draw the two surfaces of both models over the branching plane of the formula."""
-    figure = plt.figure(figsize=(8.4, 4.2))
+    figure = plt.figure(figsize=(9.0, 4.4))
     side = torch.linspace(-radius, radius, 61, dtype=torch.float64)
     first, second = torch.meshgrid(side, side, indexing="ij")
     places = cut.place + (
@@ -97,12 +97,16 @@ def draw_cones(cut: Cut, plane: Tensor, radius: float, path: Path) -> None:
             axis.plot_surface(
                 first.numpy(), second.numpy(), surface.numpy(), color=colour, alpha=0.75, rstride=2, cstride=2
             )
-        axis.set_title(f"{cut.title}, {title}", fontsize=10)
+        axis.set_title(f"{cut.title}, {title}", fontsize=10, y=0.98)
         axis.set_xlabel("e₁ [bohr]", fontsize=8)
         axis.set_ylabel("e₂ [bohr]", fontsize=8)
         axis.set_zlabel("energy [meV]", fontsize=8)
+        axis.set_xticks([-radius, 0.0, radius])
+        axis.set_yticks([-radius, 0.0, radius])
         axis.tick_params(labelsize=7)
         axis.view_init(elev=12, azim=-55)
-    figure.tight_layout()
+        axis.set_box_aspect((1, 1, 0.9), zoom=0.9)
+    # The labels of the vertical axis stand outside what a tight layout knows of.
+    figure.subplots_adjust(left=0.0, right=0.95, bottom=0.02, top=0.98, wspace=0.1)
     figure.savefig(path, dpi=150)
     plt.close(figure)

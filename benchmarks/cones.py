@@ -31,7 +31,7 @@ from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
 _HALF_WIDTH = 0.06
 _RADIUS = 0.1
-_LEGEND = {"frameon": False, "fontsize": 7.5, "labelcolor": INK, "loc": "best"}
+_LEGEND = {"frameon": False, "fontsize": 7.5, "labelcolor": INK}
 _STEPS = np.logspace(-6.5, -0.5, 25)
 
 
@@ -144,7 +144,7 @@ def main() -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(QUIET)
         axes.tick_params(colors=INK, labelsize=8, color=QUIET)
-    gaps.legend(handles=_legend(models, ("along g", "along h"), ("-", "--")), **_LEGEND)
+    gaps.legend(handles=_legend(models, ("along g", "along h"), ("-", "--")), loc="lower right", **_LEGEND)
     phase.legend(handles=_legend(models, ("around the seam", "beside it"), ("-", ":")), **_LEGEND)
     figure.savefig(options.output, dpi=150, facecolor="white")
     print(f"wrote {options.output}")

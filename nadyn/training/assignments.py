@@ -37,7 +37,7 @@ def assignments(n_states: int) -> tuple[Assignment, ...]:
     4. The highest state an axial vector: (n-1)x0e + 1x1e.
 
     In the first the functions above lend the couplings a freedom that scalars do not have. In the others a
-    function more makes the start worse: on ammonia the errors were five times larger with it.
+    function more can spoil the start: on ammonia one of two such bases ended with errors six times larger.
 
     Args:
         n_states: 2 or more.

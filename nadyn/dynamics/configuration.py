@@ -1,12 +1,13 @@
 """The run file: every key of `nadyn run`, with its default."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from nadyn.checks.configuration import Configuration
-from nadyn.dynamics.decoherence import Damps
+from nadyn.dynamics.decoherence import CollapseAfter, Damps
+from nadyn.dynamics.electrons import Propagate
 from nadyn.dynamics.hop import Rescale
 from nadyn.dynamics.initial import InitialSection
 from nadyn.dynamics.momentum import Frustrated
@@ -27,7 +28,7 @@ def model_beside(model: str | dict[str, object] | None, folder: Path) -> str | d
     return model
 
 
-class DecoherenceSection(Configuration):
+class EdcSection(Configuration):
     """Energy-based decoherence correction: {name: edc, damps: populations}.
 
     `damps: populations` is the convention of SHARC and ABIN, `damps: amplitudes` that of MLatom (there named
@@ -37,6 +38,48 @@ class DecoherenceSection(Configuration):
     name: Literal["edc"]
     damps: Damps = "populations"
     energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
+
+
+class SdmSection(Configuration):
+    """The energy-based correction that damps amplitudes, by the name that MLatom and Newton-X give it."""
+
+    name: Literal["sdm"]
+    energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
+
+
+class InstantaneousSection(Configuration):
+    """All population on the active state at a hop: {name: instantaneous, after: hop}."""
+
+    name: Literal["instantaneous"]
+    after: CollapseAfter = "hop"
+
+
+class AfsshSection(Configuration):
+    """Collapse by moments of the wave packets: {name: afssh}."""
+
+    name: Literal["afssh"]
+
+
+class ShxfSection(Configuration):
+    """Quantum momentum of auxiliary trajectories: {name: shxf, width_bohr: 0.1}."""
+
+    name: Literal["shxf"]
+    width_bohr: float = Field(gt=0.0, allow_inf_nan=False)
+    threshold: float = Field(default=0.01, gt=0.0, lt=0.5)
+
+
+DecoherenceSection = Annotated[
+    EdcSection | SdmSection | InstantaneousSection | AfsshSection | ShxfSection,
+    Field(discriminator="name"),
+]
+
+
+class AdaptiveSection(Configuration):
+    """Shorter steps where a trajectory needs them: {energy_ev: 0.01, gap_ev: 0.1, shortest_dt_fs: 0.02}."""
+
+    energy_ev: float = Field(default=0.01, gt=0.0)
+    gap_ev: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    shortest_dt_fs: float = Field(default=0.02, gt=0.0, allow_inf_nan=False)
 
 
 class ThermostatSection(Configuration):
@@ -69,9 +112,11 @@ class RunConfiguration(Configuration):
     method: str
     dt_fs: float = Field(default=0.5, gt=0.0, allow_inf_nan=False)
     time_fs: float = Field(gt=0.0, allow_inf_nan=False)
-    decoherence: DecoherenceSection | Literal["none"] = DecoherenceSection(name="edc")
+    propagation: Propagate = "local_diabatisation"
+    decoherence: DecoherenceSection | Literal["none"] = EdcSection(name="edc")
     rescale: Rescale = "nac"
     frustrated: Frustrated = "keep"
+    adaptive: AdaptiveSection | None = None
     thermostat: ThermostatSection | None = None
     options: dict[str, object] | None = None
     stop: StopSection | None = None

@@ -3,26 +3,50 @@
 Source: J. C. Tully, J. Chem. Phys. 93, 1061 (1990), with the electronic step by local diabatisation.
 """
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.adaptive import Division, divided_step
 from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.decoherence import Damps, energy_based_decoherence
-from nadyn.dynamics.electrons import SMALLEST_OVERLAP, propagate
+from nadyn.dynamics.decoherence import Decoherence, Moment, edc
+from nadyn.dynamics.decoherences import decoherence_of
+from nadyn.dynamics.electrons import (
+    SMALLEST_OVERLAP,
+    Propagate,
+    after_attempts,
+    begin_propagation,
+    propagate,
+)
 from nadyn.dynamics.hop import Rescale, direction_of_kick, forces_and_couplings, settle_hops
 from nadyn.dynamics.hopping import choose_target, hopping_probabilities
 from nadyn.dynamics.method import Method, Motion
 from nadyn.dynamics.momentum import Frustrated
-from nadyn.dynamics.nuclei import kinetic_energy
 from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES, MIXED
 from nadyn.dynamics.random_numbers import Stream, uniform
 from nadyn.dynamics.state import State
 from nadyn.dynamics.step import Step, conserved_energy, larger_error, no_hops
 from nadyn.dynamics.verlet import verlet
 from nadyn.models.model import Model
+from nadyn.units import HARTREE_PER_EV
+
+Probabilities = Callable[
+    [
+        Complex[Tensor, "traj state"],
+        Complex[Tensor, "traj state"],
+        Complex[Tensor, "traj state state2"],
+        Int[Tensor, "traj"],
+    ],
+    Float[Tensor, "traj state"],
+]
+
+# What every method of this step understands in a run file.
+HOPPING_KEYS = frozenset({"propagation", "decoherence", "rescale", "frustrated", "adaptive"})
 
 
 @dataclass(frozen=True)
@@ -35,8 +59,10 @@ class Fssh:
         masses: [electron mass].
         rescale: Direction of the momentum change at a hop, see `hop.direction_of_kick`.
         frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
-        damps: What decoherence damps, see `decoherence.energy_based_decoherence`; None for no correction.
-        energy_parameter: C of the decoherence rate [hartree].
+        propagation: How coefficients go through a step, see `electrons.propagate`.
+        decoherence: What is done to them at its end.
+        probabilities: The rule of hopping: of c(t), c(t+dt), R in c(t+dt) = R c(t), and the active state.
+        part: Number of a part of an adaptive step, 0 for a whole one; keys random numbers.
     """
 
     dt: float
@@ -44,8 +70,15 @@ class Fssh:
     masses: Float[Tensor, "atom"]
     rescale: Rescale = "nac"
     frustrated: Frustrated = "keep"
-    damps: Damps | None = "populations"
-    energy_parameter: float = 0.1
+    propagation: Propagate = "local_diabatisation"
+    decoherence: Decoherence = field(default_factory=edc)
+    probabilities: Probabilities = hopping_probabilities
+    part: int = 0
+
+
+def fssh_begin(state: State, model: Model, options: Fssh) -> State:
+    """Return the state of a batch that starts, with what propagation and decoherence remember."""
+    return options.decoherence.begin(begin_propagation(state, options.propagation), model)
 
 
 def fssh_step(state: State, model: Model, options: Fssh) -> Step:
@@ -62,13 +95,20 @@ def fssh_step(state: State, model: Model, options: Fssh) -> Step:
     """
     masses = options.masses
     nuclei = verlet(state, model, masses=masses, dt=options.dt)
-    propagation = propagate(state, nuclei, model, masses, dt=options.dt)
-    moved = replace(nuclei, coefficients=propagation.coefficients)
-    probabilities = hopping_probabilities(
-        state.coefficients, moved.coefficients, propagation.propagator, moved.active_state
+    propagation = propagate(state, nuclei, model, masses, dt=options.dt, by=options.propagation)
+    probabilities = options.probabilities(
+        state.coefficients, propagation.coefficients, propagation.propagator, state.active_state
     )
-    zeta = uniform(options.seed, moved.trajectory, moved.step, Stream.HOP)
-    target = choose_target(probabilities, moved.active_state, zeta)
+    zeta = uniform(options.seed, nuclei.trajectory, nuclei.step, Stream.HOP, (options.part + 1,))[:, -1]
+    target = choose_target(probabilities, state.active_state, zeta)
+    probability = probabilities.gather(1, target[:, None])[:, 0]
+    coefficients = propagation.coefficients
+    if propagation.follows is not None:
+        # A state that became another one takes its trajectories along, paid for like any hop.
+        probability = torch.where(target == state.active_state, 1.0, probability)
+        target = propagation.follows.gather(1, target[:, None])[:, 0]
+        coefficients = torch.zeros_like(coefficients).scatter(1, propagation.follows, coefficients)
+    moved = replace(nuclei, coefficients=coefficients, extra={**nuclei.extra, **propagation.memory})
     rows = torch.nonzero(target != moved.active_state)[:, 0]
     hops = no_hops()
     if len(rows):
@@ -86,41 +126,71 @@ def fssh_step(state: State, model: Model, options: Fssh) -> Step:
             target_force=force,
             frustrated=options.frustrated,
             zeta=zeta[rows],
-            probability=probabilities[rows].gather(1, target[:, None])[:, 0],
+            probability=probability[rows],
         )
-    if options.damps is not None:
-        damped = energy_based_decoherence(
-            moved.coefficients,
-            moved.energies,
-            moved.active_state,
-            kinetic_energy(moved.momenta, masses),
-            dt=options.dt,
-            damps=options.damps,
-            energy_parameter=options.energy_parameter,
-        )
-        moved = replace(moved, coefficients=damped)
+        moved = after_attempts(moved, rows)
+    moved = options.decoherence.act(
+        Moment(state, moved, hops, propagation, model, masses, options.dt, options.seed, options.part)
+    )
     total = conserved_energy(moved.energies, moved.active_state, moved.momenta, masses, moved.heat)
     moved = replace(moved, total_energy=total, energy_error_max=larger_error(state, total))
     return Step(moved, hops, propagation.smallest_overlap < SMALLEST_OVERLAP)
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
-    edc = None if config.decoherence == "none" else config.decoherence
+def motion(
+    config: RunConfiguration, masses: Float[Tensor, "atom"], *, probabilities: Probabilities
+) -> Motion:
+    """Return surface hopping as a run file asks for it, by a rule of hopping.
+
+    Raises:
+        InputError: Options that exclude each other.
+    """
     options = Fssh(
         dt=config.dt,
         seed=config.seed,
         masses=masses,
         rescale=config.rescale,
         frustrated=config.frustrated,
-        damps=None if edc is None else edc.damps,
-        energy_parameter=0.1 if edc is None else edc.energy_parameter_hartree,
+        propagation=config.propagation,
+        decoherence=decoherence_of(config.decoherence),
+        probabilities=probabilities,
     )
-    return Motion(lambda state, model: fssh_step(state, model, options))
+
+    def begin(state: State, model: Model) -> State:
+        return fssh_begin(state, model, options)
+
+    if config.adaptive is None:
+        return Motion(lambda state, model: fssh_step(state, model, options), begin)
+    if config.propagation == "curvature":
+        raise InputError(
+            "`adaptive` must be left out with `propagation: curvature`, which needs steps of one length, "
+            "but is given. Try propagation: local_diabatisation."
+        )
+    division = division_of(config)
+
+    def part(state: State, model: Model, dt: float, number: int) -> Step:
+        return fssh_step(state, model, replace(options, dt=dt, part=number))
+
+    return Motion(
+        lambda state, model: divided_step(state, model, part, division, dt=options.dt),
+        begin,
+    )
+
+
+def division_of(config: RunConfiguration) -> Division:
+    """Return the `adaptive` section of a run file in atomic units."""
+    section = config.adaptive
+    halvings = max(0, math.ceil(math.log2(config.dt_fs / section.shortest_dt_fs)))
+    return Division(section.energy_ev * HARTREE_PER_EV, section.gap_ev * HARTREE_PER_EV, halvings)
+
+
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+    return motion(config, masses, probabilities=hopping_probabilities)
 
 
 FSSH = Method(
     _build,
-    keys=frozenset({"decoherence", "rescale", "frustrated"}),
+    keys=HOPPING_KEYS,
     adiabatic=FRACTION_OF_TRAJECTORIES,
     diabatic=MIXED,
     moves_coefficients=True,

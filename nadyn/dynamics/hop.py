@@ -137,3 +137,11 @@ def vectors_of(
 
 def _choose(rows: Bool[Tensor, "hop"], yes: Tensor, no: Tensor) -> Tensor:
     return torch.where(rows[:, None, None], yes, no)
+
+
+def all_forces(
+    model: Model, positions: Float[Tensor, "traj atom x"], eigenvectors: Float[Tensor, "traj basis state"]
+) -> Float[Tensor, "traj state atom x"]:
+    """Return the forces of all states [hartree/bohr], by one backward pass each."""
+    states = [eigenvectors[:, :, k] for k in range(eigenvectors.shape[2])]
+    return torch.stack([-directional_gradient(model, positions, u, u) for u in states], dim=1)

@@ -31,6 +31,8 @@ def hopping_probabilities(
         propagator: R.
         active_state: a.
     """
+    if coefficients.shape[1] == 2:
+        return _probabilities_of_two(coefficients, new_coefficients, active_state)
 
     def block(c: Tensor, new: Tensor, propagator: Tensor, active: Tensor) -> tuple[Tensor]:
         return (_probabilities(c, new, propagator, active),)
@@ -59,6 +61,18 @@ def choose_target(
         target = torch.where(now, l, target)
         decided = decided | now
     return target
+
+
+def _probabilities_of_two(coefficients: Tensor, new_coefficients: Tensor, active: Tensor) -> Tensor:
+    """Between two states all that leaves a arrives at the other: the second factor is 1."""
+    before, after = (
+        c[..., 0] * c[..., 0] + c[..., 1] * c[..., 1]
+        for c in (torch.view_as_real(coefficients), torch.view_as_real(new_coefficients))
+    )
+    is_upper = active == 1
+    before, after = (torch.where(is_upper, p[:, 1], p[:, 0]) for p in (before, after))
+    leaving = torch.clamp(before - after, min=0.0) / torch.where(before > 0, before, 1.0)
+    return torch.stack([torch.where(is_upper, leaving, 0.0), torch.where(is_upper, 0.0, leaving)], dim=1)
 
 
 def _probabilities(c: Tensor, new: Tensor, propagator: Tensor, active: Tensor) -> Tensor:

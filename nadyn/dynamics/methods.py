@@ -5,14 +5,32 @@ import difflib
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.configuration import RunConfiguration
+from nadyn.dynamics.csdm import CSDM
+from nadyn.dynamics.ehrenfest import EHRENFEST
 from nadyn.dynamics.fssh import FSSH
+from nadyn.dynamics.gfsh import GFSH
+from nadyn.dynamics.landau_zener import LANDAU_ZENER
+from nadyn.dynamics.mapping_spin_lsc import SPIN_LSC
+from nadyn.dynamics.mapping_sqc import SQC
+from nadyn.dynamics.mash import MASH
 from nadyn.dynamics.method import Method
+from nadyn.dynamics.multistate_mash import MULTISTATE_MASH
 from nadyn.dynamics.nve import NVE
 from nadyn.dynamics.nvt import NVT
+from nadyn.dynamics.zhu_nakamura import ZHU_NAKAMURA
 from nadyn.models.model import Model
 
 METHODS: dict[str, Method] = {
     "fssh": FSSH,
+    "gfsh": GFSH,
+    "landau_zener": LANDAU_ZENER,
+    "zhu_nakamura": ZHU_NAKAMURA,
+    "mash": MASH,
+    "multistate_mash": MULTISTATE_MASH,
+    "ehrenfest": EHRENFEST,
+    "csdm": CSDM,
+    "spin_lsc": SPIN_LSC,
+    "sqc": SQC,
     "nve": NVE,
     "nvt": NVT,
 }

@@ -1,9 +1,9 @@
 """Electronic coefficients over one time step, by local diabatisation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from nadyn.dynamics.batch_independence import electronic_width
@@ -20,11 +20,16 @@ class Propagation:
         propagator: R in c(t+dt) = R c(t).
         smallest_overlap: Smallest singular value of the overlap matrix S; 1 where the states of both
             geometries span the same space, small where a state of the old geometry has left them.
+        follows: The state after the step that each state before it has become, where a propagation tells
+            that; `coefficients` and `propagator` are then in the order of the states before the step.
+        memory: Entries of `State.extra` for the next step.
     """
 
     coefficients: Complex[Tensor, "traj state"]
     propagator: Complex[Tensor, "traj state state2"]
     smallest_overlap: Float[Tensor, "traj"]
+    follows: Int[Tensor, "traj state"] | None = None
+    memory: dict[str, Tensor] = field(default_factory=dict)
 
 
 def local_diabatisation(
@@ -54,8 +59,10 @@ def local_diabatisation(
         dt: Time step [au].
     """
 
+    by_shape = _propagate_two if eigenvectors.shape[1:] == (2, 2) else _propagate
+
     def block(*rows: Tensor) -> tuple[Tensor, ...]:
-        return _propagate(*rows, dt=dt)
+        return by_shape(*rows, dt=dt)
 
     width = electronic_width(eigenvectors.shape[1])
     c = torch.view_as_real(coefficients.resolve_conj())
@@ -63,6 +70,23 @@ def local_diabatisation(
         width, block, c[..., 0], c[..., 1], energies, eigenvectors, new_energies, new_eigenvectors
     )
     return Propagation(torch.view_as_complex(c), torch.view_as_complex(propagator), smallest)
+
+
+def orthogonal_overlap(
+    eigenvectors: Float[Tensor, "traj basis state"], new_eigenvectors: Float[Tensor, "traj basis state"]
+) -> tuple[Float[Tensor, "traj state state2"], Float[Tensor, "traj"]]:
+    """Return the orthogonal matrix nearest to S_kl = <k(t)|l(t+dt)>, and the smallest singular value of S."""
+
+    def block(old: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
+        overlap = _product(_last(old).transpose(0, 1), _last(new))
+        if old.shape[1] == old.shape[2]:
+            smallest = torch.ones_like(overlap[0, 0])
+        else:
+            overlap, smallest = _nearest_orthogonal(overlap)
+        return overlap.movedim(-1, 0).contiguous(), smallest
+
+    width = electronic_width(eigenvectors.shape[1])
+    return in_blocks(width, block, eigenvectors, new_eigenvectors)
 
 
 def in_sequence(first: Propagation, second: Propagation) -> Propagation:
@@ -111,14 +135,45 @@ def _propagate(
     return coefficients.movedim(-1, 0).contiguous(), propagator.movedim(-1, 0).contiguous(), smallest
 
 
+def _propagate_two(
+    real: Tensor,
+    imag: Tensor,
+    energies: Tensor,
+    eigenvectors: Tensor,
+    new_energies: Tensor,
+    new_eigenvectors: Tensor,
+    *,
+    dt: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same as `_propagate` for a complete basis of two, in fewer operations."""
+    real, imag, energies, new_energies = (_last(a) for a in (real, imag, energies, new_energies))
+    overlap = _product(_last(eigenvectors).transpose(0, 1), _last(new_eigenvectors))
+    # With half gaps d, d' and the lower new state (x, y):
+    # S E' S^T = m' - d' [[x^2 - y^2, 2xy], [2xy, y^2 - x^2]].
+    half, new_half = 0.5 * (energies[1] - energies[0]), 0.5 * (new_energies[1] - new_energies[0])
+    x, y = overlap[:, 0]
+    mean = 0.25 * (energies[0] + energies[1] + new_energies[0] + new_energies[1])
+    cosine, sine = _exponential_of(mean, -0.5 * (half + new_half * (x * x - y * y)), -new_half * (x * y), dt)
+    backward = overlap.transpose(0, 1)
+    r_real, r_imag = _product(backward, cosine), _product(backward, sine)
+    terms_real, terms_imag = r_real * real + r_imag * imag, r_real * imag - r_imag * real
+    coefficients = torch.stack([terms_real[:, 0] + terms_real[:, 1], terms_imag[:, 0] + terms_imag[:, 1]], 1)
+    propagator = torch.stack([r_real, -r_imag], dim=2)
+    smallest = torch.ones_like(mean)
+    return coefficients.movedim(-1, 0).contiguous(), propagator.movedim(-1, 0).contiguous(), smallest
+
+
 def _exponential_of_two(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
     """Real and minus imaginary part of exp(-i dt M) for symmetric 2x2 matrices, in closed form.
 
     With M = m + D, D traceless and D^2 = w^2: exp(-i dt M) = exp(-i m dt) [cos(w dt) - i D sin(w dt)/w].
     """
-    m = 0.5 * (matrix[0, 0] + matrix[1, 1])
-    half_gap = 0.5 * (matrix[0, 0] - matrix[1, 1])
-    off = matrix[0, 1]
+    m, half_gap = 0.5 * (matrix[0, 0] + matrix[1, 1]), 0.5 * (matrix[0, 0] - matrix[1, 1])
+    return _exponential_of(m, half_gap, matrix[0, 1], dt)
+
+
+def _exponential_of(m: Tensor, half_gap: Tensor, off: Tensor, dt: float) -> tuple[Tensor, Tensor]:
+    """The same for M = [[m + z, x], [x, m - z]] with half gap z."""
     w = torch.sqrt(half_gap * half_gap + off * off)
     cos_m, sin_m, cos_w, sin_w = torch.cos(m * dt), torch.sin(m * dt), torch.cos(w * dt), torch.sin(w * dt)
     # sin(w dt)/w tends to dt where both surfaces and their coupling vanish.

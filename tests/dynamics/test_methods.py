@@ -25,7 +25,7 @@ def configuration(**keys):
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ({"method": "fsh"}, r"`method` must be a known one, but is .fsh.. Did you mean fssh\? Known: fssh"),
+        ({"method": "fsssh"}, r"`method` must be a known one, but is .fsssh.. Did you mean fssh\?"),
         (
             {"method": "nve", "rescale": "nac"},
             "`rescale` must be left out for method nve.*: fssh",

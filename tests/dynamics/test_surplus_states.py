@@ -6,6 +6,7 @@ from typing import ClassVar
 import pytest
 import torch
 
+from nadyn.dynamics.decoherence import no_decoherence
 from nadyn.dynamics.fssh import Fssh, fssh_step
 from nadyn.dynamics.nve import Nve, nve_step
 from nadyn.dynamics.start import start_in_diabatic_state, start_in_state
@@ -48,7 +49,7 @@ def one_step(momenta):
     model = TurningState()
     momenta = torch.tensor(momenta, dtype=torch.float64)[:, None, None]
     state = start_in_state(model, 0 * momenta, momenta, masses=model.masses, active_state=1)
-    step = fssh_step(state, model, Fssh(dt=1.0, seed=1, masses=model.masses, damps=None))
+    step = fssh_step(state, model, Fssh(dt=1.0, seed=1, masses=model.masses, decoherence=no_decoherence()))
     return step
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from nadyn.dynamics.decoherence import no_decoherence
 from nadyn.dynamics.fssh import Fssh, fssh_step
 from nadyn.dynamics.start import start_in_state
 from nadyn.models.analytic.tully import tully
@@ -21,7 +22,7 @@ def upper_transmission(momentum, n_traj, dt, first):
     state = start_in_state(
         model, positions, torch.full_like(positions, momentum), masses=model.masses, active_state=0
     )
-    options = Fssh(dt=dt, seed=momentum, masses=model.masses, damps=None)
+    options = Fssh(dt=dt, seed=momentum, masses=model.masses, decoherence=no_decoherence())
     while state.positions.min() < 6.0 and state.step < 10000:
         state = fssh_step(state, model, options).state
     assert (state.positions > 6.0).all()

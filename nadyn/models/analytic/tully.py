@@ -27,7 +27,7 @@ class Tully:
     n_basis: ClassVar[int] = 2
     atomic_numbers: ClassVar[None] = None
     fixed_diabatic_basis: ClassVar[bool] = True
-    block_width: ClassVar[int] = 1024
+    block_width: ClassVar[int] = 2048
     shortest_distances: ClassVar[None] = None
 
     @property

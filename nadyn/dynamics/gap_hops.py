@@ -1,0 +1,159 @@
+"""Surface hopping without amplitudes: a hop is decided where a gap has its minimum in time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from nadyn.dynamics.configuration import RunConfiguration
+from nadyn.dynamics.hop import Rescale, direction_of_kick, forces_and_couplings, settle_hops
+from nadyn.dynamics.hopping import choose_target
+from nadyn.dynamics.method import Motion
+from nadyn.dynamics.momentum import Frustrated
+from nadyn.dynamics.random_numbers import Stream, uniform
+from nadyn.dynamics.start import in_active_state
+from nadyn.dynamics.state import State
+from nadyn.dynamics.step import (
+    Step,
+    conserved_energy,
+    larger_error,
+    no_hops,
+    potential_energy,
+    surplus_gap_above_active,
+)
+from nadyn.dynamics.verlet import verlet
+from nadyn.models.model import Model
+
+GAP_KEYS = frozenset({"rescale", "frustrated"})
+
+
+@dataclass(frozen=True)
+class Minima:
+    """Gaps |E_l - E_a| between the active state a and the others at three steps in a row.
+
+    Attributes:
+        before: One step before the minimum [hartree].
+        at: At it.
+        after: One step after it, which is now.
+        found: Where `at` is smaller than both.
+    """
+
+    before: Float[Tensor, "traj state"]
+    at: Float[Tensor, "traj state"]
+    after: Float[Tensor, "traj state"]
+    found: Bool[Tensor, "traj state"]
+
+
+@dataclass(frozen=True)
+class GapHopping:
+    """Choices of a run that hops at minima of gaps.
+
+    Attributes:
+        dt: Time step [au].
+        seed: Seed of the hops.
+        masses: [electron mass].
+        probabilities: The rule: of the state before the step, the one after it, the model, the minima and
+            these choices; what it gives where there is no minimum does not matter.
+        rescale: Direction of the momentum change at a hop, see `hop.direction_of_kick`.
+        frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
+    """
+
+    dt: float
+    seed: int
+    masses: Float[Tensor, "atom"]
+    probabilities: Callable[[State, State, Minima, "GapHopping"], Float[Tensor, "traj state"]]
+    rescale: Rescale = "nac"
+    frustrated: Frustrated = "keep"
+
+
+def gap_hopping_begin(state: State, model: Model) -> State:
+    """Return the state of a batch that starts; a minimum needs three steps, and there is none before."""
+    return replace(in_active_state(state), extra={**state.extra, "energies_before": state.energies})
+
+
+def gap_hopping_step(state: State, model: Model, options: GapHopping) -> Step:
+    """Advance a batch by one time step.
+
+    Order: velocity Verlet; where the gap one step ago was smaller than now and than two steps ago, the
+        probability of
+    a hop; hop and change of momentum at the present geometry, one step after the minimum. The coefficients
+    are 1 on the active state and 0 elsewhere.
+
+    Args:
+        state: The batch.
+        model: Any model with two states or more.
+        options: Time step, seed and choices.
+    """
+    masses = options.masses
+    moved = verlet(state, model, masses=masses, dt=options.dt)
+    moved = replace(moved, extra={**moved.extra, "energies_before": state.energies})
+    minima = _minima(state, moved)
+    hops = no_hops()
+    if bool(minima.found.any()):
+        raw = options.probabilities(state, moved, minima, options)
+        probabilities = torch.where(minima.found, raw, 0.0)
+        zeta = uniform(options.seed, moved.trajectory, moved.step, Stream.HOP)
+        target = choose_target(probabilities, moved.active_state, zeta)
+        rows = torch.nonzero(target != moved.active_state)[:, 0]
+        if len(rows):
+            target = target[rows]
+            force, coupling = forces_and_couplings(moved, model, rows, target)
+            direction = direction_of_kick(
+                moved, model, masses, rows, target_force=force, coupling=coupling, rescale=options.rescale
+            )
+            moved, hops = settle_hops(
+                moved,
+                masses,
+                rows,
+                target,
+                direction=direction,
+                target_force=force,
+                frustrated=options.frustrated,
+                zeta=zeta[rows],
+                probability=probabilities[rows].gather(1, target[:, None])[:, 0],
+            )
+            moved = in_active_state(moved)
+    total = conserved_energy(moved.energies, moved.active_state, moved.momenta, masses, moved.heat)
+    moved = replace(
+        moved,
+        total_energy=total,
+        energy_error_max=larger_error(state, total),
+        surplus_gap=surplus_gap_above_active(moved),
+    )
+    return Step(moved, hops, torch.zeros_like(total, dtype=torch.bool))
+
+
+def gap_motion(
+    config: RunConfiguration,
+    masses: Float[Tensor, "atom"],
+    *,
+    probabilities: Callable[[State, State, Minima, GapHopping], Float[Tensor, "traj state"]],
+) -> Motion:
+    """Return hopping at minima of gaps as a run file asks for it, by a rule of hopping."""
+    options = GapHopping(
+        dt=config.dt,
+        seed=config.seed,
+        masses=masses,
+        probabilities=probabilities,
+        rescale=config.rescale,
+        frustrated=config.frustrated,
+    )
+    return Motion(lambda state, model: gap_hopping_step(state, model, options), gap_hopping_begin)
+
+
+def curvature_of_gap(minima: Minima, *, dt: float) -> Float[Tensor, "traj state"]:
+    """Return the second derivative of the gap in time at the minimum; 1 where there is none."""
+    second = (minima.before - 2.0 * minima.at + minima.after) / (dt * dt)
+    return torch.where(minima.found, second, 1.0)
+
+
+def _minima(old: State, new: State) -> Minima:
+    active = new.active_state
+
+    def gaps(energies: Tensor) -> Tensor:
+        return (energies - potential_energy(energies, active)[:, None]).abs()
+
+    before, at, after = gaps(old.extra["energies_before"]), gaps(old.energies), gaps(new.energies)
+    return Minima(before, at, after, (at < before) & (at < after))

@@ -1,0 +1,81 @@
+"""Every method of a run file, with the options under which the contract is checked."""
+
+from dataclasses import dataclass, field
+
+from nadyn.checks.configuration import parse_configuration
+from nadyn.dynamics.configuration import RunConfiguration
+from nadyn.dynamics.methods import METHODS, find_method
+from nadyn.models.model import Model
+
+
+@dataclass(frozen=True)
+class MethodCase:
+    """A method and how a run file asks for it.
+
+    Attributes:
+        method: Its name.
+        keys: Further keys of the run file.
+        reversible: Whether motion without a hop runs back to its start, whatever the coefficients.
+        two_states_only: Whether models of more states are refused.
+        active_surface: Whether the force is that of the active state, so that hops must be paid for.
+        start: Electronic state at the start, as in a run file.
+        shares: Whether the populations of one trajectory add up to 1; of many they do in the mean only.
+    """
+
+    method: str
+    keys: dict = field(default_factory=dict)
+    reversible: bool = False
+    two_states_only: bool = False
+    active_surface: bool = True
+    shares: bool = True
+    start: dict = field(default_factory=lambda: {"state": 1})
+
+
+METHOD_CASES = {
+    "nve": MethodCase("nve", reversible=True),
+    "nvt": MethodCase("nvt", {"thermostat": {"temperature_kelvin": 300}}),
+    "fssh": MethodCase("fssh"),
+    "fssh without decoherence": MethodCase("fssh", {"decoherence": "none"}, reversible=True),
+    "gfsh": MethodCase("gfsh"),
+    "landau_zener": MethodCase("landau_zener"),
+    "zhu_nakamura": MethodCase("zhu_nakamura"),
+    "mash": MethodCase("mash", two_states_only=True, shares=False),
+    "multistate_mash": MethodCase("multistate_mash"),
+    "ehrenfest": MethodCase("ehrenfest", active_surface=False),
+    "csdm": MethodCase("csdm", active_surface=False),
+    "spin_lsc": MethodCase("spin_lsc", active_surface=False, shares=False),
+    "sqc": MethodCase("sqc", active_surface=False, shares=False, start={"diabatic_state": 1}),
+    "npi": MethodCase("fssh", {"propagation": "npi", "frustrated": "reverse"}),
+    "state_reordering": MethodCase("fssh", {"propagation": "state_reordering"}),
+    "tdc": MethodCase("fssh", {"propagation": "tdc", "rescale": "gradient_difference"}),
+    "curvature": MethodCase("fssh", {"propagation": "curvature", "frustrated": "jasper_truhlar"}),
+    "sdm": MethodCase("fssh", {"decoherence": {"name": "sdm"}}),
+    "after hop": MethodCase("fssh", {"decoherence": {"name": "instantaneous"}}),
+    "after attempt": MethodCase("fssh", {"decoherence": {"name": "instantaneous", "after": "attempt"}}),
+    "afssh": MethodCase("fssh", {"decoherence": {"name": "afssh"}}),
+    "shxf": MethodCase("fssh", {"decoherence": {"name": "shxf", "width_bohr": 0.2}}),
+    "adaptive": MethodCase(
+        "fssh", {"adaptive": {"energy_ev": 1e-4, "gap_ev": 0.2, "shortest_dt_fs": 0.0625}}
+    ),
+    "adaptive afssh": MethodCase(
+        "gfsh", {"decoherence": {"name": "afssh"}, "adaptive": {"gap_ev": 0.3, "shortest_dt_fs": 0.125}}
+    ),
+}
+
+
+def configuration(case: MethodCase, **keys: object) -> RunConfiguration:
+    """Return the run file of a case, for a model given as an object."""
+    start = {"position_au": -4, "momentum_au": 20, "n": 3}
+    content = {"initial": start, "time_fs": 50, "dt_fs": 0.25, **case.keys, "method": case.method, **keys}
+    return parse_configuration(content, RunConfiguration, where="test")
+
+
+def motion(case: MethodCase, model: Model, **keys: object):
+    """Return the method of a case, made ready for a model."""
+    config = configuration(case, **keys)
+    return find_method(config).build(config, model, model.masses)
+
+
+def declaration(case: MethodCase):
+    """Return what the method of a case declares."""
+    return METHODS[case.method]

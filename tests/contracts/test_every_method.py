@@ -1,0 +1,137 @@
+"""What every method must obey."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from contracts.methods import METHOD_CASES, configuration, declaration, motion
+
+from nadyn.dynamics import run as runner
+from nadyn.dynamics.methods import METHODS
+from nadyn.dynamics.start import start_in_diabatic_state
+from nadyn.dynamics.state import ARRAYS, select
+from nadyn.models.analytic.tully import tully
+from nadyn.trajectory import digest, open_run
+
+sys.path.append(str(Path(__file__).parents[1] / "dynamics"))
+from toy_molecule import ToyMolecule, start
+
+every_method = pytest.mark.parametrize("name", METHOD_CASES)
+
+pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
+
+def molecules(case, n_traj, *, momentum=15.0):
+    """A batch of molecules of four states, or of two where a method knows no more."""
+    model = ToyMolecule(n_states=2, n_basis=2) if case.two_states_only else ToyMolecule()
+    positions, momenta = start(n_traj, momentum=momentum)
+    state = start_in_diabatic_state(model, positions, momenta, masses=model.masses, diabatic_state=1, seed=4)
+    ready = motion(case, model)
+    return model, ready, ready.begin(state, model)
+
+
+def arrays_of(state):
+    return {**{name: getattr(state, name) for name in ARRAYS}, **state.extra}
+
+
+def test_every_method_of_the_table_has_a_contract():
+    assert {case.method for case in METHOD_CASES.values()} == set(METHODS)
+
+
+@every_method
+def test_a_trajectory_does_not_depend_on_its_batch_and_can_be_replayed_alone(name):
+    model, ready, first = molecules(METHOD_CASES[name], 60)
+    states, hops = [first], []
+    for _ in range(6):
+        step = ready.step(states[-1], model)
+        states.append(step.state)
+        hops.append(step.hops)
+    for rows in ([37], [5, 6, 7, 59]):
+        some = select(first, torch.tensor(rows))
+        for expected in states[1:]:
+            some = ready.step(some, model).state
+            alone, together = arrays_of(some), arrays_of(expected)
+            assert alone.keys() == together.keys()
+            for key in alone:
+                assert torch.equal(alone[key], together[key][rows]), (rows, key, expected.step)
+
+
+@every_method
+def test_norm_energy_at_hops_momentum_and_angular_momentum_are_kept(name):
+    case = METHOD_CASES[name]
+    model, ready, state = molecules(case, 60)
+    estimate = declaration(case).adiabatic.values
+    begin, worst = state, 0.0
+    for _ in range(15):
+        step = ready.step(state, model)
+        hops, state = step.hops, step.state
+        if case.active_surface and len(hops.row):
+            paid = hops.kinetic_after - hops.kinetic_before
+            cost = torch.where(hops.accepted, hops.energy_to - hops.energy_from, 0.0)
+            worst = max(worst, float((paid + cost).abs().max()))
+        norm = (state.coefficients.abs() ** 2).sum(1)
+        assert float((norm - 1.0).abs().max()) < 1e-12
+    assert worst < 1e-10
+    assert not case.shares or float((estimate(state).sum(1) - 1.0).abs().max()) < 1e-12
+    if case.method == "nvt":
+        return
+    assert float((state.momenta.sum(1) - begin.momenta.sum(1)).abs().max()) < 1e-9
+    angular = [torch.linalg.cross(s.positions, s.momenta).sum(1) for s in (state, begin)]
+    assert float((angular[0] - angular[1]).abs().max()) < 1e-9
+    assert float(state.energy_error_max.max()) < 0.01
+
+
+@pytest.mark.parametrize("name", [name for name, case in METHOD_CASES.items() if case.reversible])
+def test_motion_without_a_hop_runs_back_to_its_start(name):
+    model, ready, first = molecules(METHOD_CASES[name], 20, momentum=5.0)
+    state, still = first, torch.ones(20, dtype=torch.bool)
+    for _ in range(2):
+        for _ in range(40):
+            step = ready.step(state, model)
+            still[step.hops.row] = False
+            state = step.state
+        state = replace(state, momenta=-state.momenta)
+    assert int(still.sum()) >= 5
+    moved = (state.positions - first.positions).abs().flatten(1).amax(1)
+    turned = (state.momenta - first.momenta).abs().flatten(1).amax(1)
+    assert float(moved[still].max()) < 1e-8 and float(turned[still].max()) < 1e-8
+
+
+class _Stop(Exception):
+    """What ends a run in the middle of this test."""
+
+
+@every_method
+def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, name):
+    case = METHOD_CASES[name]
+    config = configuration(
+        case,
+        initial={"position_au": -1, "momentum_au": 20, "n": 9, **case.start},
+        dt_fs=0.5,
+        time_fs=12,
+        checkpoint_every=5,
+        write_every=4,
+    )
+    judge = runner.statuses
+
+    def fail(old, step, model, limits):
+        if step.state.step == 13:
+            raise _Stop
+        return judge(old, step, model, limits)
+
+    one, two = str(tmp_path / "one.h5"), str(tmp_path / "two.h5")
+    runner.run(config.model_copy(update={"output": one}), model=tully(1), progress=False)
+    broken = config.model_copy(update={"output": two})
+    with monkeypatch.context() as patch, pytest.raises(_Stop):
+        patch.setattr(runner, "statuses", fail)
+        runner.run(broken, model=tully(1), progress=False)
+    runner.run(broken, model=tully(1), resume=True, progress=False)
+    assert digest(one) == digest(two)
+    run = open_run(one)
+    values = run.populations_adiabatic
+    assert (values is None) == run.attributes["population_estimator"].startswith("fraction of trajectories")
+    if values is not None and case.shares:
+        assert np.abs(np.asarray(values).sum(-1) - 1.0).max() < 1e-12

@@ -30,6 +30,7 @@ from nadyn.models.analytic import (
 )
 from nadyn.models.analytic.vibronic import VibronicCoupling
 from nadyn.models.model import Model
+from nadyn.models.spin_states import spin_states
 from nadyn.quantum import Grid, Packet, basis_propagation, scattering, split_operator
 from nadyn.units import AU_PER_FEMTOSECOND, HARTREE_PER_EV
 
@@ -70,14 +71,23 @@ def in_basis(
         )
         runs.append((run, time.process_time() - start))
     (small, _), (large, seconds) = runs
-    return _row(
-        f"{model.name}, state {state}",
+    row = _row(
+        f"{model.name}, {model.state_names[state]}",
         large,
-        large.diabatic_populations,
-        small.diabatic_populations,
+        _of_rows(model, large.diabatic_populations),
+        _of_rows(model, small.diabatic_populations),
         f"{large.wave.shape[1]} functions, {limits_ev[1]:g} eV",
         seconds,
     )
+    return row | {"labels": model.state_names}
+
+
+def _of_rows(model: VibronicCoupling, populations: np.ndarray) -> np.ndarray:
+    """Add the populations of the components of each triplet."""
+    if model.spin_orbit is None:
+        return populations
+    rows = spin_states(model.multiplicities).row.numpy()
+    return np.stack([populations[:, rows == row].sum(1) for row in range(model.n_basis)], axis=1)
 
 
 def on_grid(
@@ -163,7 +173,7 @@ CASES: dict[str, Callable[[], dict[str, object]]] = {
     "sulfur_dioxide_triplets_S2": lambda: _sulfur_dioxide("triplets", 2),
     "conical_intersection": lambda: on_grid(
         conical_intersection(0.04),
-        Grid((0.4, -1.8), (8.0, 1.8), (120, 64)),
+        Grid((0.4, -1.8), (8.0, 1.8), (150, 80)),
         Packet((2.0, 0.0), (0.0, 0.0), (0.2236, 0.1968), 0, "diabatic"),
         time_fs=100.0,
         steps_per_fs=5,
@@ -199,15 +209,17 @@ def draw(results: dict[str, dict[str, object]], path: Path) -> None:
         figure, axes = new_figure(3.0, columns=len(part), widths=(1.0,) * len(part))
         for panel, row in zip(np.atleast_1d(axes), part, strict=True):
             populations = np.array(row["populations"])
+            labels = row.get("labels", [str(state) for state in range(populations.shape[1])])
             for state in np.flatnonzero(populations.max(0) > 0.01):
                 colour = COLOURS[state % len(COLOURS)]
-                panel.plot(row["time_fs"], populations[:, state], color=colour, label=f"{state}")
+                panel.plot(row["time_fs"], populations[:, state], color=colour, label=labels[state])
             if "mctdh_population_s2" in row:
                 panel.plot(row["time_fs"], row["mctdh_population_s2"], ":", color=INK, label="MCTDH")
-            panel.set_title(row["name"], fontsize=9)
+            panel.set_title(row["name"], fontsize=8)
             panel.set_xlabel("time (fs)")
             panel.set_ylim(0, 1.02)
             panel.legend(frameon=False, fontsize=7)
+        np.atleast_1d(axes)[0].set_ylabel("population")
         target = path.with_name(f"{path.stem}_{index + 1}{path.suffix}")
         figure.savefig(target, dpi=130, facecolor="white")
         figures.append(str(target))

@@ -18,6 +18,7 @@ from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES
 from nadyn.dynamics.start import in_active_state, start_in_diabatic_state, start_in_state
 from nadyn.dynamics.state import State
 from nadyn.dynamics.stopping import ADVICE, STATUS_NAMES, Limits
+from nadyn.dynamics.time_step import warnings_about
 from nadyn.models.model import Model
 from nadyn.trajectory import RunHeader, TrajectoryWriter, open_run
 from nadyn.trajectory.initial_conditions import InitialConditions
@@ -77,6 +78,7 @@ def create_run(
     notices = [str(warning.message) for warning in caught]
     plan = _plan(config, model, torch.from_numpy(np.array(initial.masses)))
     state = _start(plan, initial)
+    notices += warnings_about(model, state.positions[0], plan.masses, dt=config.dt)
     ensemble = gathered(start_ensemble(state))
     stored = stored_configuration(written)
     if isinstance(stored["model"], dict):

@@ -42,7 +42,7 @@ class BranchingVectors:
     coupling: Float[Tensor, "traj atom x"]
 
     def orthogonal(self) -> "BranchingVectors":
-        """Return the vectors after that rotation of the two states which makes g·h = 0 and |g| >= |h|.
+        """Return the vectors after that rotation of the two states which makes g·h = 0, and g the longer one.
 
         At the degeneracy any rotation of the two states by θ gives states again, and
         g' = cos 2θ g + sin 2θ h, h' = cos 2θ h - sin 2θ g; θ follows from tan 4θ = 2 g·h/(g·g - h·h).

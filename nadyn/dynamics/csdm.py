@@ -7,7 +7,7 @@ of the momentum change as in the program SHARC 3 (module decoherence_dom).
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
@@ -16,6 +16,7 @@ from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.electrons import SMALLEST_OVERLAP
 from nadyn.dynamics.hop import is_free, vectors_of
 from nadyn.dynamics.hopping import choose_target, hopping_probabilities
+from nadyn.dynamics.interpolated import apply_propagator
 from nadyn.dynamics.mean_field import begin_on_mean, mean_field_verlet, mean_force, total_mean_energy
 from nadyn.dynamics.method import Method, Motion
 from nadyn.dynamics.momentum import kick, without_rigid_motion
@@ -89,7 +90,7 @@ def csdm_step(state: State, model: Model, options: Csdm) -> Step:
         options: Time step, seed and constants.
     """
     moved, made = mean_field_verlet(state, model, masses=options.masses, dt=options.dt)
-    coherent = _propagated(made.propagator, state.extra[COHERENT])
+    coherent = apply_propagator(made.propagator, state.extra[COHERENT])
     coupling = pointer_coupling(state.eigenvectors, moved.eigenvectors, state.active_state)
     before = state.extra[COUPLING_BEFORE]
     minimum = (before[:, 1] < before[:, 0]) & (coupling > before[:, 1])
@@ -196,18 +197,6 @@ def _along(direction: Tensor, momenta: Tensor, masses: Tensor) -> Float[Tensor, 
     square = ordered_sum(direction * direction / masses[:, None])
     product = ordered_sum(momenta * direction / masses[:, None])
     return torch.where(square > 0, 0.5 * product * product / torch.where(square > 0, square, 1.0), 0.0)
-
-
-def _propagated(
-    propagator: Complex[Tensor, "traj state state2"], coefficients: Complex[Tensor, "traj state2"]
-) -> Complex[Tensor, "traj state"]:
-    """Return R c in real parts, term by term: products of complex numbers may round by their place."""
-    r, c = torch.view_as_real(propagator), torch.view_as_real(coefficients)
-    real, imag = torch.zeros_like(c[..., 0]), torch.zeros_like(c[..., 0])
-    for k in range(c.shape[1]):
-        real = real + (r[:, :, k, 0] * c[:, k, 0, None] - r[:, :, k, 1] * c[:, k, 1, None])
-        imag = imag + (r[:, :, k, 0] * c[:, k, 1, None] + r[:, :, k, 1] * c[:, k, 0, None])
-    return torch.complex(real, imag)
 
 
 def _switches(

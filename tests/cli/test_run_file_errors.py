@@ -22,7 +22,7 @@ GOOD = {
         ({"initial": "{position_au: -10, momentm_au: 20, n: 5}"}, "Did you mean `momentum_au`?"),
         ({"decoherence": "{name: edc, damp: populations}"}, "Did you mean `damps`?"),
         ({"model": "{name: tuly, variant: 1}"}, "Did you mean tully?"),
-        ({"method": "ehrenfest"}, "`method` must"),
+        ({"method": "ehrenfast"}, "`method` must"),
         ({"dt_fs": "-0.5"}, "`dt_fs` must"),
         ({"dt_fs": "fast"}, "`dt_fs` must"),
         ({"dt_fs": "1e-300"}, "`time_fs` must be at most 1e+09 steps"),

@@ -1,7 +1,7 @@
 """MASH on Tully's three models by an independent program, qclab; its numbers lie in mash_reference.json.
 
     python -m pip install qclab==1.3.0        # in an environment of its own; nadyn is not needed
-    python benchmarks/mash_reference.py [--trajectories 1500] [--dt 4] [--output mash_reference.json]
+    python benchmarks/mash_reference.py [--trajectories 2000] [--dt 4] [--output mash_reference.json]
 
 qclab's multi-state MASH is run as it is (focused initial coefficients). MASH of two states is the same motion
 from other initial spins, and is read off the active surface: its spins are drawn here with S_z = ±√u in the
@@ -71,8 +71,10 @@ def two_state_spins(model: object, parameters: dict, *, wf_db: np.ndarray, seeds
     return drawn
 
 
-def run(variant: int, momentum: float, n: int, dt: float, *, two_states: bool) -> dict[str, object]:
-    """Return the branching of one model at one momentum."""
+def run(
+    variant: int, momentum: float, n: int, dt: float, *, two_states: bool, first_seed: int
+) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+    """Return the branching of one model at one momentum, with its own seeds, and each trajectory's fate."""
     sim = qclab.Simulation()
     # The slowest trajectories are those on the upper state, and those that turn round.
     duration = 2.0 * (2 * -START) * 2000.0 / momentum
@@ -87,12 +89,13 @@ def run(variant: int, momentum: float, n: int, dt: float, *, two_states: bool) -
     records: dict[str, np.ndarray] = {}
 
     def remember(sim: object, state: dict, parameters: dict) -> tuple[dict, dict]:
+        records.setdefault("amplitudes", np.array(state["wf_db"]))
         records.update({name: np.array(state["output_dict"][name]) for name in ("x", "active", "upper")})
         return state, parameters
 
     sim.algorithm.collect_recipe = [*sim.algorithm.collect_recipe, remember]
     started = time.monotonic()
-    serial_driver(sim)
+    serial_driver(sim, seeds=first_seed + np.arange(n))
     x, upper = records["x"], records["active"] if two_states else 2.0 * records["upper"] - 0.5
     values = np.stack([1.0 - upper, upper], axis=1)
     row: dict[str, object] = {"model": variant, "k": momentum, "n": n, "dt": dt}
@@ -103,13 +106,28 @@ def run(variant: int, momentum: float, n: int, dt: float, *, two_states: bool) -
             row[f"{letter}{state}"] = round(float(part.mean()), 5)
             row[f"{letter}{state}_error"] = round(float(part.std(ddof=1) / np.sqrt(n)), 5)
     row["seconds"] = round(time.monotonic() - started, 1)
-    return row
+    return row, records
+
+
+def one_by_one(variant: int, momentum: float, n: int, dt: float) -> dict[str, object]:
+    """Return start and end of single trajectories: the motion is deterministic, so each can be compared."""
+    _, records = run(variant, momentum, n, dt, two_states=True, first_seed=1_000_000)
+    amplitudes = records["amplitudes"]
+    return {
+        "model": variant,
+        "k": momentum,
+        "dt": dt,
+        "what": "diabatic amplitudes at the start (re, im of both); active state and x at the end",
+        "amplitudes": np.stack([amplitudes.real, amplitudes.imag], axis=2).reshape(n, 4).tolist(),
+        "active": records["active"].astype(int).tolist(),
+        "x": np.round(records["x"], 4).tolist(),
+    }
 
 
 def main() -> None:
     """Run all models and momenta, and write the numbers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trajectories", type=int, default=1500)
+    parser.add_argument("--trajectories", type=int, default=2000)
     parser.add_argument("--dt", type=float, default=4.0, help="time step [au]")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("mash_reference.json"))
     options = parser.parse_args()
@@ -117,7 +135,15 @@ def main() -> None:
     for variant, momenta in MOMENTA.items():
         for momentum in momenta:
             for name, rows in tables.items():
-                row = run(variant, momentum, options.trajectories, options.dt, two_states=name == "mash")
+                n_rows = sum(len(others) for others in tables.values())
+                row, _ = run(
+                    variant,
+                    momentum,
+                    options.trajectories,
+                    options.dt,
+                    two_states=name == "mash",
+                    first_seed=n_rows * options.trajectories,
+                )
                 rows.append(row)
                 print(name, row, flush=True)
     content = {
@@ -125,6 +151,7 @@ def main() -> None:
         "program": f"qclab {importlib.metadata.version('qclab')}, Apache-2.0",
         "script": "benchmarks/mash_reference.py",
         **tables,
+        "one_by_one": one_by_one(1, 20, 100, 4.0),
     }
     options.output.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

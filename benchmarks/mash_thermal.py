@@ -136,7 +136,8 @@ def draw(curves: dict[str, tuple[np.ndarray, np.ndarray]], rows: list[dict[str, 
     left.legend(frameon=False, fontsize=9, loc="lower right")
     for place, (row, colour) in enumerate(zip(rows, COLOURS, strict=False)):
         right.errorbar(place, row["upper"], 3 * row["error"], color=colour, fmt="o", capsize=3)
-    right.set_xticks(range(len(rows)), [str(row["method"]).replace(", ", ",\n") for row in rows], fontsize=8)
+    labels = [str(row["method"]).replace("fewest switches, ", "FSSH\n") for row in rows]
+    right.set_xticks(range(len(rows)), labels, fontsize=9)
     right.set_xlim(-0.6, len(rows) - 0.4)
     right.set_title("last half, 3 standard errors", fontsize=9)
     figure.savefig(path, dpi=160, facecolor="white")

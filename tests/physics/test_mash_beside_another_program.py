@@ -1,13 +1,14 @@
 """MASH on Tully's models beside an independent program, whose numbers benchmarks/mash_reference.py made."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from nadyn.dynamics.mash import along_coupling, begin_mash, weighted_active_states
+from nadyn.dynamics.mash import along_coupling, begin_mash, on_active_state, weighted_active_states
 from nadyn.dynamics.mash_crossing import Mash, mash_step
 from nadyn.dynamics.multistate_mash import adiabatic_estimate, begin_multistate_mash, direction_of_boundary
 from nadyn.dynamics.start import start_in_state
@@ -45,6 +46,25 @@ def branching(name, variant, momentum, n, dt):
         state = select(state, ~gone)
         assert state.step < 5000
     return torch.cat(found).numpy()
+
+
+def test_single_trajectories_end_as_in_an_independent_program():
+    """From the same spin both are deterministic; the electrons of that program are of first order in dt."""
+    model, table = tully(1), TABLE["one_by_one"]
+    parts = torch.tensor(table["amplitudes"], dtype=torch.float64).reshape(-1, 2, 2)
+    positions = torch.full((len(parts), 1, 1), -10.0, dtype=torch.float64)
+    momenta = torch.full_like(positions, table["k"])
+    state = start_in_state(model, positions, momenta, masses=model.masses, active_state=0)
+    coefficients = state.eigenvectors.mT.to(torch.complex128) @ torch.view_as_complex(parts)[:, :, None]
+    state = on_active_state(
+        replace(state, coefficients=coefficients[:, :, 0].contiguous()), model, model.masses
+    )
+    while state.positions.min() < 6.0:
+        state = mash_step(state, model, Mash(20.0, model.masses, along_coupling)).state
+    same = state.active_state == torch.tensor(table["active"])
+    assert same.double().mean() > 0.95
+    # More than an accident: as many hopped as did not.
+    assert 0.3 < state.active_state.double().mean() < 0.7
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class QuantumRun:
     energy: Float[np.ndarray, "time"]
     positions: Float[np.ndarray, "time coordinate"]
     edge_density: float
-    wave: Complex[np.ndarray, "basis *points"]
+    wave: Complex[np.ndarray, "basis ..."]
 
     @property
     def times_fs(self) -> Float[np.ndarray, "time"]:

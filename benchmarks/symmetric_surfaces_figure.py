@@ -46,7 +46,6 @@ def draw_cuts(cuts: list[Cut], path: Path) -> None:
         _gaps(axes[1, column], cut)
     axes[0, 0].set_ylabel("energy [meV]")
     axes[1, 0].set_ylabel("gap [meV]")
-    axes[0, 0].legend(frameon=False, fontsize=8, loc="upper center")
     figure.tight_layout()
     figure.savefig(path, dpi=150)
     plt.close(figure)
@@ -65,6 +64,7 @@ def _energies(axis: plt.Axes, cut: Cut) -> None:
         lines[0].set_label(label)
     axis.set_title(cut.title, fontsize=10)
     axis.set_xlabel("displacement [bohr]")
+    axis.legend(frameon=False, fontsize=7, loc="upper center")
 
 
 def _gaps(axis: plt.Axes, cut: Cut) -> None:

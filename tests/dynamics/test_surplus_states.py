@@ -1,6 +1,6 @@
 """Surface hopping where W has more rows than there are states."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
@@ -10,9 +10,11 @@ from nadyn.dynamics.decoherence import no_decoherence
 from nadyn.dynamics.fssh import Fssh, fssh_step
 from nadyn.dynamics.nve import Nve, nve_step
 from nadyn.dynamics.start import start_in_diabatic_state, start_in_state
+from nadyn.dynamics.step import surplus_gap_above_states_in_use
 from nadyn.dynamics.stopping import Limits, Status, statuses
 from nadyn.models.analytic.tully import tully
 from nadyn.models.model import Coordinates, Evaluation
+from nadyn.units import HARTREE_PER_EV
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -110,3 +112,35 @@ def test_a_diabatic_start_draws_the_active_state_with_its_population():
     torch.testing.assert_close(amplitudes[:, 1], torch.ones(n_traj, dtype=torch.complex128))
     drawn = (state.active_state == 0).double().mean().item()
     assert abs(drawn - population[0]) < 3 * (population[0] * population[1] / n_traj) ** 0.5
+
+
+def _with_surplus_at(gap_ev, *, active, population_of_upper, separation_ev=5.0):
+    """Return a state whose lowest surplus level lies so far above the upper one of two states."""
+    model = tully(1)
+    zero = torch.zeros(1, 1, 1, dtype=torch.float64)
+    state = start_in_state(model, zero, zero, masses=model.masses, active_state=active)
+    lower, upper = (1 - population_of_upper) ** 0.5, population_of_upper**0.5
+    return replace(
+        state,
+        energies=torch.tensor([[0.0, separation_ev]], dtype=torch.float64) * HARTREE_PER_EV,
+        coefficients=torch.tensor([[lower, upper]], dtype=torch.complex128),
+        surplus_gap=torch.tensor([gap_ev], dtype=torch.float64) * HARTREE_PER_EV,
+    )
+
+
+@pytest.mark.parametrize(
+    "state, expected_ev",
+    [
+        # The nuclei are on the upper state.
+        (_with_surplus_at(0.05, active=1, population_of_upper=1.0), 0.05),
+        # On the lower one, with nothing above.
+        (_with_surplus_at(0.05, active=0, population_of_upper=0.0), 5.05),
+        # On the lower one, with amplitude above.
+        (_with_surplus_at(0.05, active=0, population_of_upper=0.3), 0.05),
+        # On the lower one, with the upper one close.
+        (_with_surplus_at(0.05, active=0, population_of_upper=0.0, separation_ev=0.8), 0.05),
+    ],
+)
+def test_a_surplus_level_counts_from_the_highest_state_that_is_in_use(state, expected_ev):
+    gap = float(surplus_gap_above_states_in_use(state)) / HARTREE_PER_EV
+    assert gap == pytest.approx(expected_ev)

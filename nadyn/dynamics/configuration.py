@@ -11,6 +11,7 @@ from nadyn.dynamics.electrons import Propagate
 from nadyn.dynamics.hop import Rescale
 from nadyn.dynamics.initial import InitialSection
 from nadyn.dynamics.momentum import Frustrated
+from nadyn.dynamics.thermostat_sections import FrictionSection, ThermostatSection
 from nadyn.units import AU_PER_FEMTOSECOND
 
 # Frames and checkpoints of a run that names no intervals.
@@ -82,13 +83,6 @@ class AdaptiveSection(Configuration):
     shortest_dt_fs: float = Field(default=0.02, gt=0.0, allow_inf_nan=False)
 
 
-class ThermostatSection(Configuration):
-    """Langevin thermostat of method nvt: {temperature_kelvin: 300, friction_per_ps: 10}."""
-
-    temperature_kelvin: float = Field(gt=0.0, allow_inf_nan=False)
-    friction_per_ps: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
-
-
 class StopSection(Configuration):
     """End of a scattering trajectory: {beyond_au: 10} ends it when |x| > 10 and it moves outward."""
 
@@ -118,6 +112,7 @@ class RunConfiguration(Configuration):
     frustrated: Frustrated = "keep"
     adaptive: AdaptiveSection | None = None
     thermostat: ThermostatSection | None = None
+    friction: FrictionSection | None = None
     options: dict[str, object] | None = None
     stop: StopSection | None = None
     max_energy_step_ev: float = Field(default=0.3, gt=0.0)

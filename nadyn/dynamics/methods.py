@@ -1,19 +1,24 @@
 """The methods of a run file by name: one line a method, which lives in a file of its own."""
 
 import difflib
+from dataclasses import replace
+
+from jaxtyping import Float
+from torch import Tensor
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.csdm import CSDM
 from nadyn.dynamics.ehrenfest import EHRENFEST
+from nadyn.dynamics.friction import friction_of, with_friction
 from nadyn.dynamics.fssh import FSSH
 from nadyn.dynamics.gfsh import GFSH
 from nadyn.dynamics.landau_zener import LANDAU_ZENER
 from nadyn.dynamics.mapping_spin_lsc import SPIN_LSC
 from nadyn.dynamics.mapping_sqc import SQC
 from nadyn.dynamics.mash import MASH
-from nadyn.dynamics.method import Method
+from nadyn.dynamics.method import Method, Motion
 from nadyn.dynamics.multistate_mash import MULTISTATE_MASH
 from nadyn.dynamics.nve import NVE
 from nadyn.dynamics.nvt import NVT
@@ -58,6 +63,19 @@ def find_method(config: RunConfiguration) -> Method:
             )
     parse_configuration(config.options or {}, method.options, where=f"`options` of method {config.method}")
     return method
+
+
+def motion_of(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+    """Return the method of a run file made ready, with friction where the run file has some.
+
+    Raises:
+        InputError: The method cannot do what is asked, or friction is for atoms that the model has not.
+    """
+    motion = find_method(config).build(config, model, masses)
+    if config.friction is None:
+        return motion
+    friction = friction_of(config.friction, dt=config.dt, seed=config.seed, masses=masses)
+    return replace(motion, step=with_friction(motion.step, friction))
 
 
 def check_states(config: RunConfiguration, model: Model) -> None:

@@ -1,6 +1,5 @@
-"""Molecular dynamics on one adiabatic state at constant temperature, by Langevin's equation."""
+"""Molecular dynamics on one adiabatic state at constant temperature, with any thermostat."""
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,61 +7,55 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.andersen import andersen
 from nadyn.dynamics.configuration import RunConfiguration
+from nadyn.dynamics.langevin import langevin
 from nadyn.dynamics.method import Method, Motion
-from nadyn.dynamics.nuclei import drift, kick_by_force, kinetic_energy
+from nadyn.dynamics.nose_hoover import nose_hoover
+from nadyn.dynamics.nuclei import drift, kick_by_force
 from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
-from nadyn.dynamics.random_numbers import Stream, normal
 from nadyn.dynamics.state import State
 from nadyn.dynamics.step import Step, conserved_energy, larger_error, no_hops, surplus_gap_above_active
+from nadyn.dynamics.thermostat import Thermostat
+from nadyn.dynamics.thermostat_sections import AndersenSection, LangevinSection, NoseHooverSection
 from nadyn.dynamics.verlet import at_new_positions
 from nadyn.models.model import Model
-from nadyn.units import FEMTOSECOND_PER_AU, HARTREE_PER_KELVIN
+from nadyn.units import AU_PER_FEMTOSECOND, FEMTOSECOND_PER_AU, HARTREE_PER_KELVIN
 
 
 @dataclass(frozen=True)
 class Nvt:
-    """Choices of a Langevin run.
+    """Choices of a run at constant temperature.
 
     Attributes:
         dt: Time step [au].
-        seed: Seed of the random force.
         masses: [electron mass].
-        temperature: k T [hartree].
-        friction: [1/au of time].
+        thermostat: What acts on the momenta in the middle of a step.
     """
 
     dt: float
-    seed: int
     masses: Float[Tensor, "atom"]
-    temperature: float
-    friction: float
+    thermostat: Thermostat
 
 
 def nvt_step(state: State, model: Model, options: Nvt) -> Step:
-    """Advance a batch by one step of the splitting BAOAB.
+    """Advance a batch by one step with the thermostat in its middle.
 
-    B: P + F dt/2; A: R + P/M dt/2; O: P exp(-g dt) + sqrt[(1 - exp(-2 g dt)) M k T] xi; A; B.
-    The energy that O brings in is added up in `heat`, and the total energy minus it is conserved. All
-    3N degrees of freedom are thermal, translation and rotation included. The active states and coefficients
-    stay; those of the start must be as `in_active_state` makes them.
+    B: P + F dt/2; A: R + P/M dt/2; O: the thermostat over dt; A; B. With Langevin's this is BAOAB.
+    The energy that O brings in is added up in `heat`, and the total energy minus it is conserved. The active
+    states and coefficients stay; those of the start must be as `in_active_state` makes them.
 
-    Source: B. Leimkuhler and C. Matthews, J. Chem. Phys. 138, 174102 (2013).
+    Source: B. Leimkuhler and C. Matthews, J. Chem. Phys. 138, 174102 (2013); for thermostats in general
+    Z. Zhang, X. Liu, Z. Chen, H. Zheng, K. Yan and J. Liu, J. Chem. Phys. 147, 034109 (2017).
     """
     half, masses = 0.5 * options.dt, options.masses
     momenta = kick_by_force(state.momenta, state.force, dt=half)
     positions = drift(state.positions, momenta, masses, dt=half)
-    kept = math.exp(-options.friction * options.dt)
-    width = torch.sqrt(masses * (options.temperature * -math.expm1(-2.0 * options.friction * options.dt)))
-    noise = normal(
-        options.seed, state.trajectory, state.step + 1, Stream.THERMOSTAT, tuple(momenta.shape[1:])
-    )
-    before = kinetic_energy(momenta, masses)
-    momenta = momenta * kept + noise * width[:, None]
-    heat = state.heat + (kinetic_energy(momenta, masses) - before)
-    positions = drift(positions, momenta, masses, dt=half)
+    bathed = options.thermostat.act(state, momenta)
+    heat = state.heat + bathed.heat
+    positions = drift(positions, bathed.momenta, masses, dt=half)
     moved = at_new_positions(state, model, positions)
-    momenta = kick_by_force(momenta, moved.force, dt=half)
+    momenta = kick_by_force(bathed.momenta, moved.force, dt=half)
     total = conserved_energy(moved.energies, moved.active_state, momenta, masses, heat)
     moved = replace(
         moved,
@@ -72,6 +65,7 @@ def nvt_step(state: State, model: Model, options: Nvt) -> Step:
         total_energy=total,
         energy_error_max=larger_error(state, total),
         surplus_gap=surplus_gap_above_active(moved),
+        extra={**moved.extra, **bathed.memory},
     )
     return Step(moved, no_hops(), torch.zeros_like(total, dtype=torch.bool))
 
@@ -82,14 +76,33 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
             "`thermostat` must be given for method nvt, but is missing. "
             "Try thermostat: {temperature_kelvin: 300}."
         )
-    options = Nvt(
-        dt=config.dt,
-        seed=config.seed,
-        masses=masses,
-        temperature=config.thermostat.temperature_kelvin * HARTREE_PER_KELVIN,
-        friction=config.thermostat.friction_per_ps * 1e-3 * FEMTOSECOND_PER_AU,
+    if config.friction is not None:
+        raise InputError(
+            "`friction` must be left out for method nvt, whose thermostat acts on every atom, but is given. "
+            "Remove it, or choose method nve."
+        )
+    thermostat = thermostat_of(config, model, masses)
+    options = Nvt(dt=config.dt, masses=masses, thermostat=thermostat)
+    return Motion(
+        lambda state, model: nvt_step(state, model, options), lambda state, model: thermostat.begin(state)
     )
-    return Motion(lambda state, model: nvt_step(state, model, options))
+
+
+def thermostat_of(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Thermostat:
+    """Return the `thermostat` section of a run file in atomic units."""
+    section = config.thermostat
+    temperature = section.temperature_kelvin * HARTREE_PER_KELVIN
+    bath = {"dt": config.dt, "seed": config.seed, "masses": masses, "temperature": temperature}
+    per_ps = 1e-3 * FEMTOSECOND_PER_AU
+    match section:
+        case LangevinSection():
+            return langevin(**bath, friction=section.friction_per_ps * per_ps)
+        case AndersenSection():
+            return andersen(**bath, rate=section.collisions_per_ps * per_ps)
+        case NoseHooverSection():
+            period = section.period_fs * AU_PER_FEMTOSECOND
+            free = {"translation", "rotation"} <= model.laws
+            return nose_hoover(**bath, period=period, length=section.length, chains=section.chains, free=free)
 
 
 NVT = Method(

@@ -12,7 +12,7 @@ from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.ensemble import Ensemble, checkpoint_arrays, from_checkpoint, gathered, start_ensemble
 from nadyn.dynamics.initial import sample
 from nadyn.dynamics.method import Method, Motion
-from nadyn.dynamics.methods import check_states, find_method, stored_configuration
+from nadyn.dynamics.methods import check_states, find_method, motion_of, stored_configuration
 from nadyn.dynamics.model_source import ModelSource, digest_at
 from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES
 from nadyn.dynamics.start import in_active_state, start_in_diabatic_state, start_in_state
@@ -44,7 +44,7 @@ class Plan:
 def check_method(config: RunConfiguration, model: Model) -> None:
     """Refuse a method or an end of the run that the model cannot have."""
     check_states(config, model)
-    find_method(config).build(config, model, model.masses)
+    motion_of(config, model, model.masses)
     if config.stop is not None and model.coordinates != "generalised":
         raise InputError(
             f"`stop.beyond_au` must be left out for molecules like {model.name}, but is given. Remove it."
@@ -149,7 +149,7 @@ def _plan(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
         beyond=None if config.stop is None else config.stop.beyond_au,
     )
     method = find_method(config)
-    return Plan(config, model, masses, method, method.build(config, model, masses), limits)
+    return Plan(config, model, masses, method, motion_of(config, model, masses), limits)
 
 
 def _start(plan: Plan, initial: InitialConditions) -> State:

@@ -35,6 +35,7 @@ class Stream(IntEnum):
     BOOTSTRAP = 5
     MAPPING = 6
     COLLAPSE = 7
+    COLLISION = 8
 
 
 def uniform(

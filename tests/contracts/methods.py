@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.methods import METHODS, find_method
+from nadyn.dynamics.methods import METHODS, motion_of
 from nadyn.models.model import Model
 
 
@@ -31,9 +31,19 @@ class MethodCase:
     start: dict = field(default_factory=lambda: {"state": 1})
 
 
+RUBBED = {"friction": {"atoms": [0], "per_ps": 50, "temperature_kelvin": 300}}
+
 METHOD_CASES = {
     "nve": MethodCase("nve", reversible=True),
     "nvt": MethodCase("nvt", {"thermostat": {"temperature_kelvin": 300}}),
+    "andersen": MethodCase(
+        "nvt", {"thermostat": {"name": "andersen", "temperature_kelvin": 300, "collisions_per_ps": 500}}
+    ),
+    "nose_hoover": MethodCase("nvt", {"thermostat": {"name": "nose_hoover", "temperature_kelvin": 300}}),
+    "nose_hoover each": MethodCase(
+        "nvt",
+        {"thermostat": {"name": "nose_hoover", "temperature_kelvin": 300, "chains": "each", "length": 4}},
+    ),
     "fssh": MethodCase("fssh"),
     "fssh without decoherence": MethodCase("fssh", {"decoherence": "none"}, reversible=True),
     "gfsh": MethodCase("gfsh"),
@@ -45,6 +55,8 @@ METHOD_CASES = {
     "csdm": MethodCase("csdm", active_surface=False),
     "spin_lsc": MethodCase("spin_lsc", active_surface=False, shares=False),
     "sqc": MethodCase("sqc", active_surface=False, shares=False, start={"diabatic_state": 1}),
+    "fssh with friction": MethodCase("fssh", RUBBED),
+    "ehrenfest with friction": MethodCase("ehrenfest", RUBBED, active_surface=False),
     "npi": MethodCase("fssh", {"propagation": "npi", "frustrated": "reverse"}),
     "state_reordering": MethodCase("fssh", {"propagation": "state_reordering"}),
     "tdc": MethodCase("fssh", {"propagation": "tdc", "rescale": "gradient_difference"}),
@@ -73,7 +85,7 @@ def configuration(case: MethodCase, **keys: object) -> RunConfiguration:
 def motion(case: MethodCase, model: Model, **keys: object):
     """Return the method of a case, made ready for a model."""
     config = configuration(case, **keys)
-    return find_method(config).build(config, model, model.masses)
+    return motion_of(config, model, model.masses)
 
 
 def declaration(case: MethodCase):

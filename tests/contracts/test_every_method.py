@@ -76,7 +76,7 @@ def test_norm_energy_at_hops_momentum_and_angular_momentum_are_kept(name):
         assert float((norm - 1.0).abs().max()) < 1e-12
     assert worst < 1e-10
     assert not case.shares or float((estimate(state).sum(1) - 1.0).abs().max()) < 1e-12
-    if case.method == "nvt":
+    if case.method == "nvt" or "friction" in case.keys:
         return
     assert float((state.momenta.sum(1) - begin.momenta.sum(1)).abs().max()) < 1e-9
     angular = [torch.linalg.cross(s.positions, s.momenta).sum(1) for s in (state, begin)]

@@ -9,6 +9,7 @@ from toy_molecule import ToyMolecule, start
 
 from nadyn.dynamics.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.fssh import Fssh, fssh_step
+from nadyn.dynamics.langevin import langevin
 from nadyn.dynamics.nvt import Nvt, nvt_step
 from nadyn.dynamics.propagate import local_diabatisation
 from nadyn.dynamics.start import start_in_diabatic_state
@@ -34,8 +35,8 @@ def molecules(n_traj, *, n_states, n_basis=4):
 
 def stepper(model, name):
     if name == "nvt":
-        options = Nvt(dt=10.0, seed=4, masses=model.masses, temperature=0.001, friction=0.01)
-        return lambda state: nvt_step(state, model, options)
+        bath = langevin(dt=10.0, seed=4, masses=model.masses, temperature=0.001, friction=0.01)
+        return lambda state: nvt_step(state, model, Nvt(10.0, model.masses, bath))
     options = Fssh(dt=10.0, seed=4, masses=model.masses, rescale=name, frustrated="jasper_truhlar")
     return lambda state: fssh_step(state, model, options)
 

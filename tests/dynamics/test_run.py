@@ -170,6 +170,9 @@ def test_a_molecule_runs_from_a_file_and_keeps_its_angular_momentum(tmp_path):
     assert np.abs(total - 1).max() < 1e-12
 
 
+RUBBED = {"atoms": [0], "per_ps": 5, "temperature_kelvin": 300}
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -178,6 +181,30 @@ def test_a_molecule_runs_from_a_file_and_keeps_its_angular_momentum(tmp_path):
         ({"method": "nvt"}, "`thermostat` must be given for method nvt"),
         ({"method": "nve", "frustrated": "keep"}, "`frustrated` must be left out for method nve"),
         ({"method": "nve", "thermostat": {"temperature_kelvin": 300}}, "`thermostat` must be left out"),
+        (
+            {"method": "nvt", "thermostat": {"name": "berendsen", "temperature_kelvin": 3}},
+            "thermostat.*must.*'langevin', 'andersen', 'nose_hoover'",
+        ),
+        (
+            {"method": "nvt", "thermostat": {"name": "andersen"}},
+            "`thermostat.*temperature_kelvin` must be given",
+        ),
+        (
+            {"method": "nvt", "thermostat": {"temperature_kelvin": 300, "period_fs": 40}},
+            "period_fs` is not a known key",
+        ),
+        (
+            {"friction": {"atoms": [1], "per_ps": 5, "temperature_kelvin": 300}},
+            r"`friction.atoms` must be from 0 to 0 for this model, but is \[1\]",
+        ),
+        (
+            {"friction": {"atoms": [0, 0], "per_ps": 5, "temperature_kelvin": 300}},
+            "`friction.atoms` must be numbers of atoms from 0, each once",
+        ),
+        (
+            {"method": "nvt", "thermostat": {"temperature_kelvin": 3}, "friction": RUBBED},
+            "`friction` must be left out for method nvt",
+        ),
         ({"time_fs": 0.1}, "`time_fs` must be at least `dt_fs`"),
         ({"model": None}, "`model` must be a model file or an analytic model, but is missing"),
         (

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from nadyn.dynamics.langevin import langevin
 from nadyn.dynamics.nvt import Nvt, nvt_step
 from nadyn.dynamics.start import start_in_state
 from nadyn.models.model import Coordinates, Evaluation
@@ -36,11 +37,16 @@ class Oscillators:
         return Evaluation(energy[:, None, None], torch.zeros_like(energy))
 
 
+def with_langevin(model, *, dt, temperature, friction):
+    bath = {"temperature": temperature, "friction": friction}
+    return Nvt(dt, model.masses, langevin(dt=dt, seed=5, masses=model.masses, **bath))
+
+
 def test_every_oscillator_takes_the_temperature_of_the_bath():
     model, n_traj, kt = Oscillators(), 500, 300.0 * HARTREE_PER_KELVIN
     zero = torch.zeros(n_traj, 2, 1, dtype=torch.float64)
     state = start_in_state(model, zero, zero, masses=model.masses, active_state=0)
-    options = Nvt(dt=20.0, seed=5, masses=model.masses, temperature=kt, friction=0.004)
+    options = with_langevin(model, dt=20.0, temperature=kt, friction=0.004)
     samples = []
     for step in range(450):
         state = nvt_step(state, model, options).state
@@ -63,7 +69,7 @@ def test_energy_minus_heat_is_conserved_better_than_the_heat_is_large():
     errors = []
     for dt, n_steps in ((10.0, 100), (5.0, 200)):
         state = start_in_state(model, zero, zero, masses=model.masses, active_state=0)
-        options = Nvt(dt=dt, seed=5, masses=model.masses, temperature=1e-3, friction=0.002)
+        options = with_langevin(model, dt=dt, temperature=1e-3, friction=0.002)
         for _ in range(n_steps):
             state = nvt_step(state, model, options).state
         assert state.heat.abs().min() > 1e-4
@@ -76,7 +82,7 @@ def test_without_friction_it_is_velocity_verlet_in_energy():
     model = Oscillators()
     positions = torch.full((7, 2, 1), 0.3, dtype=torch.float64)
     state = start_in_state(model, positions, 0 * positions, masses=model.masses, active_state=0)
-    options = Nvt(dt=5.0, seed=5, masses=model.masses, temperature=1e-3, friction=0.0)
+    options = with_langevin(model, dt=5.0, temperature=1e-3, friction=0.0)
     for _ in range(100):
         state = nvt_step(state, model, options).state
     assert torch.equal(state.heat, torch.zeros_like(state.heat))

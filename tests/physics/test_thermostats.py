@@ -1,0 +1,196 @@
+"""Thermostats and friction: canonical distributions of oscillators, conserved quantities, kept momenta."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from nadyn.dynamics.andersen import andersen
+from nadyn.dynamics.friction import Friction, with_friction
+from nadyn.dynamics.langevin import langevin
+from nadyn.dynamics.nose_hoover import FREEDOM, degrees_of_freedom, nose_hoover
+from nadyn.dynamics.nve import Nve, nve_step
+from nadyn.dynamics.nvt import Nvt, nvt_step
+from nadyn.dynamics.start import start_in_state
+from nadyn.models.model import Evaluation
+
+sys.path.append(str(Path(__file__).parents[1] / "dynamics"))
+from toy_molecule import ToyMolecule
+from toy_molecule import start as toy_start
+
+pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
+KT = 1e-3
+MASSES = torch.tensor([1800.0, 20000.0], dtype=torch.float64)
+CONSTANTS = torch.tensor([0.3, 0.8], dtype=torch.float64)
+
+
+def oscillators():
+    """Two uncoupled oscillators with periods of 487 and 993 atomic units of time."""
+
+    def evaluate(positions):
+        energy = (0.5 * CONSTANTS * positions[:, :, 0] ** 2).sum(1)
+        return Evaluation(energy[:, None, None], torch.zeros_like(energy))
+
+    return SimpleNamespace(
+        name="oscillators",
+        coordinates="generalised",
+        laws=frozenset(),
+        n_states=1,
+        n_basis=1,
+        atomic_numbers=None,
+        fixed_diabatic_basis=True,
+        block_width=512,
+        shortest_distances=None,
+        masses=MASSES,
+        evaluate=evaluate,
+    )
+
+
+def at_twice_the_temperature(n_traj):
+    """Oscillators at rest length, each with a kinetic energy of kT: nothing about this is canonical."""
+    generator = torch.Generator().manual_seed(3)
+    signs = torch.sign(torch.randn(n_traj, 2, 1, dtype=torch.float64, generator=generator))
+    momenta = signs * torch.sqrt(2.0 * KT * MASSES)[:, None]
+    return start_in_state(oscillators(), torch.zeros_like(momenta), momenta, masses=MASSES, active_state=0)
+
+
+def thermostat(name, *, dt, masses=MASSES, seed=5):
+    bath = {"dt": dt, "seed": seed, "masses": masses, "temperature": KT}
+    match name:
+        case "langevin":
+            return langevin(**bath, friction=0.004)
+        case "andersen":
+            return andersen(**bath, rate=0.004)
+        case "one chain":
+            return nose_hoover(**bath, period=500.0, chains="one", free=False)
+        case "a chain for each":
+            return nose_hoover(**bath, period=500.0, chains="each")
+
+
+every_thermostat = pytest.mark.parametrize("name", ["langevin", "andersen", "one chain", "a chain for each"])
+
+
+@every_thermostat
+def test_kinetic_energies_of_oscillators_have_the_canonical_mean_and_variance(name):
+    model, n_traj, dt = oscillators(), 250, 12.0
+    bath = thermostat(name, dt=dt)
+    state, options = bath.begin(at_twice_the_temperature(n_traj)), Nvt(dt, MASSES, bath)
+    samples = []
+    for step in range(650):
+        state = nvt_step(state, model, options).state
+        if step >= 200:
+            samples.append(state.momenta[:, :, 0] ** 2 / (2.0 * MASSES) / KT)
+    kinetic = torch.stack(samples)
+    kinetic = torch.cat([kinetic, kinetic.sum(2, keepdim=True)], dim=2)
+    # Each component has the mean kT/2 and the variance (kT)^2/2; so their sum has kT and (kT)^2.
+    expected = torch.tensor([0.5, 0.5, 1.0], dtype=torch.float64)
+    for values in (kinetic, (kinetic - expected) ** 2):
+        # Trajectories are independent, samples along one are not.
+        means = values.mean(0)
+        error = means.std(0) / n_traj**0.5
+        assert torch.all((means.mean(0) - expected).abs() < 3 * error), (means.mean(0), error)
+
+
+@every_thermostat
+def test_the_conserved_quantity_is_kept_as_the_square_of_the_time_step(name):
+    model, errors = oscillators(), []
+    for dt in (8.0, 4.0):
+        # With collisions or noise the trajectories of two time steps are different ones: many are needed.
+        bath = thermostat(name, dt=dt)
+        state, options = bath.begin(at_twice_the_temperature(150)), Nvt(dt, MASSES, bath)
+        for _ in range(round(800 / dt)):
+            state = nvt_step(state, model, options).state
+        assert float(state.heat.abs().median()) > 0.1 * KT
+        errors.append(float(state.energy_error_max.median()))
+    assert errors[1] < 0.01 * KT
+    assert 3.0 < errors[0] / errors[1] < 5.0
+
+
+def calm_molecules(n_traj):
+    """Molecules without net and angular momentum."""
+    positions, momenta = toy_start(n_traj, momentum=5.0)
+    masses = ToyMolecule().masses
+    weight = (masses / masses.sum())[:, None]
+    r = positions - (positions * weight).sum(1, keepdim=True)
+    momenta = momenta - weight * momenta.sum(1, keepdim=True)
+    angular = torch.linalg.cross(r, momenta).sum(1)
+    unit = torch.eye(3, dtype=torch.float64)
+    inertia = (
+        masses[:, None, None] * ((r**2).sum(-1)[..., None, None] * unit - r[..., None] * r[..., None, :])
+    ).sum(1)
+    omega = torch.linalg.solve(inertia, angular)
+    return positions, momenta - masses[:, None] * torch.linalg.cross(omega[:, None].expand_as(r), r)
+
+
+def test_one_chain_keeps_a_molecule_from_flying_and_spinning_and_does_not_count_that_motion():
+    model = ToyMolecule(n_states=1, n_basis=1)
+    positions, momenta = calm_molecules(7)
+    state = start_in_state(model, positions, momenta, masses=model.masses, active_state=0)
+    bath = thermostat("one chain", dt=10.0, masses=model.masses)
+    free = nose_hoover(dt=10.0, seed=5, masses=model.masses, temperature=5.0 * KT, period=500.0)
+    first, options = free.begin(state), Nvt(10.0, model.masses, free)
+    assert first.extra[FREEDOM].tolist() == [[9.0]] * 7
+    assert bath.begin(state).extra[FREEDOM].tolist() == [[15.0]] * 7
+    moved = first
+    for _ in range(60):
+        moved = nvt_step(moved, model, options).state
+    assert float(moved.heat.abs().min()) > 1e-6
+    assert float(moved.momenta.sum(1).abs().max()) < 1e-9
+    weight = (model.masses / model.masses.sum())[:, None]
+    centre = (moved.positions * weight).sum(1, keepdim=True)
+    angular = torch.linalg.cross(moved.positions - centre, moved.momenta).sum(1)
+    assert float(angular.abs().max()) < 1e-8
+
+
+def test_momenta_that_stay_zero_are_counted_for_each_molecule():
+    positions, momenta = calm_molecules(4)
+    masses = ToyMolecule().masses
+    flying = momenta + 5.0 * masses[:, None] / masses.sum()
+    rows = torch.stack([momenta[0], flying[1], toy_start(4)[1][2]])
+    assert degrees_of_freedom(positions[:3], rows, masses).tolist() == [9.0, 12.0, 15.0]
+    pair = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]]], dtype=torch.float64)
+    along = torch.tensor([[[0.0, 0.0, -3.0], [0.0, 0.0, 3.0]]], dtype=torch.float64)
+    assert degrees_of_freedom(pair, along, masses[:2]).tolist() == [1.0]
+
+
+def rubbed(state, *, temperature, n_steps, dt=8.0, rate=0.0005):
+    """Motion at constant energy with friction on the first oscillator."""
+    model, nve = oscillators(), Nve(dt, MASSES)
+    friction = Friction(dt, 3, MASSES, torch.tensor([0]), temperature, rate)
+    step = with_friction(lambda state, model: nve_step(state, model, nve), friction)
+    states = [state]
+    for _ in range(n_steps):
+        states.append(step(states[-1], model).state)
+    return states
+
+
+def test_friction_takes_energy_from_the_chosen_atoms_only_at_its_rate_and_books_it():
+    start = at_twice_the_temperature(5)
+    states = rubbed(start, temperature=0.0, n_steps=300)
+    energies = torch.stack(
+        [
+            (s.momenta**2 / (2 * MASSES[:, None]) + 0.5 * CONSTANTS[:, None] * s.positions**2)[..., 0]
+            for s in states
+        ]
+    )
+    # An underdamped oscillator loses energy as exp(-rate t), up to a part rate/omega of it.
+    expected = KT * np.exp(-0.0005 * 8.0 * np.arange(301))
+    assert np.abs(energies[:, :, 0].numpy() / expected[:, None] - 1.0).max() < 0.06
+    alone, model = start, oscillators()
+    for _ in range(300):
+        alone = nve_step(alone, model, Nve(8.0, MASSES)).state
+    assert torch.equal(states[-1].momenta[:, 1], alone.momenta[:, 1])
+    lost = energies[-1].sum(1) - energies[0].sum(1)
+    torch.testing.assert_close(states[-1].heat, lost, rtol=0.01, atol=0.0)
+    assert float(states[-1].energy_error_max.max()) < 0.01 * KT
+
+
+def test_friction_brings_the_chosen_atoms_to_its_temperature():
+    n_traj = 300
+    states = rubbed(at_twice_the_temperature(n_traj), temperature=2.0 * KT, n_steps=500, rate=0.004)
+    kinetic = torch.stack([s.momenta[:, 0, 0] ** 2 / (2.0 * MASSES[0]) / KT for s in states[150:]]).mean(0)
+    assert abs(float(kinetic.mean()) - 1.0) < 3 * float(kinetic.std()) / n_traj**0.5

@@ -19,6 +19,8 @@ _FRAMES = 200
 _CHECKPOINTS = 20
 _MOST_STEPS = 1_000_000_000
 
+RepresentationName = Literal["spin_adiabatic", "spin_free"]
+
 
 def model_beside(model: str | dict[str, object] | None, folder: Path) -> str | dict[str, object] | None:
     """Return the `model` of a run file with its path, or that in its mapping, taken from `folder`."""
@@ -83,6 +85,21 @@ class AdaptiveSection(Configuration):
     shortest_dt_fs: float = Field(default=0.02, gt=0.0, allow_inf_nan=False)
 
 
+class LaserSection(Configuration):
+    """A Gaussian pulse of methods fssh and gfsh, see the page of the laser.
+
+    The field is E0 e exp(-4 ln2 (t - t0)^2 / fwhm^2) cos(w (t - t0) + phase) along the polarisation e.
+    """
+
+    peak_field_au: float = Field(gt=0.0, allow_inf_nan=False)
+    photon_energy_ev: float = Field(gt=0.0, allow_inf_nan=False)
+    fwhm_fs: float = Field(gt=0.0, allow_inf_nan=False)
+    centre_fs: float = Field(allow_inf_nan=False)
+    polarisation: tuple[float, float, float]
+    phase_rad: float = Field(default=0.0, allow_inf_nan=False)
+    bandwidth_ev: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
+
+
 class StopSection(Configuration):
     """End of a scattering trajectory: {beyond_au: 10} ends it when |x| > 10 and it moves outward."""
 
@@ -106,6 +123,8 @@ class RunConfiguration(Configuration):
     method: str
     dt_fs: float = Field(default=0.5, gt=0.0, allow_inf_nan=False)
     time_fs: float = Field(gt=0.0, allow_inf_nan=False)
+    representation: RepresentationName | None = None
+    laser: LaserSection | None = None
     propagation: Propagate = "local_diabatisation"
     decoherence: DecoherenceSection | Literal["none"] = EdcSection(name="edc")
     rescale: Rescale = "nac"

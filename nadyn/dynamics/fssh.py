@@ -16,21 +16,24 @@ from nadyn.dynamics.adaptive import Division, divided_step
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.decoherence import Decoherence, Moment, edc
 from nadyn.dynamics.decoherences import decoherence_of
-from nadyn.dynamics.electrons import (
-    SMALLEST_OVERLAP,
-    Propagate,
-    after_attempts,
-    begin_propagation,
-    propagate,
-)
-from nadyn.dynamics.hop import Rescale, direction_of_kick, forces_and_couplings, settle_hops
+from nadyn.dynamics.electrons import SMALLEST_OVERLAP, Propagate, after_attempts, begin_propagation
+from nadyn.dynamics.hop import Rescale, direction_of_kick, settle_hops
 from nadyn.dynamics.hopping import choose_target, hopping_probabilities
 from nadyn.dynamics.method import Method, Motion
 from nadyn.dynamics.momentum import Frustrated
 from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES, MIXED
 from nadyn.dynamics.random_numbers import Stream, uniform
+from nadyn.dynamics.representation import SPIN_FREE, Representation
+from nadyn.dynamics.spin_adiabatic import representation_of
 from nadyn.dynamics.state import State
-from nadyn.dynamics.step import Step, conserved_energy, larger_error, no_hops
+from nadyn.dynamics.step import (
+    Step,
+    conserved_energy,
+    highest_in_use,
+    larger_error,
+    no_hops,
+    surplus_gap_above_states_in_use,
+)
 from nadyn.dynamics.verlet import verlet
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
@@ -46,7 +49,9 @@ Probabilities = Callable[
 ]
 
 # What every method of this step understands in a run file.
-HOPPING_KEYS = frozenset({"propagation", "decoherence", "rescale", "frustrated", "adaptive"})
+HOPPING_KEYS = frozenset(
+    {"propagation", "decoherence", "rescale", "frustrated", "adaptive", "representation", "laser"}
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Fssh:
         propagation: How coefficients go through a step, see `electrons.propagate`.
         decoherence: What is done to them at its end.
         probabilities: The rule of hopping: of c(t), c(t+dt), R in c(t+dt) = R c(t), and the active state.
+        states: In which states it hops.
         part: Number of a part of an adaptive step, 0 for a whole one; keys random numbers.
     """
 
@@ -73,11 +79,13 @@ class Fssh:
     propagation: Propagate = "local_diabatisation"
     decoherence: Decoherence = field(default_factory=edc)
     probabilities: Probabilities = hopping_probabilities
+    states: Representation = SPIN_FREE
     part: int = 0
 
 
 def fssh_begin(state: State, model: Model, options: Fssh) -> State:
     """Return the state of a batch that starts, with what propagation and decoherence remember."""
+    state = options.states.begin(state, model)
     return options.decoherence.begin(begin_propagation(state, options.propagation), model)
 
 
@@ -94,8 +102,11 @@ def fssh_step(state: State, model: Model, options: Fssh) -> Step:
         options: Time step, seed and choices.
     """
     masses = options.masses
-    nuclei = verlet(state, model, masses=masses, dt=options.dt)
-    propagation = propagate(state, nuclei, model, masses, dt=options.dt, by=options.propagation)
+    states = options.states
+    nuclei = verlet(state, model, masses=masses, dt=options.dt, surface_at=states.surface_at)
+    propagation = states.propagate(state, nuclei, model, masses, dt=options.dt, by=options.propagation)
+    if propagation.eigenvectors is not None:
+        nuclei = replace(nuclei, eigenvectors=propagation.eigenvectors)
     probabilities = options.probabilities(
         state.coefficients, propagation.coefficients, propagation.propagator, state.active_state
     )
@@ -113,7 +124,7 @@ def fssh_step(state: State, model: Model, options: Fssh) -> Step:
     hops = no_hops()
     if len(rows):
         target = target[rows]
-        force, coupling = forces_and_couplings(moved, model, rows, target)
+        force, coupling = states.couplings(moved, model, rows, target)
         direction = direction_of_kick(
             moved, model, masses, rows, target_force=force, coupling=coupling, rescale=options.rescale
         )
@@ -127,18 +138,25 @@ def fssh_step(state: State, model: Model, options: Fssh) -> Step:
             frustrated=options.frustrated,
             zeta=zeta[rows],
             probability=probability[rows],
+            paid_by_field=states.paid_by_field(moved, rows, target),
         )
         moved = after_attempts(moved, rows)
-    moved = options.decoherence.act(
-        Moment(state, moved, hops, propagation, model, masses, options.dt, options.seed, options.part)
-    )
+    if not states.driven(moved):
+        # What light has made has not moved apart yet; a correction would undo it while it is being made.
+        moved = options.decoherence.act(
+            Moment(state, moved, hops, propagation, model, masses, options.dt, options.seed, options.part)
+        )
     total = conserved_energy(moved.energies, moved.active_state, moved.momenta, masses, moved.heat)
     moved = replace(moved, total_energy=total, energy_error_max=larger_error(state, total))
-    return Step(moved, hops, propagation.smallest_overlap < SMALLEST_OVERLAP)
+    # A surplus level that meets a state far above, where no amplitude is, changes nothing yet.
+    last = state.energies.shape[1] - 1
+    all_in_use = torch.maximum(highest_in_use(state), highest_in_use(moved)) == last
+    lost = (propagation.smallest_overlap < SMALLEST_OVERLAP) & all_in_use
+    return Step(replace(moved, surplus_gap=surplus_gap_above_states_in_use(moved)), hops, lost)
 
 
 def motion(
-    config: RunConfiguration, masses: Float[Tensor, "atom"], *, probabilities: Probabilities
+    config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"], *, probabilities: Probabilities
 ) -> Motion:
     """Return surface hopping as a run file asks for it, by a rule of hopping.
 
@@ -154,13 +172,16 @@ def motion(
         propagation=config.propagation,
         decoherence=decoherence_of(config.decoherence),
         probabilities=probabilities,
+        states=representation_of(config, model, masses),
     )
 
     def begin(state: State, model: Model) -> State:
         return fssh_begin(state, model, options)
 
     if config.adaptive is None:
-        return Motion(lambda state, model: fssh_step(state, model, options), begin)
+        return Motion(
+            lambda state, model: fssh_step(state, model, options), begin, options.states.diabatic
+        )
     if config.propagation == "curvature":
         raise InputError(
             "`adaptive` must be left out with `propagation: curvature`, which needs steps of one length, "
@@ -174,6 +195,7 @@ def motion(
     return Motion(
         lambda state, model: divided_step(state, model, part, division, dt=options.dt),
         begin,
+        options.states.diabatic,
     )
 
 
@@ -185,7 +207,7 @@ def division_of(config: RunConfiguration) -> Division:
 
 
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
-    return motion(config, masses, probabilities=hopping_probabilities)
+    return motion(config, model, masses, probabilities=hopping_probabilities)
 
 
 FSSH = Method(

@@ -46,7 +46,7 @@ def global_flux_probabilities(
 
 
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
-    return motion(config, masses, probabilities=global_flux_probabilities)
+    return motion(config, model, masses, probabilities=global_flux_probabilities)
 
 
 GFSH = Method(

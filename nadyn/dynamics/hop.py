@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nadyn.dynamics.momentum import Frustrated, after_frustrated_hop, kick, without_rigid_motion
+from nadyn.dynamics.momentum import Frustrated, Kick, after_frustrated_hop, kick, without_rigid_motion
 from nadyn.dynamics.nuclei import kinetic_energy
 from nadyn.dynamics.state import State
 from nadyn.dynamics.step import Hops, potential_energy
@@ -79,6 +79,7 @@ def settle_hops(
     frustrated: Frustrated,
     zeta: Float[Tensor, "hop"],
     probability: Float[Tensor, "hop"],
+    paid_by_field: Bool[Tensor, "hop"] | None = None,
 ) -> tuple[State, Hops]:
     """Return the batch after the hops that can be paid, and the record of all attempts.
 
@@ -94,10 +95,15 @@ def settle_hops(
         frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
         zeta: Random number of each hop.
         probability: Its probability.
+        paid_by_field: Hops that leave the momenta as they are; what they cost is booked in `heat`.
     """
     momenta, active, energies = state.momenta[rows], state.active_state[rows], state.energies[rows]
     energy_from, energy_to = potential_energy(energies, active), potential_energy(energies, target)
-    kicked = kick(momenta, masses, direction=direction, energy_change=energy_to - energy_from)
+    if paid_by_field is None:
+        paid_by_field = torch.zeros_like(rows, dtype=torch.bool)
+    work = torch.where(paid_by_field, energy_to - energy_from, 0.0)
+    kicked = kick(momenta, masses, direction=direction, energy_change=(energy_to - energy_from) - work)
+    kicked = Kick(_choose(paid_by_field, momenta, kicked.momenta), kicked.accepted | paid_by_field)
     refused = after_frustrated_hop(
         momenta, masses, direction=direction, target_force=target_force, treatment=frustrated
     )
@@ -107,6 +113,7 @@ def settle_hops(
         momenta=state.momenta.index_copy(0, rows, new_momenta),
         active_state=state.active_state.index_copy(0, rows, torch.where(kicked.accepted, target, active)),
         force=state.force.index_copy(0, rows, _choose(kicked.accepted, target_force, state.force[rows])),
+        heat=state.heat.index_copy(0, rows, state.heat[rows] + work),
     )
     hops = Hops(
         row=rows,

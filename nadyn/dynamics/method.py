@@ -31,10 +31,12 @@ class Motion:
         step: Advances a batch by one time step.
         begin: Completes the state of a batch that starts: draws what the method draws, makes the entries of
             `State.extra`, and sets `force` and `total_energy` where they are not those of the active state.
+        diabatic: Estimator of the diabatic populations in place of the method's, where states are others.
     """
 
     step: Callable[[State, Model], Step]
     begin: Callable[[State, Model], State] = as_it_is
+    diabatic: Estimator | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Before the first step: model, initial conditions and file of a new run, or those of an old one."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,7 @@ def create_run(
         n_steps=config.n_steps,
         dt_au=config.dt,
         write_every=config.frame_interval,
-        n_states=model.n_states,
+        n_states=state.energies.shape[1],
         n_axes=state.positions.shape[2],
         masses=plan.masses.numpy(),
         weight=state.weight.numpy(),
@@ -149,7 +149,9 @@ def _plan(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
         beyond=None if config.stop is None else config.stop.beyond_au,
     )
     method = find_method(config)
-    return Plan(config, model, masses, method, motion_of(config, model, masses), limits)
+    motion = motion_of(config, model, masses)
+    method = method if motion.diabatic is None else replace(method, diabatic=motion.diabatic)
+    return Plan(config, model, masses, method, motion, limits)
 
 
 def _start(plan: Plan, initial: InitialConditions) -> State:

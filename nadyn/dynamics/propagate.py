@@ -23,6 +23,7 @@ class Propagation:
         follows: The state after the step that each state before it has become, where a propagation tells
             that; `coefficients` and `propagator` are then in the order of the states before the step.
         memory: Entries of `State.extra` for the next step.
+        eigenvectors: States at the new geometry, where the propagation has chosen others of equal energies.
     """
 
     coefficients: Complex[Tensor, "traj state"]
@@ -30,6 +31,7 @@ class Propagation:
     smallest_overlap: Float[Tensor, "traj"]
     follows: Int[Tensor, "traj state"] | None = None
     memory: dict[str, Tensor] = field(default_factory=dict)
+    eigenvectors: Complex[Tensor, "traj basis state"] | None = None
 
 
 def local_diabatisation(

@@ -105,7 +105,7 @@ def run(
         n_steps=config.n_steps,
         first_step=first_step,
         dt=config.dt,
-        n_states=plan.model.n_states,
+        n_states=ensemble.running.energies.shape[1],
     )
     try:
         with threads(1), DeferredInterrupt() as interrupt, table as shown:

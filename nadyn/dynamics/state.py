@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Complex, Float, Int
+from jaxtyping import Bool, Complex, Float, Inexact, Int
 from torch import Tensor
 
 
@@ -21,13 +21,14 @@ class State:
         force: Force on the active state [hartree/bohr].
         energies: Adiabatic energies [hartree].
         eigenvectors: States as columns in the diabatic basis; `coefficients` refer to them, signs included.
+            Complex where the states are spin-adiabatic.
         coefficients: Electronic coefficients in the adiabatic basis.
         active_state: State that the nuclei move on.
         weight: Statistical weight of each trajectory.
         total_energy: Conserved quantity: kinetic plus potential energy, minus `heat` [hartree].
         reference_total_energy: The same at the start [hartree].
         energy_error_max: Largest |total_energy - reference_total_energy| of all steps so far [hartree].
-        heat: Energy that a thermostat has brought in [hartree].
+        heat: Energy that a thermostat or a laser field has brought in [hartree].
         surplus_gap: From the highest state in use to the lowest surplus eigenvalue [hartree]; inf without
             one. In use are all states in surface hopping, and the active one where the nuclei stay on it.
         novelty: Fraction of descriptors beyond the training set.
@@ -41,7 +42,7 @@ class State:
     momenta: Float[Tensor, "traj atom x"]
     force: Float[Tensor, "traj atom x"]
     energies: Float[Tensor, "traj state"]
-    eigenvectors: Float[Tensor, "traj basis state"]
+    eigenvectors: Inexact[Tensor, "traj basis state"]
     coefficients: Complex[Tensor, "traj state"]
     active_state: Int[Tensor, "traj"]
     weight: Float[Tensor, "traj"]
@@ -57,6 +58,7 @@ class State:
 # The arrays that every method has.
 ARRAYS = tuple(field.name for field in fields(State) if field.name not in ("step", "extra"))
 _EXTRA, _EXTRA_COMPLEX = "extra/", "extra_complex/"
+_COMPLEX_EIGENVECTORS = "eigenvectors_complex"
 
 
 def for_each_array(function: Callable[..., Tensor], first: State, *others: State) -> State:
@@ -84,6 +86,8 @@ def to_arrays(state: State) -> dict[str, np.ndarray]:
     """Return the state as real NumPy arrays; complex ones get a last axis (re, im). `step` is left out."""
     arrays = {name: getattr(state, name) for name in ARRAYS}
     arrays["coefficients"] = _as_real(state.coefficients)
+    if state.eigenvectors.is_complex():
+        arrays[_COMPLEX_EIGENVECTORS] = _as_real(arrays.pop("eigenvectors"))
     for name, array in state.extra.items():
         prefix = _EXTRA_COMPLEX if array.is_complex() else _EXTRA
         arrays[prefix + name] = _as_real(array) if array.is_complex() else array
@@ -93,6 +97,8 @@ def to_arrays(state: State) -> dict[str, np.ndarray]:
 def from_arrays(arrays: dict[str, np.ndarray], step: int) -> State:
     """Return the state that `to_arrays` took apart."""
     tensors = {name: torch.from_numpy(np.array(arrays[name])) for name in arrays}
+    if _COMPLEX_EIGENVECTORS in tensors:
+        tensors["eigenvectors"] = torch.view_as_complex(tensors.pop(_COMPLEX_EIGENVECTORS))
     common = {name: tensors[name] for name in ARRAYS}
     common["coefficients"] = torch.view_as_complex(common["coefficients"])
     extra = {}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
@@ -45,7 +45,7 @@ class ActiveSurface:
     """What one step of the dynamics needs: all energies and eigenvectors, the force of one state each."""
 
     energies: Float[Tensor, "traj state"]
-    eigenvectors: Float[Tensor, "traj basis state"]
+    eigenvectors: Inexact[Tensor, "traj basis state"]
     force: Float[Tensor, "traj atom x"]
     surplus_gap: Float[Tensor, "traj"]
     novelty: Float[Tensor, "traj"]

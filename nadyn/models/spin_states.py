@@ -1,9 +1,10 @@
 """States of several multiplicities and their magnetic sublevels, in one order everywhere."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 
@@ -42,3 +43,18 @@ def spin_states(multiplicities: tuple[int, ...]) -> SpinStates:
             row += rows
             projection += [step - 0.5 * (multiplicity - 1)] * len(rows)
     return SpinStates(torch.tensor(row), torch.tensor(projection, dtype=torch.float64))
+
+
+@runtime_checkable
+class HasSpinStates(Protocol):
+    """What a model says beyond `Model` where its states have a spin, or where light acts on them.
+
+    Attributes:
+        multiplicities: 2S + 1 of each row of W, equal ones together; W couples only equal ones.
+        spin_orbit: Constant Hermitian matrix between the spin states [hartree], or None.
+        dipoles: Constant dipole matrices of the spin states [e bohr], or None.
+    """
+
+    multiplicities: tuple[int, ...]
+    spin_orbit: Complex[Tensor, "spin_state spin_state"] | None
+    dipoles: Complex[Tensor, "spin_state spin_state 3"] | None

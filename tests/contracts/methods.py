@@ -19,6 +19,7 @@ class MethodCase:
         two_states_only: Whether models of more states are refused.
         active_surface: Whether the force is that of the active state, so that hops must be paid for.
         start: Electronic state at the start, as in a run file.
+        spins: Whether the model has singlets and triplets with spin-orbit coupling.
         shares: Whether the populations of one trajectory add up to 1; of many they do in the mean only.
     """
 
@@ -29,6 +30,7 @@ class MethodCase:
     active_surface: bool = True
     shares: bool = True
     start: dict = field(default_factory=lambda: {"state": 1})
+    spins: bool = False
 
 
 RUBBED = {"friction": {"atoms": [0], "per_ps": 50, "temperature_kelvin": 300}}
@@ -66,6 +68,10 @@ METHOD_CASES = {
     "after attempt": MethodCase("fssh", {"decoherence": {"name": "instantaneous", "after": "attempt"}}),
     "afssh": MethodCase("fssh", {"decoherence": {"name": "afssh"}}),
     "shxf": MethodCase("fssh", {"decoherence": {"name": "shxf", "width_bohr": 0.2}}),
+    "spin_adiabatic": MethodCase("fssh", spins=True),
+    "spin_adiabatic gfsh": MethodCase(
+        "gfsh", {"decoherence": "none", "rescale": "gradient_difference"}, spins=True
+    ),
     "adaptive": MethodCase(
         "fssh", {"adaptive": {"energy_ev": 1e-4, "gap_ev": 0.2, "shortest_dt_fs": 0.0625}}
     ),

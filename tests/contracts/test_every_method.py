@@ -17,6 +17,7 @@ from nadyn.models.analytic.tully import tully
 from nadyn.trajectory import digest, open_run
 
 sys.path.append(str(Path(__file__).parents[1] / "dynamics"))
+from spin_models import SpinCrossing, SpinMolecule
 from toy_molecule import ToyMolecule, start
 
 every_method = pytest.mark.parametrize("name", METHOD_CASES)
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 def molecules(case, n_traj, *, momentum=15.0):
     """A batch of molecules of four states, or of two where a method knows no more."""
     model = ToyMolecule(n_states=2, n_basis=2) if case.two_states_only else ToyMolecule()
+    model = SpinMolecule() if case.spins else model
     positions, momenta = start(n_traj, momentum=momentum)
     state = start_in_diabatic_state(model, positions, momenta, masses=model.masses, diabatic_state=1, seed=4)
     ready = motion(case, model)
@@ -123,12 +125,13 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, name):
         return judge(old, step, model, limits)
 
     one, two = str(tmp_path / "one.h5"), str(tmp_path / "two.h5")
-    runner.run(config.model_copy(update={"output": one}), model=tully(1), progress=False)
+    model = SpinCrossing() if case.spins else tully(1)
+    runner.run(config.model_copy(update={"output": one}), model=model, progress=False)
     broken = config.model_copy(update={"output": two})
     with monkeypatch.context() as patch, pytest.raises(_Stop):
         patch.setattr(runner, "statuses", fail)
-        runner.run(broken, model=tully(1), progress=False)
-    runner.run(broken, model=tully(1), resume=True, progress=False)
+        runner.run(broken, model=model, progress=False)
+    runner.run(broken, model=model, resume=True, progress=False)
     assert digest(one) == digest(two)
     run = open_run(one)
     values = run.populations_adiabatic

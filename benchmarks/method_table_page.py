@@ -161,7 +161,7 @@ def draw_map(cases: Mapping, methods: list[str], values: np.ndarray, path: Path)
 
 def draw_panels(cases: Mapping, exact: Mapping, table: Mapping, path: Path) -> None:
     """Draw one population of models on which methods differ."""
-    wanted = (("conical_intersection", 0), ("spin_boson", 0), ("sulfur_dioxide_1", 1), ("morse_3", 0))
+    wanted = (("conical_intersection", 0), ("spin_boson", 0), ("sulfur_dioxide_1", 1))
     panels = [(name, state) for name, state in wanted if name in cases]
     figure, axes = new_figure(3.4, columns=len(panels), widths=(1.0,) * len(panels))
     for panel, (name, state) in zip(np.atleast_1d(axes), panels, strict=True):

@@ -39,7 +39,7 @@ ADVICE = {
     Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
     "geometries to the data; a model of kind atomic_sum may also be trained with `repulsion: zbl`.",
     Status.OUTSIDE_TRAINING: "More than 5 % of the descriptors left the training range by over a standard "
-    "deviation: label the last frame and add it to the data.",
+    "deviation, or an atom lost its neighbours: label the last frame and add it to the data.",
     Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step: try a "
     "smaller time step, and if that does not help, more data near the last frame.",
     Status.LEFT_REGION: "It went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",

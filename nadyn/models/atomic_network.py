@@ -11,6 +11,9 @@ from nadyn.models.environment import Environment
 from nadyn.models.features import Features
 from nadyn.models.networks import ElementNetworks
 
+# A nearest neighbour this many times farther away than any in training is none.
+_ALONE = 1.15
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -36,6 +39,8 @@ class AtomicNetwork(nn.Module):
         shape = (len(self.elements), self.encoder.n_invariants)
         self.register_buffer("lowest", torch.full(shape, -torch.inf))
         self.register_buffer("highest", torch.full(shape, torch.inf))
+        # Distance of an atom's nearest neighbour: the longest in training for each element.
+        self.register_buffer("farthest", torch.full((len(self.elements),), torch.inf))
 
     def forward(self, environment: Environment) -> tuple[Float[Tensor, "atom traj output"], Features]:
         """Return each atom's outputs and features."""
@@ -44,14 +49,22 @@ class AtomicNetwork(nn.Module):
 
     @torch.no_grad()
     def novelty(self, features: Features, environment: Environment) -> Float[Tensor, "traj"]:
-        """Return the fraction of descriptors beyond the bounds that `set_range` stored."""
+        """Return the fraction of descriptors beyond the bounds that `set_range` stored.
+
+        It is 1 where an atom is alone: its nearest neighbour is farther than 1.15 times the farthest in
+        training. Descriptors fade with distance, so a bond that breaks does not leave their range.
+        """
         count = features.invariants.new_zeros(features.invariants.shape[1], dtype=torch.float64)
+        alone = torch.zeros_like(count, dtype=torch.bool)
         for element, part in environment.atoms:
             index = self.elements.index(element)
             values = features.invariants[part]
             outside = (values < self.lowest[index]) | (values > self.highest[index])
             count = count + outside.sum(dim=(0, 2))
-        return count / (features.invariants.shape[0] * features.invariants.shape[2])
+            nearest = environment.distances[part].amin(dim=2)
+            alone = alone | (nearest > _ALONE * self.farthest[index]).any(dim=0)
+        fraction = count / (features.invariants.shape[0] * features.invariants.shape[2])
+        return torch.where(alone, 1.0, fraction)
 
     @torch.no_grad()
     def standardise(self, environments: list[Environment]) -> None:
@@ -65,6 +78,19 @@ class AtomicNetwork(nn.Module):
         _, spread, lowest, highest = self._statistics(environments)
         self.lowest.copy_(lowest - spread)
         self.highest.copy_(highest + spread)
+        self.set_farthest(environments)
+
+    @torch.no_grad()
+    def set_farthest(self, environments: list[Environment]) -> None:
+        """Store the longest distance to a nearest neighbour in the training set."""
+        farthest = torch.zeros_like(self.farthest)
+        for environment in environments:
+            for element, part in environment.atoms:
+                index = self.elements.index(element)
+                nearest = environment.distances[part].amin(dim=2).max()
+                farthest[index] = torch.maximum(farthest[index], nearest)
+        # An element that does not occur has no bound; nothing is known of a single atom.
+        self.farthest.copy_(torch.where(farthest > 0, farthest, torch.inf))
 
     def _statistics(self, environments: list[Environment]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return mean, standard deviation, minimum and maximum, each (element, feature).

@@ -90,6 +90,10 @@ def load_model(path: str | Path) -> LearnedModel:
     shortest = tensors.pop("shortest_by_element")
     geometry = tensors.pop("starting_geometry", None)
     cell = tensors.pop("cell", None)
+    for key, value in network.state_dict().items():
+        # Files of the first days know no bound for the distance to a nearest neighbour.
+        if key.endswith("network.farthest"):
+            tensors.setdefault(key, value)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

@@ -98,3 +98,18 @@ def test_an_element_that_does_not_occur_is_scaled_by_nothing_and_all_new(model):
     assert bool(torch.isfinite(evaluation.hamiltonian).all())
     # Two of the four atoms at least.
     assert float(evaluation.novelty.min()) >= 0.5
+
+
+def test_an_atom_that_has_lost_its_neighbours_is_novel():
+    model = untrained("moments", "2x0e", atomic_numbers=(7, 1, 1, 9)).double()
+    positions = torch.tensor(
+        [[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.9, -0.1]], dtype=torch.float64
+    )
+    frames = positions + 0.05 * torch.randn(40, 4, 3, generator=torch.Generator().manual_seed(2)).double()
+    model.network.network.set_farthest([model.environment(frames)])
+    assert float(model.evaluate(frames).novelty.max()) == 0.0
+    direction = frames[:, 1] - frames[:, 0]
+    for stretch, expected in ((1.05, 0.0), (2.5, 1.0)):
+        moved = frames.clone()
+        moved[:, 1] = frames[:, 0] + stretch * direction
+        assert model.evaluate(moved).novelty.tolist() == [expected] * len(frames)

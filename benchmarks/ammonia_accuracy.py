@@ -21,9 +21,10 @@ import nadyn
 from nadyn.data.dataset import Dataset, Group
 from nadyn.data.joining import join
 from nadyn.shipped import path
+from nadyn.training.checkpoint import existing
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.evaluation import Comparison, compare, metrics
-from nadyn.training.train import train
+from nadyn.training.train import checkpoint_path, train
 
 _HELD_OUT = {"ammonia": 300, "ammonia_near_intersection": 100}
 
@@ -115,7 +116,7 @@ def main() -> None:
         dataset = with_couplings_of(dataset, 0 if options.couplings == "none" else int(options.couplings))
     if not file.exists():
         settings = {"model": {"basis": options.basis}, "epochs": options.epochs, "seed": options.seed}
-        resume = file.with_name(file.name + ".checkpoint").exists()
+        resume = bool(existing(checkpoint_path(file)))
         train(dataset, file, TrainingConfiguration.model_validate(settings), resume=resume)
     found = numbers(nadyn.load_model(file), held_out)
     (options.output / "errors.json").write_text(json.dumps(found, indent=1), encoding="utf-8")

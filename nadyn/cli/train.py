@@ -32,6 +32,7 @@ def train(
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.training_table import TrainingTable, trial_table
     from nadyn.data import load_dataset
+    from nadyn.training.checkpoint import existing
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
     from nadyn.training.figures import learning_curves, parity
@@ -58,7 +59,7 @@ def train(
                 dataset, output, configuration, resume=resume, overwrite=overwrite, report=table.show
             )
     except KeyboardInterrupt:
-        if checkpoint_path(output).exists():
+        if existing(checkpoint_path(output)):
             options = f"--output {output} --resume" + ("" if config is None else f" --config {config}")
             console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
         else:
@@ -66,6 +67,8 @@ def train(
         raise
     if trained.trials:
         console.print(trial_table(trained.trials))
+    if trained.learned.curvature:
+        console.print(trained.learned.curvature)
     progress = trained.outcome.progress
     ending = "no progress on validation" if trained.outcome.stopped_early else "as planned"
     console.print(f"{progress.step} steps, ended {ending}; best validation at step {progress.best_step}")

@@ -36,8 +36,10 @@ class TrainingTable:
             left = (progress.n_steps - progress.step) * progress.seconds_a_step
             table.add_row("time left", _duration(left))
         table.add_row("time spent", _duration(time.monotonic() - self.started))
-        table.add_row("learning rate", f"{progress.learning_rate:.2e}")
-        table.add_row("loss", f"{progress.loss:.3f}")
+        # Nothing is learned while frames are labelled.
+        if progress.learning_rate:
+            table.add_row("learning rate", f"{progress.learning_rate:.2e}")
+            table.add_row("loss", f"{progress.loss:.3f}")
         if progress.history:
             last = progress.history[-1]
             for key, label, factor in (

@@ -1,5 +1,6 @@
 """Everything needed to go on with a training, in one file that is replaced whole."""
 
+import glob
 import json
 import os
 from pathlib import Path
@@ -11,6 +12,17 @@ from torch import Tensor, nn
 
 from nadyn.checks.errors import InputError
 from nadyn.training.averaging import WeightAverage
+
+
+def beside(checkpoint: Path, part: str) -> Path:
+    """Return where a part of a training, a trial or a stage, is kept beside the checkpoint of the whole."""
+    return checkpoint.with_name(f"{checkpoint.name}-{part}")
+
+
+def existing(checkpoint: Path) -> list[Path]:
+    """Return the checkpoints of a training and of its parts that exist."""
+    parts = sorted(checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}-*"))
+    return [path for path in (checkpoint, *parts) if path.exists()]
 
 
 def write_checkpoint(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nadyn.models.learned import Network
 from nadyn.training.assignments import Assignment
+from nadyn.training.checkpoint import beside
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.loop import Progress, train_network
 from nadyn.training.samples import Samples
@@ -37,16 +38,6 @@ def trial_from_plain(values: dict[str, object]) -> Trial:
     """Return the trial that `dataclasses.asdict` and JSON took apart."""
     assignment = Assignment(values["assignment"]["basis"], tuple(values["assignment"]["start"]))
     return Trial(assignment, values["score"], values["n_steps"])
-
-
-def trial_checkpoint(checkpoint: Path, number: int) -> Path:
-    """Return where the checkpoint of a trial is kept, beside that of the training."""
-    return checkpoint.with_name(f"{checkpoint.name}-trial-{number}")
-
-
-def trial_checkpoints(checkpoint: Path) -> list[Path]:
-    """Return the checkpoints of trials that exist."""
-    return sorted(checkpoint.parent.glob(f"{checkpoint.name}-trial-*"))
 
 
 def trial_length(length: Length, n_trials: int) -> Length:
@@ -88,7 +79,7 @@ def search(
     best: tuple[Network, float] | None = None
     trials = []
     for number, assignment in enumerate(choices):
-        path = trial_checkpoint(checkpoint, number)
+        path = beside(checkpoint, f"trial-{number}")
         network = build(assignment)
         outcome = train_network(
             network,

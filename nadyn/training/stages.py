@@ -1,21 +1,52 @@
-"""The stages of a training: a search over assignments where `basis` is auto, then the training itself."""
+"""The stages of a training: surfaces first where no coupling is known, a search where `basis` is auto.
+
+Trained on energies and forces alone, two states may never cross: an energy depends on Δ² + V² only, and to
+exchange the states beyond the seam would be a step through far larger errors. But the surfaces are right away
+from the tip of the cone, and their curvature tells the couplings (see `curvature_couplings`). So the training
+has three stages then: energies and forces; from the beginning again with these couplings, which decides who
+crosses whom; and from there on energies and forces alone, so that the approximation leaves no trace.
+"""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nadyn.models.learned import Network
 from nadyn.training.assignments import Assignment, assignments
-from nadyn.training.build import is_atomic_sum
-from nadyn.training.checkpoint import read_progress
+from nadyn.training.checkpoint import beside, read_progress
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.loop import Outcome, Progress, train_network
+from nadyn.training.loop import Outcome, Progress
 from nadyn.training.samples import Samples, batches_per_epoch
 from nadyn.training.schedule import Length
 from nadyn.training.search import Trial, search, trial_from_plain, trial_length
+from nadyn.training.stage import TITLES, Job, Stage, finished
+from nadyn.training.surfaces_stage import surfaces_first
 
+# Part of the training with couplings from curvature.
+_PART = 0.2
+# The last stage has at least this part of a time limit.
+_LAST = 0.1
 # Length where neither `epochs` nor `time_limit_minutes` is given.
 DEFAULT_TIME_LIMIT_MINUTES = 60.0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came out of all stages.
+
+    Attributes:
+        network: It holds the best averaged weights of the last stage.
+        outcome: Of the last stage.
+        trials: What the search over assignments has tried; empty without one.
+        stages: Stages before the last; empty where there is one only.
+        curvature: A sentence on couplings from curvature; empty where they were not called for.
+    """
+
+    network: Network
+    outcome: Outcome
+    trials: tuple[Trial, ...]
+    stages: tuple[Stage, ...]
+    curvature: str
 
 
 def search_and_train(
@@ -28,66 +59,86 @@ def search_and_train(
     begins_from: dict[str, dict[str, object]],
     resume: bool,
     report: Callable[[Progress], None],
-) -> tuple[Network, tuple[Trial, ...], Outcome]:
-    """Search for an assignment where the configuration leaves it open, and train with the best.
+) -> Learned:
+    """Go through the stages that the data and the configuration ask for, and train.
 
-    What the search has found is a part of the checkpoint of the training. `epochs` count without the trials,
-    while a time limit includes them.
+    What the stages before the last have found is a part of its checkpoint. `epochs` count all stages but
+    neither the trials nor the making of labels, while a time limit includes everything.
 
     Args:
         build: Gives an untrained network of an assignment, or that of the configuration for None.
         training: Frames to learn from.
         validation: Frames that choose the assignment and the best weights.
         configuration: All settings.
-        checkpoint: Checkpoint file of the training; trials have files beside it.
+        checkpoint: Checkpoint file of the training; trials and stages have files beside it.
         begins_from: From `nadyn.training.origin`.
         resume: Go on with what the checkpoints hold.
         report: Called after each step.
     """
-    n_states = training[0].energies.shape[1]
-    section = configuration.model
+    job = Job(training, validation, configuration, checkpoint, begins_from, resume, report)
     length = _length(configuration, training)
+    if resume and checkpoint.exists():
+        return _last_stage_again(job, build, length)
+    surfaces = surfaces_first(job, build, length)
+    labelled, rest, stages = surfaces.with_couplings, surfaces.rest, list(surfaces.stages)
     trials: tuple[Trial, ...] = ()
-    if section.basis != "auto" or is_atomic_sum(section, n_states):
-        network = build(None)
-    elif resume and checkpoint.exists():
-        stored = read_progress(checkpoint)["origin"]["search"]
-        trials = tuple(trial_from_plain(trial) for trial in stored["trials"])
-        network = build(trials[stored["best"]].assignment)
-    else:
-        choices = assignments(n_states)
-        one = trial_length(length, len(choices))
+    if configuration.model.basis == "auto" and not job.is_atomic_sum:
+        choices = assignments(training[0].energies.shape[1])
+        # Two stages more have to fit into a time limit.
+        one = trial_length(length.part(0.5) if stages else length, len(choices))
+        # With couplings an assignment shows which symmetry the surfaces have.
+        judged = labelled or job
         network, trials = search(
             choices,
             build,
-            training,
-            validation or training,
-            configuration,
+            judged.training,
+            judged.validation or judged.training,
+            judged.configuration,
             one,
             checkpoint=checkpoint,
             origin=begins_from,
             resume=resume,
             report=report,
         )
-        if length.seconds is not None:
-            length = Length(seconds=length.seconds - len(choices) * one.seconds)
+        if rest.seconds is not None:
+            rest = Length(seconds=rest.seconds - len(choices) * one.seconds)
+    else:
+        network = surfaces.network if surfaces.network and not labelled else build(None)
+    if labelled:
+        second = length.part(_PART)
+        outcome = labelled.train(network, second, title=TITLES[1], checkpoint=beside(checkpoint, "stage-2"))
+        stages.append(finished(TITLES[1], outcome))
+        rest = rest.without(second)
+    if rest.seconds is not None:
+        rest = Length(seconds=max(rest.seconds, _LAST * length.seconds))
+    found: dict[str, dict[str, object]] = {"length": asdict(rest)}
     if trials:
         best = min(range(len(trials)), key=lambda number: trials[number].score)
-        stored = {"best": best, "trials": [asdict(trial) for trial in trials]}
-        begins_from = begins_from | {"search": stored}
-    outcome = train_network(
-        network,
-        training,
-        validation,
-        configuration,
-        length,
-        title=str(trials[best].assignment) if trials else "",
-        checkpoint=checkpoint,
-        origin=begins_from,
-        resume=resume and checkpoint.exists(),
-        report=report,
-    )
-    return network, trials, outcome
+        found["search"] = {"best": best, "trials": [asdict(trial) for trial in trials]}
+    if surfaces.sentence:
+        found["curvature"] = {"sentence": surfaces.sentence, "stages": [asdict(stage) for stage in stages]}
+    return _last_stage(replace(job, origin=begins_from | found), network, rest)
+
+
+def _last_stage_again(job: Job, build: Callable[[Assignment | None], Network], length: Length) -> Learned:
+    """Go on with the last stage: its checkpoint holds all that the others have found."""
+    stored = read_progress(job.checkpoint)["origin"]
+    assignment = None
+    if "search" in stored:
+        assignment = trial_from_plain(stored["search"]["trials"][stored["search"]["best"]]).assignment
+    rest = Length(**stored["length"]) if "length" in stored else length
+    return _last_stage(replace(job, origin=stored), build(assignment), rest)
+
+
+def _last_stage(job: Job, network: Network, length: Length) -> Learned:
+    search, curvature = job.origin.get("search"), job.origin.get("curvature")
+    trials = tuple(map(trial_from_plain, search["trials"])) if search else ()
+    stages = tuple(Stage(**stage) for stage in curvature["stages"]) if curvature else ()
+    title = str(trials[search["best"]].assignment) if search else ""
+    if stages:
+        title = f"{TITLES[2]}, {title}" if title else TITLES[2]
+    outcome = job.train(network, length, title=title, checkpoint=job.checkpoint)
+    return Learned(network, outcome, trials, stages, curvature["sentence"] if curvature else "")
 
 
 def _length(configuration: TrainingConfiguration, training: tuple[Samples, ...]) -> Length:

@@ -18,13 +18,13 @@ from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
 from nadyn.training.assignments import Assignment
 from nadyn.training.build import build_network, elements_of, environments_of, shortest_distances
-from nadyn.training.checkpoint import read_progress
+from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.loop import Outcome, Progress
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.samples import Samples, samples_from_group
-from nadyn.training.search import Trial, trial_checkpoints
-from nadyn.training.stages import search_and_train
+from nadyn.training.search import Trial
+from nadyn.training.stages import Learned, search_and_train
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,22 @@ class Trained:
         model: The model, bound to the first molecule of the dataset, and to the cell of its starting geometry
             if that is periodic.
         validation: The frames that it was validated on.
-        outcome: Progress and whether the training stopped early.
-        trials: What the search over assignments has tried; empty without one.
+        learned: Progress, whether the training stopped early, and what its stages have found.
     """
 
     model: LearnedModel
     validation: Dataset
-    outcome: Outcome
-    trials: tuple[Trial, ...]
+    learned: Learned
+
+    @property
+    def outcome(self) -> Outcome:
+        """Progress of the last stage."""
+        return self.learned.outcome
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """What the search over assignments has tried; empty without one."""
+        return self.learned.trials
 
 
 def train(
@@ -79,7 +87,7 @@ def train(
     _check_dataset(dataset)
     begins_from = origin(configuration, dataset)
     if resume:
-        for path in _checkpoints(checkpoint):
+        for path in existing(checkpoint):
             # Checkpoints of the first days do not say what they started from.
             check_origin(read_progress(path).get("origin", begins_from), begins_from)
     started = time.monotonic()
@@ -93,7 +101,7 @@ def train(
         def build(assignment: Assignment | None) -> Network:
             return build_network(configuration, training_samples, shortest, elements, assignment)
 
-        network, trials, outcome = search_and_train(
+        learned = search_and_train(
             build,
             training_samples,
             validation_samples,
@@ -103,7 +111,7 @@ def train(
             resume=resume,
             report=report,
         )
-        model = _finished_model(network, training, training_samples, shortest, configuration, outcome)
+        model = _finished_model(learned, training, training_samples, shortest, configuration)
     timings = {
         "host": platform.node(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -112,12 +120,14 @@ def train(
     save_model(model, output, timings=timings)
     history = {
         "configuration": configuration.model_dump(),
-        "trials": [asdict(trial) for trial in trials],
-        "history": outcome.progress.history,
+        "trials": [asdict(trial) for trial in learned.trials],
+        "curvature": learned.curvature,
+        "stages": [asdict(stage) for stage in learned.stages],
+        "history": learned.outcome.progress.history,
     }
     output.with_suffix(".history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
     _forget(checkpoint)
-    return Trained(model, validation or training, outcome, trials)
+    return Trained(model, validation or training, learned)
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -125,13 +135,8 @@ def checkpoint_path(output: Path) -> Path:
     return output.with_name(output.name + ".checkpoint")
 
 
-def _checkpoints(checkpoint: Path) -> list[Path]:
-    """Return the checkpoints of a training and of its trials that exist."""
-    return [path for path in (checkpoint, *trial_checkpoints(checkpoint)) if path.exists()]
-
-
 def _forget(checkpoint: Path) -> None:
-    for path in _checkpoints(checkpoint):
+    for path in existing(checkpoint):
         path.unlink()
 
 
@@ -141,7 +146,7 @@ def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: boo
             f"the folder of `output` must exist, but {str(output.parent)!r} does not. Create it first."
         )
     if resume:
-        if not _checkpoints(checkpoint):
+        if not existing(checkpoint):
             if output.exists():
                 raise InputError(
                     f"{str(output)!r} must be unfinished to be resumed, but is complete. Nothing to do."
@@ -153,7 +158,7 @@ def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: boo
     if overwrite:
         _forget(checkpoint)
         return
-    if _checkpoints(checkpoint):
+    if existing(checkpoint):
         raise InputError(
             f"{str(checkpoint)!r} must not exist for a new training, but an interrupted one left it. "
             "Try --resume to go on, or --overwrite to start again."
@@ -183,13 +188,13 @@ def _check_dataset(dataset: Dataset) -> None:
 
 
 def _finished_model(
-    network: Network,
+    learned: Learned,
     training: Dataset,
     samples: tuple[Samples, ...],
     shortest: np.ndarray,
     configuration: TrainingConfiguration,
-    outcome: Outcome,
 ) -> LearnedModel:
+    network, outcome = learned.network, learned.outcome
     network.network.set_range(
         [environment for group in samples for environment in environments_of(network, group)]
     )
@@ -213,6 +218,8 @@ def _finished_model(
         "seed": configuration.seed,
         "configuration": configuration.model_dump(mode="json"),
     }
+    if learned.stages:
+        trained_on["earlier_stages"] = {stage.title: stage.n_steps for stage in learned.stages}
     finite = np.where(np.isfinite(shortest), shortest, 0.0)
     return LearnedModel(
         # Not after the file: the same training into another file is the same model, with the same digest.

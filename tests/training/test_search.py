@@ -12,11 +12,11 @@ from nadyn.models.basis import parse_basis
 from nadyn.models.model_file import digest
 from nadyn.training.assignments import assignments, given_assignment
 from nadyn.training.build import build_network, elements_of, shortest_distances
-from nadyn.training.checkpoint import read_progress
+from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.samples import samples_from_group
 from nadyn.training.schedule import Length
-from nadyn.training.search import trial_checkpoints, trial_length
+from nadyn.training.search import trial_length
 from nadyn.training.train import checkpoint_path, train
 
 # 22 training frames in batches of 5: four steps an epoch; four trials of three steps, then 32 steps.
@@ -109,13 +109,13 @@ def test_trials_left_behind_are_in_the_way_of_a_new_training_only(tmp_path):
     with pytest.raises(Stop):
         train(dataset(), path, AUTO, report=stop)
     assert not checkpoint_path(path).exists()
-    assert len(trial_checkpoints(checkpoint_path(path))) == 2
+    assert len(existing(checkpoint_path(path))) == 2
     with pytest.raises(InputError, match=r"an interrupted one left it.*--resume.*--overwrite"):
         train(dataset(), path, AUTO)
     with pytest.raises(InputError, match=r"`seed` must stay 1"):
         train(dataset(), path, AUTO.model_copy(update={"seed": 2}), resume=True)
     train(dataset(), path, AUTO, overwrite=True)
-    assert not trial_checkpoints(checkpoint_path(path))
+    assert not existing(checkpoint_path(path))
 
 
 def test_a_start_is_refused_where_the_search_finds_it():
@@ -136,7 +136,10 @@ def test_the_checkpoint_of_the_training_holds_what_the_search_has_found(tmp_path
     assert len(found["trials"]) == 4
     assert found["best"] == min(range(4), key=lambda number: found["trials"][number]["score"])
     # The trials are done with: their files are not needed to go on.
-    for trial in trial_checkpoints(checkpoint_path(path)):
+    main, *parts = existing(checkpoint_path(path))
+    assert main == checkpoint_path(path)
+    assert len(parts) == 4
+    for trial in parts:
         trial.unlink()
     trained = train(dataset(), path, AUTO, resume=True)
     assert len(trained.trials) == 4

@@ -92,7 +92,16 @@ def test_a_training_stopped_before_its_first_validation_ends_with_the_same_model
     assert digest(path) == undisturbed
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in a terminal: a shell starts what runs in its background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("step", [1, 5, 16])
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_waits_for_the_end_of_the_step_and_stores_it(tmp_path, undisturbed, step):
     path = tmp_path / "model.safetensors"
 

@@ -179,9 +179,7 @@ def motion(
         return fssh_begin(state, model, options)
 
     if config.adaptive is None:
-        return Motion(
-            lambda state, model: fssh_step(state, model, options), begin, options.states.diabatic
-        )
+        return Motion(lambda state, model: fssh_step(state, model, options), begin, options.states.diabatic)
     if config.propagation == "curvature":
         raise InputError(
             "`adaptive` must be left out with `propagation: curvature`, which needs steps of one length, "

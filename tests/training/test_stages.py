@@ -38,7 +38,8 @@ def _data(couplings=False, n=24):
 
 def _settings(**changes):
     # 22 training frames in batches of five: four steps an epoch, and 12, 8 and 20 of the stages.
-    return configuration(**({"model": {"hidden": [16, 8], "basis": BASIS}, "epochs": 10} | changes))
+    values = {"model": {"hidden": [16, 8], "basis": BASIS}, "epochs": 10, "curvature_couplings": True}
+    return configuration(**(values | changes))
 
 
 @pytest.fixture(autouse=True, scope="module")

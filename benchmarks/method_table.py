@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from method_table_figures import draw_all
 from method_table_models import CASES, Case, drawn
 from method_table_page import write_page
 
@@ -28,6 +29,7 @@ import nadyn
 from nadyn.analysis.populations import occupations, populations
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.methods import METHODS as DECLARED
 from nadyn.models.analytic import analytic_model
 from nadyn.trajectory import Run, open_run
 from nadyn.trajectory.initial_conditions import write_initial_conditions
@@ -42,6 +44,7 @@ METHODS: dict[str, dict[str, object]] = {
     "fssh, collapse at hops": {"method": "fssh", "decoherence": {"name": "instantaneous"}},
     "fssh, afssh": {"method": "fssh", "decoherence": {"name": "afssh"}},
     "fssh, shxf": {"method": "fssh", "decoherence": {"name": "shxf", "width_bohr": "width"}},
+    "fssh, edc, curvature": {"method": "fssh", "decoherence": {"name": "edc"}, "propagation": "curvature"},
     "gfsh, edc": {"method": "gfsh", "decoherence": {"name": "edc"}},
     "landau_zener": {"method": "landau_zener"},
     "zhu_nakamura": {"method": "zhu_nakamura"},
@@ -73,9 +76,13 @@ def run_file(case: Case, keys: dict[str, object], folder: Path) -> dict[str, obj
 
 def measured(case: Case, keys: dict[str, object]) -> dict[str, object]:
     """Run a method on a model and return what the table needs, or why it was `refused`."""
+    if case.spin_orbit and "representation" not in DECLARED[keys["method"]].keys:
+        return {"refused": f"`method` {keys['method']} knows nothing of spin-orbit coupling."}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_initial_conditions(folder / "initial.h5", drawn(case, seed=1))
+        write_initial_conditions(
+            folder / "initial.h5", drawn(case, seed=1, only_diabatic=keys["method"] == "sqc")
+        )
         before = time.process_time()
         try:
             result = nadyn.run(run_file(case, keys, folder), progress=False)
@@ -144,6 +151,11 @@ def keep(path: Path, content: dict[str, dict]) -> None:
     os.replace(partial, path)
 
 
+def as_asked(case: Case, found: dict[str, object]) -> bool:
+    """Tell whether a kept result was made with the number of trajectories and the time step of the case."""
+    return "refused" in found or (found["n"] == case.n and found["dt_fs"] == case.dt_fs)
+
+
 def two_states(case: Case) -> bool:
     """Tell whether a model has two states."""
     return analytic_model(case.model).n_states == 2
@@ -166,7 +178,7 @@ def main() -> None:
             keep(exact_path, exact)
         row = table.setdefault(name, {})
         for method in options.methods:
-            if method in row and not options.again:
+            if method in row and not options.again and as_asked(case, row[method]):
                 continue
             if method == "gfsh, edc" and two_states(case):
                 # Global flux and fewest switches are one rule there.
@@ -175,7 +187,10 @@ def main() -> None:
             keep(path, table)
             note = row[method].get("refused") or f"{row[method]['cpu_seconds']} s, {row[method]['stopped']}"
             print(f"{name:22s} {method:24s} {note}", flush=True)
-    write_page(CASES, list(METHODS), exact, table)
+    there = {name: case for name, case in CASES.items() if name in exact and table.get(name)}
+    write_page(there, list(METHODS), exact, table)
+    if len(there) == len(CASES):
+        draw_all(there, list(METHODS), exact, table)
 
 
 if __name__ == "__main__":

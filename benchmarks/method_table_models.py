@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nadyn.models.analytic import analytic_model
+from nadyn.models.spin_states import HasSpinStates, spin_states
 from nadyn.quantum import Grid, Packet, basis_propagation, scattering, split_operator
 from nadyn.trajectory.initial_conditions import InitialConditions
 from nadyn.units import AU_PER_FEMTOSECOND, HARTREE_PER_EV
@@ -31,6 +32,8 @@ class Case:
         quantity: branching, diabatic or adiabatic populations.
         frame_fs: Time between compared populations.
         labels: Names of the states, where numbers are not enough.
+        diabatic_start: The diabatic state that is the adiabatic one of the packet where it starts, for
+            methods that start in diabatic states only.
     """
 
     title: str
@@ -43,6 +46,13 @@ class Case:
     quantity: str = "diabatic"
     frame_fs: float = 1.0
     labels: tuple[str, ...] = ()
+    diabatic_start: int | None = None
+
+    @property
+    def spin_orbit(self) -> bool:
+        """Whether singlets and triplets mix."""
+        model = analytic_model(self.model)
+        return isinstance(model, HasSpinStates) and model.spin_orbit is not None
 
     @property
     def deviation(self) -> float:
@@ -51,7 +61,7 @@ class Case:
         return math.exp(sum(logarithms) / len(logarithms))
 
 
-def drawn(case: Case, *, seed: int) -> InitialConditions:
+def drawn(case: Case, *, seed: int, only_diabatic: bool) -> InitialConditions:
     """Return trajectories from the Wigner function of the packet, which is a product of Gaussians."""
     packet, masses = case.packet, analytic_model(case.model).masses.numpy()
     rng = np.random.default_rng(seed)
@@ -59,15 +69,17 @@ def drawn(case: Case, *, seed: int) -> InitialConditions:
     shape = (case.n, len(width))
     x = np.array(packet.position) + rng.standard_normal(shape) * width / math.sqrt(2.0)
     p = np.array(packet.momentum) + rng.standard_normal(shape) / (math.sqrt(2.0) * width)
-    diabatic = packet.representation == "diabatic"
+    diabatic, state = packet.representation == "diabatic", packet.state
+    if only_diabatic and case.diabatic_start is not None:
+        diabatic, state = True, case.diabatic_start
     return InitialConditions(
         positions=x[:, :, None],
         momenta=p[:, :, None],
         weight=np.ones(case.n),
         masses=masses,
         atomic_numbers=None,
-        state=None if diabatic else packet.state,
-        diabatic_state=packet.state if diabatic else None,
+        state=None if diabatic else state,
+        diabatic_state=state if diabatic else None,
         origin="Wigner function of a Gaussian packet",
         temperature_kelvin=0.0,
     )
@@ -100,14 +112,19 @@ def _on_grid(grid: Grid, steps_per_fs: int) -> Callable[[Case], dict[str, object
 
 def _in_basis(limit_ev: float) -> Callable[[Case], dict[str, object]]:
     def exact(case: Case) -> dict[str, object]:
+        model = analytic_model(case.model)
         run = basis_propagation(
-            analytic_model(case.model),
+            model,
             state=case.packet.state,
             time=case.time_fs * AU_PER_FEMTOSECOND,
             write_interval=case.frame_fs * AU_PER_FEMTOSECOND,
             energy_limit=limit_ev * HARTREE_PER_EV,
         )
-        return {"time_fs": run.times_fs.tolist(), "populations": run.diabatic_populations.tolist()}
+        populations = run.diabatic_populations
+        if case.spin_orbit:
+            rows = spin_states(model.multiplicities).row.numpy()
+            populations = np.stack([populations[:, rows == row].sum(1) for row in range(model.n_basis)], 1)
+        return {"time_fs": run.times_fs.tolist(), "populations": populations.tolist()}
 
     return exact
 
@@ -119,18 +136,20 @@ def _mctdh(case: Case) -> dict[str, object]:
     return {"time_fs": times.tolist(), "populations": np.stack([1.0 - upper, upper], axis=1).tolist()}
 
 
-def _tully(variant: int, momentum: float, *, start: float, state: int) -> Case:
-    packet = Packet((start,), (momentum,), (20.0 / momentum,), state, "diabatic")
+def _tully(variant: int, momentum: float, *, start: float, diabatic_start: int) -> Case:
+    # Adiabatic, because both kinds of MASH need fewer trajectories so; the states are the same there.
+    packet = Packet((start,), (momentum,), (20.0 / momentum,), 0, "adiabatic")
     return Case(
         f"Tully {variant}, k = {momentum:g}",
         {"name": "tully", "variant": variant},
         packet,
-        n=500,
+        n=2000,
         dt_fs=4.0 / momentum,
         time_fs=600.0,
         exact=_branching,
         quantity="branching",
         frame_fs=20.0,
+        diabatic_start=diabatic_start,
     )
 
 
@@ -164,13 +183,13 @@ CASES: dict[str, Case] = {
         exact=_mctdh,
         labels=("S1", "S2"),
     ),
-    "tully_1_10": _tully(1, 10.0, start=-12.0, state=0),
-    "tully_1_20": _tully(1, 20.0, start=-10.0, state=0),
-    "tully_2_16": _tully(2, 16.0, start=-10.0, state=0),
-    "tully_2_30": _tully(2, 30.0, start=-10.0, state=0),
+    "tully_1_10": _tully(1, 10.0, start=-12.0, diabatic_start=0),
+    "tully_1_20": _tully(1, 20.0, start=-10.0, diabatic_start=0),
+    "tully_2_16": _tully(2, 16.0, start=-10.0, diabatic_start=0),
+    "tully_2_30": _tully(2, 30.0, start=-10.0, diabatic_start=0),
     # Far to the left the second diabatic state of the third model is the lower one.
-    "tully_3_10": _tully(3, 10.0, start=-15.0, state=1),
-    "tully_3_20": _tully(3, 20.0, start=-11.0, state=1),
+    "tully_3_10": _tully(3, 10.0, start=-15.0, diabatic_start=1),
+    "tully_3_20": _tully(3, 20.0, start=-11.0, diabatic_start=1),
     "conical_intersection": Case(
         "conical intersection, γ = 0.04",
         {"name": "conical_intersection", "coupling_au": 0.04},
@@ -228,6 +247,17 @@ CASES: dict[str, Case] = {
         exact=_in_basis(8.5),
         labels=("S0", "S1", "S2"),
     ),
+    # Counted from 0, S1 is also the second of the spin states.
+    "sulfur_dioxide_triplets": _oscillators(
+        "SO2, 3 singlets and 3 triplets, from S1",
+        {"name": "sulfur_dioxide", "variant": "triplets"},
+        state=1,
+        n=500,
+        dt_fs=0.2,
+        time_fs=100.0,
+        exact=_in_basis(7.5),
+        labels=("S0", "S1", "S2", "T1", "T2", "T3"),
+    ),
     "morse_1": _morse(1, 2.9, 250.0),
     "morse_2": _morse(2, 3.3, 250.0),
     "morse_3": _morse(3, 2.1, 200.0),
@@ -235,7 +265,7 @@ CASES: dict[str, Case] = {
         "Shin-Metiu, from 1",
         {"name": "shin_metiu"},
         Packet((-4.0,), (0.0,), (0.5924,), 1),
-        n=60,
+        n=500,
         dt_fs=0.25,
         time_fs=35.0,
         exact=_on_grid(Grid((-8.5,), (8.5,), (255,)), 40),

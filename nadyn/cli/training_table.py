@@ -54,11 +54,12 @@ class TrainingTable:
 
 def trial_table(trials: tuple[Trial, ...]) -> Table:
     """Return what the search over assignments has found, the best first."""
-    table = Table(title=f"assignments tried, {trials[0].n_steps:,} steps each")
+    table = Table(title="assignments tried; the two best of a first round are trained again")
     table.add_column("basis (states start as)")
+    table.add_column("steps", justify="right")
     table.add_column("validation score, lowest is best", justify="right")
-    for trial in sorted(trials, key=lambda trial: trial.score):
-        table.add_row(str(trial.assignment), f"{trial.score:.3f}")
+    for trial in sorted(trials, key=lambda trial: (not trial.finalist, trial.score)):
+        table.add_row(str(trial.assignment), f"{trial.n_steps:,}", f"{trial.score:.3f}")
     return table
 
 

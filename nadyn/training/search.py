@@ -1,4 +1,4 @@
-"""`basis: auto`: each assignment of states is trained for a short time, and the best on validation wins."""
+"""`basis: auto`: each assignment is trained for a short time, the two best of them longer, the best wins."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,15 +8,20 @@ from nadyn.models.learned import Network
 from nadyn.training.assignments import Assignment
 from nadyn.training.checkpoint import beside
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.loop import Progress, train_network
+from nadyn.training.loop import Outcome, Progress, train_network
 from nadyn.training.samples import Samples
 from nadyn.training.schedule import Length
 
 # A trial is a training with a schedule of its own: an unfinished one says little about the end.
 _TRIAL_STEPS = 1000
 _TRIAL_SECONDS = 60.0
-# All trials together take at most this part of the training.
-_LARGEST_PART = 0.4
+# After a first trial the right assignment may lie a hair behind another: some of its frames are still on the
+# wrong side of the seam, and whether that mends itself shows in a longer trial only.
+_N_FINALISTS = 2
+_FINAL_STEPS = 3000
+_FINAL_SECONDS = 180.0
+# All trials of a round together take at most this part of the training.
+_LARGEST_PART = 0.25
 
 
 @dataclass(frozen=True)
@@ -25,26 +30,57 @@ class Trial:
 
     Attributes:
         assignment: Basis and start.
-        score: Mean logarithm of the validation errors, see `validation.Errors`; the lowest goes on.
-        n_steps: Length.
+        score: Mean logarithm of the validation errors, see `validation.Errors`, the lower the better; after
+            the second round for finalists.
+        n_steps: Length, both rounds together.
+        finalist: Whether it was trained in the second round.
     """
 
     assignment: Assignment
     score: float
     n_steps: int
+    finalist: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search has found.
+
+    Attributes:
+        network: Of the winner, with the best weights of its trials.
+        trials: One an assignment, in their order.
+    """
+
+    network: Network
+    trials: tuple[Trial, ...]
+
+
+def winner(trials: tuple[Trial, ...]) -> int:
+    """Return the number of the best finalist."""
+    return min(range(len(trials)), key=lambda number: (not trials[number].finalist, trials[number].score))
 
 
 def trial_from_plain(values: dict[str, object]) -> Trial:
     """Return the trial that `dataclasses.asdict` and JSON took apart."""
     assignment = Assignment(values["assignment"]["basis"], tuple(values["assignment"]["start"]))
-    return Trial(assignment, values["score"], values["n_steps"])
+    return Trial(**(values | {"assignment": assignment}))
 
 
-def trial_length(length: Length, n_trials: int) -> Length:
-    """Return the length of one trial: 1,000 steps or a minute, less where the training is short."""
-    if length.n_steps is not None:
-        return Length(n_steps=max(1, min(_TRIAL_STEPS, int(_LARGEST_PART * length.n_steps / n_trials))))
-    return Length(seconds=min(_TRIAL_SECONDS, _LARGEST_PART * length.seconds / n_trials))
+def trial_lengths(length: Length, n_trials: int) -> tuple[Length, Length]:
+    """Return the length of one trial in the first and in the second round.
+
+    1,000 and 3,000 steps, or a minute and three; less where the training is short.
+    """
+    return (
+        _shorter(length, _TRIAL_STEPS, _TRIAL_SECONDS, n_trials),
+        _shorter(length, _FINAL_STEPS, _FINAL_SECONDS, _N_FINALISTS),
+    )
+
+
+def seconds_of_search(lengths: tuple[Length, Length], n_trials: int) -> float:
+    """Return how long a search may take whose trials have these lengths in seconds."""
+    first, second = lengths
+    return n_trials * first.seconds + _N_FINALISTS * second.seconds
 
 
 def search(
@@ -53,16 +89,16 @@ def search(
     training: tuple[Samples, ...],
     validation: tuple[Samples, ...],
     configuration: TrainingConfiguration,
-    length: Length,
+    lengths: tuple[Length, Length],
     *,
     checkpoint: Path,
     origin: dict[str, dict[str, object]],
     resume: bool,
     report: Callable[[Progress], None],
-) -> tuple[Network, tuple[Trial, ...]]:
-    """Train every assignment for a short time; return the best network and what each has reached.
+) -> Found:
+    """Train every assignment for a short time and the two best again; return what each has reached.
 
-    Where the length is a time, the first trial finds how many steps that is, and all have the same number.
+    Where the lengths are times, the first trial finds how many steps that is, and all have the same number.
 
     Args:
         choices: What to try.
@@ -70,32 +106,49 @@ def search(
         training: Frames to learn from.
         validation: Frames to judge by.
         configuration: Of the training that the search belongs to.
-        length: Of one trial, from `trial_length`.
+        lengths: Of one trial in both rounds, from `trial_lengths`.
         checkpoint: Checkpoint file of that training; trials have files beside it.
         origin: See `train_network`.
         resume: Go on with trials that were begun.
         report: Called after each step.
     """
-    best: tuple[Network, float] | None = None
-    trials = []
-    for number, assignment in enumerate(choices):
-        path = beside(checkpoint, f"trial-{number}")
-        network = build(assignment)
-        outcome = train_network(
+
+    def run(network: Network, length: Length, title: str, part: str) -> Outcome:
+        path = beside(checkpoint, part)
+        return train_network(
             network,
             training,
             validation,
             configuration,
             length,
-            title=f"trial {number + 1} of {len(choices)}: {assignment}",
+            title=title,
             checkpoint=path,
             origin=origin,
             resume=resume and path.exists(),
             report=report,
         )
-        n_steps, score = outcome.progress.n_steps, outcome.progress.best_score
-        length = Length(n_steps=n_steps)
-        trials.append(Trial(assignment, score, n_steps))
-        if best is None or score < best[1]:
-            best = network, score
-    return best[0], tuple(trials)
+
+    first, second = lengths
+    networks, trials = [], []
+    for number, assignment in enumerate(choices):
+        network = build(assignment)
+        title = f"trial {number + 1} of {len(choices)}: {assignment}"
+        progress = run(network, first, title, f"trial-{number}").progress
+        if first.seconds is not None:
+            second = Length(n_steps=max(1, int(progress.n_steps * second.seconds / first.seconds)))
+            first = Length(n_steps=progress.n_steps)
+        networks.append(network)
+        trials.append(Trial(assignment, progress.best_score, progress.step))
+    ranking = sorted(range(len(trials)), key=lambda number: trials[number].score)
+    for place, number in enumerate(ranking[:_N_FINALISTS]):
+        trial = trials[number]
+        title = f"longer trial {place + 1} of {_N_FINALISTS}: {trial.assignment}"
+        progress = run(networks[number], second, title, f"final-{number}").progress
+        trials[number] = Trial(trial.assignment, progress.best_score, trial.n_steps + progress.step, True)
+    return Found(networks[winner(tuple(trials))], tuple(trials))
+
+
+def _shorter(length: Length, n_steps: int, seconds: float, n_trials: int) -> Length:
+    if length.n_steps is not None:
+        return Length(n_steps=max(1, min(n_steps, int(_LARGEST_PART * length.n_steps / n_trials))))
+    return Length(seconds=min(seconds, _LARGEST_PART * length.seconds / n_trials))

@@ -18,7 +18,14 @@ from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.loop import Outcome, Progress
 from nadyn.training.samples import Samples, batches_per_epoch
 from nadyn.training.schedule import Length
-from nadyn.training.search import Trial, search, trial_from_plain, trial_length
+from nadyn.training.search import (
+    Trial,
+    search,
+    seconds_of_search,
+    trial_from_plain,
+    trial_lengths,
+    winner,
+)
 from nadyn.training.stage import TITLES, Job, Stage, finished
 from nadyn.training.surfaces_stage import surfaces_first
 
@@ -85,23 +92,24 @@ def search_and_train(
     if configuration.model.basis == "auto" and not job.is_atomic_sum:
         choices = assignments(training[0].energies.shape[1])
         # Two stages more have to fit into a time limit.
-        one = trial_length(length.part(0.5) if stages else length, len(choices))
+        lengths = trial_lengths(length.part(0.5) if stages else length, len(choices))
         # With couplings an assignment shows which symmetry the surfaces have.
         judged = labelled or job
-        network, trials = search(
+        searched = search(
             choices,
             build,
             judged.training,
             judged.validation or judged.training,
             judged.configuration,
-            one,
+            lengths,
             checkpoint=checkpoint,
             origin=begins_from,
             resume=resume,
             report=report,
         )
+        network, trials = searched.network, searched.trials
         if rest.seconds is not None:
-            rest = Length(seconds=rest.seconds - len(choices) * one.seconds)
+            rest = Length(seconds=rest.seconds - seconds_of_search(lengths, len(choices)))
     else:
         network = surfaces.network if surfaces.network and not labelled else build(None)
     if labelled:
@@ -113,8 +121,7 @@ def search_and_train(
         rest = Length(seconds=max(rest.seconds, _LAST * length.seconds))
     found: dict[str, dict[str, object]] = {"length": asdict(rest)}
     if trials:
-        best = min(range(len(trials)), key=lambda number: trials[number].score)
-        found["search"] = {"best": best, "trials": [asdict(trial) for trial in trials]}
+        found["search"] = {"trials": [asdict(trial) for trial in trials]}
     if surfaces.sentence:
         found["curvature"] = {"sentence": surfaces.sentence, "stages": [asdict(stage) for stage in stages]}
     return _last_stage(replace(job, origin=begins_from | found), network, rest)
@@ -123,22 +130,24 @@ def search_and_train(
 def _last_stage_again(job: Job, build: Callable[[Assignment | None], Network], length: Length) -> Learned:
     """Go on with the last stage: its checkpoint holds all that the others have found."""
     stored = read_progress(job.checkpoint)["origin"]
-    assignment = None
-    if "search" in stored:
-        assignment = trial_from_plain(stored["search"]["trials"][stored["search"]["best"]]).assignment
+    trials = _trials(stored)
+    assignment = trials[winner(trials)].assignment if trials else None
     rest = Length(**stored["length"]) if "length" in stored else length
     return _last_stage(replace(job, origin=stored), build(assignment), rest)
 
 
 def _last_stage(job: Job, network: Network, length: Length) -> Learned:
-    search, curvature = job.origin.get("search"), job.origin.get("curvature")
-    trials = tuple(map(trial_from_plain, search["trials"])) if search else ()
+    trials, curvature = _trials(job.origin), job.origin.get("curvature")
     stages = tuple(Stage(**stage) for stage in curvature["stages"]) if curvature else ()
-    title = str(trials[search["best"]].assignment) if search else ""
+    title = str(trials[winner(trials)].assignment) if trials else ""
     if stages:
         title = f"{TITLES[2]}, {title}" if title else TITLES[2]
     outcome = job.train(network, length, title=title, checkpoint=job.checkpoint)
     return Learned(network, outcome, trials, stages, curvature["sentence"] if curvature else "")
+
+
+def _trials(origin: dict[str, dict[str, object]]) -> tuple[Trial, ...]:
+    return tuple(map(trial_from_plain, origin["search"]["trials"])) if "search" in origin else ()
 
 
 def _length(configuration: TrainingConfiguration, training: tuple[Samples, ...]) -> Length:

@@ -16,10 +16,10 @@ from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.samples import samples_from_group
 from nadyn.training.schedule import Length
-from nadyn.training.search import trial_length
+from nadyn.training.search import seconds_of_search, trial_lengths, winner
 from nadyn.training.train import checkpoint_path, train
 
-# 22 training frames in batches of 5: four steps an epoch; four trials of three steps, then 32 steps.
+# 22 training frames in batches of 5: four steps an epoch; four trials of two steps, two of four more, then 32.
 AUTO = configuration(epochs=8, model={"hidden": [16, 8], "basis": "auto"})
 
 
@@ -56,28 +56,40 @@ def test_a_basis_that_is_given_starts_in_its_order_and_a_vector_lends_more_than_
 
 
 def test_all_trials_are_short_beside_the_training():
-    assert trial_length(Length(n_steps=100_000), 4) == Length(n_steps=1000)
-    assert trial_length(Length(n_steps=100), 4) == Length(n_steps=10)
-    assert trial_length(Length(seconds=3600.0), 4) == Length(seconds=60.0)
-    assert trial_length(Length(seconds=100.0), 4) == Length(seconds=10.0)
+    def steps(n_steps):
+        return tuple(length.n_steps for length in trial_lengths(Length(n_steps=n_steps), 4))
+
+    def seconds(limit):
+        lengths = trial_lengths(Length(seconds=limit), 4)
+        return *(length.seconds for length in lengths), seconds_of_search(lengths, 4)
+
+    assert steps(100_000) == (1000, 3000)
+    assert steps(800) == (50, 100)
+    assert steps(1) == (1, 1)
+    assert seconds(7200.0) == (60.0, 180.0, 600.0)
+    assert seconds(80.0) == (5.0, 10.0, 40.0)
 
 
 def test_the_best_trial_on_validation_goes_on(undisturbed):
     trained, path = undisturbed
     scores = {str(trial.assignment): trial.score for trial in trained.trials}
     assert list(scores) == [str(choice) for choice in assignments(2)]
-    assert {trial.n_steps for trial in trained.trials} == {3}
-    best = min(trained.trials, key=lambda trial: trial.score).assignment
+    finalists = [trial for trial in trained.trials if trial.finalist]
+    assert {trial.n_steps for trial in finalists} == {6}
+    assert {trial.n_steps for trial in trained.trials if not trial.finalist} == {2}
+    assert len(finalists) == 2
+    best = min(finalists, key=lambda trial: trial.score).assignment
+    assert trained.trials[winner(trained.trials)].assignment == best
     settings = load_model(path).network.settings
     assert (settings.basis, settings.start) == (best.basis, best.start)
     history = json.loads(path.with_name("model.history.json").read_text(encoding="utf-8"))
     assert [trial["score"] for trial in history["trials"]] == list(scores.values())
     # It goes on from what the trial has learned: better after its first epoch than the trial was.
-    assert trained.outcome.progress.history[0]["score"] < min(scores.values()) + 0.05
+    assert trained.outcome.progress.history[0]["score"] < min(trial.score for trial in finalists) + 0.05
     assert not list(path.parent.glob("*checkpoint*"))
 
 
-@pytest.mark.parametrize("stops", [(2,), (7,), (12,), (13,), (31,), (1, 9, 20)])
+@pytest.mark.parametrize("stops", [(2,), (7,), (8,), (11,), (14,), (16,), (17,), (31,), (1, 10, 20)])
 def test_stopped_in_a_trial_or_after_it_the_search_goes_on(tmp_path, undisturbed, stops):
     trained, undisturbed_path = undisturbed
     path = tmp_path / "model.safetensors"
@@ -134,11 +146,11 @@ def test_the_checkpoint_of_the_training_holds_what_the_search_has_found(tmp_path
         train(dataset(), path, AUTO, report=stop)
     found = read_progress(checkpoint_path(path))["origin"]["search"]
     assert len(found["trials"]) == 4
-    assert found["best"] == min(range(4), key=lambda number: found["trials"][number]["score"])
+    assert sum(trial["finalist"] for trial in found["trials"]) == 2
     # The trials are done with: their files are not needed to go on.
     main, *parts = existing(checkpoint_path(path))
     assert main == checkpoint_path(path)
-    assert len(parts) == 4
+    assert len(parts) == 6
     for trial in parts:
         trial.unlink()
     trained = train(dataset(), path, AUTO, resume=True)

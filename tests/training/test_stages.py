@@ -122,7 +122,8 @@ def test_a_search_over_assignments_comes_before_the_second_stage(tmp_path, unche
 
     whole = train(_data(), tmp_path / "a.safetensors", settings, report=lambda p: titles.append(p.title))
     order = [title.partition(":")[0].split(" of ")[0] for title in dict.fromkeys(titles)]
-    assert order == ["stage 1", "stage 2", "trial 1", "trial 2", "trial 3", "trial 4", "stage 2", "stage 3"]
+    trials = [f"trial {number}" for number in (1, 2, 3, 4)] + ["longer trial 1", "longer trial 2"]
+    assert order == ["stage 1", "stage 2", *trials, "stage 2", "stage 3"]
     best = min(whole.trials, key=lambda trial: trial.score).assignment
     assert whole.model.network.settings.basis == best.basis
     with pytest.raises(Stop):

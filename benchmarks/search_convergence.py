@@ -2,11 +2,11 @@
 
     python benchmarks/search_convergence.py --output folder [--seeds 10] [--epochs 60]
 
-Ammonia, with the defaults of `nadyn train` but for the length; the seed changes the weights at the start, the
-frames that validate and the order of the batches. Each model is judged on the held-out frames of
-`ammonia_accuracy.py` near the seam; the error of a seed is the geometric mean of those of both energies and of
-the coupling. Printed: how many seeds lie within 1.5 times the best. Finished models are not trained again, and
-interrupted ones go on.
+Ammonia, with the defaults of `nadyn train` but for the length; the seed changes the weights at the start,
+the frames that validate and the order of the batches. Each model is judged on the held-out frames of
+`ammonia_accuracy.py` near the seam; the error of a seed is the geometric mean of those of both energies and
+of the coupling. Printed: how many seeds lie within 1.5 times the best. Finished models are not trained again,
+and interrupted ones go on.
 """
 
 import argparse

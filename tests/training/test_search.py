@@ -19,7 +19,7 @@ from nadyn.training.schedule import Length
 from nadyn.training.search import seconds_of_search, trial_lengths, winner
 from nadyn.training.train import checkpoint_path, train
 
-# 22 training frames in batches of 5: four steps an epoch; four trials of two steps, two of four more, then 32.
+# 22 training frames in batches of 5: four steps an epoch; four trials of two steps, two of four, then 32.
 AUTO = configuration(epochs=8, model={"hidden": [16, 8], "basis": "auto"})
 
 

@@ -237,7 +237,7 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
 
 CSDM = Method(
     _build,
-    keys=frozenset(),
+    keys=frozenset({"representation"}),
     adiabatic=MEAN_SQUARED_COEFFICIENTS,
     diabatic=MEAN_SQUARED_AMPLITUDES,
     moves_coefficients=True,

@@ -54,7 +54,7 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
 
 EHRENFEST = Method(
     _build,
-    keys=frozenset(),
+    keys=frozenset({"representation"}),
     adiabatic=MEAN_SQUARED_COEFFICIENTS,
     diabatic=MEAN_SQUARED_AMPLITUDES,
     moves_coefficients=True,

@@ -215,4 +215,5 @@ FSSH = Method(
     diabatic=MIXED,
     moves_coefficients=True,
     needs_two_states=True,
+    mixes_spins=True,
 )

@@ -26,7 +26,7 @@ from nadyn.dynamics.step import (
 from nadyn.dynamics.verlet import verlet
 from nadyn.models.model import Model
 
-GAP_KEYS = frozenset({"rescale", "frustrated"})
+GAP_KEYS = frozenset({"rescale", "frustrated", "representation"})
 
 
 @dataclass(frozen=True)

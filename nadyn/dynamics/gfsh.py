@@ -56,4 +56,5 @@ GFSH = Method(
     diabatic=MIXED,
     moves_coefficients=True,
     needs_two_states=True,
+    mixes_spins=True,
 )

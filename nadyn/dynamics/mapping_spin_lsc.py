@@ -113,7 +113,7 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
 
 SPIN_LSC = Method(
     _build,
-    keys=frozenset(),
+    keys=frozenset({"representation"}),
     adiabatic=Estimator("spin-LSC, W picture: weighted (X^2 + P^2 - gamma)/2", adiabatic_estimate),
     diabatic=Estimator(
         "spin-LSC, W picture: weighted (X^2 + P^2 - gamma)/2 of diabatic states", diabatic_estimate

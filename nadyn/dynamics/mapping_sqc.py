@@ -127,7 +127,7 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
 
 SQC = Method(
     _build,
-    keys=frozenset(),
+    keys=frozenset({"representation"}),
     adiabatic=Estimator("SQC: triangular windows, of the trajectories in any", adiabatic_window),
     diabatic=Estimator(
         "SQC: triangular windows of diabatic states, of the trajectories in any", diabatic_window

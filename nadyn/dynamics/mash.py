@@ -135,7 +135,7 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
 
 MASH = Method(
     _build,
-    keys=frozenset(),
+    keys=frozenset({"representation"}),
     adiabatic=Estimator("MASH: weighted fraction in each hemisphere", weighted_active_states),
     diabatic=Estimator(
         "MASH: populations from the hemisphere, coherences from the spin", weighted_diabatic_populations

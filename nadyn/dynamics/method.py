@@ -52,6 +52,7 @@ class Method:
             not, a trajectory is in its active state and nowhere else.
         needs_two_states: Whether one state is too few.
         options: What stands under `options` in the run file.
+        mixes_spins: Whether it hops among spin-adiabatic states where the model has spin-orbit coupling.
     """
 
     build: Callable[[RunConfiguration, Model, Float[Tensor, "atom"]], Motion]
@@ -61,3 +62,4 @@ class Method:
     moves_coefficients: bool
     needs_two_states: bool
     options: type[Configuration] = NoOptions
+    mixes_spins: bool = False

@@ -24,6 +24,7 @@ from nadyn.dynamics.nve import NVE
 from nadyn.dynamics.nvt import NVT
 from nadyn.dynamics.zhu_nakamura import ZHU_NAKAMURA
 from nadyn.models.model import Model
+from nadyn.models.spin_states import HasSpinStates
 
 METHODS: dict[str, Method] = {
     "fssh": FSSH,
@@ -69,9 +70,12 @@ def motion_of(config: RunConfiguration, model: Model, masses: Float[Tensor, "ato
     """Return the method of a run file made ready, with friction where the run file has some.
 
     Raises:
-        InputError: The method cannot do what is asked, or friction is for atoms that the model has not.
+        InputError: The method cannot do what is asked, or would leave out spin-orbit coupling unasked, or
+            friction is for atoms that the model has not.
     """
-    motion = find_method(config).build(config, model, masses)
+    method = find_method(config)
+    _check_representation(config, model, method)
+    motion = method.build(config, model, masses)
     if config.friction is None:
         return motion
     friction = friction_of(config.friction, dt=config.dt, seed=config.seed, masses=masses)
@@ -92,6 +96,39 @@ def stored_configuration(config: RunConfiguration) -> dict[str, object]:
     unused = _keys_of_some() - METHODS[config.method].keys
     stored = config.model_dump(mode="json")
     return {key: value for key, value in stored.items() if key not in unused}
+
+
+def notices_about_spins(config: RunConfiguration, model: Model) -> list[str]:
+    """Return a sentence where a method of one adiabatic state is given a model with spin-orbit coupling."""
+    if METHODS[config.method].needs_two_states or not _couples_spins(model):
+        return []
+    return [
+        f"the spin-orbit coupling of model {model.name} is ignored: method {config.method} moves on one "
+        "spin-free state."
+    ]
+
+
+def _check_representation(config: RunConfiguration, model: Model, method: Method) -> None:
+    """Refuse to leave spin-orbit coupling out where nobody has asked for that."""
+    if method.mixes_spins or not method.needs_two_states:
+        return
+    wanted = config.representation or ("spin_adiabatic" if _couples_spins(model) else "spin_free")
+    if wanted == "spin_free":
+        return
+    mixing = " or ".join(name for name, other in METHODS.items() if other.mixes_spins)
+    if config.representation is None:
+        raise InputError(
+            f"`representation` must be spin_free for method {config.method}, which ignores the spin-orbit "
+            f"coupling of model {model.name}, but is missing. Add it, or use method {mixing}."
+        )
+    raise InputError(
+        f"`representation` must be spin_free for method {config.method}, which knows no others, but is "
+        f"{config.representation}. Use method {mixing}."
+    )
+
+
+def _couples_spins(model: Model) -> bool:
+    return isinstance(model, HasSpinStates) and model.spin_orbit is not None
 
 
 def _keys_of_some() -> frozenset[str]:

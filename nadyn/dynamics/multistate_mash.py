@@ -175,7 +175,7 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
 
 MULTISTATE_MASH = Method(
     _build,
-    keys=frozenset(),
+    keys=frozenset({"representation"}),
     adiabatic=Estimator("multi-state MASH: 1/N + alpha_N (|c|^2 - 1/N)", adiabatic_estimate),
     diabatic=Estimator("multi-state MASH: 1/N + alpha_N (|amplitude|^2 - 1/N)", diabatic_estimate),
     moves_coefficients=True,

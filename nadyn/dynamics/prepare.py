@@ -12,7 +12,13 @@ from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.ensemble import Ensemble, checkpoint_arrays, from_checkpoint, gathered, start_ensemble
 from nadyn.dynamics.initial import sample
 from nadyn.dynamics.method import Method, Motion
-from nadyn.dynamics.methods import check_states, find_method, motion_of, stored_configuration
+from nadyn.dynamics.methods import (
+    check_states,
+    find_method,
+    motion_of,
+    notices_about_spins,
+    stored_configuration,
+)
 from nadyn.dynamics.model_source import ModelSource, digest_at
 from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES
 from nadyn.dynamics.start import in_active_state, start_in_diabatic_state, start_in_state
@@ -78,6 +84,7 @@ def create_run(
     notices = [str(warning.message) for warning in caught]
     plan = _plan(config, model, torch.from_numpy(np.array(initial.masses)))
     state = _start(plan, initial)
+    notices += notices_about_spins(config, model)
     notices += warnings_about(model, state.positions[0], plan.masses, dt=config.dt)
     ensemble = gathered(start_ensemble(state))
     stored = stored_configuration(written)

@@ -1,5 +1,6 @@
 """Time steps that a trajectory divides for itself where its energy or a small gap asks for it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
@@ -7,11 +8,27 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.state import State, for_each_array, select
 from nadyn.dynamics.step import Hops, Step, potential_energy, select_hops
 from nadyn.models.model import Model
+from nadyn.units import HARTREE_PER_EV
 
 Part = Callable[[State, Model, float, int], Step]
+Gap = Callable[[State], Float[Tensor, "traj"]]
+
+
+def smallest_gap(state: State) -> Float[Tensor, "traj"]:
+    """Return the smallest distance in energy from the active state to another one [hartree]."""
+    gaps = (state.energies - potential_energy(state.energies, state.active_state)[:, None]).abs()
+    gaps = gaps.scatter(1, state.active_state[:, None], torch.inf)
+    return gaps.amin(1)
+
+
+def smallest_gap_of_neighbours(state: State) -> Float[Tensor, "traj"]:
+    """Return the smallest distance in energy of two neighbouring states [hartree]: motion on a mean has no
+    state of its own."""
+    return (state.energies[:, 1:] - state.energies[:, :-1]).amin(1)
 
 
 @dataclass(frozen=True)
@@ -20,13 +37,33 @@ class Division:
 
     Attributes:
         energy: Largest change of the conserved energy in a step or a part of one [hartree].
-        gap: Smallest gap between the active state and another one at which a whole step is enough [hartree].
+        gap: Smallest gap at which a whole step is enough [hartree].
         halvings: How often a step may be halved.
+        gap_of: Which gap of a trajectory that is.
     """
 
     energy: float
     gap: float
     halvings: int
+    gap_of: Gap = smallest_gap
+
+
+def divided_where_asked(
+    config: RunConfiguration, part: Part, *, gap_of: Gap = smallest_gap
+) -> Callable[[State, Model], Step]:
+    """Return the time step of a method: whole, or divided as `adaptive` in the run file asks for.
+
+    Args:
+        config: The run file.
+        part: Makes a step of a given length; the whole number keys the random numbers, 0 for a whole step.
+        gap_of: The gap near which steps are divided.
+    """
+    section = config.adaptive
+    if section is None:
+        return lambda state, model: part(state, model, config.dt, 0)
+    halvings = max(0, math.ceil(math.log2(config.dt_fs / section.shortest_dt_fs)))
+    division = Division(section.energy_ev * HARTREE_PER_EV, section.gap_ev * HARTREE_PER_EV, halvings, gap_of)
+    return lambda state, model: divided_step(state, model, part, division, dt=config.dt)
 
 
 def divided_step(state: State, model: Model, part: Part, division: Division, *, dt: float) -> Step:
@@ -72,16 +109,9 @@ def _advance(
 
 def _too_coarse(old: State, new: State, division: Division) -> Bool[Tensor, "traj"]:
     calm = (new.total_energy - old.total_energy).abs() <= division.energy
-    near = torch.minimum(smallest_gap(old), smallest_gap(new)) < division.gap
+    near = torch.minimum(division.gap_of(old), division.gap_of(new)) < division.gap
     # An energy that is not a number is not calm.
     return near | ~calm
-
-
-def smallest_gap(state: State) -> Float[Tensor, "traj"]:
-    """Return the smallest distance in energy from the active state to another one [hartree]."""
-    gaps = (state.energies - potential_energy(state.energies, state.active_state)[:, None]).abs()
-    gaps = gaps.scatter(1, state.active_state[:, None], torch.inf)
-    return gaps.amin(1)
 
 
 def _joined(parts: list[Hops]) -> Hops:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
+from nadyn.dynamics.adaptive import divided_where_asked, smallest_gap_of_neighbours
 from nadyn.dynamics.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.electrons import SMALLEST_OVERLAP
@@ -57,6 +58,7 @@ class Csdm:
         masses: [electron mass].
         constant: C of the decay time.
         energy: E_0 of the decay time [hartree].
+        part: Number of a part of an adaptive step, 0 for a whole one; keys random numbers.
     """
 
     dt: float
@@ -64,6 +66,7 @@ class Csdm:
     masses: Float[Tensor, "atom"]
     constant: float = 1.0
     energy: float = 0.1
+    part: int = 0
 
 
 def begin_csdm(state: State, model: Model, masses: Float[Tensor, "atom"]) -> State:
@@ -91,13 +94,14 @@ def csdm_step(state: State, model: Model, options: Csdm) -> Step:
     """
     moved, made = mean_field_verlet(state, model, masses=options.masses, dt=options.dt)
     coherent = apply_propagator(made.propagator, state.extra[COHERENT])
-    coupling = pointer_coupling(state.eigenvectors, moved.eigenvectors, state.active_state)
+    # A rate: steps need not be of one length.
+    coupling = pointer_coupling(state.eigenvectors, moved.eigenvectors, state.active_state) / options.dt**2
     before = state.extra[COUPLING_BEFORE]
     minimum = (before[:, 1] < before[:, 0]) & (coupling > before[:, 1])
     began = torch.where(minimum[:, None], state.coefficients, state.extra[COHERENT])
     coherent = torch.where(minimum[:, None], moved.coefficients, coherent)
     probabilities = hopping_probabilities(began, coherent, made.propagator, state.active_state)
-    zeta = uniform(options.seed, moved.trajectory, moved.step, Stream.HOP)
+    zeta = uniform(options.seed, moved.trajectory, moved.step, Stream.HOP, (options.part + 1,))[:, -1]
     pointer = choose_target(probabilities, state.active_state, zeta)
     switched = torch.nonzero(pointer != state.active_state)[:, 0]
     switches = (
@@ -229,15 +233,19 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
         constant=chosen.constant,
         energy=chosen.energy_hartree,
     )
+
+    def part(state: State, model: Model, dt: float, number: int) -> Step:
+        return csdm_step(state, model, replace(options, dt=dt, part=number))
+
     return Motion(
-        step=lambda state, model: csdm_step(state, model, options),
+        step=divided_where_asked(config, part, gap_of=smallest_gap_of_neighbours),
         begin=lambda state, model: begin_csdm(state, model, masses),
     )
 
 
 CSDM = Method(
     _build,
-    keys=frozenset({"representation"}),
+    keys=frozenset({"adaptive", "representation"}),
     adiabatic=MEAN_SQUARED_COEFFICIENTS,
     diabatic=MEAN_SQUARED_AMPLITUDES,
     moves_coefficients=True,

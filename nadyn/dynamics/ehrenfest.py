@@ -4,11 +4,13 @@ Source: J. C. Tully, Faraday Discuss. 110, 407 (1998); X. Li, J. C. Tully, H. B.
 M. J. Frisch, J. Chem. Phys. 123, 084106 (2005).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.dynamics.adaptive import divided_where_asked, smallest_gap_of_neighbours
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.electrons import SMALLEST_OVERLAP
 from nadyn.dynamics.mean_field import begin_on_mean, mean_field_verlet, total_mean_energy
@@ -44,17 +46,27 @@ def ehrenfest_step(state: State, model: Model, options: Ehrenfest) -> Step:
     return Step(moved, no_hops(), made.smallest_overlap < SMALLEST_OVERLAP)
 
 
+def mean_field_step(
+    config: RunConfiguration, masses: Float[Tensor, "atom"]
+) -> Callable[[State, Model], Step]:
+    """Return the time step of a run of Ehrenfest dynamics or of a mapping method, divided where asked."""
+
+    def part(state: State, model: Model, dt: float, number: int) -> Step:
+        return ehrenfest_step(state, model, Ehrenfest(dt=dt, masses=masses))
+
+    return divided_where_asked(config, part, gap_of=smallest_gap_of_neighbours)
+
+
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
-    options = Ehrenfest(dt=config.dt, masses=masses)
     return Motion(
-        step=lambda state, model: ehrenfest_step(state, model, options),
+        step=mean_field_step(config, masses),
         begin=lambda state, model: begin_on_mean(state, model, masses),
     )
 
 
 EHRENFEST = Method(
     _build,
-    keys=frozenset({"representation"}),
+    keys=frozenset({"adaptive", "representation"}),
     adiabatic=MEAN_SQUARED_COEFFICIENTS,
     diabatic=MEAN_SQUARED_AMPLITUDES,
     moves_coefficients=True,

@@ -3,7 +3,6 @@
 Source: J. C. Tully, J. Chem. Phys. 93, 1061 (1990), with the electronic step by local diabatisation.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +11,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.adaptive import Division, divided_step
+from nadyn.dynamics.adaptive import divided_where_asked
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.decoherence import Decoherence, Moment, edc
 from nadyn.dynamics.decoherences import decoherence_of
@@ -36,7 +35,6 @@ from nadyn.dynamics.step import (
 )
 from nadyn.dynamics.verlet import verlet
 from nadyn.models.model import Model
-from nadyn.units import HARTREE_PER_EV
 
 Probabilities = Callable[
     [
@@ -178,30 +176,16 @@ def motion(
     def begin(state: State, model: Model) -> State:
         return fssh_begin(state, model, options)
 
-    if config.adaptive is None:
-        return Motion(lambda state, model: fssh_step(state, model, options), begin, options.states.diabatic)
-    if config.propagation == "curvature":
+    if config.adaptive is not None and config.propagation == "curvature":
         raise InputError(
             "`adaptive` must be left out with `propagation: curvature`, which needs steps of one length, "
             "but is given. Try propagation: local_diabatisation."
         )
-    division = division_of(config)
 
     def part(state: State, model: Model, dt: float, number: int) -> Step:
         return fssh_step(state, model, replace(options, dt=dt, part=number))
 
-    return Motion(
-        lambda state, model: divided_step(state, model, part, division, dt=options.dt),
-        begin,
-        options.states.diabatic,
-    )
-
-
-def division_of(config: RunConfiguration) -> Division:
-    """Return the `adaptive` section of a run file in atomic units."""
-    section = config.adaptive
-    halvings = max(0, math.ceil(math.log2(config.dt_fs / section.shortest_dt_fs)))
-    return Division(section.energy_ev * HARTREE_PER_EV, section.gap_ev * HARTREE_PER_EV, halvings)
+    return Motion(divided_where_asked(config, part), begin, options.states.diabatic)
 
 
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:

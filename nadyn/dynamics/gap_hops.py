@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nadyn.dynamics.adaptive import divided_where_asked
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.hop import Rescale, direction_of_kick, forces_and_couplings, settle_hops
 from nadyn.dynamics.hopping import choose_target
@@ -26,7 +27,10 @@ from nadyn.dynamics.step import (
 from nadyn.dynamics.verlet import verlet
 from nadyn.models.model import Model
 
-GAP_KEYS = frozenset({"rescale", "frustrated", "representation"})
+GAP_KEYS = frozenset({"rescale", "frustrated", "adaptive", "representation"})
+
+# Names in `State.extra`: energies before the last step, and how long that was.
+ENERGIES_BEFORE, LENGTH_BEFORE = "energies_before", "length_before"
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,21 @@ class Minima:
         at: At it.
         after: One step after it, which is now.
         found: Where `at` is smaller than both.
+        since: Time from `before` to `at` [au].
+        until: Time from `at` to `after` [au].
     """
 
     before: Float[Tensor, "traj state"]
     at: Float[Tensor, "traj state"]
     after: Float[Tensor, "traj state"]
     found: Bool[Tensor, "traj state"]
+    since: Float[Tensor, "traj"]
+    until: Float[Tensor, "traj"]
+
+    @property
+    def time(self) -> Float[Tensor, "traj"]:
+        """Time from `before` to `after` [au]."""
+        return self.since + self.until
 
 
 @dataclass(frozen=True)
@@ -54,10 +67,11 @@ class GapHopping:
         dt: Time step [au].
         seed: Seed of the hops.
         masses: [electron mass].
-        probabilities: The rule: of the state before the step, the one after it, the model, the minima and
-            these choices; what it gives where there is no minimum does not matter.
+        probabilities: The rule: of the state before the step, the one after it, the minima and these choices;
+            what it gives where there is no minimum does not matter.
         rescale: Direction of the momentum change at a hop, see `hop.direction_of_kick`.
         frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
+        part: Number of a part of an adaptive step, 0 for a whole one; keys random numbers.
     """
 
     dt: float
@@ -66,20 +80,21 @@ class GapHopping:
     probabilities: Callable[[State, State, Minima, "GapHopping"], Float[Tensor, "traj state"]]
     rescale: Rescale = "nac"
     frustrated: Frustrated = "keep"
+    part: int = 0
 
 
 def gap_hopping_begin(state: State, model: Model) -> State:
     """Return the state of a batch that starts; a minimum needs three steps, and there is none before."""
-    return replace(in_active_state(state), extra={**state.extra, "energies_before": state.energies})
+    memory = {ENERGIES_BEFORE: state.energies, LENGTH_BEFORE: torch.ones_like(state.weight)}
+    return replace(in_active_state(state), extra={**state.extra, **memory})
 
 
 def gap_hopping_step(state: State, model: Model, options: GapHopping) -> Step:
     """Advance a batch by one time step.
 
     Order: velocity Verlet; where the gap one step ago was smaller than now and than two steps ago, the
-        probability of
-    a hop; hop and change of momentum at the present geometry, one step after the minimum. The coefficients
-    are 1 on the active state and 0 elsewhere.
+    probability of a hop; hop and change of momentum at the present geometry, one step after the minimum. The
+    coefficients are 1 on the active state and 0 elsewhere.
 
     Args:
         state: The batch.
@@ -88,13 +103,15 @@ def gap_hopping_step(state: State, model: Model, options: GapHopping) -> Step:
     """
     masses = options.masses
     moved = verlet(state, model, masses=masses, dt=options.dt)
-    moved = replace(moved, extra={**moved.extra, "energies_before": state.energies})
+    length = torch.full_like(state.weight, options.dt)
+    memory = {ENERGIES_BEFORE: state.energies, LENGTH_BEFORE: length}
+    moved = replace(moved, extra={**moved.extra, **memory})
     minima = _minima(state, moved)
     hops = no_hops()
     if bool(minima.found.any()):
         raw = options.probabilities(state, moved, minima, options)
         probabilities = torch.where(minima.found, raw, 0.0)
-        zeta = uniform(options.seed, moved.trajectory, moved.step, Stream.HOP)
+        zeta = uniform(options.seed, moved.trajectory, moved.step, Stream.HOP, (options.part + 1,))[:, -1]
         target = choose_target(probabilities, moved.active_state, zeta)
         rows = torch.nonzero(target != moved.active_state)[:, 0]
         if len(rows):
@@ -140,13 +157,26 @@ def gap_motion(
         rescale=config.rescale,
         frustrated=config.frustrated,
     )
-    return Motion(lambda state, model: gap_hopping_step(state, model, options), gap_hopping_begin)
+
+    def part(state: State, model: Model, dt: float, number: int) -> Step:
+        return gap_hopping_step(state, model, replace(options, dt=dt, part=number))
+
+    return Motion(divided_where_asked(config, part), gap_hopping_begin)
 
 
-def curvature_of_gap(minima: Minima, *, dt: float) -> Float[Tensor, "traj state"]:
-    """Return the second derivative of the gap in time at the minimum; 1 where there is none."""
-    second = (minima.before - 2.0 * minima.at + minima.after) / (dt * dt)
-    return torch.where(minima.found, second, 1.0)
+def curvature_of_gap(minima: Minima) -> Float[Tensor, "traj state"]:
+    """Return the second derivative in time of the parabola through the three gaps; 1 where there is no
+    minimum."""
+    since, until = minima.since[:, None], minima.until[:, None]
+    rise, fall = (minima.after - minima.at) / until, (minima.at - minima.before) / since
+    return torch.where(minima.found, 2.0 * (rise - fall) / (since + until), 1.0)
+
+
+def slope_of_gap(minima: Minima) -> Float[Tensor, "traj state"]:
+    """Return the derivative in time of that parabola at the gap in the middle."""
+    since, until = minima.since[:, None], minima.until[:, None]
+    rise, fall = (minima.after - minima.at) / until, (minima.at - minima.before) / since
+    return (rise * since + fall * until) / (since + until)
 
 
 def _minima(old: State, new: State) -> Minima:
@@ -155,5 +185,6 @@ def _minima(old: State, new: State) -> Minima:
     def gaps(energies: Tensor) -> Tensor:
         return (energies - potential_energy(energies, active)[:, None]).abs()
 
-    before, at, after = gaps(old.extra["energies_before"]), gaps(old.energies), gaps(new.energies)
-    return Minima(before, at, after, (at < before) & (at < after))
+    before, at, after = gaps(old.extra[ENERGIES_BEFORE]), gaps(old.energies), gaps(new.energies)
+    since, until = old.extra[LENGTH_BEFORE], new.extra[LENGTH_BEFORE]
+    return Minima(before, at, after, (at < before) & (at < after), since, until)

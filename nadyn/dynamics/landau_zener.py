@@ -11,7 +11,14 @@ from torch import Tensor
 
 from nadyn.dynamics.batch_independence import elementwise
 from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.gap_hops import GAP_KEYS, GapHopping, Minima, curvature_of_gap, gap_motion
+from nadyn.dynamics.gap_hops import (
+    GAP_KEYS,
+    GapHopping,
+    Minima,
+    curvature_of_gap,
+    gap_motion,
+    slope_of_gap,
+)
 from nadyn.dynamics.method import Method, Motion
 from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
 from nadyn.dynamics.state import State
@@ -29,8 +36,7 @@ def landau_zener_probabilities(
 
     Source: A. K. Belyaev and O. V. Lebedev, Phys. Rev. A 84, 014701 (2011), equation 3.
     """
-    second = curvature_of_gap(minima, dt=options.dt)
-    slope = (minima.after - minima.before) / (2.0 * options.dt)
+    second, slope = curvature_of_gap(minima), slope_of_gap(minima)
     smallest = torch.clamp(minima.at - 0.5 * slope * slope / second, min=0.0)
     return elementwise(torch.exp, -0.5 * math.pi * torch.sqrt(smallest * smallest * smallest / second))
 

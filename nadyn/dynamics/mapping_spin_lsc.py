@@ -15,7 +15,7 @@ from torch import Tensor
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.dynamics.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.ehrenfest import Ehrenfest, ehrenfest_step
+from nadyn.dynamics.ehrenfest import mean_field_step
 from nadyn.dynamics.mapping_start import refuse_latent_basis, starting_basis, to_coefficients
 from nadyn.dynamics.mean_field import SCALE, ZERO_POINT, begin_on_mean
 from nadyn.dynamics.method import Method, Motion
@@ -103,17 +103,16 @@ def _estimate(state: State, squares: Tensor) -> Tensor:
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
     refuse_latent_basis(config.method, model)
     chosen = parse_configuration(config.options or {}, SpinLscOptions, where="`options` of method spin_lsc")
-    options = Ehrenfest(dt=config.dt, masses=masses)
 
     def begin(state: State, model: Model) -> State:
         return begin_spin_lsc(state, model, masses, seed=config.seed, sampling=chosen.sampling)
 
-    return Motion(step=lambda state, model: ehrenfest_step(state, model, options), begin=begin)
+    return Motion(step=mean_field_step(config, masses), begin=begin)
 
 
 SPIN_LSC = Method(
     _build,
-    keys=frozenset({"representation"}),
+    keys=frozenset({"adaptive", "representation"}),
     adiabatic=Estimator("spin-LSC, W picture: weighted (X^2 + P^2 - gamma)/2", adiabatic_estimate),
     diabatic=Estimator(
         "spin-LSC, W picture: weighted (X^2 + P^2 - gamma)/2 of diabatic states", diabatic_estimate

@@ -16,7 +16,7 @@ from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.ehrenfest import Ehrenfest, ehrenfest_step
+from nadyn.dynamics.ehrenfest import mean_field_step
 from nadyn.dynamics.mapping_start import refuse_latent_basis, to_coefficients
 from nadyn.dynamics.mean_field import SCALE, ZERO_POINT, begin_on_mean
 from nadyn.dynamics.method import Method, Motion
@@ -117,17 +117,16 @@ def diabatic_window(state: State) -> Float[Tensor, "traj basis"]:
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
     refuse_latent_basis(config.method, model)
     chosen = parse_configuration(config.options or {}, SqcOptions, where="`options` of method sqc")
-    options = Ehrenfest(dt=config.dt, masses=masses)
 
     def begin(state: State, model: Model) -> State:
         return begin_sqc(state, model, masses, seed=config.seed, zero_point=chosen.zero_point)
 
-    return Motion(step=lambda state, model: ehrenfest_step(state, model, options), begin=begin)
+    return Motion(step=mean_field_step(config, masses), begin=begin)
 
 
 SQC = Method(
     _build,
-    keys=frozenset({"representation"}),
+    keys=frozenset({"adaptive", "representation"}),
     adiabatic=Estimator("SQC: triangular windows, of the trajectories in any", adiabatic_window),
     diabatic=Estimator(
         "SQC: triangular windows of diabatic states, of the trajectories in any", diabatic_window

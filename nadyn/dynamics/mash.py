@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.adaptive import divided_where_asked
 from nadyn.dynamics.batch_independence import elementwise
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.mash_crossing import Mash, mash_step
@@ -21,7 +22,7 @@ from nadyn.dynamics.method import Method, Motion
 from nadyn.dynamics.populations import Estimator
 from nadyn.dynamics.random_numbers import Stream, uniform
 from nadyn.dynamics.state import State
-from nadyn.dynamics.step import conserved_energy
+from nadyn.dynamics.step import Step, conserved_energy
 from nadyn.dynamics.verlet import at_new_positions
 from nadyn.models.model import Model
 
@@ -126,16 +127,19 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
             f"`method` mash must have a model of two states, but {model.name} has {model.n_states}. "
             "Use multistate_mash."
         )
-    options = Mash(dt=config.dt, masses=masses, direction=along_coupling)
+
+    def part(state: State, model: Model, dt: float, number: int) -> Step:
+        return mash_step(state, model, Mash(dt=dt, masses=masses, direction=along_coupling))
+
     return Motion(
-        step=lambda state, model: mash_step(state, model, options),
+        step=divided_where_asked(config, part),
         begin=lambda state, model: begin_mash(state, model, masses, seed=config.seed),
     )
 
 
 MASH = Method(
     _build,
-    keys=frozenset({"representation"}),
+    keys=frozenset({"adaptive", "representation"}),
     adiabatic=Estimator("MASH: weighted fraction in each hemisphere", weighted_active_states),
     diabatic=Estimator(
         "MASH: populations from the hemisphere, coherences from the spin", weighted_diabatic_populations

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
+from nadyn.dynamics.adaptive import divided_where_asked
 from nadyn.dynamics.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.mapping_start import starting_basis, to_coefficients
@@ -25,6 +26,7 @@ from nadyn.dynamics.method import Method, Motion
 from nadyn.dynamics.populations import Estimator, squared_amplitudes, squared_coefficients
 from nadyn.dynamics.random_numbers import Stream, normal, uniform
 from nadyn.dynamics.state import State
+from nadyn.dynamics.step import Step
 from nadyn.models.model import Model
 
 Sampling = Literal["cap", "focused"]
@@ -165,17 +167,19 @@ def _in_basis(weights: Tensor, eigenvectors: Tensor) -> Tensor:
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
     where = "`options` of method multistate_mash"
     chosen = parse_configuration(config.options or {}, MultistateMashOptions, where=where)
-    options = Mash(dt=config.dt, masses=masses, direction=direction_of_boundary)
+
+    def part(state: State, model: Model, dt: float, number: int) -> Step:
+        return mash_step(state, model, Mash(dt=dt, masses=masses, direction=direction_of_boundary))
 
     def begin(state: State, model: Model) -> State:
         return begin_multistate_mash(state, model, masses, seed=config.seed, sampling=chosen.sampling)
 
-    return Motion(step=lambda state, model: mash_step(state, model, options), begin=begin)
+    return Motion(step=divided_where_asked(config, part), begin=begin)
 
 
 MULTISTATE_MASH = Method(
     _build,
-    keys=frozenset({"representation"}),
+    keys=frozenset({"adaptive", "representation"}),
     adiabatic=Estimator("multi-state MASH: 1/N + alpha_N (|c|^2 - 1/N)", adiabatic_estimate),
     diabatic=Estimator("multi-state MASH: 1/N + alpha_N (|amplitude|^2 - 1/N)", diabatic_estimate),
     moves_coefficients=True,

@@ -12,7 +12,14 @@ from torch import Tensor
 
 from nadyn.dynamics.batch_independence import elementwise
 from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.gap_hops import GAP_KEYS, GapHopping, Minima, curvature_of_gap, gap_motion
+from nadyn.dynamics.gap_hops import (
+    ENERGIES_BEFORE,
+    GAP_KEYS,
+    GapHopping,
+    Minima,
+    curvature_of_gap,
+    gap_motion,
+)
 from nadyn.dynamics.method import Method, Motion
 from nadyn.dynamics.nuclei import kinetic_energy
 from nadyn.dynamics.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
@@ -37,8 +44,7 @@ def zhu_nakamura_probabilities(
     the time step.
 
     Source: C. Zhu and H. Nakamura, J. Chem. Phys. 102, 7448 (1995); in this form L. Yu, C. Xu, Y. Lei, C. Zhu
-        and
-    Z. Wen, Phys. Chem. Chem. Phys. 16, 25883 (2014), equations 1 to 5.
+    and Z. Wen, Phys. Chem. Chem. Phys. 16, 25883 (2014), equations 1 to 5.
     """
     active = new.active_state
 
@@ -48,8 +54,8 @@ def zhu_nakamura_probabilities(
     gap = minima.at
     kinetic = kinetic_energy(old.momenta, options.masses)[:, None]
     speed2 = torch.where(kinetic > 0, 2.0 * kinetic, 1.0)
-    difference2 = gap * curvature_of_gap(minima, dt=options.dt) / speed2
-    slope = (means(new.energies) - means(old.extra["energies_before"])) / (2.0 * options.dt)
+    difference2 = gap * curvature_of_gap(minima) / speed2
+    slope = (means(new.energies) - means(old.extra[ENERGIES_BEFORE])) / minima.time[:, None]
     product = slope * slope / speed2 - 0.25 * difference2
     own = potential_energy(old.energies, active)[:, None]
     excess = kinetic + own - means(old.energies)

@@ -1,6 +1,6 @@
 """Every method of a run file, with the options under which the contract is checked."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.configuration import RunConfiguration
@@ -35,6 +35,14 @@ class MethodCase:
 
 RUBBED = {"friction": {"atoms": [0], "per_ps": 50, "temperature_kelvin": 300}}
 
+# The other methods share one of these steps.
+OTHERS_WITH_ADAPTIVE_STEPS = {
+    "landau_zener": MethodCase("landau_zener"),
+    "mash": MethodCase("mash", two_states_only=True, shares=False),
+    "ehrenfest": MethodCase("ehrenfest", active_surface=False),
+    "csdm": MethodCase("csdm", active_surface=False),
+}
+
 METHOD_CASES = {
     "nve": MethodCase("nve", reversible=True),
     "nvt": MethodCase("nvt", {"thermostat": {"temperature_kelvin": 300}}),
@@ -49,12 +57,9 @@ METHOD_CASES = {
     "fssh": MethodCase("fssh"),
     "fssh without decoherence": MethodCase("fssh", {"decoherence": "none"}, reversible=True),
     "gfsh": MethodCase("gfsh"),
-    "landau_zener": MethodCase("landau_zener"),
+    **OTHERS_WITH_ADAPTIVE_STEPS,
     "zhu_nakamura": MethodCase("zhu_nakamura"),
-    "mash": MethodCase("mash", two_states_only=True, shares=False),
     "multistate_mash": MethodCase("multistate_mash"),
-    "ehrenfest": MethodCase("ehrenfest", active_surface=False),
-    "csdm": MethodCase("csdm", active_surface=False),
     "spin_lsc": MethodCase("spin_lsc", active_surface=False, shares=False),
     "sqc": MethodCase("sqc", active_surface=False, shares=False, start={"diabatic_state": 1}),
     "fssh with friction": MethodCase("fssh", RUBBED),
@@ -75,6 +80,10 @@ METHOD_CASES = {
     "adaptive": MethodCase(
         "fssh", {"adaptive": {"energy_ev": 1e-4, "gap_ev": 0.2, "shortest_dt_fs": 0.0625}}
     ),
+    **{
+        f"adaptive {name}": replace(case, keys={"adaptive": {"gap_ev": 0.5, "shortest_dt_fs": 0.125}})
+        for name, case in OTHERS_WITH_ADAPTIVE_STEPS.items()
+    },
     "adaptive afssh": MethodCase(
         "gfsh", {"decoherence": {"name": "afssh"}, "adaptive": {"gap_ev": 0.3, "shortest_dt_fs": 0.125}}
     ),

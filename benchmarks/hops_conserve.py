@@ -204,7 +204,9 @@ def collect(
 def print_table(results: dict[Key, dict[str, np.ndarray]]) -> list[dict[str, object]]:
     """Print the largest change of each option and return it, with medians."""
     print("largest change at one hop: energy (hartree), momentum and angular momentum (atomic units)")
-    print(f"{'':51s}  ---- molecule at rest -----   ---- moving and turning ----")
+    columns = f"{'energy':>9s}{'momentum':>9s}{'angular':>9s}"
+    print(f"{'':51s}  {'molecule at rest':>27s}  {'moving and turning':>27s}")
+    print(f"{'rescale':20s}{'frustrated':15s}{'accepted':>8s}{'refused':>8s}  {columns}  {columns}")
     rows = []
     for option in OPTIONS:
         row: dict[str, object] = {"rescale": option[0], "frustrated": option[1]}

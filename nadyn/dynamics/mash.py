@@ -146,4 +146,6 @@ MASH = Method(
     ),
     moves_coefficients=True,
     needs_two_states=True,
+    # Anything else would leave the trajectory on a state that no longer leads.
+    only={"frustrated": "reverse"},
 )

@@ -1,7 +1,7 @@
 """What a method declares of itself; the table of all methods is in `methods`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from jaxtyping import Float
 from torch import Tensor
@@ -52,6 +52,7 @@ class Method:
             not, a trajectory is in its active state and nowhere else.
         needs_two_states: Whether one state is too few.
         options: What stands under `options` in the run file.
+        only: Further keys, each with the one value that is what the method does anyway.
         mixes_spins: Whether it hops among spin-adiabatic states where the model has spin-orbit coupling.
     """
 
@@ -62,4 +63,5 @@ class Method:
     moves_coefficients: bool
     needs_two_states: bool
     options: type[Configuration] = NoOptions
+    only: Mapping[str, str] = field(default_factory=dict)
     mixes_spins: bool = False

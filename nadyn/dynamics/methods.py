@@ -57,6 +57,9 @@ def find_method(config: RunConfiguration) -> Method:
         )
     for key in sorted(_keys_of_some() - method.keys):
         if key in config.model_fields_set and getattr(config, key) is not None:
+            if key in method.only:
+                _check_only_value(config, key, method.only[key])
+                continue
             others = [name for name, other in METHODS.items() if key in other.keys]
             raise InputError(
                 f"`{key}` must be left out for method {config.method}, but is given. Remove it, or choose a "
@@ -129,6 +132,15 @@ def _check_representation(config: RunConfiguration, model: Model, method: Method
 
 def _couples_spins(model: Model) -> bool:
     return isinstance(model, HasSpinStates) and model.spin_orbit is not None
+
+
+def _check_only_value(config: RunConfiguration, key: str, only: str) -> None:
+    value = getattr(config, key)
+    if value != only:
+        raise InputError(
+            f"`{key}` must be {only} for method {config.method}, which does nothing else, but is {value}. "
+            "Change or remove it."
+        )
 
 
 def _keys_of_some() -> frozenset[str]:

@@ -184,5 +184,7 @@ MULTISTATE_MASH = Method(
     diabatic=Estimator("multi-state MASH: 1/N + alpha_N (|amplitude|^2 - 1/N)", diabatic_estimate),
     moves_coefficients=True,
     needs_two_states=True,
+    # Anything else would leave the trajectory on a state that no longer leads.
+    only={"frustrated": "reverse"},
     options=MultistateMashOptions,
 )

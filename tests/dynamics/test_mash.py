@@ -194,7 +194,7 @@ def refused(sentence, **keys):
 
 
 def test_another_treatment_of_frustrated_hops_is_refused():
-    refused("`frustrated` must be left out for method mash", frustrated="keep")
+    refused("`frustrated` must be reverse for method mash", frustrated="keep")
     refused("`rescale` must be left out for method mash", rescale="isotropic")
 
 

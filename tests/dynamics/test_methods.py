@@ -39,6 +39,21 @@ def test_unknown_methods_and_strange_keys_are_refused_with_what_there_is(keys, s
         find_method(configuration(**keys))
 
 
+@pytest.mark.parametrize("method", ["mash", "multistate_mash"])
+def test_a_hop_of_mash_that_cannot_be_paid_turns_around_and_may_be_told_to(method):
+    for value in ("keep", "jasper_truhlar"):
+        with pytest.raises(
+            InputError, match=rf"`frustrated` must be reverse for method {method}, .* but is {value}"
+        ):
+            find_method(configuration(method=method, frustrated=value))
+    told = configuration(method=method, frustrated="reverse")
+    assert find_method(told) is METHODS[method]
+    # It says nothing new, and the file of the run is the same with and without it.
+    assert stored_configuration(told) == stored_configuration(configuration(method=method))
+    with pytest.raises(InputError, match="`rescale` must be left out"):
+        find_method(configuration(method=method, rescale="isotropic"))
+
+
 def test_a_stored_run_file_has_the_keys_of_its_method_only_and_can_be_run_again():
     for name in METHODS:
         stored = stored_configuration(configuration(method=name))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from coupling_step import ENDS, CouplingStep, exact_upper_population
 from linear_crossing import EXACT, MASS, SPEED, LinearCrossing
 
 from nadyn.checks.configuration import parse_configuration
@@ -81,3 +82,26 @@ def test_decoherence_leaves_the_branching_at_a_single_crossing(momentum, keys):
     assert abs(upper(state) - exact) < gate(exact)
     electronic = (state.coefficients[:, 1].abs() ** 2).mean().item()
     assert abs(electronic - upper(state)) < 3 * np.sqrt(0.25 / N_TRAJ)
+
+
+@pytest.mark.parametrize("after", ["hop", "attempt"])
+def test_a_collapse_at_hops_leaves_the_branching_of_a_transfer_that_only_grows(after):
+    # Where a crossing gives and takes, as a linear one does, a collapse in the middle spoils the rest.
+    exact = exact_upper_population()
+    state = final_states(
+        CouplingStep(),
+        SPEED * MASS,
+        *ENDS,
+        0.6,
+        method="fssh",
+        decoherence={"name": "instantaneous", "after": after},
+    )
+    assert 0.08 < exact < 0.12 and abs(upper(state) - exact) < gate(exact)
+    # Who has hopped forgot the other state and got back what came later; who has not is not collapsed.
+    # Without a collapse the first would have 0.89 there.
+    squares = state.coefficients.abs() ** 2
+    hopped = state.active_state == 1
+    assert float(squares[hopped, 0].max()) < 0.11
+    torch.testing.assert_close(
+        squares[~hopped, 1].median(), torch.tensor(exact, dtype=torch.float64), rtol=0.05, atol=0
+    )

@@ -37,11 +37,14 @@ ENERGIES_BEFORE, LENGTH_BEFORE = "energies_before", "length_before"
 class Minima:
     """Gaps |E_l - E_a| between the active state a and the others at three steps in a row.
 
+    A minimum counts for neighbours in energy only, l = a - 1 and a + 1. A crossing of a with one neighbour
+    turns E_a round, and with it the gap to every state beyond, which may have no coupling to either.
+
     Attributes:
         before: One step before the minimum [hartree].
         at: At it.
         after: One step after it, which is now.
-        found: Where `at` is smaller than both.
+        found: Where l is a neighbour of a, and `at` is smaller than both.
         since: Time from `before` to `at` [au].
         until: Time from `at` to `after` [au].
     """
@@ -187,4 +190,6 @@ def _minima(old: State, new: State) -> Minima:
 
     before, at, after = gaps(old.extra[ENERGIES_BEFORE]), gaps(old.energies), gaps(new.energies)
     since, until = old.extra[LENGTH_BEFORE], new.extra[LENGTH_BEFORE]
-    return Minima(before, at, after, (at < before) & (at < after), since, until)
+    states = torch.arange(new.energies.shape[1])
+    neighbour = (states - active[:, None]).abs() == 1
+    return Minima(before, at, after, neighbour & (at < before) & (at < after), since, until)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nadyn.analysis.multiplicities import multiplicity_name
 from nadyn.trajectory import Run
 
 _LARGE_MISFIT = 0.08
@@ -40,6 +41,7 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
     elif run.changes_states:
         found += _populations_at_end(run, numbers)
         found += [_lifetime(state, life) for state, life in numbers["lifetimes_fs"].items()]
+    found += _multiplicities_at_end(run, numbers)
     if "isomerisation" in numbers and run.changes_states:
         change = numbers["isomerisation"]
         detail = (
@@ -79,6 +81,18 @@ def _populations_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumber]
         )
         for k, (mean, low, high) in enumerate(zip(*last, strict=True))
     ]
+
+
+def _multiplicities_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
+    when = f"{run.time_fs[-1]:.4g} fs"
+    found = []
+    for kind, values in numbers.get("multiplicity_populations", {}).items():
+        mean, error = values[-1], numbers["multiplicity_populations_error"][kind][-1]
+        if mean is not None:
+            name = multiplicity_name(int(kind)).capitalize()
+            detail = f"± {100 * error:.1f} % (standard error); of the diabatic states"
+            found.append(KeyNumber(f"{name} at {when}", _percent(mean), " %", detail))
+    return found
 
 
 def _lifetime(state: str, life: dict[str, object]) -> KeyNumber:

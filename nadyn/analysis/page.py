@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 from nadyn.analysis import plots
 from nadyn.analysis.geometry import choose_quantities, label
 from nadyn.analysis.key_numbers import KeyNumber, key_numbers
+from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.page_style import STYLE
+from nadyn.analysis.plots_spin import multiplicities_figure
 from nadyn.analysis.plots_style import COLOURS, INK
 from nadyn.analysis.scattering import branching
 from nadyn.analysis.summary import run_lifetimes, summarise
@@ -88,6 +90,10 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
         words = f"Means over trajectories: {numbers['diabatic_population_estimator']}. "
         words += "Bands: ±1.96 standard errors."
         found.append(Section("diabatic", "Diabatic populations", words, plots.diabatic_figure(run)))
+    spins = multiplicity_populations(run)
+    if spins is not None:
+        words = "Sums of the diabatic populations of each multiplicity. Bands: ±1.96 standard errors."
+        found.append(Section("multiplicities", "Multiplicities", words, multiplicities_figure(run, spins)))
     for quantity in choose_quantities(run)[: 1 if run.changes_states else 2]:
         shown = len(plots.drawn_trajectories(run))
         words = f"{shown} of {run.n_trajectories} trajectories, coloured by the state they move on"

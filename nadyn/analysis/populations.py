@@ -55,18 +55,26 @@ def populations(run: Run) -> Populations:
     else:
         low, high = _interval_of_means(weight, occupation, in_state, fate_unknown)
     electronic = (np.asarray(run.coefficients) ** 2).sum(axis=-1)
-    diabatic = None if run.diabatic_populations is None else np.asarray(run.diabatic_populations)
+    diabatic = diabatic_error = None
+    if run.diabatic_populations is not None:
+        diabatic, diabatic_error = mean_and_error(run, np.asarray(run.diabatic_populations))
     return Populations(
         time_fs=run.time_fs,
         mean=_mean(weight, occupation),
         low=low,
         high=high,
         electronic=_mean(weight, electronic),
-        diabatic=None if diabatic is None else _mean(_counted(run, is_known, diabatic), diabatic),
-        diabatic_error=None
-        if diabatic is None
-        else _standard_error(_counted(run, is_known, diabatic), diabatic),
+        diabatic=diabatic,
+        diabatic_error=diabatic_error,
     )
+
+
+def mean_and_error(
+    run: Run, values: Float[np.ndarray, "frame traj kind"]
+) -> tuple[Float[np.ndarray, "frame kind"], Float[np.ndarray, "frame kind"]]:
+    """Return the weighted mean over trajectories that are known and have a value, and its standard error."""
+    weight = _counted(run, known(run), values)
+    return _mean(weight, values), _standard_error(weight, values)
 
 
 def _counted(

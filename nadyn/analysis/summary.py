@@ -12,6 +12,7 @@ from nadyn.analysis.fates import ended_as_asked, known, stopped
 from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measure
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, lifetimes
+from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products
 from nadyn.analysis.scattering import branching
@@ -28,7 +29,8 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     {reason: n}, `hops` {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
     reason}}, `geometry`. Where defined: `diabatic_populations` with `diabatic_populations_error` and
-    `diabatic_population_estimator`, `isomerisation` (see `isomers`), `products`
+    `diabatic_population_estimator`, of states of several multiplicities `multiplicity_populations`
+    {"1": […], "3": […]} and `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products`
     [{fragments, state, n, fraction, low, high}] of a molecule that fell apart (see `products`), `branching`
     with `branching_error`, for one state `temperature_kelvin` {mean, standard_deviation}.
 
@@ -82,6 +84,12 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
         result["diabatic_populations"] = pops.diabatic
         result["diabatic_populations_error"] = pops.diabatic_error
         result["diabatic_population_estimator"] = run.attributes["diabatic_population_estimator"]
+    spins = multiplicity_populations(run)
+    if spins is not None:
+        for name, values in (("", spins.mean), ("_error", spins.error)):
+            result[f"multiplicity_populations{name}"] = {
+                str(kind): values[:, place] for place, kind in enumerate(spins.multiplicities)
+            }
     changed = next((found for quantity in chosen if (found := isomers(run, quantity))), None)
     if changed is not None:
         result["isomerisation"] = changed

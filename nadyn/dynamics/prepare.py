@@ -26,6 +26,7 @@ from nadyn.dynamics.state import State
 from nadyn.dynamics.stopping import ADVICE, STATUS_NAMES, Limits
 from nadyn.dynamics.time_step import warnings_about
 from nadyn.models.model import Model
+from nadyn.models.spin_states import HasSpinStates
 from nadyn.trajectory import RunHeader, TrajectoryWriter, open_run
 from nadyn.trajectory.initial_conditions import InitialConditions
 from nadyn.units import HARTREE_PER_EV
@@ -112,6 +113,7 @@ def create_run(
         atomic_numbers=None if model.atomic_numbers is None else np.array(model.atomic_numbers),
         n_basis=model.n_basis if model.fixed_diabatic_basis else None,
         diabatic_population_estimator=plan.method.diabatic.name,
+        multiplicities=_several_multiplicities(model),
         warnings=tuple(notices),
     )
     writer = TrajectoryWriter.create(output, header, checkpoint_arrays(ensemble), overwrite=overwrite)
@@ -159,6 +161,13 @@ def _plan(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
     motion = motion_of(config, model, masses)
     method = method if motion.diabatic is None else replace(method, diabatic=motion.diabatic)
     return Plan(config, model, masses, method, motion, limits)
+
+
+def _several_multiplicities(model: Model) -> tuple[int, ...]:
+    """Return the multiplicity of each diabatic state of a model that has several of them."""
+    if not isinstance(model, HasSpinStates) or not model.fixed_diabatic_basis:
+        return ()
+    return model.multiplicities if len(set(model.multiplicities)) > 1 else ()
 
 
 def _start(plan: Plan, initial: InitialConditions) -> State:

@@ -73,6 +73,7 @@ class RunHeader:
         atomic_numbers: None for generalised coordinates.
         n_basis: Diabatic states whose populations are stored; None where the diabatic basis is not fixed.
         diabatic_population_estimator: How the stored diabatic populations were computed.
+        multiplicities: 2S + 1 of each diabatic state; empty where they are all the same or unknown.
         warnings: Sentences for the reader of the results.
         config_outside_digest: Keys of the run file on which no number depends, such as `output`.
     """
@@ -95,6 +96,7 @@ class RunHeader:
     atomic_numbers: Int[np.ndarray, "atom"] | None = None
     n_basis: int | None = None
     diabatic_population_estimator: str = ""
+    multiplicities: tuple[int, ...] = ()
     estimates_populations: bool = False
     warnings: tuple[str, ...] = ()
     config_outside_digest: Mapping[str, object] = field(default_factory=dict)
@@ -254,6 +256,8 @@ def _write_attributes(file: h5py.File, header: RunHeader) -> None:
     }
     if header.n_basis is not None:
         attributes["diabatic_population_estimator"] = header.diabatic_population_estimator
+    if header.multiplicities:
+        attributes["multiplicities"] = json.dumps(list(header.multiplicities))
     for name, value in attributes.items():
         if isinstance(value, str) and len(value.encode()) > 60_000:
             raise InputError(

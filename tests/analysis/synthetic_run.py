@@ -42,6 +42,7 @@ def write_run(
     atomic_numbers: np.ndarray | None = None,
     coefficients: np.ndarray | None = None,
     diabatic: np.ndarray | None = None,
+    multiplicities: tuple[int, ...] = (),
     populations: np.ndarray | None = None,
     weight: np.ndarray | None = None,
     status: np.ndarray | None = None,
@@ -84,6 +85,7 @@ def write_run(
         estimates_populations=populations is not None,
         n_basis=None if diabatic is None else diabatic.shape[2],
         diabatic_population_estimator="" if diabatic is None else "|amplitude|^2",
+        multiplicities=multiplicities,
     )
     summary = {"status": np.ones(n_traj, int), "last_step": np.zeros(n_traj, int)}
     writer = TrajectoryWriter.create(path, header, {**summary, "energy_error_max": np.zeros(n_traj)})

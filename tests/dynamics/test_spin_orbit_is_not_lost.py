@@ -1,8 +1,10 @@
 """No method leaves out the spin-orbit coupling of a model without being asked or saying so."""
 
+import numpy as np
 import pytest
 from spin_models import SpinCrossing
 
+from nadyn.analysis import analyse
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.configuration import RunConfiguration
@@ -66,3 +68,12 @@ def test_motion_on_one_state_says_that_it_ignores_the_coupling(tmp_path):
             ),
             model=SpinCrossing(),
         )
+
+
+def test_the_file_of_a_run_knows_the_multiplicity_of_each_diabatic_state(tmp_path):
+    config = configuration(method="fssh", output=str(tmp_path / "run.h5"))
+    run(config, model=SpinCrossing(), progress=False)
+    numbers = analyse(config.output)
+    shares = np.array([numbers["multiplicity_populations"][kind] for kind in ("1", "3")])
+    np.testing.assert_allclose(shares.T, numbers["diabatic_populations"], atol=1e-14)
+    np.testing.assert_allclose(shares.sum(0), 1.0, atol=1e-12)

@@ -1,0 +1,49 @@
+"""Populations of singlets, triplets and so on: sums of diabatic populations over the states of each."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from nadyn.analysis.populations import mean_and_error
+from nadyn.trajectory import Run
+
+_NAMES = {1: "singlets", 2: "doublets", 3: "triplets", 4: "quartets", 5: "quintets"}
+
+
+@dataclass(frozen=True)
+class MultiplicityPopulations:
+    """Populations by multiplicity over time.
+
+    Attributes:
+        multiplicities: 2S + 1, rising.
+        mean: Over trajectories, of the sum of the diabatic populations of each multiplicity.
+        error: Its standard error.
+    """
+
+    multiplicities: tuple[int, ...]
+    mean: Float[np.ndarray, "frame multiplicity"]
+    error: Float[np.ndarray, "frame multiplicity"]
+
+
+def multiplicity_populations(run: Run) -> MultiplicityPopulations | None:
+    """Return the populations by multiplicity; None for a run whose states have one multiplicity or none.
+
+    A spin-adiabatic state belongs to no multiplicity, but the diabatic states do.
+    """
+    stored = run.attributes.get("multiplicities")
+    if stored is None or run.diabatic_populations is None:
+        return None
+    of_row = np.array(json.loads(str(stored)))
+    kinds = tuple(sorted(set(of_row.tolist())))
+    populations = np.asarray(run.diabatic_populations)
+    # Added before the average: the populations of one trajectory depend on each other.
+    sums = np.stack([populations[..., of_row == kind].sum(axis=-1) for kind in kinds], axis=-1)
+    mean, error = mean_and_error(run, sums)
+    return MultiplicityPopulations(kinds, mean, error)
+
+
+def multiplicity_name(multiplicity: int) -> str:
+    """Return the name of the states of a multiplicity."""
+    return _NAMES.get(multiplicity, f"multiplicity {multiplicity}")

@@ -29,7 +29,6 @@ import nadyn
 from nadyn.analysis.populations import occupations, populations
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.methods import METHODS as DECLARED
 from nadyn.models.analytic import analytic_model
 from nadyn.trajectory import Run, open_run
 from nadyn.trajectory.initial_conditions import write_initial_conditions
@@ -76,8 +75,6 @@ def run_file(case: Case, keys: dict[str, object], folder: Path) -> dict[str, obj
 
 def measured(case: Case, keys: dict[str, object]) -> dict[str, object]:
     """Run a method on a model and return what the table needs, or why it was `refused`."""
-    if case.spin_orbit and "representation" not in DECLARED[keys["method"]].keys:
-        return {"refused": f"`method` {keys['method']} knows nothing of spin-orbit coupling."}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_initial_conditions(

@@ -1,6 +1,6 @@
 """Trainings with `basis: auto` from ten random starts: which basis each finds, and how far it comes.
 
-    python benchmarks/search_convergence.py --output folder [--seeds 10] [--epochs 60]
+    python benchmarks/search_convergence.py --output folder [--seeds 1 2 …] [--epochs 60]
 
 Ammonia, with the defaults of `nadyn train` but for the length; the seed changes the weights at the start,
 the frames that validate and the order of the batches. Each model is judged on the held-out frames of
@@ -29,14 +29,14 @@ def main() -> None:
     """Train from every seed and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)))
     parser.add_argument("--epochs", type=int, default=60)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     dataset, held_out = frames()
     errors = []
-    for seed in range(1, options.seeds + 1):
+    for seed in options.seeds:
         file = options.output / f"seed_{seed}.safetensors"
         if not file.exists():
             settings = TrainingConfiguration(epochs=options.epochs, seed=seed)

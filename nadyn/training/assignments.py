@@ -6,6 +6,7 @@ which symmetry that is, no label tells. So a few assignments are tried for a sho
 
 from dataclasses import dataclass
 
+from nadyn.checks.errors import InputError
 from nadyn.models.basis import REPRESENTATIONS, parse_basis
 
 SCALAR, VECTOR, AXIAL = "0e", "1o", "1e"
@@ -39,10 +40,14 @@ def assignments(n_states: int) -> tuple[Assignment, ...]:
     In the first the functions above lend the couplings a freedom that scalars do not have. In the others a
     function more can spoil the start: on ammonia one of two such bases ended with errors six times larger.
 
+    A single state has no one to differ from: it is a scalar.
+
     Args:
-        n_states: 2 or more.
+        n_states: 1 or more.
     """
     scalars = (SCALAR,) * n_states
+    if n_states == 1:
+        return (Assignment("1x0e", scalars),)
     others = f"{n_states - 1}x0e"
     result = [Assignment(f"{n_states}x0e + 1x1o + 1x1e", scalars)]
     for place in range(1, n_states):
@@ -57,8 +62,16 @@ def given_assignment(text: str, start: tuple[str, ...] | None, n_states: int) ->
 
     Without `start`, the states begin as the functions of the basis in its order, scalars first. Where the
     basis has fewer functions than states, its last vector lends further components.
+
+    Raises:
+        InputError: `start` does not name one function a state.
     """
     basis = parse_basis(text)
+    if start is not None and len(start) != n_states <= basis.size:
+        raise InputError(
+            f"`model.start` must name one representation a state, but names {len(start)} for {n_states} "
+            f"{'state' if n_states == 1 else 'states'}. Try leaving it out."
+        )
     names = [name for name, count in basis.counts for _ in range(count)]
     missing = n_states - len(names)
     if missing > 0 and REPRESENTATIONS[names[-1]] > 1:

@@ -168,7 +168,15 @@ def train_network(
                     group["lr"] = rate
                 step = progress.step
                 loss = _step(
-                    network, batch, pairs, optimizer, scales, configuration, mean_gap_weight, step=step
+                    network,
+                    batch,
+                    pairs,
+                    optimizer,
+                    scales,
+                    configuration,
+                    mean_gap_weight,
+                    step=step,
+                    looseness=schedule.looseness(step),
                 )
                 if math.isfinite(loss):
                     bad_in_a_row = 0
@@ -188,7 +196,10 @@ def train_network(
                 progress.seconds_a_step = _running_mean(progress.seconds_a_step, spent, 0.95)
                 if schedule.n_steps is None and time.monotonic() - started > pace_seconds:
                     done = progress.step - first_step
-                    n_steps = first_step + steps_in(length.seconds, time.monotonic() - started, done)
+                    # Steps that were made before an interruption took their time as well.
+                    n_steps = max(
+                        progress.step + 1, steps_in(length.seconds, time.monotonic() - started, done)
+                    )
                     schedule = replace(schedule, n_steps=n_steps, decay_start=progress.step)
                     progress.n_steps = n_steps
                 last = schedule.n_steps is not None and progress.step >= schedule.n_steps
@@ -227,6 +238,7 @@ def _step(
     mean_gap_weight: float | None,
     *,
     step: int,
+    looseness: float,
 ) -> float:
     """Take one step and return the loss; a loss or gradient that is not finite changes nothing."""
     optimizer.zero_grad(set_to_none=True)
@@ -239,7 +251,7 @@ def _step(
         residuals(prediction, batch),
         scales,
         weights=configuration.weights.model_dump(),
-        outlier_sigmas=configuration.outlier_sigmas,
+        outlier_sigmas=looseness * configuration.outlier_sigmas,
         frame_weights=frame_weights,
     )
     if network.n_basis > network.n_states:

@@ -2,7 +2,8 @@
 
 L = Σ_q w_q ½ [ρ(mean r_q² / σ_q²) + ln σ_q²] over q = energy, force, coupling; means over components of a
 frame, then over frames. ρ(x) = ν ln(1 + x/ν) is x for ordinary frames and grows slowly for the few that
-contradict all others (ν = `outlier_sigmas`²; a Student's t likelihood). σ_q is the noise of the labels where
+contradict all others (√ν = `outlier_sigmas`, more in the first half, see `Schedule.looseness`; a Student's t
+likelihood). σ_q is the noise of the labels where
 that is given; otherwise σ_q² is the running mean of min(r_q², ν σ_q²). That is the stationary point of L in
 σ_q only where no frame is an outlier; otherwise it lies above, because x/(1 + x/ν) is less than min(x, ν).
 """

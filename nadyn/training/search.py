@@ -1,4 +1,8 @@
-"""`basis: auto`: each assignment is trained for a short time, the two best of them longer, the best wins."""
+"""`basis: auto`: each assignment is trained for a short time, the two best of them longer, the best wins.
+
+Only the assignment goes on: the training proper begins again, as if it had been given. The weights of a trial
+are a bad start, because its short schedule leaves frames on the wrong side of the seam where they are.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +19,13 @@ from nadyn.training.schedule import Length
 # A trial is a training with a schedule of its own: an unfinished one says little about the end.
 _TRIAL_STEPS = 1000
 _TRIAL_SECONDS = 60.0
-# After a first trial the right assignment may lie a hair behind another: some of its frames are still on the
-# wrong side of the seam, and whether that mends itself shows in a longer trial only.
+# After a first trial the right assignment may lie a hair behind another, because some of its frames are still
+# on the wrong side of the seam. A longer trial tells them apart.
 _N_FINALISTS = 2
 _FINAL_STEPS = 3000
 _FINAL_SECONDS = 180.0
 # All trials of a round together take at most this part of the training.
-_LARGEST_PART = 0.25
+_LARGEST_PART = 0.2
 
 
 @dataclass(frozen=True)
@@ -40,19 +44,6 @@ class Trial:
     score: float
     n_steps: int
     finalist: bool = False
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search has found.
-
-    Attributes:
-        network: Of the winner, with the best weights of its trials.
-        trials: One an assignment, in their order.
-    """
-
-    network: Network
-    trials: tuple[Trial, ...]
 
 
 def winner(trials: tuple[Trial, ...]) -> int:
@@ -95,8 +86,8 @@ def search(
     origin: dict[str, dict[str, object]],
     resume: bool,
     report: Callable[[Progress], None],
-) -> Found:
-    """Train every assignment for a short time and the two best again; return what each has reached.
+) -> tuple[Trial, ...]:
+    """Train every assignment for a short time and the two best again; return what each has reached, in order.
 
     Where the lengths are times, the first trial finds how many steps that is, and all have the same number.
 
@@ -135,8 +126,10 @@ def search(
         title = f"trial {number + 1} of {len(choices)}: {assignment}"
         progress = run(network, first, title, f"trial-{number}").progress
         if first.seconds is not None:
-            second = Length(n_steps=max(1, int(progress.n_steps * second.seconds / first.seconds)))
-            first = Length(n_steps=progress.n_steps)
+            # A trial that stopped early knows no number of steps but those that it made.
+            n_steps = progress.n_steps or progress.step
+            second = Length(n_steps=max(1, int(n_steps * second.seconds / first.seconds)))
+            first = Length(n_steps=n_steps)
         networks.append(network)
         trials.append(Trial(assignment, progress.best_score, progress.step))
     ranking = sorted(range(len(trials)), key=lambda number: trials[number].score)
@@ -145,7 +138,7 @@ def search(
         title = f"longer trial {place + 1} of {_N_FINALISTS}: {trial.assignment}"
         progress = run(networks[number], second, title, f"final-{number}").progress
         trials[number] = Trial(trial.assignment, progress.best_score, trial.n_steps + progress.step, True)
-    return Found(networks[winner(tuple(trials))], tuple(trials))
+    return tuple(trials)
 
 
 def _shorter(length: Length, n_steps: int, seconds: float, n_trials: int) -> Length:

@@ -89,13 +89,13 @@ def search_and_train(
     surfaces = surfaces_first(job, build, length)
     labelled, rest, stages = surfaces.with_couplings, surfaces.rest, list(surfaces.stages)
     trials: tuple[Trial, ...] = ()
-    if configuration.model.basis == "auto" and not job.is_atomic_sum:
-        choices = assignments(training[0].energies.shape[1])
+    choices = assignments(training[0].energies.shape[1])
+    if configuration.model.basis == "auto" and not job.is_atomic_sum and len(choices) > 1:
         # Two stages more have to fit into a time limit.
         lengths = trial_lengths(length.part(0.5) if stages else length, len(choices))
         # With couplings an assignment shows which symmetry the surfaces have.
         judged = labelled or job
-        searched = search(
+        trials = search(
             choices,
             build,
             judged.training,
@@ -107,7 +107,7 @@ def search_and_train(
             resume=resume,
             report=report,
         )
-        network, trials = searched.network, searched.trials
+        network = build(trials[winner(trials)].assignment)
         if rest.seconds is not None:
             rest = Length(seconds=rest.seconds - seconds_of_search(lengths, len(choices)))
     else:

@@ -71,12 +71,14 @@ def test_a_skipped_step_changes_neither_weights_nor_average_nor_noise(samples):
     pairs = loop.label_pairs((samples,), 2)
     before = [p.detach().clone() for p in network.parameters()]
     batch = _with_bad_energies(samples, [0])
-    loss = loop._step(network, batch, pairs, optimizer, scales, settings, None, step=0)
+    loss = loop._step(network, batch, pairs, optimizer, scales, settings, None, step=0, looseness=1.0)
     assert math.isnan(loss)
     assert all(torch.equal(p, value) for p, value in zip(network.parameters(), before, strict=True))
     assert not optimizer.state
     assert scales.variances == {}
-    assert math.isfinite(loop._step(network, samples, pairs, optimizer, scales, settings, None, step=0))
+    assert math.isfinite(
+        loop._step(network, samples, pairs, optimizer, scales, settings, None, step=0, looseness=1.0)
+    )
     assert set(scales.variances) == {"energy", "force", "coupling"}
 
 

@@ -16,6 +16,7 @@ from nadyn.dynamics.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.random_numbers import Stream, normal
 from nadyn.dynamics.state import State
 from nadyn.dynamics.thermostat import Bathed, Thermostat
+from nadyn.models.model import CARTESIAN_LAWS
 
 Chains = Literal["one", "each"]
 
@@ -40,7 +41,7 @@ class _Chains:
     period: float
     length: int
     chains: Chains
-    free: bool
+    laws: frozenset[str]
 
 
 def nose_hoover(
@@ -52,7 +53,7 @@ def nose_hoover(
     period: float,
     length: int = 3,
     chains: Chains = "one",
-    free: bool = True,
+    laws: frozenset[str] = CARTESIAN_LAWS,
 ) -> Thermostat:
     """Return the thermostat of Nosé-Hoover chains, with variables xi_j and their momenta q_j, j = 1 … M:
 
@@ -72,9 +73,10 @@ def nose_hoover(
         length: M.
         chains: `one` for all momenta together, with f of `degrees_of_freedom`; `each` for every component of
             every momentum, with f = 1.
-        free: Whether net and angular momentum of the model are kept without a thermostat.
+        laws: Of the model: with translation it keeps the net momentum by itself, with rotation besides the
+            angular momentum too.
     """
-    options = _Chains(dt, seed, masses, temperature, period, length, chains, free)
+    options = _Chains(dt, seed, masses, temperature, period, length, chains, laws)
     return Thermostat(
         act=lambda state, momenta: _act(state, momenta, options), begin=lambda state: _begin(state, options)
     )
@@ -84,8 +86,8 @@ def _begin(state: State, options: _Chains) -> State:
     n_traj, n = len(state.momenta), state.momenta[0].numel()
     if options.chains == "each":
         freedom = torch.ones(n_traj, n, dtype=torch.float64)
-    elif options.free:
-        freedom = degrees_of_freedom(state.positions, state.momenta, options.masses)[:, None]
+    elif "translation" in options.laws:
+        freedom = degrees_of_freedom(state.positions, state.momenta, options.masses, options.laws)[:, None]
     else:
         freedom = torch.full((n_traj, 1), float(n), dtype=torch.float64)
     shape = (options.length, freedom.shape[1])
@@ -100,11 +102,13 @@ def degrees_of_freedom(
     positions: Float[Tensor, "traj atom 3"],
     momenta: Float[Tensor, "traj atom 3"],
     masses: Float[Tensor, "atom"],
+    laws: frozenset[str],
 ) -> Float[Tensor, "traj"]:
-    """Return the number of components of the momenta of free molecules, less those that stay zero.
+    """Return the number of components of the momenta, less those that stay zero.
 
-    Three less where the net momentum is zero, and three less where the angular momentum about the centre of
-    mass is zero, two for a pair of atoms.
+    Three less where the net momentum is zero. Where rotation is a law besides translation, three less where
+    the angular momentum about the centre of mass is zero, two for a pair of atoms; a periodic crystal does
+    not keep it.
     """
     n_traj, n_atoms, _ = momenta.shape
     freedom = torch.full((n_traj,), 3.0 * n_atoms, dtype=torch.float64)
@@ -115,8 +119,10 @@ def degrees_of_freedom(
     r = positions - centre[:, None]
     angular = torch.linalg.cross(r, momenta)
     turning = r.abs().amax(2, keepdim=True) * momenta.abs().amax(2, keepdim=True)
-    about_axes = 3.0 if n_atoms > 2 else 2.0
-    for vector, scale, lost in ((momenta, momenta.abs(), 3.0), (angular, turning, about_axes)):
+    kept = [(momenta, momenta.abs(), 3.0)]
+    if "rotation" in laws:
+        kept.append((angular, turning, 3.0 if n_atoms > 2 else 2.0))
+    for vector, scale, lost in kept:
         net = torch.stack([ordered_sum(vector[..., x]).abs() for x in range(3)], dim=1).amax(1)
         freedom = torch.where(net <= _ROUNDING * ordered_sum(scale), freedom - lost, freedom)
     return freedom

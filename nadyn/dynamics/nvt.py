@@ -101,8 +101,8 @@ def thermostat_of(config: RunConfiguration, model: Model, masses: Float[Tensor, 
             return andersen(**bath, rate=section.collisions_per_ps * per_ps)
         case NoseHooverSection():
             period = section.period_fs * AU_PER_FEMTOSECOND
-            free = {"translation", "rotation"} <= model.laws
-            return nose_hoover(**bath, period=period, length=section.length, chains=section.chains, free=free)
+            chains = {"length": section.length, "chains": section.chains}
+            return nose_hoover(**bath, period=period, **chains, laws=model.laws)
 
 
 NVT = Method(

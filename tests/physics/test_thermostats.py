@@ -198,8 +198,8 @@ def test_one_chain_gives_a_crystal_its_temperature_with_the_net_momentum_left_ou
         if step >= 150:
             samples.append((state.momenta**2 / model.masses[:, None]).sum((1, 2)))
     assert float(state.momenta.sum(1).abs().max()) < 1e-9
-    # The angular momentum of a crystal is not kept: 3N - 3 components share the heat. Steps of about a 56th of
-    # the fastest period keep the error of the momenta at a step, (omega dt)^2 / 4, far below the statistical one.
+    # The angular momentum of a crystal is not kept: 3N - 3 components share the heat. About 56 steps in the
+    # fastest period keep the error of the momenta at a step, (omega dt)^2 / 4, below the statistical one.
     temperature = torch.stack(samples).mean(0) / 6.0 / kt
     assert abs(float(temperature.mean()) - 1.0) < 3 * float(temperature.std()) / n_traj**0.5
 

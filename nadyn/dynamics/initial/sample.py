@@ -7,7 +7,7 @@ import numpy as np
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial.oscillators import Oscillators, oscillators
 from nadyn.dynamics.initial.section import InitialSection
-from nadyn.dynamics.initial.wigner import sample_modes, without_rotation
+from nadyn.dynamics.initial.wigner import packet, sample_modes, without_rotation
 from nadyn.models.model import Model
 from nadyn.trajectory.initial_conditions import InitialConditions, read_initial_conditions
 
@@ -16,9 +16,9 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
     """Return the initial conditions that a section describes.
 
     A sample is drawn from the harmonic oscillators about a minimum of the model, or from the model's own
-    oscillators; a scattering start is `n` times the same point; a file is read. Trajectory i depends on
-    the seed and on i alone, so that a larger `n` continues a smaller one. Without a `state` and without
-    a `diabatic_state` the start is on state 0.
+    oscillators; a scattering start is `n` times the same point, or the Wigner function of a Gaussian packet;
+    a file is read. Trajectory i depends on the seed and on i alone, so that a larger `n` continues a smaller
+    one. Without a `state` and without a `diabatic_state` the start is on state 0.
 
     Args:
         model: The model of the dynamics.
@@ -38,6 +38,13 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
         return sample_oscillators(model, found, section, seed=seed)
     positions, momenta = _scattering(model, section)
     origin = f"all at {section.position_au} bohr with momentum {section.momentum_au} au"
+    if section.width_au is not None:
+        width = _of_each_coordinate(model, section, "width_au")
+        positions, momenta = packet(positions, momenta, width, seed=seed)
+        origin = (
+            f"Wigner function of a packet of width {section.width_au} at {section.position_au} bohr with "
+            f"momentum {section.momentum_au} au, seed {seed}"
+        )
     return _conditions(model, section, positions, momenta, origin, temperature=None)
 
 
@@ -105,21 +112,26 @@ def _check_state(name: str, state: int, n: int) -> None:
 
 
 def _scattering(model: Model, section: InitialSection) -> tuple[np.ndarray, np.ndarray]:
-    n_coordinates = len(model.masses)
     if model.coordinates != "generalised":
         raise InputError(
             f"`position_au` must be for a model of generalised coordinates, but {model.name} is a molecule. "
             "Use `sample: wigner`."
         )
-    arrays = []
-    for name in ("position_au", "momentum_au"):
-        values = np.atleast_1d(np.array(getattr(section, name), dtype=np.float64))
-        if values.size != n_coordinates or not np.all(np.isfinite(values)):
-            raise InputError(
-                f"`{name}` must be {n_coordinates} finite numbers, but is {getattr(section, name)}."
-            )
-        arrays.append(np.tile(values[None, :, None], (section.n, 1, 1)))
-    return arrays[0], arrays[1]
+    point = [_of_each_coordinate(model, section, name) for name in ("position_au", "momentum_au")]
+    positions, momenta = (np.tile(values[None, :, None], (section.n, 1, 1)) for values in point)
+    return positions, momenta
+
+
+def _of_each_coordinate(model: Model, section: InitialSection, name: str) -> np.ndarray:
+    n_coordinates = len(model.masses)
+    values = np.atleast_1d(np.array(getattr(section, name), dtype=np.float64))
+    if values.size != n_coordinates or not np.all(np.isfinite(values)):
+        raise InputError(f"`{name}` must be {n_coordinates} finite numbers, but is {getattr(section, name)}.")
+    if name == "width_au" and not np.all(values > 0):
+        raise InputError(
+            f"`width_au` must be above 0, but is {section.width_au}. Leave it out to start at one point."
+        )
+    return values
 
 
 def _from_file(

@@ -11,17 +11,18 @@ _MOST_TRAJECTORIES = 10_000_000
 _COMMON = {"n", "state", "diabatic_state"}
 _WAYS = {
     "file": {"file"},
-    "position_au": {"position_au", "momentum_au"},
+    "position_au": {"position_au", "momentum_au", "width_au"},
     "sample": {"sample", "temperature_kelvin", "geometry", "minimise_state"},
 }
 
 
 class InitialSection(Configuration):
-    """One of three ways to start: a sample, one point in phase space, or a file.
+    """One of three ways to start: a sample, one point in phase space or a packet about it, or a file.
 
     {sample: wigner, n: 200, temperature_kelvin: 0, state: 1}, with `geometry: start.xyz` to minimise from
     there and `minimise_state: 1` to sample around a minimum of another state than the lowest;
-    {position_au: -10, momentum_au: 20, n: 2000, state: 0}, a list for several coordinates;
+    {position_au: -10, momentum_au: 20, n: 2000, state: 0}, a list for several coordinates, with `width_au: 1`
+    the Wigner function of a Gaussian packet about that point, whose width is that of `nadyn.quantum.Packet`;
     {file: initial.h5}, whose state is kept unless one is given, and all of it or the first `n`.
     `diabatic_state: 1` instead of `state` where the diabatic basis is fixed.
     """
@@ -32,6 +33,7 @@ class InitialSection(Configuration):
     minimise_state: int = Field(default=0, ge=0)
     position_au: float | tuple[float, ...] | None = None
     momentum_au: float | tuple[float, ...] | None = None
+    width_au: float | tuple[float, ...] | None = None
     file: str | None = None
     n: int | None = Field(default=None, ge=1, le=_MOST_TRAJECTORIES)
     state: int | None = Field(default=None, ge=0)

@@ -30,6 +30,33 @@ def mode_energies(
     return 0.5 * frequencies / np.tanh(0.5 * frequencies / thermal)
 
 
+def packet(
+    positions: Float[np.ndarray, "traj atom x"],
+    momenta: Float[np.ndarray, "traj atom x"],
+    width: Float[np.ndarray, "atom"],
+    *,
+    seed: int,
+) -> tuple[Float[np.ndarray, "traj atom x"], Float[np.ndarray, "traj atom x"]]:
+    """Return phase-space points of a Gaussian wave packet, whose Wigner function is a density.
+
+    psi ~ exp[-(x - x0)^2 / (2 s^2) + i p0 x]: x and p are independent, of standard deviations s/√2 and
+    1/(s√2). The numbers of trajectory i depend on the seed and on i alone.
+
+    Source: M. Hillery, R. F. O'Connell, M. O. Scully and E. P. Wigner, Phys. Rep. 106, 121 (1984).
+
+    Args:
+        positions: The centre, once a trajectory.
+        momenta: The mean momentum, once a trajectory.
+        width: s of each coordinate.
+        seed: Seed of the random numbers.
+    """
+    trajectory, shape = torch.arange(len(positions)), positions.shape[1:]
+    q = normal(seed, trajectory, 0, Stream.INITIAL_POSITIONS, shape).numpy()
+    p = normal(seed, trajectory, 0, Stream.INITIAL_MOMENTA, shape).numpy()
+    spread = (width / np.sqrt(2.0))[:, None]
+    return positions + spread * q, momenta + p / (2.0 * spread)
+
+
 def sample_modes(
     modes: NormalModes, n: int, *, distribution: Distribution, temperature_kelvin: float, seed: int
 ) -> tuple[Float[np.ndarray, "traj atom x"], Float[np.ndarray, "traj atom x"]]:

@@ -18,6 +18,7 @@ from nadyn.trajectory.initial_conditions import write_initial_conditions
 from nadyn.units import ANGSTROM_PER_BOHR, HARTREE_PER_KELVIN
 
 N = 4000
+POINT = {"position_au": 1.0, "momentum_au": 1.0, "n": 3}
 
 
 def _coordinates(initial, modes):
@@ -164,6 +165,36 @@ def test_scattering_starts_at_one_point():
     assert (initial.state, initial.atomic_numbers, initial.temperature_kelvin) == (0, None, None)
 
 
+def test_a_packet_is_drawn_from_its_wigner_function():
+    n, width, model = 4000, np.array([0.5, 2.0, 1.25, 1.0]), pyrazine(4)
+    point = {"position_au": (1.0, -3.0, 0.0, 0.5), "momentum_au": (0.0, 4.0, -2.0, 7.0)}
+    point["width_au"] = tuple(width)
+    drawn = sample(model, InitialSection(n=n, **point), seed=6)
+    x, p = drawn.positions[:, :, 0], drawn.momenta[:, :, 0]
+    for values, centre, spread in (
+        (x, point["position_au"], width / np.sqrt(2)),
+        (p, point["momentum_au"], 1 / (np.sqrt(2) * width)),
+    ):
+        assert (np.abs(values.mean(0) - centre) < 3 * spread / np.sqrt(n)).all()
+        assert (np.abs(values.std(0) / spread - 1) < 3 / np.sqrt(2 * n)).all()
+    # Positions and momenta of all coordinates are independent.
+    correlation = np.corrcoef(np.concatenate([x, p], axis=1).T) - np.eye(8)
+    assert np.abs(correlation).max() < 4 / np.sqrt(n)
+    few = sample(model, InitialSection(n=7, **point), seed=6)
+    np.testing.assert_array_equal(few.positions, drawn.positions[:7])
+    np.testing.assert_array_equal(few.momenta, drawn.momenta[:7])
+
+
+def test_a_packet_has_the_energy_of_the_quantum_state():
+    # The ground state of an oscillator has width 1 in dimensionless coordinates.
+    model = pyrazine(4)
+    section = InitialSection(position_au=(0.0,) * 4, momentum_au=(0.0,) * 4, width_au=(1.0,) * 4, n=4000)
+    drawn = sample(model, section, seed=2)
+    wigner = sample(model, InitialSection(sample="wigner", n=4000), seed=3)
+    for one, other in ((drawn.positions, wigner.positions), (drawn.momenta, wigner.momenta)):
+        np.testing.assert_allclose(one.std(0), other.std(0), rtol=0.05)
+
+
 def test_a_file_gives_what_was_sampled_and_a_run_may_choose_number_and_state(ammonia_like, tmp_path):
     path = tmp_path / "initial.h5"
     whole = sample(ammonia_like, InitialSection(sample="wigner", n=7, temperature_kelvin=300), seed=4)
@@ -190,6 +221,7 @@ def test_a_file_gives_what_was_sampled_and_a_run_may_choose_number_and_state(amm
         ({"sample": "thermal", "n": 3}, "must be above 0 for a thermal sample"),
         ({"sample": "wigner", "n": 3, "momentum_au": 1.0}, "must not stand beside `sample`"),
         ({"position_au": 1.0, "n": 3}, "`momentum_au` must be given"),
+        ({"sample": "wigner", "n": 3, "width_au": 1.0}, "must not stand beside `sample`"),
         ({"position_au": 1.0, "momentum_au": 1.0, "n": 3, "geometry": "a.xyz"}, "must not stand beside"),
         ({"sample": "wigner", "n": 3, "state": 0, "diabatic_state": 0}, "but has both"),
         ({"sample": "wigner", "n": 3, "temperature": 4.0}, "Did you mean `temperature_kelvin`"),
@@ -206,6 +238,8 @@ def test_a_section_that_makes_no_sense_is_refused_in_one_sentence(content, sente
     [
         (tully(1), {"sample": "wigner", "n": 3}, "neither. Give `position_au`"),
         (tully(1), {"position_au": (1.0, 2.0), "momentum_au": 1.0, "n": 3}, "must be 1 finite numbers"),
+        (tully(1), {**POINT, "width_au": 0.0}, "`width_au` must be above 0"),
+        (tully(1), {**POINT, "width_au": (1.0, 1.0)}, "`width_au` must be 1 finite numbers"),
         (tully(1), {"position_au": 1.0, "momentum_au": 1.0, "n": 3, "state": 2}, "from 0 to 1 .* but is 2"),
         (pyrazine(4), {"sample": "wigner", "n": 3, "diabatic_state": 2}, "from 0 to 1 .* but is 2"),
         (pyrazine(4), {"sample": "wigner", "n": 3, "geometry": "a.xyz"}, "samples its own oscillators"),

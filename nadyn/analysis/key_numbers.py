@@ -39,9 +39,9 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
             for name, value in numbers["branching"].items()
         ]
     elif run.changes_states:
+        found += _multiplicities_at_end(run, numbers)
         found += _populations_at_end(run, numbers)
         found += [_lifetime(state, life) for state, life in numbers["lifetimes_fs"].items()]
-    found += _multiplicities_at_end(run, numbers)
     if "isomerisation" in numbers and run.changes_states:
         change = numbers["isomerisation"]
         detail = (

@@ -44,6 +44,12 @@ def multiplicity_populations(run: Run) -> MultiplicityPopulations | None:
     return MultiplicityPopulations(kinds, mean, error)
 
 
+def among_spin_adiabatic_states(run: Run) -> bool:
+    """Tell whether the states of a run are those of a Hamiltonian with all M_S of several multiplicities."""
+    stored = run.attributes.get("multiplicities")
+    return stored is not None and run.n_states > len(json.loads(str(stored)))
+
+
 def multiplicity_name(multiplicity: int) -> str:
     """Return the name of the states of a multiplicity."""
     return _NAMES.get(multiplicity, f"multiplicity {multiplicity}")

@@ -12,7 +12,7 @@ from nadyn.analysis.fates import ended_as_asked, known, stopped
 from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measure
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, lifetimes
-from nadyn.analysis.multiplicities import multiplicity_populations
+from nadyn.analysis.multiplicities import among_spin_adiabatic_states, multiplicity_populations
 from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products
 from nadyn.analysis.scattering import branching
@@ -115,8 +115,10 @@ def run_lifetimes(run: Run) -> dict[int, Lifetime]:
     """Return the lifetimes of the states of a run; none for scattering, where nothing decays.
 
     They are fitted to the states that trajectories are on, so there are none where populations are estimated
-    in another way.
+    in another way, and none among spin-adiabatic states, whose components trajectories change all the time.
     """
+    if among_spin_adiabatic_states(run):
+        return {}
     if run.populations_adiabatic is not None:
         return {}
     if not run.changes_states or branching(run) is not None or run.committed_frames < 5:

@@ -39,6 +39,17 @@ def test_populations_by_multiplicity_are_sums_over_the_diabatic_states(tmp_path)
     assert last["Triplets at 4 fs"].value == f"{100 * triplets.mean(1)[-1]:.1f}"
 
 
+def test_lifetimes_are_fitted_to_spin_free_states_only(tmp_path):
+    # Enough frames for a fit, which half of the trajectories leaving state 1 gives.
+    state = (np.arange(9)[:, None] < np.arange(N_TRAJ)).astype(int)
+    for n_states, fitted in ((2, True), (4, False)):
+        diabatic = np.full((9, N_TRAJ, 2), 0.5)
+        path = write_run(
+            tmp_path / f"{n_states}.h5", state, n_states=n_states, diabatic=diabatic, multiplicities=(1, 3)
+        )
+        assert bool(analyse(path)["lifetimes_fs"]) == fitted
+
+
 def test_a_stopped_trajectory_does_not_count_after_its_end(tmp_path):
     status, last_step = np.array([4] + [0] * (N_TRAJ - 1)), np.array([1] + [N_FRAMES - 1] * (N_TRAJ - 1))
     path, diabatic = written(tmp_path, (3, 3, 1, 1), status=status, last_step=last_step)

@@ -121,8 +121,12 @@ def _through_crossings(
         start, end = select(start, crossing), select(end, crossing)
         if not len(rows):
             break
-        moment = _moment_of_crossing(start, model, masses, left, lead)
+        just_before, moment = _moments_of_crossing(start, model, masses, left, lead)
         at_hop, before = part_of_step(start, model, masses, moment)
+        # Where two levels meet that do not couple, states change their numbers at once. Which has taken the
+        # lead is known behind that, and the force that has acted up to there is that before it.
+        arriving, _ = part_of_step(start, model, masses, just_before)
+        at_hop = replace(at_hop, momenta=arriving.momenta)
         start, hops = _hop(at_hop, model, options)
         records.append(replace(hops, row=rows))
         left = left - moment
@@ -132,7 +136,9 @@ def _through_crossings(
     return moved, smallest, _joined(records)
 
 
-def _moment_of_crossing(start: State, model: Model, masses: Tensor, left: Tensor, lead: Tensor) -> Tensor:
+def _moments_of_crossing(
+    start: State, model: Model, masses: Tensor, left: Tensor, lead: Tensor
+) -> tuple[Tensor, Tensor]:
     def lead_at(moment: Tensor, rows: Tensor) -> Tensor:
         part = select(start, rows)
         _, positions = _drifted(part, masses, moment)

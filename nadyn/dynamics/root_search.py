@@ -17,11 +17,12 @@ def sign_changes(
     *,
     at_start: Float[Tensor, "traj"],
     at_end: Float[Tensor, "traj"],
-) -> Float[Tensor, "traj"]:
-    """Return for each trajectory an argument in [0, end] at which its function changes sign.
+) -> tuple[Float[Tensor, "traj"], Float[Tensor, "traj"]]:
+    """Return for each trajectory arguments in [0, end] before and behind a change of sign of its function.
 
-    Inverse quadratic interpolation where three values allow it, bisection where they do not; a jump is found
-    as well as a zero. Each trajectory is searched as if it were alone.
+    They differ by rounding; both are the zero where one was met. Inverse quadratic interpolation where three
+    values allow it, bisection where they do not; a jump is found as well as a zero. Each trajectory is
+    searched as if it were alone.
 
     Source: T. R. Chandrupatla, Adv. Eng. Softw. 28, 145 (1997).
 
@@ -31,7 +32,7 @@ def sign_changes(
         at_start: Values at 0, all positive.
         at_end: Values at `end`, all negative.
     """
-    found = torch.zeros_like(end)
+    before, behind = torch.zeros_like(end), torch.zeros_like(end)
     rows = torch.arange(len(end))
     # a and b enclose the change, c is the argument that was left last; t is the place of the next one.
     a, b, c = end, torch.zeros_like(end), torch.zeros_like(end)
@@ -44,20 +45,21 @@ def sign_changes(
         c, fc = torch.where(same, a, b), torch.where(same, fa, fb)
         b, fb = torch.where(same, b, a), torch.where(same, fb, fa)
         a, fa = x, fx
-        best = torch.where(fa.abs() < fb.abs(), a, b)
         width = (b - a).abs()
         tolerance = _TOLERANCE * end[rows]
         done = (width <= 2.0 * tolerance) | (fa == 0)
-        found[rows[done]] = torch.where(fa == 0, a, best)[done]
+        before[rows[done]] = torch.where(fa >= 0, a, b)[done]
+        behind[rows[done]] = torch.where(fa <= 0, a, b)[done]
         if done.all():
-            return found
+            return before, behind
         left = ~done
         rows, a, b, c, fa, fb, fc, width, tolerance = (
             array[left] for array in (rows, a, b, c, fa, fb, fc, width, tolerance)
         )
         t = _next_place(a, b, c, fa, fb, fc, 0.5 * tolerance / width)
-    found[rows] = torch.where(fa.abs() < fb.abs(), a, b)
-    return found
+    before[rows] = torch.where(fa >= 0, a, b)
+    behind[rows] = torch.where(fa <= 0, a, b)
+    return before, behind
 
 
 def _next_place(

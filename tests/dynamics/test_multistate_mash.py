@@ -1,11 +1,12 @@
 """MASH of many states: constants, what is drawn, direction of the kick, conservation, exact answers."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from constant_coupling import coupled
+from constant_coupling import ConstantCoupling, coupled
 from constant_coupling import start as start_of_constants
 from toy_molecule import ToyMolecule, start
 
@@ -22,6 +23,7 @@ from nadyn.dynamics.populations import squared_coefficients
 from nadyn.dynamics.start import start_in_diabatic_state, start_in_state
 from nadyn.electronic.surfaces import directional_gradient, surfaces
 from nadyn.models.analytic.tully import tully
+from nadyn.models.model import Evaluation
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -160,6 +162,39 @@ def test_populations_are_exact_where_all_states_have_the_same_forces():
         error = values.std(0) / n**0.5
         assert ((values.mean(0) - model.exact(2, 5.0 * state.step)).abs() < 3 * error).all()
         assert error.max() < 0.05
+
+
+@dataclass(frozen=True)
+class UncoupledLines(ConstantCoupling):
+    """Two straight lines that cross without coupling, and a third state far above."""
+
+    masses: ClassVar[torch.Tensor] = torch.tensor([2000.0], dtype=torch.float64)
+
+    def evaluate(self, positions):
+        x = positions[:, 0, 0]
+        lines = torch.stack([0.01 * x, -0.01 * x, torch.full_like(x, 0.05)], dim=1)
+        return Evaluation(torch.diag_embed(lines), torch.zeros_like(x))
+
+
+def test_where_levels_meet_that_do_not_couple_every_trajectory_stays_on_its_line():
+    model, n = UncoupledLines(torch.zeros(3, 3)), 40
+    first = begun(
+        model,
+        torch.full((n, 1, 1), -0.4, dtype=torch.float64),
+        torch.full((n, 1, 1), 10.0, dtype=torch.float64),
+        state=0,
+    )
+    squares = squared_coefficients(first)
+    # What takes the lead is the other name of the line, also where the state far above is the second.
+    assert (squares[:, 2] > squares[:, 1]).sum() > 5 and (squares[:, 1] > squares[:, 2]).sum() > 5
+    last, accepted = advanced(first, model, 7.0, 30)
+    assert len(accepted) == n and accepted.all()
+    assert torch.equal(last.active_state, torch.ones_like(last.active_state))
+    assert (lead_of_active(last.coefficients, last.active_state) > 0).all()
+    time = 30 * 7.0
+    expected = -0.4 + 10.0 / 2000.0 * time - 0.5 * 0.01 / 2000.0 * time**2
+    assert (last.positions - expected).abs().max() < 1e-9
+    assert last.energy_error_max.max() < 1e-12
 
 
 def test_the_first_model_of_tully_branches_as_quantum_mechanics_says():

@@ -29,12 +29,15 @@ ENDS = torch.tensor([3.0, 2.5, 2.0, 1.5, 1.0], dtype=torch.float64)
 
 
 def test_zeros_and_jumps_are_found_to_the_last_digits():
-    found, calls = searched(FUNCTIONS[:4], ENDS[:4])
-    torch.testing.assert_close(found, EXACT[:4].double(), rtol=0, atol=4e-15)
+    (before, behind), calls = searched(FUNCTIONS[:4], ENDS[:4])
+    for found in (before, behind):
+        torch.testing.assert_close(found, EXACT[:4].double(), rtol=0, atol=4e-15)
+    for function, one, other in zip(FUNCTIONS, before, behind, strict=False):
+        assert function(one) >= 0 >= function(other)
     # A zero of an ordinary function takes few values; only the jump is found by halving.
     assert calls.index(1) < 16 and len(calls) < 60
     # Where a function is flat its zero is known as well as its sign.
-    found, _ = searched(FUNCTIONS[4:], ENDS[4:])
+    (found, _), _ = searched(FUNCTIONS[4:], ENDS[4:])
     assert (0.4 - found.item()) ** 9 < 1e-30
 
 
@@ -42,4 +45,4 @@ def test_a_search_does_not_depend_on_the_others():
     together, _ = searched(FUNCTIONS, ENDS)
     for row in range(5):
         alone, _ = searched(FUNCTIONS[row : row + 1], ENDS[row : row + 1])
-        assert alone[0] == together[row]
+        assert alone[0][0] == together[0][row] and alone[1][0] == together[1][row]

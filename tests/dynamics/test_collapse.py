@@ -28,13 +28,13 @@ def test_a_collapsing_state_gives_its_population_to_the_active_one():
     assert torch.equal(found[1], c[1])
 
 
-def through_the_crossing(decoherence, momentum=20.0, steps=70, n_traj=60):
+def through_the_crossing(decoherence, momentum=20.0, steps=70, n_traj=60, dt=20.0):
     model = tully(1)
     positions = torch.full((n_traj, 1, 1), -4.0, dtype=torch.float64)
     state = start_in_state(
         model, positions, torch.full_like(positions, momentum), masses=model.masses, active_state=0
     )
-    options = Fssh(dt=20.0, seed=2, masses=model.masses, decoherence=decoherence)
+    options = Fssh(dt=dt, seed=2, masses=model.masses, decoherence=decoherence)
     state, hopped = fssh_begin(state, model, options), []
     for _ in range(steps):
         step = fssh_step(state, model, options)
@@ -50,11 +50,11 @@ def test_after_a_hop_all_population_is_on_the_active_state():
 
 
 def test_auxiliary_trajectories_that_part_give_the_population_to_the_active_state():
-    sharp, _ = through_the_crossing(exact_factorisation(width=0.05), steps=110)
+    sharp, _ = through_the_crossing(exact_factorisation(width=0.05), steps=55, dt=40.0)
     own = (sharp.coefficients.abs() ** 2).gather(1, sharp.active_state[:, None])
     # The wave packets of the two states are then some widths apart.
     assert float(own.median()) > 0.99
-    broad, _ = through_the_crossing(exact_factorisation(width=50.0), steps=110)
+    broad, _ = through_the_crossing(exact_factorisation(width=50.0), steps=55, dt=40.0)
     mixed = (broad.coefficients.abs() ** 2).gather(1, broad.active_state[:, None])
     assert float(mixed.median()) < 0.7
     assert bool(broad.extra["auxiliary_coherent"].all())

@@ -128,7 +128,7 @@ def test_hopping_probabilities_and_direction_do_not_know_phases():
         assert float((first - second).abs().max()) < 1e-12
 
 
-def crossing_run(model, options, *, n=64, steps=120):
+def crossing_run(model, options, *, n=64, steps=80):
     generator = torch.Generator().manual_seed(5)
     x = -1.5 + 0.1 * torch.randn(n, 1, 1, dtype=torch.float64, generator=generator)
     p = 12.0 + torch.randn(n, 1, 1, dtype=torch.float64, generator=generator)

@@ -7,7 +7,6 @@ import numpy as np
 from nadyn.analysis.multiplicities import multiplicity_name
 from nadyn.trajectory import Run
 
-_LARGE_MISFIT = 0.08
 _MOST_PRODUCTS = 4
 
 
@@ -99,9 +98,9 @@ def _lifetime(state: str, life: dict[str, object]) -> KeyNumber:
     name = f"Lifetime of state {state}"
     if life["value"] is None:
         return KeyNumber(name, "—", "", str(life["reason"]))
-    detail = f"95 %: {life['low']:.3g} to {life['high']:.3g} fs, after {life['delay']:.3g} fs"
-    if life["misfit"] > _LARGE_MISFIT:
-        detail += f"; not a clean exponential, off by up to {life['misfit']:.2f}"
+    upper = f"to {life['high']:.3g} fs" if life["high"] is not None else "without an upper end"
+    detail = f"95 %: {life['low']:.3g} fs {upper}, whatever became of the stopped ones; "
+    detail += f"after {life['delay']:.3g} fs"
     return KeyNumber(name, f"{life['value']:.3g}", " fs", detail)
 
 

@@ -1,16 +1,21 @@
-"""Lifetimes of excited states: a chain of delayed exponential decays, errors by resampling trajectories."""
+"""Lifetime of the state in which trajectories start: a delayed exponential, its error by resampling."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import OptimizeResult, least_squares
+
+from nadyn.analysis.fates import effective_number
 
 _RESAMPLES = 1000
 _FIT_POINTS = 100
 _FEWEST_DECAYS = 10
 _SMALLEST_LOSS = 0.1
 _LONGEST_IN_WINDOWS = 5.0
+_LARGE_MISFIT = 0.08
+# Lilliefors: an exponential law sampled n times leaves its own fit by 1.06 / sqrt(n) in 5 % of all cases.
+_MISFIT_OF_CHANCE = 1.06
 
 
 @dataclass(frozen=True)
@@ -19,12 +24,12 @@ class Lifetime:
 
     Attributes:
         value: [fs].
-        low: Lower end of the 95 % interval [fs].
-        high: Upper end of the 95 % interval [fs].
-        delay: Time before the decay begins, common to all states [fs].
+        low: Lower end of the 95 % interval, had every stopped trajectory left the state [fs].
+        high: Upper end of the 95 % interval, had every stopped trajectory been in the state; None if that is
+            more than five times the length of the run [fs].
+        delay: Time before the decay begins [fs].
         reason: Why there is no value; empty if there is one.
-        misfit: Largest difference between the population of the state and the fit: large where the decay is
-            not exponential.
+        misfit: Largest difference between the population of the state and the fit; None without a fit.
     """
 
     value: float | None
@@ -43,11 +48,19 @@ def lifetimes(
     n_states: int,
     seed: int,
 ) -> dict[int, Lifetime]:
-    """Fit the populations by a chain k → k-1 → … → 0 that starts after a delay t0.
+    """Fit P(t) = P(0) exp(-(t - t0) / τ) for t > t0, P(0) before, to the population that is largest at first.
 
-    dP/dt = K P for t > t0, K_kk = -1/τ_k, K_(k-1)k = 1/τ_k, least squares over all excited
-    populations at once; the populations at the start are those of the trajectories. The interval holds
-    95 % of the fits to trajectories drawn with replacement, each fit in one Gauss-Newton step from the best.
+    Least squares over τ and the delay t0 ≥ 0; the population is the mean over trajectories whose state is
+    known. The interval holds 95 % of the fits to trajectories drawn with replacement, each in one
+    Gauss-Newton step from the best. Where trajectories were stopped, its lower end comes from a fit in which
+    all of them left the state when they were stopped, its upper end from one in which all of them were in it
+    from then on.
+
+    There is no value where fewer than 10 trajectories or 10 % of the population have left the state, where τ
+    is longer than five times the run, or where the population does not fall exponentially: the misfit is
+    above 0.08, and above the 1.06 / sqrt(n) that an exponential law exceeds by chance in 5 % of all cases.
+
+    Source of the last number: H. W. Lilliefors, J. Am. Stat. Assoc. 64, 387 (1969).
 
     Args:
         time_fs: [fs].
@@ -57,108 +70,105 @@ def lifetimes(
         seed: Of the resampling.
 
     Returns:
-        One entry for each excited state that is populated; none for the ground state.
+        One entry, of the state with the largest population at the start; none where that is the lowest.
     """
     chosen = np.unique(np.linspace(0, len(time_fs) - 1, _FIT_POINTS).round().astype(int))
     time, member = time_fs[chosen] - time_fs[0], state[chosen]
-    one_hot = (member[..., None] == np.arange(n_states)).astype(float)
-    measured = _average(one_hot, weight[None, :])[0]
-    populated = np.nonzero((measured > 0.05).any(axis=0))[0]
-    top = int(populated.max(initial=0))
-    reasons = {k: _reason_against(k, measured, member, time) for k in range(1, top + 1)}
-    decaying = [k for k, reason in reasons.items() if not reason]
-    result = {k: Lifetime(None, None, None, None, reason) for k, reason in reasons.items() if reason}
-    if not decaying:
-        return result
-    window = float(time[-1])
-    start = np.log(np.full(len(decaying), window / 3))
-    fits = [_fit(time, measured, decaying, np.append(start, delay * window)) for delay in (0.01, 0.2)]
-    fit = min(fits, key=lambda one: one.cost)
-    best = fit.x
-    draws = np.random.default_rng(seed).multinomial(
-        len(weight), np.full(len(weight), 1 / len(weight)), _RESAMPLES
-    )
-    resampled = _average(one_hot, draws * weight)
-    # The populations move by what was drawn; a parameter held by its bound does not.
-    free = fit.active_mask == 0
-    moved = (resampled - measured)[:, :, 1:].reshape(_RESAMPLES, -1) @ np.linalg.pinv(fit.jac[:, free]).T
-    drawn = np.tile(best, (_RESAMPLES, 1))
-    drawn[:, free] += moved
-    low, high = np.quantile(np.exp(drawn[:, :-1]), [0.025, 0.975], axis=0)
-    misfit = np.abs(_chain(time, measured[0], decaying, best) - measured).max(axis=0)
-    for index, k in enumerate(decaying):
-        value = float(np.exp(best[index]))
-        if value > _LONGEST_IN_WINDOWS * window:
-            reason = f"the fit gave more than {_LONGEST_IN_WINDOWS:.0f} times the {window:.0f} fs of the run"
-            result[k] = Lifetime(None, None, None, None, reason)
-        else:
-            result[k] = Lifetime(
-                value, float(low[index]), float(high[index]), float(best[-1]), "", float(misfit[k])
-            )
-    return dict(sorted(result.items()))
+    start = int(np.argmax([(weight * (member[0] == k)).sum() for k in range(n_states)]))
+    if start == 0:
+        return {}
+    inside, counts = member == start, member >= 0
+    population = _average(inside, counts, weight[None, :])[0]
+    reason = _reason_against(population, inside, counts, time)
+    if reason:
+        return {start: Lifetime(None, None, None, None, reason)}
+    fit = _fit(time, population)
+    value, delay = float(np.exp(fit.x[0])), float(fit.x[1])
+    misfit = float(np.abs(_decay(time, population[0], fit.x) - population).max())
+    if misfit > max(_LARGE_MISFIT, _MISFIT_OF_CHANCE / np.sqrt(effective_number(weight))):
+        reason = f"the population does not fall exponentially (misfit {misfit:.2f})"
+    elif value > _LONGEST_IN_WINDOWS * time[-1]:
+        reason = f"the fit gave more than {_LONGEST_IN_WINDOWS:.0f} times the {time[-1]:.0f} fs of the run"
+    if reason:
+        return {start: Lifetime(None, None, None, None, reason, misfit)}
+    everyone = np.ones_like(counts)
+    low = _interval(time, inside, everyone, weight, seed)[0]
+    high = _interval(time, inside | ~counts, everyone, weight, seed)[1]
+    longest = _LONGEST_IN_WINDOWS * float(time[-1])
+    return {start: Lifetime(value, min(low, value), high if high <= longest else None, delay, "", misfit)}
 
 
 def decay_curve(
-    time_fs: Float[np.ndarray, "frame"],
-    start: Float[np.ndarray, "state"],
-    fitted: dict[int, Lifetime],
-) -> Float[np.ndarray, "frame state"]:
-    """Return the populations of the fitted chain; a state without a lifetime keeps what it gets."""
-    values = {k: life.value for k, life in fitted.items() if life.value is not None}
-    delay = next((life.delay for life in fitted.values() if life.delay is not None), 0.0)
-    logarithms = np.log(np.array(list(values.values()), dtype=float))
-    return _chain(time_fs - time_fs[0], start, list(values), np.append(logarithms, delay))
+    time_fs: Float[np.ndarray, "frame"], start: float, life: Lifetime
+) -> Float[np.ndarray, "frame"]:
+    """Return the fitted population of a state that had the population `start` at first."""
+    return _decay(time_fs - time_fs[0], start, np.array([np.log(life.value), life.delay]))
 
 
 def _reason_against(
-    k: int,
-    measured: Float[np.ndarray, "frame state"],
-    member: Int[np.ndarray, "frame traj"],
-    time: np.ndarray,
+    population: Float[np.ndarray, "frame"],
+    inside: Bool[np.ndarray, "frame traj"],
+    counts: Bool[np.ndarray, "frame traj"],
+    time: Float[np.ndarray, "frame"],
 ) -> str:
-    above = measured[:, k:].sum(axis=1)
-    loss = 1 - above[-max(1, len(above) // 20) :].mean() / max(above.max(), 1e-12)
-    was_above = (member >= k).any(axis=0)
-    decayed = int((was_above & (member[-1] >= 0) & (member[-1] < k)).sum())
+    loss = 1 - population[-max(1, len(population) // 20) :].mean() / max(population.max(), 1e-12)
+    was_inside = inside.any(axis=0)
+    decayed = int((was_inside & counts[-1] & ~inside[-1]).sum())
     if decayed < _FEWEST_DECAYS or loss < _SMALLEST_LOSS:
-        total = int(was_above.sum())
+        total = int(was_inside.sum())
         return f"{decayed} of {total} trajectories had left it after {time[-1]:.0f} fs, too few for a fit"
     return ""
 
 
+def _interval(
+    time: Float[np.ndarray, "frame"],
+    inside: Bool[np.ndarray, "frame traj"],
+    counts: Bool[np.ndarray, "frame traj"],
+    weight: Float[np.ndarray, "traj"],
+    seed: int,
+) -> tuple[float, float]:
+    """Return the limits that hold 95 % of the lifetimes of resampled trajectories [fs]."""
+    population = _average(inside, counts, weight[None, :])[0]
+    fit = _fit(time, population)
+    n = len(weight)
+    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _RESAMPLES)
+    resampled = _average(inside, counts, draws * weight)
+    # The population moves by what was drawn; a parameter held by its bound does not.
+    free = fit.active_mask == 0
+    if not free[0]:
+        return float(np.exp(fit.x[0])), float(np.exp(fit.x[0]))
+    moved = (resampled - population) @ np.linalg.pinv(fit.jac[:, free]).T
+    low, high = np.quantile(np.exp(fit.x[0] + moved[:, 0]), [0.025, 0.975])
+    return float(low), float(high)
+
+
 def _average(
-    one_hot: Float[np.ndarray, "frame traj state"], weight: Float[np.ndarray, "draw traj"]
-) -> Float[np.ndarray, "draw frame state"]:
-    frames, traj, states = one_hot.shape
-    flat = one_hot.transpose(1, 0, 2).reshape(traj, frames * states)
-    counts = (weight @ flat).reshape(-1, frames, states)
-    return counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1e-300)
+    inside: Bool[np.ndarray, "frame traj"],
+    counts: Bool[np.ndarray, "frame traj"],
+    weight: Float[np.ndarray, "draw traj"],
+) -> Float[np.ndarray, "draw frame"]:
+    return (weight @ inside.T) / np.maximum(weight @ counts.T, 1e-300)
 
 
-def _fit(
-    time: np.ndarray, measured: Float[np.ndarray, "frame state"], decaying: list[int], guess: np.ndarray
-) -> OptimizeResult:
+def _fit(time: Float[np.ndarray, "frame"], population: Float[np.ndarray, "frame"]) -> OptimizeResult:
     window = time[-1]
-    low = np.append(np.full(len(decaying), np.log(1e-3 * window)), 0.0)
-    high = np.append(np.full(len(decaying), np.log(1e2 * window)), 0.5 * window)
+    low, high = np.array([np.log(1e-3 * window), 0.0]), np.array([np.log(1e2 * window), 0.5 * window])
+    scale = np.array([1.0, window])
 
-    def residual(parameters: np.ndarray) -> np.ndarray:
-        return (_chain(time, measured[0], decaying, parameters) - measured)[:, 1:].ravel()
+    def from_delay(delay: float) -> OptimizeResult:
+        return least_squares(
+            lambda parameters: _decay(time, population[0], parameters) - population,
+            np.array([np.log(window / 3), delay * window]),
+            bounds=(low, high),
+            x_scale=scale,
+            ftol=1e-8,
+            xtol=1e-8,
+        )
 
-    scale = np.append(np.ones(len(decaying)), window)
-    inside = np.clip(guess, low + 1e-9 * scale, high - 1e-9 * scale)
-    return least_squares(residual, inside, bounds=(low, high), x_scale=scale, ftol=1e-8, xtol=1e-8)
+    return min((from_delay(delay) for delay in (0.01, 0.2)), key=lambda fit: fit.cost)
 
 
-def _chain(
-    time: np.ndarray, start: Float[np.ndarray, "state"], decaying: list[int], parameters: np.ndarray
-) -> Float[np.ndarray, "frame state"]:
-    rates = np.zeros(len(start))
-    # Equal rates would make the matrix defective; this moves them apart by far less than any error bar.
-    rates[decaying] = np.exp(-parameters[:-1]) * (1 + 1e-6 * np.arange(len(decaying)))
-    matrix = np.diag(-rates) + np.diag(rates[1:], k=1)
-    values, vectors = np.linalg.eig(matrix)
-    # States that do not decay share the eigenvalue 0; their block is diagonal unless something feeds them.
-    weights = np.linalg.lstsq(vectors, start, rcond=None)[0]
-    elapsed = np.maximum(time - parameters[-1], 0.0)
-    return np.real((vectors[None] * np.exp(values[None, None, :] * elapsed[:, None, None])) @ weights)
+def _decay(
+    time: Float[np.ndarray, "frame"], start: float, parameters: Float[np.ndarray, "2"]
+) -> Float[np.ndarray, "frame"]:
+    return start * np.exp(-np.maximum(time - parameters[1], 0.0) / np.exp(parameters[0]))

@@ -41,7 +41,7 @@ def drawn_trajectories(run: Run) -> Int[np.ndarray, "drawn"]:
 
 
 def populations_figure(run: Run, fitted: dict[int, Lifetime]) -> Figure:
-    """Return populations with 95 % bands, the electronic populations dashed, and fitted decays dotted."""
+    """Return populations with 95 % bands, the electronic populations dashed, and the fitted decay dotted."""
     pops = populations(run)
     figure, axes = new_figure(3.5)
     for k in range(run.n_states):
@@ -52,10 +52,9 @@ def populations_figure(run: Run, fitted: dict[int, Lifetime]) -> Figure:
         axes.plot(pops.time_fs, pops.mean[:, k], color=colour, linewidth=2, label=f"state {k}")
         axes.plot(pops.time_fs, pops.electronic[:, k], color=colour, linewidth=1.1, linestyle=(0, (4, 2)))
     extra = [Line2D([], [], color=QUIET, linewidth=1.1, linestyle=(0, (4, 2)), label="mean |c|²")]
-    if any(life.value is not None for life in fitted.values()) and len(pops.time_fs):
-        curve = decay_curve(pops.time_fs, pops.mean[0], fitted)
-        for k in (k for k, life in fitted.items() if life.value is not None):
-            axes.plot(pops.time_fs, curve[:, k], color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)))
+    for k in (k for k, life in fitted.items() if life.value is not None):
+        curve = decay_curve(pops.time_fs, float(pops.mean[0, k]), fitted[k])
+        axes.plot(pops.time_fs, curve, color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)))
         extra.append(Line2D([], [], color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)), label="fitted decay"))
     time_axis(axes, pops.time_fs)
     axes.set_ylim(-0.02, 1.02)

@@ -28,11 +28,12 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `n_running`, `n_stopped`
     {reason: n}, `hops` {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
-    reason}}, `geometry`. Where defined: `diabatic_populations` with `diabatic_populations_error` and
-    `diabatic_population_estimator`, of states of several multiplicities `multiplicity_populations`
-    {"1": […], "3": […]} and `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products`
-    [{fragments, state, n, fraction, low, high}] of a molecule that fell apart (see `products`), `branching`
-    with `branching_error`, for one state `temperature_kelvin` {mean, standard_deviation}.
+    reason}} of the state in which most trajectories start (see `nadyn.analysis.kinetics`), `geometry`. Where
+    defined: `diabatic_populations` with `diabatic_populations_error` and `diabatic_population_estimator`, of
+    states of several multiplicities `multiplicity_populations` {"1": […], "3": […]} and
+    `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products` [{fragments, state, n,
+    fraction, low, high}] of a molecule that fell apart (see `products`), `branching` with `branching_error`,
+    for one state `temperature_kelvin` {mean, standard_deviation}.
 
     Args:
         path: A trajectory file.
@@ -112,9 +113,9 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
 
 
 def run_lifetimes(run: Run) -> dict[int, Lifetime]:
-    """Return the lifetimes of the states of a run; none for scattering, where nothing decays.
+    """Return the lifetime of the state in which a run starts; none for scattering, where nothing decays.
 
-    They are fitted to the states that trajectories are on, so there are none where populations are estimated
+    It is fitted to the states that trajectories are on, so there is none where populations are estimated
     in another way, and none among spin-adiabatic states, whose components trajectories change all the time.
     """
     if among_spin_adiabatic_states(run):

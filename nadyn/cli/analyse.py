@@ -14,7 +14,7 @@ def analyse(
     angle: Annotated[list[str] | None, typer.Option(help="Three atoms, the middle one at the tip.")] = None,
     dihedral: Annotated[list[str] | None, typer.Option(help="Four atoms. Atoms count from 0.")] = None,
 ) -> None:
-    """Print populations with intervals, lifetimes, hops and energy conservation."""
+    """Print populations with intervals, the lifetime of the first state, hops and energy conservation."""
     from rich.console import Console
     from rich.table import Table
 

@@ -33,7 +33,8 @@ from nadyn.dynamics.step import Hops, Step, larger_error, no_hops, potential_ene
 from nadyn.electronic.surfaces import directional_gradient
 from nadyn.models.model import Model
 
-# In `State.extra`: coefficients without decay, and the coupling of the pointer state in the two steps before.
+# In `State.extra`: coefficients without decay, and the coupling of the pointer state in the two steps before,
+# 0 where it was not the pointer yet.
 COHERENT, COUPLING_BEFORE = "coherent", "coupling_before"
 
 # Less population than this outside the pointer state, or in it, does not decay.
@@ -107,10 +108,13 @@ def csdm_step(state: State, model: Model, options: Csdm) -> Step:
     switches = (
         _switches(moved, switched, pointer, probabilities, zeta, options) if len(switched) else no_hops()
     )
+    # A new pointer state has another coupling: that of the old one would make up a minimum.
+    stayed = (pointer == state.active_state)[:, None]
+    memory = torch.where(stayed, torch.stack([before[:, 1], coupling], 1), 0.0)
     moved = replace(
         moved,
         active_state=pointer,
-        extra={**moved.extra, COHERENT: coherent, COUPLING_BEFORE: torch.stack([before[:, 1], coupling], 1)},
+        extra={**moved.extra, COHERENT: coherent, COUPLING_BEFORE: memory},
     )
     squares = squared_coefficients(moved)
     inside = squares.gather(1, pointer[:, None])[:, 0]

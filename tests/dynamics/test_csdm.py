@@ -1,18 +1,22 @@
 """Coherent switching with decay of mixing: what decays, who pays, conservation, an exact answer."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from constant_coupling import coupled
 from constant_coupling import start as start_of_constants
+from scipy.integrate import solve_ivp
 from toy_molecule import ToyMolecule, start
 
 from nadyn.dynamics.csdm import Csdm, begin_csdm, csdm_step, decay_of_mixing, pointer_coupling
-from nadyn.dynamics.mean_field import total_mean_energy
+from nadyn.dynamics.mean_field import begin_on_mean, total_mean_energy
 from nadyn.dynamics.populations import squared_coefficients
 from nadyn.dynamics.start import start_in_diabatic_state, start_in_state
 from nadyn.models.analytic.tully import tully
+from nadyn.models.model import Evaluation
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -126,3 +130,98 @@ def test_every_trajectory_ends_in_one_state_and_as_many_as_quantum_mechanics_say
     assert abs(upper.mean() - 0.49278) < 3 * (0.25 / n) ** 0.5
     mixture = upper * (1 - upper)
     assert mixture.mean() < 0.1
+
+
+HEAVY, SPEED, SLOPE, COUPLING, HALF_WAY = 2e6, 0.006, 0.005, 0.002, 4.0
+
+
+def heavy(matrix_of, n_states):
+    """Coordinates so heavy that nothing changes their speed."""
+
+    def evaluate(positions):
+        x = positions[:, 0, 0]
+        return Evaluation(matrix_of(x), torch.zeros_like(x))
+
+    return SimpleNamespace(
+        name="heavy",
+        coordinates="generalised",
+        laws=frozenset(),
+        n_states=n_states,
+        n_basis=n_states,
+        atomic_numbers=None,
+        fixed_diabatic_basis=True,
+        block_width=512,
+        shortest_distances=None,
+        masses=torch.tensor([HEAVY], dtype=torch.float64),
+        evaluate=evaluate,
+    )
+
+
+def crossed_twice(x):
+    half_gap = SLOPE * (x * x - HALF_WAY**2) / (2.0 * HALF_WAY)
+    coupling = torch.full_like(x, COUPLING)
+    return torch.stack([torch.stack([half_gap, coupling], 1), torch.stack([coupling, -half_gap], 1)], 1)
+
+
+def exact_change_of_state(first, last):
+    """Schroedinger's equation at constant speed, by another integrator, from the lower adiabatic state."""
+
+    def matrix(x):
+        return crossed_twice(torch.tensor([x], dtype=torch.float64))[0].numpy()
+
+    solved = solve_ivp(
+        lambda t, a: -1j * matrix(first + SPEED * t) @ a,
+        (0.0, (last - first) / SPEED),
+        np.linalg.eigh(matrix(first))[1][:, 0].astype(complex),
+        rtol=1e-8,
+        atol=1e-10,
+    )
+    return float(abs(np.linalg.eigh(matrix(last))[1][:, 1] @ solved.y[:, -1]) ** 2)
+
+
+def test_a_second_crossing_begins_with_what_has_decayed_since_the_first_one():
+    model, n = heavy(crossed_twice, 2), 400
+    positions = torch.full((n, 1, 1), -2.0 * HALF_WAY, dtype=torch.float64)
+    state = begun(model, positions, torch.full_like(positions, SPEED * HEAVY), state=0)
+    restarts = []
+    while float(state.positions.min()) < 2.0 * HALF_WAY:
+        before = state
+        state = csdm_step(state, model, options(model, 25.0, seed=2)).state
+        # One step of decay parts them; else those of a whole crossing.
+        apart = (squared_coefficients(state) - state.extra["coherent"].abs() ** 2).abs().amax(1)
+        was_apart = (squared_coefficients(before) - before.extra["coherent"].abs() ** 2).abs().amax(1)
+        if float((was_apart - apart).median()) > 0.1:
+            restarts.append(float(before.positions.median()))
+    # Between two crossings alike the coupling has its minimum half way, and it is seen one step later.
+    assert len(restarts) == 1 and abs(restarts[0]) < 0.3
+    once, both = exact_change_of_state(-2.0 * HALF_WAY, 0.0), 2.0 * HALF_WAY
+    apart, together = 2 * once * (1 - once), exact_change_of_state(-both, both)
+    gate = 3 * (0.25 / n) ** 0.5
+    # Who has decayed does not interfere; with coherence the answer would be far from that.
+    assert abs(apart - together) > 2 * gate
+    assert abs(float((state.active_state == 1).double().mean()) - apart) < gate
+
+
+def test_a_new_pointer_state_does_not_inherit_the_coupling_of_the_old_one():
+    def matrix_of(x):
+        zero = torch.zeros_like(x)
+        rows = [[zero, 0.002 * x, zero], [0.002 * x, zero + 0.02, 0.02 * x], [zero, 0.02 * x, zero + 0.03]]
+        return torch.stack([torch.stack(row, 1) for row in rows], 1)
+
+    # State 0 is coupled to 1 by 0.1 / bohr, 1 to 2 by 2 / bohr.
+    model, n = heavy(matrix_of, 3), 400
+    positions = torch.full((n, 1, 1), -0.02, dtype=torch.float64)
+    state = begun(model, positions, torch.full_like(positions, 0.01 * HEAVY), state=0)
+    signs = torch.sign(state.eigenvectors[:, [0, 1, 2], [0, 1, 2]])
+    mixed_up = torch.tensor([0.9, 0.3, 0.1**0.5], dtype=torch.complex128) * signs
+    coherent = torch.tensor([0.1, 0.7, 0.5**0.5], dtype=torch.complex128) * signs
+    fallen = torch.tensor([1.0, 0.5], dtype=torch.float64).expand(n, 2).clone()
+    extra = {**state.extra, "coherent": coherent, "coupling_before": fallen}
+    state = begin_on_mean(replace(state, coefficients=mixed_up, extra=extra), model, model.masses)
+    once = csdm_step(state, model, options(model, 2.0, seed=5)).state
+    switched = once.active_state == 1
+    assert int(switched.sum()) > 3
+    twice = csdm_step(once, model, options(model, 2.0, seed=5)).state
+    # What is coherent has hardly turned, and has not become what decays.
+    off = (twice.extra["coherent"].abs() - coherent.abs()).abs().amax(1)
+    assert float(off[switched].max()) < 0.1

@@ -72,7 +72,7 @@ def test_a_configuration_cannot_be_changed():
             "`xyzzy` is not a known key. Known keys: decoherence, dt_fs, initial, method.",
         ),
         ({"dt_fs": -1.0}, "run.yaml: `dt_fs` must be greater than 0, but is -1.0."),
-        ({"dt_fs": "fast"}, "run.yaml: `dt_fs` must be a valid number"),
+        ({"dt_fs": "fast"}, "run.yaml: `dt_fs` must be a number, but is 'fast'."),
         ({"dt_fs": 1, "method": "md"}, "run.yaml: `method` must be fssh, but is 'md'."),
         ({}, "run.yaml: `dt_fs` must be given, but is missing."),
         ([1, 2], "run.yaml must hold `key: value` lines, but holds a list."),

@@ -130,7 +130,9 @@ def resume_run(
     """
     before = open_run(config.output)
     now = stored_configuration(written)
-    changed = sorted(key for key in now if key not in _FREE_KEYS and now[key] != before.config.get(key))
+    changed = sorted(
+        key for key in now if key not in _FREE_KEYS and _differ(now[key], before.config.get(key))
+    )
     if changed:
         raise InputError(
             f"`{changed[0]}` must be as it was when {config.output!r} was started, "
@@ -150,6 +152,13 @@ def resume_run(
         )
     plan = _plan(config, source.model, torch.from_numpy(np.array(before.masses, dtype=np.float64)))
     return plan, ensemble, writer, notices
+
+
+def _differ(now: object, before: object) -> bool:
+    """Tell whether two values of a run file differ; a key that is missing is one that is not given."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        return any(_differ(now.get(key), before.get(key)) for key in now.keys() | before.keys())
+    return now != before
 
 
 def _plan(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:

@@ -16,9 +16,11 @@ from toy_molecule import ToyMolecule, start
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.dynamics import prepare
 from nadyn.dynamics import run as runner
 from nadyn.dynamics.fssh import Fssh, fssh_step
 from nadyn.dynamics.initial import InitialSection, sample
+from nadyn.dynamics.methods import stored_configuration
 from nadyn.dynamics.start import start_in_state
 from nadyn.electronic.surfaces import energies_and_eigenvectors
 from nadyn.models.analytic import analytic_model
@@ -256,6 +258,22 @@ def test_another_run_file_or_model_cannot_resume(tmp_path):
     runner.run(object_config, model=tully(1), resume=True, progress=False)
     with pytest.raises(InputError, match=r"`model` must be the one that"):
         runner.run(object_config, model=tully(2), resume=True, progress=False)
+
+
+def test_a_run_from_before_a_key_existed_can_be_resumed_where_the_key_is_not_given(tmp_path, monkeypatch):
+    def without_width(config):
+        stored = stored_configuration(config)
+        initial = {key: value for key, value in stored["initial"].items() if key != "width_au"}
+        return {**stored, "initial": initial}
+
+    config = scattering(tmp_path, time_fs=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare, "stored_configuration", without_width)
+        runner.run(config, progress=False)
+    runner.run(config, resume=True, progress=False)
+    changed = {**config, "initial": {**config["initial"], "width_au": 1.0}}
+    with pytest.raises(InputError, match="`initial` must be as it was when"):
+        runner.run(changed, resume=True, progress=False)
 
 
 def test_a_changed_parameter_file_of_a_model_cannot_resume(tmp_path):

@@ -41,6 +41,19 @@ METHODS: dict[str, Method] = {
     "nvt": NVT,
 }
 
+# What other programs and papers call them.
+_OTHER_NAMES = {
+    **dict.fromkeys(("tsh", "sh", "surface_hopping", "fewest_switches", "tully", "sharc", "dc_fssh"), "fssh"),
+    **dict.fromkeys(("global_flux", "gfs"), "gfsh"),
+    **dict.fromkeys(("lz", "lzsh", "lzbl", "belyaev_lebedev"), "landau_zener"),
+    **dict.fromkeys(("zn", "znsh"), "zhu_nakamura"),
+    **dict.fromkeys(("eh", "mean_field", "mtef"), "ehrenfest"),
+    **dict.fromkeys(("ms_mash", "mismash", "unsmash"), "multistate_mash"),
+    **dict.fromkeys(("mm_sqc", "mmst"), "sqc"),
+    **dict.fromkeys(("md", "bomd", "adiabatic", "verlet", "velocity_verlet"), "nve"),
+    "langevin": "nvt",
+}
+
 
 def find_method(config: RunConfiguration) -> Method:
     """Return the method that a run file names.
@@ -50,7 +63,10 @@ def find_method(config: RunConfiguration) -> Method:
     """
     method = METHODS.get(config.method)
     if method is None:
-        near = difflib.get_close_matches(config.method, METHODS, n=1, cutoff=0.5)
+        word = config.method.lower().replace("-", "_").replace(" ", "_")
+        near = (
+            [_OTHER_NAMES[word]] if word in _OTHER_NAMES else difflib.get_close_matches(word, METHODS, 1, 0.5)
+        )
         advice = f"Did you mean {near[0]}? " if near else ""
         raise InputError(
             f"`method` must be a known one, but is {config.method!r}. {advice}Known: {', '.join(METHODS)}."

@@ -1,0 +1,79 @@
+"""A key by the name that another program has for it is answered with the name it has here."""
+
+import pytest
+
+from nadyn.checks.configuration import parse_configuration
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.configuration import RunConfiguration
+from nadyn.dynamics.methods import METHODS, find_method
+from nadyn.training.configuration import TrainingConfiguration
+
+RUN = {"initial": {"position_au": -10, "momentum_au": 20, "n": 5}, "method": "fssh", "time_fs": 10}
+
+
+def _said(section, content):
+    with pytest.raises(InputError) as caught:
+        parse_configuration(content, section, where="file.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("timestep", "dt_fs"),
+        ("stepsize", "dt_fs"),
+        ("dtstep", "dt_fs"),
+        ("dt", "dt_fs"),
+        ("nsteps", "time_fs"),
+        ("tmax", "time_fs"),
+        ("time", "time_fs"),
+        ("ntraj", "initial.n"),
+        ("n", "initial.n"),
+        ("temperature", "initial.temperature_kelvin"),
+        ("initial_state", "initial.state"),
+        ("rngseed", "seed"),
+        ("ekincorrect", "rescale"),
+        ("stop_at", "stop"),
+    ],
+)
+def test_a_key_of_another_program_in_a_run_file(name, meant):
+    assert f"`{name}` is not a known key. Did you mean `{meant}`?" in _said(RunConfiguration, RUN | {name: 1})
+
+
+def test_the_number_of_states_is_said_to_be_that_of_the_model():
+    said = _said(RunConfiguration, RUN | {"nstates": 3})
+    assert "`nstates` is not a known key. The number of states is that of the data and of the model." in said
+
+
+@pytest.mark.parametrize(
+    ("content", "meant"),
+    [
+        ({"encoder": {"cutoff": 5}}, "cutoff_angstrom"),
+        ({"encoder": {"r_cut": 5}}, "cutoff_angstrom"),
+        ({"cutoff": 5}, "encoder.cutoff_angstrom"),
+        ({"lr": 1e-3}, "learning_rate"),
+        ({"max_epochs": 3}, "epochs"),
+        ({"hidden": [3]}, "model.hidden"),
+        ({"model": {"layers": [3]}}, "hidden"),
+        ({"force_weight": 3}, "weights.force"),
+    ],
+)
+def test_a_key_of_another_program_in_a_training_file(content, meant):
+    assert f"is not a known key. Did you mean `{meant}`?" in _said(TrainingConfiguration, content)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("tsh", "fssh"),
+        ("FSSH", "fssh"),
+        ("Fssh", "fssh"),
+        ("surface-hopping", "fssh"),
+        ("LZSH", "landau_zener"),
+    ],
+)
+def test_a_method_by_another_name(name, meant):
+    assert meant in METHODS
+    config = RunConfiguration.model_validate(RUN | {"method": name})
+    with pytest.raises(InputError, match=rf"Did you mean {meant}\?"):
+        find_method(config)

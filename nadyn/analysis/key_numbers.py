@@ -50,7 +50,8 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
         if change["n_known"] < change["n_trajectories"]:
             detail += ", whatever became of the others"
         found.append(KeyNumber("Isomerised", _percent(change["isomerised"]), " %", detail))
-    found += [_product(one) for one in numbers.get("products", [])[:_MOST_PRODUCTS]]
+    everyone = f"of all {numbers['n_trajectories']}, at their last step"
+    found += [_product(one, everyone) for one in numbers.get("products", [])[:_MOST_PRODUCTS]]
     if not run.changes_states:
         found += _equilibrium(numbers)
     else:
@@ -74,12 +75,47 @@ def _populations_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumber]
         for name in ("populations", "populations_low", "populations_high")
     ]
     when = f"{run.time_fs[-1]:.4g} fs"
-    return [
-        KeyNumber(
-            f"State {k} at {when}", _percent(mean), " %", f"95 %: {_percent(low)} to {_percent(high)} %"
-        )
-        for k, (mean, low, high) in enumerate(zip(*last, strict=True))
+    details = [
+        f"{_counted(numbers)}; 95 %: {_percent(low)} to {_percent(high)} %"
+        for _, low, high in zip(*last, strict=True)
     ]
+    if numbers["n_stopped"]:
+        held = np.array(numbers["populations_held"], dtype=float)[-1]
+        details = [
+            f"{detail}; {_percent(value)} % of all, the stopped ones held at their last state"
+            for detail, value in zip(details, held, strict=True)
+        ]
+    return [
+        KeyNumber(f"State {k} at {when}", _percent(mean), " %", detail)
+        for k, (mean, detail) in enumerate(zip(last[0], details, strict=True))
+    ]
+
+
+def _counted(numbers: dict[str, object]) -> str:
+    """Return of which trajectories a mean at the last frame is one."""
+    counted, total = numbers["populations_counted"][-1], numbers["n_trajectories"]
+    if counted == total:
+        return f"of all {total}"
+    return f"of the {counted} of {total} {'still running' if numbers['n_running'] else 'not stopped'}"
+
+
+def note_on_stopped(run: Run, numbers: dict[str, object]) -> str:
+    """Return a sentence on which trajectories the populations are of, empty if none was stopped."""
+    if not numbers["n_stopped"] or not run.changes_states or "branching" in numbers:
+        return ""
+    total, when = numbers["n_trajectories"], f"{run.time_fs[-1]:.4g} fs"
+    words = f"Populations at {when} are {_counted(numbers)}"
+    words += f"; fragments are of all {total}, at their last step." if numbers.get("products") else "."
+    differ = np.nonzero(numbers["populations_differ"][-1])[0]
+    if len(differ):
+        each = ", ".join(
+            f"{_percent(numbers['populations_held'][-1][k])} % instead of "
+            f"{_percent(numbers['populations'][-1][k])} % on state {k}"
+            for k in differ.tolist()
+        )
+        words += f" With the stopped ones held at their last state it is {each}: more apart than chance "
+        words += "explains, so the stopped ones are not like the others."
+    return words
 
 
 def _multiplicities_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
@@ -104,13 +140,13 @@ def _lifetime(state: str, life: dict[str, object]) -> KeyNumber:
     return KeyNumber(name, f"{life['value']:.3g}", " fs", detail)
 
 
-def _product(one: dict[str, object]) -> KeyNumber:
+def _product(one: dict[str, object], everyone: str) -> KeyNumber:
     name = one["fragments"] if one["state"] is None else f"{one['fragments']}, state {one['state']}"
     return KeyNumber(
         name,
         _percent(one["fraction"]),
         " %",
-        f"{one['n']} trajectories; 95 %: {_percent(one['low'])} to {_percent(one['high'])} %",
+        f"{one['n']} trajectories {everyone}; 95 %: {_percent(one['low'])} to {_percent(one['high'])} %",
     )
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from nadyn.analysis import plots
 from nadyn.analysis.geometry import choose_quantities, label
-from nadyn.analysis.key_numbers import KeyNumber, key_numbers
+from nadyn.analysis.key_numbers import KeyNumber, key_numbers, note_on_stopped
 from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.page_style import STYLE
 from nadyn.analysis.plots_spin import multiplicities_figure
@@ -128,7 +128,10 @@ def _population_words(numbers: dict[str, object]) -> str:
     electronic = np.array(numbers["populations_electronic"], dtype=float)
     words = f"Solid: {numbers['population_estimator']}, with 95 % intervals"
     if numbers["n_stopped"]:
-        words += " that hold whatever became of the stopped trajectories"
+        words += (
+            " that hold whatever became of the stopped trajectories; means over those not stopped so far; "
+        )
+        words += "dash-dotted: over all, the stopped ones held at their last state"
     words += "; dashed: the electronic populations of the same trajectories, equal if all is consistent. "
     return words + f"They differ by up to {np.nanmax(np.abs(mean - electronic)):.3f}."
 
@@ -193,6 +196,7 @@ def _notes(run: Run, numbers: dict[str, object]) -> str:
         notes.append(
             f"{total} of {run.n_trajectories} trajectories stopped early; see below for reasons and advice."
         )
+    notes += [note_on_stopped(run, numbers)] if note_on_stopped(run, numbers) else []
     if not notes:
         return ""
     items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)

@@ -52,6 +52,10 @@ def populations_figure(run: Run, fitted: dict[int, Lifetime]) -> Figure:
         axes.plot(pops.time_fs, pops.mean[:, k], color=colour, linewidth=2, label=f"state {k}")
         axes.plot(pops.time_fs, pops.electronic[:, k], color=colour, linewidth=1.1, linestyle=(0, (4, 2)))
     extra = [Line2D([], [], color=QUIET, linewidth=1.1, linestyle=(0, (4, 2)), label="mean |c|²")]
+    if bool((pops.counted < run.n_trajectories).any()):
+        for k in range(run.n_states):
+            axes.plot(pops.time_fs, pops.held[:, k], color=state_colour(k), linewidth=0.9, linestyle="-.")
+        extra.append(Line2D([], [], color=QUIET, linewidth=0.9, linestyle="-.", label="stopped ones held"))
     for k in (k for k, life in fitted.items() if life.value is not None):
         curve = decay_curve(pops.time_fs, float(pops.mean[0, k]), fitted[k])
         axes.plot(pops.time_fs, curve, color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri
 
 from nadyn.analysis.fates import effective_number, known
@@ -22,7 +22,11 @@ class Populations:
         mean: Over the trajectories whose state is known and which count; NaN where there is none.
         low: Lower end of the 95 % interval, if no stopped trajectory is in the state.
         high: Upper end of the 95 % interval, if every stopped trajectory is in the state.
-        electronic: Mean |c|^2 over the same trajectories: equal to `mean` for a consistent method.
+        counted: Number of trajectories whose state is known, of which `mean` is the mean.
+        held: Mean over all trajectories, each of the stopped ones held at the last state it was seen in.
+        differ: Whether `held` is farther from `mean` than the 95 % interval of a mean over `counted`
+            trajectories: those that were stopped are then not like the others.
+        electronic: Mean |c|^2 over the same trajectories as `mean`.
         diabatic: Mean diabatic populations; None where the diabatic basis is not fixed.
         diabatic_error: Standard error of `diabatic`.
     """
@@ -31,6 +35,9 @@ class Populations:
     mean: Float[np.ndarray, "frame state"]
     low: Float[np.ndarray, "frame state"]
     high: Float[np.ndarray, "frame state"]
+    counted: Int[np.ndarray, "frame"]
+    held: Float[np.ndarray, "frame state"]
+    differ: Bool[np.ndarray, "frame state"]
     electronic: Float[np.ndarray, "frame state"]
     diabatic: Float[np.ndarray, "frame basis"] | None
     diabatic_error: Float[np.ndarray, "frame basis"] | None
@@ -58,11 +65,17 @@ def populations(run: Run) -> Populations:
     diabatic = diabatic_error = None
     if run.diabatic_populations is not None:
         diabatic, diabatic_error = mean_and_error(run, np.asarray(run.diabatic_populations))
+    mean = _mean(weight, occupation)
+    # A stopped trajectory stays in the file as it was before the step that failed.
+    held = _mean(_counted(run, np.ones_like(is_known), occupation), occupation)
     return Populations(
         time_fs=run.time_fs,
-        mean=_mean(weight, occupation),
+        mean=mean,
         low=low,
         high=high,
+        counted=is_known.sum(axis=1),
+        held=held,
+        differ=np.abs(held - mean) > _chance(run, weight, occupation, mean),
         electronic=_mean(weight, electronic),
         diabatic=diabatic,
         diabatic_error=diabatic_error,
@@ -72,9 +85,19 @@ def populations(run: Run) -> Populations:
 def mean_and_error(
     run: Run, values: Float[np.ndarray, "frame traj kind"]
 ) -> tuple[Float[np.ndarray, "frame kind"], Float[np.ndarray, "frame kind"]]:
-    """Return the weighted mean over trajectories that are known and have a value, and its standard error."""
+    """Return the weighted mean over trajectories that are known and have a value, and its standard error.
+
+    For the error, half a trajectory with the value 0 and half a one with the value 1 are added to n: a mean
+    of diabatic populations is often carried by rare trajectories, near a crossing, and those who have drawn
+    none of them see no spread at all.
+    """
     weight = _counted(run, known(run), values)
-    return _mean(weight, values), _standard_error(weight, values)
+    mean, squares = _mean(weight, values), (weight**2).sum(axis=1)
+    n = np.divide(weight.sum(axis=1) ** 2, squares, out=np.full(len(weight), np.nan), where=squares > 0)[
+        :, None
+    ]
+    spread = n * _mean(weight, (values - mean[:, None, :]) ** 2)
+    return mean, np.sqrt((spread + 0.5 * mean**2 + 0.5 * (1 - mean) ** 2) / (n * (n + 1)))
 
 
 def _counted(
@@ -85,7 +108,7 @@ def _counted(
 
 
 def wilson(
-    fraction: Float[np.ndarray, "..."], n: float
+    fraction: Float[np.ndarray, "..."], n: float | Float[np.ndarray, "..."]
 ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
     """Return the 95 % interval of a probability from a fraction of `n` independent cases.
 
@@ -138,6 +161,21 @@ def _interval_of_means(
     lowest = np.minimum(np.nanmin(seen, axis=(0, 1), initial=np.inf), 0.0)
     highest = np.maximum(np.nanmax(seen, axis=(0, 1), initial=-np.inf), 1.0)
     return in_state + fate_unknown * lowest - half, in_state + fate_unknown * highest + half
+
+
+def _chance(
+    run: Run,
+    weight: Float[np.ndarray, "frame traj"],
+    values: Float[np.ndarray, "frame traj state"],
+    mean: Float[np.ndarray, "frame state"],
+) -> Float[np.ndarray, "frame state"]:
+    """Return half the 95 % interval of a mean, had nothing been stopped."""
+    if run.populations_adiabatic is not None:
+        return _QUANTILE * _standard_error(weight, values)
+    squares = (weight**2).sum(axis=1)
+    n = np.divide(weight.sum(axis=1) ** 2, squares, out=np.ones(len(weight)), where=squares > 0)[:, None]
+    low, high = wilson(mean, n)
+    return np.maximum(mean - low, high - mean)
 
 
 def _mean(

@@ -23,10 +23,12 @@ from nadyn.trajectory import Run, open_run
 def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
     """Return the numbers of a run, finished or not, ready for JSON (None where a number is not defined).
 
-    Always there: `time_fs`, `populations` (time, state) with `populations_low` and `populations_high` (95 %,
-    over every fate that stopped trajectories could have had), `population_estimator`,
-    `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `n_running`, `n_stopped`
-    {reason: n}, `hops` {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
+    Always there: `time_fs`, `populations` (time, state), means over the `populations_counted` trajectories
+    not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate that stopped
+    trajectories could have had), `populations_held` (stopped ones held at their last state),
+    `populations_differ` (whether that is farther off than chance explains), `population_estimator`,
+    `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `n_running`, `n_stopped` {reason:
+    n}, `hops` {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
     reason}} of the state in which most trajectories start (see `nadyn.analysis.kinetics`), `geometry`. Where
     defined: `diabatic_populations` with `diabatic_populations_error` and `diabatic_population_estimator`, of
@@ -62,6 +64,9 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
         "populations": pops.mean,
         "populations_low": pops.low,
         "populations_high": pops.high,
+        "populations_counted": pops.counted,
+        "populations_held": pops.held,
+        "populations_differ": pops.differ,
         "population_estimator": run.attributes["population_estimator"],
         "populations_electronic": pops.electronic,
         "n_trajectories": run.n_trajectories,

@@ -19,7 +19,7 @@ def analyse(
     from rich.table import Table
 
     from nadyn.analysis.geometry import parse_quantity
-    from nadyn.analysis.key_numbers import key_numbers
+    from nadyn.analysis.key_numbers import key_numbers, note_on_stopped
     from nadyn.analysis.summary import summarise
     from nadyn.data.output import check_output, new_file
     from nadyn.trajectory import open_run
@@ -46,6 +46,8 @@ def analyse(
     for number in key_numbers(opened, numbers):
         table.add_row(number.name, number.value + number.unit, number.detail)
     console.print(table)
+    if note_on_stopped(opened, numbers):
+        console.print(note_on_stopped(opened, numbers), soft_wrap=True, highlight=False)
     if opened.changes_states:
         console.print(_population_table(numbers))
     for followed in numbers["geometry"] if quantities else []:

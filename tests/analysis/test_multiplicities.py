@@ -32,8 +32,11 @@ def test_populations_by_multiplicity_are_sums_over_the_diabatic_states(tmp_path)
     assert list(found) == ["1", "3"]
     np.testing.assert_allclose(found["1"], singlets.mean(1), atol=1e-15)
     np.testing.assert_allclose(found["3"], triplets.mean(1), atol=1e-15)
+    mean = singlets.mean(1)
+    squares = N_TRAJ * singlets.var(1) + 0.5 * mean**2 + 0.5 * (1 - mean) ** 2
+    expected = np.sqrt(squares / (N_TRAJ * (N_TRAJ + 1)))
     # The error of a sum is that of the sums: here what one has gained the other has lost.
-    np.testing.assert_allclose(error["1"], singlets.std(1, ddof=1) / np.sqrt(N_TRAJ), rtol=1e-12)
+    np.testing.assert_allclose(error["1"], expected, rtol=1e-12)
     np.testing.assert_allclose(error["3"], error["1"], rtol=1e-9)
     last = {number.name: number for number in key_numbers(open_run(path), result)}
     assert last["Triplets at 4 fs"].value == f"{100 * triplets.mean(1)[-1]:.1f}"

@@ -6,6 +6,7 @@ from scipy.stats import binomtest
 from synthetic_run import write_run
 
 from nadyn.analysis import analyse
+from nadyn.analysis.key_numbers import key_numbers, note_on_stopped
 from nadyn.analysis.populations import populations, wilson
 from nadyn.trajectory import open_run
 
@@ -131,11 +132,59 @@ def test_diabatic_populations_come_with_their_standard_error(tmp_path):
     diabatic = rng.random((2, 7, 3))
     result = analyse(write_run(tmp_path / "run.h5", np.zeros((2, 7), int), n_states=2, diabatic=diabatic))
     assert np.allclose(result["diabatic_populations"], diabatic.mean(axis=1))
-    expected = diabatic.std(axis=1, ddof=1) / np.sqrt(7)
-    assert np.allclose(result["diabatic_populations_error"], expected)
+    mean = diabatic.mean(axis=1)
+    # Half a trajectory with 0 and half a one with 1 beside the seven.
+    squares = 7 * diabatic.var(axis=1) + 0.5 * mean**2 + 0.5 * (1 - mean) ** 2
+    assert np.allclose(result["diabatic_populations_error"], np.sqrt(squares / (7 * 8)))
+
+
+def test_the_error_of_a_mean_that_rare_trajectories_carry_covers_it(tmp_path):
+    # Near a crossing one trajectory in a hundred has 0.9 and the others -0.009; frames are repetitions.
+    rare = np.where(np.random.default_rng(7).random((400, 60)) < 0.01, 0.9, -0.009)
+    path = write_run(
+        tmp_path / "run.h5", np.zeros((400, 60), int), n_states=2, diabatic=np.stack([rare, 1 - rare], -1)
+    )
+    result = analyse(path)
+    error = np.array(result["diabatic_populations_error"])
+    off = np.array(result["diabatic_populations"]) - np.array([0.01 * 0.909 - 0.009, 1.009 - 0.01 * 0.909])
+    covered = (np.abs(off) <= 1.96 * error).mean(axis=0)
+    assert np.all(covered > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 400))
 
 
 def test_an_unknown_estimator_is_refused(tmp_path):
     path = write_run(tmp_path / "run.h5", np.zeros((2, 3), int), n_states=2, estimator="crystal ball")
     with pytest.raises(ValueError, match="`population_estimator` must be a known one, but is 'crystal ball'"):
         analyse(path)
+
+
+def test_populations_say_which_trajectories_they_are_of(tmp_path):
+    # 60 of 100 fall to state 0 and are stopped there, as where a bond breaks; 10 others stay there.
+    state = np.ones((11, 100), int)
+    state[3:, :70] = 0
+    stops = np.arange(100) < 60
+    options = {"status": np.where(stops, 4, 0), "last_step": np.where(stops, 5, 10)}
+    run = open_run(write_run(tmp_path / "run.h5", state, n_states=2, **options))
+    numbers = analyse(run.path)
+    assert numbers["populations"][-1] == pytest.approx([0.25, 0.75])
+    assert numbers["populations_counted"] == [100] * 6 + [40] * 5
+    assert numbers["populations_held"][-1] == pytest.approx([0.7, 0.3])
+    assert numbers["populations_differ"][5] == [False, False]
+    assert numbers["populations_differ"][-1] == [True, True]
+    shown = {number.name: number.detail for number in key_numbers(run, numbers)}
+    assert shown["State 0 at 10 fs"].startswith("of the 40 of 100 not stopped; 95 %: ")
+    assert "70.0 % of all, the stopped ones held at their last state" in shown["State 0 at 10 fs"]
+    note = note_on_stopped(run, numbers)
+    assert note.startswith("Populations at 10 fs are of the 40 of 100 not stopped. ")
+    assert "70.0 % instead of 25.0 % on state 0" in note
+
+
+def test_stopped_trajectories_like_the_others_make_no_difference(tmp_path):
+    state = np.ones((11, 100), int)
+    state[3:, ::2] = 0
+    options = {"status": np.where(np.arange(100) < 20, 4, 0), "last_step": np.full(100, 10)}
+    options["last_step"][:20] = 5
+    run = open_run(write_run(tmp_path / "run.h5", state, n_states=2, **options))
+    assert note_on_stopped(run, analyse(run.path)) == "Populations at 10 fs are of the 80 of 100 not stopped."
+    whole = open_run(write_run(tmp_path / "whole.h5", state, n_states=2))
+    assert note_on_stopped(whole, analyse(whole.path)) == ""
+    assert key_numbers(whole, analyse(whole.path))[0].detail.startswith("of all 100; ")

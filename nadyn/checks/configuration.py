@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.checks.sentences import sentence
+from nadyn.checks.yaml_text import read_yaml
 
 
 class Configuration(BaseModel):
@@ -24,12 +25,15 @@ def read_configuration(path: str | Path, section: type[Section]) -> Section:
     """Read a YAML file into a configuration.
 
     Raises:
-        InputError: The file is missing, is no YAML mapping, or a key or value is not allowed.
+        InputError: The file is missing, is no YAML mapping, a key is given twice, or a key or
+            value is not allowed.
     """
     path = Path(path)
     check_file(path, f"configuration file {str(path)!r}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = f" at line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
         raise InputError(

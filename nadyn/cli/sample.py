@@ -12,11 +12,17 @@ if TYPE_CHECKING:
 
 
 def sample(
-    model: Annotated[Path, typer.Argument(help="Model file, or a YAML file with an analytic model.")],
+    model: Annotated[
+        Path, typer.Argument(help="Model file, a YAML file with an analytic model, or a run file.")
+    ],
     n: Annotated[int, typer.Option("--n", help="Number of trajectories.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
-    distribution: Annotated[str, typer.Option("--sample", help="wigner or thermal (classical).")] = "wigner",
-    temperature_kelvin: Annotated[float, typer.Option("--temperature-kelvin", help="Temperature.")] = 0.0,
+    distribution: Annotated[
+        str | None, typer.Option("--sample", help="wigner (the default) or thermal (classical).")
+    ] = None,
+    temperature_kelvin: Annotated[
+        float | None, typer.Option("--temperature-kelvin", help="Temperature; 0 by default.")
+    ] = None,
     state: Annotated[int | None, typer.Option("--state", help="Adiabatic state to start on.")] = None,
     diabatic_state: Annotated[
         int | None, typer.Option("--diabatic-state", help="Diabatic state to start in, where defined.")
@@ -26,12 +32,15 @@ def sample(
         typer.Option("--geometry", help="Minimise from this .xyz instead of the stored geometry."),
     ] = None,
     minimise_state: Annotated[
-        int, typer.Option("--minimise-state", help="State whose minimum is sampled around.")
-    ] = 0,
+        int | None, typer.Option("--minimise-state", help="State whose minimum is sampled around; 0.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the random numbers.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
-    """Sample initial conditions about a minimum of a model, and print the frequencies."""
+    """Sample initial conditions about a minimum of a model, and print the frequencies.
+
+    What a run file says under `initial` about the sample and the state holds where no option is given.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -47,19 +56,23 @@ def sample(
         raise InputError(
             f"output {str(output)!r} must be a new file, but exists. Use --overwrite to replace it."
         )
-    given = {
+    options = {
         "sample": distribution,
         "n": n,
         "temperature_kelvin": temperature_kelvin,
         "state": state,
         "diabatic_state": diabatic_state,
+        "geometry": None if geometry is None else str(geometry),
+        "minimise_state": minimise_state,
     }
-    if geometry is not None:
-        given["geometry"] = str(geometry)
-    if minimise_state:
-        given["minimise_state"] = minimise_state
-    section = parse_configuration(given, InitialSection, where="nadyn sample")
-    source = _model(model)
+    given = {key: value for key, value in options.items() if value is not None}
+    source, initial_of_file = _model(model)
+    if "state" in given or "diabatic_state" in given:
+        initial_of_file = {k: v for k, v in initial_of_file.items() if k not in ("state", "diabatic_state")}
+    section = parse_configuration(
+        {"sample": "wigner"} | initial_of_file | given, InitialSection, where="nadyn sample"
+    )
+    distribution, temperature_kelvin = section.sample, section.temperature_kelvin
     console = Console()
     with console.status("Minimising and computing frequencies"):
         found = oscillators(source, section)
@@ -84,21 +97,27 @@ def sample(
         console.print(f"Warning: {message}", highlight=False)
     initial = sample_oscillators(source, found, section, seed=seed)
     write_initial_conditions(output, initial)
-    start = f"state {initial.state}" if initial.diabatic_state is None else f"diabatic state {diabatic_state}"
+    start = (
+        f"state {initial.state}"
+        if initial.diabatic_state is None
+        else f"diabatic state {initial.diabatic_state}"
+    )
     console.print(f"Wrote {n} initial conditions on {start} to {output}", highlight=False)
 
 
-def _model(path: Path) -> "Model":
+def _model(path: Path) -> tuple["Model", dict[str, object]]:
+    """Return the model, and what a run file says under `initial` that a sample can follow."""
     import yaml
 
     from nadyn.checks.errors import InputError
+    from nadyn.checks.yaml_text import read_yaml
     from nadyn.dynamics.configuration import model_beside
     from nadyn.dynamics.model_source import find_model
 
     if path.suffix.lower() not in (".yaml", ".yml"):
-        return find_model(str(path), None).model
+        return find_model(str(path), None).model, {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"model file {str(path)!r} must be readable YAML, but is not.") from error
     if not isinstance(content, dict):
@@ -106,7 +125,18 @@ def _model(path: Path) -> "Model":
     named = content.get("model", content)
     # As in a run file, paths begin at the folder of the file that holds them.
     named = model_beside(named, path.parent) if isinstance(named, str | dict) else named
-    return find_model(named, None).model
+    initial = content.get("initial")
+    return find_model(named, None).model, _sample_of(initial, path.parent) if isinstance(
+        initial, dict
+    ) else {}
+
+
+def _sample_of(initial: dict[str, object], folder: Path) -> dict[str, object]:
+    keys = ("state", "diabatic_state")
+    if "sample" in initial:
+        keys = (*keys, "sample", "temperature_kelvin", "geometry", "minimise_state")
+    found = {key: initial[key] for key in keys if initial.get(key) is not None}
+    return found | ({"geometry": str(folder / str(found["geometry"]))} if "geometry" in found else {})
 
 
 def _shape(model: "Model", centre: "np.ndarray") -> str | None:

@@ -107,6 +107,31 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, sentence)
         read_configuration(path, Run)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("dt_fs: 1\nmethod: fssh\ndt_fs: 2\n", "`dt_fs` must be given once, but is in lines 1 and 3."),
+        (
+            "decoherence:\n  name: edc\n  name: edc\n",
+            "`decoherence.name` must be given once, but is in lines 2",
+        ),
+        ("initial: {file: a, file: b}\n", "`initial.file` must be given once, but is in lines 1 and 1"),
+    ],
+)
+def test_a_key_given_twice_is_refused_with_its_lines(tmp_path, text, named):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_configuration(path, Run)
+    assert named in str(caught.value) and "run.yaml" in str(caught.value)
+
+
+def test_a_section_merged_into_another_may_be_overridden(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("decoherence: &d {name: edc}\ndt_fs: 1\ninitial: {<<: {file: a}, file: b}\n")
+    assert read_configuration(path, Run).initial.file == "b"
+
+
 def test_a_configuration_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="must exist, but does not"):
         read_configuration(tmp_path / "run.yaml", Run)

@@ -50,6 +50,26 @@ def test_the_model_of_a_yaml_file_is_looked_for_beside_it(tmp_path, monkeypatch)
     assert len(read_initial_conditions("initial.h5").weight) == 2
 
 
+def test_the_start_that_a_run_file_names_is_kept_unless_an_option_names_another(tmp_path, capsys):
+    run = tmp_path / "run.yaml"
+    run.write_text(
+        "model: {name: pyrazine, variant: 4}\n"
+        "initial: {sample: thermal, temperature_kelvin: 300, n: 5, diabatic_state: 1}\n"
+        "method: fssh\ntime_fs: 10\n",
+        encoding="utf-8",
+    )
+    followed, other = tmp_path / "followed.h5", tmp_path / "other.h5"
+    assert _run(run, "--n", 2, "--output", followed) == 0
+    initial = read_initial_conditions(followed)
+    assert (initial.diabatic_state, initial.state) == (1, None)
+    assert initial.temperature_kelvin == 300.0 and initial.origin.startswith("thermal")
+    assert "on diabatic state 1" in capsys.readouterr().out
+    assert _run(run, "--n", 2, "--output", other, "--state", 1, "--sample", "wigner") == 0
+    initial = read_initial_conditions(other)
+    assert (initial.diabatic_state, initial.state) == (None, 1)
+    assert initial.origin.startswith("wigner")
+
+
 def test_an_existing_file_is_kept_unless_it_may_be_overwritten(pyrazine_file, tmp_path, capsys):
     output = tmp_path / "initial.h5"
     output.write_text("mine", encoding="utf-8")

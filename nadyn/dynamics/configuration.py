@@ -1,5 +1,6 @@
 """The run file: every key of `nadyn run`, with its default."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,8 @@ from nadyn.units import AU_PER_FEMTOSECOND
 _FRAMES = 200
 _CHECKPOINTS = 20
 _MOST_STEPS = 1_000_000_000
+# Of a step: what a quotient of two decimal numbers may be off.
+_ROUNDING = 1e-6
 
 RepresentationName = Literal["spin_adiabatic", "spin_free"]
 
@@ -174,15 +177,17 @@ class RunConfiguration(Configuration):
     @property
     def frame_interval(self) -> int:
         """Steps from one frame to the next."""
-        return self.write_every or max(1, round(self.time_fs / self.dt_fs) // _FRAMES)
+        return self.write_every or max(1, self._steps_that_cover() // _FRAMES)
 
     @property
     def n_steps(self) -> int:
         """Steps of the run: a whole number of frames that covers `time_fs`."""
-        steps = max(1, round(self.time_fs / self.dt_fs))
-        return -(-steps // self.frame_interval) * self.frame_interval
+        return -(-self._steps_that_cover() // self.frame_interval) * self.frame_interval
 
     @property
     def checkpoint_interval(self) -> int:
         """Steps from one checkpoint to the next."""
         return self.checkpoint_every or max(1, self.n_steps // _CHECKPOINTS)
+
+    def _steps_that_cover(self) -> int:
+        return max(1, math.ceil(self.time_fs / self.dt_fs - _ROUNDING))

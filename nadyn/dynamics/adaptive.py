@@ -61,7 +61,8 @@ def divided_where_asked(
     section = config.adaptive
     if section is None:
         return lambda state, model: part(state, model, config.dt, 0)
-    halvings = max(0, math.ceil(math.log2(config.dt_fs / section.shortest_dt_fs)))
+    # No part is shorter than the shortest; the last digit of a quotient of decimal numbers does not count.
+    halvings = max(0, math.floor(math.log2(config.dt_fs / section.shortest_dt_fs) + 1e-9))
     division = Division(section.energy_ev * HARTREE_PER_EV, section.gap_ev * HARTREE_PER_EV, halvings, gap_of)
     return lambda state, model: divided_step(state, model, part, division, dt=config.dt)
 

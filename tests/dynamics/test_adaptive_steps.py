@@ -7,11 +7,18 @@ import torch
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.adaptive import Division, divided_step, smallest_gap, smallest_gap_of_neighbours
+from nadyn.dynamics.adaptive import (
+    Division,
+    divided_step,
+    divided_where_asked,
+    smallest_gap,
+    smallest_gap_of_neighbours,
+)
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.fssh import Fssh, fssh_step
 from nadyn.dynamics.gap_hops import Minima, curvature_of_gap, slope_of_gap
 from nadyn.dynamics.methods import METHODS, find_method, motion_of
+from nadyn.dynamics.nve import Nve, nve_step
 from nadyn.dynamics.start import start_in_diabatic_state, start_in_state
 from nadyn.models.analytic.tully import tully
 
@@ -126,3 +133,25 @@ def test_the_gap_of_a_mean_is_that_of_the_closest_neighbours():
     energies = torch.tensor([[0.0, 0.5, 0.7], [-1.0, 0.0, 3.0]], dtype=torch.float64)
     found = smallest_gap_of_neighbours(replace(state, energies=energies))
     assert found.tolist() == pytest.approx([0.2, 1.0], abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("dt_fs", "shortest", "expected"),
+    # The last one: 0.3 / 0.15 is 2 in decimals only.
+    [(0.5, 0.02, 0.03125), (0.5, 0.125, 0.125), (0.5, 0.7, 0.5), (0.6, 0.2, 0.3), (0.3, 0.15, 0.15)],
+)
+def test_no_part_of_a_step_is_shorter_than_the_shortest_one(dt_fs, shortest, expected):
+    adaptive = {"energy_ev": 1e3, "gap_ev": 1e3, "shortest_dt_fs": shortest}
+    start = {"position_au": -4, "momentum_au": 20, "n": 1}
+    content = {"initial": start, "time_fs": 5, "dt_fs": dt_fs, "method": "fssh", "adaptive": adaptive}
+    config, model, lengths = parse_configuration(content, RunConfiguration, where="run"), tully(1), []
+
+    def recorded(state, model, dt, number):
+        lengths.append(dt / config.dt * dt_fs)
+        return nve_step(state, model, Nve(dt, model.masses))
+
+    positions = torch.full((1, 1, 1), -4.0, dtype=torch.float64)
+    momenta = torch.full_like(positions, 20.0)
+    state = start_in_state(model, positions, momenta, masses=model.masses, active_state=0)
+    divided_where_asked(config, recorded)(state, model)
+    assert min(lengths) == pytest.approx(expected, rel=1e-12)

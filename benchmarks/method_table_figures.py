@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from method_table_page import marks, on_times, overview
+from method_table_page import UNSTABLE, marks, on_times, overview
 
 from nadyn.analysis.plots_style import COLOURS, INK, new_figure
 
@@ -57,6 +57,8 @@ def draw_map(cases: Mapping, methods: list[str], exact: Mapping, table: Mapping,
     for i, row in enumerate(marks(cases, methods, exact, table)):
         for j, mark in enumerate(row):
             text = mark if np.isnan(values[i, j]) else f"{100 * values[i, j]:.0f}"
+            stopped = table[list(cases)[i]].get(methods[j], {}).get("stopped")
+            text += UNSTABLE if stopped else ""
             colour = "white" if values[i, j] > 0.2 else INK
             axes.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
     axes.set_xticks(range(len(methods)), methods, rotation=50, ha="right", fontsize=8)

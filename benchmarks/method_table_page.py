@@ -8,6 +8,7 @@ import numpy as np
 PAGE = Path(__file__).parents[1] / "docs" / "methods" / "comparison.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 BASELINE = "fssh, edc"
+UNSTABLE = "†"
 
 # Why a method does not apply: a letter, words in its message, and a line below the table.
 REASONS = (
@@ -61,7 +62,7 @@ def table_of(case, methods: list[str], exact: Mapping, rows: Mapping) -> list[st
         "",
         f"{case.n} trajectories, steps of {case.dt_fs:.3g} fs; {where}.",
         "",
-        "| method | populations | deviation | error | cost (µs) | stopped |",
+        "| method | populations | deviation | error | cost (µs) | notes |",
         "|---|---|---|---|---|---|",
         f"| **exact** | {outcome(last)} | | | | |",
     ]
@@ -74,12 +75,14 @@ def table_of(case, methods: list[str], exact: Mapping, rows: Mapping) -> list[st
             continue
         away, error = deviation(exact, found)
         ended = found["branching"] if scattered else found["populations"][-1]
-        stopped = [f"{n} {reason}" for reason, n in found["stopped"].items()]
+        notes = [f"{n} stopped: {why}" for why, n in found["stopped"].items()]
         if found.get("undecided"):
-            stopped.append(f"{found['undecided']} undecided")
+            notes.append(f"{found['undecided']} had not left")
+        if found["n"] != case.n:
+            notes.append(f"{found['n']} trajectories")
         lines.append(
             f"| {method} | {outcome(ended)} | {away:.3f} | {error:.3f} | "
-            f"{found['microseconds_a_step']:.1f} | {', '.join(stopped)} |"
+            f"{found['microseconds_a_step']:.1f} | {', '.join(notes)} |"
         )
     return [*lines, ""]
 
@@ -123,10 +126,11 @@ def deviations(cases: Mapping, methods: list[str], exact: Mapping, table: Mappin
             found = table[name].get(method)
             if found is not None and "refused" not in found:
                 away, error = deviation(exact[name], found)
-                cells[j] = f"{1000 * away:.0f} ({1000 * error:.0f})"
+                cells[j] = f"{1000 * away:.0f} ({1000 * error:.0f}){UNSTABLE if found['stopped'] else ''}"
         lines.append(f"| {case.title} | {' | '.join(cells)} |")
     below = ", ".join(f"{letter}: {words}" for letter, _, words in REASONS)
-    return [*lines, "", f"In thousandths, the error in brackets. {below}; =: the same as `fssh, edc`.", ""]
+    notes = f"{below}; =: the same as `{BASELINE}`; {UNSTABLE}: some trajectories ended early."
+    return [*lines, "", f"In thousandths, the error in brackets. {notes}", ""]
 
 
 def summary(cases: Mapping, methods: list[str], table: Mapping, values: np.ndarray) -> list[str]:

@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from nadyn.data.dataset import Group
 from nadyn.structures import pair_distances
+from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
 
 # Enough pairs for a verdict, few enough for the time of a file to be opened.
 MOST_QUERIES = 200
@@ -35,7 +36,8 @@ def contradiction(group: Group) -> str | None:
     """Return a sentence if the forces of a state contradict its energies, otherwise None.
 
     Sign: the correlation is below -3/√n and below -0.3. Unit: it is above 0.9 and the slope is not within
-    1/3 to 3.
+    1/3 to 3, or it is above 0.95 and the slope not within 2/3 to 3/2. Measured for ammonia, ethanol,
+    malonaldehyde and hexafluorobutene: correlations 0.97 to 1.00, slopes 0.99 to 1.02.
     """
     for state, agreement in enumerate(force_agreement(group)):
         if agreement is None:
@@ -46,10 +48,14 @@ def contradiction(group: Group) -> str | None:
                 f"`forces` must be minus the gradient of `energies`, but those of state {state} point uphill "
                 f"(correlation {r:.2f} over {n} pairs of near frames). Are they gradients? Then use -forces."
             )
-        if r > 0.9 and not 1 / 3 < agreement.slope < 3:
+        largest = 1.5 if r > 0.95 else 3.0
+        if r > 0.9 and not 1 / largest < agreement.slope < largest:
+            bohr = min(abs(agreement.slope / factor - 1) for factor in (ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM))
+            hint = "A bohr taken for an angstrom would do that, in the positions or in the forces. "
             return (
                 f"`forces` must be minus the gradient of `energies`, but those of state {state} explain them "
-                f"only when multiplied by {agreement.slope:.3g} ({n} pairs of near frames). Check both units."
+                f"only when multiplied by {agreement.slope:.3g} ({n} pairs of near frames). "
+                f"{hint if bohr < 0.15 else ''}Check both units."
             )
     return None
 

@@ -176,8 +176,9 @@ class RunConfiguration(Configuration):
 
     @property
     def frame_interval(self) -> int:
-        """Steps from one frame to the next."""
-        return self.write_every or max(1, self._steps_that_cover() // _FRAMES)
+        """Steps from one frame to the next, at most all: the run is not made longer by a rare output."""
+        steps = self._steps_that_cover()
+        return min(self.write_every or max(1, steps // _FRAMES), steps)
 
     @property
     def n_steps(self) -> int:

@@ -31,3 +31,8 @@ def test_a_run_ends_with_a_whole_frame():
     assert n_steps(time_fs=1.0, dt_fs=0.3, write_every=3) == 6
     # About 200 frames without a number: one every 5 of 1,001 steps, and the last one is whole.
     assert n_steps(time_fs=100.01, dt_fs=0.1) == 1005
+
+
+def test_frames_rarer_than_the_run_is_long_do_not_make_it_longer():
+    assert n_steps(time_fs=5.0, dt_fs=0.25, write_every=100) == 20
+    assert n_steps(time_fs=5.0, dt_fs=0.25, write_every=20) == 20

@@ -96,6 +96,9 @@ def sample(
     for message in found.warnings:
         console.print(f"Warning: {message}", highlight=False)
     initial = sample_oscillators(source, found, section, seed=seed)
+    outside = _outside(source, initial.positions)
+    if outside is not None:
+        console.print(f"Warning: {outside}", highlight=False)
     write_initial_conditions(output, initial)
     start = (
         f"state {initial.state}"
@@ -137,6 +140,34 @@ def _sample_of(initial: dict[str, object], folder: Path) -> dict[str, object]:
         keys = (*keys, "sample", "temperature_kelvin", "geometry", "minimise_state")
     found = {key: initial[key] for key in keys if initial.get(key) is not None}
     return found | ({"geometry": str(folder / str(found["geometry"]))} if "geometry" in found else {})
+
+
+def _outside(model: "Model", positions: "np.ndarray") -> str | None:
+    """Return a sentence about starts where a trajectory would be stopped at once.
+
+    Raises:
+        InputError: That is all of them.
+    """
+    import torch
+
+    from nadyn.checks.errors import InputError
+    from nadyn.dynamics.known_region import region_statuses
+    from nadyn.dynamics.stopping import Status
+
+    status = region_statuses(model, torch.from_numpy(positions))
+    n_close = int((status == Status.CLOSE_ATOMS).sum())
+    n_outside = int((status == Status.OUTSIDE_TRAINING).sum())
+    if not n_close + n_outside:
+        return None
+    counts = [f"{n_close} have atoms too close"] * (n_close > 0)
+    counts += [f"{n_outside} have descriptors outside of the training range"] * (n_outside > 0)
+    sentence = (
+        f"initial conditions must lie where the model was trained, but {n_close + n_outside} of "
+        f"{len(status)} do not ({', '.join(counts)}): their trajectories would stop at the first step"
+    )
+    if n_close + n_outside == len(status):
+        raise InputError(f"{sentence}. Check the geometry and its unit (.xyz files are in angstrom).")
+    return f"{sentence}."
 
 
 def _shape(model: "Model", centre: "np.ndarray") -> str | None:

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from nadyn import shipped
+from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
-from nadyn.cli.sample import _shape
-from nadyn.models.analytic import springs
+from nadyn.cli.sample import _outside, _shape
+from nadyn.dynamics.known_region import region_statuses
+from nadyn.dynamics.stopping import Status
+from nadyn.models import load_model
+from nadyn.models.analytic import analytic_model, springs
 from nadyn.trajectory.initial_conditions import read_initial_conditions
 
 
@@ -98,6 +103,33 @@ def test_what_cannot_be_sampled_is_one_sentence_and_exit_code_2(
     assert sentence in error
     assert error.count("\n") == 1
     assert not output.exists()
+
+
+@pytest.fixture
+def starts():
+    """Three starts of ammonia: its planar minimum, one with an atom far away, one with two atoms close."""
+    model = load_model(shipped.path("ammonia/ammonia.safetensors"))
+    positions = model.starting_geometry.double().numpy()[None].repeat(3, axis=0)
+    positions[1, 1] += 40.0
+    positions[2, 1] = positions[2, 2] + 0.3
+    return model, positions
+
+
+def test_starts_outside_of_the_training_data_are_counted(starts):
+    model, positions = starts
+    assert _outside(model, positions[:1]) is None
+    sentence = _outside(model, positions)
+    assert "2 of 3 do not" in sentence and "1 have atoms too close" in sentence
+    with pytest.raises(InputError, match="2 of 2 do not"):
+        _outside(model, positions[1:])
+    # An analytic model is defined everywhere.
+    assert _outside(analytic_model({"name": "pyrazine", "variant": 4}), np.full((2, 4, 1), 99.0)) is None
+
+
+def test_starts_are_outside_exactly_where_a_trajectory_is_stopped(starts):
+    model, positions = starts
+    reasons = [Status.RUNNING, Status.OUTSIDE_TRAINING, Status.CLOSE_ATOMS]
+    assert region_statuses(model, torch.from_numpy(positions)).tolist() == [int(reason) for reason in reasons]
 
 
 @pytest.mark.parametrize(("turn", "isomer"), [(0.0, "cis"), (np.pi, "trans")])

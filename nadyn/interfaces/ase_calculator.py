@@ -1,5 +1,6 @@
 """A model as a calculator of ASE, the Atomic Simulation Environment."""
 
+import warnings
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -7,9 +8,12 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from torch import Tensor
 
-from nadyn.checks.errors import InputError
-from nadyn.electronic.surfaces import active_surface
+from nadyn.checks.errors import InputError, InputWarning
+from nadyn.dynamics.known_region import region_statuses_of
+from nadyn.dynamics.stopping import Status
+from nadyn.electronic.surfaces import ActiveSurface, active_surface
 from nadyn.models.model import Model
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE
 
@@ -17,7 +21,9 @@ from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_H
 class AseCalculator(Calculator):
     """ASE calculator of one adiabatic state; build it with `ase_calculator`.
 
-    Results: `energy` [eV] and `forces` [eV/Å] of the state, `energies_of_states` [eV] of all states.
+    Results: `energy` [eV] and `forces` [eV/Å] of the state, `energies_of_states` [eV] of all states, `novelty`
+    (the part of the descriptors beyond the training range) and `outside_training`: whether a trajectory of
+    `nadyn run` would be stopped here. The first such geometry is also warned of.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
@@ -27,6 +33,7 @@ class AseCalculator(Calculator):
         # Private, because ASE keeps the results of unchanged atoms: for another state build another one.
         self._model = model
         self._state = state
+        self._has_warned = False
 
     def calculate(
         self,
@@ -49,7 +56,24 @@ class AseCalculator(Calculator):
             "forces": surface.force[0].numpy() * (ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR),
             # ASE keeps the name `energies` for shares of the atoms.
             "energies_of_states": energies,
+            "novelty": float(surface.novelty[0]),
+            "outside_training": self._is_outside(model, positions, surface),
         }
+
+    def _is_outside(self, model: Model, positions: Tensor, surface: ActiveSurface) -> bool:
+        status = int(region_statuses_of(model, positions, surface.novelty)[0])
+        if status == Status.RUNNING:
+            return False
+        if not self._has_warned:
+            self._has_warned = True
+            reason = "two atoms are too close" if status == Status.CLOSE_ATOMS else "its descriptors are new"
+            warnings.warn(
+                f"a geometry must lie where model {model.name} was trained, but {reason}: energies and "
+                'forces mean nothing here. This is said once; see calc.results["outside_training"].',
+                InputWarning,
+                stacklevel=3,
+            )
+        return True
 
 
 def ase_calculator(model: Model, state: int = 0) -> AseCalculator:

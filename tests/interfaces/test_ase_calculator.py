@@ -9,7 +9,8 @@ from contracts.models import MODELS
 from contracts.untrained import untrained
 
 import nadyn
-from nadyn.checks.errors import InputError
+from nadyn import shipped
+from nadyn.checks.errors import InputError, InputWarning
 from nadyn.models.analytic import tully
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE
 
@@ -103,3 +104,21 @@ def test_models_of_generalised_coordinates_and_unknown_states_are_refused():
         nadyn.ase_calculator(tully(1))
     with pytest.raises(InputError, match="`state` must be from 0 to 1 for this model, but is 2"):
         nadyn.ase_calculator(MODELS["springs"].build(), state=2)
+
+
+def test_a_geometry_outside_of_the_training_data_is_marked_and_warned_of_once():
+    model = nadyn.load_model(shipped.path("ammonia/ammonia.safetensors"))
+    inside = model.starting_geometry.double().numpy() * ANGSTROM_PER_BOHR
+    atoms = Atoms(model.atomic_numbers, inside, calculator=nadyn.ase_calculator(model))
+    atoms.get_potential_energy()
+    assert atoms.calc.results["outside_training"] is False
+    assert atoms.calc.results["novelty"] <= 0.05
+    atoms.positions[1] += 20.0
+    with pytest.warns(InputWarning, match="must lie where model") as caught:
+        atoms.get_potential_energy()
+        atoms.positions[1] = atoms.positions[2] + 0.1
+        atoms.get_forces()
+    assert len(caught) == 1
+    assert atoms.calc.results["outside_training"] is True
+    with pytest.warns(InputWarning, match="two atoms are too close"):
+        Atoms(model.atomic_numbers, atoms.positions, calculator=nadyn.ase_calculator(model)).get_forces()

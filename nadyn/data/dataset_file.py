@@ -21,7 +21,6 @@ FORMAT = "nadyn-dataset"
 VERSION = 1
 
 _TEXTS = ("theory", "source", "licence", "note")
-_ATTRIBUTES = ("charge", "multiplicities", *_TEXTS)
 
 
 def load_dataset(path: str | Path, *more: str | Path) -> Dataset:

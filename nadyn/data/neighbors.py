@@ -18,34 +18,26 @@ LARGEST_DENSE_MOLECULE = 64
 class Neighbors:
     """The neighbors of each atom in slots; slots are sorted by element, and padded ones are masked.
 
-    The dense list of an isolated molecule has no frame axis and holds for every frame. A slot of an element
-    belongs to that element for all atoms and frames, so that sums over one element are sums over one slice.
+    A slot of an element belongs to that element for all atoms and frames, so that sums over one element are
+    sums over one slice.
     A masked slot points to another atom, never to the centre itself: its distance is not zero, so that
     derivatives are finite before they are multiplied by the mask.
 
     Attributes:
-        index: Atom in each slot; (atom slot) if static, otherwise (frame atom slot).
+        index: Atom in each slot.
         cell_offsets: Integer multiples of the cell vectors to add to the neighbor; None without a cell.
         mask: False where a slot is padding.
         element_slices: (atomic number, slots of that element), ascending, without gaps.
     """
 
-    index: Int[Tensor, "*frame atom slot"]
-    cell_offsets: Int[Tensor, "*frame atom slot 3"] | None
-    mask: Bool[Tensor, "*frame atom slot"]
+    index: Int[Tensor, "frame atom slot"]
+    cell_offsets: Int[Tensor, "frame atom slot 3"] | None
+    mask: Bool[Tensor, "frame atom slot"]
     element_slices: tuple[tuple[int, slice], ...]
 
     @property
     def n_slots(self) -> int:
         return self.index.shape[-1]
-
-    @property
-    def slot_species(self) -> Int[Tensor, "slot"]:
-        """Atomic number of each slot."""
-        species = torch.empty(self.n_slots, dtype=torch.int64, device=self.index.device)
-        for element, slots in self.element_slices:
-            species[slots] = element
-        return species
 
     def vectors(
         self, positions: Float[Tensor, "frame atom 3"], cell: Float[Tensor, "frame 3 3"] | None = None
@@ -57,13 +49,10 @@ class Neighbors:
             cell: Cell vectors as rows, in the unit of `positions`; needed if the list has offsets.
         """
         n_frames, n_atoms, _ = positions.shape
-        if self.index.ndim == 2:
-            # Selecting rows has a deterministic and quick backward pass, unlike general indexing.
-            neighbors = positions.index_select(1, self.index.reshape(-1)).reshape(n_frames, n_atoms, -1, 3)
-        else:
-            first = torch.arange(n_frames, device=positions.device)[:, None, None] * n_atoms
-            flat = positions.reshape(-1, 3).index_select(0, (self.index + first).reshape(-1))
-            neighbors = flat.reshape(n_frames, n_atoms, -1, 3)
+        first = torch.arange(n_frames, device=positions.device)[:, None, None] * n_atoms
+        # Selecting rows has a deterministic and quick backward pass, unlike general indexing.
+        flat = positions.reshape(-1, 3).index_select(0, (self.index + first).reshape(-1))
+        neighbors = flat.reshape(n_frames, n_atoms, -1, 3)
         vectors = neighbors - positions[:, :, None]
         if self.cell_offsets is None:
             return vectors
@@ -72,16 +61,6 @@ class Neighbors:
                 "`cell` must be given for periodic neighbors, but is None. Pass the frames' cells."
             )
         return vectors + torch.einsum("tnmc,tcx->tnmx", self.cell_offsets.to(cell.dtype), cell)
-
-
-def dense_neighbors(atomic_numbers: Int[Tensor, "atom"]) -> Neighbors:
-    """Return the list in which every atom sees every other atom; it holds for all frames of the molecule."""
-    numbers = atomic_numbers.cpu().numpy()
-    n_atoms = len(numbers)
-    centre, other = np.nonzero(~np.eye(n_atoms, dtype=bool))
-    frame = np.zeros_like(centre)
-    index, _, mask, slices = _in_slots(numbers, 1, frame, centre, other, None)
-    return _on_device(index[0], None, mask[0], slices, atomic_numbers.device)
 
 
 def listed_neighbors(
@@ -126,23 +105,6 @@ def listed_neighbors(
         pbc=pbc,
     )
     return _on_device(index, shifts, mask, slices, positions.device)
-
-
-def find_neighbors(
-    atomic_numbers: Int[Tensor, "atom"],
-    positions: Float[Tensor, "frame atom 3"],
-    *,
-    cutoff: float,
-    cell: Float[Tensor, "frame 3 3"] | None = None,
-    pbc: tuple[bool, bool, bool] = (False, False, False),
-) -> Neighbors:
-    """Return the dense static list for isolated molecules of up to 64 atoms, otherwise one within the cutoff.
-
-    Arguments as in `listed_neighbors`. Encoders multiply by a cutoff function, so both give the same sums.
-    """
-    if not any(pbc) and len(atomic_numbers) <= LARGEST_DENSE_MOLECULE:
-        return dense_neighbors(atomic_numbers)
-    return listed_neighbors(atomic_numbers, positions, cutoff=cutoff, cell=cell, pbc=pbc)
 
 
 def _on_device(

@@ -32,7 +32,7 @@ class Stream(IntEnum):
     INITIAL_POSITIONS = 2
     INITIAL_MOMENTA = 3
     INITIAL_STATE = 4
-    BOOTSTRAP = 5
+    # 5 was used once and stays free: no stream may draw the numbers of another one.
     MAPPING = 6
     COLLAPSE = 7
     COLLISION = 8

@@ -1,15 +1,12 @@
 """Functions of one distance: cutoffs that end smoothly, and a radial basis."""
 
 import math
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
-
-CutoffName = Literal["polynomial", "cosine"]
 
 
 def polynomial_cutoff(ratio: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

@@ -44,7 +44,7 @@ def test_seed_step_trajectory_and_stream_each_give_other_numbers():
 
 
 def test_uniform_numbers_are_open_and_flat():
-    numbers = uniform(3, torch.arange(4000), 9, Stream.BOOTSTRAP, (25,)).flatten()
+    numbers = uniform(3, torch.arange(4000), 9, Stream.MAPPING, (25,)).flatten()
     n = len(numbers)
     assert 0.0 < numbers.min() and numbers.max() < 1.0
     assert abs(numbers.mean() - 0.5) < 3 * (1 / 12 / n) ** 0.5

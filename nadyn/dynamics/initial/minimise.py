@@ -19,12 +19,10 @@ _SMALLEST_STEP_BOHR = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
-    """A minimum: positions [bohr], energy [hartree], largest force component [hartree/bohr], steps taken."""
+    """A minimum: positions [bohr] and energy [hartree]."""
 
     positions: Float[np.ndarray, "atom x"]
     energy: float
-    largest_force: float
-    n_steps: int
 
 
 def minimise(
@@ -53,10 +51,10 @@ def minimise(
     """
     energy, force = _energy_and_force(model, positions, state)
     limit = _LARGEST_STEP_BOHR
-    for n_steps in range(max_steps + 1):
+    for _ in range(max_steps + 1):
         largest = float(np.abs(force).max())
         if largest <= force_tolerance:
-            return Minimum(positions, energy, largest, n_steps)
+            return Minimum(positions, energy)
         step = _newton_step(hessian(model, positions, state=state), force)
         step *= min(1.0, limit / np.linalg.norm(step, axis=-1).max())
         while True:

@@ -54,15 +54,20 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
     found += [_product(one, everyone) for one in numbers.get("products", [])[:_MOST_PRODUCTS]]
     if not run.changes_states:
         found += _equilibrium(numbers)
-    else:
+    elif run.moves_on != "mean of the states":
         hops = ", ".join(f"{n} {pair.replace('-', '→')}" for pair, n in numbers["hops"].items()) or "none"
         detail = f"{hops}; {numbers['frustrated_hops']} refused"
-        found.append(KeyNumber("Hops", str(sum(numbers["hops"].values())), "", detail))
+        name = "Hops" if run.moves_on == "active state" else "Changes of the pointer state"
+        found.append(KeyNumber(name, str(sum(numbers["hops"].values())), "", detail))
     if numbers["energy_drift_max_ev"] is not None:
         milli = 1e3 * float(numbers["energy_drift_max_ev"])
         found.append(
             KeyNumber("Energy error", f"{milli:.3g}", " meV", "largest, over all trajectories and steps")
         )
+    if "divided_steps" in numbers:
+        n, of = numbers["divided_steps"]["n"], numbers["divided_steps"]["of"]
+        detail = f"{n} of {of} time steps of all trajectories, as `adaptive` asks for"
+        found.append(KeyNumber("Divided steps", f"{100 * n / max(of, 1):.3g}", " %", detail))
     stopped = sum(numbers["n_stopped"].values())
     detail = f"of {numbers['n_trajectories']}; {stopped} stopped early, {numbers['n_running']} running"
     found.append(KeyNumber("Finished", str(numbers["n_finished"]), "", detail))

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from nadyn.analysis.populations import mean_and_error
 from nadyn.trajectory import Run
 
+_LETTERS = {1: "S", 2: "D", 3: "T", 4: "Q"}
 _NAMES = {1: "singlets", 2: "doublets", 3: "triplets", 4: "quartets", 5: "quintets"}
 
 
@@ -48,6 +49,20 @@ def among_spin_adiabatic_states(run: Run) -> bool:
     """Tell whether the states of a run are those of a Hamiltonian with all M_S of several multiplicities."""
     stored = run.attributes.get("multiplicities")
     return stored is not None and run.n_states > len(json.loads(str(stored)))
+
+
+def diabatic_names(run: Run) -> list[str]:
+    """Return names of the diabatic states: S0, S1, T1 and so on by multiplicity, else their numbers."""
+    n_basis = run.diabatic_populations.shape[2]
+    stored = run.attributes.get("multiplicities")
+    if stored is None:
+        return [f"diabatic state {d}" for d in range(n_basis)]
+    names, seen = [], {}
+    for kind in json.loads(str(stored)):
+        # Singlets and doublets hold the ground state, which is number 0.
+        number = seen[kind] = seen.get(kind, -1 if kind <= 2 else 0) + 1
+        names.append(f"{_LETTERS.get(kind, f'M{kind} ')}{number}")
+    return names
 
 
 def multiplicity_name(multiplicity: int) -> str:

@@ -82,7 +82,7 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
             Section(
                 "populations",
                 "Populations",
-                _population_words(numbers),
+                _population_words(run, numbers),
                 plots.populations_figure(run, run_lifetimes(run)),
             )
         )
@@ -96,8 +96,13 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
         found.append(Section("multiplicities", "Multiplicities", words, multiplicities_figure(run, spins)))
     for quantity in choose_quantities(run)[: 1 if run.changes_states else 2]:
         shown = len(plots.drawn_trajectories(run))
-        words = f"{shown} of {run.n_trajectories} trajectories, coloured by the state they move on"
-        words += "; circles are hops down, triangles hops up. Right: all trajectories at the end."
+        words = f"{shown} of {run.n_trajectories} trajectories"
+        if run.moves_on != "mean of the states":
+            what = "the state they move on" if run.moves_on == "active state" else "their pointer state"
+            words += f", coloured by {what}; circles are hops down, triangles hops up"
+        else:
+            words += ", each moving on the mean of its states"
+        words += ". Right: all trajectories at the end."
         if not run.changes_states:
             words = f"{shown} of {run.n_trajectories} trajectories. Right: all of them at the end."
         if quantity.kind == "dihedral":
@@ -107,8 +112,10 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
         )
     if len(run.hops["step"]):
         words = "Left: when states were changed. Right: the energy gap at each hop"
+        if run.moves_on != "active state":
+            words = "Left: when pointer states were changed. Right: the energy gap at each change"
         words += "; crosses were refused for want of energy." if numbers["frustrated_hops"] else "."
-        found.append(Section("hops", "Hops", words, plots.hops_figure(run)))
+        found.append(Section("hops", _hops_name(run), words, plots.hops_figure(run)))
     if not run.changes_states:
         found.append(
             Section("temperature", "Temperature", _temperature_words(numbers), plots.temperature_figure(run))
@@ -119,21 +126,27 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
     return found
 
 
+def _hops_name(run: Run) -> str:
+    return "Hops" if run.moves_on == "active state" else "Changes of the pointer state"
+
+
 def _heading(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _population_words(numbers: dict[str, object]) -> str:
-    mean = np.array(numbers["populations"], dtype=float)
-    electronic = np.array(numbers["populations_electronic"], dtype=float)
+def _population_words(run: Run, numbers: dict[str, object]) -> str:
     words = f"Solid: {numbers['population_estimator']}, with 95 % intervals"
     if numbers["n_stopped"]:
         words += (
             " that hold whatever became of the stopped trajectories; means over those not stopped so far; "
         )
         words += "dash-dotted: over all, the stopped ones held at their last state"
+    if not run.amplitudes_are_populations:
+        return words + "."
+    mean = np.array(numbers["populations"], dtype=float)
+    apart = np.abs(mean - np.array(numbers["populations_electronic"], dtype=float))
     words += "; dashed: the electronic populations of the same trajectories, equal if all is consistent. "
-    return words + f"They differ by up to {np.nanmax(np.abs(mean - electronic)):.3f}."
+    return words + f"They differ by up to {np.nanmax(apart):.3f}."
 
 
 def _temperature_words(numbers: dict[str, object]) -> str:

@@ -13,6 +13,7 @@ from nadyn.analysis.fates import known
 from nadyn.analysis.geometry import Quantity, label, measure
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, decay_curve
+from nadyn.analysis.multiplicities import diabatic_names
 from nadyn.analysis.plots_style import (
     COLOURS,
     INK,
@@ -41,7 +42,7 @@ def drawn_trajectories(run: Run) -> Int[np.ndarray, "drawn"]:
 
 
 def populations_figure(run: Run, fitted: dict[int, Lifetime]) -> Figure:
-    """Return populations with 95 % bands, the electronic populations dashed, and the fitted decay dotted."""
+    """Return populations with 95 % bands, and the fitted decay dotted; mean |c|^2 dashed."""
     pops = populations(run)
     figure, axes = new_figure(3.5)
     for k in range(run.n_states):
@@ -50,8 +51,11 @@ def populations_figure(run: Run, fitted: dict[int, Lifetime]) -> Figure:
             pops.time_fs, pops.low[:, k], pops.high[:, k], color=colour, alpha=0.18, linewidth=0
         )
         axes.plot(pops.time_fs, pops.mean[:, k], color=colour, linewidth=2, label=f"state {k}")
-        axes.plot(pops.time_fs, pops.electronic[:, k], color=colour, linewidth=1.1, linestyle=(0, (4, 2)))
-    extra = [Line2D([], [], color=QUIET, linewidth=1.1, linestyle=(0, (4, 2)), label="mean |c|²")]
+        if run.amplitudes_are_populations:
+            axes.plot(pops.time_fs, pops.electronic[:, k], color=colour, linewidth=1.1, linestyle=(0, (4, 2)))
+    extra = []
+    if run.amplitudes_are_populations:
+        extra.append(Line2D([], [], color=QUIET, linewidth=1.1, linestyle=(0, (4, 2)), label="mean |c|²"))
     if bool((pops.counted < run.n_trajectories).any()):
         for k in range(run.n_states):
             axes.plot(pops.time_fs, pops.held[:, k], color=state_colour(k), linewidth=0.9, linestyle="-.")
@@ -71,13 +75,14 @@ def diabatic_figure(run: Run) -> Figure:
     """Return the mean diabatic populations with bands of 1.96 standard errors."""
     pops = populations(run)
     figure, axes = new_figure(3.3)
+    names = diabatic_names(run)
     for a in range(pops.diabatic.shape[1]):
         mean, error = pops.diabatic[:, a], pops.diabatic_error[:, a]
         colour = state_colour(a)
         axes.fill_between(
             pops.time_fs, mean - 1.96 * error, mean + 1.96 * error, color=colour, alpha=0.18, linewidth=0
         )
-        axes.plot(pops.time_fs, mean, color=colour, linewidth=2, label=f"diabatic state {a}")
+        axes.plot(pops.time_fs, mean, color=colour, linewidth=2, label=names[a])
     time_axis(axes, pops.time_fs)
     axes.set_ylabel("diabatic population")
     legend_above(axes)
@@ -89,7 +94,8 @@ def geometry_figure(run: Run, quantity: Quantity) -> Figure:
     values = measure(run, quantity)
     values = np.abs(values) if quantity.kind == "dihedral" else values
     alive = run.alive()
-    state = np.asarray(run.active_state)
+    on_mean = run.moves_on == "mean of the states"
+    state = np.zeros_like(run.active_state) if on_mean else np.asarray(run.active_state)
     figure, (axes, side) = new_figure(3.7, columns=2, widths=(4.2, 1.0))
     drawn = drawn_trajectories(run)
     opacity = float(np.clip(14 / len(drawn), 0.16, 0.6))
@@ -118,7 +124,7 @@ def geometry_figure(run: Run, quantity: Quantity) -> Figure:
     handles = [
         Line2D([], [], color=state_colour(k), linewidth=2, label=f"state {k}") for k in range(run.n_states)
     ]
-    if run.changes_states:
+    if run.changes_states and not on_mean:
         handles.append(
             Line2D([], [], color=INK, marker="o", markersize=4, fillstyle="none", linestyle="", label="hop")
         )

@@ -254,5 +254,6 @@ CSDM = Method(
     diabatic=MEAN_SQUARED_AMPLITUDES,
     moves_coefficients=True,
     needs_two_states=True,
+    moves_on="mean of the states and a pointer state",
     options=CsdmOptions,
 )

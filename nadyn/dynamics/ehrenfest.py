@@ -71,4 +71,5 @@ EHRENFEST = Method(
     diabatic=MEAN_SQUARED_AMPLITUDES,
     moves_coefficients=True,
     needs_two_states=True,
+    moves_on="mean of the states",
 )

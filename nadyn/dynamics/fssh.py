@@ -200,4 +200,5 @@ FSSH = Method(
     moves_coefficients=True,
     needs_two_states=True,
     mixes_spins=True,
+    amplitudes_are_populations=True,
 )

@@ -57,4 +57,5 @@ GFSH = Method(
     moves_coefficients=True,
     needs_two_states=True,
     mixes_spins=True,
+    amplitudes_are_populations=True,
 )

@@ -119,5 +119,6 @@ SPIN_LSC = Method(
     ),
     moves_coefficients=True,
     needs_two_states=True,
+    moves_on="mean of the states",
     options=SpinLscOptions,
 )

@@ -133,5 +133,6 @@ SQC = Method(
     ),
     moves_coefficients=True,
     needs_two_states=True,
+    moves_on="mean of the states",
     options=SqcOptions,
 )

@@ -12,6 +12,7 @@ from nadyn.dynamics.populations import Estimator
 from nadyn.dynamics.state import State
 from nadyn.dynamics.step import Step
 from nadyn.models.model import Model
+from nadyn.trajectory import MovesOn
 
 
 class NoOptions(Configuration):
@@ -53,6 +54,8 @@ class Method:
         needs_two_states: Whether one state is too few.
         options: What stands under `options` in the run file.
         only: Further keys, each with the one value that is what the method does anyway.
+        moves_on: What the nuclei of a trajectory move on.
+        amplitudes_are_populations: Whether mean |c|^2 should equal the populations that `adiabatic` gives.
         mixes_spins: Whether it hops among spin-adiabatic states where the model has spin-orbit coupling.
     """
 
@@ -64,4 +67,6 @@ class Method:
     needs_two_states: bool
     options: type[Configuration] = NoOptions
     only: Mapping[str, str] = field(default_factory=dict)
+    moves_on: MovesOn = "active state"
+    amplitudes_are_populations: bool = False
     mixes_spins: bool = False

@@ -113,6 +113,8 @@ def create_run(
         atomic_numbers=None if model.atomic_numbers is None else np.array(model.atomic_numbers),
         n_basis=model.n_basis if model.fixed_diabatic_basis else None,
         diabatic_population_estimator=plan.method.diabatic.name,
+        moves_on=plan.method.moves_on,
+        amplitudes_are_populations=plan.method.amplitudes_are_populations,
         multiplicities=_several_multiplicities(model),
         warnings=tuple(notices),
     )

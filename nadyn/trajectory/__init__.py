@@ -1,8 +1,8 @@
 """The trajectory file: written crash-safe, read while it grows, compared by digest."""
 
 from nadyn.trajectory.digest import digest
-from nadyn.trajectory.layout import RunHeader
+from nadyn.trajectory.layout import MovesOn, RunHeader
 from nadyn.trajectory.reader import Run, open_run
 from nadyn.trajectory.writer import TrajectoryWriter
 
-__all__ = ["Run", "RunHeader", "TrajectoryWriter", "digest", "open_run"]
+__all__ = ["MovesOn", "Run", "RunHeader", "TrajectoryWriter", "digest", "open_run"]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -22,9 +23,9 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.shapes import check_shape
 from nadyn.units import FEMTOSECOND_PER_AU
 
+MovesOn = Literal["active state", "mean of the states", "mean of the states and a pointer state"]
 FORMAT = "nadyn-trajectories"
 VERSION = 1
-STATUS_FINISHED = 0
 STATUS_RUNNING = 1
 SUMMARY_NAMES = ("status", "last_step", "energy_error_max")
 SLOTS = ("checkpoint/slot_0", "checkpoint/slot_1")
@@ -71,8 +72,10 @@ class RunHeader:
         status_names: Meaning of the codes in `status`; 0 is finished, 1 is running, all others stopped.
         status_advice: What to do about a stopped trajectory, by code.
         atomic_numbers: None for generalised coordinates.
-        n_basis: Diabatic states whose populations are stored; None where the diabatic basis is not fixed.
+        n_basis: Diabatic states with stored populations; None where the diabatic basis is not fixed.
         diabatic_population_estimator: How the stored diabatic populations were computed.
+        moves_on: What the nuclei of a trajectory move on.
+        amplitudes_are_populations: Whether mean |c|^2 should equal the populations of a consistent method.
         multiplicities: 2S + 1 of each diabatic state; empty where they are all the same or unknown.
         warnings: Sentences for the reader of the results.
         config_outside_digest: Keys of the run file on which no number depends, such as `output`.
@@ -96,6 +99,8 @@ class RunHeader:
     atomic_numbers: Int[np.ndarray, "atom"] | None = None
     n_basis: int | None = None
     diabatic_population_estimator: str = ""
+    moves_on: MovesOn = "active state"
+    amplitudes_are_populations: bool = False
     multiplicities: tuple[int, ...] = ()
     estimates_populations: bool = False
     warnings: tuple[str, ...] = ()
@@ -175,12 +180,8 @@ def create_file(path: Path, header: RunHeader, state: Mapping[str, np.ndarray]) 
         file[FRAME_CHECKSUMS] = np.zeros((header.n_frames, 32), "u1")
         # The time spent is known only at the end; an attribute could not be rewritten in place.
         file.create_dataset(TIMINGS, shape=(), dtype=f"S{TIMINGS_BYTES}", data=np.bytes_(b"{}"))
-        _fixed(
-            file,
-            "time",
-            np.arange(header.n_frames) * (header.write_every * header.dt_au * FEMTOSECOND_PER_AU),
-            "fs",
-        )
+        frame_fs = header.write_every * header.dt_au * FEMTOSECOND_PER_AU
+        _fixed(file, "time", np.arange(header.n_frames) * frame_fs, "fs")
         _fixed(file, "masses", np.asarray(header.masses, "<f8"), "electron_mass")
         _fixed(file, "weight", np.asarray(header.weight, "<f8"), "1")
         if header.atomic_numbers is not None:
@@ -241,6 +242,8 @@ def _write_attributes(file: h5py.File, header: RunHeader) -> None:
         "config_outside_digest": json.dumps(dict(header.config_outside_digest)),
         "method": header.method,
         "population_estimator": header.population_estimator,
+        "moves_on": header.moves_on,
+        "amplitudes_are_populations": header.amplitudes_are_populations,
         "seed": header.seed,
         "n_steps": header.n_steps,
         "dt_au": header.dt_au,

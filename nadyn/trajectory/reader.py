@@ -10,7 +10,15 @@ from jaxtyping import Bool, Float, Int
 
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import checkpoint as slots
-from nadyn.trajectory.layout import FORMAT, FRAME_CHECKSUMS, HOP_COLUMNS, STATUS_RUNNING, TIMINGS, VERSION
+from nadyn.trajectory.layout import (
+    FORMAT,
+    FRAME_CHECKSUMS,
+    HOP_COLUMNS,
+    STATUS_RUNNING,
+    TIMINGS,
+    VERSION,
+    MovesOn,
+)
 from nadyn.trajectory.raw_file import Place, RawFile, open_hdf5
 
 _FRAME_ARRAYS = (
@@ -63,6 +71,7 @@ class Run:
         status_names: Meaning of `status`.
         status_advice: What to do about a status.
         timings: The time spent; empty while the run is under way.
+        divided_steps: How many time steps of each trajectory were divided; None without `adaptive`.
     """
 
     path: Path
@@ -90,6 +99,7 @@ class Run:
     status_names: Mapping[int, str]
     status_advice: Mapping[int, str]
     timings: Mapping[str, object]
+    divided_steps: Float[np.ndarray, "traj"] | None = None
 
     @property
     def n_trajectories(self) -> int:
@@ -100,6 +110,16 @@ class Run:
     def changes_states(self) -> bool:
         """Whether a trajectory may come to another state: not with one state, nor on one surface."""
         return self.n_states > 1 and self.attributes["method"] not in ONE_SURFACE_METHODS
+
+    @property
+    def moves_on(self) -> MovesOn:
+        """What the nuclei of a trajectory move on."""
+        return str(self.attributes.get("moves_on", "active state"))
+
+    @property
+    def amplitudes_are_populations(self) -> bool:
+        """Whether mean |c|^2 should equal the populations; not said by older files."""
+        return bool(self.attributes.get("amplitudes_are_populations", False))
 
     @property
     def n_states(self) -> int:
@@ -167,6 +187,7 @@ def open_run(path: str | Path) -> Run:
             status_names={int(code): text for code, text in names.items()},
             status_advice={int(code): text for code, text in advice.items()},
             timings=json.loads(source.read_all(TIMINGS)[()]),
+            divided_steps=newest.state.get("extra/divided_steps"),
             **frames,
         )
     finally:

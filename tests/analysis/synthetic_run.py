@@ -52,6 +52,8 @@ def write_run(
     estimator: str = "fraction of trajectories on each state",
     config: dict | None = None,
     method: str = "fssh",
+    moves_on: str = "active state",
+    amplitudes_are_populations: bool = True,
     n_frames_written: int | None = None,
 ) -> Path:
     """Write a run of which only `state` (frame traj) must be given; the rest is filled in plainly."""
@@ -86,6 +88,8 @@ def write_run(
         n_basis=None if diabatic is None else diabatic.shape[2],
         diabatic_population_estimator="" if diabatic is None else "|amplitude|^2",
         multiplicities=multiplicities,
+        moves_on=moves_on,
+        amplitudes_are_populations=amplitudes_are_populations,
     )
     summary = {"status": np.ones(n_traj, int), "last_step": np.zeros(n_traj, int)}
     writer = TrajectoryWriter.create(path, header, {**summary, "energy_error_max": np.zeros(n_traj)})

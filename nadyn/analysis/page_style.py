@@ -5,7 +5,8 @@ STYLE = """
 --mark:#0b66a8;--note:#fff6e0;--note-line:#e6b84a}
 @media (prefers-color-scheme:dark){:root{--page:#111418;--paper:#191d23;--ink:#e7eaee;--quiet:#9aa4b0;
 --line:#2b323b;--mark:#62b1e6;--note:#2b2413;--note-line:#9a7a26;
---state-0:#3fa3e0;--state-1:#f08a45;--state-2:#2cc495;--state-3:#e29cc4}
+--state-0:#3fa3e0;--state-1:#f08a45;--state-2:#2cc495;--state-3:#e29cc4;
+--state-6:#a98be0;--state-7:#c08a55;--state-9:#f06292}
 .plot svg image{filter:brightness(1.5)}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",

@@ -1,5 +1,6 @@
 """Figure of populations by multiplicity."""
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from nadyn.analysis.multiplicities import MultiplicityPopulations, multiplicity_name
@@ -16,7 +17,9 @@ def multiplicities_figure(run: Run, found: MultiplicityPopulations) -> Figure:
         axes.fill_between(run.time_fs, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
         axes.plot(run.time_fs, mean, color=colour, linewidth=2, label=multiplicity_name(multiplicity))
     time_axis(axes, run.time_fs)
-    axes.set_ylim(-0.02, 1.02)
+    # The estimates need not stay between 0 and 1.
+    seen = found.mean[np.isfinite(found.mean)]
+    axes.set_ylim(min(0.0, seen.min(initial=0.0)) - 0.02, max(1.0, seen.max(initial=1.0)) + 0.02)
     axes.set_ylabel("population")
     legend_above(axes)
     return figure

@@ -12,10 +12,17 @@ from matplotlib.ticker import MultipleLocator
 
 from nadyn.analysis.geometry import Quantity
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+# The first six by Okabe and Ito; then darker and lighter ones, so that sixteen states differ.
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"),
+    *("#7A4FBF", "#8A5A2B", "#7FA500", "#C2185B", "#00A5A5", "#B3A000"),
+    *("#A6761D", "#9E9AC8", "#FB8072", "#66C2A5"),
+)
 INK = "#1d2129"
 QUIET = "#8a9099"
 _WIDTH = 7.4
+# Of a legend, in inches: a letter of its text, the line and the space beside it, a row.
+_LETTER, _MARK, _ROW = 0.075, 0.46, 0.19
 
 
 def state_colour(state: int) -> str:
@@ -44,13 +51,25 @@ def new_figure(
 
 
 def legend_above(axes: Axes, extra: list[Line2D] | None = None, *, only: bool = False) -> None:
-    """Put a legend in one row above the axes; `only` leaves out what was labelled on them."""
+    """Put a legend above the axes, in as many rows as it needs; `only` leaves out what was labelled on them.
+
+    The figure grows by the rows beyond the first, so that the axes keep their height.
+    """
     handles = ([] if only else axes.get_legend_handles_labels()[0]) + (extra or [])
+    if not handles:
+        return
+    place = axes.get_subplotspec()
+    ratios = place.get_gridspec().get_width_ratios()
+    room = _WIDTH * ratios[place.colspan.start] / sum(ratios) - 0.7
+    widest = _MARK + _LETTER * max(len(str(handle.get_label())) for handle in handles)
+    columns = min(len(handles), max(1, int(room / widest)))
+    rows = -(-len(handles) // columns)
+    axes.figure.set_figheight(axes.figure.get_figheight() + _ROW * (rows - 1))
     legend = axes.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0, 1.0),
-        ncols=len(handles),
+        ncols=columns,
         frameon=False,
         fontsize=9,
         labelcolor=INK,

@@ -20,7 +20,9 @@ def analyse(
 
     from nadyn.analysis.geometry import parse_quantity
     from nadyn.analysis.key_numbers import key_numbers, note_on_stopped
+    from nadyn.analysis.multiplicities import diabatic_names
     from nadyn.analysis.summary import summarise
+    from nadyn.cli.population_tables import diabatic_tables, population_tables
     from nadyn.data.output import check_output, new_file
     from nadyn.trajectory import open_run
 
@@ -49,7 +51,11 @@ def analyse(
     if note_on_stopped(opened, numbers):
         console.print(note_on_stopped(opened, numbers), soft_wrap=True, highlight=False)
     if opened.changes_states:
-        console.print(_population_table(numbers))
+        for one in population_tables(numbers, console.width):
+            console.print(one)
+    if opened.changes_states and "diabatic_populations" in numbers:
+        for one in diabatic_tables(numbers, diabatic_names(opened), console.width):
+            console.print(one)
     for followed in numbers["geometry"] if quantities else []:
         atoms = ",".join(str(atom) for atom in followed["atoms"])
         ends = (followed["mean"][0], followed["mean"][-1])
@@ -63,23 +69,3 @@ def analyse(
         console.print(
             f"{count} stopped, {reason.replace('_', ' ')}: {advice}", soft_wrap=True, highlight=False
         )
-
-
-def _population_table(numbers: dict[str, object]) -> object:
-    from rich.table import Table
-
-    time, rows = numbers["time_fs"], numbers["populations"]
-    n_states = len(rows[0])
-    table = Table(title="Populations, 95 % intervals", box=None)
-    table.add_column("time (fs)", justify="right")
-    for k in range(n_states):
-        table.add_column(f"state {k}", justify="right")
-    chosen = sorted({round(i * (len(time) - 1) / 5) for i in range(6)})
-    for i in chosen:
-        cells = []
-        for k in range(n_states):
-            mean = "—" if rows[i][k] is None else f"{rows[i][k]:.3f}"
-            low, high = numbers["populations_low"][i][k], numbers["populations_high"][i][k]
-            cells.append(f"{mean} [dim]{low:.3f}…{high:.3f}[/dim]")
-        table.add_row(f"{time[i]:.4g}", *cells)
-    return table

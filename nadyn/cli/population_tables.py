@@ -1,0 +1,60 @@
+"""Tables of populations for the terminal, as wide as it is."""
+
+from collections.abc import Callable, Iterator
+
+from rich.table import Table
+from rich.text import Text
+
+from nadyn.analysis.multiplicities import multiplicity_name
+
+
+def population_tables(numbers: dict[str, object], width: int) -> Iterator[Table]:
+    """Return the populations with intervals, in as many tables as a terminal of this width needs."""
+    rows, low, high = (numbers[f"populations{name}"] for name in ("", "_low", "_high"))
+    names = [f"state {k}" for k in range(len(rows[0]))]
+
+    def cell(frame: int, k: int) -> str:
+        mean = "—" if rows[frame][k] is None else f"{rows[frame][k]:.3f}"
+        return f"{mean} [dim]{low[frame][k]:.3f}…{high[frame][k]:.3f}[/dim]"
+
+    title = "Populations, 95 % intervals"
+    if numbers["n_stopped"]:
+        title += ", of trajectories not stopped so far"
+    yield from _tables(title, names, numbers, cell, width)
+
+
+def diabatic_tables(numbers: dict[str, object], names: list[str], width: int) -> Iterator[Table]:
+    """Return sums by multiplicity, if there are several, and diabatic populations, with standard errors."""
+    mean, error = numbers["diabatic_populations"], numbers["diabatic_populations_error"]
+    columns = [([row[d] for row in mean], [row[d] for row in error]) for d in range(len(names))]
+    if "multiplicity_populations" in numbers:
+        sums, errors = numbers["multiplicity_populations"], numbers["multiplicity_populations_error"]
+        columns = [(sums[kind], errors[kind]) for kind in sums] + columns
+        names = [multiplicity_name(int(kind)) for kind in sums] + names
+
+    def cell(frame: int, k: int) -> str:
+        value, spread = columns[k][0][frame], columns[k][1][frame]
+        if value is None or spread is None:
+            return "—"
+        # Not -0.000.
+        return f"{round(value, 3) + 0.0:.3f} [dim]± {spread:.3f}[/dim]"
+
+    yield from _tables("Diabatic populations, standard errors", names, numbers, cell, width)
+
+
+def _tables(
+    title: str, names: list[str], numbers: dict[str, object], cell: Callable[[int, int], str], width: int
+) -> Iterator[Table]:
+    time = numbers["time_fs"]
+    chosen = sorted({round(i * (len(time) - 1) / 5) for i in range(6)})
+    widest = max(Text.from_markup(cell(frame, k)).cell_len for frame in chosen for k in range(len(names)))
+    columns = max(1, (width - 11) // (widest + 2))
+    for first in range(0, len(names), columns):
+        table = Table(title=title if first == 0 else None, box=None)
+        table.add_column("time (fs)", justify="right")
+        places = range(first, min(first + columns, len(names)))
+        for k in places:
+            table.add_column(names[k], justify="right", overflow="fold")
+        for frame in chosen:
+            table.add_row(f"{time[frame]:.4g}", *(cell(frame, k) for k in places))
+        yield table

@@ -1,0 +1,80 @@
+"""Runs of many states: nothing is cut, neither in figures nor on the terminal."""
+
+import re
+
+import numpy as np
+import pytest
+from synthetic_run import write_run
+from typer.testing import CliRunner
+
+from nadyn.analysis.multiplicities import diabatic_names
+from nadyn.analysis.page import sections, svg
+from nadyn.analysis.plots_style import COLOURS, state_colour
+from nadyn.analysis.summary import summarise
+from nadyn.cli.main import build_app
+from nadyn.trajectory import open_run
+
+N_STATES, N_TRAJ, N_FRAMES = 12, 25, 9
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Twelve spin-adiabatic states of three singlets and three triplets."""
+    rng = np.random.default_rng(1)
+    state = np.sort(rng.integers(0, N_STATES, (N_FRAMES, N_TRAJ)), axis=0)[::-1].copy()
+    diabatic = rng.dirichlet(np.ones(6), size=(N_FRAMES, N_TRAJ))
+    diabatic[3, :, 0] = -1e-5
+    positions = rng.normal(size=(N_FRAMES, N_TRAJ, 2, 1))
+    return open_run(
+        write_run(
+            tmp_path / "run.h5",
+            state,
+            n_states=N_STATES,
+            diabatic=diabatic,
+            multiplicities=(1, 1, 1, 3, 3, 3),
+            positions=positions,
+        )
+    )
+
+
+def test_every_state_has_its_own_colour():
+    assert len({state_colour(k) for k in range(16)}) == 16
+    # In a page a colour is found by its lower-case name, and only there.
+    assert all(colour.lower() != colour for colour in COLOURS)
+
+
+def test_legends_and_labels_stay_inside_their_figures(run):
+    for section in sections(run, summarise(run)):
+        svg(section.figure)  # A layout that does not fit is a warning, which is an error here.
+        width, height = section.figure.bbox.size
+        for axes in section.figure.axes:
+            legend = axes.get_legend()
+            parts = [axes.xaxis.label, axes.yaxis.label, *([legend] if legend else [])]
+            # Within the invisible margin of a legend.
+            for box in (part.get_window_extent() for part in parts):
+                assert box.x0 >= -4 and box.y0 >= -4, section.name
+                assert box.x1 <= width + 4 and box.y1 <= height + 4, section.name
+            assert axes.bbox.height > 100, section.name
+
+
+@pytest.mark.parametrize("columns", [80, 110, 160])
+def test_no_cell_of_the_terminal_tables_is_cut(run, columns):
+    runner = CliRunner(env={"COLUMNS": str(columns), "TERM": "dumb"})
+    done = runner.invoke(build_app(["analyse", "run"]), ["analyse", str(run.path)], catch_exceptions=False)
+    lines = done.output.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert "…" not in re.sub(r"\d…\d", "", done.output)
+    cells = re.findall(r"\d\.\d{3} \d\.\d{3}…\d\.\d{3}", done.output)
+    assert len(cells) == 6 * N_STATES
+    assert len(re.findall(r"-?\d\.\d{3} ± \d\.\d{3}", done.output)) == 6 * (2 + 6)
+    assert "-0.000" not in done.output
+    for name in ("singlets", "triplets", *diabatic_names(run)):
+        assert name in done.output
+
+
+def test_diabatic_states_have_names_by_multiplicity(run, tmp_path):
+    assert diabatic_names(run) == ["S0", "S1", "S2", "T1", "T2", "T3"]
+    other = write_run(
+        tmp_path / "other.h5", np.zeros((2, 3), int), n_states=2, diabatic=np.ones((2, 3, 2)) / 2
+    )
+    assert diabatic_names(open_run(other)) == ["diabatic state 0", "diabatic state 1"]

@@ -2,9 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from nadyn.dynamics.run import RunResult
 
 
 def run(
@@ -14,8 +17,8 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="No live table and no summary.")] = False,
 ) -> None:
     """Run trajectories and write them to one HDF5 file."""
+    from nadyn.checks.errors import RunError
     from nadyn.dynamics.run import run as run_trajectories
-    from nadyn.dynamics.stopping import ADVICE, STATUS_NAMES
 
     try:
         result = run_trajectories(config, resume=resume, overwrite=overwrite, progress=not quiet)
@@ -23,8 +26,19 @@ def run(
         # Said here, because typer keeps only the exit code of an interrupt.
         print(error or "interrupted before the first step; nothing was written.", file=sys.stderr)
         raise
-    if quiet:
-        return
+    if not quiet:
+        _print_summary(result)
+    if not result.n_finished:
+        reason = max(result.n_stopped, key=result.n_stopped.get)
+        raise RunError(
+            f"none of the {result.n_trajectories} trajectories finished, most stopped for {reason}. "
+            f"They are in {result.path} up to their last step."
+        )
+
+
+def _print_summary(result: "RunResult") -> None:
+    from nadyn.dynamics.stopping import ADVICE, STATUS_NAMES
+
     advice = {STATUS_NAMES[int(status)]: text for status, text in ADVICE.items()}
     for notice in result.notices:
         print(f"Note: {notice}")
@@ -35,4 +49,8 @@ def run(
         f"{result.n_hops} hops, {result.n_refused} refused. "
         f"Worst energy error {result.energy_error_max_ev:.4f} eV."
     )
+    if result.n_divided is not None:
+        percent = 100 * result.n_divided / max(result.n_steps_of_trajectories, 1)
+        steps = result.n_steps_of_trajectories
+        print(f"{result.n_divided} of {steps} steps were divided, as `adaptive` asks for: {percent:.3g} %.")
     print(f"Written: {result.path}. Next: nadyn report {result.path}")

@@ -9,10 +9,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nadyn.dynamics.configuration import RunConfiguration
+from nadyn.dynamics.method import Motion
 from nadyn.dynamics.state import State, for_each_array, select
 from nadyn.dynamics.step import Hops, Step, potential_energy, select_hops
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
+
+# In `State.extra` of a run with `adaptive`: how many time steps of each trajectory were divided so far.
+DIVIDED_STEPS = "divided_steps"
 
 Part = Callable[[State, Model, float, int], Step]
 Gap = Callable[[State], Float[Tensor, "traj"]]
@@ -84,6 +88,16 @@ def divided_step(state: State, model: Model, part: Part, division: Division, *, 
     return _advance(state, model, part, division, dt, 0, division.halvings)
 
 
+def with_count(motion: Motion) -> Motion:
+    """Return a method that counts its divided steps from zero."""
+
+    def begin(state: State, model: Model) -> State:
+        begun = motion.begin(state, model)
+        return replace(begun, extra={**begun.extra, DIVIDED_STEPS: torch.zeros_like(begun.weight)})
+
+    return replace(motion, begin=begin)
+
+
 def _advance(
     state: State, model: Model, part: Part, division: Division, dt: float, number: int, left: int
 ) -> Step:
@@ -99,10 +113,16 @@ def _advance(
     half_way = replace(first.state, step=state.step)
     second = _advance(half_way, model, part, division, 0.5 * dt, 2 * number + 2, left - 1)
     divided = torch.zeros_like(whole.intruder).index_fill(0, rows, True)
+    after = for_each_array(lambda all_rows, new: all_rows.index_copy(0, rows, new), whole.state, second.state)
+    if number == 0 and DIVIDED_STEPS in after.extra:
+        after = replace(
+            after,
+            extra={**after.extra, DIVIDED_STEPS: after.extra[DIVIDED_STEPS] + divided.to(torch.float64)},
+        )
     hops = [select_hops(whole.hops, ~divided[whole.hops.row])]
     hops += [replace(step.hops, row=rows[step.hops.row]) for step in (first, second)]
     return Step(
-        for_each_array(lambda all_rows, new: all_rows.index_copy(0, rows, new), whole.state, second.state),
+        after,
         _joined(hops),
         whole.intruder.index_copy(0, rows, first.intruder | second.intruder),
     )

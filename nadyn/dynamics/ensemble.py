@@ -45,13 +45,17 @@ def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[En
     """Return the ensemble after a step, and the hops that count.
 
     Trajectories with a reason to stop leave the batch; unless they only left the region of interest, their
-    step and its hops are taken back.
+    step and its hops are taken back. The energy error of a step that was too large remains in
+    `energy_error_max`: it is the worst one of its trajectory.
     """
     going = status == int(Status.RUNNING)
     if going.all():
         return replace(ensemble, running=step.state), step.hops
     failed = ~going & (status != int(Status.LEFT_REGION))
     valid = take_back(step.state, ensemble.running, failed)
+    too_large = status == int(Status.ENERGY_STEP)
+    errors = torch.where(too_large, step.state.energy_error_max, valid.energy_error_max)
+    valid = replace(valid, energy_error_max=errors)
     ended = select(valid, ~going)
     rows = ended.trajectory.numpy()
     codes, last = ensemble.status.copy(), ensemble.last_step.copy()

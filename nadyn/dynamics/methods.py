@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.adaptive import with_count
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.csdm import CSDM
 from nadyn.dynamics.ehrenfest import EHRENFEST
@@ -95,6 +96,8 @@ def motion_of(config: RunConfiguration, model: Model, masses: Float[Tensor, "ato
     method = find_method(config)
     _check_representation(config, model, method)
     motion = method.build(config, model, masses)
+    if config.adaptive is not None:
+        motion = with_count(motion)
     if config.friction is None:
         return motion
     friction = friction_of(config.friction, dt=config.dt, seed=config.seed, masses=masses)

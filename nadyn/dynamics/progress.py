@@ -16,17 +16,39 @@ from nadyn.dynamics.stopping import STATUS_NAMES, Status
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, FEMTOSECOND_PER_AU
 
 _REFRESH_SECONDS = 0.25
+# Of more states than this only those with trajectories are shown.
+_MOST_STATES = 6
 
 
 class LiveTable:
     """Shows where a run stands, four times a second at most. Used as a context."""
 
-    def __init__(self, *, n_steps: int, first_step: int, dt: float, n_states: int, console: Console) -> None:
-        """Prepare a table for steps first_step to n_steps of `dt` [au]."""
+    def __init__(
+        self,
+        *,
+        n_steps: int,
+        first_step: int,
+        dt: float,
+        n_states: int,
+        hops: tuple[int, int],
+        on_states: bool,
+        console: Console,
+    ) -> None:
+        """Prepare a table for steps first_step to n_steps of `dt` [au].
+
+        Args:
+            n_steps: Of the whole run.
+            first_step: Where this process begins.
+            dt: Time step [au].
+            n_states: Number of states.
+            hops: Accepted and refused ones before the first step.
+            on_states: Whether a trajectory is on a state, not on the mean of several.
+            console: Where to draw.
+        """
         self._n_steps, self._first_step, self._dt, self._n_states = n_steps, first_step, dt, n_states
         self._live = Live(console=console, auto_refresh=False)
         self._start = self._shown = time.monotonic()
-        self._hops = np.zeros(2, dtype=int)
+        self._hops, self._on_states = np.array(hops), on_states
 
     def __enter__(self) -> "LiveTable":
         """Open the table."""
@@ -53,24 +75,32 @@ class LiveTable:
     def _table(self, ensemble: Ensemble, seconds: float) -> Table:
         state, step = ensemble.running, ensemble.step
         rate = (step - self._first_step) / max(seconds, 1e-9)
-        left = (self._n_steps - step) / rate if rate > 0 else float("inf")
-        counts = np.bincount(state.active_state.numpy(), minlength=self._n_states)
+        over = step >= self._n_steps or not len(state.trajectory)
+        left = 0.0 if over else (self._n_steps - step) / rate if rate > 0 else float("inf")
+        ended_as_asked = np.isin(ensemble.status, (Status.FINISHED, Status.LEFT_REGION))
+        running = ensemble.status == Status.RUNNING
+        active = ensemble.everyone.active_state.numpy().copy()
+        active[state.trajectory.numpy()] = state.active_state.numpy()
+        counts = np.bincount(active[running | ended_as_asked], minlength=self._n_states)
         stopped = {
             STATUS_NAMES[int(code)]: int(np.sum(ensemble.status == code))
             for code in np.unique(ensemble.status)
-            if code not in (Status.RUNNING, Status.FINISHED)
+            if code not in (Status.RUNNING, Status.FINISHED, Status.LEFT_REGION)
         }
         errors = torch.cat([state.energy_error_max, ensemble.everyone.energy_error_max])
         error = float(errors.max()) * ELECTRONVOLT_PER_HARTREE
+        on_state = " ".join(f"{k}:{n}" for k, n in enumerate(counts) if n or self._n_states <= _MOST_STATES)
         rows = {
             "time": f"{step * self._dt * FEMTOSECOND_PER_AU:.1f} fs",
             "step": f"{step}/{self._n_steps}",
             "steps/s": f"{rate:.1f}",
-            "on state": " ".join(f"{k}:{n}" for k, n in enumerate(counts)),
+            "left": _duration(left),
+            "running": str(int(running.sum())),
+            "finished": str(int(ended_as_asked.sum())),
+            "on state": on_state if self._on_states else "the mean of all",
             "hops": f"{self._hops[0]} (+{self._hops[1]} refused)",
             "worst energy error": f"{error:.4f} eV",
             "stopped": ", ".join(f"{n} {name}" for name, n in stopped.items()) or "0",
-            "left": _duration(left),
         }
         table = Table.grid(padding=(0, 2))
         names = list(rows)
@@ -88,7 +118,14 @@ class NoTable:
 
 @contextmanager
 def live_table(
-    *, show: bool, n_steps: int, first_step: int, dt: float, n_states: int
+    *,
+    show: bool,
+    n_steps: int,
+    first_step: int,
+    dt: float,
+    n_states: int,
+    hops: tuple[int, int],
+    on_states: bool,
 ) -> Iterator[LiveTable | NoTable]:
     """Yield a table on stderr, or one that shows nothing."""
     if not show:
@@ -96,7 +133,13 @@ def live_table(
         return
     console = Console(stderr=True)
     with LiveTable(
-        n_steps=n_steps, first_step=first_step, dt=dt, n_states=n_states, console=console
+        n_steps=n_steps,
+        first_step=first_step,
+        dt=dt,
+        n_states=n_states,
+        hops=hops,
+        on_states=on_states,
+        console=console,
     ) as table:
         yield table
 

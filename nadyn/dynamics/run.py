@@ -8,6 +8,7 @@ import numpy as np
 
 from nadyn.checks.configuration import parse_configuration, read_configuration
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.adaptive import DIVIDED_STEPS
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.ensemble import (
     Ensemble,
@@ -41,7 +42,10 @@ class RunResult:
         n_stopped: Numbers of the others by reason.
         n_hops: Accepted hops.
         n_refused: Frustrated hops.
-        energy_error_max_ev: Worst error of the conserved energy, of all steps and trajectories.
+        energy_error_max_ev: Worst error of the conserved energy, of all steps and trajectories, steps that
+            were too large and ended their trajectory included.
+        n_steps_of_trajectories: Time steps of all trajectories together.
+        n_divided: How many of them were divided; None without `adaptive`.
         seconds: Wall time of this call.
         notices: What was noticed on the way, in sentences.
     """
@@ -53,6 +57,8 @@ class RunResult:
     n_hops: int
     n_refused: int
     energy_error_max_ev: float
+    n_steps_of_trajectories: int
+    n_divided: int | None
     seconds: float
     notices: tuple[str, ...]
 
@@ -106,6 +112,8 @@ def run(
         first_step=first_step,
         dt=config.dt,
         n_states=ensemble.running.energies.shape[1],
+        hops=_hops_so_far(config.output) if resume else (0, 0),
+        on_states=plan.method.moves_on != "mean of the states",
     )
     try:
         with threads(1), DeferredInterrupt() as interrupt, table as shown:
@@ -165,11 +173,18 @@ def _advance(
     return ensemble
 
 
+def _hops_so_far(path: str) -> tuple[int, int]:
+    """Return the accepted and the refused hops that a file holds."""
+    accepted = open_run(path).hops["accepted"] == 1
+    return int(accepted.sum()), int((~accepted).sum())
+
+
 def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) -> RunResult:
     done = open_run(path)
     accepted = int(np.sum(done.hops["accepted"] == 1))
     codes, counts = np.unique(ensemble.status, return_counts=True)
     by_code = dict(zip((int(code) for code in codes), (int(n) for n in counts), strict=True))
+    divided = ensemble.everyone.extra.get(DIVIDED_STEPS)
     n_finished = sum(by_code.pop(int(code), 0) for code in (Status.FINISHED, Status.LEFT_REGION))
     return RunResult(
         path=path,
@@ -179,6 +194,8 @@ def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) 
         n_hops=accepted,
         n_refused=len(done.hops["accepted"]) - accepted,
         energy_error_max_ev=float(ensemble.everyone.energy_error_max.max()) * ELECTRONVOLT_PER_HARTREE,
+        n_steps_of_trajectories=int(ensemble.last_step.sum()),
+        n_divided=None if divided is None else int(divided.sum()),
         seconds=seconds,
         notices=tuple(notices),
     )

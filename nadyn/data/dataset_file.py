@@ -165,7 +165,10 @@ def _unreadable(path: Path) -> str:
         return "the file must be whole, but is truncated or damaged. Copy or create it again."
     if not signature:
         return "the file must be an HDF5 file, but is empty."
-    return "the file must be an HDF5 file, but is not. Convert extended xyz files with `nadyn convert`."
+    return (
+        "the file must be a dataset (.h5), but is no HDF5 file. `nadyn convert` reads extended xyz files (.xyz, "
+        ".extxyz); how output of other programs becomes a dataset is on page other_programs of the documentation."
+    )
 
 
 def _text(value: object) -> str:

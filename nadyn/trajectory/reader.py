@@ -14,7 +14,6 @@ from nadyn.trajectory.layout import (
     FORMAT,
     FRAME_CHECKSUMS,
     HOP_COLUMNS,
-    STATUS_RUNNING,
     TIMINGS,
     VERSION,
     MovesOn,
@@ -125,11 +124,6 @@ class Run:
     def n_states(self) -> int:
         """Number of adiabatic states."""
         return self.energies.shape[2]
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether no trajectory is still running."""
-        return not bool(np.any(self.status == STATUS_RUNNING))
 
     def alive(self) -> Bool[np.ndarray, "frame traj"]:
         """Return which frames of which trajectories are valid: up to the last valid step of each."""

@@ -16,8 +16,10 @@ from nadyn.analysis.geometry import choose_quantities, label
 from nadyn.analysis.key_numbers import KeyNumber, key_numbers, note_on_stopped
 from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.page_style import STYLE
+from nadyn.analysis.plots_hops import hops_figure
 from nadyn.analysis.plots_spin import multiplicities_figure
 from nadyn.analysis.plots_style import COLOURS, INK
+from nadyn.analysis.populations import populations
 from nadyn.analysis.scattering import branching
 from nadyn.analysis.summary import run_lifetimes, summarise
 from nadyn.checks.errors import InputError
@@ -113,9 +115,9 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
     if len(run.hops["step"]):
         words = "Left: when states were changed. Right: the energy gap at each hop"
         if run.moves_on != "active state":
-            words = "Left: when pointer states were changed. Right: the energy gap at each change"
+            words = "When pointer states were changed, to lower or to higher ones"
         words += "; crosses were refused for want of energy." if numbers["frustrated_hops"] else "."
-        found.append(Section("hops", _hops_name(run), words, plots.hops_figure(run)))
+        found.append(Section("hops", _hops_name(run), words, hops_figure(run)))
     if not run.changes_states:
         found.append(
             Section("temperature", "Temperature", _temperature_words(numbers), plots.temperature_figure(run))
@@ -135,6 +137,9 @@ def _heading(text: str) -> str:
 
 
 def _population_words(run: Run, numbers: dict[str, object]) -> str:
+    pops = populations(run)
+    empty = [str(k) for k in range(run.n_states) if k not in plots.drawn_states(pops)]
+    left_out = f" States {', '.join(empty)} stay empty and are not drawn." if empty else ""
     words = f"Solid: {numbers['population_estimator']}, with 95 % intervals"
     if numbers["n_stopped"]:
         words += (
@@ -142,11 +147,11 @@ def _population_words(run: Run, numbers: dict[str, object]) -> str:
         )
         words += "dash-dotted: over all, the stopped ones held at their last state"
     if not run.amplitudes_are_populations:
-        return words + "."
+        return words + "." + left_out
     mean = np.array(numbers["populations"], dtype=float)
     apart = np.abs(mean - np.array(numbers["populations_electronic"], dtype=float))
     words += "; dashed: the electronic populations of the same trajectories, equal if all is consistent. "
-    return words + f"They differ by up to {np.nanmax(apart):.3f}."
+    return words + f"They differ by up to {np.nanmax(apart):.3f}." + left_out
 
 
 def _temperature_words(numbers: dict[str, object]) -> str:

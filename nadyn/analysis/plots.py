@@ -11,7 +11,6 @@ from matplotlib.lines import Line2D
 from nadyn.analysis.energies import energy_conservation, temperature
 from nadyn.analysis.fates import known
 from nadyn.analysis.geometry import Quantity, label, measure
-from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, decay_curve
 from nadyn.analysis.multiplicities import diabatic_names
 from nadyn.analysis.plots_style import (
@@ -26,13 +25,15 @@ from nadyn.analysis.plots_style import (
     unit_text,
     value_axis,
 )
-from nadyn.analysis.populations import populations
+from nadyn.analysis.populations import Populations, populations
 from nadyn.analysis.scattering import Branching
 from nadyn.trajectory import Run
 
 _MOST_LINES = 120
 # Without hops to find, more than a few vibrating lines hide each other.
 _MOST_LINES_ONE_STATE = 8
+# Of more states, those that stay empty are not drawn: the bands of their intervals would hide the others.
+_ALL_STATES = 6
 
 
 def drawn_trajectories(run: Run) -> Int[np.ndarray, "drawn"]:
@@ -41,11 +42,18 @@ def drawn_trajectories(run: Run) -> Int[np.ndarray, "drawn"]:
     return np.unique(np.linspace(0, run.n_trajectories - 1, most).round().astype(int))
 
 
+def drawn_states(pops: Populations) -> list[int]:
+    """Return the states that a figure of populations draws: of many, those that are ever populated."""
+    n_states = pops.mean.shape[1]
+    populated = np.nan_to_num(np.maximum(pops.mean, pops.electronic)).max(axis=0) > 0.005
+    return [k for k in range(n_states) if n_states <= _ALL_STATES or populated[k]]
+
+
 def populations_figure(run: Run, fitted: dict[int, Lifetime]) -> Figure:
     """Return populations with 95 % bands, and the fitted decay dotted; mean |c|^2 dashed."""
     pops = populations(run)
     figure, axes = new_figure(3.5)
-    for k in range(run.n_states):
+    for k in drawn_states(pops):
         colour = state_colour(k)
         axes.fill_between(
             pops.time_fs, pops.low[:, k], pops.high[:, k], color=colour, alpha=0.18, linewidth=0
@@ -57,7 +65,7 @@ def populations_figure(run: Run, fitted: dict[int, Lifetime]) -> Figure:
     if run.amplitudes_are_populations:
         extra.append(Line2D([], [], color=QUIET, linewidth=1.1, linestyle=(0, (4, 2)), label="mean |c|²"))
     if bool((pops.counted < run.n_trajectories).any()):
-        for k in range(run.n_states):
+        for k in drawn_states(pops):
             axes.plot(pops.time_fs, pops.held[:, k], color=state_colour(k), linewidth=0.9, linestyle="-.")
         extra.append(Line2D([], [], color=QUIET, linewidth=0.9, linestyle="-.", label="stopped ones held"))
     for k in (k for k, life in fitted.items() if life.value is not None):
@@ -126,7 +134,16 @@ def geometry_figure(run: Run, quantity: Quantity) -> Figure:
     ]
     if run.changes_states and not on_mean:
         handles.append(
-            Line2D([], [], color=INK, marker="o", markersize=4, fillstyle="none", linestyle="", label="hop")
+            Line2D(
+                [],
+                [],
+                color=INK,
+                marker="o",
+                markersize=4,
+                fillstyle="none",
+                linestyle="",
+                label="hop" if run.moves_on == "active state" else "change",
+            )
         )
         legend_above(axes, handles, only=True)
     return figure
@@ -170,43 +187,6 @@ def energy_figure(run: Run) -> Figure:
         side.set_yscale("log")
     side.set_xlabel("change between frames (meV)")
     side.set_ylabel("count")
-    return figure
-
-
-def hops_figure(run: Run) -> Figure:
-    """Return when hops happened and how far apart the two states were; refused ones as crosses."""
-    hops = hop_statistics(run)
-    figure, (axes, side) = new_figure(3.1, columns=2, widths=(1.0, 1.25))
-    kinds = (
-        ("down", hops.is_accepted & hops.is_downward, COLOURS[0], "v"),
-        ("up", hops.is_accepted & ~hops.is_downward, COLOURS[1], "^"),
-        ("refused", ~hops.is_accepted, QUIET, "x"),
-    )
-    end = float(run.time_fs[-1])
-    present = [kind for kind in kinds if kind[1].any()]
-    axes.hist(
-        [hops.time_fs[chosen] for _, chosen, _, _ in present],
-        bins=np.linspace(0, max(end, 1e-9), 25),
-        color=[colour for _, _, colour, _ in present],
-        stacked=True,
-    )
-    for name, chosen, colour, marker in present:
-        side.scatter(
-            hops.time_fs[chosen],
-            hops.gap_ev[chosen],
-            s=18,
-            color=colour,
-            marker=marker,
-            alpha=0.75,
-            linewidth=0.9,
-            label=name,
-        )
-    time_axis(axes, run.time_fs)
-    time_axis(side, run.time_fs)
-    axes.set_ylabel("hops")
-    side.set_ylabel("gap at the hop (eV)")
-    side.set_ylim(bottom=0)
-    legend_above(side)
     return figure
 
 

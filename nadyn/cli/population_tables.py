@@ -14,8 +14,8 @@ def population_tables(numbers: dict[str, object], width: int) -> Iterator[Table]
     names = [f"state {k}" for k in range(len(rows[0]))]
 
     def cell(frame: int, k: int) -> str:
-        mean = "—" if rows[frame][k] is None else f"{rows[frame][k]:.3f}"
-        return f"{mean} [dim]{low[frame][k]:.3f}…{high[frame][k]:.3f}[/dim]"
+        mean = "—" if rows[frame][k] is None else _three_digits(rows[frame][k])
+        return f"{mean} [dim]{_three_digits(low[frame][k])}…{_three_digits(high[frame][k])}[/dim]"
 
     title = "Populations, 95 % intervals"
     if numbers["n_stopped"]:
@@ -36,10 +36,14 @@ def diabatic_tables(numbers: dict[str, object], names: list[str], width: int) ->
         value, spread = columns[k][0][frame], columns[k][1][frame]
         if value is None or spread is None:
             return "—"
-        # Not -0.000.
-        return f"{round(value, 3) + 0.0:.3f} [dim]± {spread:.3f}[/dim]"
+        return f"{_three_digits(value)} [dim]± {spread:.3f}[/dim]"
 
     yield from _tables("Diabatic populations, standard errors", names, numbers, cell, width)
+
+
+def _three_digits(value: float) -> str:
+    # Not -0.000.
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def _tables(

@@ -38,6 +38,7 @@ def run(
 
 def _print_summary(result: "RunResult") -> None:
     from nadyn.dynamics.stopping import ADVICE, STATUS_NAMES
+    from nadyn.trajectory import open_run
 
     advice = {STATUS_NAMES[int(status)]: text for status, text in ADVICE.items()}
     for notice in result.notices:
@@ -45,10 +46,12 @@ def _print_summary(result: "RunResult") -> None:
     print(f"{result.n_finished} of {result.n_trajectories} trajectories finished in {result.seconds:.1f} s.")
     for reason, n in result.n_stopped.items():
         print(f"{n} stopped: {reason}. {advice[reason]}")
-    print(
-        f"{result.n_hops} hops, {result.n_refused} refused. "
-        f"Worst energy error {result.energy_error_max_ev:.4f} eV."
-    )
+    changes = {
+        "active state": f"{result.n_hops} hops, {result.n_refused} refused. ",
+        "mean of the states": "",
+        "mean of the states and a pointer state": f"{result.n_hops} changes of the pointer state. ",
+    }[open_run(result.path).moves_on]
+    print(f"{changes}Worst energy error {result.energy_error_max_ev:.4f} eV.")
     if result.n_divided is not None:
         percent = 100 * result.n_divided / max(result.n_steps_of_trajectories, 1)
         steps = result.n_steps_of_trajectories

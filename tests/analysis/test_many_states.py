@@ -72,6 +72,16 @@ def test_no_cell_of_the_terminal_tables_is_cut(run, columns):
         assert name in done.output
 
 
+def test_of_many_states_the_empty_ones_are_not_drawn(tmp_path):
+    state = np.full((N_FRAMES, N_TRAJ), 3)
+    state[4:, ::2] = 7
+    run = open_run(write_run(tmp_path / "run.h5", state, n_states=8))
+    found = next(section for section in sections(run, summarise(run)) if section.name == "populations")
+    labels = [text.get_text() for text in found.figure.axes[0].get_legend().get_texts()]
+    assert labels == ["state 3", "state 7", "mean |c|²"]
+    assert found.caption.endswith("States 0, 1, 2, 4, 5, 6 stay empty and are not drawn.")
+
+
 def test_diabatic_states_have_names_by_multiplicity(run, tmp_path):
     assert diabatic_names(run) == ["S0", "S1", "S2", "T1", "T2", "T3"]
     other = write_run(

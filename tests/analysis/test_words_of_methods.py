@@ -55,5 +55,10 @@ def test_what_has_no_active_state_has_no_hops(made, method, name, coloured):
     numbers = analyse(run.path)
     names = {number.name for number in key_numbers(run, numbers)}
     assert names & {"Hops", "Changes of the pointer state"} == ({name} - {None})
+    hops = [section for section in sections(run, numbers) if section.name == "hops"]
+    if method == "csdm":
+        # A change of the pointer state costs nothing: there are no gaps to draw.
+        assert len(hops) == 1 and len(hops[0].figure.axes) == 1
+        assert hops[0].caption.startswith("When pointer states were changed")
     captions = [section.caption for section in sections(run, numbers) if section.name == "geometry"]
     assert len(captions) == 1 and coloured in captions[0]

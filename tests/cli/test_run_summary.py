@@ -102,6 +102,8 @@ def test_divided_steps_are_counted(nadyn_run, method):
     assert of == 23 * 24 and 0 < n < of
     numbers = analyse("run.h5")
     assert numbers["divided_steps"] == {"n": n, "of": of}
+    assert (" refused" in out) == (method == "fssh")
+    assert ("changes of the pointer state" in out) == (method == "csdm")
     names = [number.name for number in key_numbers(open_run("run.h5"), numbers)]
     assert "Divided steps" in names
     # Counted from the energies of whole steps, a tolerance that is never reached divides none.

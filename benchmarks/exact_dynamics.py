@@ -142,7 +142,7 @@ def _row(name, run, populations, coarser, size, seconds):
 def of_pyrazine() -> dict[str, object]:
     """Return pyrazine's populations and their distance from MCTDH."""
     mctdh = json.loads((FIXTURES / "pyrazine4_mctdh.json").read_text(encoding="utf-8"))
-    row = in_basis(pyrazine(4), state=1, time_fs=120.0, limits_ev=(3.4, 3.8), step_fs=1.0)
+    row = in_basis(pyrazine(4), state=1, time_fs=120.0, limits_ev=(3.8, 4.2), step_fs=1.0)
     reference = np.interp(row["time_fs"], mctdh["time_fs"], mctdh["population_s2"])
     row["mctdh_population_s2"] = reference.tolist()
     row["distance_to_mctdh"] = float(np.abs(np.array(row["populations"])[:, 1] - reference).max())

@@ -4,10 +4,11 @@
     python examples/06_from_other_programs.py newton-x  TRAJ*/TEMP/            --output data.h5
     python examples/06_from_other_programs.py pyrai2md  training_data.json     --output data.h5
 
-Each reader returns arrays in atomic units: positions, energies, forces (minus the gradient) and the interstate
-couplings h, which are the derivative couplings d of SHARC and Newton-X times the energy difference. Copy the
-one you need and change what differs in your version of the program; `group_from_arrays` checks shapes, the
-sign of the forces and the order of the states, and `nadyn info data.h5` shows what came out.
+Each reader returns arrays in atomic units: positions, energies, forces (minus the gradient) and the
+interstate couplings h, which are the derivative couplings d of SHARC and Newton-X times the energy
+difference. Copy the one you need and change what differs in your version of the program;
+`group_from_arrays` checks shapes, the sign of the forces and the order of the states, and
+`nadyn info data.h5` shows what came out.
 """
 
 import argparse
@@ -58,9 +59,8 @@ def read_sharc(folder: Path) -> dict[str, object]:
 
 def read_newton_x(folder: Path) -> dict[str, object]:
     """Read geom, epot, grad.all and nad_vectors of one geometry (Newton-X 2, all in atomic units)."""
-    atoms = [
-        line.split() for line in (folder / "geom").read_text(encoding="utf-8").splitlines() if line.strip()
-    ]
+    lines = (folder / "geom").read_text(encoding="utf-8").splitlines()
+    atoms = [line.split() for line in lines if line.strip()]
     energies = np.loadtxt(folder / "epot").reshape(-1)
     n, n_atoms = len(energies), len(atoms)
     arrays = {
@@ -81,7 +81,7 @@ def read_newton_x(folder: Path) -> dict[str, object]:
 
 
 def read_pyrai2md(path: Path) -> list[dict[str, object]]:
-    """Read the geometries of a training file of PyRAI2MD 2: ångström, hartree, hartree/bohr, `nac` being h."""
+    """Read the geometries of a training file of PyRAI2MD 2 (ångström, hartree, hartree/bohr), `nac` as h."""
     data = json.loads(path.read_text(encoding="utf-8"))
     return [
         {

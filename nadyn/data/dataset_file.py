@@ -166,8 +166,8 @@ def _unreadable(path: Path) -> str:
     if not signature:
         return "the file must be an HDF5 file, but is empty."
     return (
-        "the file must be a dataset (.h5), but is no HDF5 file. `nadyn convert` reads extended xyz files (.xyz, "
-        ".extxyz); how output of other programs becomes a dataset is on page other_programs of the documentation."
+        "the file must be an HDF5 file, but is not. `nadyn convert` reads extended xyz (.xyz, .extxyz). "
+        "For output of other programs see the page `Data of other programs` of the documentation."
     )
 
 

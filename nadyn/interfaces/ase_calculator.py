@@ -22,8 +22,8 @@ class AseCalculator(Calculator):
     """ASE calculator of one adiabatic state; build it with `ase_calculator`.
 
     Results: `energy` [eV] and `forces` [eV/Å] of the state, `energies_of_states` [eV] of all states,
-    `novelty` (the part of the descriptors beyond the training range) and `outside_training`: whether a trajectory of
-    `nadyn run` would be stopped here. The first such geometry is also warned of.
+    `novelty` (the part of the descriptors beyond the training range) and `outside_training`: whether a
+    trajectory of `nadyn run` would be stopped here. The first such geometry is also warned of.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "forces"]

@@ -60,7 +60,7 @@ def test_an_output_is_replaced_only_on_demand(nadyn, fixtures, tmp_path):
     ("source", "target", "sentence"),
     [
         ("3bpa_5_frames.xyz", "out.zip", "OUT must end in one of .h5"),
-        ("LICENSE.3bpa", "out.h5", "must be an HDF5 file, but is not"),
+        ("LICENSE.3bpa", "out.h5", "see the page `Data of other programs`"),
         ("none.xyz", "out.h5", "must exist, but does not"),
         ("3bpa_5_frames.xyz", "nowhere/out.h5", "must exist, but does not. Create it first"),
     ],

@@ -30,13 +30,14 @@ def train(
     from nadyn.checks.configuration import read_configuration
     from nadyn.checks.errors import InputError
     from nadyn.cli.error_tables import error_table
-    from nadyn.cli.training_table import TrainingTable, trial_table
+    from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
     from nadyn.data.bond_lengths import warn_of_lengths
     from nadyn.training.checkpoint import existing
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
     from nadyn.training.figures import learning_curves, parity
+    from nadyn.training.notices import about_couplings, about_trials
     from nadyn.training.train import checkpoint_path
     from nadyn.training.train import train as train_model
 
@@ -53,12 +54,20 @@ def train(
         console.print(
             f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states"
         )
+    notice = about_couplings(dataset, configuration)
+    if notice:
+        console.print(f"Note: {notice}", highlight=False)
     table = TrainingTable()
-    live = nullcontext() if quiet else Live(table, console=console, refresh_per_second=2, transient=True)
+    live, show = Live(table, console=console, refresh_per_second=2, transient=True), table.show
+    if quiet:
+        live = nullcontext()
+    elif not console.is_terminal:
+        # A live table would be drawn once, at the end.
+        live, show = nullcontext(), TrainingLines(lambda line: print(line, flush=True)).show
     try:
         with live:
             trained = train_model(
-                dataset, output, configuration, resume=resume, overwrite=overwrite, report=table.show
+                dataset, output, configuration, resume=resume, overwrite=overwrite, report=show
             )
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
@@ -69,6 +78,9 @@ def train(
         raise
     if trained.trials:
         console.print(trial_table(trained.trials))
+        notice = about_trials(trained.trials)
+        if notice:
+            console.print(f"Note: {notice}", highlight=False)
     if trained.learned.curvature:
         console.print(trained.learned.curvature)
     progress = trained.outcome.progress

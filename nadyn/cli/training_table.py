@@ -1,12 +1,55 @@
 """The live table of a training."""
 
+import math
 import time
+from collections.abc import Callable
 
 from rich.table import Table
 
 from nadyn.training.loop import Progress
 from nadyn.training.search import Trial
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
+
+_SECONDS_BETWEEN_LINES = 30.0
+_ERRORS = (
+    ("energy_mae", "energy MAE (eV)", ELECTRONVOLT_PER_HARTREE),
+    ("force_mae", "force MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
+    ("coupling_mae", "coupling MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
+)
+
+
+class TrainingLines:
+    """Writes a line about the progress every half a minute, at every new stage and at the end of each: for a
+    log file, in which a table cannot be redrawn.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        """Take the function that writes a line."""
+        self._write = write
+        self._started = time.monotonic()
+        self._written = -float("inf")
+        self._title: str | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Write a line if it is time."""
+        now = time.monotonic()
+        is_last = progress.n_steps is not None and progress.step >= progress.n_steps
+        if progress.title == self._title and not is_last and now - self._written < _SECONDS_BETWEEN_LINES:
+            return
+        self._title, self._written = progress.title, now
+        self._write(self._line(progress, now - self._started))
+
+    def _line(self, progress: Progress, seconds: float) -> str:
+        planned = "" if progress.n_steps is None else f" of {progress.n_steps:,}"
+        parts = [f"step {progress.step:,}{planned}", f"{_duration(seconds)} spent"]
+        if progress.title:
+            parts.insert(0, progress.title)
+        if progress.n_steps is not None and math.isfinite(progress.seconds_a_step):
+            parts.append(f"{_duration((progress.n_steps - progress.step) * progress.seconds_a_step)} left")
+        if progress.learning_rate:
+            parts.append(f"loss {progress.loss:.3f}")
+        parts += [f"validation {label} {values}" for label, values in _validation_errors(progress)]
+        return ", ".join(parts)
 
 
 class TrainingTable:
@@ -40,15 +83,8 @@ class TrainingTable:
         if progress.learning_rate:
             table.add_row("learning rate", f"{progress.learning_rate:.2e}")
             table.add_row("loss", f"{progress.loss:.3f}")
-        if progress.history:
-            last = progress.history[-1]
-            for key, label, factor in (
-                ("energy_mae", "validation energy MAE (eV)", ELECTRONVOLT_PER_HARTREE),
-                ("force_mae", "validation force MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
-                ("coupling_mae", "validation coupling MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
-            ):
-                if last[key]:
-                    table.add_row(label, "  ".join(f"{value * factor:.4f}" for value in last[key]))
+        for label, values in _validation_errors(progress):
+            table.add_row(f"validation {label}", values)
         return table
 
 
@@ -61,6 +97,16 @@ def trial_table(trials: tuple[Trial, ...]) -> Table:
     for trial in sorted(trials, key=lambda trial: (not trial.finalist, trial.score)):
         table.add_row(str(trial.assignment), f"{trial.n_steps:,}", f"{trial.score:.3f}")
     return table
+
+
+def _validation_errors(progress: Progress) -> list[tuple[str, str]]:
+    """Return name and values of each kind of error of the last validation."""
+    last = progress.history[-1] if progress.history else {}
+    return [
+        (label, "  ".join(f"{value * factor:.4f}" for value in last[key]))
+        for key, label, factor in _ERRORS
+        if last.get(key)
+    ]
 
 
 def _duration(seconds: float) -> str:

@@ -1,11 +1,15 @@
 """Pictures of a training: learning curves, and predictions against labels."""
 
+import math
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from nadyn.checks.errors import InputError
+from nadyn.data import state_pairs
 from nadyn.training.evaluation import Comparison
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 
@@ -33,76 +37,106 @@ def check_picture(path: Path) -> None:
 
 
 def learning_curves(history: list[dict[str, object]], path: Path) -> None:
-    """Draw the validation errors over the steps, one panel a quantity, one line a state or pair."""
+    """Draw the validation errors and the training loss over the steps, one line a state or pair."""
     # Errors without any label are NaN, and a logarithmic axis needs a number.
     present = [item for item in _QUANTITIES if np.isfinite([entry[item[0]] for entry in history]).any()]
-    figure = Figure(figsize=(4.2 * len(present), 3.4), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(present)))
+    loss = np.array([entry.get("loss", np.nan) for entry in history], dtype=np.float64)
+    n_panels = len(present) + bool(np.isfinite(loss).any())
+    figure = Figure(figsize=(3.6 * n_panels, 3.4), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, n_panels))
     steps = [entry["step"] for entry in history]
-    for axis, (key, label, factor) in zip(axes, present, strict=True):
+    # A few validations are points; many are a line.
+    style = {"marker": "o", "markersize": 3} if len(steps) < 20 else {}
+    for axis, (key, label, factor) in zip(axes, present, strict=False):
         values = np.array([entry[key] for entry in history]) * factor
-        for column in range(values.shape[1]):
-            name = f"state {column}" if key != "coupling_mae" else f"pair {column}"
-            axis.plot(steps, values[:, column], color=_COLOURS[column % len(_COLOURS)], label=name)
-        axis.set(xscale="log", yscale="log", xlabel="step", title=label)
-        axis.grid(True, which="both", alpha=0.25)
+        names = _names(values.shape[1], pairs=key == "coupling_mae")
+        for column, name in enumerate(names):
+            axis.plot(steps, values[:, column], color=_COLOURS[column % len(_COLOURS)], label=name, **style)
+        axis.set(yscale="log", title=f"validation: {label}")
+        _readable_logarithm(axis)
         if values.shape[1] > 1:
             axis.legend(frameon=False)
+    if n_panels > len(present):
+        # It may be negative, because it holds the logarithms of the learned noise.
+        axes[-1].plot(steps, loss, color=_COLOURS[0], **style)
+        axes[-1].set(title="training loss")
+    for axis in axes:
+        axis.set(xlabel="step")
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axis.grid(True, which="major", alpha=0.25)
     figure.savefig(path, dpi=150)
 
 
 def parity(comparisons: list[Comparison], path: Path) -> None:
-    """Draw predictions against labels for energies, forces and couplings, with the mean error of each."""
+    """Draw predictions against labels, and below them their difference, with the mean error of each."""
     # Counted from the lowest label of each molecule: total energies would leave no room for their digits.
     lowest = [np.nanmin(c.reference_energies) for c in comparisons]
     energies = [
         (c.reference_energies - zero, c.energies - zero) for c, zero in zip(comparisons, lowest, strict=True)
     ]
-    panels = [("energies above the lowest label (eV)", energies)]
+    panels = [("energies above the lowest label", "eV", energies)]
     with_forces = [c for c in comparisons if c.reference_forces is not None]
     if with_forces:
-        panels.append(("forces (eV/Å)", [(c.reference_forces, c.forces) for c in with_forces]))
+        panels.append(("forces", "eV/Å", [(c.reference_forces, c.forces) for c in with_forces]))
     with_couplings = [c for c in comparisons if c.reference_couplings is not None]
     if with_couplings:
-        panels.append(("couplings h (eV/Å)", [(c.reference_couplings, c.couplings) for c in with_couplings]))
-    figure = Figure(figsize=(4.0 * len(panels), 4.0), layout="constrained")
-    for axis, (title, arrays) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
-        _parity_panel(axis, title, arrays)
+        panels.append(("couplings h", "eV/Å", [(c.reference_couplings, c.couplings) for c in with_couplings]))
+    figure = Figure(figsize=(4.2 * len(panels), 5.6), layout="constrained")
+    axes = figure.subplots(2, len(panels), height_ratios=(3, 1), squeeze=False)
+    for (upper, lower), (title, unit, arrays) in zip(axes.T, panels, strict=True):
+        _parity_panels(upper, lower, title, unit, arrays)
     figure.savefig(path, dpi=150)
 
 
-def _parity_panel(axis, title: str, arrays: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    n_columns = arrays[0][0].shape[1]
-    bounds = []
-    for column in range(n_columns):
+def _parity_panels(
+    upper: Axes, lower: Axes, title: str, unit: str, arrays: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    bounds, residuals = [], []
+    for column, name in enumerate(_names(arrays[0][0].shape[1], pairs="coupling" in title)):
         reference = np.concatenate([r[:, column].ravel() for r, _ in arrays])
         predicted = np.concatenate([p[:, column].ravel() for _, p in arrays])
         known = ~np.isnan(reference)
         if not known.any():
             continue
-        error = np.abs(predicted[known] - reference[known]).mean()
-        axis.plot(
-            reference[known],
-            predicted[known],
-            ".",
-            markersize=2,
-            alpha=0.5,
-            color=_COLOURS[column % len(_COLOURS)],
-            label=f"{'pair' if 'coupling' in title else 'state'} {column}: MAE {error:.3g}",
-            rasterized=True,
-        )
+        reference, predicted = reference[known], predicted[known]
+        style = {
+            "linestyle": "none",
+            "marker": ".",
+            "markersize": 2,
+            "alpha": 0.5,
+            "color": _COLOURS[column % len(_COLOURS)],
+            "rasterized": True,
+        }
+        error = np.abs(predicted - reference).mean()
+        upper.plot(reference, predicted, label=f"{name}: MAE {error:.3g} {unit}", **style)
+        lower.plot(reference, predicted - reference, **style)
         # One extreme number must not shrink everything else to a dot.
-        for values in (reference[known], predicted[known]):
+        for values in (reference, predicted):
             bounds += list(np.nanpercentile(values, [0.05, 99.95]))
+        residuals.append(np.nanpercentile(np.abs(predicted - reference), 99.5))
     low, high = min(bounds), max(bounds)
     margin = 0.05 * (high - low) or 1.0
-    axis.plot([low, high], [low, high], color="0.4", linewidth=0.8)
-    axis.set(
-        xlim=(low - margin, high + margin),
-        ylim=(low - margin, high + margin),
-        xlabel="label",
-        ylabel="prediction",
-        title=title,
-        aspect="equal",
-    )
-    axis.legend(frameon=False, markerscale=6, fontsize="small")
+    limits = (low - margin, high + margin)
+    upper.plot([low, high], [low, high], color="0.4", linewidth=0.8)
+    upper.set(xlim=limits, ylim=limits, ylabel=f"prediction ({unit})", title=title)
+    upper.legend(frameon=False, markerscale=6, fontsize="small")
+    largest = max(residuals) or 1.0
+    lower.axhline(0.0, color="0.4", linewidth=0.8)
+    lower.set(xlim=limits, ylim=(-1.1 * largest, 1.1 * largest))
+    lower.set(xlabel=f"label ({unit})", ylabel=f"difference ({unit})")
+
+
+def _names(n_columns: int, *, pairs: bool) -> list[str]:
+    """Return the names of states, or those of pairs such as 0-1, in the order of their columns."""
+    if not pairs:
+        return [f"state {column}" for column in range(n_columns)]
+    n_states = round((1 + math.sqrt(1 + 8 * n_columns)) / 2)
+    return [f"{k}-{l}" for k, l in state_pairs(n_states)]
+
+
+def _readable_logarithm(axis: Axes) -> None:
+    """Put numbers on a logarithmic axis that may cover less than a decade."""
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_locator(NullLocator())

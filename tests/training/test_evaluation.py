@@ -202,6 +202,21 @@ def test_a_state_without_forces_is_left_out_of_the_picture_and_of_the_errors(tmp
     assert (tmp_path / "curves.png").stat().st_size > 5000
 
 
+def test_pictures_name_pairs_and_units_and_show_the_differences(tmp_path):
+    """A picture in SVG holds its texts as comments."""
+    group = dataset(6).groups[0]
+    parity([compare(teacher(), group)], tmp_path / "parity.svg")
+    text = (tmp_path / "parity.svg").read_text(encoding="utf-8")
+    for words in ("<!-- 0-1: MAE", "<!-- difference (eV/Å) -->", "<!-- state 1: MAE", "<!-- couplings h -->"):
+        assert words in text
+    errors = {"energy_mae": [0.003, 0.004], "force_mae": [0.02, 0.03], "coupling_mae": [0.01, 0.02, 0.03]}
+    history = [{"step": step, "loss": -1.0 * step, **errors} for step in (100, 200, 300)]
+    learning_curves(history, tmp_path / "curves.svg")
+    text = (tmp_path / "curves.svg").read_text(encoding="utf-8")
+    for words in ("<!-- training loss -->", "<!-- 0-2 -->", "<!-- 0.5 -->", "<!-- 200 -->"):
+        assert words in text
+
+
 def test_a_group_with_another_number_of_states_is_refused():
     with pytest.raises(InputError, match=r"group 'toy' must have the model's 3 states, but has 2"):
         compare(teacher("3x0e", n_states=3), dataset(3).groups[0])

@@ -1,5 +1,6 @@
 """`nadyn demo`: from shipped quantum-chemical data and a trained model to a photochemistry result."""
 
+import itertools
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,13 @@ MOLECULE = "hexafluorobutene"
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="Folder for everything that is written.")] = Path("nadyn-demo"),
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Folder for everything that is written; without it nadyn-demo, nadyn-demo-2, …"),
+    ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of trajectories.")] = 200,
     time_fs: Annotated[float, typer.Option(min=1.0, help="Length of the trajectories.")] = 100.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder with files.")] = False,
 ) -> None:
     """Photoisomerisation of hexafluoro-2-butene: learned surfaces, surface hopping, a report."""
     import shutil
@@ -21,6 +26,7 @@ def demo(
 
     from nadyn import shipped
     from nadyn.analysis import report
+    from nadyn.checks.errors import InputError
     from nadyn.cli.analyse import analyse
     from nadyn.cli.error_tables import error_table
     from nadyn.data import load_dataset
@@ -29,6 +35,12 @@ def demo(
     from nadyn.training.evaluation import compare
 
     console = Console()
+    folder = _new_folder() if folder is None else folder
+    if not overwrite and _holds_something(folder):
+        raise InputError(
+            f"`--folder` must be a new or an empty folder, but {str(folder)!r} is not. Use --overwrite to "
+            "replace what an earlier demo has written there."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     data, model_file = (shipped.path(f"{MOLECULE}/{MOLECULE}{suffix}") for suffix in (".h5", ".safetensors"))
     model_copy = folder / model_file.name
@@ -68,3 +80,12 @@ def demo(
     with console.status("drawing"):
         page = report(folder / "run.h5", folder / "report.html")
     console.print(f"Open {page} in a browser. Everything is in {folder}/ : run.yaml, run.h5, analysis.json.")
+
+
+def _new_folder() -> Path:
+    names = itertools.chain(["nadyn-demo"], (f"nadyn-demo-{number}" for number in itertools.count(2)))
+    return next(folder for folder in map(Path, names) if not _holds_something(folder))
+
+
+def _holds_something(folder: Path) -> bool:
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))

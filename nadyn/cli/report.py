@@ -11,12 +11,15 @@ def report(
     output: Annotated[Path, typer.Option(help="HTML page to write; needs no other file.")] = Path(
         "report.html"
     ),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
 ) -> None:
     """Write one self-contained page: key numbers, figures, what was run."""
     from rich.console import Console
 
     from nadyn.analysis import report as write_report
+    from nadyn.data.output import check_output
 
+    check_output(output, overwrite=overwrite)
     console = Console()
     with console.status("Drawing figures"):
         written = write_report(run, output)

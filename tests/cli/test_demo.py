@@ -2,11 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 import jaxtyping
 import numpy as np
 import pytest
 
+from nadyn.cli.demo import _new_folder
 from nadyn.cli.main import main
 from nadyn.trajectory import open_run
 
@@ -39,6 +41,27 @@ def test_the_demo_leaves_model_run_file_trajectories_analysis_and_report(demo):
     numbers = json.loads((demo / "analysis.json").read_text(encoding="utf-8"))
     assert np.asarray(numbers["populations"]).shape == (17, 2)
     assert numbers["populations"][0] == [0.0, 1.0]
+
+
+def test_a_second_demo_leaves_the_first_alone(demo, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(demo.parent)
+    assert _new_folder() == Path("nadyn-demo-2")
+    monkeypatch.chdir(tmp_path)
+    assert _new_folder() == Path("nadyn-demo")
+    with pytest.raises(SystemExit) as leaving:
+        main(["demo", "--folder", str(demo)])
+    assert leaving.value.code == 2
+    assert "must be a new or an empty folder" in capsys.readouterr().err
+
+
+def test_a_page_is_replaced_only_on_demand(demo, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    page.write_text("mine", encoding="utf-8")
+    with pytest.raises(SystemExit) as leaving:
+        main(["report", str(demo / "run.h5"), "--output", str(page)])
+    assert leaving.value.code == 2
+    assert "verwrite" in capsys.readouterr().err
+    assert page.read_text(encoding="utf-8") == "mine"
 
 
 def test_the_report_of_the_demo_needs_no_other_file(demo):

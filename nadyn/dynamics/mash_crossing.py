@@ -8,7 +8,7 @@ integrators of MASH.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Complex, Float, Int
@@ -20,13 +20,16 @@ from nadyn.dynamics.momentum import without_rigid_motion
 from nadyn.dynamics.propagate import Propagation, local_diabatisation
 from nadyn.dynamics.root_search import sign_changes
 from nadyn.dynamics.state import State, for_each_array, select
-from nadyn.dynamics.step import Hops, Step, conserved_energy, larger_error, no_hops
+from nadyn.dynamics.step import Hops, Step, conserved_energy, join_hops, larger_error, no_hops
 from nadyn.dynamics.verlet import at_new_positions, verlet
 from nadyn.electronic.surfaces import energies_and_eigenvectors
 from nadyn.models.model import Model
 
 # Hops of one trajectory in one step; what crosses more often waits for the next step.
 MOST_CROSSINGS = 10
+
+# Above what |c|^2 are off by rounding.
+_ROUNDING = 1e-13
 
 KickDirection = Callable[
     [State, Model, Int[Tensor, "traj"], Float[Tensor, "traj atom x"]], Float[Tensor, "traj atom x"]
@@ -114,42 +117,55 @@ def _through_crossings(
     lowest = torch.ones_like(left)
     records: list[Hops] = []
     for _ in range(MOST_CROSSINGS):
-        lead = lead_of_active(end.coefficients, end.active_state)
+        margin = _margin(start)
+        lead = lead_of_active(end.coefficients, end.active_state) + margin
         crossing = lead < 0
         moved, smallest = _settled(moved, smallest, end, lowest, rows, ~crossing)
         rows, lead, left, lowest = rows[crossing], lead[crossing], left[crossing], lowest[crossing]
-        start, end = select(start, crossing), select(end, crossing)
+        start, end, margin = select(start, crossing), select(end, crossing), margin[crossing]
         if not len(rows):
             break
-        just_before, moment = _moments_of_crossing(start, model, masses, left, lead)
+        just_before, moment = _moments_of_crossing(start, model, masses, left, lead, margin)
         at_hop, before = part_of_step(start, model, masses, moment)
         # Where two levels meet that do not couple, states change their numbers at once. Which has taken the
-        # lead is known behind that, and the force that has acted up to there is that before it.
+        # lead is known behind that, and the force that has acted up to there is that before it. A trajectory
+        # that turns around stays before it.
         arriving, _ = part_of_step(start, model, masses, just_before)
-        at_hop = replace(at_hop, momenta=arriving.momenta)
-        start, hops = _hop(at_hop, model, options)
+        behind, hops = _hop(replace(at_hop, momenta=arriving.momenta), model, options)
+        refused = torch.nonzero(~hops.accepted)[:, 0]
+        turned = replace(arriving, momenta=behind.momenta)
+        start = _with_rows(behind, refused, select(turned, refused))
         records.append(replace(hops, row=rows))
-        left = left - moment
+        left = left - torch.where(hops.accepted, moment, just_before)
         end, after = part_of_step(start, model, masses, left)
         lowest = torch.minimum(lowest, torch.minimum(before.smallest_overlap, after.smallest_overlap))
     moved, smallest = _settled(moved, smallest, end, lowest, rows, torch.ones_like(rows, dtype=torch.bool))
-    return moved, smallest, _joined(records)
+    return moved, smallest, join_hops(records)
+
+
+def _margin(start: State) -> Tensor:
+    """Return what is added to the lead of each trajectory while its next crossing is looked for.
+
+    Just after a hop or a reflection the lead is zero but for rounding, which must not be taken for another
+    crossing.
+    """
+    lead = lead_of_active(start.coefficients, start.active_state)
+    return (_ROUNDING - lead).clamp(0.0, 4 * MOST_CROSSINGS * _ROUNDING)
 
 
 def _moments_of_crossing(
-    start: State, model: Model, masses: Tensor, left: Tensor, lead: Tensor
+    start: State, model: Model, masses: Tensor, left: Tensor, lead: Tensor, margin: Tensor
 ) -> tuple[Tensor, Tensor]:
     def lead_at(moment: Tensor, rows: Tensor) -> Tensor:
         part = select(start, rows)
         _, positions = _drifted(part, masses, moment)
         energies, eigenvectors = energies_and_eigenvectors(model, positions)
         made = _propagated(part, energies, eigenvectors, moment)
-        return lead_of_active(made.coefficients, part.active_state)
+        return lead_of_active(made.coefficients, part.active_state) + margin[rows]
 
-    # Just after a hop the lead is zero but for rounding; its own hemisphere is meant.
-    at_start = lead_of_active(start.coefficients, start.active_state).clamp(
-        min=torch.finfo(torch.float64).tiny
-    )
+    # Only what has crossed more often than is followed in a step starts below zero, and crosses at once.
+    at_start = lead_of_active(start.coefficients, start.active_state) + margin
+    at_start = at_start.clamp(min=torch.finfo(torch.float64).tiny)
     return sign_changes(lead_at, left, at_start=at_start, at_end=lead)
 
 
@@ -203,9 +219,8 @@ def _settled(
 ) -> tuple[State, Tensor]:
     """Put the chosen trajectories of a part of the batch back into the whole."""
     places = rows[chosen]
-    settled = for_each_array(lambda all, some: all.index_copy(0, places, some), moved, select(end, chosen))
-    return settled, smallest.index_copy(0, places, lowest[chosen])
+    return _with_rows(moved, places, select(end, chosen)), smallest.index_copy(0, places, lowest[chosen])
 
 
-def _joined(records: list[Hops]) -> Hops:
-    return Hops(**{f.name: torch.cat([getattr(hops, f.name) for hops in records]) for f in fields(Hops)})
+def _with_rows(whole: State, rows: Tensor, part: State) -> State:
+    return for_each_array(lambda all, some: all.index_copy(0, rows, some), whole, part)

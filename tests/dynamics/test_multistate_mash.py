@@ -22,6 +22,7 @@ from nadyn.dynamics.multistate_mash import (
 from nadyn.dynamics.populations import squared_coefficients
 from nadyn.dynamics.start import start_in_diabatic_state, start_in_state
 from nadyn.electronic.surfaces import directional_gradient, surfaces
+from nadyn.models.analytic import sulfur_dioxide
 from nadyn.models.analytic.tully import tully
 from nadyn.models.model import Evaluation
 
@@ -206,3 +207,23 @@ def test_the_first_model_of_tully_branches_as_quantum_mechanics_says():
     upper = adiabatic_estimate(state)[:, 1]
     # By the split operator for a packet of width 20/k.
     assert abs(upper.mean() - 0.49278) < 3 * upper.std() / np.sqrt(n)
+
+
+def test_a_reflection_inside_a_step_is_made_once():
+    # SO2 comes down to the ground state, is turned back from the second excited one and goes up to the first.
+    model = sulfur_dioxide("singlets")
+    positions = torch.tensor([-0.61037, -3.31098, -0.73289], dtype=torch.float64)[None, :, None]
+    momenta = torch.tensor([-0.008, -2.79879, -0.13811], dtype=torch.float64)[None, :, None]
+    amplitudes = torch.tensor([0.355752 + 0.458091j, -0.743821 - 0.32484j, -0.068959 - 0.006867j])
+    first = start_in_state(model, positions, momenta, masses=model.masses, active_state=1)
+    coefficients = (first.eigenvectors.mT.to(torch.complex128) @ amplitudes.to(torch.complex128)[:, None])[
+        ..., 0
+    ]
+    first = replace(first, coefficients=coefficients / coefficients.abs().square().sum().sqrt())
+    last, accepted = advanced(first, model, 8.0, 1)
+    assert accepted.tolist() == [True, False, True]
+    assert (lead_of_active(last.coefficients, last.active_state) > 0).all()
+    shorter, accepted = advanced(first, model, 8.0 / 64, 64)
+    assert accepted.tolist() == [True, False, True]
+    assert (last.positions - shorter.positions).abs().max() < 1e-3
+    assert (last.momenta - shorter.momenta).abs().max() < 1e-2

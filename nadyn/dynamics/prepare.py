@@ -34,6 +34,8 @@ from nadyn.units import HARTREE_PER_EV
 # Keys that may change when a run is resumed, because no number in the file depends on them; nor does the
 # digest of the file.
 _FREE_KEYS = {"output", "checkpoint_every"}
+# Starting geometries whose frequencies are looked at.
+_TYPICAL = 5
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def create_run(
     plan = _plan(config, model, torch.from_numpy(np.array(initial.masses)))
     state = _start(plan, initial)
     notices += notices_about_spins(config, model)
-    notices += warnings_about(model, state.positions[0], plan.masses, dt=config.dt)
+    # The mean of a sample is nearly the minimum, where the frequencies mean something.
+    typical = state.positions.mean(0, keepdim=True) if config.initial.sample else state.positions[:_TYPICAL]
+    notices += warnings_about(model, typical, plan.masses, dt=config.dt)
     ensemble = gathered(start_ensemble(state))
     stored = stored_configuration(written)
     if isinstance(stored["model"], dict):

@@ -32,16 +32,19 @@ def highest_frequency(
 
 
 def warnings_about(
-    model: Model, positions: Float[Tensor, "atom x"], masses: Float[Tensor, "atom"], *, dt: float
+    model: Model, positions: Float[Tensor, "geometry atom x"], masses: Float[Tensor, "atom"], *, dt: float
 ) -> list[str]:
-    """Return a sentence where `dt` [au] is over a tenth of the fastest period at a geometry, else nothing."""
-    frequency = highest_frequency(model, positions, masses)
+    """Return a sentence where `dt` [au] is over a tenth of the fastest period, else nothing.
+
+    The median over the geometries counts: at a single one a bond may be compressed, and far too stiff.
+    """
+    frequency = float(np.median([highest_frequency(model, geometry, masses) for geometry in positions]))
     if frequency * dt <= 2.0 * math.pi / STEPS_PER_PERIOD:
         return []
     period_fs = 2.0 * math.pi / frequency / AU_PER_FEMTOSECOND
     wavenumber = frequency * INVERSE_CM_PER_HARTREE
     return [
         f"`dt_fs` should be at most {period_fs / STEPS_PER_PERIOD:.2g}, a tenth of the period of the fastest "
-        f"mode, {period_fs:.3g} fs ({wavenumber:.0f} cm-1) at the first geometry, but is "
+        f"mode, {period_fs:.3g} fs ({wavenumber:.0f} cm-1) of the starting geometries, but is "
         f"{dt / AU_PER_FEMTOSECOND:g}: total energies will drift. Try a smaller one."
     ]

@@ -21,8 +21,8 @@ def test_the_example_runs_and_finds_about_half_on_the_upper_state(
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "README.md", "exec"), {})
     fraction = float(re.search(r"upper state: ([\d.]+)", capsys.readouterr().out)[1])
-    # Exact 0.493, fewest switches 0.50, 500 trajectories: standard error 0.022.
-    assert fraction == pytest.approx(0.50, abs=3 * 0.022)
+    # Exact 0.493, fewest switches 0.50, 2,000 trajectories: standard error 0.011.
+    assert fraction == pytest.approx(0.50, abs=3 * 0.011)
 
 
 def test_ci_runs_the_commands_of_the_readme():

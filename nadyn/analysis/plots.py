@@ -182,7 +182,7 @@ def energy_figure(run: Run) -> Figure:
     reach = max(float(np.abs(changes).max(initial=0.0)), 1e-3)
     side.hist(changes, bins=np.linspace(-reach, reach, 42), color=COLOURS[0])
     side.ticklabel_format(axis="x", useOffset=False)
-    side.xaxis.get_major_locator().set_params(nbins=5)
+    side.xaxis.get_major_locator().set_params(nbins=4)
     if len(changes):
         side.set_yscale("log")
     side.set_xlabel("change between frames (meV)")

@@ -61,8 +61,8 @@ def legend_above(axes: Axes, extra: list[Line2D] | None = None, *, only: bool = 
     place = axes.get_subplotspec()
     ratios = place.get_gridspec().get_width_ratios()
     room = _WIDTH * ratios[place.colspan.start] / sum(ratios) - 0.7
-    widest = _MARK + _LETTER * max(len(str(handle.get_label())) for handle in handles)
-    columns = min(len(handles), max(1, int(room / widest)))
+    widths = [_MARK + _LETTER * len(str(handle.get_label())) for handle in handles]
+    columns = len(handles) if sum(widths) <= room else max(1, int(room / max(widths)))
     rows = -(-len(handles) // columns)
     axes.figure.set_figheight(axes.figure.get_figheight() + _ROW * (rows - 1))
     legend = axes.legend(

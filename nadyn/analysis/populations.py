@@ -24,8 +24,8 @@ class Populations:
         high: Upper end of the 95 % interval, if every stopped trajectory is in the state.
         counted: Number of trajectories whose state is known, of which `mean` is the mean.
         held: Mean over all trajectories, each of the stopped ones held at the last state it was seen in.
-        differ: Whether `held` is farther from `mean` than the 95 % interval of a mean over `counted`
-            trajectories: those that were stopped are then not like the others.
+        differ: Whether `held` is outside the 95 % interval of a mean over `counted` trajectories if none
+            was stopped: the stopped ones are then not like the others.
         electronic: Mean |c|^2 over the same trajectories as `mean`.
         diabatic: Mean diabatic populations; None where the diabatic basis is not fixed.
         diabatic_error: Standard error of `diabatic`.
@@ -68,6 +68,7 @@ def populations(run: Run) -> Populations:
     mean = _mean(weight, occupation)
     # A stopped trajectory stays in the file as it was before the step that failed.
     held = _mean(_counted(run, np.ones_like(is_known), occupation), occupation)
+    by_chance = _by_chance(run, weight, occupation, mean)
     return Populations(
         time_fs=run.time_fs,
         mean=mean,
@@ -75,7 +76,7 @@ def populations(run: Run) -> Populations:
         high=high,
         counted=is_known.sum(axis=1),
         held=held,
-        differ=np.abs(held - mean) > _chance(run, weight, occupation, mean),
+        differ=(held < by_chance[0]) | (held > by_chance[1]),
         electronic=_mean(weight, electronic),
         diabatic=diabatic,
         diabatic_error=diabatic_error,
@@ -163,19 +164,20 @@ def _interval_of_means(
     return in_state + fate_unknown * lowest - half, in_state + fate_unknown * highest + half
 
 
-def _chance(
+def _by_chance(
     run: Run,
     weight: Float[np.ndarray, "frame traj"],
     values: Float[np.ndarray, "frame traj state"],
     mean: Float[np.ndarray, "frame state"],
-) -> Float[np.ndarray, "frame state"]:
-    """Return half the 95 % interval of a mean, had nothing been stopped."""
+) -> tuple[Float[np.ndarray, "frame state"], Float[np.ndarray, "frame state"]]:
+    """Return the ends of the 95 % interval of a mean, had nothing been stopped."""
     if run.populations_adiabatic is not None:
-        return _QUANTILE * _standard_error(weight, values)
+        half = _QUANTILE * _standard_error(weight, values)
+        # The same numbers in another order of addition are no difference.
+        return mean - half - 1e-9, mean + half + 1e-9
     squares = (weight**2).sum(axis=1)
     n = np.divide(weight.sum(axis=1) ** 2, squares, out=np.ones(len(weight)), where=squares > 0)[:, None]
-    low, high = wilson(mean, n)
-    return np.maximum(mean - low, high - mean)
+    return wilson(mean, n)
 
 
 def _mean(

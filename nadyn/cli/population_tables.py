@@ -17,9 +17,7 @@ def population_tables(numbers: dict[str, object], width: int) -> Iterator[Table]
         mean = "—" if rows[frame][k] is None else _three_digits(rows[frame][k])
         return f"{mean} [dim]{_three_digits(low[frame][k])}…{_three_digits(high[frame][k])}[/dim]"
 
-    title = "Populations, 95 % intervals"
-    if numbers["n_stopped"]:
-        title += ", of trajectories not stopped so far"
+    title = f"Populations{' of those not stopped' if numbers['n_stopped'] else ''}, 95 % intervals"
     yield from _tables(title, names, numbers, cell, width)
 
 

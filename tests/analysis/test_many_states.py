@@ -72,6 +72,18 @@ def test_no_cell_of_the_terminal_tables_is_cut(run, columns):
         assert name in done.output
 
 
+def test_a_legend_that_fits_into_one_row_has_one(tmp_path):
+    stops = {
+        "status": np.where(np.arange(N_TRAJ) < 9, 4, 0),
+        "last_step": np.where(np.arange(N_TRAJ) < 9, 3, 8),
+    }
+    path = write_run(tmp_path / "run.h5", np.ones((N_FRAMES, N_TRAJ), int), n_states=2, **stops)
+    run = open_run(path)
+    found = next(section for section in sections(run, summarise(run)) if section.name == "populations")
+    legend = found.figure.axes[0].get_legend()
+    assert len(legend.get_texts()) == legend._ncols == 4
+
+
 def test_of_many_states_the_empty_ones_are_not_drawn(tmp_path):
     state = np.full((N_FRAMES, N_TRAJ), 3)
     state[4:, ::2] = 7

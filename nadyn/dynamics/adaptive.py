@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,7 +11,7 @@ from torch import Tensor
 from nadyn.dynamics.configuration import RunConfiguration
 from nadyn.dynamics.method import Motion
 from nadyn.dynamics.state import State, for_each_array, select
-from nadyn.dynamics.step import Hops, Step, potential_energy, select_hops
+from nadyn.dynamics.step import Step, join_hops, potential_energy, select_hops
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
 
@@ -123,7 +123,7 @@ def _advance(
     hops += [replace(step.hops, row=rows[step.hops.row]) for step in (first, second)]
     return Step(
         after,
-        _joined(hops),
+        join_hops(hops),
         whole.intruder.index_copy(0, rows, first.intruder | second.intruder),
     )
 
@@ -133,7 +133,3 @@ def _too_coarse(old: State, new: State, division: Division) -> Bool[Tensor, "tra
     near = torch.minimum(division.gap_of(old), division.gap_of(new)) < division.gap
     # An energy that is not a number is not calm.
     return near | ~calm
-
-
-def _joined(parts: list[Hops]) -> Hops:
-    return Hops(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Hops)})

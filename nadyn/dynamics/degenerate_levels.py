@@ -5,6 +5,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from nadyn.dynamics.batch_independence import electronic_width
+from nadyn.dynamics.products import product, trajectories_last
 from nadyn.electronic.surfaces import in_blocks
 
 # Levels closer than this are one [hartree]: in a picosecond their phases differ by 4e-5.
@@ -74,13 +75,6 @@ def _turned(c: Tensor, energies: Tensor, vectors: Tensor, propagator: Tensor) ->
     scale = torch.where(alone, size, length) * kept
     turned = torch.complex(unit_real * scale, unit_imag * scale)
     turned = torch.where(alone, c, turned)
-    last = [array.movedim(0, -1).contiguous() for array in (reflection, vectors, propagator)]
-    product = _product(last[1], last[0]), _product(last[0], last[2])
-    return turned, *(array.movedim(-1, 0).contiguous() for array in product)
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    result = left[:, 0, None] * right[None, 0]
-    for k in range(1, left.shape[1]):
-        result = result + left[:, k, None] * right[None, k]
-    return result
+    last = [trajectories_last(array) for array in (reflection, vectors, propagator)]
+    turned_by = product(last[1], last[0]), product(last[0], last[2])
+    return turned, *(array.movedim(-1, 0).contiguous() for array in turned_by)

@@ -5,6 +5,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from nadyn.dynamics.batch_independence import electronic_width
+from nadyn.dynamics.products import product, trajectories_last
 from nadyn.electronic.eigen import aligned_eigh
 from nadyn.electronic.surfaces import in_blocks
 
@@ -35,7 +36,7 @@ def propagator_by_tdc(
     n = energies.shape[1]
 
     def block(*rows: Tensor) -> tuple[Tensor]:
-        e, new_e, t, new_t = (array.movedim(0, -1).contiguous() for array in rows)
+        e, new_e, t, new_t = (trajectories_last(array) for array in rows)
         real, imag = torch.eye(n, dtype=e.dtype)[:, :, None].expand(-1, -1, e.shape[-1]), None
         for m in range(SUBSTEPS):
             x = (m + 0.5) / SUBSTEPS
@@ -73,9 +74,9 @@ def _exponential(energies: Tensor, tdc: Tensor, dt: float) -> tuple[Tensor, Tens
     )
     values, vectors = aligned_eigh(embedded)
     angle = values.T.contiguous() * dt
-    vectors = vectors.movedim(0, -1).contiguous()
-    cosine = _product(vectors[:n] * torch.cos(angle), vectors.transpose(0, 1))
-    sine = _product(vectors[:n] * torch.sin(angle), vectors.transpose(0, 1))
+    vectors = trajectories_last(vectors)
+    cosine = product(vectors[:n] * torch.cos(angle), vectors.transpose(0, 1))
+    sine = product(vectors[:n] * torch.sin(angle), vectors.transpose(0, 1))
     # cos X has the real part in its first block and minus its imaginary part in the second; so has sin X.
     return cosine[:, :n] - sine[:, n:], -cosine[:, n:] - sine[:, :n]
 
@@ -95,12 +96,4 @@ def _exponential_of_two(energies: Tensor, coupling: Tensor, dt: float) -> tuple[
 
 def _complex_product(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
     """Real and imaginary part of (a + i b)(c + i d)."""
-    return _product(a, c) - _product(b, d), _product(a, d) + _product(b, c)
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Product of small matrices, term by term: a library may order the sums by the place in the batch."""
-    result = left[:, 0, None] * right[None, 0]
-    for k in range(1, left.shape[1]):
-        result = result + left[:, k, None] * right[None, k]
-    return result
+    return product(a, c) - product(b, d), product(a, d) + product(b, c)

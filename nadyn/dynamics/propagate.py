@@ -7,6 +7,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from nadyn.dynamics.batch_independence import electronic_width
+from nadyn.dynamics.products import product, trajectories_last
 from nadyn.electronic.eigen import aligned_eigh
 from nadyn.electronic.surfaces import in_blocks
 
@@ -80,7 +81,7 @@ def orthogonal_overlap(
     """Return the orthogonal matrix nearest to S_kl = <k(t)|l(t+dt)>, and the smallest singular value of S."""
 
     def block(old: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
-        overlap = _product(_last(old).transpose(0, 1), _last(new))
+        overlap = product(trajectories_last(old).transpose(0, 1), trajectories_last(new))
         if old.shape[1] == old.shape[2]:
             smallest = torch.ones_like(overlap[0, 0])
         else:
@@ -114,24 +115,24 @@ def _propagate(
 ) -> tuple[Tensor, Tensor, Tensor]:
     # The trajectories are the last axis here: long vectors are what the processor is fast with.
     n_basis, n_states = eigenvectors.shape[1:]
-    real, imag, energies, new_energies = (_last(a) for a in (real, imag, energies, new_energies))
-    overlap = _product(_last(eigenvectors).transpose(0, 1), _last(new_eigenvectors))
+    real, imag, energies, new_energies = (trajectories_last(a) for a in (real, imag, energies, new_energies))
+    overlap = product(trajectories_last(eigenvectors).transpose(0, 1), trajectories_last(new_eigenvectors))
     if n_basis == n_states:
         # Both sets of eigenvectors are complete, so S is orthogonal already.
         smallest = torch.ones_like(energies[0])
     else:
         overlap, smallest = _nearest_orthogonal(overlap)
-    mean = _product(overlap * new_energies, overlap.transpose(0, 1))
+    mean = product(overlap * new_energies, overlap.transpose(0, 1))
     # (E + S E' S^T)/2 is symmetric up to rounding; the exponentials below read both triangles.
     mean = 0.25 * (mean + mean.transpose(0, 1))
     states = torch.arange(n_states)
     mean[states, states] += 0.5 * energies
     cosine, sine = _exponential_of_two(mean, dt) if n_states == 2 else _exponential(mean, dt)
     backward = overlap.transpose(0, 1)
-    propagator_real, propagator_imag = _product(backward, cosine), -_product(backward, sine)
+    propagator_real, propagator_imag = product(backward, cosine), -product(backward, sine)
     re, im = real[:, None], imag[:, None]
-    new_real = _product(propagator_real, re) - _product(propagator_imag, im)
-    new_imag = _product(propagator_real, im) + _product(propagator_imag, re)
+    new_real = product(propagator_real, re) - product(propagator_imag, im)
+    new_imag = product(propagator_real, im) + product(propagator_imag, re)
     coefficients = torch.stack([new_real[:, 0], new_imag[:, 0]], dim=1)
     propagator = torch.stack([propagator_real, propagator_imag], dim=2)
     return coefficients.movedim(-1, 0).contiguous(), propagator.movedim(-1, 0).contiguous(), smallest
@@ -148,8 +149,8 @@ def _propagate_two(
     dt: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same as `_propagate` for a complete basis of two, in fewer operations."""
-    real, imag, energies, new_energies = (_last(a) for a in (real, imag, energies, new_energies))
-    overlap = _product(_last(eigenvectors).transpose(0, 1), _last(new_eigenvectors))
+    real, imag, energies, new_energies = (trajectories_last(a) for a in (real, imag, energies, new_energies))
+    overlap = product(trajectories_last(eigenvectors).transpose(0, 1), trajectories_last(new_eigenvectors))
     # With half gaps d, d' and the lower new state (x, y):
     # S E' S^T = m' - d' [[x^2 - y^2, 2xy], [2xy, y^2 - x^2]].
     half, new_half = 0.5 * (energies[1] - energies[0]), 0.5 * (new_energies[1] - new_energies[0])
@@ -157,7 +158,7 @@ def _propagate_two(
     mean = 0.25 * (energies[0] + energies[1] + new_energies[0] + new_energies[1])
     cosine, sine = _exponential_of(mean, -0.5 * (half + new_half * (x * x - y * y)), -new_half * (x * y), dt)
     backward = overlap.transpose(0, 1)
-    r_real, r_imag = _product(backward, cosine), _product(backward, sine)
+    r_real, r_imag = product(backward, cosine), product(backward, sine)
     terms_real, terms_imag = r_real * real + r_imag * imag, r_real * imag - r_imag * real
     coefficients = torch.stack([terms_real[:, 0] + terms_real[:, 1], terms_imag[:, 0] + terms_imag[:, 1]], 1)
     propagator = torch.stack([r_real, -r_imag], dim=2)
@@ -190,9 +191,9 @@ def _exponential_of(m: Tensor, half_gap: Tensor, off: Tensor, dt: float) -> tupl
 def _exponential(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
     """Real and minus imaginary part of exp(-i dt M) for symmetric matrices."""
     values, vectors = aligned_eigh(matrix.movedim(-1, 0))
-    angle, vectors = _last(values) * dt, _last(vectors)
+    angle, vectors = trajectories_last(values) * dt, trajectories_last(vectors)
     back = vectors.transpose(0, 1)
-    return _product(vectors * torch.cos(angle), back), _product(vectors * torch.sin(angle), back)
+    return product(vectors * torch.cos(angle), back), product(vectors * torch.sin(angle), back)
 
 
 def _nearest_orthogonal(overlap: Tensor) -> tuple[Tensor, Tensor]:
@@ -207,17 +208,4 @@ def _nearest_orthogonal(overlap: Tensor) -> tuple[Tensor, Tensor]:
     for row in range(n, n + missing):
         padded[:, row, row] = 2.0
     left, values, right = torch.linalg.svd(padded)
-    return _product(_last(left), _last(right))[:n, :n], values[:, -1]
-
-
-def _last(array: Tensor) -> Tensor:
-    """Move the trajectories to the last axis."""
-    return array.movedim(0, -1).contiguous()
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Product of small matrices, term by term: a library may order the sums by the place in the batch."""
-    result = left[:, 0, None] * right[None, 0]
-    for k in range(1, left.shape[1]):
-        result = result + left[:, k, None] * right[None, k]
-    return result
+    return product(trajectories_last(left), trajectories_last(right))[:n, :n], values[:, -1]

@@ -7,6 +7,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from nadyn.dynamics.batch_independence import electronic_width
+from nadyn.dynamics.products import product, trajectories_last
 from nadyn.dynamics.propagate import Propagation
 from nadyn.dynamics.spin_hamiltonian import hermitian_eigh
 from nadyn.electronic.surfaces import in_blocks
@@ -75,7 +76,7 @@ def to_states(
     """Return c = U† a."""
 
     def block(amplitudes: Tensor, eigenvectors: Tensor) -> tuple[Tensor]:
-        c = _product(_adjoint(_last(eigenvectors)), _last(amplitudes)[:, None])
+        c = product(_adjoint(trajectories_last(eigenvectors)), trajectories_last(amplitudes)[:, None])
         return (c[:, 0].T.contiguous(),)
 
     return in_blocks(electronic_width(eigenvectors.shape[1]), block, amplitudes, eigenvectors)[0]
@@ -92,23 +93,23 @@ def _step(
     driving: Driving | None,
 ) -> tuple[Tensor, Tensor]:
     # The trajectories are the last axis here: long vectors are what the processor is fast with.
-    c, energies, new_energies = (_last(array) for array in (c, energies, new_energies))
-    vectors, new_vectors = _last(vectors), _last(new_vectors)
-    overlap = _product(_adjoint(vectors), new_vectors)
-    mean = _product(overlap * new_energies, _adjoint(overlap))
+    c, energies, new_energies = (trajectories_last(array) for array in (c, energies, new_energies))
+    vectors, new_vectors = trajectories_last(vectors), trajectories_last(new_vectors)
+    overlap = product(_adjoint(vectors), new_vectors)
+    mean = product(overlap * new_energies, _adjoint(overlap))
     # Hermitian up to rounding; LAPACK would read one triangle.
     mean = 0.25 * (mean + _adjoint(mean))
     states = torch.arange(len(energies))
     mean[states, states] += 0.5 * energies
     levels, own = hermitian_eigh(mean.movedim(-1, 0).contiguous())
-    levels, own = _last(levels), _last(own)
+    levels, own = trajectories_last(levels), trajectories_last(own)
     if driving is None:
-        evolved = _product(own * _turn(levels * -dt), _adjoint(own))
+        evolved = product(own * _turn(levels * -dt), _adjoint(own))
     else:
-        to_dipole = _product(_adjoint(_product(vectors, own)), driving.vectors[:, :, None])
-        evolved = _product(_product(own, _driven(levels, to_dipole, driving, dt)), _adjoint(own))
-    propagator = _product(_adjoint(overlap), evolved)
-    c = _product(propagator, c[:, None])[:, 0]
+        to_dipole = product(_adjoint(product(vectors, own)), driving.vectors[:, :, None])
+        evolved = product(product(own, _driven(levels, to_dipole, driving, dt)), _adjoint(own))
+    propagator = product(_adjoint(overlap), evolved)
+    c = product(propagator, c[:, None])[:, 0]
     return c.T.contiguous(), propagator.movedim(-1, 0).contiguous()
 
 
@@ -120,7 +121,7 @@ def _driven(levels: Tensor, to_dipole: Tensor, driving: Driving, dt: float) -> T
     propagator = torch.diag_embed(half.T).movedim(0, -1)
     for number, field in enumerate(driving.fields):
         kick = _turn(driving.moments * (part * field))[:, None, None]
-        propagator = _product(to_dipole, kick * _product(back, propagator))
+        propagator = product(to_dipole, kick * product(back, propagator))
         last = number == len(driving.fields) - 1
         propagator = (half if last else whole)[:, None] * propagator
     return propagator
@@ -132,15 +133,3 @@ def _turn(angle: Tensor) -> Tensor:
 
 def _adjoint(matrix: Tensor) -> Tensor:
     return matrix.transpose(0, 1).conj().resolve_conj()
-
-
-def _last(array: Tensor) -> Tensor:
-    return array.movedim(0, -1).contiguous()
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Product of small matrices, term by term: a library may order the sums by the place in the batch."""
-    result = left[:, 0, None] * right[None, 0]
-    for k in range(1, left.shape[1]):
-        result = result + left[:, k, None] * right[None, k]
-    return result

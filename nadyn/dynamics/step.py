@@ -64,6 +64,11 @@ def select_hops(hops: Hops, chosen: Bool[Tensor, "hop"]) -> Hops:
     return Hops(**{field.name: getattr(hops, field.name)[chosen] for field in fields(Hops)})
 
 
+def join_hops(tables: list[Hops]) -> Hops:
+    """Return the rows of several tables of hops, one after the other."""
+    return Hops(**{f.name: torch.cat([getattr(hops, f.name) for hops in tables]) for f in fields(Hops)})
+
+
 def potential_energy(
     energies: Float[Tensor, "traj state"], active_state: Int[Tensor, "traj"]
 ) -> Float[Tensor, "traj"]:

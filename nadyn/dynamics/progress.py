@@ -16,12 +16,17 @@ from nadyn.dynamics.stopping import STATUS_NAMES, Status
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, FEMTOSECOND_PER_AU
 
 _REFRESH_SECONDS = 0.25
+# Between lines in a file, in which a table cannot be redrawn.
+_LINE_SECONDS = 30.0
 # Of more states than this only those with trajectories are shown.
 _MOST_STATES = 6
 
 
 class LiveTable:
-    """Shows where a run stands, four times a second at most. Used as a context."""
+    """Shows where a run stands, four times a second at most. Used as a context.
+
+    Where it is no terminal, rich draws the last table only; there a line is written every half a minute.
+    """
 
     def __init__(
         self,
@@ -47,7 +52,7 @@ class LiveTable:
         """
         self._n_steps, self._first_step, self._dt, self._n_states = n_steps, first_step, dt, n_states
         self._live = Live(console=console, auto_refresh=False)
-        self._start = self._shown = time.monotonic()
+        self._start = self._shown = self._lined = time.monotonic()
         self._hops, self._on_states = np.array(hops), on_states
 
     def __enter__(self) -> "LiveTable":
@@ -70,9 +75,16 @@ class LiveTable:
         now = time.monotonic()
         if now - self._shown >= _REFRESH_SECONDS or last:
             self._shown = now
-            self._live.update(self._table(ensemble, now - self._start), refresh=True)
+            rows = self._rows(ensemble, now - self._start)
+            self._live.update(_table(rows), refresh=True)
+            if not self._live.console.is_terminal and not last and now - self._lined >= _LINE_SECONDS:
+                self._lined = now
+                shown = ", ".join(
+                    f"{name} {rows[name]}" for name in ("time", "step", "left", "running", "stopped")
+                )
+                self._live.console.print(shown, highlight=False, soft_wrap=True)
 
-    def _table(self, ensemble: Ensemble, seconds: float) -> Table:
+    def _rows(self, ensemble: Ensemble, seconds: float) -> dict[str, str]:
         state, step = ensemble.running, ensemble.step
         rate = (step - self._first_step) / max(seconds, 1e-9)
         over = step >= self._n_steps or not len(state.trajectory)
@@ -90,7 +102,7 @@ class LiveTable:
         errors = torch.cat([state.energy_error_max, ensemble.everyone.energy_error_max])
         error = float(errors.max()) * ELECTRONVOLT_PER_HARTREE
         on_state = " ".join(f"{k}:{n}" for k, n in enumerate(counts) if n or self._n_states <= _MOST_STATES)
-        rows = {
+        return {
             "time": f"{step * self._dt * FEMTOSECOND_PER_AU:.1f} fs",
             "step": f"{step}/{self._n_steps}",
             "steps/s": f"{rate:.1f}",
@@ -102,11 +114,14 @@ class LiveTable:
             "worst energy error": f"{error:.4f} eV",
             "stopped": ", ".join(f"{n} {name}" for name, n in stopped.items()) or "0",
         }
-        table = Table.grid(padding=(0, 2))
-        names = list(rows)
-        for left_name, right_name in zip(names[0::2], names[1::2], strict=True):
-            table.add_row(left_name, f"[bold]{rows[left_name]}", right_name, f"[bold]{rows[right_name]}")
-        return table
+
+
+def _table(rows: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    names = list(rows)
+    for left_name, right_name in zip(names[0::2], names[1::2], strict=True):
+        table.add_row(left_name, f"[bold]{rows[left_name]}", right_name, f"[bold]{rows[right_name]}")
+    return table
 
 
 class NoTable:

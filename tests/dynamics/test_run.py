@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from toy_molecule import ToyMolecule, start
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
-from nadyn.dynamics import prepare
+from nadyn.dynamics import prepare, progress
 from nadyn.dynamics import run as runner
 from nadyn.dynamics.fssh import Fssh, fssh_step
 from nadyn.dynamics.initial import InitialSection, sample
@@ -246,6 +247,19 @@ def test_the_live_table_ends_with_a_new_line_where_it_is_no_terminal(tmp_path, c
     runner.run(scattering(tmp_path, time_fs=2), progress=True)
     table = capsys.readouterr().err
     assert "steps/s" in table and table.endswith("\n")
+
+
+def test_a_log_without_a_terminal_has_a_line_now_and_then(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
+    runner.run(scattering(tmp_path, time_fs=2, write_every=2), progress=True)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("time ")]
+    assert [re.search(r"step (\d+)/4", line)[1] for line in lines if "running 37" in line][:3] == [
+        "1",
+        "2",
+        "3",
+    ]
+    assert lines[0].startswith("time 0.5 fs, step 1/4, left ")
 
 
 def test_another_run_file_or_model_cannot_resume(tmp_path):

@@ -1,10 +1,13 @@
 """Products of small matrices whose bits do not depend on the batch."""
 
+from jaxtyping import Shaped
 from torch import Tensor
 
 
-def product(left: Tensor, right: Tensor) -> Tensor:
-    """Return the product over the first two axes, elementwise over all others: trajectories are the last one.
+def product(
+    left: Shaped[Tensor, "row k traj"], right: Shaped[Tensor, "k column traj"]
+) -> Shaped[Tensor, "row column traj"]:
+    """Return the product of two matrices for each trajectory.
 
     Term by term, because a library may order the sums by the place in the batch.
     """
@@ -14,6 +17,6 @@ def product(left: Tensor, right: Tensor) -> Tensor:
     return result
 
 
-def trajectories_last(array: Tensor) -> Tensor:
+def trajectories_last(array: Shaped[Tensor, "traj *others"]) -> Shaped[Tensor, "*others traj"]:
     """Return the array with its first axis moved to the end, as `product` wants it."""
     return array.movedim(0, -1).contiguous()

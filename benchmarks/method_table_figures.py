@@ -82,7 +82,7 @@ def draw_panels(
                 values = np.array(found["populations"])[:, state]
                 lines[label] = panel.plot(found["time_fs"], values, style, color=colour, linewidth=1.1)[0]
         label = cases[name].labels[state] if cases[name].labels else f"state {state}"
-        panel.set_title(f"{cases[name].title.split(',')[0]}: {label}", fontsize=8, color=INK)
+        panel.set_title(f"{cases[name].title.replace(', 3 singlets', '')}: {label}", fontsize=8, color=INK)
         panel.set_xlabel("time (fs)")
         panel.set_xlim(0, exact[name]["time_fs"][-1])
         panel.set_ylim(-0.05, 1.05)

@@ -78,8 +78,6 @@ def table_of(case, methods: list[str], exact: Mapping, rows: Mapping) -> list[st
         notes = [f"{n} stopped: {why}" for why, n in found["stopped"].items()]
         if found.get("undecided"):
             notes.append(f"{found['undecided']} had not left")
-        if found["n"] != case.n:
-            notes.append(f"{found['n']} trajectories")
         lines.append(
             f"| {method} | {outcome(ended)} | {away:.3f} | {error:.3f} | "
             f"{found['microseconds_a_step']:.1f} | {', '.join(notes)} |"

@@ -170,7 +170,7 @@ def draw(
         left.plot(times, upper.mean(axis=1), color=colour, linewidth=1.4, label=name)
     left.set_xlabel("time (fs)")
     left.set_ylabel("population of the upper state")
-    left.set_ylim(0, 1.6 * max(float(row["upper"]) for row in rows))
+    left.set_ylim(0, 1.6 * max(exact, *(float(row["upper"]) for row in rows)))
     left.legend(frameon=False, fontsize=9, loc="lower right")
     for place, (row, colour) in enumerate(zip(rows, COLOURS, strict=False)):
         right.errorbar(place, row["upper"], 3 * row["error"], color=colour, fmt="o", capsize=3)
@@ -213,7 +213,7 @@ def main() -> None:
             )
             upper, error = late_mean(curves[name][1], start=start)
             row = {"method": name, "upper": upper, "error": error, "exact": exact}
-            row["errors_from_exact"] = (upper - exact) / error
+            row["errors_from_exact"] = (upper - exact) / error if error else float("nan")
             row["seconds"] = time.monotonic() - started
             rows.append(row)
             print(

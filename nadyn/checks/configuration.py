@@ -1,10 +1,11 @@
 """Configuration files: every key validated, unknown ones refused with the nearest known."""
 
 from pathlib import Path
-from typing import TypeVar
+from types import UnionType
+from typing import Annotated, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
@@ -17,8 +18,28 @@ class Configuration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, content: object) -> object:
+        # Pydantic takes true for 1.
+        for name, value in content.items() if isinstance(content, dict) else ():
+            if isinstance(value, bool) and name in cls.model_fields:
+                kinds = _plain_types(cls.model_fields[name].annotation)
+                if bool not in kinds and kinds & {int, float}:
+                    raise ValueError(f"`{name}` must be a number, but is {str(value).lower()}.")
+        return content
+
 
 Section = TypeVar("Section", bound=Configuration)
+
+
+def _plain_types(annotation: object) -> set[object]:
+    """Return the members of a union, without what `Annotated` adds to them."""
+    if get_origin(annotation) is Annotated:
+        return _plain_types(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return set().union(*map(_plain_types, get_args(annotation)))
+    return {annotation}
 
 
 def read_configuration(path: str | Path, section: type[Section]) -> Section:

@@ -39,6 +39,9 @@ def _said(section, content):
             {"decoherence": {"name": "sdc"}},
             "`decoherence.name` must be one of edc, sdm, instantaneous, afssh or shxf, but is 'sdc'. Did you",
         ),
+        ({"dt_fs": True}, "`dt_fs` must be a number, but is true."),
+        ({"seed": False}, "`seed` must be a number, but is false."),
+        ({"max_energy_step_ev": True}, "`max_energy_step_ev` must be a number, but is true."),
         ({"decoherence": {}}, "instantaneous, afssh or shxf, but is missing."),
         (
             {"decoherence": {"name": "edc", "xyzzy": 0.2}},

@@ -55,7 +55,10 @@ def analytic_model(mapping: Mapping[str, object]) -> Model:
     """
     known = ", ".join(sorted(ANALYTIC_MODELS))
     if "name" not in mapping:
-        raise InputError(f"`model` must have a `name`, but has none. Known analytic models: {known}.")
+        raise InputError(
+            f"`model` must have a `name`, but has none. A learned model is `model: file.safetensors`; "
+            f"known analytic models: {known}."
+        )
     name = mapping["name"]
     entry = ANALYTIC_MODELS.get(name) if isinstance(name, str) else None
     if entry is None:

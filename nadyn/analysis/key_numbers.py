@@ -61,9 +61,11 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
         found.append(KeyNumber(name, str(sum(numbers["hops"].values())), "", detail))
     if numbers["energy_drift_max_ev"] is not None:
         milli = 1e3 * float(numbers["energy_drift_max_ev"])
-        found.append(
-            KeyNumber("Energy error", f"{milli:.3g}", " meV", "largest, over all trajectories and steps")
-        )
+        detail = "largest, over all trajectories and steps"
+        lost = numbers["n_stopped"].get("energy_step", 0)
+        if lost:
+            detail += f", with the {lost} in which a trajectory was stopped for it; frames do not hold those"
+        found.append(KeyNumber("Energy error", f"{milli:.3g}", " meV", detail))
     if "divided_steps" in numbers:
         n, of = numbers["divided_steps"]["n"], numbers["divided_steps"]["of"]
         detail = f"{n} of {of} time steps of all trajectories, as `adaptive` asks for"

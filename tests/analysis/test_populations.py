@@ -157,6 +157,20 @@ def test_an_unknown_estimator_is_refused(tmp_path):
         analyse(path)
 
 
+def test_the_energy_error_says_that_a_step_which_ended_a_trajectory_is_in_it(tmp_path):
+    run = open_run(write_run(tmp_path / "run.h5", np.ones((4, 5), int), n_states=2))
+    numbers = analyse(run.path)
+
+    def detail(stopped):
+        shown = key_numbers(run, numbers | {"n_stopped": stopped})
+        return next(number.detail for number in shown if number.name == "Energy error")
+
+    assert detail({}) == detail({"close_atoms": 3}) == "largest, over all trajectories and steps"
+    assert detail({"energy_step": 2}).endswith(
+        "steps, with the 2 in which a trajectory was stopped for it; frames do not hold those"
+    )
+
+
 def test_populations_say_which_trajectories_they_are_of(tmp_path):
     # 60 of 100 fall to state 0 and are stopped there, as where a bond breaks; 10 others stay there.
     state = np.ones((11, 100), int)

@@ -1,10 +1,10 @@
 """A-FSSH by hand: moments of wave packets on parabolas, how often they collapse, and when they are reset."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
+from contracts.by_hand import model_by_hand
 
 from nadyn.dynamics.augmented import augmented
 from nadyn.dynamics.fssh import Fssh, fssh_begin, fssh_step
@@ -12,22 +12,6 @@ from nadyn.dynamics.start import start_in_state
 from nadyn.models.model import Evaluation
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
-
-
-def model_of(evaluate, masses, n_states):
-    return SimpleNamespace(
-        name="by hand",
-        coordinates="generalised",
-        laws=frozenset(),
-        n_states=n_states,
-        n_basis=n_states,
-        atomic_numbers=None,
-        fixed_diabatic_basis=True,
-        block_width=512,
-        shortest_distances=None,
-        masses=masses,
-        evaluate=evaluate,
-    )
 
 
 # E_k = 0.1 k + sum_i f_ki (q_i - d_ki)^2 / 2 in two coordinates, never coupled and never close.
@@ -44,7 +28,7 @@ def parabolas():
         energies = 0.1 * torch.arange(4) + (0.5 * CONSTANTS * away * away).sum(2)
         return Evaluation(torch.diag_embed(energies), torch.zeros_like(positions[:, 0, 0]))
 
-    return model_of(evaluate, MASSES, 4)
+    return model_by_hand(evaluate, MASSES, 4)
 
 
 def moments_by_hand(t):
@@ -124,7 +108,7 @@ def line_crossing():
         rows = [torch.stack([SLOPE * x, coupling], 1), torch.stack([coupling, -SLOPE * x], 1)]
         return Evaluation(torch.stack(rows, 1), torch.zeros_like(x))
 
-    return model_of(evaluate, torch.tensor([MASS], dtype=torch.float64), 2)
+    return model_by_hand(evaluate, torch.tensor([MASS], dtype=torch.float64), 2)
 
 
 def shares_after_one_step(x, active, moment, n_traj=2000):

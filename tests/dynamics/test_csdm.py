@@ -1,13 +1,13 @@
 """Coherent switching with decay of mixing: what decays, who pays, conservation, an exact answer."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from constant_coupling import coupled
 from constant_coupling import start as start_of_constants
+from contracts.by_hand import model_by_hand
 from scipy.integrate import solve_ivp
 from toy_molecule import ToyMolecule, start
 
@@ -142,19 +142,7 @@ def heavy(matrix_of, n_states):
         x = positions[:, 0, 0]
         return Evaluation(matrix_of(x), torch.zeros_like(x))
 
-    return SimpleNamespace(
-        name="heavy",
-        coordinates="generalised",
-        laws=frozenset(),
-        n_states=n_states,
-        n_basis=n_states,
-        atomic_numbers=None,
-        fixed_diabatic_basis=True,
-        block_width=512,
-        shortest_distances=None,
-        masses=torch.tensor([HEAVY], dtype=torch.float64),
-        evaluate=evaluate,
-    )
+    return model_by_hand(evaluate, torch.tensor([HEAVY], dtype=torch.float64), n_states)
 
 
 def crossed_twice(x):

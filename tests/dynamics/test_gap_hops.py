@@ -1,9 +1,8 @@
 """Hops at minima of gaps: between which states, and that they need a crossing of these two."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
+from contracts.by_hand import model_by_hand
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.configuration import RunConfiguration
@@ -29,19 +28,7 @@ def crossing_above_a_spectator():
         ]
         return Evaluation(torch.stack(rows, 1), zero)
 
-    return SimpleNamespace(
-        name="spectator",
-        coordinates="generalised",
-        laws=frozenset(),
-        n_states=3,
-        n_basis=3,
-        atomic_numbers=None,
-        fixed_diabatic_basis=True,
-        block_width=512,
-        shortest_distances=None,
-        masses=torch.tensor([MASS], dtype=torch.float64),
-        evaluate=evaluate,
-    )
+    return model_by_hand(evaluate, torch.tensor([MASS], dtype=torch.float64), 3)
 
 
 @pytest.mark.parametrize("dt_fs", [0.4, 0.1])

@@ -1,10 +1,10 @@
 """Zhu and Nakamura's probability between two straight lines, beside the formula with their forces put in."""
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
+from contracts.by_hand import model_by_hand
 
 from nadyn.dynamics.gap_hops import GapHopping, gap_hopping_begin, gap_hopping_step
 from nadyn.dynamics.start import start_in_state
@@ -25,19 +25,7 @@ def lines(forces):
         rows = [torch.stack([-forces[0] * x, coupling], 1), torch.stack([coupling, -forces[1] * x], 1)]
         return Evaluation(torch.stack(rows, 1), torch.zeros_like(x))
 
-    return SimpleNamespace(
-        name="lines",
-        coordinates="generalised",
-        laws=frozenset(),
-        n_states=2,
-        n_basis=2,
-        atomic_numbers=None,
-        fixed_diabatic_basis=True,
-        block_width=512,
-        shortest_distances=None,
-        masses=torch.tensor([MASS], dtype=torch.float64),
-        evaluate=evaluate,
-    )
+    return model_by_hand(evaluate, torch.tensor([MASS], dtype=torch.float64), 2)
 
 
 def probability_at_the_crossing(forces, active, excess, dt=1.0):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from contracts.by_hand import model_by_hand
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.andersen import andersen
@@ -39,19 +40,7 @@ def oscillators():
         energy = (0.5 * CONSTANTS * positions[:, :, 0] ** 2).sum(1)
         return Evaluation(energy[:, None, None], torch.zeros_like(energy))
 
-    return SimpleNamespace(
-        name="oscillators",
-        coordinates="generalised",
-        laws=frozenset(),
-        n_states=1,
-        n_basis=1,
-        atomic_numbers=None,
-        fixed_diabatic_basis=True,
-        block_width=512,
-        shortest_distances=None,
-        masses=MASSES,
-        evaluate=evaluate,
-    )
+    return model_by_hand(evaluate, MASSES, 1)
 
 
 def at_twice_the_temperature(n_traj):

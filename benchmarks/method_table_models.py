@@ -172,6 +172,19 @@ def _oscillators(title: str, model: dict[str, object], **keys: object) -> Case:
     return Case(title, model, Packet(at_rest, at_rest, (1.0,) * n_modes, state, "diabatic"), **keys)
 
 
+def _sulfur_dioxide(state: int) -> Case:
+    return _oscillators(
+        f"SO2, 3 singlets, from S{state}",
+        {"name": "sulfur_dioxide", "variant": "singlets"},
+        state=state,
+        n=500,
+        dt_fs=0.2,
+        time_fs=100.0,
+        exact=_in_basis(8.5),
+        labels=("S0", "S1", "S2"),
+    )
+
+
 CASES: dict[str, Case] = {
     "pyrazine": _oscillators(
         "pyrazine, from S2",
@@ -227,26 +240,8 @@ CASES: dict[str, Case] = {
         exact=_in_basis(1.3),
         labels=("up", "down"),
     ),
-    "sulfur_dioxide_1": _oscillators(
-        "SO2, 3 singlets, from S1",
-        {"name": "sulfur_dioxide", "variant": "singlets"},
-        state=1,
-        n=500,
-        dt_fs=0.2,
-        time_fs=100.0,
-        exact=_in_basis(8.5),
-        labels=("S0", "S1", "S2"),
-    ),
-    "sulfur_dioxide_2": _oscillators(
-        "SO2, 3 singlets, from S2",
-        {"name": "sulfur_dioxide", "variant": "singlets"},
-        state=2,
-        n=500,
-        dt_fs=0.2,
-        time_fs=100.0,
-        exact=_in_basis(8.5),
-        labels=("S0", "S1", "S2"),
-    ),
+    "sulfur_dioxide_1": _sulfur_dioxide(1),
+    "sulfur_dioxide_2": _sulfur_dioxide(2),
     # Counted from 0, S1 is also the second of the spin states.
     "sulfur_dioxide_triplets": _oscillators(
         "SO2, 3 singlets and 3 triplets, from S1",

@@ -1,8 +1,7 @@
 """The live table of a run."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 import numpy as np
@@ -23,7 +22,7 @@ _MOST_STATES = 6
 
 
 class LiveTable:
-    """Shows where a run stands, four times a second at most. Used as a context.
+    """Shows where a run stands on stderr, four times a second at most. Used as a context.
 
     Where it is no terminal, rich draws the last table only; there a line is written every half a minute.
     """
@@ -37,7 +36,6 @@ class LiveTable:
         n_states: int,
         hops: tuple[int, int],
         on_states: bool,
-        console: Console,
     ) -> None:
         """Prepare a table for steps first_step to n_steps of `dt` [au].
 
@@ -48,10 +46,9 @@ class LiveTable:
             n_states: Number of states.
             hops: Accepted and refused ones before the first step.
             on_states: Whether a trajectory is on a state, not on the mean of several.
-            console: Where to draw.
         """
         self._n_steps, self._first_step, self._dt, self._n_states = n_steps, first_step, dt, n_states
-        self._live = Live(console=console, auto_refresh=False)
+        self._live = Live(console=Console(stderr=True), auto_refresh=False)
         self._start = self._shown = self._lined = time.monotonic()
         self._hops, self._on_states = np.array(hops), on_states
 
@@ -101,6 +98,7 @@ class LiveTable:
         }
         errors = torch.cat([state.energy_error_max, ensemble.everyone.energy_error_max])
         error = float(errors.max()) * ELECTRONVOLT_PER_HARTREE
+        hops = f"{self._hops[0]} (+{self._hops[1]} refused)"
         on_state = " ".join(f"{k}:{n}" for k, n in enumerate(counts) if n or self._n_states <= _MOST_STATES)
         return {
             "time": f"{step * self._dt * FEMTOSECOND_PER_AU:.1f} fs",
@@ -110,7 +108,7 @@ class LiveTable:
             "running": str(int(running.sum())),
             "finished": str(int(ended_as_asked.sum())),
             "on state": on_state if self._on_states else "the mean of all",
-            "hops": f"{self._hops[0]} (+{self._hops[1]} refused)",
+            "hops": hops if self._on_states else "none by this method",
             "worst energy error": f"{error:.4f} eV",
             "stopped": ", ".join(f"{n} {name}" for name, n in stopped.items()) or "0",
         }
@@ -124,39 +122,14 @@ def _table(rows: dict[str, str]) -> Table:
     return table
 
 
-class NoTable:
+class NoTable(AbstractContextManager):
     """Takes the place of `LiveTable` where nothing is to be shown."""
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
 
     def update(self, ensemble: Ensemble, *, accepted: int, refused: int, last: bool = False) -> None:
         """Do nothing."""
-
-
-@contextmanager
-def live_table(
-    *,
-    show: bool,
-    n_steps: int,
-    first_step: int,
-    dt: float,
-    n_states: int,
-    hops: tuple[int, int],
-    on_states: bool,
-) -> Iterator[LiveTable | NoTable]:
-    """Yield a table on stderr, or one that shows nothing."""
-    if not show:
-        yield NoTable()
-        return
-    console = Console(stderr=True)
-    with LiveTable(
-        n_steps=n_steps,
-        first_step=first_step,
-        dt=dt,
-        n_states=n_states,
-        hops=hops,
-        on_states=on_states,
-        console=console,
-    ) as table:
-        yield table
 
 
 def _duration(seconds: float) -> str:

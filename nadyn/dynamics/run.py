@@ -22,7 +22,7 @@ from nadyn.dynamics.ensemble import (
 from nadyn.dynamics.methods import find_method
 from nadyn.dynamics.model_source import find_model
 from nadyn.dynamics.prepare import Plan, check_method, create_run, resume_run
-from nadyn.dynamics.progress import LiveTable, NoTable, live_table
+from nadyn.dynamics.progress import LiveTable, NoTable
 from nadyn.dynamics.stopping import STATUS_NAMES, Status, statuses
 from nadyn.electronic.interrupt import DeferredInterrupt
 from nadyn.electronic.threads import threads
@@ -106,15 +106,17 @@ def run(
         else:
             plan, ensemble, writer, notices = create_run(config, source, written=written, overwrite=overwrite)
     first_step = ensemble.step
-    table = live_table(
-        show=progress,
-        n_steps=config.n_steps,
-        first_step=first_step,
-        dt=config.dt,
-        n_states=ensemble.running.energies.shape[1],
-        hops=_hops_so_far(config.output) if resume else (0, 0),
-        on_states=plan.method.moves_on != "mean of the states",
-    )
+    if progress:
+        table: LiveTable | NoTable = LiveTable(
+            n_steps=config.n_steps,
+            first_step=first_step,
+            dt=config.dt,
+            n_states=ensemble.running.energies.shape[1],
+            hops=_hops_so_far(config.output) if resume else (0, 0),
+            on_states=plan.method.moves_on != "mean of the states",
+        )
+    else:
+        table = NoTable()
     try:
         with threads(1), DeferredInterrupt() as interrupt, table as shown:
             ensemble = _advance(plan, ensemble, writer, shown, interrupt)

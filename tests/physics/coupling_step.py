@@ -1,13 +1,11 @@
 """Two flat states whose coupling switches on once: a transfer that only grows, with an answer of its own."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
 import torch
+from contracts.by_hand import model_by_hand
 from scipy.integrate import solve_ivp
 
-from nadyn.models.model import Coordinates, Evaluation
+from nadyn.models.model import Evaluation
 
 GAP, COUPLING, WIDTH, SPEED = 0.0005, 0.0002, 0.5, 0.006
 # Heavy enough that neither forces nor hops change the speed by more than 0.1 %.
@@ -15,24 +13,14 @@ MASS = 2e6
 ENDS = (-3.0, 3.0)
 
 
-@dataclass(frozen=True)
-class CouplingStep:
-    name: ClassVar[str] = "coupling step"
-    coordinates: ClassVar[Coordinates] = "generalised"
-    laws: ClassVar[frozenset[str]] = frozenset()
-    n_states: ClassVar[int] = 2
-    n_basis: ClassVar[int] = 2
-    atomic_numbers: ClassVar[None] = None
-    fixed_diabatic_basis: ClassVar[bool] = True
-    block_width: ClassVar[int] = 512
-    shortest_distances: ClassVar[None] = None
-    masses: ClassVar[torch.Tensor] = torch.tensor([MASS], dtype=torch.float64)
-
-    def evaluate(self, positions):
+def coupling_step():
+    def evaluate(positions):
         x = positions[:, 0, 0]
         coupling = 0.5 * COUPLING * (1.0 + torch.tanh(x / WIDTH))
         elements = torch.stack([0.0 * x, coupling, coupling, GAP + 0.0 * x], dim=-1)
         return Evaluation(elements.reshape(-1, 2, 2), torch.zeros_like(x))
+
+    return model_by_hand(evaluate, torch.tensor([MASS], dtype=torch.float64), 2)
 
 
 def matrix(x):

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from coupling_step import ENDS, CouplingStep, exact_upper_population
-from linear_crossing import EXACT, MASS, SPEED, LinearCrossing
+from coupling_step import ENDS, coupling_step, exact_upper_population
+from linear_crossing import EXACT, MASS, SPEED, linear_crossing
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.configuration import RunConfiguration
@@ -59,7 +59,7 @@ def gate(fraction):
     ids=lambda keys: f"{keys['method']} {keys.get('propagation', '')}",
 )
 def test_a_linear_crossing_is_passed_with_the_probability_of_landau_and_zener(keys):
-    state = final_states(LinearCrossing(), SPEED * MASS, -6.0, 6.0, 0.6, **keys)
+    state = final_states(linear_crossing(), SPEED * MASS, -6.0, 6.0, 0.6, **keys)
     assert abs(upper(state) - EXACT) < gate(EXACT)
 
 
@@ -89,7 +89,7 @@ def test_a_collapse_at_hops_leaves_the_branching_of_a_transfer_that_only_grows(a
     # Where a crossing gives and takes, as a linear one does, a collapse in the middle spoils the rest.
     exact = exact_upper_population()
     state = final_states(
-        CouplingStep(),
+        coupling_step(),
         SPEED * MASS,
         *ENDS,
         0.6,

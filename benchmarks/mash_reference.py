@@ -3,9 +3,11 @@
     python -m pip install qclab==1.3.0        # in an environment of its own; nadyn is not needed
     python benchmarks/mash_reference.py [--trajectories 2000] [--dt 4] [--output mash_reference.json]
 
-qclab's multi-state MASH is run as it is (focused initial coefficients). MASH of two states is the same motion
-from other initial spins, and is read off the active surface: its spins are drawn here with S_z = ±√u in the
-hemisphere of the initial adiabatic state, through the ingredient that qclab offers for that purpose.
+qclab moves the trajectories, as it is; the initial coefficients are drawn here, through the ingredient that
+it offers for that purpose. Focused ones of multi-state MASH have populations 3/4 and 1/4 of the *adiabatic*
+states (qclab's own have them of the diabatic ones, which differ a little at the start in the third model, and
+change its branching by 0.01). MASH of two states is the same motion from other initial spins, and is read off
+the active surface: S_z = ±√u in the hemisphere of the initial adiabatic state.
 
 All trajectories start on the lower adiabatic state at x = -10 with momentum k, mass 2000. In the table: the
 fractions transmitted (x > 0) and reflected on each adiabatic state, with standard errors.
@@ -71,6 +73,16 @@ def two_state_spins(model: object, parameters: dict, *, wf_db: np.ndarray, seeds
     return drawn
 
 
+def focused_spins(model: object, parameters: dict, *, wf_db: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Draw populations 3/4 and 1/4 of the lower and the upper state, and uniform angles."""
+    vectors = lower_state(model)
+    drawn = np.empty((len(seeds), 2), dtype=complex)
+    for row, seed in enumerate(seeds):
+        angle = 2 * np.pi * np.random.default_rng(int(seed)).uniform()
+        drawn[row] = np.sqrt(0.75) * vectors[:, 0] + 0.5 * np.exp(1j * angle) * vectors[:, 1]
+    return drawn
+
+
 def run(
     variant: int, momentum: float, n: int, dt: float, *, two_states: bool, first_seed: int
 ) -> tuple[dict[str, object], dict[str, np.ndarray]]:
@@ -82,8 +94,8 @@ def run(
     sim.settings.num_trajs, sim.settings.batch_size, sim.settings.progress_bar = n, n, False
     sim.model = MODELS[variant]({"init_momentum": momentum, "init_position": START})
     sim.model.initialize_constants()
-    if two_states:
-        sim.model.ingredients = [*sim.model.ingredients, ("sample_wf_db_msmash", two_state_spins)]
+    spins = two_state_spins if two_states else focused_spins
+    sim.model.ingredients = [*sim.model.ingredients, ("sample_wf_db_msmash", spins)]
     sim.algorithm = Recorded({"msmash_num_bisections": 20})
     sim.initial_state["wf_db"] = lower_state(sim.model)[:, 0].astype(complex)
     records: dict[str, np.ndarray] = {}
@@ -109,18 +121,20 @@ def run(
     return row, records
 
 
-def one_by_one(variant: int, momentum: float, n: int, dt: float) -> dict[str, object]:
+def one_by_one(variant: int, momentum: float, n: int, dt: float, *, two_states: bool) -> dict[str, object]:
     """Return start and end of single trajectories: the motion is deterministic, so each can be compared."""
-    _, records = run(variant, momentum, n, dt, two_states=True, first_seed=1_000_000)
+    _, records = run(variant, momentum, n, dt, two_states=two_states, first_seed=1_000_000)
     amplitudes = records["amplitudes"]
     return {
         "model": variant,
         "k": momentum,
         "dt": dt,
-        "what": "diabatic amplitudes at the start (re, im of both); active state and x at the end",
+        "what": "diabatic amplitudes at the start (re, im of both); at the end active adiabatic state, x, "
+        "and the population of the upper one",
         "amplitudes": np.stack([amplitudes.real, amplitudes.imag], axis=2).reshape(n, 4).tolist(),
         "active": records["active"].astype(int).tolist(),
         "x": np.round(records["x"], 4).tolist(),
+        "upper": np.round(records["upper"], 5).tolist(),
     }
 
 
@@ -151,7 +165,10 @@ def main() -> None:
         "program": f"qclab {importlib.metadata.version('qclab')}, Apache-2.0",
         "script": "benchmarks/mash_reference.py",
         **tables,
-        "one_by_one": one_by_one(1, 20, 100, 4.0),
+        "one_by_one": {
+            "mash": one_by_one(1, 20, 100, 4.0, two_states=True),
+            "multistate_mash_focused": one_by_one(3, 30, 100, 4.0, two_states=False),
+        },
     }
     options.output.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

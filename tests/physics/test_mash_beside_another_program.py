@@ -48,23 +48,43 @@ def branching(name, variant, momentum, n, dt):
     return torch.cat(found).numpy()
 
 
-def test_single_trajectories_end_as_in_an_independent_program():
-    """From the same spin both are deterministic; the electrons of that program are of first order in dt."""
-    model, table = tully(1), TABLE["one_by_one"]
+def ends_of_single_trajectories(name, dt, make):
+    """Return the states of those trajectories whose start the other program wrote down, and its table."""
+    table = TABLE["one_by_one"][name]
+    model = tully(table["model"])
     parts = torch.tensor(table["amplitudes"], dtype=torch.float64).reshape(-1, 2, 2)
     positions = torch.full((len(parts), 1, 1), -10.0, dtype=torch.float64)
     momenta = torch.full_like(positions, table["k"])
-    state = start_in_state(model, positions, momenta, masses=model.masses, active_state=0)
+    state = make(start_in_state(model, positions, momenta, masses=model.masses, active_state=0), model)
     coefficients = state.eigenvectors.mT.to(torch.complex128) @ torch.view_as_complex(parts)[:, :, None]
     state = on_active_state(
         replace(state, coefficients=coefficients[:, :, 0].contiguous()), model, model.masses
     )
+    direction = along_coupling if name == "mash" else direction_of_boundary
     while state.positions.min() < 6.0:
-        state = mash_step(state, model, Mash(20.0, model.masses, along_coupling)).state
+        state = mash_step(state, model, Mash(dt, model.masses, direction)).state
+    return state, table
+
+
+def test_single_trajectories_end_as_in_an_independent_program():
+    """From the same spin both are deterministic; the electrons of that program are of first order in dt."""
+    state, table = ends_of_single_trajectories("mash", 20.0, lambda state, model: state)
     same = state.active_state == torch.tensor(table["active"])
     assert same.double().mean() > 0.95
     # More than an accident: as many hopped as did not.
     assert 0.3 < state.active_state.double().mean() < 0.7
+
+
+def test_single_trajectories_of_many_states_end_as_in_an_independent_program():
+    def make(state, model):
+        return begin_multistate_mash(state, model, model.masses, seed=1, sampling="focused")
+
+    state, table = ends_of_single_trajectories("multistate_mash_focused", 10.0, make)
+    assert state.active_state.tolist() == table["active"]
+    upper = torch.tensor(table["upper"], dtype=torch.float64)
+    torch.testing.assert_close(state.coefficients[:, 1].abs() ** 2, upper, rtol=0, atol=2e-3)
+    # More than an accident: they end in many mixtures.
+    assert upper.std() > 0.1
 
 
 @pytest.mark.parametrize(

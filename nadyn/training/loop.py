@@ -16,6 +16,7 @@ from nadyn.training.averaging import WeightAverage
 from nadyn.training.checkpoint import read_progress, restore, write_checkpoint
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.losses import (
+    QUANTITIES,
     NoiseScales,
     gap_weights,
     inverse_square_gap,
@@ -251,7 +252,7 @@ def _step(
         residuals(prediction, batch),
         scales,
         weights=configuration.weights.model_dump(),
-        outlier_sigmas=looseness * configuration.outlier_sigmas,
+        outlier_sigmas=_outlier_sigmas(configuration, looseness),
         frame_weights=frame_weights,
     )
     if network.n_basis > network.n_states:
@@ -301,6 +302,12 @@ def _parameter_groups(network: Network, weight_decay: float) -> list[dict[str, o
     matrices = [p for p in network.parameters() if p.ndim > 1]
     vectors = [p for p in network.parameters() if p.ndim <= 1]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _outlier_sigmas(configuration: TrainingConfiguration, looseness: float) -> dict[str, float]:
+    """Return the bound of each quantity: couplings tell on which side of a seam a frame lies."""
+    bounds = dict.fromkeys(QUANTITIES, configuration.outlier_sigmas)
+    return bounds | {"coupling": looseness * configuration.outlier_sigmas}
 
 
 def _given_noise(configuration: TrainingConfiguration) -> dict[str, float | None]:

@@ -2,10 +2,10 @@
 
 L = Σ_q w_q ½ [ρ(mean r_q² / σ_q²) + ln σ_q²] over q = energy, force, coupling; means over components of a
 frame, then over frames. ρ(x) = ν ln(1 + x/ν) is x for ordinary frames and grows slowly for the few that
-contradict all others (√ν = `outlier_sigmas`, more in the first half, see `Schedule.looseness`; a Student's t
-likelihood). σ_q is the noise of the labels where
-that is given; otherwise σ_q² is the running mean of min(r_q², ν σ_q²). That is the stationary point of L in
-σ_q only where no frame is an outlier; otherwise it lies above, because x/(1 + x/ν) is less than min(x, ν).
+contradict all others (a Student's t likelihood). √ν is `outlier_sigmas`, for couplings more in the first
+half, see `Schedule.looseness`. σ_q is the noise of the labels where that is given; otherwise σ_q² is the
+running mean of min(r_q², ν σ_q²). That is the stationary point of L in σ_q only where no frame is an outlier;
+otherwise it lies above, because x/(1 + x/ν) is less than min(x, ν).
 """
 
 import itertools
@@ -93,11 +93,10 @@ def total_loss(
     scales: NoiseScales,
     *,
     weights: dict[str, float],
-    outlier_sigmas: float,
+    outlier_sigmas: dict[str, float],
     frame_weights: Float[Tensor, "frame"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the loss of a batch and let the noise scales follow it."""
-    nu = outlier_sigmas**2
     total = torch.zeros((), dtype=torch.float64)
     for quantity in QUANTITIES:
         squares = getattr(values, quantity)
@@ -107,6 +106,7 @@ def total_loss(
         if not bool(known.any()):
             continue
         squares = squares[known]
+        nu = outlier_sigmas[quantity] ** 2
         variance = scales.update(quantity, squares.detach(), nu)
         terms = nu * torch.log1p(squares / (nu * variance))
         if frame_weights is not None:

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-# Outliers are told from frames that are not yet learned by time alone: the bound is loose for the first half.
-_LOOSE = 5.0
+# Couplings on the wrong side of a seam are told from wrong ones by time alone: their bound is loose at first.
+_LOOSE = 25.0
 _LOOSE_UNTIL = 0.5
 _TIGHT_FROM = 0.75
 
@@ -58,9 +58,9 @@ class Schedule:
         return self.peak * warm * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
 
     def looseness(self, step: int) -> float:
-        """Return how many times farther than at the end the bound of outliers lies at a step.
+        """Return how many times farther than at the end the bound of outliers among couplings lies at a step.
 
-        5 for the first half, then falling, 1 for the last quarter. A whole region of frames that lie on the
+        25 for the first half, then falling, 1 for the last quarter. A whole region of frames that lie on the
         wrong side of a seam contradicts all others as wrong labels do; with a tight bound from the beginning
         nothing pulls it over. A graduated non-convexity (A. Blake and A. Zisserman, Visual Reconstruction,
         MIT Press 1987).

@@ -116,12 +116,12 @@ def test_without_a_known_length_the_rate_stays_until_the_length_is_known():
     assert known.rate(600) == pytest.approx(1e-5)
 
 
-def test_the_bound_of_outliers_is_loose_at_first_and_tight_at_the_end():
+def test_the_bound_of_couplings_is_loose_at_first_and_tight_at_the_end():
     schedule = Schedule(peak=2e-3, warmup_steps=10, n_steps=400)
-    assert [schedule.looseness(step) for step in (0, 100, 200)] == [5.0] * 3
-    assert schedule.looseness(250) == pytest.approx(math.sqrt(5.0))
+    assert [schedule.looseness(step) for step in (0, 100, 200)] == [25.0] * 3
+    assert schedule.looseness(250) == pytest.approx(5.0)
     assert [schedule.looseness(step) for step in (300, 399)] == [1.0] * 2
-    assert Schedule(peak=2e-3, warmup_steps=10, n_steps=None).looseness(1_000_000) == 5.0
+    assert Schedule(peak=2e-3, warmup_steps=10, n_steps=None).looseness(1_000_000) == 25.0
 
 
 def test_a_time_limit_becomes_a_number_of_steps_with_a_margin():

@@ -11,7 +11,9 @@ from nadyn.data import Dataset
 from nadyn.dynamics.stopping import SHORTEST_FRACTION
 from nadyn.models import load_model
 from nadyn.models.atomic_sum import AtomicSum
+from nadyn.training import loop
 from nadyn.training.evaluation import evaluate
+from nadyn.training.losses import total_loss
 from nadyn.training.train import train
 
 
@@ -46,6 +48,19 @@ def test_the_stored_model_is_the_returned_one_with_the_best_averaged_weights(tmp
     written = json.loads((tmp_path / "m.history.json").read_text(encoding="utf-8"))
     assert [entry["step"] for entry in written["history"]] == [4, 8, 12]
     assert written["configuration"]["epochs"] == 3
+
+
+def test_the_bound_of_outliers_is_loose_at_first_and_for_couplings_alone(tmp_path, monkeypatch):
+    seen = []
+
+    def recording(*args, outlier_sigmas, **keys):
+        seen.append(outlier_sigmas)
+        return total_loss(*args, outlier_sigmas=outlier_sigmas, **keys)
+
+    monkeypatch.setattr(loop, "total_loss", recording)
+    train(dataset(), tmp_path / "m.safetensors", configuration(epochs=2, outlier_sigmas=3.0))
+    assert {(bounds["energy"], bounds["force"]) for bounds in seen} == {(3.0, 3.0)}
+    assert (seen[0]["coupling"], seen[-1]["coupling"]) == (75.0, 3.0)
 
 
 def test_the_model_knows_its_data(tmp_path):

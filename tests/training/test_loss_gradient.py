@@ -7,7 +7,7 @@ from teacher import NUMBERS, geometries
 
 import nadyn.training.predictions as predictions
 from nadyn.electronic.eigen import eigh
-from nadyn.training.losses import NoiseScales, residuals, surplus_penalty, total_loss
+from nadyn.training.losses import QUANTITIES, NoiseScales, residuals, surplus_penalty, total_loss
 from nadyn.training.predictions import predict
 from nadyn.training.samples import Samples
 from nadyn.units import HARTREE_PER_EV
@@ -60,7 +60,7 @@ def _loss(network, batch, *, outlier_sigmas=5.0, margin=None):
         residuals(prediction, batch),
         scales,
         weights={"energy": 1.0, "force": 10.0, "coupling": 10.0},
-        outlier_sigmas=outlier_sigmas,
+        outlier_sigmas=dict.fromkeys(QUANTITIES, outlier_sigmas),
     )
     return loss if margin is None else loss + surplus_penalty(prediction.surplus_gap, margin)
 

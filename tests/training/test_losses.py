@@ -25,6 +25,8 @@ from nadyn.training.samples import samples_from_group
 GIVEN = {"energy": 0.01, "force": 0.02, "coupling": 0.015}
 WEIGHTS = {"energy": 1.0, "force": 10.0, "coupling": 7.0}
 LEARNED = dict.fromkeys(GIVEN)
+BOUND = dict.fromkeys(GIVEN, 5.0)
+NO_BOUND = dict.fromkeys(GIVEN, 1e4)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def student():
 
 def _loss(network, batch, given=GIVEN):
     prediction = predict(network, batch, label_pairs((batch,), network.n_states))
-    return total_loss(residuals(prediction, batch), NoiseScales(given), weights=WEIGHTS, outlier_sigmas=5.0)
+    return total_loss(residuals(prediction, batch), NoiseScales(given), weights=WEIGHTS, outlier_sigmas=BOUND)
 
 
 def _gradient(network, loss):
@@ -85,7 +87,9 @@ def test_a_frame_without_a_label_counts_as_if_it_were_not_there(three_states, st
     def only(values):
         kept = {q: getattr(values, q) if q == quantity else None for q in ("force", "coupling")}
         silent = torch.full_like(values.energy, torch.nan)
-        return total_loss(Residuals(silent, **kept), NoiseScales(GIVEN), weights=WEIGHTS, outlier_sigmas=5.0)
+        return total_loss(
+            Residuals(silent, **kept), NoiseScales(GIVEN), weights=WEIGHTS, outlier_sigmas=BOUND
+        )
 
     torch.testing.assert_close(only(with_holes), only(without))
     for a, b in zip(_gradient(student, only(with_holes)), _gradient(student, only(without)), strict=True):
@@ -113,8 +117,20 @@ def test_a_prediction_that_is_not_a_number_is_not_taken_for_a_missing_label(thre
         broken = getattr(prediction, field).detach().clone()
         broken[4] = torch.nan
         values = residuals(replace(prediction, **{field: broken}), batch)
-        loss = total_loss(values, NoiseScales(LEARNED), weights=WEIGHTS, outlier_sigmas=5.0)
+        loss = total_loss(values, NoiseScales(LEARNED), weights=WEIGHTS, outlier_sigmas=BOUND)
         assert not math.isfinite(float(loss.detach()))
+
+
+def test_each_quantity_has_its_own_bound_of_outliers():
+    """ρ by its formula, for residuals fifty times the noise."""
+    values = Residuals(*(torch.tensor([(50 * GIVEN[q]) ** 2], dtype=torch.float64) for q in GIVEN))
+    bounds = {"energy": 2.0, "force": 3.0, "coupling": 75.0}
+    expected = sum(
+        WEIGHTS[q] * 0.5 * (bounds[q] ** 2 * math.log1p(2500.0 / bounds[q] ** 2) + 2 * math.log(GIVEN[q]))
+        for q in GIVEN
+    )
+    loss = total_loss(values, NoiseScales(GIVEN), weights=WEIGHTS, outlier_sigmas=bounds)
+    assert float(loss) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("n_states", [2, 3, 4])
@@ -143,7 +159,7 @@ def test_ordinary_frames_count_by_their_square_and_outliers_by_its_logarithm():
     def loss(squares):
         values = Residuals(torch.tensor(squares, dtype=torch.float64), None, None)
         return float(
-            total_loss(values, NoiseScales({**LEARNED, "energy": 0.1}), weights=WEIGHTS, outlier_sigmas=5.0)
+            total_loss(values, NoiseScales({**LEARNED, "energy": 0.1}), weights=WEIGHTS, outlier_sigmas=BOUND)
         )
 
     constant = 0.5 * math.log(0.01)
@@ -174,7 +190,9 @@ def test_without_outliers_the_learned_noise_is_where_the_loss_is_lowest():
 
     def loss(sigma):
         return float(
-            total_loss(values, NoiseScales({**LEARNED, "energy": sigma}), weights=WEIGHTS, outlier_sigmas=1e4)
+            total_loss(
+                values, NoiseScales({**LEARNED, "energy": sigma}), weights=WEIGHTS, outlier_sigmas=NO_BOUND
+            )
         )
 
     best = NoiseScales(LEARNED).update("energy", squares, 1e8) ** 0.5
@@ -211,7 +229,7 @@ def test_frame_weights_multiply_the_residuals_and_not_the_noise():
     values = Residuals(torch.tensor([0.01, torch.nan, 0.03], dtype=torch.float64), None, None)
     weights = torch.tensor([2.0, 5.0, 0.5], dtype=torch.float64)
     scales = NoiseScales({**LEARNED, "energy": 0.1})
-    loss = total_loss(values, scales, weights=WEIGHTS, outlier_sigmas=5.0, frame_weights=weights)
+    loss = total_loss(values, scales, weights=WEIGHTS, outlier_sigmas=BOUND, frame_weights=weights)
     rho = [25 * math.log(1 + x / 25) for x in (1.0, 3.0)]
     expected = 0.5 * ((2.0 * rho[0] + 0.5 * rho[1]) / 2 + math.log(0.01))
     assert float(loss) == pytest.approx(expected)

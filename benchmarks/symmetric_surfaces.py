@@ -156,6 +156,8 @@ def configuration(basis: str, start: tuple[str, ...], epochs: int, *, seed: int 
             "learning_rate": 3e-3,
             "weight_decay": 0.0,
             "outlier_sigmas": 1e3,
+            # Two components of one vector meet by symmetry.
+            "small_starts": 0,
             "patience_epochs": 10 * epochs,
             "seed": seed,
         }

@@ -81,8 +81,8 @@ def train(
         notice = about_trials(trained.trials)
         if notice:
             console.print(f"Note: {notice}", highlight=False)
-    if trained.learned.curvature:
-        console.print(trained.learned.curvature)
+    if trained.learned.start:
+        console.print(trained.learned.start, highlight=False)
     progress = trained.outcome.progress
     ending = "no progress on validation" if trained.outcome.stopped_early else "as planned"
     console.print(f"{progress.step} steps, ended {ending}; best validation at step {progress.best_step}")

@@ -29,6 +29,11 @@ class Assignment:
         return f"{self.basis} ({', '.join(_WORDS[name] for name in self.start)})"
 
 
+def assignment_from_plain(values: dict[str, object]) -> Assignment:
+    """Return the assignment that `dataclasses.asdict` and JSON took apart."""
+    return Assignment(values["basis"], tuple(values["start"]))
+
+
 def assignments(n_states: int) -> tuple[Assignment, ...]:
     """Return what `basis: auto` tries for a number of states: n + 2 assignments for n states.
 

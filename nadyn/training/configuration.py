@@ -76,7 +76,7 @@ class TrainingConfiguration(Configuration):
     label_noise: LabelNoiseSection = LabelNoiseSection()
     outlier_sigmas: Annotated[float, Field(ge=1e-3, le=1e9, allow_inf_nan=False)] = 2.0
     gap_weight: bool = False
-    curvature_couplings: bool = False
+    small_starts: Annotated[int, Field(ge=0, le=100)] = 6
     checkpoint_every: Count = 200
     threads: Annotated[int, Field(gt=0, le=1024)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1

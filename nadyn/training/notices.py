@@ -15,11 +15,17 @@ def about_couplings(dataset: Dataset, configuration: TrainingConfiguration) -> s
     labels = [group.interstate_couplings for group in dataset.groups]
     if dataset.groups[0].n_states < 2 or any(h is not None and np.isfinite(h).any() for h in labels):
         return None
-    if configuration.curvature_couplings or configuration.model.kind == "atomic_sum":
+    if configuration.model.kind == "atomic_sum":
         return None
+    sentence = "no frame has couplings, and energies and forces hardly tell where states cross"
+    if configuration.small_starts:
+        return (
+            f"{sentence}. Small networks look for it first (`small_starts`), but couplings of about a "
+            "hundred frames are surer."
+        )
     return (
-        "no frame has couplings, and energies and forces do not tell where states cross: crossings may be "
-        "missed. Couplings of about a hundred frames suffice; without any try `curvature_couplings: true`."
+        f"{sentence}: crossings may be missed. Couplings of about a hundred frames suffice; without any, "
+        "leave out `small_starts: 0`."
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nadyn.models.learned import Network
-from nadyn.training.assignments import Assignment
+from nadyn.training.assignments import Assignment, assignment_from_plain
 from nadyn.training.checkpoint import beside
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.loop import Outcome, Progress, train_network
@@ -53,8 +53,7 @@ def winner(trials: tuple[Trial, ...]) -> int:
 
 def trial_from_plain(values: dict[str, object]) -> Trial:
     """Return the trial that `dataclasses.asdict` and JSON took apart."""
-    assignment = Assignment(values["assignment"]["basis"], tuple(values["assignment"]["start"]))
-    return Trial(**(values | {"assignment": assignment}))
+    return Trial(**(values | {"assignment": assignment_from_plain(values["assignment"])}))
 
 
 def trial_lengths(length: Length, n_trials: int) -> tuple[Length, Length]:

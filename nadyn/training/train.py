@@ -20,6 +20,7 @@ from nadyn.training.assignments import Assignment
 from nadyn.training.build import build_network, elements_of, environments_of, shortest_distances
 from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.job import Job
 from nadyn.training.loop import Outcome, Progress
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.samples import Samples, samples_from_group
@@ -35,7 +36,7 @@ class Trained:
         model: The model, bound to the first molecule of the dataset, and to the cell of its starting geometry
             if that is periodic.
         validation: The frames that it was validated on.
-        learned: Progress, whether the training stopped early, and what its stages have found.
+        learned: Progress, whether the training stopped early, and what was found before it.
     """
 
     model: LearnedModel
@@ -44,7 +45,7 @@ class Trained:
 
     @property
     def outcome(self) -> Outcome:
-        """Progress of the last stage."""
+        """Progress of the training proper."""
         return self.learned.outcome
 
     @property
@@ -98,19 +99,13 @@ def train(
         elements = elements_of(dataset)
         shortest = shortest_distances(training, elements)
 
-        def build(assignment: Assignment | None) -> Network:
-            return build_network(configuration, training_samples, shortest, elements, assignment)
+        def build(assignment: Assignment | None, settings: TrainingConfiguration) -> Network:
+            return build_network(settings, training_samples, shortest, elements, assignment)
 
-        learned = search_and_train(
-            build,
-            training_samples,
-            validation_samples,
-            configuration,
-            checkpoint=checkpoint,
-            begins_from=begins_from,
-            resume=resume,
-            report=report,
+        job = Job(
+            training_samples, validation_samples, configuration, checkpoint, begins_from, resume, report
         )
+        learned = search_and_train(job, build)
         model = _finished_model(learned, training, training_samples, shortest, configuration)
     timings = {
         "host": platform.node(),
@@ -121,8 +116,7 @@ def train(
     history = {
         "configuration": configuration.model_dump(),
         "trials": [asdict(trial) for trial in learned.trials],
-        "curvature": learned.curvature,
-        "stages": [asdict(stage) for stage in learned.stages],
+        "start": learned.start,
         "history": learned.outcome.progress.history,
     }
     output.with_suffix(".history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
@@ -218,8 +212,8 @@ def _finished_model(
         "seed": configuration.seed,
         "configuration": configuration.model_dump(mode="json"),
     }
-    if learned.stages:
-        trained_on["earlier_stages"] = {stage.title: stage.n_steps for stage in learned.stages}
+    if learned.start:
+        trained_on["start"] = learned.start
     finite = np.where(np.isfinite(shortest), shortest, 0.0)
     return LearnedModel(
         # Not after the file: the same training into another file is the same model, with the same digest.

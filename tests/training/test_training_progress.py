@@ -42,8 +42,9 @@ def test_states_without_any_coupling_are_pointed_out():
     data.groups[0].interstate_couplings[1:] = np.nan
     assert about_couplings(data, settings) is None
     data.groups[0].interstate_couplings[0] = np.nan
-    assert "`curvature_couplings: true`" in about_couplings(data, settings)
-    assert about_couplings(data, settings.model_copy(update={"curvature_couplings": True})) is None
+    assert "look for it first (`small_starts`)" in about_couplings(data, settings)
+    without = settings.model_copy(update={"small_starts": 0})
+    assert "crossings may be missed" in about_couplings(data, without)
 
 
 @pytest.mark.parametrize(("n_steps", "short"), [((40, 160), True), ((300, 1200), False), ((), False)])

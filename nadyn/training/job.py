@@ -1,4 +1,4 @@
-"""One stage of a training: what it needs, and what is told of it when it is over."""
+"""What every part of a training needs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,31 +11,10 @@ from nadyn.training.loop import Outcome, Progress, train_network
 from nadyn.training.samples import Samples
 from nadyn.training.schedule import Length
 
-TITLES = (
-    "stage 1 of 3: energies and forces",
-    "stage 2 of 3: couplings from curvature",
-    "stage 3 of 3: energies and forces",
-)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A finished stage before the last.
-
-    Attributes:
-        title: What was trained on.
-        n_steps: Length.
-        score: Mean logarithm of the validation errors, see `validation.Errors`.
-    """
-
-    title: str
-    n_steps: int
-    score: float
-
 
 @dataclass(frozen=True)
 class Job:
-    """What every stage needs; see `train_network` for the attributes."""
+    """What every part of a training needs; see `train_network` for the attributes."""
 
     training: tuple[Samples, ...]
     validation: tuple[Samples, ...]
@@ -46,9 +25,14 @@ class Job:
     report: Callable[[Progress], None]
 
     @property
+    def n_states(self) -> int:
+        """Number of states of all groups."""
+        return self.training[0].energies.shape[1]
+
+    @property
     def is_atomic_sum(self) -> bool:
         """Whether there is one surface and no diabatic matrix."""
-        return is_atomic_sum(self.configuration.model, self.training[0].energies.shape[1])
+        return is_atomic_sum(self.configuration.model, self.n_states)
 
     def train(self, network: Network, length: Length, *, title: str, checkpoint: Path) -> Outcome:
         """Train a network in place; go on from the checkpoint if that is wanted and there is one."""
@@ -64,8 +48,3 @@ class Job:
             resume=self.resume and checkpoint.exists(),
             report=self.report,
         )
-
-
-def finished(title: str, outcome: Outcome) -> Stage:
-    """Return what is told of a stage."""
-    return Stage(title, outcome.progress.step, outcome.progress.best_score)

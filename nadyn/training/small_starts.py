@@ -1,0 +1,164 @@
+"""Where no coupling is known, small networks find out where states cross, and the best hands its matrix on.
+
+Energies and forces depend on Δ² + V², with half the difference Δ and the coupling V of two diabatic states. A
+network that is large enough to bend |Δ| round at a seam learns the surfaces without ever crossing the states,
+and to exchange them later would be a step through far larger errors. A network of a few functions cannot make
+that bend: it either crosses the states or misses the gap near the seam by far, and its own errors tell which.
+About every second one crosses (docs/methods/loss.md has the figures), so several are trained.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from nadyn.models.learned import Network
+from nadyn.training.assignments import Assignment, assignments
+from nadyn.training.checkpoint import beside
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.inheritance import learn_matrix
+from nadyn.training.job import Job
+from nadyn.training.losses import inverse_square_gap
+from nadyn.training.predictions import predict
+from nadyn.training.samples import Samples
+from nadyn.training.schedule import Length
+from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
+
+# Builds an untrained network of an assignment (None: that of the configuration) and a configuration.
+Build = Callable[[Assignment | None, TrainingConfiguration], Network]
+
+# A network that cannot bend a surface round within a few tenths of an eV.
+_HIDDEN = (8,)
+_N_RADIAL, _N_CHANNELS = 6, 4
+_LEARNING_RATE = 5e-3
+_STEPS = 1400
+_SECONDS = 60.0
+# A start takes at most this part of the training, and all together that part of a time limit.
+_LARGEST_PART, _LARGEST_PART_OF_TIME = 0.1, 0.2
+# Where so few frames have so small a gap, states need not cross at all.
+SMALL_GAP = 1.0 * HARTREE_PER_EV
+FEWEST_FRAMES = 20
+_WIDTH = 0.3 * HARTREE_PER_EV
+# Seeds of starts, apart from those that a user gives to trainings.
+_SEEDS = 1009
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the small networks have left.
+
+    Attributes:
+        network: Untrained but for the matrix of the best of them.
+        assignment: Of that one; None where the basis is given.
+        sentence: How many there were, and how far apart.
+    """
+
+    network: Network
+    assignment: Assignment | None
+    sentence: str
+
+
+def called_for(job: Job) -> bool:
+    """Tell whether states may cross that no label couples."""
+    groups = job.training + job.validation
+    known = any(group.couplings is not None and not bool(group.couplings.isnan().all()) for group in groups)
+    if known or job.is_atomic_sum or job.n_states < 2 or not job.configuration.small_starts:
+        return False
+    gaps = torch.cat([torch.diff(group.energies, dim=1) for group in groups])
+    return int((gaps < SMALL_GAP).any(dim=1).sum()) >= FEWEST_FRAMES
+
+
+def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
+    """Train small networks from several seeds, of every assignment if the basis is open; begin with the best.
+
+    Args:
+        job: The training that follows.
+        build: Gives an untrained network.
+        length: Of one small network, from `length_of_one`.
+    """
+    configuration = job.configuration
+    candidates = _candidates(configuration, job.n_states)
+    best, errors = None, []
+    for number, (assignment, attempt) in enumerate(candidates):
+        small = replace(job, configuration=_small(configuration, attempt))
+        network = build(assignment, small.configuration)
+        title = f"small network {number + 1} of {len(candidates)}" + (f": {assignment}" if assignment else "")
+        path = beside(job.checkpoint, f"start-{number}")
+        progress = small.train(network, length, title=title, checkpoint=path).progress
+        if length.seconds is not None:
+            # All have as many steps as the first had time for.
+            length = Length(n_steps=progress.n_steps or progress.step)
+        errors.append(gap_error(network, job.training + job.validation))
+        if min(errors) == errors[-1]:
+            best = assignment, network
+    assignment, teacher = best
+    network = build(assignment, configuration)
+    learn_matrix(network, teacher, job, length)
+    lowest, highest = (1e3 * ELECTRONVOLT_PER_HARTREE * edge for edge in (min(errors), max(errors)))
+    sentence = (
+        f"no frame has couplings: {len(errors)} small networks looked for where states cross, with errors of "
+        f"small gaps from {lowest:.0f} to {highest:.0f} meV; the training began with the matrix of the best"
+    )
+    return Start(network, assignment, sentence + (f", {assignment}" if assignment else ""))
+
+
+def length_of_one(job: Job, length: Length) -> Length:
+    """Return the length of a small network beside a training of this length."""
+    if length.n_steps is not None:
+        return Length(n_steps=max(1, min(_STEPS, int(_LARGEST_PART * length.n_steps))))
+    n_starts = len(_candidates(job.configuration, job.n_states))
+    return Length(seconds=min(_SECONDS, _LARGEST_PART_OF_TIME * length.seconds / n_starts))
+
+
+def seconds_of_starts(job: Job, length: Length) -> float:
+    """Return how long all small networks of this length in seconds may take, and to hand on a matrix."""
+    return (len(_candidates(job.configuration, job.n_states)) + 1) * length.seconds
+
+
+def _candidates(configuration: TrainingConfiguration, n_states: int) -> list[tuple[Assignment | None, int]]:
+    """Return what is trained: an assignment (None for that of the configuration) and the number of a seed."""
+    n_seeds = configuration.small_starts
+    if configuration.model.basis != "auto":
+        return [(None, attempt) for attempt in range(n_seeds)]
+    # Every assignment has a chance to cross, though not as many.
+    return [(choice, attempt) for choice in assignments(n_states) for attempt in range(-(-n_seeds // 2))]
+
+
+def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:
+    """Return the mean absolute error of the frames' smallest gaps [hartree], weights 1/(gap² + (0.3 eV)²).
+
+    Frames without all energies do not count.
+    """
+    total = weights = 0.0
+    for group in samples:
+        for start in range(0, len(group), _CHUNK):
+            batch = group.take(torch.arange(start, min(start + _CHUNK, len(group))))
+            gaps = torch.diff(batch.energies, dim=1)
+            found = torch.diff(predict(network, batch, ()).energies.detach(), dim=1)
+            smallest = gaps.argmin(dim=1, keepdim=True)
+            error = (found - gaps).gather(1, smallest)[:, 0].abs()
+            weight = inverse_square_gap(batch.energies, _WIDTH)
+            whole = ~torch.isnan(weight)
+            total += float((weight * error)[whole].sum())
+            weights += float(weight[whole].sum())
+    return total / weights
+
+
+def _small(configuration: TrainingConfiguration, attempt: int) -> TrainingConfiguration:
+    """Return the settings of a small network, with every seed another one."""
+    encoder = configuration.encoder
+    return configuration.model_copy(
+        update={
+            "model": configuration.model.model_copy(update={"hidden": _HIDDEN}),
+            "encoder": encoder.model_copy(
+                update={
+                    "n_radial": min(_N_RADIAL, encoder.n_radial),
+                    "n_channels": min(_N_CHANNELS, encoder.n_channels),
+                }
+            ),
+            "learning_rate": max(_LEARNING_RATE, configuration.learning_rate),
+            "gap_weight": True,
+            "seed": configuration.seed + _SEEDS * attempt,
+        }
+    )

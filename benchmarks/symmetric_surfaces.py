@@ -1,6 +1,7 @@
 """Molecules whose states differ in symmetry, learned in the basis that fits and in the invariant one.
 
     python benchmarks/symmetric_surfaces.py [molecule …] [--folder symmetric] [--figures docs/images]
+        [--frames 3000] [--epochs 60] [--cutoff 4] [--radial 12] [--fitting-only]
 
 Each molecule of `nadyn.models.analytic.molecules` is distorted at random inside a box, and trained twice with
 the same settings: in the latent basis that can hold both states, and as an invariant matrix. Errors are
@@ -12,7 +13,7 @@ import argparse
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,8 @@ class Case:
             rotation, which those of the invariant matrix and of the formula of X3 do not, so there they are
             left out.
         epochs: Length of the training.
+        n_radial: Radial functions of the encoder.
+        cutoff_angstrom: Its radius.
     """
 
     build: Callable[[], Model]
@@ -65,6 +68,8 @@ class Case:
     shift: Tensor
     couplings: bool
     epochs: int
+    n_radial: int = 8
+    cutoff_angstrom: float = 6.0
 
 
 def _box(rows: list[list[float]]) -> Tensor:
@@ -146,31 +151,32 @@ def labelled(case: Case, positions: Tensor, *, couplings: bool) -> Group:
     )
 
 
-def configuration(basis: str, start: tuple[str, ...], epochs: int, *, seed: int = 1) -> TrainingConfiguration:
+def configuration(case: Case, basis: str, start: tuple[str, ...]) -> TrainingConfiguration:
     """Return settings for labels without noise: small networks, no weight decay, no outliers."""
     return TrainingConfiguration.model_validate(
         {
-            "encoder": {"n_radial": 8, "n_channels": 6},
+            "encoder": {
+                "n_radial": case.n_radial,
+                "n_channels": 6,
+                "cutoff_angstrom": case.cutoff_angstrom,
+            },
             "model": {"basis": basis, "start": start, "hidden": [64, 64]},
-            "epochs": epochs,
+            "epochs": case.epochs,
             "learning_rate": 3e-3,
             "weight_decay": 0.0,
             "outlier_sigmas": 1e3,
             # Two components of one vector meet by symmetry.
             "small_starts": 0,
-            "patience_epochs": 10 * epochs,
-            "seed": seed,
+            "patience_epochs": 10 * case.epochs,
         }
     )
 
 
-def trained(
-    case: Case, basis: str, start: tuple[str, ...], path: Path, *, epochs: int | None = None, seed: int = 1
-) -> Model:
+def trained(case: Case, basis: str, start: tuple[str, ...], path: Path) -> Model:
     """Return the model of a file in double precision, trained first where the file does not exist."""
     if not path.exists():
         data = Dataset((labelled(case, frames(case, case.n_frames, seed=1), couplings=case.couplings),))
-        settings = configuration(basis, start, epochs or case.epochs, seed=seed)
+        settings = configuration(case, basis, start)
 
         def report(progress: Progress) -> None:
             every = max(1, progress.n_steps // 10)
@@ -259,21 +265,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("molecules", nargs="*", default=list(CASES), help=", ".join(CASES))
     parser.add_argument("--folder", type=Path, default=Path("symmetric"))
-    parser.add_argument("--epochs", type=int, help="instead of those of the table")
+    parser.add_argument("--frames", type=int, help="instead of those of the table, as the next ones")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--cutoff", type=float, help="angstrom")
+    parser.add_argument("--radial", type=int, help="radial functions")
+    parser.add_argument("--fitting-only", action="store_true", help="no invariant matrix and no figures")
     parser.add_argument("--figures", type=Path, help="folder for the figures")
     arguments = parser.parse_args()
     arguments.folder.mkdir(exist_ok=True)
     torch.set_num_threads(1)
     cuts = {}
     for name in arguments.molecules:
-        case = CASES[name]
+        given = {
+            "n_frames": arguments.frames,
+            "epochs": arguments.epochs,
+            "cutoff_angstrom": arguments.cutoff,
+            "n_radial": arguments.radial,
+        }
+        case = replace(CASES[name], **{key: value for key, value in given.items() if value is not None})
         models = []
-        for basis, start in ((case.basis, case.start), ("2x0e", ("0e", "0e"))):
+        invariant = () if arguments.fitting_only else (("2x0e", ("0e", "0e")),)
+        for basis, start in ((case.basis, case.start), *invariant):
             path = arguments.folder / f"{name}-{basis.replace(' ', '')}.safetensors"
-            models.append(trained(case, basis, start, path, epochs=arguments.epochs))
+            models.append(trained(case, basis, start, path))
             print(f"{name}, {case.pair}, {basis}: {json.dumps(errors(case, models[-1]))}", flush=True)
-        cuts[name] = cut_through_seam(case, name, *models)
-    if arguments.figures:
+        if not arguments.fitting_only:
+            cuts[name] = cut_through_seam(case, name, *models)
+    if arguments.figures and cuts:
         draw_cuts(list(cuts.values()), arguments.figures / "symmetric_cuts.png")
         if "jahn_teller" in cuts:
             cut = cuts["jahn_teller"]

@@ -90,7 +90,7 @@ class TrainingTable:
 
 def trial_table(trials: tuple[Trial, ...]) -> Table:
     """Return what the search over assignments has found, the best first."""
-    table = Table(title="small networks of each assignment; the two best assignments have two")
+    table = Table(title="assignments tried; the two best of a first round are trained again")
     table.add_column("basis (states start as)")
     table.add_column("steps", justify="right")
     table.add_column("validation score, lowest is best", justify="right")

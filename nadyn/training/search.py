@@ -1,29 +1,43 @@
-"""`basis: auto`: a small network of each assignment is trained, of the two best another one, the best wins.
+"""`basis: auto`: each assignment is trained for a short time, the two best of them longer, the best wins.
 
-Only the assignment goes on: the training proper begins as if it had been given.
+Only the assignment goes on: the training proper begins again, as if it had been given. The weights of a trial
+are a bad start, because its short schedule leaves frames on the wrong side of the seam where they are.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from nadyn.training.assignments import Assignment, assignment_from_plain, assignments
-from nadyn.training.job import Job
+from nadyn.models.learned import Network
+from nadyn.training.assignments import Assignment, assignment_from_plain
+from nadyn.training.checkpoint import beside
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.loop import Outcome, Progress, train_network
+from nadyn.training.samples import Samples
 from nadyn.training.schedule import Length
-from nadyn.training.small_networks import Build, length_of_small, same_length, train_small
 
-# One seed may leave frames on the wrong side of a seam, and the right assignment behind another.
+# A trial is a training with a schedule of its own: an unfinished one says little about the end.
+_TRIAL_STEPS = 1000
+_TRIAL_SECONDS = 60.0
+# After a first trial the right assignment may lie a hair behind another, because some of its frames are still
+# on the wrong side of the seam. A longer trial tells them apart.
 _N_FINALISTS = 2
+_FINAL_STEPS = 3000
+_FINAL_SECONDS = 180.0
+# All trials of a round together take at most this part of the training.
+_LARGEST_PART = 0.2
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What small networks of one assignment have reached.
+    """A short training of one assignment.
 
     Attributes:
         assignment: Basis and start.
-        score: Mean logarithm of the validation errors, see `validation.Errors`, the lower the better; of a
-            finalist the better of two.
-        n_steps: Length of one network.
-        finalist: Whether there was a second one.
+        score: Mean logarithm of the validation errors, see `validation.Errors`, the lower the better; after
+            the second round for finalists.
+        n_steps: Length, both rounds together.
+        finalist: Whether it was trained in the second round.
     """
 
     assignment: Assignment
@@ -33,8 +47,8 @@ class Trial:
 
 
 def winner(trials: tuple[Trial, ...]) -> int:
-    """Return the number of the best trial."""
-    return min(range(len(trials)), key=lambda number: trials[number].score)
+    """Return the number of the best finalist."""
+    return min(range(len(trials)), key=lambda number: (not trials[number].finalist, trials[number].score))
 
 
 def trial_from_plain(values: dict[str, object]) -> Trial:
@@ -42,44 +56,91 @@ def trial_from_plain(values: dict[str, object]) -> Trial:
     return Trial(**(values | {"assignment": assignment_from_plain(values["assignment"])}))
 
 
-def n_trials(n_states: int) -> int:
-    """Return how many small networks a search trains."""
-    return len(assignments(n_states)) + _N_FINALISTS
+def trial_lengths(length: Length, n_trials: int) -> tuple[Length, Length]:
+    """Return the length of one trial in the first and in the second round.
+
+    1,000 and 3,000 steps, or a minute and three; less where the training is short.
+    """
+    return (
+        _shorter(length, _TRIAL_STEPS, _TRIAL_SECONDS, n_trials),
+        _shorter(length, _FINAL_STEPS, _FINAL_SECONDS, _N_FINALISTS),
+    )
 
 
-def search(job: Job, build: Build, length: Length) -> tuple[Trial, ...]:
-    """Train a small network of every assignment and a second one of the two best; return all, in order.
+def seconds_of_search(lengths: tuple[Length, Length], n_trials: int) -> float:
+    """Return how long a search may take whose trials have these lengths in seconds."""
+    first, second = lengths
+    return n_trials * first.seconds + _N_FINALISTS * second.seconds
+
+
+def search(
+    choices: tuple[Assignment, ...],
+    build: Callable[[Assignment], Network],
+    training: tuple[Samples, ...],
+    validation: tuple[Samples, ...],
+    configuration: TrainingConfiguration,
+    lengths: tuple[Length, Length],
+    *,
+    checkpoint: Path,
+    origin: dict[str, dict[str, object]],
+    resume: bool,
+    report: Callable[[Progress], None],
+) -> tuple[Trial, ...]:
+    """Train every assignment for a short time and the two best again; return what each has reached, in order.
+
+    Where the lengths are times, the first trial finds how many steps that is, and all have the same number.
 
     Args:
-        job: The training that follows.
+        choices: What to try.
         build: Gives an untrained network.
-        length: Of that training.
+        training: Frames to learn from.
+        validation: Frames to judge by.
+        configuration: Of the training that the search belongs to.
+        lengths: Of one trial in both rounds, from `trial_lengths`.
+        checkpoint: Checkpoint file of that training; trials have files beside it.
+        origin: See `train_network`.
+        resume: Go on with trials that were begun.
+        report: Called after each step.
     """
-    choices = assignments(job.n_states)
-    each = length_of_small(length, n_trials(job.n_states))
-    trials: list[Trial] = []
 
-    def run(number: int, *, attempt: int, title: str) -> Trial:
-        nonlocal each
-        part = f"trial-{number}-{attempt}"
-        _, progress = train_small(
-            job,
-            build,
-            choices[number],
-            each,
-            attempt=attempt,
-            near_the_seam=False,
-            title=f"{title}: {choices[number]}",
-            part=part,
+    def run(network: Network, length: Length, title: str, part: str) -> Outcome:
+        path = beside(checkpoint, part)
+        return train_network(
+            network,
+            training,
+            validation,
+            configuration,
+            length,
+            title=title,
+            checkpoint=path,
+            origin=origin,
+            resume=resume and path.exists(),
+            report=report,
         )
-        each = same_length(each, progress)
-        return Trial(choices[number], progress.best_score, progress.step)
 
-    for number in range(len(choices)):
-        trials.append(run(number, attempt=0, title=f"trial {number + 1} of {n_trials(job.n_states)}"))
-    ranking = sorted(range(len(choices)), key=lambda number: trials[number].score)
-    for place, number in enumerate(ranking[:_N_FINALISTS], start=len(choices) + 1):
-        again = run(number, attempt=1, title=f"trial {place} of {n_trials(job.n_states)}")
-        best = min(trials[number].score, again.score)
-        trials[number] = Trial(choices[number], best, again.n_steps, finalist=True)
+    first, second = lengths
+    networks, trials = [], []
+    for number, assignment in enumerate(choices):
+        network = build(assignment)
+        title = f"trial {number + 1} of {len(choices)}: {assignment}"
+        progress = run(network, first, title, f"trial-{number}").progress
+        if first.seconds is not None:
+            # A trial that stopped early knows no number of steps but those that it made.
+            n_steps = progress.n_steps or progress.step
+            second = Length(n_steps=max(1, int(n_steps * second.seconds / first.seconds)))
+            first = Length(n_steps=n_steps)
+        networks.append(network)
+        trials.append(Trial(assignment, progress.best_score, progress.step))
+    ranking = sorted(range(len(trials)), key=lambda number: trials[number].score)
+    for place, number in enumerate(ranking[:_N_FINALISTS]):
+        trial = trials[number]
+        title = f"longer trial {place + 1} of {_N_FINALISTS}: {trial.assignment}"
+        progress = run(networks[number], second, title, f"final-{number}").progress
+        trials[number] = Trial(trial.assignment, progress.best_score, trial.n_steps + progress.step, True)
     return tuple(trials)
+
+
+def _shorter(length: Length, n_steps: int, seconds: float, n_trials: int) -> Length:
+    if length.n_steps is not None:
+        return Length(n_steps=max(1, min(n_steps, int(_LARGEST_PART * length.n_steps / n_trials))))
+    return Length(seconds=min(seconds, _LARGEST_PART * length.seconds / n_trials))

@@ -2,32 +2,45 @@
 
 Energies and forces depend on Δ² + V², with half the difference Δ and the coupling V of two diabatic states. A
 network that is large enough to bend |Δ| round at a seam learns the surfaces without ever crossing the states,
-and to exchange them later would be a step through far larger errors. A small network cannot bend so: it
-crosses the states, or misses the gap near the seam by far, and its own errors tell which. About every second
-one crosses (docs/methods/loss.md), so several are trained.
+and to exchange them later would be a step through far larger errors. A network of a few functions cannot make
+that bend: it either crosses the states or misses the gap near the seam by far, and its own errors tell which.
+About every second one crosses (docs/methods/loss.md has the figures), so several are trained.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 
 from nadyn.models.learned import Network
 from nadyn.training.assignments import Assignment, assignments
+from nadyn.training.checkpoint import beside
+from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.inheritance import learn_matrix
 from nadyn.training.job import Job
 from nadyn.training.losses import inverse_square_gap
 from nadyn.training.predictions import predict
 from nadyn.training.samples import Samples
 from nadyn.training.schedule import Length
-from nadyn.training.small_networks import Build, length_of_small, same_length, train_small
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
+# Builds an untrained network of an assignment (None: that of the configuration) and a configuration.
+Build = Callable[[Assignment | None, TrainingConfiguration], Network]
+
+# A network that cannot bend a surface round within a few tenths of an eV.
+_HIDDEN = (8,)
+_N_RADIAL, _N_CHANNELS = 6, 4
+_LEARNING_RATE = 5e-3
+_STEPS = 1400
+_SECONDS = 60.0
+# A start takes at most this part of the training, and all together that part of a time limit.
+_LARGEST_PART, _LARGEST_PART_OF_TIME = 0.1, 0.2
 # Where so few frames have so small a gap, states need not cross at all.
 SMALL_GAP = 1.0 * HARTREE_PER_EV
 FEWEST_FRAMES = 20
-# Of each assignment where the basis is open: enough to tell which is right, not enough for one that crosses.
-_OF_EACH = 2
 _WIDTH = 0.3 * HARTREE_PER_EV
+# Seeds of starts, apart from those that a user gives to trainings.
+_SEEDS = 1009
 _CHUNK = 64
 
 
@@ -56,63 +69,60 @@ def called_for(job: Job) -> bool:
     return int((gaps < SMALL_GAP).any(dim=1).sum()) >= FEWEST_FRAMES
 
 
-def n_starts(job: Job) -> int:
-    """Return how many small networks are trained."""
-    n = job.configuration.small_starts
-    if job.configuration.model.basis != "auto":
-        return n
-    return _OF_EACH * len(assignments(job.n_states)) + max(0, n - _OF_EACH)
-
-
 def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
-    """Train small networks from several seeds and begin with the best.
-
-    Where the basis is open, two of every assignment come first, and the others have that of the best.
+    """Train small networks from several seeds, of every assignment if the basis is open; begin with the best.
 
     Args:
         job: The training that follows.
         build: Gives an untrained network.
-        length: Of that training.
+        length: Of one small network, from `length_of_one`.
     """
     configuration = job.configuration
-    each, total = length_of_small(length, n_starts(job)), n_starts(job)
+    candidates = _candidates(configuration, job.n_states)
     best, errors = None, []
-
-    def run(assignment: Assignment | None, attempt: int) -> None:
-        nonlocal best, each
-        number = len(errors)
-        network, progress = train_small(
-            job,
-            build,
-            assignment,
-            each,
-            attempt=attempt,
-            near_the_seam=True,
-            title=f"small network {number + 1} of {total}" + (f": {assignment}" if assignment else ""),
-            part=f"start-{number}",
-        )
-        each = same_length(each, progress)
+    for number, (assignment, attempt) in enumerate(candidates):
+        small = replace(job, configuration=_small(configuration, attempt))
+        network = build(assignment, small.configuration)
+        title = f"small network {number + 1} of {len(candidates)}" + (f": {assignment}" if assignment else "")
+        path = beside(job.checkpoint, f"start-{number}")
+        progress = small.train(network, length, title=title, checkpoint=path).progress
+        if length.seconds is not None:
+            # All have as many steps as the first had time for.
+            length = Length(n_steps=progress.n_steps or progress.step)
         errors.append(gap_error(network, job.training + job.validation))
         if min(errors) == errors[-1]:
             best = assignment, network
-
-    first, assignment = 0, None
-    if configuration.model.basis == "auto":
-        for choice in assignments(job.n_states):
-            for attempt in range(_OF_EACH):
-                run(choice, attempt)
-        first, assignment = _OF_EACH, best[0]
-    for attempt in range(first, configuration.small_starts):
-        run(assignment, attempt)
     assignment, teacher = best
     network = build(assignment, configuration)
-    learn_matrix(network, teacher, job, each)
+    learn_matrix(network, teacher, job, length)
     lowest, highest = (1e3 * ELECTRONVOLT_PER_HARTREE * edge for edge in (min(errors), max(errors)))
     sentence = (
         f"no frame has couplings: {len(errors)} small networks looked for where states cross, with errors of "
         f"small gaps from {lowest:.0f} to {highest:.0f} meV; the training began with the matrix of the best"
     )
     return Start(network, assignment, sentence + (f", {assignment}" if assignment else ""))
+
+
+def length_of_one(job: Job, length: Length) -> Length:
+    """Return the length of a small network beside a training of this length."""
+    if length.n_steps is not None:
+        return Length(n_steps=max(1, min(_STEPS, int(_LARGEST_PART * length.n_steps))))
+    n_starts = len(_candidates(job.configuration, job.n_states))
+    return Length(seconds=min(_SECONDS, _LARGEST_PART_OF_TIME * length.seconds / n_starts))
+
+
+def seconds_of_starts(job: Job, length: Length) -> float:
+    """Return how long all small networks of this length in seconds may take, and to hand on a matrix."""
+    return (len(_candidates(job.configuration, job.n_states)) + 1) * length.seconds
+
+
+def _candidates(configuration: TrainingConfiguration, n_states: int) -> list[tuple[Assignment | None, int]]:
+    """Return what is trained: an assignment (None for that of the configuration) and the number of a seed."""
+    n_seeds = configuration.small_starts
+    if configuration.model.basis != "auto":
+        return [(None, attempt) for attempt in range(n_seeds)]
+    # Every assignment has a chance to cross, though not as many.
+    return [(choice, attempt) for choice in assignments(n_states) for attempt in range(-(-n_seeds // 2))]
 
 
 def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:
@@ -133,3 +143,22 @@ def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:
             total += float((weight * error)[whole].sum())
             weights += float(weight[whole].sum())
     return total / weights
+
+
+def _small(configuration: TrainingConfiguration, attempt: int) -> TrainingConfiguration:
+    """Return the settings of a small network, with every seed another one."""
+    encoder = configuration.encoder
+    return configuration.model_copy(
+        update={
+            "model": configuration.model.model_copy(update={"hidden": _HIDDEN}),
+            "encoder": encoder.model_copy(
+                update={
+                    "n_radial": min(_N_RADIAL, encoder.n_radial),
+                    "n_channels": min(_N_CHANNELS, encoder.n_channels),
+                }
+            ),
+            "learning_rate": max(_LEARNING_RATE, configuration.learning_rate),
+            "gap_weight": True,
+            "seed": configuration.seed + _SEEDS * attempt,
+        }
+    )

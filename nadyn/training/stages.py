@@ -9,9 +9,21 @@ from nadyn.training.job import Job
 from nadyn.training.loop import Outcome
 from nadyn.training.samples import batches_per_epoch
 from nadyn.training.schedule import Length
-from nadyn.training.search import Trial, n_trials, search, trial_from_plain, winner
-from nadyn.training.small_networks import Build, length_of_small
-from nadyn.training.small_starts import called_for, n_starts, start_from_the_best
+from nadyn.training.search import (
+    Trial,
+    search,
+    seconds_of_search,
+    trial_from_plain,
+    trial_lengths,
+    winner,
+)
+from nadyn.training.small_starts import (
+    Build,
+    called_for,
+    length_of_one,
+    seconds_of_starts,
+    start_from_the_best,
+)
 
 # The training proper has at least this part of a time limit.
 _LAST = 0.1
@@ -49,25 +61,37 @@ def search_and_train(job: Job, build: Build) -> Learned:
     configuration, length = job.configuration, _length(job)
     if job.resume and job.checkpoint.exists():
         return _go_on(job, build, length)
+    choices = assignments(job.n_states)
     found: dict[str, dict[str, object]] = {}
-    n_small = 0
+    spent = 0.0
     if called_for(job):
-        start = start_from_the_best(job, build, length)
+        each = length_of_one(job, length)
+        start = start_from_the_best(job, build, each)
         network = start.network
         found = {
             "start": {"sentence": start.sentence, "assignment": start.assignment and asdict(start.assignment)}
         }
-        # To hand on a matrix takes no longer than to train one of them.
-        n_small = n_starts(job) + 1
-    elif configuration.model.basis == "auto" and not job.is_atomic_sum and len(assignments(job.n_states)) > 1:
-        trials = search(job, build, length)
+        spent = seconds_of_starts(job, each) if each.seconds is not None else 0.0
+    elif configuration.model.basis == "auto" and not job.is_atomic_sum and len(choices) > 1:
+        lengths = trial_lengths(length, len(choices))
+        trials = search(
+            choices,
+            lambda assignment: build(assignment, configuration),
+            job.training,
+            job.validation or job.training,
+            configuration,
+            lengths,
+            checkpoint=job.checkpoint,
+            origin=job.origin,
+            resume=job.resume,
+            report=job.report,
+        )
         network = build(trials[winner(trials)].assignment, configuration)
         found = {"search": {"trials": [asdict(trial) for trial in trials]}}
-        n_small = n_trials(job.n_states)
+        spent = seconds_of_search(lengths, len(choices)) if length.seconds is not None else 0.0
     else:
         network = build(None, configuration)
-    if length.seconds is not None and n_small:
-        spent = n_small * length_of_small(length, n_small).seconds
+    if length.seconds is not None:
         length = Length(seconds=max(length.seconds - spent, _LAST * length.seconds))
     return _train(replace(job, origin=job.origin | found | {"length": asdict(length)}), network, length)
 

@@ -16,11 +16,10 @@ from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.samples import samples_from_group
 from nadyn.training.schedule import Length
-from nadyn.training.search import n_trials, winner
-from nadyn.training.small_networks import length_of_small
+from nadyn.training.search import seconds_of_search, trial_lengths, winner
 from nadyn.training.train import checkpoint_path, train
 
-# 22 training frames in batches of 5: four steps an epoch; six trials of four steps, then 40.
+# 22 training frames in batches of 5: four steps an epoch; four trials of two steps, two of four, then 40.
 AUTO = configuration(epochs=10, model={"hidden": [16, 8], "basis": "auto"})
 
 
@@ -57,11 +56,18 @@ def test_a_basis_that_is_given_starts_in_its_order_and_a_vector_lends_more_than_
 
 
 def test_all_trials_are_short_beside_the_training():
-    assert n_trials(2) == 6 and n_trials(3) == 7
-    steps = [length_of_small(Length(n_steps=n), 6).n_steps for n in (100_000, 800, 1)]
-    assert steps == [1400, 80, 1]
-    seconds = [length_of_small(Length(seconds=limit), 6).seconds for limit in (7200.0, 60.0)]
-    assert seconds == [60.0, 2.0]
+    def steps(n_steps):
+        return tuple(length.n_steps for length in trial_lengths(Length(n_steps=n_steps), 4))
+
+    def seconds(limit):
+        lengths = trial_lengths(Length(seconds=limit), 4)
+        return *(length.seconds for length in lengths), seconds_of_search(lengths, 4)
+
+    assert steps(100_000) == (1000, 3000)
+    assert steps(800) == (40, 80)
+    assert steps(1) == (1, 1)
+    assert seconds(7200.0) == (60.0, 180.0, 600.0)
+    assert seconds(80.0) == (4.0, 8.0, 32.0)
 
 
 def test_the_training_after_a_search_is_that_with_the_basis_given(tmp_path, undisturbed):
@@ -105,9 +111,10 @@ def test_the_best_trial_on_validation_goes_on(undisturbed):
     scores = {str(trial.assignment): trial.score for trial in trained.trials}
     assert list(scores) == [str(choice) for choice in assignments(2)]
     finalists = [trial for trial in trained.trials if trial.finalist]
-    assert {trial.n_steps for trial in trained.trials} == {4}
+    assert {trial.n_steps for trial in finalists} == {6}
+    assert {trial.n_steps for trial in trained.trials if not trial.finalist} == {2}
     assert len(finalists) == 2
-    best = min(trained.trials, key=lambda trial: trial.score).assignment
+    best = min(finalists, key=lambda trial: trial.score).assignment
     assert trained.trials[winner(trained.trials)].assignment == best
     settings = load_model(path).network.settings
     assert (settings.basis, settings.start) == (best.basis, best.start)

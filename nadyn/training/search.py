@@ -24,8 +24,9 @@ _TRIAL_SECONDS = 60.0
 _N_FINALISTS = 2
 _FINAL_STEPS = 3000
 _FINAL_SECONDS = 180.0
-# All trials of a round together take at most this part of the training.
-_LARGEST_PART = 0.2
+# All trials of a round together take at most this part of the training. Where the second is too short, the
+# right assignment may still have a part of the frames on the wrong side of a seam, and lie behind.
+_FIRST_PART, _FINAL_PART = 0.2, 0.4
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def trial_lengths(length: Length, n_trials: int) -> tuple[Length, Length]:
     1,000 and 3,000 steps, or a minute and three; less where the training is short.
     """
     return (
-        _shorter(length, _TRIAL_STEPS, _TRIAL_SECONDS, n_trials),
-        _shorter(length, _FINAL_STEPS, _FINAL_SECONDS, _N_FINALISTS),
+        _shorter(length, _TRIAL_STEPS, _TRIAL_SECONDS, _FIRST_PART / n_trials),
+        _shorter(length, _FINAL_STEPS, _FINAL_SECONDS, _FINAL_PART / _N_FINALISTS),
     )
 
 
@@ -140,7 +141,7 @@ def search(
     return tuple(trials)
 
 
-def _shorter(length: Length, n_steps: int, seconds: float, n_trials: int) -> Length:
+def _shorter(length: Length, n_steps: int, seconds: float, part: float) -> Length:
     if length.n_steps is not None:
-        return Length(n_steps=max(1, min(n_steps, int(_LARGEST_PART * length.n_steps / n_trials))))
-    return Length(seconds=min(seconds, _LARGEST_PART * length.seconds / n_trials))
+        return Length(n_steps=max(1, min(n_steps, int(part * length.n_steps))))
+    return Length(seconds=min(seconds, part * length.seconds))

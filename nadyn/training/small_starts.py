@@ -39,6 +39,8 @@ _LARGEST_PART, _LARGEST_PART_OF_TIME = 0.1, 0.2
 SMALL_GAP = 1.0 * HARTREE_PER_EV
 FEWEST_FRAMES = 20
 _WIDTH = 0.3 * HARTREE_PER_EV
+# Of each assignment where the basis is open: enough to tell which is right, not enough for one that crosses.
+_OF_EACH = 2
 # Seeds of starts, apart from those that a user gives to trainings.
 _SEEDS = 1009
 _CHUNK = 64
@@ -70,7 +72,9 @@ def called_for(job: Job) -> bool:
 
 
 def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
-    """Train small networks from several seeds, of every assignment if the basis is open; begin with the best.
+    """Train small networks from several seeds and begin with the best.
+
+    Where the basis is open, two of every assignment come first, and the others have that of the best.
 
     Args:
         job: The training that follows.
@@ -78,12 +82,15 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
         length: Of one small network, from `length_of_one`.
     """
     configuration = job.configuration
-    candidates = _candidates(configuration, job.n_states)
+    total = n_starts(job)
     best, errors = None, []
-    for number, (assignment, attempt) in enumerate(candidates):
+
+    def run(assignment: Assignment | None, attempt: int) -> None:
+        nonlocal best, length
+        number = len(errors)
         small = replace(job, configuration=_small(configuration, attempt))
         network = build(assignment, small.configuration)
-        title = f"small network {number + 1} of {len(candidates)}" + (f": {assignment}" if assignment else "")
+        title = f"small network {number + 1} of {total}" + (f": {assignment}" if assignment else "")
         path = beside(job.checkpoint, f"start-{number}")
         progress = small.train(network, length, title=title, checkpoint=path).progress
         if length.seconds is not None:
@@ -92,6 +99,15 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
         errors.append(gap_error(network, job.training + job.validation))
         if min(errors) == errors[-1]:
             best = assignment, network
+
+    first, assignment = 0, None
+    if configuration.model.basis == "auto":
+        for choice in assignments(job.n_states):
+            for attempt in range(_OF_EACH):
+                run(choice, attempt)
+        first, assignment = _OF_EACH, best[0]
+    for attempt in range(first, configuration.small_starts):
+        run(assignment, attempt)
     assignment, teacher = best
     network = build(assignment, configuration)
     learn_matrix(network, teacher, job, length)
@@ -103,26 +119,24 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
     return Start(network, assignment, sentence + (f", {assignment}" if assignment else ""))
 
 
+def n_starts(job: Job) -> int:
+    """Return how many small networks are trained."""
+    n = job.configuration.small_starts
+    if job.configuration.model.basis != "auto":
+        return n
+    return _OF_EACH * len(assignments(job.n_states)) + max(0, n - _OF_EACH)
+
+
 def length_of_one(job: Job, length: Length) -> Length:
     """Return the length of a small network beside a training of this length."""
     if length.n_steps is not None:
         return Length(n_steps=max(1, min(_STEPS, int(_LARGEST_PART * length.n_steps))))
-    n_starts = len(_candidates(job.configuration, job.n_states))
-    return Length(seconds=min(_SECONDS, _LARGEST_PART_OF_TIME * length.seconds / n_starts))
+    return Length(seconds=min(_SECONDS, _LARGEST_PART_OF_TIME * length.seconds / n_starts(job)))
 
 
 def seconds_of_starts(job: Job, length: Length) -> float:
     """Return how long all small networks of this length in seconds may take, and to hand on a matrix."""
-    return (len(_candidates(job.configuration, job.n_states)) + 1) * length.seconds
-
-
-def _candidates(configuration: TrainingConfiguration, n_states: int) -> list[tuple[Assignment | None, int]]:
-    """Return what is trained: an assignment (None for that of the configuration) and the number of a seed."""
-    n_seeds = configuration.small_starts
-    if configuration.model.basis != "auto":
-        return [(None, attempt) for attempt in range(n_seeds)]
-    # Every assignment has a chance to cross, though not as many.
-    return [(choice, attempt) for choice in assignments(n_states) for attempt in range(-(-n_seeds // 2))]
+    return (n_starts(job) + 1) * length.seconds
 
 
 def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:

@@ -120,23 +120,22 @@ def search(
         )
 
     first, second = lengths
-    networks, trials = [], []
+    trials = []
     for number, assignment in enumerate(choices):
-        network = build(assignment)
         title = f"trial {number + 1} of {len(choices)}: {assignment}"
-        progress = run(network, first, title, f"trial-{number}").progress
+        progress = run(build(assignment), first, title, f"trial-{number}").progress
         if first.seconds is not None:
             # A trial that stopped early knows no number of steps but those that it made.
             n_steps = progress.n_steps or progress.step
             second = Length(n_steps=max(1, int(n_steps * second.seconds / first.seconds)))
             first = Length(n_steps=n_steps)
-        networks.append(network)
         trials.append(Trial(assignment, progress.best_score, progress.step))
     ranking = sorted(range(len(trials)), key=lambda number: trials[number].score)
     for place, number in enumerate(ranking[:_N_FINALISTS]):
         trial = trials[number]
         title = f"longer trial {place + 1} of {_N_FINALISTS}: {trial.assignment}"
-        progress = run(networks[number], second, title, f"final-{number}").progress
+        # Afresh: the first, short schedule may have left frames on the wrong side for good.
+        progress = run(build(trial.assignment), second, title, f"final-{number}").progress
         trials[number] = Trial(trial.assignment, progress.best_score, trial.n_steps + progress.step, True)
     return tuple(trials)
 

@@ -75,11 +75,10 @@ class TrainingTable:
         table.add_row(
             "step", f"{progress.step:,} of {planned}  (epoch {progress.step / progress.steps_per_epoch:.1f})"
         )
-        if progress.n_steps is not None:
+        if progress.n_steps is not None and math.isfinite(progress.seconds_a_step):
             left = (progress.n_steps - progress.step) * progress.seconds_a_step
             table.add_row("time left", _duration(left))
         table.add_row("time spent", _duration(time.monotonic() - self.started))
-        # Nothing is learned while frames are labelled.
         if progress.learning_rate:
             table.add_row("learning rate", f"{progress.learning_rate:.2e}")
             table.add_row("loss", f"{progress.loss:.3f}")

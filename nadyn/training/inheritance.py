@@ -1,5 +1,8 @@
 """A network learns the diabatic matrix of another one before it is trained on labels."""
 
+import math
+import time
+
 import torch
 
 from nadyn.models.learned import Network
@@ -12,12 +15,14 @@ from nadyn.units import HARTREE_PER_EV
 # Closer than this the matrix need not be met: labels are learned afterwards.
 _SCALE = 0.02 * HARTREE_PER_EV
 _GRADIENT_NORM_LIMIT = 10.0
+_MOST_STEPS = 1000
+_WARMUP_STEPS = 100
 
 
 def learn_matrix(network: Network, teacher: Network, job: Job, length: Length) -> None:
     """Train a network in place until its W at the training frames is about that of a teacher of its basis.
 
-    An interruption begins it again; it takes a few seconds.
+    A thousand steps at most, about half as dear as those of a training; an interruption begins them again.
 
     Args:
         network: Untrained.
@@ -25,11 +30,13 @@ def learn_matrix(network: Network, teacher: Network, job: Job, length: Length) -
         job: Frames, batches and the learning rate.
         length: A number of steps.
     """
-    configuration, n_steps = job.configuration, length.n_steps
-    schedule = Schedule(configuration.learning_rate, configuration.warmup_steps, n_steps)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=configuration.learning_rate, betas=(0.9, 0.99))
+    configuration, n_steps = job.configuration, min(_MOST_STEPS, length.n_steps)
+    schedule = Schedule(configuration.learning_rate, min(_WARMUP_STEPS, configuration.warmup_steps), n_steps)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=configuration.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+    )
     progress = Progress(n_steps=n_steps, steps_per_epoch=n_steps, title="learning the matrix of the best")
-    epoch = 0
+    epoch, started = 0, time.monotonic()
     while progress.step < n_steps:
         for batch in batches(job.training, configuration.batch_size, seed=configuration.seed, epoch=epoch):
             for group in optimizer.param_groups:
@@ -39,10 +46,12 @@ def learn_matrix(network: Network, teacher: Network, job: Job, length: Length) -
             optimizer.zero_grad(set_to_none=True)
             loss = (((_matrix(network, batch) - target) / _SCALE) ** 2).mean()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
-            optimizer.step()
+            norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+            if math.isfinite(loss.item()) and math.isfinite(norm.item()):
+                optimizer.step()
             progress.step += 1
             progress.loss = loss.item()
+            progress.seconds_a_step = (time.monotonic() - started) / progress.step
             progress.learning_rate = schedule.rate(progress.step - 1)
             job.report(progress)
             if progress.step >= n_steps:

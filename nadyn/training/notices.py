@@ -20,8 +20,8 @@ def about_couplings(dataset: Dataset, configuration: TrainingConfiguration) -> s
     sentence = "no frame has couplings, and energies and forces hardly tell where states cross"
     if configuration.small_starts:
         return (
-            f"{sentence}. Small networks look for it first (`small_starts`), but couplings of about a "
-            "hundred frames are surer."
+            f"{sentence}. Where twenty frames have a gap below 1 eV, small networks look for it first "
+            "(`small_starts`), but couplings of about a hundred frames are surer."
         )
     return (
         f"{sentence}: crossings may be missed. Couplings of about a hundred frames suffice; without any, "

@@ -31,6 +31,7 @@ Build = Callable[[Assignment | None, TrainingConfiguration], Network]
 _HIDDEN = (8,)
 _N_RADIAL, _N_CHANNELS = 6, 4
 _LEARNING_RATE = 5e-3
+_WARMUP_STEPS = 100
 _STEPS = 1400
 _SECONDS = 60.0
 # A start takes at most this part of the training, and all together that part of a time limit.
@@ -38,6 +39,8 @@ _LARGEST_PART, _LARGEST_PART_OF_TIME = 0.1, 0.2
 # Where so few frames have so small a gap, states need not cross at all.
 SMALL_GAP = 1.0 * HARTREE_PER_EV
 FEWEST_FRAMES = 20
+# After fewer steps the errors of the gap are those of the start.
+SHORTEST_START = 300
 _WIDTH = 0.3 * HARTREE_PER_EV
 # Of each assignment where the basis is open: enough to tell which is right, not enough for one that crosses.
 _OF_EACH = 2
@@ -97,7 +100,7 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
             # All have as many steps as the first had time for.
             length = Length(n_steps=progress.n_steps or progress.step)
         errors.append(gap_error(network, job.training + job.validation))
-        if min(errors) == errors[-1]:
+        if best is None or errors[-1] < min(errors[:-1]):
             best = assignment, network
 
     first, assignment = 0, None
@@ -112,9 +115,11 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
     network = build(assignment, configuration)
     learn_matrix(network, teacher, job, length)
     lowest, highest = (1e3 * ELECTRONVOLT_PER_HARTREE * edge for edge in (min(errors), max(errors)))
+    short = f" ({length.n_steps} steps each, too few to tell)" if length.n_steps < SHORTEST_START else ""
     sentence = (
-        f"no frame has couplings: {len(errors)} small networks looked for where states cross, with errors of "
-        f"small gaps from {lowest:.0f} to {highest:.0f} meV; the training began with the matrix of the best"
+        f"no frame has couplings: {len(errors)} small networks{short} looked for where states cross, with "
+        f"errors of small gaps from {lowest:.0f} to {highest:.0f} meV; the training began with the matrix of "
+        "the best"
     )
     return Start(network, assignment, sentence + (f", {assignment}" if assignment else ""))
 
@@ -142,7 +147,7 @@ def seconds_of_starts(job: Job, length: Length) -> float:
 def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:
     """Return the mean absolute error of the frames' smallest gaps [hartree], weights 1/(gap² + (0.3 eV)²).
 
-    Frames without all energies do not count.
+    Frames without all energies do not count; where no frame has all, it is infinite.
     """
     total = weights = 0.0
     for group in samples:
@@ -156,7 +161,7 @@ def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:
             whole = ~torch.isnan(weight)
             total += float((weight * error)[whole].sum())
             weights += float(weight[whole].sum())
-    return total / weights
+    return total / weights if weights else float("inf")
 
 
 def _small(configuration: TrainingConfiguration, attempt: int) -> TrainingConfiguration:
@@ -172,6 +177,7 @@ def _small(configuration: TrainingConfiguration, attempt: int) -> TrainingConfig
                 }
             ),
             "learning_rate": max(_LEARNING_RATE, configuration.learning_rate),
+            "warmup_steps": min(_WARMUP_STEPS, configuration.warmup_steps),
             "gap_weight": True,
             "seed": configuration.seed + _SEEDS * attempt,
         }

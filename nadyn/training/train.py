@@ -130,7 +130,8 @@ def checkpoint_path(output: Path) -> Path:
 
 
 def _forget(checkpoint: Path) -> None:
-    for path in existing(checkpoint):
+    # The main one last: without it, parts that are left would begin the training again.
+    for path in reversed(existing(checkpoint)):
         path.unlink()
 
 

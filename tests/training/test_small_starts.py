@@ -9,10 +9,12 @@ from dataclasses import replace
 import pytest
 import torch
 import yaml
+from rich.console import Console
 from teacher import configuration, dataset, geometries, labelled, teacher
 
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
+from nadyn.cli.training_table import TrainingTable
 from nadyn.data import Dataset, split, write_dataset
 from nadyn.models import load_model
 from nadyn.models.model_file import digest
@@ -85,7 +87,10 @@ def test_small_networks_come_first_and_take_no_epochs_from_the_training(undistur
     assert [max(step for title, step in seen if title == one) for one in titles] == [4, 4, 4, 4, 40]
     history = json.loads(path.with_name("model.history.json").read_text(encoding="utf-8"))
     assert history["start"] == trained.learned.start == load_model(path).trained_on["start"]
-    assert "3 small networks looked for where states cross" in trained.learned.start
+    assert (
+        "3 small networks (4 steps each, too few to tell) looked for where states cross"
+        in trained.learned.start
+    )
     assert all(entry["coupling_mae"] == [] for entry in history["history"])
     assert trained.model.network.settings.network.hidden == (16, 8)
     assert list(path.parent.glob("*checkpoint*")) == []
@@ -217,6 +222,20 @@ def test_a_network_learns_the_matrix_of_another_one_of_another_size(tmp_path, un
     assert apart() < 0.1 * before
 
 
+def test_every_step_of_every_part_can_be_shown(tmp_path, unchecked_annotations):
+    table, titles = TrainingTable(), set()
+
+    def show(progress):
+        table.show(progress)
+        drawn = io.StringIO()
+        Console(file=drawn, width=120).print(table)
+        titles.add(progress.title)
+        assert progress.title in drawn.getvalue() and f"{progress.step:,} of" in drawn.getvalue()
+
+    train(_data(), tmp_path / "m.safetensors", _settings(epochs=2), report=show)
+    assert "learning the matrix of the best" in titles and "" in titles
+
+
 def test_small_networks_left_behind_are_in_the_way_of_a_new_training_only(tmp_path):
     path = tmp_path / "m[1].safetensors"
 
@@ -262,5 +281,7 @@ def test_the_command_says_how_it_began(tmp_path, monkeypatch, unchecked_annotati
     with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as leaving:
         main([*map(str, arguments), "--config", str(tmp_path / "train.yaml")])
     assert leaving.value.code == 0, printed.getvalue()
-    assert "3 small networks looked for where states cross" in printed.getvalue()
+    assert (
+        "3 small networks (4 steps each, too few to tell) looked for where states cross" in printed.getvalue()
+    )
     assert "the training began with the matrix of the best" in printed.getvalue()

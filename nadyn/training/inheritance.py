@@ -16,7 +16,7 @@ from nadyn.units import HARTREE_PER_EV
 _SCALE = 0.02 * HARTREE_PER_EV
 _GRADIENT_NORM_LIMIT = 10.0
 _MOST_STEPS = 1000
-_WARMUP_STEPS = 100
+_WARMUP_STEPS = 200
 
 
 def learn_matrix(network: Network, teacher: Network, job: Job, length: Length) -> None:

@@ -31,7 +31,7 @@ Build = Callable[[Assignment | None, TrainingConfiguration], Network]
 _HIDDEN = (8,)
 _N_RADIAL, _N_CHANNELS = 6, 4
 _LEARNING_RATE = 5e-3
-_WARMUP_STEPS = 100
+_WARMUP_STEPS = 200
 _STEPS = 1400
 _SECONDS = 60.0
 # A start takes at most this part of the training, and all together that part of a time limit.

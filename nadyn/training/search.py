@@ -6,14 +6,11 @@ are a bad start, because its short schedule leaves frames on the wrong side of t
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from nadyn.models.learned import Network
 from nadyn.training.assignments import Assignment, assignment_from_plain
 from nadyn.training.checkpoint import beside
-from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.loop import Outcome, Progress, train_network
-from nadyn.training.samples import Samples
+from nadyn.training.job import Job
 from nadyn.training.schedule import Length
 
 # A trial is a training with a schedule of its own: an unfinished one says little about the end.
@@ -75,55 +72,27 @@ def seconds_of_search(lengths: tuple[Length, Length], n_trials: int) -> float:
 
 
 def search(
+    job: Job,
     choices: tuple[Assignment, ...],
     build: Callable[[Assignment], Network],
-    training: tuple[Samples, ...],
-    validation: tuple[Samples, ...],
-    configuration: TrainingConfiguration,
     lengths: tuple[Length, Length],
-    *,
-    checkpoint: Path,
-    origin: dict[str, dict[str, object]],
-    resume: bool,
-    report: Callable[[Progress], None],
 ) -> tuple[Trial, ...]:
     """Train every assignment for a short time and the two best again; return what each has reached, in order.
 
     Where the lengths are times, the first trial finds how many steps that is, and all have the same number.
 
     Args:
+        job: The training that the search belongs to; trials have files beside its checkpoint.
         choices: What to try.
         build: Gives an untrained network.
-        training: Frames to learn from.
-        validation: Frames to judge by.
-        configuration: Of the training that the search belongs to.
         lengths: Of one trial in both rounds, from `trial_lengths`.
-        checkpoint: Checkpoint file of that training; trials have files beside it.
-        origin: See `train_network`.
-        resume: Go on with trials that were begun.
-        report: Called after each step.
     """
-
-    def run(network: Network, length: Length, title: str, part: str) -> Outcome:
-        path = beside(checkpoint, part)
-        return train_network(
-            network,
-            training,
-            validation,
-            configuration,
-            length,
-            title=title,
-            checkpoint=path,
-            origin=origin,
-            resume=resume and path.exists(),
-            report=report,
-        )
-
     first, second = lengths
     trials = []
     for number, assignment in enumerate(choices):
         title = f"trial {number + 1} of {len(choices)}: {assignment}"
-        progress = run(build(assignment), first, title, f"trial-{number}").progress
+        path = beside(job.checkpoint, f"trial-{number}")
+        progress = job.train(build(assignment), first, title=title, checkpoint=path).progress
         if first.seconds is not None:
             # A trial that stopped early knows no number of steps but those that it made.
             n_steps = progress.n_steps or progress.step
@@ -135,7 +104,8 @@ def search(
         trial = trials[number]
         title = f"longer trial {place + 1} of {_N_FINALISTS}: {trial.assignment}"
         # Afresh: the first, short schedule may have left frames on the wrong side for good.
-        progress = run(build(trial.assignment), second, title, f"final-{number}").progress
+        path = beside(job.checkpoint, f"final-{number}")
+        progress = job.train(build(trial.assignment), second, title=title, checkpoint=path).progress
         trials[number] = Trial(trial.assignment, progress.best_score, trial.n_steps + progress.step, True)
     return tuple(trials)
 

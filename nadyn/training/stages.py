@@ -74,18 +74,7 @@ def search_and_train(job: Job, build: Build) -> Learned:
         spent = seconds_of_starts(job, each) if each.seconds is not None else 0.0
     elif configuration.model.basis == "auto" and not job.is_atomic_sum and len(choices) > 1:
         lengths = trial_lengths(length, len(choices))
-        trials = search(
-            choices,
-            lambda assignment: build(assignment, configuration),
-            job.training,
-            job.validation or job.training,
-            configuration,
-            lengths,
-            checkpoint=job.checkpoint,
-            origin=job.origin,
-            resume=job.resume,
-            report=job.report,
-        )
+        trials = search(job, choices, lambda assignment: build(assignment, configuration), lengths)
         network = build(trials[winner(trials)].assignment, configuration)
         found = {"search": {"trials": [asdict(trial) for trial in trials]}}
         spent = seconds_of_search(lengths, len(choices)) if length.seconds is not None else 0.0

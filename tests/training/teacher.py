@@ -1,8 +1,10 @@
 """Small labelled data of a known model, and small trainings of it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from contracts.untrained import untrained
 
@@ -10,6 +12,7 @@ from nadyn.data import Dataset, Group, group_from_arrays, state_pairs
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models.learned import LearnedModel
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.train import Trained, train
 
 NUMBERS = (7, 1, 1, 9)
 GEOMETRY = torch.tensor(
@@ -88,3 +91,28 @@ def configuration(**changes: object) -> TrainingConfiguration:
         "threads": 1,
     }
     return TrainingConfiguration.model_validate(values | changes)
+
+
+class Stop(Exception):
+    """Raised in the middle of a training."""
+
+
+def train_with_stops(
+    data: Dataset, path: Path, settings: TrainingConfiguration, stops: tuple[int, ...]
+) -> Trained:
+    """Return what a training has become that was stopped after these reports, and resumed each time.
+
+    Reports are counted over all parts of the training; a step that is made again counts again.
+    """
+    calls = [0]
+
+    def report(progress):
+        calls[0] += 1
+        if calls[0] in stops:
+            raise Stop
+
+    for number in range(len(stops)):
+        with pytest.raises(Stop):
+            train(data, path, settings, resume=number > 0, report=report)
+        assert not path.exists()
+    return train(data, path, settings, resume=True, report=report)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from teacher import configuration, dataset, geometries
+from teacher import Stop, configuration, dataset, geometries, train_with_stops
 
 from nadyn.checks.errors import InputError
 from nadyn.models import load_model
@@ -21,10 +21,6 @@ from nadyn.training.train import checkpoint_path, train
 
 # 22 training frames in batches of 5: four steps an epoch; four trials of two steps, two of eight, then 40.
 AUTO = configuration(epochs=10, model={"hidden": [16, 8], "basis": "auto"})
-
-
-class Stop(Exception):
-    """Raised in the middle of a training."""
 
 
 @pytest.fixture(scope="module")
@@ -127,19 +123,7 @@ def test_the_best_trial_on_validation_goes_on(undisturbed):
 def test_stopped_in_a_trial_or_after_it_the_search_goes_on(tmp_path, undisturbed, stops):
     trained, undisturbed_path = undisturbed
     path = tmp_path / "model.safetensors"
-    steps = [0]
-
-    def report(progress):
-        # Steps are counted over trials and training; a step made again counts again.
-        steps[0] += 1
-        if steps[0] in stops:
-            raise Stop
-
-    for number in range(len(stops)):
-        with pytest.raises(Stop):
-            train(dataset(), path, AUTO, resume=number > 0, report=report)
-        assert not path.exists()
-    again = train(dataset(), path, AUTO, resume=True, report=report)
+    again = train_with_stops(dataset(), path, AUTO, stops)
     assert digest(path) == digest(undisturbed_path)
     assert again.trials == trained.trials
     assert not list(tmp_path.glob("*checkpoint*"))

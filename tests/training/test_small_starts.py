@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 from rich.console import Console
-from teacher import configuration, dataset, geometries, labelled, teacher
+from teacher import Stop, configuration, dataset, geometries, labelled, teacher, train_with_stops
 
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
@@ -32,10 +32,6 @@ from nadyn.training.train import checkpoint_path, train
 from nadyn.units import HARTREE_PER_EV
 
 BASIS = "1x0e + 1x1o"
-
-
-class Stop(Exception):
-    """Raised in the middle of a training."""
 
 
 def _data(couplings=False, n=24):
@@ -100,19 +96,7 @@ def test_small_networks_come_first_and_take_no_epochs_from_the_training(undistur
 def test_stopped_in_any_part_it_ends_with_the_same_model(tmp_path, undisturbed, stops, unchecked_annotations):
     trained, undisturbed_path, _ = undisturbed
     path = tmp_path / "model.safetensors"
-    calls = [0]
-
-    def report(progress):
-        # Steps made again count again.
-        calls[0] += 1
-        if calls[0] in stops:
-            raise Stop
-
-    for number in range(len(stops)):
-        with pytest.raises(Stop):
-            train(_data(), path, _settings(), resume=number > 0, report=report)
-        assert not path.exists()
-    again = train(_data(), path, _settings(), resume=True, report=report)
+    again = train_with_stops(_data(), path, _settings(), stops)
     assert digest(path) == digest(undisturbed_path)
     assert again.learned.start == trained.learned.start
     assert list(tmp_path.glob("*checkpoint*")) == []

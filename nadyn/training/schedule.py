@@ -19,18 +19,6 @@ class Length:
     n_steps: int | None = None
     seconds: float | None = None
 
-    def part(self, fraction: float) -> "Length":
-        """Return this fraction of the length, a step at least."""
-        if self.n_steps is not None:
-            return Length(n_steps=max(1, int(fraction * self.n_steps)))
-        return Length(seconds=fraction * self.seconds)
-
-    def without(self, spent: "Length") -> "Length":
-        """Return what is left."""
-        if self.n_steps is not None:
-            return Length(n_steps=self.n_steps - spent.n_steps)
-        return Length(seconds=self.seconds - spent.seconds)
-
 
 @dataclass(frozen=True)
 class Schedule:

@@ -22,7 +22,7 @@ from nadyn.analysis.plots_style import COLOURS, INK
 from nadyn.analysis.populations import populations
 from nadyn.analysis.scattering import branching
 from nadyn.analysis.summary import run_lifetimes, summarise
-from nadyn.checks.errors import InputError
+from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
 from nadyn.trajectory import Run, digest, open_run
 
@@ -52,21 +52,14 @@ def report(path: str | Path, output: str | Path) -> Path:
 
     Raises:
         InputError: `path` is no trajectory file with a frame, `output` is a folder, or its folder does not
-            exist.
+            exist or cannot be written to.
+        RunError: The disk is full.
     """
     output = Path(output)
-    if output.is_dir():
-        raise InputError(f"`output` must be a file, but {str(output)!r} is a folder. Name a file in it.")
-    if not output.parent.is_dir():
-        raise InputError(
-            f"`output` must be in a folder that exists, but {str(output.parent)!r} does not. Create it."
-        )
+    check_output(output, overwrite=True)
     run = open_run(path)
     numbers = summarise(run)
-    text = _page(run, numbers, sections(run, numbers), digest(path))
-    partial = output.with_name(f".{output.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(output)
+    write_new(output, _page(run, numbers, sections(run, numbers), digest(path)))
     return output
 
 

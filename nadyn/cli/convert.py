@@ -23,8 +23,8 @@ def convert(
     from rich.console import Console
 
     from nadyn.checks.errors import InputError
+    from nadyn.checks.output import check_output
     from nadyn.data import Dataset, load_dataset, write_dataset
-    from nadyn.data.output import check_output
     from nadyn.data.readers.extxyz import read_extxyz
     from nadyn.data.writers.extxyz import write_extxyz
 

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def run(
     config: Annotated[Path, typer.Argument(help="Run file (YAML).")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint, or begin.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live table and no summary.")] = False,
 ) -> None:
@@ -24,7 +26,7 @@ def run(
         result = run_trajectories(config, resume=resume, overwrite=overwrite, progress=not quiet)
     except KeyboardInterrupt as error:
         # Said here, because typer keeps only the exit code of an interrupt.
-        print(error or "interrupted before the first step; nothing was written.", file=sys.stderr)
+        print(error or "interrupted before the first step; nothing was changed.", file=sys.stderr)
         raise
     if not quiet:
         _print_summary(result)

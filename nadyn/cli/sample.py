@@ -41,21 +41,20 @@ def sample(
 
     What a run file says under `initial` about the sample and the state holds where no option is given.
     """
+    from dataclasses import replace
+
     from rich.console import Console
     from rich.table import Table
 
     from nadyn.checks.configuration import parse_configuration
-    from nadyn.checks.errors import InputError
-    from nadyn.dynamics.initial import InitialSection, sample_oscillators
+    from nadyn.checks.output import check_output
+    from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
     from nadyn.dynamics.initial.oscillators import oscillators
     from nadyn.dynamics.initial.wigner import mode_energies
     from nadyn.trajectory.initial_conditions import write_initial_conditions
     from nadyn.units import ELECTRONVOLT_PER_HARTREE, INVERSE_CM_PER_HARTREE
 
-    if output.exists() and not overwrite:
-        raise InputError(
-            f"output {str(output)!r} must be a new file, but exists. Use --overwrite to replace it."
-        )
+    check_output(output, overwrite=overwrite)
     options = {
         "sample": distribution,
         "n": n,
@@ -72,6 +71,8 @@ def sample(
     section = parse_configuration(
         {"sample": "wigner"} | initial_of_file | given, InitialSection, where="nadyn sample"
     )
+    # Before the search for a minimum, which may take minutes.
+    start_state(source, section)
     distribution, temperature_kelvin = section.sample, section.temperature_kelvin
     console = Console()
     with console.status("Minimising and computing frequencies"):
@@ -93,12 +94,11 @@ def sample(
     shape = _shape(source, found.modes.centre)
     if shape is not None:
         console.print(shape, highlight=False)
-    for message in found.warnings:
-        console.print(f"Warning: {message}", highlight=False)
     initial = sample_oscillators(source, found, section, seed=seed)
     outside = _outside(source, initial.positions)
-    if outside is not None:
-        console.print(f"Warning: {outside}", highlight=False)
+    initial = replace(initial, notices=initial.notices + (() if outside is None else (outside,)))
+    for notice in initial.notices:
+        console.print(f"Warning: {notice}", highlight=False)
     write_initial_conditions(output, initial)
     start = (
         f"state {initial.state}"

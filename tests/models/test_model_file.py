@@ -73,7 +73,7 @@ def test_a_loaded_model_of_a_crystal_is_bound_to_its_cell(tmp_path, pbc):
     assert torch.equal(after.forces, before.forces)
     # The images do matter.
     assert float((surfaces(isolated, POSITIONS[None]).energies - before.energies).abs().min()) > 1e-4
-    assert describe(tmp_path / "a.safetensors")["molecule"] == "FH2N in a periodic cell"
+    assert describe(tmp_path / "a.safetensors")["molecule"] == "NH2F in a periodic cell"
     save_model(replace(model, cell=1.1 * cell), tmp_path / "b.safetensors")
     assert digest(tmp_path / "b.safetensors") != digest(tmp_path / "a.safetensors")
 
@@ -172,7 +172,7 @@ def test_tensors_that_do_not_fit_the_header_are_refused(stored, tmp_path):
 
 def test_a_file_describes_itself_for_people(stored):
     text = describe(stored)
-    assert text["molecule"] == "FH2N"
+    assert text["molecule"] == "NH2F"
     assert text["states"] == "2"
     assert text["basis"] == "1x0e + 1x1o"
     assert text["cutoff"] == "3.70 Å"

@@ -21,7 +21,7 @@ class Product:
     """One kind of end of a trajectory.
 
     Attributes:
-        fragments: Formulas of the fragments, the one with most atoms first, such as `H2N + H`.
+        fragments: Formulas of the fragments, the one with most atoms first, such as `NH2 + H`.
         state: Electronic state at the end; None for methods whose trajectories are on no single state.
         n: Number of trajectories.
         fraction: Of all trajectories, by weight.

@@ -16,6 +16,10 @@ def run(
         bool, typer.Option("--resume", help="Go on from the newest checkpoint, or begin.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    molecule: Annotated[
+        str | None,
+        typer.Option("--molecule", help="Which molecule of the model, instead of the one in the run file."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live table and no summary.")] = False,
 ) -> None:
     """Run trajectories and write them to one HDF5 file."""
@@ -23,7 +27,9 @@ def run(
     from nadyn.dynamics.run.loop import run as run_trajectories
 
     try:
-        result = run_trajectories(config, resume=resume, overwrite=overwrite, progress=not quiet)
+        result = run_trajectories(
+            config, molecule=molecule, resume=resume, overwrite=overwrite, progress=not quiet
+        )
     except KeyboardInterrupt as error:
         # Said here, because typer keeps only the exit code of an interrupt.
         print(error or "interrupted before the first step; nothing was changed.", file=sys.stderr)

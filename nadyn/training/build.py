@@ -11,7 +11,7 @@ from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.encoders.table import EncoderSettings
-from nadyn.models.learned import Network
+from nadyn.models.learned import Molecule, Network
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.structures import pair_distances
 from nadyn.training.assignments import Assignment, assignments, given_assignment
@@ -68,6 +68,23 @@ def is_atomic_sum(section: ModelSection, n_states: int) -> bool:
 def elements_of(dataset: Dataset) -> tuple[int, ...]:
     """Return the atomic numbers that occur, ascending."""
     return tuple(sorted({int(number) for group in dataset.groups for number in group.atomic_numbers}))
+
+
+def molecules_of(dataset: Dataset) -> tuple[Molecule, ...]:
+    """Return the molecule of each group with its number of frames and its lowest frame."""
+    return tuple(map(_molecule, dataset.groups))
+
+
+def _molecule(group: Group) -> Molecule:
+    lowest = int(np.nanargmin(group.energies[:, 0]))
+    return Molecule(
+        group.name,
+        tuple(int(number) for number in group.atomic_numbers),
+        group.n_frames,
+        torch.from_numpy(group.positions[lowest].copy()),
+        torch.from_numpy(group.cell[lowest].copy()) if group.pbc.any() else None,
+        tuple(bool(periodic) for periodic in group.pbc),
+    )
 
 
 def shortest_distances(dataset: Dataset, elements: tuple[int, ...]) -> np.ndarray:

@@ -12,6 +12,7 @@ from contracts.untrained import untrained
 from nadyn.checks.errors import InputError
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models import load_model, save_model
+from nadyn.models.learned import Molecule, default_molecule
 from nadyn.models.model_file import describe, digest
 
 POSITIONS = torch.tensor(
@@ -73,7 +74,7 @@ def test_a_loaded_model_of_a_crystal_is_bound_to_its_cell(tmp_path, pbc):
     assert torch.equal(after.forces, before.forces)
     # The images do matter.
     assert float((surfaces(isolated, POSITIONS[None]).energies - before.energies).abs().min()) > 1e-4
-    assert describe(tmp_path / "a.safetensors")["molecule"] == "FH2N in a periodic cell"
+    assert describe(tmp_path / "a.safetensors")["molecule"] == "NH2F in a periodic cell"
     save_model(replace(model, cell=1.1 * cell), tmp_path / "b.safetensors")
     assert digest(tmp_path / "b.safetensors") != digest(tmp_path / "a.safetensors")
 
@@ -172,7 +173,7 @@ def test_tensors_that_do_not_fit_the_header_are_refused(stored, tmp_path):
 
 def test_a_file_describes_itself_for_people(stored):
     text = describe(stored)
-    assert text["molecule"] == "FH2N"
+    assert text["molecule"] == "NH2F"
     assert text["states"] == "2"
     assert text["basis"] == "1x0e + 1x1o"
     assert text["cutoff"] == "3.70 Å"
@@ -182,3 +183,51 @@ def test_a_file_describes_itself_for_people(stored):
 def test_a_model_file_may_be_read_by_whoever_may_read_any_new_file(stored, tmp_path):
     (tmp_path / "plain").write_bytes(b"")
     assert stored.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+CELL = torch.diag(torch.tensor([7.0, 7.5, 8.0], dtype=torch.float64))
+MOLECULES = (
+    Molecule("hydrogen", (1,), 1, POSITIONS[:1]),
+    Molecule("amine", (7, 1, 1, 9), 40, POSITIONS),
+    Molecule("crystal", (9, 1), 40, POSITIONS[:2], CELL, (True, True, True)),
+)
+
+
+def test_a_model_of_several_molecules_can_be_bound_to_each_of_them_after_loading(tmp_path):
+    path = tmp_path / "several.safetensors"
+    save_model(replace(_model(), molecules=MOLECULES), path)
+    loaded = load_model(path)
+    assert [molecule.name for molecule in loaded.molecules] == ["hydrogen", "amine", "crystal"]
+    for molecule in MOLECULES:
+        bound = loaded.for_molecule(molecule.name)
+        assert bound.atomic_numbers == molecule.atomic_numbers
+        assert torch.equal(bound.starting_geometry, molecule.starting_geometry)
+        assert bound.pbc == molecule.pbc
+        assert (bound.cell is None) is (molecule.cell is None)
+        assert bound.evaluate(molecule.starting_geometry[None]).hamiltonian.shape == (1, 4, 4)
+    assert torch.equal(loaded.for_molecule("crystal").cell, CELL)
+    # From one to another and back.
+    assert loaded.for_molecule("crystal").for_molecule("amine").cell is None
+    assert (
+        describe(path)["trained molecules"] == "hydrogen (1 frames), amine (40 frames), crystal (40 frames)"
+    )
+    save_model(loaded, tmp_path / "again.safetensors")
+    assert digest(tmp_path / "again.safetensors") == digest(path)
+
+
+def test_a_molecule_that_a_model_was_not_trained_on_is_refused_with_those_that_it_was():
+    model = replace(_model(), molecules=MOLECULES)
+    with pytest.raises(InputError, match=r"amine \(40 frames\).*is 'amin'. Did you mean 'amine'\?"):
+        model.for_molecule("amin")
+
+
+def test_the_molecule_with_most_frames_is_the_default_and_of_equals_the_first():
+    assert default_molecule(MOLECULES).name == "amine"
+
+
+def test_a_file_that_lists_no_molecules_knows_the_first_group_that_it_was_trained_on(stored, tmp_path):
+    path = tmp_path / "older.safetensors"
+    _rewritten(stored, path, lambda header: header.pop("molecules"))
+    (molecule,) = load_model(path).molecules
+    assert (molecule.name, molecule.n_frames, molecule.atomic_numbers) == ("butène", 7, (7, 1, 1, 9))
+    assert torch.equal(molecule.starting_geometry, POSITIONS)

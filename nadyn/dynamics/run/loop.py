@@ -67,6 +67,7 @@ def run(
     config: RunConfiguration | dict[str, object] | str | Path,
     *,
     model: Model | None = None,
+    molecule: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
@@ -77,6 +78,7 @@ def run(
         config: A run file, its content, or a validated configuration. Relative paths in a run file begin at
             its folder.
         model: A model object, instead of `model` in the run file.
+        molecule: Instead of `molecule` in the run file.
         resume: Go on with the file `output`, from its newest checkpoint; begin where there is none yet. The
             result is the file that a run without interruption would have written, bit for bit. A larger
             `time_fs` makes the run longer.
@@ -95,12 +97,14 @@ def run(
         config = read_configuration(config, RunConfiguration)
     elif isinstance(config, dict):
         config = parse_configuration(config, RunConfiguration, where="run")
+    if molecule is not None:
+        config = config.model_copy(update={"molecule": molecule})
     # Stored as written: a folder that was moved, or seen from another one, still holds the same run.
     written, config = config, config.beside(folder)
     if resume and overwrite:
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
     find_method(config)
-    source = find_model(config.model, model)
+    source = find_model(config.model, model, molecule=config.molecule)
     check_method(config, source.model)
     begins = not (resume and Path(config.output).exists())
     with threads(1):

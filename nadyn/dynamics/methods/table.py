@@ -1,6 +1,5 @@
 """The methods of a run file by name: one line a method, which lives in a file of its own."""
 
-import difflib
 from dataclasses import replace
 
 from jaxtyping import Float
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.checks.nearest import nearest
 from nadyn.dynamics.baths.friction import friction_of, with_friction
 from nadyn.dynamics.methods.adaptive import with_count
 from nadyn.dynamics.methods.csdm import CSDM
@@ -65,10 +65,8 @@ def find_method(config: RunConfiguration) -> Method:
     method = METHODS.get(config.method)
     if method is None:
         word = config.method.lower().replace("-", "_").replace(" ", "_")
-        near = (
-            [_OTHER_NAMES[word]] if word in _OTHER_NAMES else difflib.get_close_matches(word, METHODS, 1, 0.5)
-        )
-        advice = f"Did you mean {near[0]}? " if near else ""
+        near = _OTHER_NAMES.get(word) or nearest(word, METHODS, cutoff=0.5)
+        advice = f"Did you mean {near}? " if near else ""
         raise InputError(
             f"`method` must be a known one, but is {config.method!r}. {advice}Known: {', '.join(METHODS)}."
         )

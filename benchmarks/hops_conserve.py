@@ -27,19 +27,19 @@ from torch import Tensor
 
 import nadyn
 from nadyn import shipped
-from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.fssh import Fssh, fssh_step
-from nadyn.dynamics.hop import Rescale, direction_of_kick, forces_and_couplings, settle_hops
+from nadyn.dynamics.electrons.gradients import forces_and_couplings
+from nadyn.dynamics.hops.momentum import Frustrated
+from nadyn.dynamics.hops.settle import Rescale, direction_of_kick, settle_hops
 from nadyn.dynamics.initial import InitialSection
 from nadyn.dynamics.initial.oscillators import oscillators
 from nadyn.dynamics.initial.sample import sample_oscillators
-from nadyn.dynamics.momentum import Frustrated
-from nadyn.dynamics.nuclei import kinetic_energy
-from nadyn.dynamics.start import start_in_state
-from nadyn.dynamics.state import State, select
-from nadyn.dynamics.step import potential_energy
-from nadyn.dynamics.stopping import Limits, Status, statuses
-from nadyn.dynamics.verlet import verlet
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.fssh import Fssh, fssh_step
+from nadyn.dynamics.nuclei.verlet import verlet
+from nadyn.dynamics.run.stopping import Limits, Status, statuses
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.state.batch import State, select
+from nadyn.dynamics.state.energies import kinetic_energy, potential_energy
 from nadyn.models.model import Model
 from nadyn.units import AU_PER_FEMTOSECOND, HARTREE_PER_EV
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from nadyn.dynamics.fssh import Fssh, fssh_step
-from nadyn.dynamics.start import start_in_state
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.fssh import Fssh, fssh_step
 from nadyn.electronic.threads import threads
 from nadyn.models.analytic import tully
 

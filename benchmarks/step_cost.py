@@ -24,14 +24,14 @@ import torch
 from torch import Tensor
 
 import nadyn
-from nadyn.dynamics.fssh import Fssh, fssh_step
-from nadyn.dynamics.start import start_in_state
-from nadyn.dynamics.state import State
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.fssh import Fssh, fssh_step
+from nadyn.dynamics.state.batch import State
 from nadyn.electronic.surfaces import active_surface
 from nadyn.models.atomic_network import NetworkSettings
-from nadyn.models.density_moments import MomentsSettings
-from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.learned import LearnedModel
+from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.units import AU_PER_FEMTOSECOND, BOHR_PER_ANGSTROM
 
 

@@ -14,7 +14,7 @@ _FUNCTIONS = {
     "ase_calculator": ("nadyn.interfaces.ase_calculator", "ase_calculator"),
     "load_dataset": ("nadyn.data", "load_dataset"),
     "load_model": ("nadyn.models", "load_model"),
-    "run": ("nadyn.dynamics.run", "run"),
+    "run": ("nadyn.dynamics.run.loop", "run"),
     "surfaces": ("nadyn.electronic.surfaces", "surfaces"),
 }
 _PACKAGES = (

@@ -24,9 +24,9 @@ def convert(
 
     from nadyn.checks.errors import InputError
     from nadyn.data import Dataset, load_dataset, write_dataset
-    from nadyn.data.extxyz import read_extxyz
-    from nadyn.data.extxyz_writing import write_extxyz
     from nadyn.data.output import check_output
+    from nadyn.data.readers.extxyz import read_extxyz
+    from nadyn.data.writers.extxyz import write_extxyz
 
     suffix = target.suffix.lower()
     if suffix not in EXTXYZ_SUFFIXES + DATASET_SUFFIXES:

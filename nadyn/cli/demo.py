@@ -30,7 +30,7 @@ def demo(
     from nadyn.cli.analyse import analyse
     from nadyn.cli.error_tables import error_table
     from nadyn.data import load_dataset
-    from nadyn.dynamics.run import run
+    from nadyn.dynamics.run.loop import run
     from nadyn.models import load_model
     from nadyn.training.evaluation import compare
 

@@ -111,7 +111,7 @@ def _print_dataset(file: Path) -> None:
     from rich.console import Console
 
     from nadyn.data import load_dataset
-    from nadyn.data.bond_lengths import warn_of_lengths
+    from nadyn.data.label_checks.bond_lengths import warn_of_lengths
     from nadyn.data.statistics import group_statistics
 
     console = Console()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nadyn.dynamics.run import RunResult
+    from nadyn.dynamics.run.loop import RunResult
 
 
 def run(
@@ -18,7 +18,7 @@ def run(
 ) -> None:
     """Run trajectories and write them to one HDF5 file."""
     from nadyn.checks.errors import RunError
-    from nadyn.dynamics.run import run as run_trajectories
+    from nadyn.dynamics.run.loop import run as run_trajectories
 
     try:
         result = run_trajectories(config, resume=resume, overwrite=overwrite, progress=not quiet)
@@ -37,7 +37,7 @@ def run(
 
 
 def _print_summary(result: "RunResult") -> None:
-    from nadyn.dynamics.stopping import ADVICE, STATUS_NAMES
+    from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES
     from nadyn.trajectory import open_run
 
     advice = {STATUS_NAMES[int(status)]: text for status, text in ADVICE.items()}

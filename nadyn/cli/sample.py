@@ -114,8 +114,8 @@ def _model(path: Path) -> tuple["Model", dict[str, object]]:
 
     from nadyn.checks.errors import InputError
     from nadyn.checks.yaml_text import read_yaml
-    from nadyn.dynamics.configuration import model_beside
-    from nadyn.dynamics.model_source import find_model
+    from nadyn.dynamics.run.model_source import find_model
+    from nadyn.dynamics.run_file import model_beside
 
     if path.suffix.lower() not in (".yaml", ".yml"):
         return find_model(str(path), None).model, {}
@@ -151,8 +151,8 @@ def _outside(model: "Model", positions: "np.ndarray") -> str | None:
     import torch
 
     from nadyn.checks.errors import InputError
-    from nadyn.dynamics.known_region import region_statuses
-    from nadyn.dynamics.stopping import Status
+    from nadyn.dynamics.run.known_region import region_statuses
+    from nadyn.dynamics.run.stopping import Status
 
     status = region_statuses(model, torch.from_numpy(positions))
     n_close = int((status == Status.CLOSE_ATOMS).sum())

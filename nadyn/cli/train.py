@@ -32,7 +32,7 @@ def train(
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
-    from nadyn.data.bond_lengths import warn_of_lengths
+    from nadyn.data.label_checks.bond_lengths import warn_of_lengths
     from nadyn.training.checkpoint import existing
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare

@@ -9,7 +9,7 @@ import numpy as np
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.data.arrays import LABELS, check_array
 from nadyn.data.dataset import Group
-from nadyn.data.force_sign import contradiction
+from nadyn.data.label_checks.force_sign import contradiction
 from nadyn.structures import symbol
 from nadyn.structures.geometry import COINCIDENT_ATOMS_BOHR
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV

@@ -11,8 +11,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from torch import Tensor
 
 from nadyn.checks.errors import InputError, InputWarning
-from nadyn.dynamics.known_region import region_statuses_of
-from nadyn.dynamics.stopping import Status
+from nadyn.dynamics.run.known_region import region_statuses_of
+from nadyn.dynamics.run.stopping import Status
 from nadyn.electronic.surfaces import ActiveSurface, active_surface
 from nadyn.models.model import Model
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nadyn.models.encoders import EncoderSettings, build_encoder
+from nadyn.models.encoders.features import Features
+from nadyn.models.encoders.table import EncoderSettings, build_encoder
 from nadyn.models.environment import Environment
-from nadyn.models.features import Features
 from nadyn.models.networks import ElementNetworks
 
 # A nearest neighbour this many times farther away than any in training is none.

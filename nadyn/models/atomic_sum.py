@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from nadyn.checks.errors import InputError
 from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
+from nadyn.models.encoders.features import Features
 from nadyn.models.environment import Environment
-from nadyn.models.features import Features
-from nadyn.models.reference_energies import ReferenceEnergies
-from nadyn.models.repulsion import Repulsion
+from nadyn.models.terms.reference_energies import ReferenceEnergies
+from nadyn.models.terms.repulsion import Repulsion
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from nadyn.checks.errors import InputError
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.atomic_sum import AtomicSum
-from nadyn.models.diabatic import DiabaticHamiltonian
 from nadyn.models.environment import Environment, all_pairs, listed_pairs
+from nadyn.models.matrix.diabatic import DiabaticHamiltonian
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
 from nadyn.structures import masses, symbol
 

@@ -19,9 +19,9 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
-from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
-from nadyn.models.encoders import encoder_settings_from_dict, encoder_settings_to_dict
+from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
 from nadyn.models.learned import LearnedModel
+from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.structures import formula, symbol
 from nadyn.units import ANGSTROM_PER_BOHR
 

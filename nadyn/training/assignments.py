@@ -7,7 +7,7 @@ which symmetry that is, no label tells. So a few assignments are tried for a sho
 from dataclasses import dataclass
 
 from nadyn.checks.errors import InputError
-from nadyn.models.basis import REPRESENTATIONS, parse_basis
+from nadyn.models.matrix.basis import REPRESENTATIONS, parse_basis
 
 SCALAR, VECTOR, AXIAL = "0e", "1o", "1e"
 _WORDS = {SCALAR: "scalar", VECTOR: "vector", AXIAL: "axial vector", "0o": "pseudoscalar"}

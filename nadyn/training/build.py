@@ -8,11 +8,11 @@ from nadyn.data.dataset import Dataset, Group
 from nadyn.data.neighbors import listed_neighbors
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
-from nadyn.models.density_moments import MomentsSettings
-from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
-from nadyn.models.encoders import EncoderSettings
+from nadyn.models.encoders.density_moments import MomentsSettings
+from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
+from nadyn.models.encoders.table import EncoderSettings
 from nadyn.models.learned import Network
-from nadyn.models.symmetry_functions import automatic_symmetry_functions
+from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.structures import pair_distances
 from nadyn.training.assignments import Assignment, assignments, given_assignment
 from nadyn.training.configuration import EncoderSection, ModelSection, TrainingConfiguration

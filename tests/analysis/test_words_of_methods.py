@@ -6,7 +6,7 @@ from nadyn.analysis import analyse
 from nadyn.analysis.key_numbers import key_numbers
 from nadyn.analysis.page import sections
 from nadyn.analysis.summary import summarise
-from nadyn.dynamics.run import run as run_trajectories
+from nadyn.dynamics.run.loop import run as run_trajectories
 from nadyn.trajectory import open_run
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")

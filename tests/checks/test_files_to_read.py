@@ -8,7 +8,7 @@ from nadyn.checks.configuration import read_configuration
 from nadyn.checks.errors import InputError
 from nadyn.cli.info import file_kind
 from nadyn.data import load_dataset
-from nadyn.data.extxyz import read_extxyz
+from nadyn.data.readers.extxyz import read_extxyz
 from nadyn.models import load_model
 from nadyn.models.analytic.vibronic import read_vibronic_model
 from nadyn.structures.geometry import read_xyz

@@ -4,8 +4,8 @@ import pytest
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.methods import METHODS, find_method
+from nadyn.dynamics.methods.table import METHODS, find_method
+from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.training.configuration import TrainingConfiguration
 
 RUN = {"initial": {"position_au": -10, "momentum_au": 20, "n": 5}, "method": "fssh", "time_fs": 10}

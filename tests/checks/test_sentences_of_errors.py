@@ -10,7 +10,7 @@ from pydantic_core._pydantic_core import list_all_errors
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
 from nadyn.checks.sentences import sentence
-from nadyn.dynamics.configuration import RunConfiguration
+from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.training.configuration import TrainingConfiguration
 
 RUN = {"initial": {"position_au": -10, "momentum_au": 20, "n": 5}, "method": "fssh", "time_fs": 10}

@@ -8,7 +8,7 @@ import yaml
 from nadyn.analysis import analyse
 from nadyn.analysis.key_numbers import key_numbers
 from nadyn.cli import main as program
-from nadyn.dynamics import run as runner
+from nadyn.dynamics.run import loop as runner
 from nadyn.trajectory import digest, open_run
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")

@@ -10,8 +10,8 @@ from nadyn import shipped
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
 from nadyn.cli.sample import _outside, _shape
-from nadyn.dynamics.known_region import region_statuses
-from nadyn.dynamics.stopping import Status
+from nadyn.dynamics.run.known_region import region_statuses
+from nadyn.dynamics.run.stopping import Status
 from nadyn.models import load_model
 from nadyn.models.analytic import analytic_model, springs
 from nadyn.trajectory.initial_conditions import read_initial_conditions

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, replace
 
 from nadyn.checks.configuration import parse_configuration
-from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.methods import METHODS, motion_of
+from nadyn.dynamics.methods.table import METHODS, motion_of
+from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.models.model import Model
 
 

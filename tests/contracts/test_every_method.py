@@ -9,10 +9,10 @@ import pytest
 import torch
 from contracts.methods import METHOD_CASES, configuration, declaration, motion
 
-from nadyn.dynamics import run as runner
-from nadyn.dynamics.methods import METHODS
-from nadyn.dynamics.start import start_in_diabatic_state
-from nadyn.dynamics.state import ARRAYS, select
+from nadyn.dynamics.initial.start import start_in_diabatic_state
+from nadyn.dynamics.methods.table import METHODS
+from nadyn.dynamics.run import loop as runner
+from nadyn.dynamics.state.batch import ARRAYS, select
 from nadyn.models.analytic.tully import tully
 from nadyn.trajectory import digest, open_run
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nadyn.data import group_from_arrays, load_dataset
-from nadyn.data.extxyz import read_extxyz
+from nadyn.data.readers.extxyz import read_extxyz
 from nadyn.data.statistics import group_statistics, statistics
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 

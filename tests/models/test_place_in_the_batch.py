@@ -9,10 +9,10 @@ import torch
 
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models.atomic_network import NetworkSettings
-from nadyn.models.density_moments import MomentsSettings
-from nadyn.models.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.encoders.density_moments import MomentsSettings
+from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.learned import LearnedModel
-from nadyn.models.symmetry_functions import automatic_symmetry_functions
+from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 

@@ -7,9 +7,9 @@ import torch
 from contracts.untrained import untrained
 
 from nadyn.checks.errors import InputError
-from nadyn.models.basis import parse_basis
-from nadyn.models.diabatic import DiabaticHamiltonian
-from nadyn.models.encoders import encoder_settings_from_dict, encoder_settings_to_dict
+from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
+from nadyn.models.matrix.basis import parse_basis
+from nadyn.models.matrix.diabatic import DiabaticHamiltonian
 
 
 @pytest.mark.parametrize("name", ["relu", "ReLU", "leaky_relu"])

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from nadyn.dynamics.nve import Nve, nve_step
-from nadyn.dynamics.start import start_in_state
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.nve import Nve, nve_step
 from nadyn.models.analytic import pyrazine
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")

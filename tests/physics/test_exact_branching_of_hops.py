@@ -10,9 +10,9 @@ from coupling_step import ENDS, coupling_step, exact_upper_population
 from linear_crossing import EXACT, MASS, SPEED, linear_crossing
 
 from nadyn.checks.configuration import parse_configuration
-from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.methods import find_method
-from nadyn.dynamics.start import start_in_state
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.table import find_method
+from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.models.analytic.tully import tully
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")

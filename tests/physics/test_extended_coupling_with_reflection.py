@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from nadyn.dynamics.augmented import augmented
-from nadyn.dynamics.fssh import Fssh, fssh_begin, fssh_step
-from nadyn.dynamics.start import start_in_state
+from nadyn.dynamics.decoherence.moments import augmented
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.fssh import Fssh, fssh_begin, fssh_step
 from nadyn.models.analytic.tully import tully
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from nadyn.dynamics.langevin import langevin
-from nadyn.dynamics.nvt import Nvt, nvt_step
-from nadyn.dynamics.start import start_in_state
+from nadyn.dynamics.baths.langevin import langevin
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.nvt import Nvt, nvt_step
 from nadyn.models.model import Coordinates, Evaluation
 from nadyn.units import HARTREE_PER_KELVIN
 

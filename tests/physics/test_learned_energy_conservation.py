@@ -7,8 +7,8 @@ import torch
 from contracts.models import MODELS
 from contracts.untrained import untrained
 
-from nadyn.dynamics.nve import Nve, nve_step
-from nadyn.dynamics.start import start_in_state
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.nve import Nve, nve_step
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 

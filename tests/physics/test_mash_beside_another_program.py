@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from nadyn.dynamics.mash import along_coupling, begin_mash, on_active_state, weighted_active_states
-from nadyn.dynamics.mash_crossing import Mash, mash_step
-from nadyn.dynamics.multistate_mash import adiabatic_estimate, begin_multistate_mash, direction_of_boundary
-from nadyn.dynamics.start import start_in_state
-from nadyn.dynamics.state import select
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.mash import along_coupling, begin_mash, on_active_state, weighted_active_states
+from nadyn.dynamics.methods.mash_crossing import Mash, mash_step
+from nadyn.dynamics.methods.multistate_mash import (
+    adiabatic_estimate,
+    begin_multistate_mash,
+    direction_of_boundary,
+)
+from nadyn.dynamics.state.batch import select
 from nadyn.models.analytic.tully import tully
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from contracts.methods import METHOD_CASES, motion
 
-from nadyn.dynamics.start import start_in_diabatic_state
+from nadyn.dynamics.initial.start import start_in_diabatic_state
 from nadyn.models.analytic.vibronic import pyrazine
 
 sys.path.append(str(Path(__file__).parents[1] / "dynamics"))

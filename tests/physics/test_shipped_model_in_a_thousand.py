@@ -7,10 +7,10 @@ import torch
 
 import nadyn
 from nadyn import shipped
-from nadyn.dynamics.fssh import Fssh, fssh_step
 from nadyn.dynamics.initial import InitialSection, sample
-from nadyn.dynamics.start import start_in_state
-from nadyn.dynamics.state import ARRAYS, select
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.fssh import Fssh, fssh_step
+from nadyn.dynamics.state.batch import ARRAYS, select
 from nadyn.units import AU_PER_FEMTOSECOND
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unchecked_annotations")]

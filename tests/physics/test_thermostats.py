@@ -10,14 +10,14 @@ import torch
 from contracts.by_hand import model_by_hand
 
 from nadyn.checks.configuration import parse_configuration
-from nadyn.dynamics.andersen import andersen
-from nadyn.dynamics.configuration import RunConfiguration
-from nadyn.dynamics.friction import Friction, with_friction
-from nadyn.dynamics.langevin import langevin
-from nadyn.dynamics.nose_hoover import FREEDOM, degrees_of_freedom, nose_hoover
-from nadyn.dynamics.nve import Nve, nve_step
-from nadyn.dynamics.nvt import Nvt, nvt_step, thermostat_of
-from nadyn.dynamics.start import start_in_state
+from nadyn.dynamics.baths.andersen import andersen
+from nadyn.dynamics.baths.friction import Friction, with_friction
+from nadyn.dynamics.baths.langevin import langevin
+from nadyn.dynamics.baths.nose_hoover import FREEDOM, degrees_of_freedom, nose_hoover
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.nve import Nve, nve_step
+from nadyn.dynamics.methods.nvt import Nvt, nvt_step, thermostat_of
+from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.models.model import CARTESIAN_LAWS, Evaluation
 from nadyn.units import HARTREE_PER_KELVIN
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from nadyn.dynamics.decoherence import no_decoherence
-from nadyn.dynamics.fssh import Fssh, fssh_step
-from nadyn.dynamics.start import start_in_state
+from nadyn.dynamics.decoherence.correction import no_decoherence
+from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.fssh import Fssh, fssh_step
 from nadyn.models.analytic.tully import tully
 
 # Upper transmission of fewest switches without decoherence, 10,000 trajectories of another program, +- 0.005.

@@ -8,7 +8,7 @@ import torch
 from teacher import configuration, dataset, geometries, labelled, teacher, without_labels
 
 from nadyn.data import Dataset
-from nadyn.dynamics.stopping import SHORTEST_FRACTION
+from nadyn.dynamics.run.stopping import SHORTEST_FRACTION
 from nadyn.models import load_model
 from nadyn.models.atomic_sum import AtomicSum
 from nadyn.training import loop

@@ -8,7 +8,7 @@ from teacher import Stop, configuration, dataset, geometries, train_with_stops
 
 from nadyn.checks.errors import InputError
 from nadyn.models import load_model
-from nadyn.models.basis import parse_basis
+from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.model_file import digest
 from nadyn.training.assignments import assignments, given_assignment
 from nadyn.training.build import build_network, elements_of, shortest_distances

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 
 from nadyn.dynamics.initial.normal_modes import NormalModes
-from nadyn.dynamics.random_numbers import Stream, normal
+from nadyn.dynamics.state.random_numbers import Stream, normal
 from nadyn.units import HARTREE_PER_KELVIN
 
 Distribution = Literal["wigner", "thermal"]

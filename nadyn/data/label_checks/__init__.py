@@ -1,0 +1,1 @@
+"""Whether labels are what they claim to be."""

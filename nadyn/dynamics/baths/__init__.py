@@ -1,0 +1,1 @@
+"""Thermostats and friction: one file each, one table."""

@@ -1,0 +1,151 @@
+"""Decoherence by energy: states decay at a rate that their gap and the kinetic energy set."""
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from jaxtyping import Complex, Float, Int
+from pydantic import Field
+from torch import Tensor
+
+from nadyn.checks.configuration import Configuration
+from nadyn.dynamics.decoherence.correction import Decoherence, Moment
+from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.batch_independence import electronic_width, elementwise
+from nadyn.dynamics.state.energies import kinetic_energy
+from nadyn.electronic.surfaces import in_blocks
+
+Damps = Literal["populations", "amplitudes"]
+
+
+class EdcSection(Configuration):
+    """Energy-based decoherence correction: {name: edc, damps: populations}.
+
+    `damps: populations` is the convention of SHARC and ABIN, `damps: amplitudes` that of MLatom (there named
+    SDM), PyUNIxMD, PyRAI2MD and Libra, twice as fast.
+    """
+
+    name: Literal["edc"]
+    damps: Damps = "populations"
+    energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
+
+
+class SdmSection(Configuration):
+    """The energy-based correction that damps amplitudes, by the name that MLatom and Newton-X give it."""
+
+    name: Literal["sdm"]
+    energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
+
+
+def edc(*, damps: Damps = "populations", energy_parameter: float = 0.1) -> Decoherence:
+    """Return the energy-based correction, see `energy_based_decoherence`."""
+
+    def act(moment: Moment) -> State:
+        new = moment.new
+        damped = energy_based_decoherence(
+            new.coefficients,
+            new.energies,
+            new.active_state,
+            kinetic_energy(new.momenta, moment.masses),
+            dt=moment.dt,
+            damps=damps,
+            energy_parameter=energy_parameter,
+        )
+        return replace(new, coefficients=damped)
+
+    return Decoherence(act)
+
+
+def energy_based_decoherence(
+    coefficients: Complex[Tensor, "traj state"],
+    energies: Float[Tensor, "traj state"],
+    active_state: Int[Tensor, "traj"],
+    kinetic_energy: Float[Tensor, "traj"],
+    *,
+    dt: float,
+    damps: Damps,
+    energy_parameter: float = 0.1,
+) -> Complex[Tensor, "traj state"]:
+    """Return coefficients whose inactive states have decayed for one step, with norm 1.
+
+    Rate of state l: |E_l - E_a| E_kin / (E_kin + C). Programs read the rate in two ways that differ by a
+    factor of 2. damps = "populations", |c_l|^2 -> |c_l|^2 exp(-rate dt): SHARC, ABIN.
+    damps = "amplitudes", c_l -> c_l exp(-rate dt): MLatom (named SDM there), PyUNIxMD, PyRAI2MD, Libra.
+    The active coefficient is scaled up to what the others have lost.
+
+    Source: G. Granucci and M. Persico, J. Chem. Phys. 126, 134114 (2007).
+
+    Args:
+        coefficients: c.
+        energies: E [hartree].
+        active_state: a, after the hop of this step.
+        kinetic_energy: E_kin, after the hop of this step [hartree].
+        dt: Time step [au].
+        damps: Which of the two decays at the rate.
+        energy_parameter: C [hartree].
+    """
+    factor = 0.5 if damps == "populations" else 1.0
+    if coefficients.shape[1] == 2:
+        time = dt * factor
+        return _damp_of_two(coefficients, energies, active_state, kinetic_energy, time, energy_parameter)
+
+    def block(c: Tensor, energies: Tensor, active: Tensor, kinetic: Tensor) -> tuple[Tensor]:
+        return (_damp(c, energies, active, kinetic, dt * factor, energy_parameter),)
+
+    (damped,) = in_blocks(
+        electronic_width(coefficients.shape[1]),
+        block,
+        torch.view_as_real(coefficients),
+        energies,
+        active_state,
+        kinetic_energy,
+    )
+    return torch.view_as_complex(damped)
+
+
+def _damp(
+    c: Tensor, energies: Tensor, active: Tensor, kinetic: Tensor, time: float, parameter: float
+) -> Tensor:
+    # The trajectories are the last axis here: long vectors are what the processor is fast with.
+    (re, im), energies = c.permute(2, 1, 0).contiguous(), energies.T.contiguous()
+    n = len(energies)
+    is_active = torch.arange(n)[:, None] == active
+    active_energy, a_re, a_im = energies[0], re[0], im[0]
+    for l in range(1, n):
+        active_energy = torch.where(is_active[l], energies[l], active_energy)
+        a_re, a_im = torch.where(is_active[l], re[l], a_re), torch.where(is_active[l], im[l], a_im)
+    rate = (energies - active_energy).abs() * (kinetic / (kinetic + parameter))
+    decay = torch.exp(rate * -time)
+    re, im = re * decay, im * decay
+    squares = torch.where(is_active, 0.0, re * re + im * im)
+    others = squares[0]
+    for l in range(1, n):
+        others = others + squares[l]
+    wanted = torch.sqrt(torch.clamp(1.0 - others, min=0.0))
+    size = a_re * a_re + a_im * a_im
+    # An active state without any amplitude has no phase either; it gets phase 0.
+    filled = size > 0
+    scale = wanted / torch.sqrt(torch.where(filled, size, 1.0))
+    re = torch.where(is_active, torch.where(filled, a_re * scale, wanted), re)
+    im = torch.where(is_active, a_im * scale, im)
+    return torch.stack([re, im]).permute(2, 1, 0).contiguous()
+
+
+def _damp_of_two(
+    coefficients: Tensor, energies: Tensor, active: Tensor, kinetic: Tensor, time: float, parameter: float
+) -> Tensor:
+    """The same as `_damp` with one inactive state, in fewer operations."""
+    c = torch.view_as_real(coefficients)
+    is_upper = (active == 1)[:, None]
+    own, other = torch.where(is_upper, c[:, 1], c[:, 0]), torch.where(is_upper, c[:, 0], c[:, 1])
+    rate = (energies[:, 1] - energies[:, 0]) * (kinetic / (kinetic + parameter))
+    other = other * elementwise(torch.exp, rate * -time)[:, None]
+    left = torch.clamp(1.0 - (other[:, 0] * other[:, 0] + other[:, 1] * other[:, 1]), min=0.0)
+    size = own[:, 0] * own[:, 0] + own[:, 1] * own[:, 1]
+    # An active state without any amplitude has no phase either; it gets phase 0.
+    filled = size > 0
+    scale = torch.sqrt(left / torch.where(filled, size, 1.0))
+    real = torch.where(filled, own[:, 0], 1.0) * scale
+    own = torch.stack([real, own[:, 1] * scale], dim=1)
+    damped = torch.stack([torch.where(is_upper, other, own), torch.where(is_upper, own, other)], dim=1)
+    return torch.view_as_complex(damped)

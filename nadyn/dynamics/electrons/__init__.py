@@ -1,0 +1,1 @@
+"""Electronic coefficients over one step of the nuclei."""

@@ -1,0 +1,176 @@
+"""Electronic coefficients over one time step, by local diabatisation."""
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from nadyn.dynamics.electrons.propagation import Propagation
+from nadyn.dynamics.state.batch_independence import electronic_width
+from nadyn.dynamics.state.matrix_products import product, trajectories_last
+from nadyn.electronic.eigen import aligned_eigh
+from nadyn.electronic.surfaces import in_blocks
+
+
+def local_diabatisation(
+    coefficients: Complex[Tensor, "traj state"],
+    energies: Float[Tensor, "traj state"],
+    eigenvectors: Float[Tensor, "traj basis state"],
+    new_energies: Float[Tensor, "traj state"],
+    new_eigenvectors: Float[Tensor, "traj basis state"],
+    *,
+    dt: float,
+) -> Propagation:
+    """Return the coefficients after a time step.
+
+    S = U(t)^T U(t+dt), its nearest orthogonal matrix Q = S (S^T S)^(-1/2), and
+    c(t+dt) = Q^T exp[-i dt (E(t) + Q E(t+dt) Q^T) / 2] c(t).
+    Where W has as many rows as there are states this is exp[-i dt (W(t) + W(t+dt)) / 2] in the diabatic
+    basis: the signs of eigenvectors cancel and a narrow crossing cannot be missed.
+
+    Source: G. Granucci, M. Persico and A. Toniolo, J. Chem. Phys. 114, 10608 (2001).
+
+    Args:
+        coefficients: c(t).
+        energies: E(t) [hartree].
+        eigenvectors: U(t).
+        new_energies: E(t+dt) [hartree].
+        new_eigenvectors: U(t+dt).
+        dt: Time step [au].
+    """
+
+    by_shape = _propagate_two if eigenvectors.shape[1:] == (2, 2) else _propagate
+
+    def block(*rows: Tensor) -> tuple[Tensor, ...]:
+        return by_shape(*rows, dt=dt)
+
+    width = electronic_width(eigenvectors.shape[1])
+    c = torch.view_as_real(coefficients.resolve_conj())
+    c, propagator, smallest = in_blocks(
+        width, block, c[..., 0], c[..., 1], energies, eigenvectors, new_energies, new_eigenvectors
+    )
+    return Propagation(torch.view_as_complex(c), torch.view_as_complex(propagator), smallest)
+
+
+def orthogonal_overlap(
+    eigenvectors: Float[Tensor, "traj basis state"], new_eigenvectors: Float[Tensor, "traj basis state"]
+) -> tuple[Float[Tensor, "traj state state2"], Float[Tensor, "traj"]]:
+    """Return the orthogonal matrix nearest to S_kl = <k(t)|l(t+dt)>, and the smallest singular value of S."""
+
+    def block(old: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
+        overlap = product(trajectories_last(old).transpose(0, 1), trajectories_last(new))
+        if old.shape[1] == old.shape[2]:
+            smallest = torch.ones_like(overlap[0, 0])
+        else:
+            overlap, smallest = _nearest_orthogonal(overlap)
+        return overlap.movedim(-1, 0).contiguous(), smallest
+
+    width = electronic_width(eigenvectors.shape[1])
+    return in_blocks(width, block, eigenvectors, new_eigenvectors)
+
+
+def _propagate(
+    real: Tensor,
+    imag: Tensor,
+    energies: Tensor,
+    eigenvectors: Tensor,
+    new_energies: Tensor,
+    new_eigenvectors: Tensor,
+    *,
+    dt: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    # The trajectories are the last axis here: long vectors are what the processor is fast with.
+    n_basis, n_states = eigenvectors.shape[1:]
+    real, imag, energies, new_energies = (trajectories_last(a) for a in (real, imag, energies, new_energies))
+    overlap = product(trajectories_last(eigenvectors).transpose(0, 1), trajectories_last(new_eigenvectors))
+    if n_basis == n_states:
+        # Both sets of eigenvectors are complete, so S is orthogonal already.
+        smallest = torch.ones_like(energies[0])
+    else:
+        overlap, smallest = _nearest_orthogonal(overlap)
+    mean = product(overlap * new_energies, overlap.transpose(0, 1))
+    # (E + S E' S^T)/2 is symmetric up to rounding; the exponentials below read both triangles.
+    mean = 0.25 * (mean + mean.transpose(0, 1))
+    states = torch.arange(n_states)
+    mean[states, states] += 0.5 * energies
+    cosine, sine = _exponential_of_two(mean, dt) if n_states == 2 else _exponential(mean, dt)
+    backward = overlap.transpose(0, 1)
+    propagator_real, propagator_imag = product(backward, cosine), -product(backward, sine)
+    re, im = real[:, None], imag[:, None]
+    new_real = product(propagator_real, re) - product(propagator_imag, im)
+    new_imag = product(propagator_real, im) + product(propagator_imag, re)
+    coefficients = torch.stack([new_real[:, 0], new_imag[:, 0]], dim=1)
+    propagator = torch.stack([propagator_real, propagator_imag], dim=2)
+    return coefficients.movedim(-1, 0).contiguous(), propagator.movedim(-1, 0).contiguous(), smallest
+
+
+def _propagate_two(
+    real: Tensor,
+    imag: Tensor,
+    energies: Tensor,
+    eigenvectors: Tensor,
+    new_energies: Tensor,
+    new_eigenvectors: Tensor,
+    *,
+    dt: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same as `_propagate` for a complete basis of two, in fewer operations."""
+    real, imag, energies, new_energies = (trajectories_last(a) for a in (real, imag, energies, new_energies))
+    overlap = product(trajectories_last(eigenvectors).transpose(0, 1), trajectories_last(new_eigenvectors))
+    # With half gaps d, d' and the lower new state (x, y):
+    # S E' S^T = m' - d' [[x^2 - y^2, 2xy], [2xy, y^2 - x^2]].
+    half, new_half = 0.5 * (energies[1] - energies[0]), 0.5 * (new_energies[1] - new_energies[0])
+    x, y = overlap[:, 0]
+    mean = 0.25 * (energies[0] + energies[1] + new_energies[0] + new_energies[1])
+    cosine, sine = _exponential_of(mean, -0.5 * (half + new_half * (x * x - y * y)), -new_half * (x * y), dt)
+    backward = overlap.transpose(0, 1)
+    r_real, r_imag = product(backward, cosine), product(backward, sine)
+    terms_real, terms_imag = r_real * real + r_imag * imag, r_real * imag - r_imag * real
+    coefficients = torch.stack([terms_real[:, 0] + terms_real[:, 1], terms_imag[:, 0] + terms_imag[:, 1]], 1)
+    propagator = torch.stack([r_real, -r_imag], dim=2)
+    smallest = torch.ones_like(mean)
+    return coefficients.movedim(-1, 0).contiguous(), propagator.movedim(-1, 0).contiguous(), smallest
+
+
+def _exponential_of_two(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
+    """Real and minus imaginary part of exp(-i dt M) for symmetric 2x2 matrices, in closed form.
+
+    With M = m + D, D traceless and D^2 = w^2: exp(-i dt M) = exp(-i m dt) [cos(w dt) - i D sin(w dt)/w].
+    """
+    m, half_gap = 0.5 * (matrix[0, 0] + matrix[1, 1]), 0.5 * (matrix[0, 0] - matrix[1, 1])
+    return _exponential_of(m, half_gap, matrix[0, 1], dt)
+
+
+def _exponential_of(m: Tensor, half_gap: Tensor, off: Tensor, dt: float) -> tuple[Tensor, Tensor]:
+    """The same for M = [[m + z, x], [x, m - z]] with half gap z."""
+    w = torch.sqrt(half_gap * half_gap + off * off)
+    cos_m, sin_m, cos_w, sin_w = torch.cos(m * dt), torch.sin(m * dt), torch.cos(w * dt), torch.sin(w * dt)
+    # sin(w dt)/w tends to dt where both surfaces and their coupling vanish.
+    ratio = torch.where(w > 0, sin_w / torch.where(w > 0, w, 1.0), dt)
+    z, x = half_gap * ratio, off * ratio
+    cross_c, cross_s = -sin_m * x, cos_m * x
+    cosine = torch.stack([cos_m * cos_w - sin_m * z, cross_c, cross_c, cos_m * cos_w + sin_m * z])
+    sine = torch.stack([sin_m * cos_w + cos_m * z, cross_s, cross_s, sin_m * cos_w - cos_m * z])
+    return cosine.reshape(2, 2, -1), sine.reshape(2, 2, -1)
+
+
+def _exponential(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:
+    """Real and minus imaginary part of exp(-i dt M) for symmetric matrices."""
+    values, vectors = aligned_eigh(matrix.movedim(-1, 0))
+    angle, vectors = trajectories_last(values) * dt, trajectories_last(vectors)
+    back = vectors.transpose(0, 1)
+    return product(vectors * torch.cos(angle), back), product(vectors * torch.sin(angle), back)
+
+
+def _nearest_orthogonal(overlap: Tensor) -> tuple[Tensor, Tensor]:
+    """Orthogonal factor of S's polar decomposition, and the smallest singular value of S.
+
+    Padded to a multiple of four rows for the reason given in `aligned_eigh`. The singular values of S are
+    at most 1, so that those of the surplus rows, 2, come first and mix with none of them.
+    """
+    n = len(overlap)
+    missing = -n % 4 if n > 2 else 0
+    padded = torch.nn.functional.pad(overlap.movedim(-1, 0), (0, missing, 0, missing))
+    for row in range(n, n + missing):
+        padded[:, row, row] = 2.0
+    left, values, right = torch.linalg.svd(padded)
+    return product(trajectories_last(left), trajectories_last(right))[:n, :n], values[:, -1]

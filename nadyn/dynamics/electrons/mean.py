@@ -1,0 +1,91 @@
+"""The average of states with given coefficients: its energy and force, for Ehrenfest and mapping methods."""
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.energies import kinetic_energy
+from nadyn.electronic.surfaces import in_blocks
+from nadyn.models.model import Model
+
+# Names in `State.extra`: what the mean is taken with, where it is not simply c c*.
+SCALE, ZERO_POINT = "scale", "zero_point"
+
+
+def mean_density(
+    coefficients: Complex[Tensor, "traj state"],
+    eigenvectors: Float[Tensor, "traj basis state"],
+    scale: Float[Tensor, "traj"],
+    zero_point: Float[Tensor, "traj basis"],
+) -> Float[Tensor, "traj basis basis2"]:
+    """Return D_ab = s Re(a_a a*_b) - z_a δ_ab with the amplitudes a = U c: tr(D W) is the potential energy.
+
+    Args:
+        coefficients: c, of norm 1.
+        eigenvectors: U.
+        scale: s, the squared length of the vector of mapping variables; 1 in Ehrenfest dynamics.
+        zero_point: z, the energy of each oscillator that does not count; 0 in Ehrenfest dynamics.
+    """
+    real, imag = amplitudes(coefficients, eigenvectors)
+    outer = real[:, :, None] * real[:, None, :] + imag[:, :, None] * imag[:, None, :]
+    return outer * scale[:, None, None] - torch.diag_embed(zero_point)
+
+
+def amplitudes(
+    coefficients: Complex[Tensor, "traj state"], eigenvectors: Float[Tensor, "traj basis state"]
+) -> tuple[Float[Tensor, "traj basis"], Float[Tensor, "traj basis"]]:
+    """Return real and imaginary part of U c."""
+    c = torch.view_as_real(coefficients.resolve_conj())
+    real, imag = eigenvectors[:, :, 0] * c[:, None, 0, 0], eigenvectors[:, :, 0] * c[:, None, 0, 1]
+    for k in range(1, eigenvectors.shape[2]):
+        real = real + eigenvectors[:, :, k] * c[:, None, k, 0]
+        imag = imag + eigenvectors[:, :, k] * c[:, None, k, 1]
+    return real, imag
+
+
+def weighted_gradient(
+    model: Model,
+    positions: Float[Tensor, "traj atom x"],
+    weights: Float[Tensor, "traj basis basis2"],
+) -> Float[Tensor, "traj atom x"]:
+    """Return the gradient of Σ_ab D_ab W_ab [hartree/bohr] with the symmetric weights D held fixed."""
+
+    def block(positions: Tensor, weights: Tensor) -> tuple[Tensor]:
+        with torch.enable_grad():
+            inputs = positions.detach().requires_grad_(True)
+            hamiltonian = model.evaluate(inputs).hamiltonian
+        return (torch.autograd.grad(hamiltonian, inputs, weights)[0],)
+
+    return in_blocks(model.block_width, block, positions, weights)[0]
+
+
+def scale_and_zero_point(state: State) -> tuple[Float[Tensor, "traj"], Float[Tensor, "traj basis"]]:
+    """Return s and z of each trajectory, see `mean_density`: from `extra` where it has them, else 1 and 0."""
+    one, none = torch.ones_like(state.weight), torch.zeros_like(state.eigenvectors[:, :, 0])
+    return state.extra.get(SCALE, one), state.extra.get(ZERO_POINT, none)
+
+
+def mean_energy(state: State) -> Float[Tensor, "traj"]:
+    """Return tr(D W) [hartree], which in Ehrenfest dynamics is Σ_k |c_k|^2 E_k."""
+    c = torch.view_as_real(state.coefficients.resolve_conj())
+    squares = c[..., 0] * c[..., 0] + c[..., 1] * c[..., 1]
+    scale, zero_point = scale_and_zero_point(state)
+    u, total = state.eigenvectors, torch.zeros_like(state.weight)
+    for k in range(u.shape[2]):
+        occupation = squares[:, k] * scale
+        for a in range(u.shape[1]):
+            occupation = occupation - u[:, a, k] * u[:, a, k] * zero_point[:, a]
+        total = total + occupation * state.energies[:, k]
+    return total
+
+
+def mean_force(state: State, model: Model) -> Float[Tensor, "traj atom x"]:
+    """Return -∂ tr(D W)/∂R with D held fixed [hartree/bohr]."""
+    density = mean_density(state.coefficients, state.eigenvectors, *scale_and_zero_point(state))
+    return -weighted_gradient(model, state.positions, density)
+
+
+def total_mean_energy(state: State, masses: Float[Tensor, "atom"]) -> Float[Tensor, "traj"]:
+    """Return kinetic plus mean potential energy, minus what a thermostat has brought in [hartree]."""
+    return kinetic_energy(state.momenta, masses) + mean_energy(state) - state.heat

@@ -1,0 +1,187 @@
+"""Coefficients over one step of the nuclei: the ways to propagate them, by name."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from nadyn.dynamics.electrons.interpolated import apply_propagator, propagator_by_tdc
+from nadyn.dynamics.electrons.local_diabatisation import local_diabatisation, orthogonal_overlap
+from nadyn.dynamics.electrons.propagation import Propagation, in_sequence
+from nadyn.dynamics.electrons.tdc import tdc_from_couplings, tdc_from_curvature, tdc_from_overlap
+from nadyn.dynamics.nuclei.motion import midpoint
+from nadyn.dynamics.state.batch import State
+from nadyn.electronic.surfaces import energies_and_eigenvectors
+from nadyn.models.model import Model
+
+Propagate = Literal["local_diabatisation", "state_reordering", "npi", "tdc", "curvature"]
+
+# Under this overlap a step is made in two halves; if that does not help, a state has been lost.
+SMALLEST_OVERLAP = 0.7
+
+
+def begin_propagation(state: State, by: Propagate) -> State:
+    """Return the state with what a propagation remembers: curvature needs the energies of three steps."""
+    if by != "curvature":
+        return state
+    before = state.energies[:, None].expand(-1, 2, -1).contiguous()
+    tdc = torch.zeros(*state.energies.shape, state.energies.shape[1], dtype=state.energies.dtype)
+    memory = {"energies_before": before, "tdc": tdc, "smooth_steps": torch.zeros_like(state.active_state)}
+    return replace(state, extra={**state.extra, **memory})
+
+
+def after_attempts(state: State, rows: Int[Tensor, "hop"]) -> State:
+    """Return the state with what a propagation has to forget where a hop has changed momenta and force.
+
+    Energies have a kink in time there, which is no curvature.
+    """
+    if "smooth_steps" not in state.extra:
+        return state
+    return replace(
+        state,
+        extra={**state.extra, "smooth_steps": state.extra["smooth_steps"].index_fill(0, rows, 0)},
+    )
+
+
+def propagate(
+    old: State,
+    new: State,
+    model: Model,
+    masses: Float[Tensor, "atom"],
+    *,
+    dt: float,
+    by: Propagate = "local_diabatisation",
+) -> Propagation:
+    """Return the coefficients after a step.
+
+    local_diabatisation: see `local_diabatisation`, in two halves where the states turned too far.
+    npi: T from the overlap by norm-preserving interpolation, constant over the step.
+    state_reordering: the same after the new states have been put in the order of the old ones; `follows` says
+        how.
+    tdc: T = d . v at both ends. curvature: T from the curvature of the gaps; 0 in the first two
+    steps, constant in the two after an attempted hop.
+
+    Args:
+        old: The batch before the step.
+        new: The batch after it, with the new surfaces and the old coefficients.
+        model: Its model.
+        masses: [electron mass].
+        dt: Time step [au].
+        by: Which way.
+    """
+    match by:
+        case "local_diabatisation":
+            return _in_halves_where_needed(old, new, model, masses, dt=dt)
+        case "npi":
+            return _by_overlap(old, new, dt=dt, reorder=False)
+        case "state_reordering":
+            return _by_overlap(old, new, dt=dt, reorder=True)
+        case "tdc":
+            return _by_couplings(old, new, model, masses, dt=dt)
+        case "curvature":
+            return _by_curvature(old, new, dt=dt)
+
+
+def _by_overlap(old: State, new: State, *, dt: float, reorder: bool) -> Propagation:
+    overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
+    energies, follows = new.energies, None
+    if reorder:
+        follows = assignment(overlap)
+        overlap = overlap.gather(2, follows[:, None, :].expand_as(overlap))
+        energies = energies.gather(1, follows)
+    signs = _signs(overlap)
+    tdc = tdc_from_overlap(overlap * signs[:, None, :], dt=dt)
+    return _with_signs(
+        old, propagator_by_tdc(old.energies, energies, tdc, tdc, dt=dt), signs, smallest, follows
+    )
+
+
+def _by_couplings(
+    old: State, new: State, model: Model, masses: Float[Tensor, "atom"], *, dt: float
+) -> Propagation:
+    overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
+    signs = _signs(overlap)
+    before, after = (
+        tdc_from_couplings(model, s.positions, s.momenta, masses, s.energies, s.eigenvectors)
+        for s in (old, new)
+    )
+    after = after * signs[:, :, None] * signs[:, None, :]
+    propagator = propagator_by_tdc(old.energies, new.energies, before, after, dt=dt)
+    return _with_signs(old, propagator, signs, smallest, None)
+
+
+def _by_curvature(old: State, new: State, *, dt: float) -> Propagation:
+    history = torch.cat(
+        [torch.stack([new.energies, old.energies], dim=1), old.extra["energies_before"]], dim=1
+    )
+    after = tdc_from_curvature(history, dt=dt)
+    steps = old.extra["smooth_steps"] + 1
+    # Three steps give four energies; until then the last coupling stays.
+    after = torch.where((steps < 3)[:, None, None], old.extra["tdc"], after)
+    propagator = propagator_by_tdc(old.energies, new.energies, old.extra["tdc"], after, dt=dt)
+    # The energies know no signs of eigenvectors, but diabatic populations do.
+    overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
+    done = _with_signs(old, propagator, _signs(overlap), smallest, None)
+    memory = {"energies_before": history[:, 1:3].contiguous(), "tdc": after, "smooth_steps": steps}
+    return replace(done, memory=memory)
+
+
+def _with_signs(
+    old: State, propagator: Tensor, signs: Tensor, smallest: Tensor, follows: Tensor | None
+) -> Propagation:
+    propagator = propagator * signs[:, :, None]
+    coefficients = apply_propagator(propagator, old.coefficients)
+    return Propagation(coefficients, propagator, smallest, follows)
+
+
+def _signs(overlap: Float[Tensor, "traj state state2"]) -> Float[Tensor, "traj state2"]:
+    """Return the signs of the new states that make the diagonal of the overlap positive."""
+    return torch.where(overlap.diagonal(dim1=1, dim2=2) < 0, -1.0, 1.0).double()
+
+
+def assignment(overlap: Float[Tensor, "traj state state2"]) -> Int[Tensor, "traj state"]:
+    """Return the new state that each old one has become: the permutation with the largest sum of S_kl^2.
+
+    Source: S. Fernandez-Alberti, A. E. Roitberg, T. Nelson and S. Tretiak, J. Chem. Phys. 137, 014512 (2012).
+    """
+    squares = overlap * overlap
+    n = overlap.shape[1]
+    follows = torch.arange(n).expand(len(overlap), n).clone()
+    # A diagonal above one half in every row leaves no other choice.
+    unclear = torch.nonzero((squares.diagonal(dim1=1, dim2=2) <= 0.5).any(1))[:, 0]
+    for row in unclear.tolist():
+        _, columns = linear_sum_assignment(-squares[row].numpy())
+        follows[row] = torch.from_numpy(np.asarray(columns, dtype=np.int64))
+    return follows
+
+
+def _in_halves_where_needed(
+    old: State, new: State, model: Model, masses: Float[Tensor, "atom"], *, dt: float
+) -> Propagation:
+    whole = local_diabatisation(
+        old.coefficients, old.energies, old.eigenvectors, new.energies, new.eigenvectors, dt=dt
+    )
+    rows = torch.nonzero(whole.smallest_overlap < SMALLEST_OVERLAP)[:, 0]
+    if not len(rows):
+        return whole
+    middle = midpoint(
+        old.positions[rows], new.positions[rows], old.momenta[rows], new.momenta[rows], masses, dt=dt
+    )
+    energies, eigenvectors = energies_and_eigenvectors(model, middle)
+    half = 0.5 * dt
+    first = local_diabatisation(
+        old.coefficients[rows], old.energies[rows], old.eigenvectors[rows], energies, eigenvectors, dt=half
+    )
+    second = local_diabatisation(
+        first.coefficients, energies, eigenvectors, new.energies[rows], new.eigenvectors[rows], dt=half
+    )
+    both = in_sequence(first, second)
+    return Propagation(
+        whole.coefficients.index_copy(0, rows, both.coefficients),
+        whole.propagator.index_copy(0, rows, both.propagator),
+        whole.smallest_overlap.index_copy(0, rows, both.smallest_overlap),
+    )

@@ -1,0 +1,1 @@
+"""An attempted hop: its probability, its direction, its cost."""

@@ -1,0 +1,1 @@
+"""The methods of a run file: one file each, one table."""

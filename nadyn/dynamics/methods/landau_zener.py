@@ -1,0 +1,55 @@
+"""Landau-Zener surface hopping on adiabatic gaps.
+
+Source: A. K. Belyaev and O. V. Lebedev, Phys. Rev. A 84, 014701 (2011).
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nadyn.dynamics.methods.gap_hops import (
+    GAP_KEYS,
+    GapHopping,
+    Minima,
+    curvature_of_gap,
+    gap_motion,
+    slope_of_gap,
+)
+from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.batch_independence import elementwise
+from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
+from nadyn.models.model import Model
+
+
+def landau_zener_probabilities(
+    old: State, new: State, minima: Minima, options: GapHopping
+) -> Float[Tensor, "traj state"]:
+    """Return P(a->l) = exp[-(pi/2) sqrt(g^3 / g'')] with the gap g at its minimum and its curvature in time
+    g''.
+
+    The minimum lies between steps: g is that of the parabola through the three gaps. Nothing but energies is
+    needed.
+
+    Source: A. K. Belyaev and O. V. Lebedev, Phys. Rev. A 84, 014701 (2011), equation 3.
+    """
+    second, slope = curvature_of_gap(minima), slope_of_gap(minima)
+    smallest = torch.clamp(minima.at - 0.5 * slope * slope / second, min=0.0)
+    return elementwise(torch.exp, -0.5 * math.pi * torch.sqrt(smallest * smallest * smallest / second))
+
+
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+    return gap_motion(config, masses, probabilities=landau_zener_probabilities)
+
+
+LANDAU_ZENER = Method(
+    _build,
+    keys=GAP_KEYS,
+    adiabatic=FRACTION_OF_TRAJECTORIES,
+    diabatic=OF_ACTIVE,
+    moves_coefficients=False,
+    needs_two_states=True,
+)

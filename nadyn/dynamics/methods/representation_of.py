@@ -1,0 +1,90 @@
+"""The states that a run file and a model ask for."""
+
+import math
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.decoherence.exact_factorisation import ShxfSection
+from nadyn.dynamics.decoherence.moments import AfsshSection
+from nadyn.dynamics.hops.representation import SPIN_FREE, Representation
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.spins.laser import LaserSection, Pulse, spectral_width
+from nadyn.dynamics.spins.spin_adiabatic import spin_adiabatic
+from nadyn.models.model import Model
+from nadyn.models.spin_states import HasSpinStates
+from nadyn.units import AU_PER_FEMTOSECOND, HARTREE_PER_EV
+
+
+def representation_of(
+    config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
+) -> Representation:
+    """Return the states that a run file and a model ask for.
+
+    Without `representation` these are spin-adiabatic ones where the model has spin-orbit coupling or a
+    laser acts, else the eigenstates of W.
+
+    Raises:
+        InputError: The model has no spin states or no dipoles, or an option is given that needs real
+            eigenvectors.
+    """
+    has_spins = isinstance(model, HasSpinStates)
+    coupled = has_spins and model.spin_orbit is not None
+    wanted = config.representation
+    if wanted is None:
+        wanted = "spin_adiabatic" if coupled or config.laser is not None else "spin_free"
+    if wanted == "spin_free":
+        if config.laser is not None:
+            raise InputError(
+                "`representation` must be spin_adiabatic with a `laser`, but is spin_free. Remove it."
+            )
+        return SPIN_FREE
+    if not has_spins or model.n_states != model.n_basis:
+        key = "laser" if config.laser is not None else "representation"
+        raise InputError(
+            f"`{key}` must be left out for model {model.name}, which has no spin states and no dipoles, "
+            "but is given. Try a model of name lvc or sulfur_dioxide."
+        )
+    if config.propagation != "local_diabatisation":
+        raise InputError(
+            "`propagation` must be local_diabatisation among spin-adiabatic states, whose eigenvectors are "
+            f"complex, but is {config.propagation}. Remove it, or use representation: spin_free."
+        )
+    if isinstance(config.decoherence, AfsshSection | ShxfSection):
+        raise InputError(
+            "`decoherence` must be edc, sdm, instantaneous or none among spin-adiabatic states, but is "
+            f"{config.decoherence.name}. Try edc."
+        )
+    pulse = None if config.laser is None else pulse_of(config.laser)
+    if pulse is not None and model.dipoles is None:
+        raise InputError(
+            f"`laser` must be left out for model {model.name}, which has no dipoles, but is given. Remove it."
+        )
+    if pulse is not None and config.adaptive is not None:
+        raise InputError("`adaptive` must be left out with a `laser`, but is given. Try a smaller `dt_fs`.")
+    return spin_adiabatic(model, masses, seed=config.seed, pulse=pulse, dt=config.dt)
+
+
+def pulse_of(section: LaserSection) -> Pulse:
+    """Return the `laser` section of a run file in atomic units.
+
+    Raises:
+        InputError: The polarisation has no length.
+    """
+    length = math.sqrt(sum(x * x for x in section.polarisation))
+    if not 0.0 < length < math.inf:
+        raise InputError(
+            f"`polarisation` must be a direction, but is {list(section.polarisation)}. Try [0, 0, 1]."
+        )
+    fwhm = section.fwhm_fs * AU_PER_FEMTOSECOND
+    wide = section.bandwidth_ev
+    return Pulse(
+        peak_field=section.peak_field_au,
+        polarisation=tuple(x / length for x in section.polarisation),
+        frequency=section.photon_energy_ev * HARTREE_PER_EV,
+        fwhm=fwhm,
+        centre=section.centre_fs * AU_PER_FEMTOSECOND,
+        phase=section.phase_rad,
+        bandwidth=spectral_width(fwhm) if wide is None else wide * HARTREE_PER_EV,
+    )

@@ -1,0 +1,167 @@
+"""The methods of a run file by name: one line a method, which lives in a file of its own."""
+
+import difflib
+from dataclasses import replace
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nadyn.checks.configuration import parse_configuration
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.baths.friction import friction_of, with_friction
+from nadyn.dynamics.methods.adaptive import with_count
+from nadyn.dynamics.methods.csdm import CSDM
+from nadyn.dynamics.methods.ehrenfest import EHRENFEST
+from nadyn.dynamics.methods.fssh import FSSH
+from nadyn.dynamics.methods.gfsh import GFSH
+from nadyn.dynamics.methods.landau_zener import LANDAU_ZENER
+from nadyn.dynamics.methods.mapping_spin_lsc import SPIN_LSC
+from nadyn.dynamics.methods.mapping_sqc import SQC
+from nadyn.dynamics.methods.mash import MASH
+from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.multistate_mash import MULTISTATE_MASH
+from nadyn.dynamics.methods.nve import NVE
+from nadyn.dynamics.methods.nvt import NVT
+from nadyn.dynamics.methods.zhu_nakamura import ZHU_NAKAMURA
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.models.model import Model
+from nadyn.models.spin_states import HasSpinStates
+
+METHODS: dict[str, Method] = {
+    "fssh": FSSH,
+    "gfsh": GFSH,
+    "landau_zener": LANDAU_ZENER,
+    "zhu_nakamura": ZHU_NAKAMURA,
+    "mash": MASH,
+    "multistate_mash": MULTISTATE_MASH,
+    "ehrenfest": EHRENFEST,
+    "csdm": CSDM,
+    "spin_lsc": SPIN_LSC,
+    "sqc": SQC,
+    "nve": NVE,
+    "nvt": NVT,
+}
+
+# What other programs and papers call them.
+_OTHER_NAMES = {
+    **dict.fromkeys(("tsh", "sh", "surface_hopping", "fewest_switches", "tully", "sharc", "dc_fssh"), "fssh"),
+    **dict.fromkeys(("global_flux", "gfs"), "gfsh"),
+    **dict.fromkeys(("lz", "lzsh", "lzbl", "belyaev_lebedev"), "landau_zener"),
+    **dict.fromkeys(("zn", "znsh"), "zhu_nakamura"),
+    **dict.fromkeys(("eh", "mean_field", "mtef"), "ehrenfest"),
+    **dict.fromkeys(("ms_mash", "mismash", "unsmash"), "multistate_mash"),
+    **dict.fromkeys(("mm_sqc", "mmst"), "sqc"),
+    **dict.fromkeys(("md", "bomd", "adiabatic", "verlet", "velocity_verlet"), "nve"),
+    "langevin": "nvt",
+}
+
+
+def find_method(config: RunConfiguration) -> Method:
+    """Return the method that a run file names.
+
+    Raises:
+        InputError: There is none of that name, or a key is given that the method does not understand.
+    """
+    method = METHODS.get(config.method)
+    if method is None:
+        word = config.method.lower().replace("-", "_").replace(" ", "_")
+        near = (
+            [_OTHER_NAMES[word]] if word in _OTHER_NAMES else difflib.get_close_matches(word, METHODS, 1, 0.5)
+        )
+        advice = f"Did you mean {near[0]}? " if near else ""
+        raise InputError(
+            f"`method` must be a known one, but is {config.method!r}. {advice}Known: {', '.join(METHODS)}."
+        )
+    for key in sorted(_keys_of_some() - method.keys):
+        if key in config.model_fields_set and getattr(config, key) is not None:
+            if key in method.only:
+                _check_only_value(config, key, method.only[key])
+                continue
+            others = [name for name, other in METHODS.items() if key in other.keys]
+            raise InputError(
+                f"`{key}` must be left out for method {config.method}, but is given. Remove it, or choose a "
+                f"method that understands it: {', '.join(others)}."
+            )
+    parse_configuration(config.options or {}, method.options, where=f"`options` of method {config.method}")
+    return method
+
+
+def motion_of(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+    """Return the method of a run file made ready, with friction where the run file has some.
+
+    Raises:
+        InputError: The method cannot do what is asked, or would leave out spin-orbit coupling unasked, or
+            friction is for atoms that the model has not.
+    """
+    method = find_method(config)
+    _check_representation(config, model, method)
+    motion = method.build(config, model, masses)
+    if config.adaptive is not None:
+        motion = with_count(motion)
+    if config.friction is None:
+        return motion
+    friction = friction_of(config.friction, dt=config.dt, seed=config.seed, masses=masses)
+    return replace(motion, step=with_friction(motion.step, friction))
+
+
+def check_states(config: RunConfiguration, model: Model) -> None:
+    """Refuse a method that needs several states for a model of one."""
+    if METHODS[config.method].needs_two_states and model.n_states < 2:
+        raise InputError(
+            f"`method` {config.method} must have a model of two states or more, but {model.name} has one. "
+            "Use nve."
+        )
+
+
+def stored_configuration(config: RunConfiguration) -> dict[str, object]:
+    """Return a run file as the trajectory file keeps it: without keys that its method does not understand."""
+    unused = _keys_of_some() - METHODS[config.method].keys
+    stored = config.model_dump(mode="json")
+    return {key: value for key, value in stored.items() if key not in unused}
+
+
+def notices_about_spins(config: RunConfiguration, model: Model) -> list[str]:
+    """Return a sentence where a method of one adiabatic state is given a model with spin-orbit coupling."""
+    if METHODS[config.method].needs_two_states or not _couples_spins(model):
+        return []
+    return [
+        f"the spin-orbit coupling of model {model.name} is ignored: method {config.method} moves on one "
+        "spin-free state."
+    ]
+
+
+def _check_representation(config: RunConfiguration, model: Model, method: Method) -> None:
+    """Refuse to leave spin-orbit coupling out where nobody has asked for that."""
+    if method.mixes_spins or not method.needs_two_states:
+        return
+    wanted = config.representation or ("spin_adiabatic" if _couples_spins(model) else "spin_free")
+    if wanted == "spin_free":
+        return
+    mixing = " or ".join(name for name, other in METHODS.items() if other.mixes_spins)
+    if config.representation is None:
+        raise InputError(
+            f"`representation` must be spin_free for method {config.method}, which ignores the spin-orbit "
+            f"coupling of model {model.name}, but is missing. Add it, or use method {mixing}."
+        )
+    raise InputError(
+        f"`representation` must be spin_free for method {config.method}, which knows no others, but is "
+        f"{config.representation}. Use method {mixing}."
+    )
+
+
+def _couples_spins(model: Model) -> bool:
+    return isinstance(model, HasSpinStates) and model.spin_orbit is not None
+
+
+def _check_only_value(config: RunConfiguration, key: str, only: str) -> None:
+    value = getattr(config, key)
+    if value != only:
+        raise InputError(
+            f"`{key}` must be {only} for method {config.method}, which does nothing else, but is {value}. "
+            "Change or remove it."
+        )
+
+
+def _keys_of_some() -> frozenset[str]:
+    """Keys that not every method understands."""
+    return frozenset().union(*(method.keys for method in METHODS.values()))

@@ -1,0 +1,1 @@
+"""Motion of the nuclei on a given force."""

@@ -1,0 +1,68 @@
+"""One step of velocity Verlet on the active states of a batch."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nadyn.dynamics.nuclei.motion import drift, kick_by_force
+from nadyn.dynamics.state.batch import State
+from nadyn.electronic.surfaces import ActiveSurface, active_surface
+from nadyn.models.model import Model
+
+SurfaceAt = Callable[[Model, Float[Tensor, "traj atom x"], Int[Tensor, "traj"]], ActiveSurface]
+
+
+def verlet(
+    state: State,
+    model: Model,
+    *,
+    masses: Float[Tensor, "atom"],
+    dt: float,
+    surface_at: SurfaceAt = active_surface,
+) -> State:
+    """Return positions, momenta and surfaces after a step; coefficients and total energy are the old ones.
+
+    P' = P + F dt/2, R(t+dt) = R + P'/M dt, P(t+dt) = P' + F(t+dt) dt/2.
+
+    Source: W. C. Swope, H. C. Andersen, P. H. Berens and K. R. Wilson, J. Chem. Phys. 76, 637 (1982).
+    """
+    momenta = kick_by_force(state.momenta, state.force, dt=0.5 * dt)
+    positions = drift(state.positions, momenta, masses, dt=dt)
+    moved = at_new_positions(state, model, positions, surface_at)
+    return replace(moved, step=state.step + 1, momenta=kick_by_force(momenta, moved.force, dt=0.5 * dt))
+
+
+def at_new_positions(
+    state: State,
+    model: Model,
+    positions: Float[Tensor, "traj atom x"],
+    surface_at: SurfaceAt = active_surface,
+) -> State:
+    """Return the state with its surfaces at other positions.
+
+    A trajectory whose model gives no finite numbers keeps its old energies and eigenvectors, so that the
+    algebra on the batch can go on, and gets a force of NaN, by which it is known.
+    """
+    surface = surface_at(model, positions, state.active_state)
+    sound = (
+        torch.isfinite(surface.energies).all(1)
+        & torch.isfinite(surface.eigenvectors).all(2).all(1)
+        & torch.isfinite(surface.force).all(2).all(1)
+    )
+    energies, eigenvectors, force = surface.energies, surface.eigenvectors, surface.force
+    if not sound.all():
+        energies = torch.where(sound[:, None], energies, state.energies)
+        eigenvectors = torch.where(sound[:, None, None], eigenvectors, state.eigenvectors)
+        force = torch.where(sound[:, None, None], force, torch.nan)
+    return replace(
+        state,
+        positions=positions,
+        energies=energies,
+        eigenvectors=eigenvectors,
+        force=force,
+        surplus_gap=surface.surplus_gap,
+        novelty=surface.novelty,
+    )

@@ -1,0 +1,1 @@
+"""A run: prepared, driven, stopped, written and shown."""

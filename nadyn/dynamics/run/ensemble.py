@@ -1,0 +1,144 @@
+"""All trajectories of a run: those that go on, as one batch, and those that have ended, kept as they were."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from nadyn.dynamics.methods.method import Method
+from nadyn.dynamics.run.stopping import Status
+from nadyn.dynamics.state.batch import State, for_each_array, from_arrays, select, take_back, to_arrays
+from nadyn.dynamics.state.energies import kinetic_energy
+from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES
+from nadyn.dynamics.state.step import Hops, Step, select_hops
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The trajectories of a run after some step.
+
+    Attributes:
+        running: The batch that goes on.
+        everyone: All trajectories; rows of running ones are as old as the last `gathered`.
+        status: `Status` of each trajectory.
+        last_step: Last valid step of each trajectory that has ended.
+    """
+
+    running: State
+    everyone: State
+    status: np.ndarray
+    last_step: np.ndarray
+
+    @property
+    def step(self) -> int:
+        """Number of steps made."""
+        return self.running.step
+
+
+def start_ensemble(state: State) -> Ensemble:
+    """Return an ensemble in which every trajectory runs."""
+    n = len(state.trajectory)
+    return Ensemble(state, state, np.full(n, int(Status.RUNNING)), np.zeros(n, dtype=np.int64))
+
+
+def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[Ensemble, Hops]:
+    """Return the ensemble after a step, and the hops that count.
+
+    Trajectories with a reason to stop leave the batch; unless they only left the region of interest, their
+    step and its hops are taken back. The energy error of a step that was too large remains in
+    `energy_error_max`: it is the worst one of its trajectory.
+    """
+    going = status == int(Status.RUNNING)
+    if going.all():
+        return replace(ensemble, running=step.state), step.hops
+    failed = ~going & (status != int(Status.LEFT_REGION))
+    valid = take_back(step.state, ensemble.running, failed)
+    too_large = status == int(Status.ENERGY_STEP)
+    errors = torch.where(too_large, step.state.energy_error_max, valid.energy_error_max)
+    valid = replace(valid, energy_error_max=errors)
+    ended = select(valid, ~going)
+    rows = ended.trajectory.numpy()
+    codes, last = ensemble.status.copy(), ensemble.last_step.copy()
+    codes[rows] = status[~going].numpy()
+    last[rows] = np.where(failed[~going].numpy(), step.state.step - 1, step.state.step)
+    after = Ensemble(select(valid, going), _put(ensemble.everyone, ended), codes, last)
+    return after, select_hops(step.hops, ~failed[step.hops.row])
+
+
+def gathered(ensemble: Ensemble) -> Ensemble:
+    """Return the ensemble with `everyone` up to date."""
+    last = ensemble.last_step.copy()
+    last[ensemble.running.trajectory.numpy()] = ensemble.step
+    everyone = replace(_put(ensemble.everyone, ensemble.running), step=ensemble.step)
+    return replace(ensemble, everyone=everyone, last_step=last)
+
+
+def finished(ensemble: Ensemble, step: int) -> Ensemble:
+    """Return the ensemble after the last step of the run: what still runs is finished."""
+    ensemble = gathered(ensemble)
+    status = np.where(ensemble.status == Status.RUNNING, int(Status.FINISHED), ensemble.status)
+    everyone = replace(ensemble.everyone, step=step)
+    return replace(ensemble, status=status, everyone=everyone)
+
+
+def frame_arrays(
+    ensemble: Ensemble, masses: torch.Tensor, method: Method, *, diabatic: bool
+) -> dict[str, np.ndarray]:
+    """Return one frame of the trajectory file, from an ensemble just gathered."""
+    state = ensemble.everyone
+    frame = {
+        "positions": state.positions,
+        "momenta": state.momenta,
+        "energies": state.energies,
+        "kinetic_energy": kinetic_energy(state.momenta, masses),
+        "total_energy_error": state.total_energy - state.reference_total_energy,
+        "coefficients": state.coefficients,
+        "active_state": state.active_state,
+    }
+    if diabatic:
+        frame["diabatic_populations"] = method.diabatic.values(state)
+    if method.adiabatic is not FRACTION_OF_TRAJECTORIES:
+        # What the active state says already is not written twice.
+        frame["populations_adiabatic"] = method.adiabatic.values(state)
+    return {name: tensor.numpy() for name, tensor in frame.items()}
+
+
+def hop_columns(hops: Hops, state: State) -> dict[str, np.ndarray]:
+    """Return hops as rows of the trajectory file; `state` is the batch whose rows they name."""
+    columns = {
+        name: getattr(hops, name).numpy()
+        for name in (
+            "from_state",
+            "to_state",
+            "accepted",
+            "energy_from",
+            "energy_to",
+            "kinetic_before",
+            "kinetic_after",
+            "zeta",
+            "probability",
+        )
+    }
+    columns["traj"] = state.trajectory[hops.row].numpy()
+    columns["step"] = np.full(len(hops.row), state.step)
+    columns["gap"] = np.abs(columns["energy_to"] - columns["energy_from"])
+    return columns
+
+
+def checkpoint_arrays(ensemble: Ensemble) -> dict[str, np.ndarray]:
+    """Return everything that `from_checkpoint` needs, from an ensemble just gathered."""
+    return {**to_arrays(ensemble.everyone), "status": ensemble.status, "last_step": ensemble.last_step}
+
+
+def from_checkpoint(arrays: dict[str, np.ndarray], step: int) -> Ensemble:
+    """Return the ensemble that `checkpoint_arrays` took apart."""
+    everyone = from_arrays(arrays, step)
+    status, last_step = np.array(arrays["status"]), np.array(arrays["last_step"])
+    return Ensemble(select(everyone, torch.from_numpy(status == Status.RUNNING)), everyone, status, last_step)
+
+
+def _put(everyone: State, some: State) -> State:
+    rows = some.trajectory
+    if len(rows) == len(everyone.trajectory):
+        return some
+    return for_each_array(lambda old, new: old.index_copy(0, rows, new), everyone, some)

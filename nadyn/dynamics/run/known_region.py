@@ -1,0 +1,32 @@
+"""Which geometries a model was trained for: the rule that stops a trajectory, for any geometries."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nadyn.dynamics.run.stopping import MOST_NOVELTY, SHORTEST_FRACTION, Status, any_pair_closer
+from nadyn.electronic.surfaces import in_blocks
+from nadyn.models.model import Model
+
+
+def region_statuses(model: Model, positions: Float[Tensor, "geometry atom x"]) -> Int[Tensor, "geometry"]:
+    """Return RUNNING, OUTSIDE_TRAINING or CLOSE_ATOMS for each geometry [bohr].
+
+    A trajectory would be stopped at a geometry of the last two by `stopping.statuses`. A model
+    that was not trained has no such geometries.
+    """
+    with torch.no_grad():
+        (novelty,) = in_blocks(model.block_width, lambda rows: (model.evaluate(rows).novelty,), positions)
+    return region_statuses_of(model, positions, novelty)
+
+
+def region_statuses_of(
+    model: Model, positions: Float[Tensor, "geometry atom x"], novelty: Float[Tensor, "geometry"]
+) -> Int[Tensor, "geometry"]:
+    """Return the same where the novelty, see `Evaluation`, is known already."""
+    status = torch.full(novelty.shape, int(Status.RUNNING), dtype=torch.int64)
+    status[novelty > MOST_NOVELTY] = int(Status.OUTSIDE_TRAINING)
+    if model.shortest_distances is not None:
+        close = any_pair_closer(positions, SHORTEST_FRACTION * model.shortest_distances)
+        status[close] = int(Status.CLOSE_ATOMS)
+    return status

@@ -1,0 +1,203 @@
+"""A run from its run file to its trajectory file: the same for every method."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nadyn.checks.configuration import parse_configuration, read_configuration
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.methods.adaptive import DIVIDED_STEPS
+from nadyn.dynamics.methods.table import find_method
+from nadyn.dynamics.run.ensemble import (
+    Ensemble,
+    after_step,
+    checkpoint_arrays,
+    finished,
+    frame_arrays,
+    gathered,
+    hop_columns,
+)
+from nadyn.dynamics.run.model_source import find_model
+from nadyn.dynamics.run.prepare import Plan, check_method, create_run, resume_run
+from nadyn.dynamics.run.progress import LiveTable, NoTable
+from nadyn.dynamics.run.stopping import STATUS_NAMES, Status, statuses
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.electronic.interrupt import DeferredInterrupt
+from nadyn.electronic.threads import threads
+from nadyn.models.model import Model
+from nadyn.trajectory import TrajectoryWriter, open_run
+from nadyn.units import ELECTRONVOLT_PER_HARTREE
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run has come to.
+
+    Attributes:
+        path: The trajectory file.
+        n_trajectories: All of them.
+        n_finished: Those that ended as asked: at the end of the run, or out of the region of `stop`.
+        n_stopped: Numbers of the others by reason.
+        n_hops: Accepted hops.
+        n_refused: Frustrated hops.
+        energy_error_max_ev: Worst error of the conserved energy, of all steps and trajectories, steps that
+            were too large and ended their trajectory included.
+        n_steps_of_trajectories: Time steps of all trajectories together.
+        n_divided: How many of them were divided; None without `adaptive`.
+        seconds: Wall time of this call.
+        notices: What was noticed on the way, in sentences.
+    """
+
+    path: Path
+    n_trajectories: int
+    n_finished: int
+    n_stopped: dict[str, int]
+    n_hops: int
+    n_refused: int
+    energy_error_max_ev: float
+    n_steps_of_trajectories: int
+    n_divided: int | None
+    seconds: float
+    notices: tuple[str, ...]
+
+
+def run(
+    config: RunConfiguration | dict[str, object] | str | Path,
+    *,
+    model: Model | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> RunResult:
+    """Run trajectories and return where they are and how they went.
+
+    Args:
+        config: A run file, its content, or a validated configuration. Relative paths in a run file begin at
+            its folder.
+        model: A model object, instead of `model` in the run file.
+        resume: Go on with the file `output`, from its newest checkpoint. The result is the file that a run
+            without interruption would have written, bit for bit.
+        overwrite: Replace the file `output` if there is one.
+        progress: Show a live table on stderr.
+
+    Raises:
+        InputError: The run file, the model or the initial conditions cannot be used; `output` exists and
+            neither `resume` nor `overwrite` is given; the file to resume belongs to another run.
+        KeyboardInterrupt: Ctrl-C; a checkpoint has been written, and the message says how to go on.
+    """
+    started = time.monotonic()
+    folder = Path(config).parent if isinstance(config, str | Path) else Path()
+    if isinstance(config, str | Path):
+        config = read_configuration(config, RunConfiguration)
+    elif isinstance(config, dict):
+        config = parse_configuration(config, RunConfiguration, where="run")
+    # Stored as written: a folder that was moved, or seen from another one, still holds the same run.
+    written, config = config, config.beside(folder)
+    if resume and overwrite:
+        raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
+    find_method(config)
+    source = find_model(config.model, model)
+    check_method(config, source.model)
+    with threads(1):
+        if resume:
+            plan, ensemble, writer, notices = resume_run(config, source, written=written)
+        else:
+            plan, ensemble, writer, notices = create_run(config, source, written=written, overwrite=overwrite)
+    first_step = ensemble.step
+    if progress:
+        table: LiveTable | NoTable = LiveTable(
+            n_steps=config.n_steps,
+            first_step=first_step,
+            dt=config.dt,
+            n_states=ensemble.running.energies.shape[1],
+            hops=_hops_so_far(config.output) if resume else (0, 0),
+            on_states=plan.method.moves_on != "mean of the states",
+        )
+    else:
+        table = NoTable()
+    try:
+        with threads(1), DeferredInterrupt() as interrupt, table as shown:
+            ensemble = _advance(plan, ensemble, writer, shown, interrupt)
+        seconds = time.monotonic() - started
+        steps = ensemble.everyone.step - first_step
+        resumed_at = first_step if resume else None
+        writer.close({"seconds": seconds, "steps": steps, "resumed_at_step": resumed_at})
+    finally:
+        writer.release()
+    return _result(Path(config.output), ensemble, seconds, notices)
+
+
+def _advance(
+    plan: Plan,
+    ensemble: Ensemble,
+    writer: TrajectoryWriter,
+    table: LiveTable | NoTable,
+    interrupt: DeferredInterrupt,
+) -> Ensemble:
+    config, n_steps, every = plan.config, plan.config.n_steps, plan.config.frame_interval
+    diabatic = plan.model.fixed_diabatic_basis
+
+    def write_frame(ensemble: Ensemble) -> None:
+        writer.write_frame(
+            writer.next_frame, frame_arrays(ensemble, plan.masses, plan.method, diabatic=diabatic)
+        )
+
+    if writer.next_frame == 0:
+        write_frame(ensemble)
+    while ensemble.step < n_steps and len(ensemble.running.trajectory):
+        step = plan.motion.step(ensemble.running, plan.model)
+        status = statuses(ensemble.running, step, plan.model, plan.limits)
+        ensemble, hops = after_step(ensemble, step, status)
+        if len(hops.row):
+            writer.add_hops(hop_columns(hops, step.state))
+        frame_due = ensemble.step % every == 0
+        checkpoint_due = ensemble.step % config.checkpoint_interval == 0 or interrupt.requested
+        if frame_due or checkpoint_due:
+            ensemble = gathered(ensemble)
+        if frame_due:
+            write_frame(ensemble)
+        if checkpoint_due:
+            writer.checkpoint(ensemble.step, checkpoint_arrays(ensemble))
+        accepted = int(hops.accepted.sum())
+        table.update(ensemble, accepted=accepted, refused=len(hops.row) - accepted)
+        if interrupt.requested and ensemble.step < n_steps:
+            raise KeyboardInterrupt(
+                f"interrupted after step {ensemble.step} of {n_steps}; nothing is lost. Go on with --resume."
+            )
+    ensemble = finished(ensemble, n_steps)
+    # Where every trajectory has ended early, the remaining frames repeat what they ended with.
+    while writer.next_frame <= n_steps // every:
+        write_frame(ensemble)
+    writer.checkpoint(n_steps, checkpoint_arrays(ensemble))
+    table.update(ensemble, accepted=0, refused=0, last=True)
+    return ensemble
+
+
+def _hops_so_far(path: str) -> tuple[int, int]:
+    """Return the accepted and the refused hops that a file holds."""
+    accepted = open_run(path).hops["accepted"] == 1
+    return int(accepted.sum()), int((~accepted).sum())
+
+
+def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) -> RunResult:
+    done = open_run(path)
+    accepted = int(np.sum(done.hops["accepted"] == 1))
+    codes, counts = np.unique(ensemble.status, return_counts=True)
+    by_code = dict(zip((int(code) for code in codes), (int(n) for n in counts), strict=True))
+    divided = ensemble.everyone.extra.get(DIVIDED_STEPS)
+    n_finished = sum(by_code.pop(int(code), 0) for code in (Status.FINISHED, Status.LEFT_REGION))
+    return RunResult(
+        path=path,
+        n_trajectories=len(ensemble.status),
+        n_finished=n_finished,
+        n_stopped={STATUS_NAMES[code]: n for code, n in by_code.items()},
+        n_hops=accepted,
+        n_refused=len(done.hops["accepted"]) - accepted,
+        energy_error_max_ev=float(ensemble.everyone.energy_error_max.max()) * ELECTRONVOLT_PER_HARTREE,
+        n_steps_of_trajectories=int(ensemble.last_step.sum()),
+        n_divided=None if divided is None else int(divided.sum()),
+        seconds=seconds,
+        notices=tuple(notices),
+    )

@@ -1,0 +1,209 @@
+"""Before the first step: model, initial conditions and file of a new run, or those of an old one."""
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.initial import sample
+from nadyn.dynamics.initial.start import in_active_state, start_in_diabatic_state, start_in_state
+from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.table import (
+    check_states,
+    find_method,
+    motion_of,
+    notices_about_spins,
+    stored_configuration,
+)
+from nadyn.dynamics.run.ensemble import Ensemble, checkpoint_arrays, from_checkpoint, gathered, start_ensemble
+from nadyn.dynamics.run.model_source import ModelSource, digest_at
+from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Limits
+from nadyn.dynamics.run.time_step import warnings_about
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES
+from nadyn.models.model import Model
+from nadyn.models.spin_states import HasSpinStates
+from nadyn.trajectory import RunHeader, TrajectoryWriter, open_run
+from nadyn.trajectory.initial_conditions import InitialConditions
+from nadyn.units import HARTREE_PER_EV
+
+# Keys that may change when a run is resumed, because no number in the file depends on them; nor does the
+# digest of the file.
+_FREE_KEYS = {"output", "checkpoint_every"}
+# Starting geometries whose frequencies are looked at.
+_TYPICAL = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about a run that stays as it is while it goes on."""
+
+    config: RunConfiguration
+    model: Model
+    masses: torch.Tensor
+    method: Method
+    motion: Motion
+    limits: Limits
+
+
+def check_method(config: RunConfiguration, model: Model) -> None:
+    """Refuse a method or an end of the run that the model cannot have."""
+    check_states(config, model)
+    motion_of(config, model, model.masses)
+    if config.stop is not None and model.coordinates != "generalised":
+        raise InputError(
+            f"`stop.beyond_au` must be left out for molecules like {model.name}, but is given. Remove it."
+        )
+
+
+def create_run(
+    config: RunConfiguration, source: ModelSource, *, written: RunConfiguration, overwrite: bool
+) -> tuple[Plan, Ensemble, TrajectoryWriter, list[str]]:
+    """Sample the initial conditions and create the trajectory file.
+
+    Args:
+        config: What to run, its paths as this process can open them.
+        source: The model.
+        written: The same as the run file has it, to be stored.
+        overwrite: Replace an existing file.
+
+    Raises:
+        InputError: The file exists, or the initial conditions do not fit the model.
+    """
+    model, output = source.model, Path(config.output)
+    if output.exists() and not overwrite:
+        # Said before the work of sampling, which the writer would not know about.
+        raise InputError(
+            f"`output` must be a new file, but {config.output!r} exists. "
+            "Try --resume to continue that run or --overwrite to start again."
+        )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        initial = sample(model, config.initial, seed=config.seed)
+    notices = [str(warning.message) for warning in caught]
+    plan = _plan(config, model, torch.from_numpy(np.array(initial.masses)))
+    state = _start(plan, initial)
+    notices += notices_about_spins(config, model)
+    # The mean of a sample is nearly the minimum, where the frequencies mean something.
+    typical = state.positions.mean(0, keepdim=True) if config.initial.sample else state.positions[:_TYPICAL]
+    notices += warnings_about(model, typical, plan.masses, dt=config.dt)
+    ensemble = gathered(start_ensemble(state))
+    stored = stored_configuration(written)
+    if isinstance(stored["model"], dict):
+        # The order in which options are written changes nothing, and should not change the digest.
+        stored["model"] = dict(sorted(stored["model"].items()))
+    header = RunHeader(
+        config={key: value for key, value in stored.items() if key not in _FREE_KEYS},
+        config_outside_digest={key: stored[key] for key in sorted(_FREE_KEYS)},
+        method=config.method,
+        population_estimator=plan.method.adiabatic.name,
+        estimates_populations=plan.method.adiabatic is not FRACTION_OF_TRAJECTORIES,
+        seed=config.seed,
+        n_steps=config.n_steps,
+        dt_au=config.dt,
+        write_every=config.frame_interval,
+        n_states=state.energies.shape[1],
+        n_axes=state.positions.shape[2],
+        masses=plan.masses.numpy(),
+        weight=state.weight.numpy(),
+        model_name=model.name,
+        model_digest=source.digest or digest_at(model, state.positions),
+        status_names=STATUS_NAMES,
+        status_advice={int(status): advice for status, advice in ADVICE.items()},
+        atomic_numbers=None if model.atomic_numbers is None else np.array(model.atomic_numbers),
+        n_basis=model.n_basis if model.fixed_diabatic_basis else None,
+        diabatic_population_estimator=plan.method.diabatic.name,
+        moves_on=plan.method.moves_on,
+        amplitudes_are_populations=plan.method.amplitudes_are_populations,
+        multiplicities=_several_multiplicities(model),
+        warnings=tuple(notices),
+    )
+    writer = TrajectoryWriter.create(output, header, checkpoint_arrays(ensemble), overwrite=overwrite)
+    return plan, ensemble, writer, notices
+
+
+def resume_run(
+    config: RunConfiguration, source: ModelSource, *, written: RunConfiguration
+) -> tuple[Plan, Ensemble, TrajectoryWriter, list[str]]:
+    """Open the trajectory file of an interrupted run at its newest checkpoint; arguments as in `create_run`.
+
+    Raises:
+        InputError: The file is missing or damaged, or was started with another run file or model.
+    """
+    before = open_run(config.output)
+    now = stored_configuration(written)
+    changed = sorted(
+        key for key in now if key not in _FREE_KEYS and _differ(now[key], before.config.get(key))
+    )
+    if changed:
+        raise InputError(
+            f"`{changed[0]}` must be as it was when {config.output!r} was started, "
+            f"{before.config.get(changed[0])!r}, but is {now[changed[0]]!r}. Change it back, or choose "
+            "another `output`."
+        )
+    writer, arrays, notices = TrajectoryWriter.resume(config.output)
+    ensemble = from_checkpoint(arrays, writer.step)
+    # The start is needed for the digest of a model without a file; frame 0 may not be there yet.
+    start = before.positions[:1, 0] if before.committed_frames else arrays["positions"][:1]
+    digest = source.digest or digest_at(source.model, torch.from_numpy(np.array(start, dtype=np.float64)))
+    if digest != before.attributes["model_digest"]:
+        writer.release()
+        raise InputError(
+            f"`model` must be the one that {config.output!r} was started with, but "
+            f"{before.attributes['model_name']} was changed since. Choose another `output`."
+        )
+    plan = _plan(config, source.model, torch.from_numpy(np.array(before.masses, dtype=np.float64)))
+    return plan, ensemble, writer, notices
+
+
+def _differ(now: object, before: object) -> bool:
+    """Tell whether two values of a run file differ; a key that is missing is one that is not given."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        return any(_differ(now.get(key), before.get(key)) for key in now.keys() | before.keys())
+    return now != before
+
+
+def _plan(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
+    limits = Limits(
+        max_energy_step=config.max_energy_step_ev * HARTREE_PER_EV,
+        beyond=None if config.stop is None else config.stop.beyond_au,
+    )
+    method = find_method(config)
+    motion = motion_of(config, model, masses)
+    method = method if motion.diabatic is None else replace(method, diabatic=motion.diabatic)
+    return Plan(config, model, masses, method, motion, limits)
+
+
+def _several_multiplicities(model: Model) -> tuple[int, ...]:
+    """Return the multiplicity of each diabatic state of a model that has several of them."""
+    if not isinstance(model, HasSpinStates) or not model.fixed_diabatic_basis:
+        return ()
+    return model.multiplicities if len(set(model.multiplicities)) > 1 else ()
+
+
+def _start(plan: Plan, initial: InitialConditions) -> State:
+    positions, momenta, weight = (
+        torch.from_numpy(np.array(array, dtype=np.float64))
+        for array in (initial.positions, initial.momenta, initial.weight)
+    )
+    if initial.diabatic_state is not None:
+        started = start_in_diabatic_state(
+            plan.model,
+            positions,
+            momenta,
+            masses=plan.masses,
+            diabatic_state=initial.diabatic_state,
+            seed=plan.config.seed,
+            weight=weight,
+        )
+        started = started if plan.method.moves_coefficients else in_active_state(started)
+    else:
+        state = 0 if initial.state is None else initial.state
+        started = start_in_state(
+            plan.model, positions, momenta, masses=plan.masses, active_state=state, weight=weight
+        )
+    return plan.motion.begin(started, plan.model)

@@ -1,0 +1,136 @@
+"""The run file: every key of `nadyn run`, with its default."""
+
+import math
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from nadyn.checks.configuration import Configuration
+from nadyn.dynamics.baths.friction import FrictionSection
+from nadyn.dynamics.baths.table import ThermostatSection
+from nadyn.dynamics.decoherence.energy_based import EdcSection
+from nadyn.dynamics.decoherence.table import DecoherenceSection
+from nadyn.dynamics.electrons.ways import Propagate
+from nadyn.dynamics.hops.momentum import Frustrated
+from nadyn.dynamics.hops.settle import Rescale
+from nadyn.dynamics.initial import InitialSection
+from nadyn.dynamics.spins.laser import LaserSection
+from nadyn.units import AU_PER_FEMTOSECOND
+
+# Frames and checkpoints of a run that names no intervals.
+_FRAMES = 200
+_CHECKPOINTS = 20
+_MOST_STEPS = 1_000_000_000
+# Of a step: what a quotient of two decimal numbers may be off.
+_ROUNDING = 1e-6
+
+RepresentationName = Literal["spin_adiabatic", "spin_free"]
+
+
+def model_beside(model: str | dict[str, object] | None, folder: Path) -> str | dict[str, object] | None:
+    """Return the `model` of a run file with its path, or that in its mapping, taken from `folder`."""
+    if isinstance(model, str):
+        return str(folder / model)
+    if model is not None and isinstance(model.get("file"), str):
+        return {**model, "file": str(folder / model["file"])}
+    return model
+
+
+class AdaptiveSection(Configuration):
+    """Shorter steps where a trajectory needs them: {energy_ev: 0.01, gap_ev: 0.1, shortest_dt_fs: 0.02}."""
+
+    energy_ev: float = Field(default=0.01, gt=0.0)
+    gap_ev: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    shortest_dt_fs: float = Field(default=0.02, gt=0.0, allow_inf_nan=False)
+
+
+class StopSection(Configuration):
+    """End of a scattering trajectory: {beyond_au: 10} ends it when |x| > 10 and it moves outward."""
+
+    beyond_au: float = Field(gt=0.0, allow_inf_nan=False)
+
+
+class RunConfiguration(Configuration):
+    """A run file. Which keys a method understands, and which methods there are, `methods.table` checks.
+
+    `model` is a file or the mapping of an analytic model. Relative paths begin at the folder of the run file;
+    in a mapping given to `nadyn.run`, at the working folder. `time_fs` is rounded up to a whole number of
+    frames. `write_every` and `checkpoint_every` are in steps; without them about 200 frames and 20
+    checkpoints are written. A trajectory whose total energy changes by more than `max_energy_step_ev` in one
+    step is stopped: the step is then too long for the surface by far. Measured on hexafluorobutene near the
+    intersection (gap below 0.3 eV), median and 99th percentile: 14 and 140 meV a step of 0.5 fs, 2.4 and
+    30 meV a step of 0.25 fs, 0.3 and 8 meV a step of 0.125 fs.
+    """
+
+    model: str | dict[str, object] | None = None
+    initial: InitialSection
+    method: str
+    dt_fs: float = Field(default=0.5, gt=0.0, allow_inf_nan=False)
+    time_fs: float = Field(gt=0.0, allow_inf_nan=False)
+    representation: RepresentationName | None = None
+    laser: LaserSection | None = None
+    propagation: Propagate = "local_diabatisation"
+    decoherence: DecoherenceSection | Literal["none"] = EdcSection(name="edc")
+    rescale: Rescale = "nac"
+    frustrated: Frustrated = "keep"
+    adaptive: AdaptiveSection | None = None
+    thermostat: ThermostatSection | None = None
+    friction: FrictionSection | None = None
+    options: dict[str, object] | None = None
+    stop: StopSection | None = None
+    max_energy_step_ev: float = Field(default=0.3, gt=0.0)
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    write_every: int | None = Field(default=None, ge=1)
+    checkpoint_every: int | None = Field(default=None, ge=1)
+    output: str = "run.h5"
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> "RunConfiguration":
+        if self.dt_fs > self.time_fs:
+            raise ValueError(
+                f"`time_fs` must be at least `dt_fs`, but is {self.time_fs}, less than {self.dt_fs}. "
+                "Try a longer time."
+            )
+        # The quotient first: it may be infinite, and then has no number of steps.
+        if not self.time_fs / self.dt_fs <= _MOST_STEPS or self.n_steps > _MOST_STEPS:
+            steps = f"{self.time_fs:g} fs in steps of {self.dt_fs:g} fs"
+            raise ValueError(
+                f"`time_fs` must be at most {_MOST_STEPS:.0e} steps, `write_every` included, "
+                f"but is {steps}. Try a larger `dt_fs`."
+            )
+        return self
+
+    def beside(self, folder: Path) -> "RunConfiguration":
+        """Return the configuration with the paths `model`, `initial` and `output` taken from `folder`."""
+        initial = {
+            key: str(folder / value)
+            for key in ("file", "geometry")
+            if (value := getattr(self.initial, key)) is not None
+        }
+        changes = {"model": model_beside(self.model, folder), "output": str(folder / self.output)}
+        return self.model_copy(update={**changes, "initial": self.initial.model_copy(update=initial)})
+
+    @property
+    def dt(self) -> float:
+        """Time step [au]."""
+        return self.dt_fs * AU_PER_FEMTOSECOND
+
+    @property
+    def frame_interval(self) -> int:
+        """Steps from one frame to the next, at most all: the run is not made longer by a rare output."""
+        steps = self._steps_that_cover()
+        return min(self.write_every or max(1, steps // _FRAMES), steps)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the run: a whole number of frames that covers `time_fs`."""
+        return -(-self._steps_that_cover() // self.frame_interval) * self.frame_interval
+
+    @property
+    def checkpoint_interval(self) -> int:
+        """Steps from one checkpoint to the next."""
+        return self.checkpoint_every or max(1, self.n_steps // _CHECKPOINTS)
+
+    def _steps_that_cover(self) -> int:
+        return max(1, math.ceil(self.time_fs / self.dt_fs - _ROUNDING))

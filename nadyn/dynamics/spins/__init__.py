@@ -1,0 +1,1 @@
+"""Spin-adiabatic states, and light that drives them."""

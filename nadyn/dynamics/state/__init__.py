@@ -1,0 +1,1 @@
+"""The state of a batch of trajectories, its energies and random numbers: what all rooms share."""

@@ -1,0 +1,41 @@
+"""Surplus levels of a latent basis: how far they are from the states in use."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.energies import potential_energy
+from nadyn.units import HARTREE_PER_EV
+
+# A state this close above the active one, or with more population than this, may be reached soon.
+_WITHIN_REACH = 1.0 * HARTREE_PER_EV
+_POPULATED = 0.01
+
+
+def surplus_gap_above_active(state: State) -> Float[Tensor, "traj"]:
+    """Return the energy from the active state to the lowest surplus eigenvalue [hartree]; inf without one.
+
+    Where the nuclei stay on one state, a surplus level that meets a higher state changes nothing for them.
+    """
+    return state.surplus_gap + (state.energies[:, -1] - potential_energy(state.energies, state.active_state))
+
+
+def highest_in_use(state: State) -> Int[Tensor, "traj"]:
+    """Return the highest state that matters to a trajectory now.
+
+    In use are the active state, states with more than a hundredth of the population, and those that lie less
+    than 1 eV above the active one. What becomes of a state beyond is settled before it is reached.
+    """
+    active = potential_energy(state.energies, state.active_state)
+    near = state.energies - active[:, None] < _WITHIN_REACH
+    populated = state.coefficients.abs() ** 2 > _POPULATED
+    numbers = torch.arange(state.energies.shape[1])
+    return torch.where(near | populated, numbers, -1).amax(dim=1)
+
+
+def surplus_gap_above_states_in_use(state: State) -> Float[Tensor, "traj"]:
+    """Return the energy from the highest state in use to the lowest surplus eigenvalue [hartree]."""
+    return state.surplus_gap + (
+        state.energies[:, -1] - potential_energy(state.energies, highest_in_use(state))
+    )

@@ -1,0 +1,1 @@
+"""Descriptors of the surroundings of an atom: one file each, one table."""

@@ -1,0 +1,120 @@
+"""Density moments: neighbour sums of spherical tensors, mixed into learned channels and contracted.
+
+The neighbour density of atom i is expanded as A_i,ekc = Σ_{j of element e} g_k(r_ij) f_c(r_ij) Y_c(r̂_ij)
+up to rank 3. For each element of the centre a learned matrix mixes (e, k) into a few channels per rank.
+Products of equal rank give two- and three-body invariants; v·T·v and tr T T T give four-body ones. The cost
+is linear in the number of neighbours: no loop over triples.
+
+Sources: A. V. Shapeev, Multiscale Model. Simul. 14, 1153 (2016); R. Drautz, Phys. Rev. B 99, 014104 (2019).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from nadyn.models.encoders.angular import outer, rank_two_matrices, unit_harmonics
+from nadyn.models.encoders.features import Features
+from nadyn.models.encoders.radial import cutoff_function, exponential_basis, exponential_grid
+from nadyn.models.environment import ElementSlices, Environment, split_elements
+
+
+@dataclass(frozen=True)
+class MomentsSettings:
+    """Hyperparameters of `DensityMoments`; lengths in bohr."""
+
+    elements: tuple[int, ...]
+    cutoff: float
+    shortest: float
+    n_radial: int = 12
+    n_channels: int = 12
+    cutoff_function: str = "polynomial"
+
+
+class DensityMoments(nn.Module):
+    """Encoder with learned channels; build it from `MomentsSettings`."""
+
+    def __init__(self, settings: MomentsSettings):
+        super().__init__()
+        self.settings = settings
+        self.cutoff = settings.cutoff
+        n_elements, n_radial, n_channels = len(settings.elements), settings.n_radial, settings.n_channels
+        centres, self.inverse_width = exponential_grid(n_radial, settings.shortest, settings.cutoff)
+        self.register_buffer("centres", torch.tensor(centres, dtype=torch.float32))
+        matrices = rank_two_matrices()
+        squares = torch.einsum("cxy,dyz,ezx->cde", matrices, matrices, matrices)
+        self.register_buffer("vector_square", matrices.reshape(5, 9), persistent=False)
+        self.register_buffer("tensor_square", squares.reshape(25, 5).T.contiguous(), persistent=False)
+        upper = torch.triu_indices(n_channels, n_channels)
+        # The distinct elements of a Gram matrix.
+        self.register_buffer("upper_triangle", upper[0] * n_channels + upper[1], persistent=False)
+        n_inputs = n_elements * n_radial
+        mixing = torch.randn(n_elements, 3, n_inputs, n_channels) / n_radial**0.5
+        self.mixing = nn.Parameter(mixing)
+        self.n_vectors = n_channels
+        self.n_invariants = n_inputs + 3 * upper.shape[1] + 2 * n_channels**2
+
+    def forward(self, environment: Environment) -> Features:
+        """Return invariants, and the mixed vectors and tensors."""
+        distances = environment.distances
+        weight = cutoff_function(self.settings.cutoff_function, distances, self.cutoff)
+        # (atom, slot, traj): one small matrix product a pair of elements, with all trajectories as rows.
+        by_pair = distances.transpose(1, 2)
+        radial = exponential_basis(by_pair, self.centres, self.inverse_width, self.cutoff)
+        radial = radial * weight.transpose(1, 2).unsqueeze(-1)
+        scalars = self._scalars(radial, environment)
+        mixed = self._mix(radial, environment).transpose(1, 2)
+        unit = environment.vectors.movedim(-1, 0) / distances
+        channels = torch.split(mixed, self.settings.n_channels, dim=-1)
+        first, second, third = (
+            rank.movedim(0, 2) @ own for rank, own in zip(unit_harmonics(unit), channels, strict=True)
+        )
+        invariants = self._contract(scalars, first, second, third)
+        return Features(invariants, first.transpose(-1, -2), second.transpose(-1, -2))
+
+    def _scalars(
+        self, radial: Float[Tensor, "atom slot traj radial"], environment: Environment
+    ) -> Float[Tensor, "atom traj input"]:
+        """Return Σ_j g_k(r_ij) f_c(r_ij) for each element of the neighbours."""
+        parts = split_elements(radial, environment.slots, 1)
+        missing = radial.new_zeros((radial.shape[0], radial.shape[2], radial.shape[3]))
+        sums = [parts[e].sum(dim=1) if e in parts else missing for e in self.settings.elements]
+        return torch.cat(sums, dim=-1)
+
+    def _mix(
+        self, radial: Float[Tensor, "atom slot traj radial"], environment: Environment
+    ) -> Float[Tensor, "atom slot traj channel"]:
+        """Return the learned radial functions of each pair, the channels of ranks 1 to 3 side by side."""
+        n_elements, n_radial = len(self.settings.elements), self.settings.n_radial
+        weights = self.mixing.reshape(n_elements, 3, n_elements, n_radial, self.settings.n_channels)
+        weights = weights.permute(0, 2, 3, 1, 4).reshape(n_elements**2, n_radial, -1)
+        index = self._pair_index(environment)
+        n_atoms, n_slots = index.shape
+        products = radial.flatten(0, 1) @ weights.index_select(0, index.flatten())
+        return products.unflatten(0, (n_atoms, n_slots))
+
+    def _pair_index(self, environment: Environment) -> Int[Tensor, "atom slot"]:
+        atoms = self._element_indices(environment.atoms)
+        slots = self._element_indices(environment.slots)
+        return atoms[:, None] * len(self.settings.elements) + slots[None, :]
+
+    def _element_indices(self, slices: ElementSlices) -> Int[Tensor, "row"]:
+        rows = [self.settings.elements.index(e) for e, part in slices for _ in range(part.stop - part.start)]
+        return torch.tensor(rows)
+
+    def _contract(self, scalars: Tensor, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+        """Return the invariants; inputs are (atom, traj, component, channel)."""
+        grams = torch.stack([m.transpose(-1, -2) @ m for m in (first, second, third)], dim=2)
+        two_three_body = grams.flatten(-2).index_select(-1, self.upper_triangle)
+        # v v and T T as rank-2 components again; their product with T_b gives v·T_b·v and tr T T T_b.
+        v, t = (rank.movedim(2, 0).flatten(1) for rank in (first, second))
+        squares = torch.stack(
+            [self.vector_square.to(v.dtype) @ outer(v, v), self.tensor_square.to(v.dtype) @ outer(t, t)]
+        )
+        shape = (*first.shape[:2], first.shape[-1])
+        left = squares.unflatten(-1, shape).permute(2, 3, 0, 4, 1).flatten(2, 3)
+        # The factor 1 gives this product a dense gradient: cut out of longer rows, its matrices would be
+        # aligned differently for each trajectory, and small matrix products round by alignment.
+        four_body = (left @ second) * 1.0
+        return torch.cat([scalars, two_three_body.flatten(-2), four_body.flatten(-2)], dim=-1)

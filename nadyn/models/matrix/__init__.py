@@ -1,0 +1,1 @@
+"""The diabatic Hamiltonian in a latent basis of irreducible representations."""

@@ -1,0 +1,117 @@
+"""The diabatic Hamiltonian: every element of W is a sum over atoms."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nadyn.checks.errors import InputError
+from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
+from nadyn.models.encoders.features import Features
+from nadyn.models.environment import Environment
+from nadyn.models.matrix.basis import parse_basis
+from nadyn.models.matrix.equivariant_matrix import EquivariantMatrix
+from nadyn.models.terms.reference_energies import ReferenceEnergies
+
+# Strength of the in-plane term at the start, in units of the energy spread.
+_NORMAL_FIRST = 0.5
+
+
+@dataclass(frozen=True)
+class DiabaticSettings:
+    """Hyperparameters of `DiabaticHamiltonian`.
+
+    Attributes:
+        network: Encoder and layers.
+        basis: Latent basis, for example "2x0e" or "1x0e + 1x1o".
+        n_states: Number of physical states, the lowest eigenvalues; at most the size of the basis.
+        start: Representation that each state starts from; the other basis functions start above.
+    """
+
+    network: NetworkSettings
+    basis: str
+    n_states: int
+    start: tuple[str, ...]
+
+
+class DiabaticHamiltonian(nn.Module):
+    """W = (Σ_i ε_{Z_i}) 1 + diag(offsets) + s M, with M from atom sums in the latent basis.
+
+    The elements of W are extensive; the energies are so only where one fragment contributes a multiple of
+    the unit matrix. Two chromophores far apart are outside this model.
+    """
+
+    def __init__(self, settings: DiabaticSettings):
+        super().__init__()
+        basis = parse_basis(settings.basis)
+        if settings.n_states > basis.size:
+            raise InputError(
+                f"`basis` must have at least {settings.n_states} rows for {settings.n_states} states, but "
+                f"{settings.basis!r} has {basis.size}. Try '{settings.n_states}x0e'."
+            )
+        self.settings = settings
+        self.n_states = settings.n_states
+        self.n_basis = basis.size
+        self.matrix = EquivariantMatrix(settings.network, basis)
+        self.reference = ReferenceEnergies(settings.network.encoder.elements, self.n_basis)
+
+    @property
+    def network(self) -> AtomicNetwork:
+        """Encoder and element networks."""
+        return self.matrix.network
+
+    def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
+        """Return W [hartree] in float64 and the features of the atoms."""
+        matrix, features = self.matrix(environment)
+        symmetric = (0.5 * self.reference.scale) * (matrix + matrix.mT)
+        return symmetric + torch.diag(self.reference(environment.atoms)), features
+
+    def start_rows(self) -> tuple[int | None, ...]:
+        """Return for each row of W the state it starts from, None for surplus rows.
+
+        A vector lends one component to a state and keeps two; all three start from its energy, and the
+        in-plane term lifts two of them. Where there are more such states than vectors, the last vector lends
+        further components, and all start from the energy of its first state.
+        """
+        rows: list[int | None] = [None] * self.n_basis
+        for state, function in self._lenders():
+            first = function[1]
+            if rows[first] is None:
+                rows[first : first + int(function[0][0]) * 2 + 1] = [state] * (int(function[0][0]) * 2 + 1)
+        return tuple(rows)
+
+    def standardise(self, environments: list[Environment]) -> None:
+        """Scale descriptors by the training set, and let a vector that starts as a state start in order.
+
+        A polar vector that lends one component starts normal first, an axial one in-plane first. One that
+        lends two starts with the two lowest that are best apart from the third: in a planar molecule those in
+        the plane, in a linear one those normal to its axis.
+        """
+        self.matrix.standardise(environments)
+        lent = [function[1] for _, function in self._lenders()]
+        for row, _ in self.matrix.first_vectors:
+            if row in lent:
+                lowered = self.matrix.start_in_order(_NORMAL_FIRST, environments, n_lowest=lent.count(row))
+                # They start from the energies of their states, not below.
+                self.reference.offsets[row : row + 3] += lowered * self.reference.scale
+
+    def _lenders(self) -> list[tuple[int, tuple[str, int]]]:
+        """Return for each state the function of the basis that it starts from: its name and first row."""
+        left = {function: int(function[0][0]) * 2 + 1 for function in self.matrix.functions}
+        lenders = []
+        for state, name in enumerate(self.settings.start):
+            own = [function for function in left if function[0] == name]
+            unused = [function for function in own if left[function] == int(name[0]) * 2 + 1]
+            if unused:
+                function = unused[0]
+            elif own and left[own[-1]] > 0:
+                function = own[-1]
+            else:
+                raise InputError(
+                    f"`start` must name functions of the basis {self.settings.basis!r}, but "
+                    f"{', '.join(self.settings.start)} asks for more {name} than there are."
+                )
+            left[function] -= 1
+            lenders.append((state, function))
+        return lenders

@@ -1,0 +1,226 @@
+"""W in a latent basis of irreducible representations, as a linear map of atom sums.
+
+Which sums couple two basis functions follows from their symmetry:
+
+    0e 0e, 0o 0o     invariants
+    0e 0o            pseudoscalars
+    0e 1o, 0o 1e     polar vectors
+    0e 1e, 0o 1o     axial vectors
+    1o 1o, 1e 1e     an invariant times 1 and a symmetric traceless tensor; between two different
+                     functions also an axial vector, as an antisymmetric matrix
+    1o 1e            a pseudoscalar times 1 and a polar vector, as an antisymmetric matrix
+
+A rotation, reflection or inversion Q of the molecule turns W into D(Q) W D(Q)ᵀ with the representation
+D of the basis: eigenvalues are invariant, while single elements may change sign.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
+from nadyn.models.encoders.angular import rank_two_matrices
+from nadyn.models.encoders.features import Features
+from nadyn.models.encoders.radial import polynomial_cutoff
+from nadyn.models.environment import ElementSlices, Environment, split_elements
+from nadyn.models.matrix.basis import Basis
+
+# kind of atom sum -> number of components
+KINDS = {"invariant": 1, "pseudoscalar": 1, "polar": 3, "axial": 3, "tensor": 5}
+
+# Learned combinations of the encoder's vectors and tensors at each atom.
+N_DIRECTIONS = 8
+
+
+def block_terms(first: str, second: str, *, same: bool) -> tuple[str, ...]:
+    """Return the kinds of sums between two basis functions of the given representations."""
+    pair = {first, second}
+    if first == second:
+        if first[0] == "0":
+            return ("invariant",)
+        return ("invariant", "tensor") if same else ("invariant", "tensor", "axial")
+    if pair == {"0e", "0o"}:
+        return ("pseudoscalar",)
+    if pair in ({"0e", "1o"}, {"0o", "1e"}):
+        return ("polar",)
+    if pair in ({"0e", "1e"}, {"0o", "1o"}):
+        return ("axial",)
+    return ("pseudoscalar", "polar")
+
+
+class EquivariantMatrix(nn.Module):
+    """Networks give coefficients, sums of unit vectors give directions, a constant map puts both into W."""
+
+    def __init__(self, network: NetworkSettings, basis: Basis):
+        super().__init__()
+        self.size = basis.size
+        functions, counts, entries = _plan(basis)
+        self.counts = counts
+        self.functions = functions
+        self.register_buffer("assembly", _assembly(basis.size, counts, entries), persistent=False)
+        n_outputs = counts["invariant"] + N_DIRECTIONS * sum(
+            n for kind, n in counts.items() if kind != "invariant"
+        )
+        self.network = AtomicNetwork(network, n_outputs)
+        self.directional = any(n for kind, n in counts.items() if kind != "invariant")
+        n_elements, n_vectors = len(self.network.elements), self.network.encoder.n_vectors
+        if self.directional:
+            self.vector_mixing = nn.Parameter(
+                torch.randn(n_elements, n_vectors, N_DIRECTIONS) / n_vectors**0.5
+            )
+            self.tensor_mixing = nn.Parameter(
+                torch.randn(n_elements, n_vectors, N_DIRECTIONS) / n_vectors**0.5
+            )
+            self.register_buffer("vector_scale", torch.ones(n_elements, n_vectors))
+            self.register_buffer("tensor_scale", torch.ones(n_elements, n_vectors))
+        self.first_vectors = [(start, name) for name, start in functions if name in ("1o", "1e")][:1]
+        if self.first_vectors:
+            # κ: pushes the in-plane components of the first vector up, or down where it is negative.
+            self.in_plane = nn.Parameter(torch.zeros(()))
+
+    def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
+        """Return W in units of the energy scale, float64, and the features of the atoms."""
+        outputs, features = self.network(environment)
+        n = self.counts["invariant"]
+        invariant, directional = torch.split(outputs, [n, outputs.shape[-1] - n], dim=-1)
+        parts = [invariant.to(torch.float64).sum(dim=0)]
+        if self.directional:
+            parts += self._directions(directional, features, environment.atoms)
+        matrix = (torch.cat(parts, dim=1) @ self.assembly).reshape(-1, self.size, self.size)
+        if self.first_vectors:
+            matrix = matrix + self._in_plane_term(environment)
+        return matrix, features
+
+    @torch.no_grad()
+    def standardise(self, environments: list[Environment]) -> None:
+        """Scale descriptors, vectors and tensors by their spread in these environments."""
+        self.network.standardise(environments)
+        if not self.directional:
+            return
+        elements = self.network.elements
+        vectors, tensors = torch.zeros_like(self.vector_scale), torch.zeros_like(self.tensor_scale)
+        count = torch.zeros(len(elements), 1)
+        for environment in environments:
+            features = self.network.encoder(environment)
+            for element, part in environment.atoms:
+                index = elements.index(element)
+                vectors[index] += (features.vectors[part] ** 2).mean(-1).sum(dim=(0, 1))
+                tensors[index] += (features.tensors[part] ** 2).mean(-1).sum(dim=(0, 1))
+                count[index] += features.vectors[part].shape[0] * features.vectors.shape[1]
+        for scale, total in ((self.vector_scale, vectors), (self.tensor_scale, tensors)):
+            spread = (total / count.clamp(min=1.0)).sqrt()
+            scaled = 1.0 / spread.clamp(min=1e-3 * float(spread.max()))
+            # An element that does not occur here keeps its directions as they are.
+            scale.copy_(torch.where(count > 0, scaled, 1.0))
+
+    @torch.no_grad()
+    def start_in_order(self, strength: float, environments: list[Environment], *, n_lowest: int) -> float:
+        """Let the first vector start with one component, or the two best apart from the third, lowest.
+
+        Returns by how much these have been lowered, in units of the energy scale; 0 where κ is positive.
+
+        Args:
+            strength: Size of κ. Positive values put the component normal to the atoms lowest, negative ones
+                that along their largest extension.
+            environments: Frames of the training set; they say whether two normal or two in-plane components
+                are the better pair.
+            n_lowest: How many components are states.
+        """
+        # What changes sign under reflection in the plane of a planar molecule, as scalars do not: of a polar
+        # vector the component normal to the plane, of an axial vector those in the plane.
+        sign = 1.0 if self.first_vectors[0][1] == "1o" else -1.0
+        tensors = torch.cat([self._in_plane_tensor(environment) for environment in environments])
+        low, middle, high = levels = torch.linalg.eigvalsh(tensors).mean(dim=0).tolist()
+        if n_lowest == 2:
+            sign = 1.0 if high - middle > middle - low else -1.0
+        self.in_plane.fill_(sign * strength)
+        return 0.0 if sign > 0 else strength * sum(levels[-n_lowest:]) / n_lowest
+
+    def _directions(self, coefficients: Tensor, features: Features, atoms: ElementSlices) -> list[Tensor]:
+        vectors, tensors = [], []
+        own_tensors = split_elements(features.tensors, atoms, 0)
+        for element, own_vectors in split_elements(features.vectors, atoms, 0).items():
+            index = self.network.elements.index(element)
+            mix = self.vector_mixing[index] * self.vector_scale[index].unsqueeze(-1)
+            vectors.append((own_vectors.transpose(-1, -2) @ mix).transpose(-1, -2))
+            mix = self.tensor_mixing[index] * self.tensor_scale[index].unsqueeze(-1)
+            tensors.append((own_tensors[element].transpose(-1, -2) @ mix).transpose(-1, -2))
+        polar = torch.cat(vectors)
+        sources = {"polar": polar, "tensor": torch.cat(tensors)}
+        if self.counts["axial"] or self.counts["pseudoscalar"]:
+            sources["axial"] = torch.linalg.cross(polar, polar.roll(1, dims=-2))
+            sources["pseudoscalar"] = (sources["axial"] * polar.roll(2, dims=-2)).sum(-1, keepdim=True)
+        kinds = [kind for kind in KINDS if kind != "invariant" and self.counts[kind]]
+        sizes = [self.counts[kind] * N_DIRECTIONS for kind in kinds]
+        parts = []
+        for kind, own in zip(kinds, torch.split(coefficients, sizes, dim=-1), strict=True):
+            chosen = own.unflatten(-1, (self.counts[kind], N_DIRECTIONS))
+            parts.append((chosen @ sources[kind]).to(torch.float64).sum(dim=0).flatten(1))
+        return parts
+
+    def _in_plane_term(self, environment: Environment) -> Float[Tensor, "traj basis basis"]:
+        """Return κ Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ in the block of the first vector."""
+        start = self.first_vectors[0][0]
+        after = self.size - start - 3
+        padded = nn.functional.pad(self._in_plane_tensor(environment), (start, after, start, after))
+        return self.in_plane * padded
+
+    def _in_plane_tensor(self, environment: Environment) -> Float[Tensor, "traj 3 3"]:
+        """Return Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ."""
+        weight = polynomial_cutoff(environment.distances / self.network.cutoff) / environment.distances
+        pulled = (environment.vectors * weight.unsqueeze(-1)).transpose(1, 2).flatten(0, 1)
+        # A product of small matrices would round by their place in memory; this sum does not.
+        outer = (pulled.unsqueeze(-1) * pulled.unsqueeze(-2)).flatten(-2)
+        return outer.sum(dim=0).unflatten(-1, (3, 3)).to(torch.float64)
+
+
+def _plan(
+    basis: Basis,
+) -> tuple[list[tuple[str, int]], dict[str, int], list[tuple[str, int, int, int, str, str]]]:
+    """Return basis functions with their first row, the number of sums of each kind, and where each goes."""
+    functions, row = [], 0
+    for name, count in basis.counts:
+        for _ in range(count):
+            functions.append((name, row))
+            row += int(name[0]) * 2 + 1
+    counts = dict.fromkeys(KINDS, 0)
+    entries = []
+    for a, (first, row_a) in enumerate(functions):
+        for b in range(a, len(functions)):
+            second, row_b = functions[b]
+            for kind in block_terms(first, second, same=a == b):
+                entries.append((kind, counts[kind], row_a, row_b, first, second))
+                counts[kind] += 1
+    return functions, counts, entries
+
+
+def _assembly(
+    size: int, counts: dict[str, int], entries: list[tuple[str, int, int, int, str, str]]
+) -> Float[Tensor, "component entry"]:
+    """Return the constant matrix from the components of all sums to the elements of W."""
+    offsets, total = {}, 0
+    for kind, width in KINDS.items():
+        offsets[kind] = total
+        total += counts[kind] * width
+    result = torch.zeros(total, size, size, dtype=torch.float64)
+    levi_civita = torch.zeros(3, 3, 3, dtype=torch.float64)
+    for x, y, z in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        levi_civita[x, y, z], levi_civita[x, z, y] = 1.0, -1.0
+    tensors = rank_two_matrices()
+    for kind, number, row_a, row_b, first, second in entries:
+        rows = slice(row_a, row_a + int(first[0]) * 2 + 1)
+        columns = slice(row_b, row_b + int(second[0]) * 2 + 1)
+        for component in range(KINDS[kind]):
+            index = offsets[kind] + number * KINDS[kind] + component
+            if first[0] == second[0] == "1":
+                block = {"tensor": tensors, "polar": levi_civita, "axial": levi_civita}.get(kind)
+                block = torch.eye(3, dtype=torch.float64) if block is None else block[component]
+            elif first[0] == second[0] == "0":
+                block = torch.ones(1, 1, dtype=torch.float64)
+            else:
+                unit = torch.zeros(3, dtype=torch.float64)
+                unit[component] = 1.0
+                block = unit[None, :] if first[0] == "0" else unit[:, None]
+            result[index, rows, columns] = block
+            result[index, columns, rows] = block.T
+    return result.reshape(total, size * size)

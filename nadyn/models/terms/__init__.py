@@ -1,0 +1,1 @@
+"""Energies that are added to those of the network."""

@@ -1,0 +1,1 @@
+"""Models of the tests of the dynamics can be imported from every folder below."""

@@ -1,0 +1,68 @@
+"""Where energies are counted from."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from nadyn.models.terms.reference_energies import ReferenceEnergies
+
+ATOMS_AND_SLICES = ((1, slice(0, 4)), (6, slice(4, 5)), (8, slice(5, 6)))
+
+
+def _set(compositions, energies, rows, elements=(1, 6, 8)):
+    reference = ReferenceEnergies(elements, len(rows))
+    reference.set_from_data(
+        torch.tensor(compositions), torch.tensor(energies, dtype=torch.float64), tuple(rows)
+    )
+    return reference
+
+
+def test_element_energies_are_the_least_squares_solution_over_compositions():
+    # Water and methanol, several frames each: two compositions of two elements, solvable by hand.
+    compositions = [[2, 1]] * 3 + [[4, 1]] * 2
+    energies = [[-76.1], [-76.2], [-76.3], [-77.4], [-77.2]]
+    reference = _set(compositions, energies, [0], elements=(1, 8))
+    water, methane = -76.2, -77.3
+    hydrogen = (methane - water) / 2
+    expected = torch.tensor([hydrogen, water - 2 * hydrogen], dtype=torch.float64)
+    torch.testing.assert_close(reference.per_element, expected, rtol=0, atol=1e-10)
+    spread = np.std([0.1, 0.0, -0.1, -0.1, 0.1], ddof=1)
+    assert float(reference.scale) == pytest.approx(spread, rel=1e-9)
+    assert float(reference.offsets[0]) == pytest.approx(0.0, abs=1e-10)
+
+
+def test_one_composition_gives_the_shortest_solution_and_the_mean_energy_of_each_state():
+    energies = [[-115.3, -115.0], [-115.2, -114.8], [-115.4, -115.1]]
+    reference = _set([[4, 1, 1]] * 3, energies, [0, 1])
+    mean = np.mean(energies)
+    # The shortest vector with 4h + c + o = mean points along (4, 1, 1).
+    expected = torch.tensor([4.0, 1.0, 1.0], dtype=torch.float64) * mean / 18
+    torch.testing.assert_close(reference.per_element, expected)
+    torch.testing.assert_close(
+        reference(ATOMS_AND_SLICES), torch.tensor(np.mean(energies, axis=0)), rtol=0, atol=1e-9
+    )
+
+
+def test_surplus_rows_start_two_spreads_above_the_highest_state():
+    energies = [[-115.3, -115.0], [-115.2, -114.8], [-115.4, -115.1]]
+    reference = _set([[4, 1, 1]] * 3, energies, [0, 1, None, None])
+    values = reference(ATOMS_AND_SLICES)
+    highest = np.mean(energies, axis=0)[1]
+    expected = highest + 2.0 * float(reference.scale)
+    torch.testing.assert_close(values[2:], torch.full((2,), expected, dtype=torch.float64), rtol=0, atol=1e-9)
+
+
+def test_frames_with_a_missing_energy_do_not_count():
+    energies = [[-115.3, -115.0], [-115.2, -114.8], [-115.4, -115.1]]
+    whole = _set([[4, 1, 1]] * 3, energies, [0, 1])
+    holes = _set([[4, 1, 1]] * 4, [*energies, [-115.0, math.nan]], [0, 1])
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(holes.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("energies", [[[-115.3]], [[-115.3], [-115.3], [-115.3]]])
+def test_data_without_any_spread_give_a_finite_scale(energies):
+    reference = _set([[4, 1, 1]] * len(energies), energies, [0])
+    assert float(reference.scale) == pytest.approx(1e-3)

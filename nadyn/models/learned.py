@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from nadyn.checks.errors import InputError
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.atomic_sum import AtomicSum
+from nadyn.models.compositions import TrainedMolecule, undetermined
+from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
 from nadyn.models.environment import Environment, all_pairs, listed_pairs
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
@@ -32,6 +34,7 @@ class LearnedModel:
         network: The trained network; it serves any molecule made of its elements.
         starting_geometry: Lowest frame of the training set for this molecule [bohr], or None.
         shortest_by_element: Shortest distance of each pair of elements in training [bohr].
+        trained_molecules: The compositions in the training set; empty where a file does not say.
         trained_on: What the model was trained on, for reports.
         cell: Cell vectors as rows [bohr], or None for an isolated molecule.
     """
@@ -41,6 +44,7 @@ class LearnedModel:
     atomic_numbers: tuple[int, ...]
     starting_geometry: Float[Tensor, "atom 3"] | None
     shortest_by_element: Float[Tensor, "element element"]
+    trained_molecules: tuple[TrainedMolecule, ...] = ()
     trained_on: dict[str, object] = field(default_factory=dict)
     cell: Float[Tensor, "3 3"] | None = None
     pbc: tuple[bool, bool, bool] = (False, False, False)
@@ -62,6 +66,7 @@ class LearnedModel:
         order = np.argsort(np.array(self.atomic_numbers), kind="stable")
         object.__setattr__(self, "order", torch.from_numpy(order))
         object.__setattr__(self, "sorted_numbers", tuple(self.atomic_numbers[i] for i in order))
+        object.__setattr__(self, "shortest_distances", self._contacts())
 
     @property
     def laws(self) -> frozenset[str]:
@@ -84,10 +89,17 @@ class LearnedModel:
         return block_width(len(self.atomic_numbers))
 
     @property
-    def shortest_distances(self) -> Float[Tensor, "atom atom"]:
+    def unknown_composition(self) -> str | None:
+        """A sentence where the training does not determine the energies of these atoms, otherwise None."""
+        return undetermined(self.trained_molecules, self.atomic_numbers)
+
+    def _contacts(self) -> Contacts:
+        for molecule in self.trained_molecules:
+            same = molecule.atomic_numbers == self.sorted_numbers
+            if same and molecule.contacts is not None and self.cell is None:
+                return contacts_of(self.atomic_numbers, molecule.contacts)
         elements = self.network.network.elements
-        index = torch.tensor([elements.index(number) for number in self.atomic_numbers])
-        return self.shortest_by_element[index][:, index]
+        return contacts_by_element(self.atomic_numbers, elements, self.shortest_by_element)
 
     def evaluate(self, positions: Float[Tensor, "traj atom 3"]) -> Evaluation:
         """Return W [hartree] and the novelty at positions [bohr]."""

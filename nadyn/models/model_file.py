@@ -19,14 +19,18 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
+from nadyn.models.compositions import TrainedMolecule
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
 from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.nearest_neighbours import up_to
 from nadyn.structures import formula, symbol
 from nadyn.units import ANGSTROM_PER_BOHR
 
 FORMAT = "nadyn-model"
 VERSION = 1
+_CONTACTS = "contacts."
+_NEAREST, _FARTHEST = "network.nearest", "network.farthest"
 
 
 def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, object] | None = None) -> None:
@@ -39,6 +43,9 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
     """
     tensors = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     tensors["shortest_by_element"] = model.shortest_by_element.contiguous()
+    for number, molecule in enumerate(model.trained_molecules):
+        if molecule.contacts is not None:
+            tensors[f"{_CONTACTS}{number}"] = molecule.contacts.contiguous()
     if model.starting_geometry is not None:
         tensors["starting_geometry"] = model.starting_geometry.contiguous()
     if model.cell is not None:
@@ -57,6 +64,7 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
         "units": "hartree, bohr",
         "block_width": model.block_width,
         "atomic_numbers": list(model.atomic_numbers),
+        "trained_molecules": [list(molecule.atomic_numbers) for molecule in model.trained_molecules],
         "trained_on": model.trained_on,
     }
     if model.cell is not None:
@@ -90,10 +98,8 @@ def load_model(path: str | Path) -> LearnedModel:
     shortest = tensors.pop("shortest_by_element")
     geometry = tensors.pop("starting_geometry", None)
     cell = tensors.pop("cell", None)
-    for key, value in network.state_dict().items():
-        # Files of the first days know no bound for the distance to a nearest neighbour.
-        if key.endswith("network.farthest"):
-            tensors.setdefault(key, value)
+    molecules = _trained_molecules(header, tensors)
+    _nearest_of_the_first_days(tensors, network)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -107,6 +113,7 @@ def load_model(path: str | Path) -> LearnedModel:
         atomic_numbers=tuple(header["atomic_numbers"]),
         starting_geometry=geometry,
         shortest_by_element=shortest,
+        trained_molecules=molecules,
         trained_on=header["trained_on"],
         cell=cell,
         pbc=(False, False, False) if cell is None else tuple(header["pbc"]),
@@ -186,6 +193,26 @@ def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
         result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         result.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return result.hexdigest()
+
+
+def _trained_molecules(header: dict, tensors: dict[str, Tensor]) -> tuple[TrainedMolecule, ...]:
+    """Return the compositions in training; a file that does not name them may have had one group only."""
+    if "trained_molecules" in header:
+        return tuple(
+            TrainedMolecule(tuple(numbers), tensors.pop(f"{_CONTACTS}{place}", None))
+            for place, numbers in enumerate(header["trained_molecules"])
+        )
+    if len(header["trained_on"].get("groups", {})) != 1:
+        return ()
+    return (TrainedMolecule(tuple(sorted(header["atomic_numbers"])), None),)
+
+
+def _nearest_of_the_first_days(tensors: dict[str, Tensor], network: AtomicSum | DiabaticHamiltonian) -> None:
+    """Fill in the covered distances to a nearest neighbour where a file knows the longest one, or none."""
+    for key, value in network.state_dict().items():
+        if key.endswith(_NEAREST) and key not in tensors:
+            farthest = tensors.pop(key.removesuffix(_NEAREST) + _FARTHEST, None)
+            tensors[key] = value if farthest is None else up_to(farthest)
 
 
 def _kind(network: AtomicSum | DiabaticHamiltonian) -> str:

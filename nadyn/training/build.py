@@ -8,6 +8,8 @@ from nadyn.data.dataset import Dataset, Group
 from nadyn.data.neighbors import listed_neighbors
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
+from nadyn.models.compositions import TrainedMolecule
+from nadyn.models.contacts import shortest_contacts
 from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.encoders.table import EncoderSettings
@@ -81,6 +83,24 @@ def shortest_distances(dataset: Dataset, elements: tuple[int, ...]) -> np.ndarra
         closest = _closest(group)
         np.minimum.at(shortest, (index[:, None], index[None, :]), np.minimum(closest, closest.T))
     return shortest
+
+
+def trained_molecules(dataset: Dataset) -> tuple[TrainedMolecule, ...]:
+    """Return each composition of a dataset with the contacts in its frames; in a cell it has none."""
+    found: dict[tuple[int, ...], np.ndarray | None] = {}
+    for group in dataset.groups:
+        numbers = tuple(int(number) for number in group.atomic_numbers)
+        key = tuple(sorted(numbers))
+        if group.pbc.any():
+            found[key] = None
+            continue
+        shortest = shortest_contacts(numbers, group.positions)
+        before = found.get(key, shortest)
+        found[key] = None if before is None else np.minimum(before, shortest)
+    return tuple(
+        TrainedMolecule(numbers, None if contacts is None else torch.from_numpy(contacts))
+        for numbers, contacts in found.items()
+    )
 
 
 def _closest(group: Group) -> np.ndarray:

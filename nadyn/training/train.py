@@ -17,7 +17,13 @@ from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
 from nadyn.training.assignments import Assignment
-from nadyn.training.build import build_network, elements_of, environments_of, shortest_distances
+from nadyn.training.build import (
+    build_network,
+    elements_of,
+    environments_of,
+    shortest_distances,
+    trained_molecules,
+)
 from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.job import Job
@@ -223,6 +229,7 @@ def _finished_model(
         atomic_numbers=tuple(int(number) for number in group.atomic_numbers),
         starting_geometry=torch.from_numpy(group.positions[lowest].copy()),
         shortest_by_element=torch.from_numpy(finite),
+        trained_molecules=trained_molecules(training),
         trained_on=trained_on,
         cell=torch.from_numpy(group.cell[lowest].copy()) if group.pbc.any() else None,
         pbc=tuple(bool(periodic) for periodic in group.pbc),

@@ -12,6 +12,7 @@ from contracts.untrained import untrained
 from nadyn.checks.errors import InputError
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models import load_model, save_model
+from nadyn.models.compositions import TrainedMolecule
 from nadyn.models.model_file import describe, digest
 
 POSITIONS = torch.tensor(
@@ -22,7 +23,14 @@ POSITIONS = torch.tensor(
 def _model(encoder="moments", basis="1x0e + 1x1o", **options):
     model = untrained(encoder, basis, **options)
     trained_on = {"groups": {"butène": {"n_frames": 7, "licence": "CC0-1.0"}}, "steps": 12}
-    return replace(model, starting_geometry=POSITIONS, trained_on=trained_on, multiplicities=(3, 3))
+    contacts = torch.linspace(1.5, 4.0, 6, dtype=torch.float64)
+    return replace(
+        model,
+        starting_geometry=POSITIONS,
+        trained_on=trained_on,
+        trained_molecules=(TrainedMolecule((1, 1, 7, 9), contacts), TrainedMolecule((1, 1, 8), None)),
+        multiplicities=(3, 3),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +61,8 @@ def test_a_loaded_model_gives_the_same_bits(tmp_path, encoder, basis, repulsion)
     assert loaded.trained_on == model.trained_on
     assert loaded.multiplicities == model.multiplicities
     assert torch.equal(loaded.starting_geometry, model.starting_geometry)
-    assert torch.equal(loaded.shortest_distances, model.shortest_distances)
+    assert torch.equal(loaded.shortest_distances.shortest, model.shortest_distances.shortest)
+    assert [one.atomic_numbers for one in loaded.trained_molecules] == [(1, 1, 7, 9), (1, 1, 8)]
     # Saved again, it is the same model.
     save_model(loaded, tmp_path / "b.safetensors")
     assert digest(tmp_path / "b.safetensors") == digest(tmp_path / "a.safetensors")

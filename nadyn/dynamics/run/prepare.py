@@ -19,6 +19,7 @@ from nadyn.dynamics.methods.table import (
     stored_configuration,
 )
 from nadyn.dynamics.run.ensemble import Ensemble, checkpoint_arrays, from_checkpoint, gathered, start_ensemble
+from nadyn.dynamics.run.known_region import unknown_composition
 from nadyn.dynamics.run.model_source import ModelSource, digest_at
 from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Limits
 from nadyn.dynamics.run.time_step import warnings_about
@@ -85,6 +86,8 @@ def create_run(
         warnings.simplefilter("always", UserWarning)
         initial = sample(model, config.initial, seed=config.seed)
     notices = [str(warning.message) for warning in caught]
+    if sentence := unknown_composition(model):
+        notices.append(sentence)
     plan = _plan(config, model, torch.from_numpy(np.array(initial.masses)))
     state = _start(plan, initial)
     notices += notices_about_spins(config, model)

@@ -1,22 +1,23 @@
-"""Rounds of label, train, run, look: frames of ammonia where its trajectories go, and a model that knows them.
+"""Rounds of label, train, run, look: frames of ammonia where its trajectories go, and a model of them.
 
     python benchmarks/ammonia_rounds.py --folder FOLDER [--rounds 2] [--training train.yaml]
     python benchmarks/ammonia_rounds.py --judge MODEL [--seed 77] [--dt 0.1]
 
-Made `nadyn/shipped/ammonia/ammonia_visited.h5` and the shipped model. Needs the package of `ammonia_surfaces.py`;
-a label costs a tenth of a millisecond, a training ten to twenty minutes on one core. What is finished is not
-done again: a folder that was interrupted goes on.
+Made `nadyn/shipped/ammonia/ammonia_visited.h5` and the shipped model. Needs the package of
+`ammonia_surfaces.py`; a label costs a tenth of a millisecond, a training ten to twenty minutes on one core.
+What is finished is not done again: a folder that was interrupted goes on.
 
 Round 0 has no model. Its frames are from 1,200 trajectories of the analytic surfaces themselves (`start.h5`):
 some at random, some on the lower state with all bonds, some as different from each other as possible, some
 with a hydrogen that has left, out to 9 angstrom, and some that were stretched or pressed together by hand.
 Each later round trains on all frames so far, runs 500 trajectories with the defaults of `nadyn run`, labels
 many geometries that they visited and keeps those at which the model is worst, with the last frames of all
-that were stopped, some frames before those, and some at random.
+that were stopped, some frames before those, some at random, and two kinds by hand: a hydrogen anywhere about
+NH2, and NH2 that is nearly straight.
 
 A tenth of the frames of each round is held out. `ammonia_visited.h5` is written at the end: first the frames
-that are held out, then the others, each in random order; their number is printed. `--judge` runs 1,000 trajectories
-with the defaults and another seed and prints what the README of the shipped model promises.
+that are held out, then the others, each in random order; their number is printed. `--judge` runs 1,000
+trajectories with the defaults and another seed and prints what the README of the shipped model promises.
 """
 
 import argparse
@@ -124,7 +125,12 @@ def next_frames(run: Run, model: Model, rng: np.random.Generator) -> Group:
     error = errors_ev(model, some).max(axis=1)
     worst = np.argsort(error)[::-1][:900]
     print(f"errors on {len(some)} visited frames: {_in_words(error)}")
-    return _within_reach(labelled(np.concatenate([*ends, some[worst], some[:300]])))
+    far = visited[_bonds(visited).max(axis=1) > 2.2]
+    by_hand = [
+        around(far[rng.choice(len(far), 900, replace=False)], rng),
+        straightened(far[rng.choice(len(far), 500, replace=False)], rng),
+    ]
+    return _within_reach(labelled(np.concatenate([*ends, some[worst], some[:300], *by_hand])))
 
 
 def errors_ev(model: Model, positions: Positions) -> Float[np.ndarray, "frame state"]:
@@ -163,6 +169,36 @@ def distorted(positions: Positions, rng: np.random.Generator) -> Positions:
     return moved[pair_distances(moved).min(axis=1) > _SHORTEST_BOHR]
 
 
+def around(positions: Positions, rng: np.random.Generator) -> Positions:
+    """Return geometries whose farthest hydrogen was put anywhere about the others, 1.5 to 8 angstrom from N."""
+    moved, everyone = positions.copy(), np.arange(len(positions))
+    direction = rng.standard_normal((len(moved), 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    length = np.exp(rng.uniform(np.log(1.5), np.log(8.0), len(moved))) * BOHR_PER_ANGSTROM
+    moved[everyone, 1 + _bonds(positions).argmax(axis=1)] = moved[:, 0] + direction * length[:, None]
+    return moved[pair_distances(moved).min(axis=1) > _SHORTEST_BOHR]
+
+
+def straightened(positions: Positions, rng: np.random.Generator) -> Positions:
+    """Return geometries whose two nearest hydrogens were turned to angles of 145 to 180 degrees.
+
+    There two of the four rows of `1x0e + 1x1o` are components of a Π state, and the third must keep away.
+    """
+    moved = positions.copy()
+    for frame in moved:
+        near = 1 + np.linalg.norm(frame[1:] - frame[0], axis=1).argsort()[:2]
+        first, second = (frame[atom] - frame[0] for atom in near)
+        lengths = np.linalg.norm(first), np.linalg.norm(second)
+        along = first / lengths[0] - second / lengths[1]
+        along /= np.linalg.norm(along)
+        across = first - (first @ along) * along
+        across /= np.linalg.norm(across)
+        half = np.radians(0.5 * rng.uniform(145.0, 180.0))
+        for atom, length, side in zip(near, lengths, (1, -1), strict=True):
+            frame[atom] = frame[0] + length * (side * np.sin(half) * along + np.cos(half) * across)
+    return moved[pair_distances(moved).min(axis=1) > _SHORTEST_BOHR]
+
+
 def judge(model: Model, path: Path, *, seed: int, dt_fs: float) -> dict[str, object]:
     """Run and print populations, endings, and errors at geometries that were visited."""
     run = trajectories(model, path, n=1000, seed=seed, dt_fs=dt_fs, every=1)
@@ -196,7 +232,8 @@ def judge(model: Model, path: Path, *, seed: int, dt_fs: float) -> dict[str, obj
 
 def _in_words(error: np.ndarray) -> str:
     parts = np.percentile(error, [50, 90, 99, 99.9, 100])
-    return f"mean {error.mean():.4f}, 50, 90, 99, 99.9, 100 %: " + ", ".join(f"{x:.4f}" for x in parts) + " eV"
+    shown = ", ".join(f"{x:.4f}" for x in parts)
+    return f"mean {error.mean():.4f}, 50, 90, 99, 99.9, 100 %: {shown} eV"
 
 
 def _bonds(positions: Positions) -> Float[np.ndarray, "frame 3"]:
@@ -287,7 +324,8 @@ def main() -> None:
         found = judge(nadyn.load_model(options.judge), run, seed=options.seed, dt_fs=options.dt)
         run.with_suffix(".json").write_text(json.dumps(found, indent=1), encoding="utf-8")
         return
-    settings = {} if options.training is None else yaml.safe_load(options.training.read_text(encoding="utf-8"))
+    text = "{}" if options.training is None else options.training.read_text(encoding="utf-8")
+    settings = yaml.safe_load(text)
     rounds(options.folder, options.rounds, TrainingConfiguration.model_validate(settings))
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from nadyn.dynamics.run.dissociation import Dissociation, dissociated
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.step import Step
 from nadyn.models.model import Model
@@ -30,6 +31,11 @@ class Status(IntEnum):
     OUTSIDE_TRAINING = 5
     ENERGY_STEP = 6
     LEFT_REGION = 7
+    DISSOCIATED = 8
+
+
+# Endings that are results: the last step counts, and the trajectory keeps its state for ever.
+RESULTS = (Status.FINISHED, Status.LEFT_REGION, Status.DISSOCIATED)
 
 
 STATUS_NAMES = {int(status): status.name.lower() for status in Status}
@@ -45,6 +51,8 @@ ADVICE = {
     Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step: try a "
     "smaller time step, and if that does not help, more data near the last frame.",
     Status.LEFT_REGION: "It went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",
+    Status.DISSOCIATED: "Its fragments recede and no longer feel each other in any state in use: a result, "
+    "nothing to do; `stop: {dissociated: false}` follows them to the end.",
 }
 
 
@@ -55,22 +63,26 @@ class Limits:
     Attributes:
         max_energy_step: Largest change of the conserved energy in one step [hartree].
         beyond: End of the region of interest: |x| > beyond with x moving outward; None for no end [bohr].
+        dissociation: How to ask whether a molecule has fallen apart; None for never.
     """
 
     max_energy_step: float
     beyond: float | None = None
+    dissociation: Dissociation | None = None
 
 
 def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor, "traj"]:
     """Return RUNNING, or the reason to stop, for each trajectory after a step.
 
-    A reason other than LEFT_REGION means that the step is not to be used: the trajectory ends before it.
+    A reason that is none of `RESULTS` means that the step is not to be used: the trajectory ends before it.
     """
     new = step.state
     status = torch.full_like(new.active_state, int(Status.RUNNING))
     if limits.beyond is not None:
         outside = (new.positions.abs() > limits.beyond) & (new.positions * new.momenta > 0)
         status = _mark(status, outside.flatten(1).any(1), Status.LEFT_REGION)
+    if limits.dissociation is not None:
+        status = _mark(status, dissociated(new, model, limits.dissociation), Status.DISSOCIATED)
     too_large = (new.total_energy - old.total_energy).abs() > limits.max_energy_step
     status = _mark(status, too_large, Status.ENERGY_STEP)
     status = _mark(status, new.novelty > MOST_NOVELTY, Status.OUTSIDE_TRAINING)

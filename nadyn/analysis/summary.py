@@ -27,15 +27,17 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate that stopped
     trajectories could have had), `populations_held` (stopped ones held at their last state),
     `populations_differ` (whether that is farther off than chance explains), `population_estimator`,
-    `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `endings` {"finished": n, "left_region":
-    n, "dissociated": n} that add up to it, `n_running`, `n_stopped` {reason: n}, `hops` {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
+    `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `endings` {"finished": n,
+    "left_region": n, "dissociated": n} that add up to it, `n_running`, `n_stopped` {reason: n}, `hops`
+    {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
-    reason}} of the state in which most trajectories start (see `nadyn.analysis.kinetics`), `geometry`. Where
-    defined: `diabatic_populations` with `diabatic_populations_error` and `diabatic_population_estimator`, of
-    states of several multiplicities `multiplicity_populations` {"1": […], "3": […]} and
-    `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products` [{fragments, state, n,
-    fraction, low, high}] of a molecule that fell apart (see `products`), `branching` with `branching_error`,
-    with `adaptive` `divided_steps` {n, of}, for one state `temperature_kelvin` {mean, standard_deviation}.
+    reason}} of the state in which most trajectories start (see `nadyn.analysis.kinetics`), `geometry`.
+    Where defined: `diabatic_populations` with `diabatic_populations_error` and
+    `diabatic_population_estimator`, of states of several multiplicities `multiplicity_populations` {"1":
+    […], "3": […]} and `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products`
+    [{fragments, state, n, fraction, low, high}] of a molecule that fell apart (see `products`),
+    `branching` with `branching_error`, with `adaptive` `divided_steps` {n, of}, for one state
+    `temperature_kelvin` {mean, standard_deviation}.
 
     Args:
         path: A trajectory file.

@@ -109,12 +109,12 @@ def ase_calculator(model: Model, state: int = 0) -> AseCalculator:
 def _for_atoms(model: Model, atoms: Atoms) -> Model:
     numbers = tuple(int(number) for number in atoms.numbers)
     pbc = tuple(bool(periodic) for periodic in atoms.pbc)
-    for_molecule = getattr(model, "for_molecule", None)
+    for_atoms = getattr(model, "for_atoms", None)
     # A model bound to a cell is freed from it for an isolated molecule.
     bound = getattr(model, "cell", None) is not None
-    if for_molecule is not None and (numbers != tuple(model.atomic_numbers) or any(pbc) or bound):
+    if for_atoms is not None and (numbers != tuple(model.atomic_numbers) or any(pbc) or bound):
         cell = torch.from_numpy(np.array(atoms.cell) * BOHR_PER_ANGSTROM) if any(pbc) else None
-        return for_molecule(numbers, cell=cell, pbc=pbc)
+        return for_atoms(numbers, cell=cell, pbc=pbc)
     if numbers != tuple(model.atomic_numbers):
         raise InputError(
             f"`atoms` must be those of model {model.name} in their order ({list(model.atomic_numbers)}), "

@@ -1,6 +1,7 @@
 """A trained network bound to one molecule: the object that dynamics and users hold."""
 
 import copy
+import difflib
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from nadyn.checks.errors import InputError
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.atomic_sum import AtomicSum
-from nadyn.models.compositions import TrainedMolecule, undetermined
+from nadyn.models.compositions import undetermined
 from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
 from nadyn.models.environment import Environment, all_pairs, listed_pairs
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian
@@ -27,14 +28,40 @@ ATOM_ROWS = 400
 
 
 @dataclass(frozen=True)
+class Molecule:
+    """A molecule that a model was trained on.
+
+    Attributes:
+        name: Name of its group in the dataset.
+        n_frames: How many of its frames were trained on.
+        starting_geometry: The lowest of them [bohr].
+        cell: Cell vectors of that frame as rows [bohr], or None for an isolated molecule.
+        contacts: From `nadyn.models.contacts.shortest_contacts`; None in a cell, and where a file has none.
+    """
+
+    name: str
+    atomic_numbers: tuple[int, ...]
+    n_frames: int
+    starting_geometry: Float[Tensor, "atom 3"] | None
+    cell: Float[Tensor, "3 3"] | None = None
+    pbc: tuple[bool, bool, bool] = (False, False, False)
+    contacts: Float[Tensor, "pair"] | None = None
+
+
+def default_molecule(molecules: tuple[Molecule, ...]) -> Molecule:
+    """Return the molecule with most frames, of equals the first: a trained model is bound to it."""
+    return max(molecules, key=lambda molecule: molecule.n_frames)
+
+
+@dataclass(frozen=True)
 class LearnedModel:
     """A learned model of one molecule with a fixed order of atoms; see `Model` for the shared face.
 
     Attributes:
         network: The trained network; it serves any molecule made of its elements.
+        molecules: All that it was trained on, in the order of the dataset; see `for_molecule`.
         starting_geometry: Lowest frame of the training set for this molecule [bohr], or None.
         shortest_by_element: Shortest distance of each pair of elements in training [bohr].
-        trained_molecules: The compositions in the training set; empty where a file does not say.
         trained_on: What the model was trained on, for reports.
         cell: Cell vectors as rows [bohr], or None for an isolated molecule.
     """
@@ -44,12 +71,12 @@ class LearnedModel:
     atomic_numbers: tuple[int, ...]
     starting_geometry: Float[Tensor, "atom 3"] | None
     shortest_by_element: Float[Tensor, "element element"]
-    trained_molecules: tuple[TrainedMolecule, ...] = ()
     trained_on: dict[str, object] = field(default_factory=dict)
     cell: Float[Tensor, "3 3"] | None = None
     pbc: tuple[bool, bool, bool] = (False, False, False)
     precision: torch.dtype = torch.float32
     multiplicities: tuple[int, ...] = ()
+    molecules: tuple[Molecule, ...] = ()
 
     coordinates: ClassVar[Coordinates] = "cartesian"
     fixed_diabatic_basis: ClassVar[bool] = False
@@ -91,13 +118,16 @@ class LearnedModel:
     @property
     def unknown_composition(self) -> str | None:
         """A sentence where the training does not determine the energies of these atoms, otherwise None."""
-        return undetermined(self.trained_molecules, self.atomic_numbers)
+        if len(self.molecules) < len(self.trained_on.get("groups", ())):
+            # A file of the first days names one molecule of several.
+            return None
+        return undetermined([molecule.atomic_numbers for molecule in self.molecules], self.atomic_numbers)
 
     def _contacts(self) -> Contacts:
-        for molecule in self.trained_molecules:
-            same = molecule.atomic_numbers == self.sorted_numbers
-            if same and molecule.contacts is not None and self.cell is None:
-                return contacts_of(self.atomic_numbers, molecule.contacts)
+        same = [one for one in self.molecules if tuple(sorted(one.atomic_numbers)) == self.sorted_numbers]
+        if self.cell is None and same and all(one.contacts is not None for one in same):
+            shortest = torch.stack([one.contacts for one in same]).amin(0)
+            return contacts_of(self.atomic_numbers, shortest)
         elements = self.network.network.elements
         return contacts_by_element(self.atomic_numbers, elements, self.shortest_by_element)
 
@@ -118,14 +148,38 @@ class LearnedModel:
         neighbors = listed_neighbors(numbers, ordered.detach(), cutoff=cutoff, cell=cell, pbc=self.pbc)
         return listed_pairs(ordered, cell, neighbors, self.sorted_numbers, cutoff, self.precision)
 
-    def for_molecule(
+    def for_molecule(self, name: str) -> "LearnedModel":
+        """Return the model bound to another molecule of its training, with that one's starting geometry.
+
+        Raises:
+            InputError: It was not trained on a molecule of that name.
+        """
+        for molecule in self.molecules:
+            if molecule.name == name:
+                return replace(
+                    self,
+                    atomic_numbers=molecule.atomic_numbers,
+                    starting_geometry=molecule.starting_geometry,
+                    cell=molecule.cell,
+                    pbc=molecule.pbc,
+                )
+        known = [molecule.name for molecule in self.molecules]
+        near = difflib.get_close_matches(name, known, n=1)
+        listed = ", ".join(f"{molecule.name} ({molecule.n_frames} frames)" for molecule in self.molecules)
+        raise InputError(
+            f"the molecule must be one that model {self.name} was trained on "
+            f"({listed or 'its file names none'}), but is {name!r}."
+            + (f" Did you mean {near[0]!r}?" if near else "")
+        )
+
+    def for_atoms(
         self,
         atomic_numbers: tuple[int, ...],
         *,
         cell: Float[Tensor, "3 3"] | None = None,
         pbc: tuple[bool, bool, bool] = (False, False, False),
     ) -> "LearnedModel":
-        """Return the same network for other atoms, or another order of them.
+        """Return the same network for any other atoms, or another order of them, without a geometry.
 
         Raises:
             InputError: An element is not known to the network.

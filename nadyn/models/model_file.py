@@ -19,9 +19,8 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
-from nadyn.models.compositions import TrainedMolecule
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
-from nadyn.models.learned import LearnedModel
+from nadyn.models.learned import LearnedModel, Molecule
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.models.nearest_neighbours import up_to
 from nadyn.structures import formula, symbol
@@ -29,7 +28,6 @@ from nadyn.units import ANGSTROM_PER_BOHR
 
 FORMAT = "nadyn-model"
 VERSION = 1
-_CONTACTS = "contacts."
 _NEAREST, _FARTHEST = "network.nearest", "network.farthest"
 
 
@@ -43,13 +41,12 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
     """
     tensors = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     tensors["shortest_by_element"] = model.shortest_by_element.contiguous()
-    for number, molecule in enumerate(model.trained_molecules):
-        if molecule.contacts is not None:
-            tensors[f"{_CONTACTS}{number}"] = molecule.contacts.contiguous()
     if model.starting_geometry is not None:
         tensors["starting_geometry"] = model.starting_geometry.contiguous()
     if model.cell is not None:
         tensors["cell"] = model.cell.contiguous()
+    for number, molecule in enumerate(model.molecules):
+        tensors |= _molecule_tensors(number, molecule)
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -64,8 +61,16 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
         "units": "hartree, bohr",
         "block_width": model.block_width,
         "atomic_numbers": list(model.atomic_numbers),
-        "trained_molecules": [list(molecule.atomic_numbers) for molecule in model.trained_molecules],
         "trained_on": model.trained_on,
+        "molecules": [
+            {
+                "name": molecule.name,
+                "atomic_numbers": list(molecule.atomic_numbers),
+                "n_frames": molecule.n_frames,
+                "pbc": list(molecule.pbc),
+            }
+            for molecule in model.molecules
+        ],
     }
     if model.cell is not None:
         header["pbc"] = list(model.pbc)
@@ -82,7 +87,9 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
 
 
 def load_model(path: str | Path) -> LearnedModel:
-    """Return the model in a file, bound to the molecule and, if periodic, the cell of its starting geometry.
+    """Return the model in a file, bound to the molecule that it was bound to when it was saved.
+
+    After a training that is the one with most frames. A periodic one has the cell of its starting geometry.
 
     Raises:
         InputError: The file is missing, is no model, is of a newer version, or a byte has changed.
@@ -98,7 +105,8 @@ def load_model(path: str | Path) -> LearnedModel:
     shortest = tensors.pop("shortest_by_element")
     geometry = tensors.pop("starting_geometry", None)
     cell = tensors.pop("cell", None)
-    molecules = _trained_molecules(header, tensors)
+    pbc = (False, False, False) if cell is None else tuple(header["pbc"])
+    molecules = _molecules(header, tensors)
     _nearest_of_the_first_days(tensors, network)
     try:
         network.load_state_dict(tensors)
@@ -107,17 +115,20 @@ def load_model(path: str | Path) -> LearnedModel:
             f"model file {str(path)!r} must hold the tensors its header announces, but does not."
         ) from error
     network.requires_grad_(False)
+    atomic_numbers = tuple(header["atomic_numbers"])
+    if molecules is None:
+        molecules = _first_group(header["trained_on"], atomic_numbers, geometry, cell, pbc)
     return LearnedModel(
         name=header["name"],
         network=network,
-        atomic_numbers=tuple(header["atomic_numbers"]),
+        atomic_numbers=atomic_numbers,
         starting_geometry=geometry,
         shortest_by_element=shortest,
-        trained_molecules=molecules,
         trained_on=header["trained_on"],
         cell=cell,
-        pbc=(False, False, False) if cell is None else tuple(header["pbc"]),
+        pbc=pbc,
         multiplicities=tuple(header["multiplicities"]),
+        molecules=molecules,
     )
 
 
@@ -145,12 +156,61 @@ def describe(path: str | Path) -> dict[str, str]:
         "parameters": f"{parameters:,}",
         "block width": f"{header['block_width']} trajectories",
     }
+    if len(header.get("molecules", ())) > 1:
+        result["trained molecules"] = ", ".join(
+            f"{entry['name']} ({entry['n_frames']} frames)" for entry in header["molecules"]
+        )
     result |= {
         key.replace("_", " "): str(value)
         for key, value in trained.items()
         if not isinstance(value, dict | list)
     }
     return result | {key: str(value) for key, value in timings.items()}
+
+
+def _molecule_tensors(number: int, molecule: Molecule) -> dict[str, Tensor]:
+    # Copies: a model bound to this molecule holds the same arrays, and no array may have two names.
+    arrays = {
+        "starting_geometry": molecule.starting_geometry,
+        "cell": molecule.cell,
+        "contacts": molecule.contacts,
+    }
+    return {
+        f"molecules.{number}.{name}": array.clone(memory_format=torch.contiguous_format)
+        for name, array in arrays.items()
+        if array is not None
+    }
+
+
+def _molecules(header: dict, tensors: dict[str, Tensor]) -> tuple[Molecule, ...] | None:
+    """Take the molecules out of header and tensors; None for a file of the days when none were listed."""
+    if "molecules" not in header:
+        return None
+    return tuple(
+        Molecule(
+            entry["name"],
+            tuple(entry["atomic_numbers"]),
+            entry["n_frames"],
+            tensors.pop(f"molecules.{number}.starting_geometry", None),
+            tensors.pop(f"molecules.{number}.cell", None),
+            tuple(entry["pbc"]),
+            tensors.pop(f"molecules.{number}.contacts", None),
+        )
+        for number, entry in enumerate(header["molecules"])
+    )
+
+
+def _first_group(
+    trained_on: dict,
+    atomic_numbers: tuple[int, ...],
+    geometry: Tensor | None,
+    cell: Tensor | None,
+    pbc: tuple[bool, bool, bool],
+) -> tuple[Molecule, ...]:
+    """Return the one molecule that an older file knows: the first group of the data was bound."""
+    for name, group in trained_on.get("groups", {}).items():
+        return (Molecule(name, atomic_numbers, group["n_frames"], geometry, cell, pbc),)
+    return ()
 
 
 def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
@@ -193,18 +253,6 @@ def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
         result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         result.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return result.hexdigest()
-
-
-def _trained_molecules(header: dict, tensors: dict[str, Tensor]) -> tuple[TrainedMolecule, ...]:
-    """Return the compositions in training; a file that does not name them may have had one group only."""
-    if "trained_molecules" in header:
-        return tuple(
-            TrainedMolecule(tuple(numbers), tensors.pop(f"{_CONTACTS}{place}", None))
-            for place, numbers in enumerate(header["trained_molecules"])
-        )
-    if len(header["trained_on"].get("groups", {})) != 1:
-        return ()
-    return (TrainedMolecule(tuple(sorted(header["atomic_numbers"])), None),)
 
 
 def _nearest_of_the_first_days(tensors: dict[str, Tensor], network: AtomicSum | DiabaticHamiltonian) -> None:

@@ -32,9 +32,7 @@ def up_to(farthest: Float[Tensor, "element"]) -> Float[Tensor, "element interval
     return intervals
 
 
-def intervals_of(
-    distances: list[Float[Tensor, "_"]], cutoff: float
-) -> Float[Tensor, "element interval 2"]:
+def intervals_of(distances: list[Float[Tensor, "_"]], cutoff: float) -> Float[Tensor, "element interval 2"]:
     """Return the first and the last distance of each interval [bohr], for each element.
 
     Args:

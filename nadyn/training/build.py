@@ -8,12 +8,11 @@ from nadyn.data.dataset import Dataset, Group
 from nadyn.data.neighbors import listed_neighbors
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
-from nadyn.models.compositions import TrainedMolecule
 from nadyn.models.contacts import shortest_contacts
 from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.encoders.table import EncoderSettings
-from nadyn.models.learned import Network
+from nadyn.models.learned import Molecule, Network
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.structures import pair_distances
 from nadyn.training.assignments import Assignment, assignments, given_assignment
@@ -72,6 +71,25 @@ def elements_of(dataset: Dataset) -> tuple[int, ...]:
     return tuple(sorted({int(number) for group in dataset.groups for number in group.atomic_numbers}))
 
 
+def molecules_of(dataset: Dataset) -> tuple[Molecule, ...]:
+    """Return the molecule of each group with its number of frames and its lowest frame."""
+    return tuple(map(_molecule, dataset.groups))
+
+
+def _molecule(group: Group) -> Molecule:
+    lowest = int(np.nanargmin(group.energies[:, 0]))
+    numbers = tuple(int(number) for number in group.atomic_numbers)
+    return Molecule(
+        group.name,
+        numbers,
+        group.n_frames,
+        torch.from_numpy(group.positions[lowest].copy()),
+        torch.from_numpy(group.cell[lowest].copy()) if group.pbc.any() else None,
+        tuple(bool(periodic) for periodic in group.pbc),
+        None if group.pbc.any() else torch.from_numpy(shortest_contacts(numbers, group.positions)),
+    )
+
+
 def shortest_distances(dataset: Dataset, elements: tuple[int, ...]) -> np.ndarray:
     """Return the shortest distance of each pair of elements [bohr], periodic images included.
 
@@ -83,24 +101,6 @@ def shortest_distances(dataset: Dataset, elements: tuple[int, ...]) -> np.ndarra
         closest = _closest(group)
         np.minimum.at(shortest, (index[:, None], index[None, :]), np.minimum(closest, closest.T))
     return shortest
-
-
-def trained_molecules(dataset: Dataset) -> tuple[TrainedMolecule, ...]:
-    """Return each composition of a dataset with the contacts in its frames; in a cell it has none."""
-    found: dict[tuple[int, ...], np.ndarray | None] = {}
-    for group in dataset.groups:
-        numbers = tuple(int(number) for number in group.atomic_numbers)
-        key = tuple(sorted(numbers))
-        if group.pbc.any():
-            found[key] = None
-            continue
-        shortest = shortest_contacts(numbers, group.positions)
-        before = found.get(key, shortest)
-        found[key] = None if before is None else np.minimum(before, shortest)
-    return tuple(
-        TrainedMolecule(numbers, None if contacts is None else torch.from_numpy(contacts))
-        for numbers, contacts in found.items()
-    )
 
 
 def _closest(group: Group) -> np.ndarray:

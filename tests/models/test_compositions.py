@@ -2,7 +2,7 @@
 
 import pytest
 
-from nadyn.models.compositions import TrainedMolecule, undetermined
+from nadyn.models.compositions import undetermined
 
 
 def molecule(**counts):
@@ -11,7 +11,7 @@ def molecule(**counts):
 
 
 def trained(*molecules):
-    return tuple(TrainedMolecule(one, None) for one in molecules)
+    return molecules
 
 
 BUTENE = trained(molecule(C=4, H=2, F=6))

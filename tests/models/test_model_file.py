@@ -12,7 +12,7 @@ from contracts.untrained import untrained
 from nadyn.checks.errors import InputError
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models import load_model, save_model
-from nadyn.models.compositions import TrainedMolecule
+from nadyn.models.learned import Molecule, default_molecule
 from nadyn.models.model_file import describe, digest
 
 POSITIONS = torch.tensor(
@@ -23,14 +23,7 @@ POSITIONS = torch.tensor(
 def _model(encoder="moments", basis="1x0e + 1x1o", **options):
     model = untrained(encoder, basis, **options)
     trained_on = {"groups": {"butène": {"n_frames": 7, "licence": "CC0-1.0"}}, "steps": 12}
-    contacts = torch.linspace(1.5, 4.0, 6, dtype=torch.float64)
-    return replace(
-        model,
-        starting_geometry=POSITIONS,
-        trained_on=trained_on,
-        trained_molecules=(TrainedMolecule((1, 1, 7, 9), contacts), TrainedMolecule((1, 1, 8), None)),
-        multiplicities=(3, 3),
-    )
+    return replace(model, starting_geometry=POSITIONS, trained_on=trained_on, multiplicities=(3, 3))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +55,6 @@ def test_a_loaded_model_gives_the_same_bits(tmp_path, encoder, basis, repulsion)
     assert loaded.multiplicities == model.multiplicities
     assert torch.equal(loaded.starting_geometry, model.starting_geometry)
     assert torch.equal(loaded.shortest_distances.shortest, model.shortest_distances.shortest)
-    assert [one.atomic_numbers for one in loaded.trained_molecules] == [(1, 1, 7, 9), (1, 1, 8)]
     # Saved again, it is the same model.
     save_model(loaded, tmp_path / "b.safetensors")
     assert digest(tmp_path / "b.safetensors") == digest(tmp_path / "a.safetensors")
@@ -82,7 +74,7 @@ def test_a_loaded_model_of_a_crystal_is_bound_to_its_cell(tmp_path, pbc):
     assert torch.equal(after.forces, before.forces)
     # The images do matter.
     assert float((surfaces(isolated, POSITIONS[None]).energies - before.energies).abs().min()) > 1e-4
-    assert describe(tmp_path / "a.safetensors")["molecule"] == "FH2N in a periodic cell"
+    assert describe(tmp_path / "a.safetensors")["molecule"] == "NH2F in a periodic cell"
     save_model(replace(model, cell=1.1 * cell), tmp_path / "b.safetensors")
     assert digest(tmp_path / "b.safetensors") != digest(tmp_path / "a.safetensors")
 
@@ -144,13 +136,14 @@ def test_what_is_no_model_is_refused(tmp_path):
         load_model(tmp_path)
 
 
-def _rewritten(stored, path, change):
+def _rewritten(stored, path, change, change_tensors=lambda tensors: None):
     """The stored model with a changed header and a checksum that fits, as another version would write it."""
     with safetensors.safe_open(stored, framework="pt") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     header = json.loads(metadata["nadyn"])
     change(header)
+    change_tensors(tensors)
     metadata["nadyn"] = json.dumps(header, sort_keys=True)
     result = hashlib.sha256((metadata["nadyn"] + metadata["timings"]).encode())
     for name in sorted(tensors):
@@ -181,7 +174,7 @@ def test_tensors_that_do_not_fit_the_header_are_refused(stored, tmp_path):
 
 def test_a_file_describes_itself_for_people(stored):
     text = describe(stored)
-    assert text["molecule"] == "FH2N"
+    assert text["molecule"] == "NH2F"
     assert text["states"] == "2"
     assert text["basis"] == "1x0e + 1x1o"
     assert text["cutoff"] == "3.70 Å"
@@ -191,3 +184,72 @@ def test_a_file_describes_itself_for_people(stored):
 def test_a_model_file_may_be_read_by_whoever_may_read_any_new_file(stored, tmp_path):
     (tmp_path / "plain").write_bytes(b"")
     assert stored.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+CONTACTS = torch.linspace(1.5, 4.0, 6, dtype=torch.float64)
+CELL = torch.diag(torch.tensor([7.0, 7.5, 8.0], dtype=torch.float64))
+MOLECULES = (
+    Molecule("hydrogen", (1,), 1, POSITIONS[:1]),
+    Molecule("amine", (7, 1, 1, 9), 40, POSITIONS, contacts=CONTACTS),
+    Molecule("crystal", (9, 1), 40, POSITIONS[:2], CELL, (True, True, True)),
+)
+
+
+def test_a_model_of_several_molecules_can_be_bound_to_each_of_them_after_loading(tmp_path):
+    path = tmp_path / "several.safetensors"
+    save_model(replace(_model(), molecules=MOLECULES), path)
+    loaded = load_model(path)
+    assert [molecule.name for molecule in loaded.molecules] == ["hydrogen", "amine", "crystal"]
+    for molecule in MOLECULES:
+        bound = loaded.for_molecule(molecule.name)
+        assert bound.atomic_numbers == molecule.atomic_numbers
+        assert torch.equal(bound.starting_geometry, molecule.starting_geometry)
+        assert bound.pbc == molecule.pbc
+        assert (bound.cell is None) is (molecule.cell is None)
+        assert bound.evaluate(molecule.starting_geometry[None]).hamiltonian.shape == (1, 4, 4)
+    assert torch.equal(loaded.for_molecule("crystal").cell, CELL)
+    assert torch.equal(loaded.for_molecule("amine").shortest_distances.shortest, CONTACTS)
+    # Hydrogen, and with it fluorine and nitrogen, are determined.
+    assert loaded.for_atoms((7, 7, 1, 9)).unknown_composition is None
+    # From one to another and back.
+    assert loaded.for_molecule("crystal").for_molecule("amine").cell is None
+    assert (
+        describe(path)["trained molecules"] == "hydrogen (1 frames), amine (40 frames), crystal (40 frames)"
+    )
+    save_model(loaded, tmp_path / "again.safetensors")
+    assert digest(tmp_path / "again.safetensors") == digest(path)
+
+
+def test_a_molecule_that_a_model_was_not_trained_on_is_refused_with_those_that_it_was():
+    model = replace(_model(), molecules=MOLECULES)
+    with pytest.raises(InputError, match=r"amine \(40 frames\).*is 'amin'. Did you mean 'amine'\?"):
+        model.for_molecule("amin")
+
+
+def test_the_molecule_with_most_frames_is_the_default_and_of_equals_the_first():
+    assert default_molecule(MOLECULES).name == "amine"
+
+
+def test_a_file_that_lists_no_molecules_knows_the_first_group_that_it_was_trained_on(stored, tmp_path):
+    path = tmp_path / "older.safetensors"
+    _rewritten(stored, path, lambda header: header.pop("molecules"))
+    (molecule,) = load_model(path).molecules
+    assert (molecule.name, molecule.n_frames, molecule.atomic_numbers) == ("butène", 7, (7, 1, 1, 9))
+    assert torch.equal(molecule.starting_geometry, POSITIONS)
+    assert "asked for N2HF" in load_model(path).for_atoms((7, 7, 1, 9)).unknown_composition
+
+
+def test_a_file_that_knows_the_longest_distance_to_a_neighbour_keeps_that_guard(stored, tmp_path):
+    def with_longest_distance(tensors):
+        (key,) = (name for name in tensors if name.endswith("network.nearest"))
+        elements = tensors.pop(key).shape[0]
+        # Every element up to 3 bohr.
+        tensors[key.removesuffix("nearest") + "farthest"] = torch.full((elements,), 3.0)
+
+    path = tmp_path / "older.safetensors"
+    _rewritten(stored, path, lambda header: header, with_longest_distance)
+    model = load_model(path)
+    assert float(model.evaluate(POSITIONS[None]).novelty) == 0.0
+    apart = POSITIONS.clone()
+    apart[0] += 50.0
+    assert float(model.evaluate(apart[None]).novelty) == 1.0

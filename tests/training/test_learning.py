@@ -116,12 +116,20 @@ def test_missing_labels_do_not_stop_a_training(tmp_path, missing):
 
 def test_molecules_of_different_size_train_one_network(tmp_path):
     model = teacher("2x0e")
-    smaller = model.for_molecule((7, 1, 1))
+    smaller = model.for_atoms((7, 1, 1))
     groups = (
-        labelled(model, geometries(11)),
         labelled(smaller, geometries(9)[:, :3], name="smaller"),
+        labelled(model, geometries(11)),
     )
     trained = train(Dataset(groups), tmp_path / "m.safetensors", configuration(epochs=1))
+    # Bound to the one with most frames, in whatever order the dataset has them.
+    assert trained.model.atomic_numbers == (7, 1, 1, 9)
+    frames = [
+        (molecule.name, molecule.n_frames) for molecule in load_model(tmp_path / "m.safetensors").molecules
+    ]
+    assert frames == [("smaller", 8), ("toy", 10)]
+    lowest = trained.model.for_molecule("smaller").starting_geometry.numpy()
+    assert (groups[0].positions == lowest).all(axis=(1, 2)).sum() == 1
     assert set(trained.model.trained_on["groups"]) == {"toy", "smaller"}
     assert set(evaluate(trained.model, Dataset(groups))) == {"toy", "smaller"}
 

@@ -81,7 +81,7 @@ def test_novelty_is_the_part_of_the_worst_atoms_descriptors_that_are_beyond_by_a
 
 
 def test_an_element_that_does_not_occur_is_scaled_by_nothing_and_all_new(model):
-    ammonia = model.for_molecule((7, 1, 1))
+    ammonia = model.for_atoms((7, 1, 1))
     positions = _positions(20, 0.15)
     environments = [ammonia.environment(positions[:, :3])]
     model.network.standardise(environments)

@@ -83,6 +83,10 @@ class LearnedModel:
         return self.network.n_basis
 
     @property
+    def vector_rows(self) -> tuple[int, ...]:
+        return self.network.vector_rows
+
+    @property
     def masses(self) -> Float[Tensor, "atom"]:
         return torch.from_numpy(masses(self.atomic_numbers))
 

@@ -170,7 +170,7 @@ def distorted(positions: Positions, rng: np.random.Generator) -> Positions:
 
 
 def around(positions: Positions, rng: np.random.Generator) -> Positions:
-    """Return geometries whose farthest hydrogen was put anywhere, 1.5 to 8 angstrom from N."""
+    """Return geometries whose farthest hydrogen was put anywhere about the others, 1.5 to 8 Å from N."""
     moved, everyone = positions.copy(), np.arange(len(positions))
     direction = rng.standard_normal((len(moved), 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)

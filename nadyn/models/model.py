@@ -62,3 +62,15 @@ class Model(Protocol):
     def evaluate(self, positions: Float[Tensor, "traj atom x"]) -> Evaluation:
         """Return W and the novelty at `positions` [bohr, or the model's own generalised coordinate]."""
         ...
+
+
+@runtime_checkable
+class HasVectorRows(Protocol):
+    """What a model says beyond `Model` where rows of W turn with the molecule.
+
+    Attributes:
+        vector_rows: First row of each three that are a vector: with W(gR) = D W(R) D^T, D is the rotation g
+            there and 1 elsewhere.
+    """
+
+    vector_rows: tuple[int, ...]

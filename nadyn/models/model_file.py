@@ -20,8 +20,9 @@ from nadyn.checks.files import check_file
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
-from nadyn.models.learned import LearnedModel, Molecule
+from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.molecules import Molecule
 from nadyn.models.nearest_neighbours import up_to
 from nadyn.structures import formula, symbol
 from nadyn.units import ANGSTROM_PER_BOHR
@@ -207,10 +208,15 @@ def _first_group(
     cell: Tensor | None,
     pbc: tuple[bool, bool, bool],
 ) -> tuple[Molecule, ...]:
-    """Return the one molecule that an older file knows: the first group of the data was bound."""
-    for name, group in trained_on.get("groups", {}).items():
-        return (Molecule(name, atomic_numbers, group["n_frames"], geometry, cell, pbc),)
-    return ()
+    """Return the molecule of an older file, which names only the one that it is bound to.
+
+    Of several groups the others are not known, so that none is returned.
+    """
+    groups = trained_on.get("groups", {})
+    if len(groups) != 1:
+        return ()
+    ((name, group),) = groups.items()
+    return (Molecule(name, atomic_numbers, group["n_frames"], geometry, cell, pbc),)
 
 
 def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:

@@ -2,24 +2,26 @@
 
 Once a femtosecond, each trajectory is asked, the cheap questions first:
 
-1. Is it in pieces? Fragments are those of `nadyn.structures.fragments`: no chain of distances below 2.5
-   sums of covalent radii joins them.
+1. Is it in pieces? Fragments are those of `nadyn.structures.fragments`: no chain of distances below 2.5 sums
+of
+   covalent radii joins them.
 2. Do all fragments recede from each other, R·V > 0 for the vectors between their centres of mass?
-3. Is it on the lowest level of its asymptote? The active state is the lowest one, or differs from it by
-   less than 5 meV in energy and by less than the threshold in the force on every atom. States of free
-   fragments that are degenerate (components of a Π radical, or of an atom) come that close; two surfaces
-   that only cross differ in their forces. Where the nuclei move on a mean of states, 99 % of the
-   population must be there. Where they stay on one state, that state is all there is.
-4. Do the fragments no longer feel each other in any state in use? In use are the active state and, where
-   hops are possible, all up to the highest with more than 1 % of the population or less than 1 eV above
-   the active one. The force between fragments is the sum of the forces on the atoms of one, which is what
-   changes its momentum; for each state in use it must be below 0.05 eV/angstrom for every fragment, and
-   so must the same sum of the couplings h between two of them.
+3. Is it on the lowest level of its asymptote? The active state is the lowest one, or differs from it by less
+   than 5 meV in energy and by less than the threshold in the force on every atom. States of free fragments
+   that are degenerate (components of a Π radical, or of an atom) come that close; two surfaces that only
+   cross differ in their forces. Where the nuclei move on a mean of states, 99 % of the population must be
+   there. Where they stay on one state, that state is all there is.
+4. Do the fragments no longer feel each other in any state in use? In use are the active state and, where hops
+are
+   possible, all up to the highest with more than 1 % of the population or less than 1 eV above the active
+   one. The force between fragments is the sum of the forces on the atoms of one, which is what changes its
+   momentum; for each state in use it must be below 0.05 eV/angstrom for every fragment, and so must the same
+   sum of the couplings h between two of them.
 5. Is there nothing more to come? All fragments are moved apart by 10 angstrom and more, without a change
-   inside them. There the model must still be inside its training, the energy of no state in use may
-   change by 0.05 eV, and the fragments must recede with more energy than that change. So a model that is
-   only flat where it ends does not pass: what it says of fragments that are apart must be known and the
-   same.
+inside
+   them. There the model must still be inside its training, the energy of no state in use may change by 0.05
+   eV, and the fragments must recede with more energy than that change. So a model that is only flat where it
+   ends does not pass: what it says of fragments that are apart must be known and the same.
 
 The state is kept. What happens inside a free fragment afterwards, such as a hop of a radical that bends until
 it is straight, is not followed; `stop: {dissociated: false}` follows it.
@@ -71,7 +73,7 @@ def interval_of(dt: float) -> int:
 
 
 def dissociated(state: State, model: Model, rule: Dissociation) -> Bool[Tensor, "traj"]:
-    """Tell which molecules have fallen apart for good, each for itself and without a random number."""
+    """Tell which molecules have fallen apart for good. A row depends on itself only."""
     result = torch.zeros_like(state.active_state, dtype=torch.bool)
     if state.step % rule.interval:
         return result

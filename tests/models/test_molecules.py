@@ -2,7 +2,7 @@
 
 import pytest
 
-from nadyn.models.compositions import undetermined
+from nadyn.models.molecules import undetermined
 
 
 def molecule(**counts):

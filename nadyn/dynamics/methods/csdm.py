@@ -16,12 +16,12 @@ from nadyn.dynamics.electrons.gradients import vectors_of
 from nadyn.dynamics.electrons.interpolated import apply_propagator
 from nadyn.dynamics.electrons.mean import mean_force, total_mean_energy
 from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
-from nadyn.dynamics.hops.momentum import kick, without_rigid_motion
+from nadyn.dynamics.hops.momentum import kick
 from nadyn.dynamics.hops.probabilities import at_most_one, flow_probabilities
-from nadyn.dynamics.hops.settle import is_free
 from nadyn.dynamics.methods.ehrenfest import ehrenfest_drift
 from nadyn.dynamics.methods.mean_field import begin_on_mean
 from nadyn.dynamics.methods.method import Drift, Method, Stepping, smallest_gap_of_neighbours
+from nadyn.dynamics.nuclei.rigid_motion import is_free, turned_halfway, without_rigid_motion
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State, for_each_array, select
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
@@ -100,7 +100,10 @@ def csdm_draw(drift: Drift, model: Model, draws: Draws, *, options: Csdm) -> Ste
     state, moved, made = drift.before, drift.after, drift.made
     coherent = apply_propagator(made.propagator, state.extra[COHERENT])
     # A rate: steps need not be of one length.
-    coupling = pointer_coupling(state.eigenvectors, moved.eigenvectors, state.active_state) / options.dt**2
+    seen = turned_halfway(
+        model, options.masses, state.positions, moved.positions, state.eigenvectors, moved.eigenvectors
+    )
+    coupling = pointer_coupling(*seen, state.active_state) / options.dt**2
     before = state.extra[COUPLING_BEFORE]
     minimum = (before[:, 1] < before[:, 0]) & (coupling > before[:, 1])
     began = torch.where(minimum[:, None], state.coefficients, state.extra[COHERENT])
@@ -180,7 +183,7 @@ def decay_of_mixing(state: State, model: Model, options: Csdm) -> State:
         1, pointer[:, None], torch.sqrt((inside + gained) / inside)[:, None]
     )
     decayed = replace(state, momenta=momenta, coefficients=state.coefficients * scale)
-    return replace(decayed, force=mean_force(decayed, model))
+    return replace(decayed, force=mean_force(decayed, model, masses))
 
 
 def pointer_coupling(

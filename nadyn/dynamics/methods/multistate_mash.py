@@ -17,12 +17,11 @@ from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.dynamics.electrons.mean import weighted_gradient
-from nadyn.dynamics.hops.momentum import without_rigid_motion
-from nadyn.dynamics.hops.settle import is_free
 from nadyn.dynamics.methods.mapping_start import starting_basis, to_coefficients
 from nadyn.dynamics.methods.mash import on_active_state
 from nadyn.dynamics.methods.mash_crossing import mash_drift
 from nadyn.dynamics.methods.method import Method, Stepping
+from nadyn.dynamics.nuclei.rigid_motion import is_free, without_rigid_motion
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State, select
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum

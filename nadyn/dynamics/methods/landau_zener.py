@@ -17,7 +17,7 @@ from nadyn.dynamics.methods.gap_hops import (
     gap_motion,
     slope_of_gap,
 )
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
@@ -41,7 +41,7 @@ def landau_zener_probabilities(
     return elementwise(torch.exp, -0.5 * math.pi * torch.sqrt(smallest * smallest * smallest / second))
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
     return gap_motion(config, masses, probabilities=landau_zener_probabilities)
 
 
@@ -52,4 +52,5 @@ LANDAU_ZENER = Method(
     diabatic=OF_ACTIVE,
     moves_coefficients=False,
     needs_two_states=True,
+    other_names=("lz", "lzsh", "lzbl", "belyaev_lebedev"),
 )

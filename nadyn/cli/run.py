@@ -44,6 +44,8 @@ def _print_summary(result: "RunResult") -> None:
     for notice in result.notices:
         print(f"Note: {notice}")
     print(f"{result.n_finished} of {result.n_trajectories} trajectories finished in {result.seconds:.1f} s.")
+    if n := result.endings["dissociated"]:
+        print(f"{n} of them fell apart before the end: dissociated. {advice['dissociated']}")
     for reason, n in result.n_stopped.items():
         print(f"{n} stopped: {reason}. {advice[reason]}")
     changes = {

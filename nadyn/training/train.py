@@ -14,8 +14,9 @@ import torch
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, split
 from nadyn.electronic.threads import threads
-from nadyn.models.learned import LearnedModel, Network, default_molecule
+from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
+from nadyn.models.molecules import default_molecule
 from nadyn.training.assignments import Assignment
 from nadyn.training.build import (
     build_network,

@@ -15,12 +15,12 @@ from nadyn.dynamics.electrons.gradients import vectors_of
 from nadyn.dynamics.electrons.interpolated import apply_propagator
 from nadyn.dynamics.electrons.mean import mean_force, total_mean_energy
 from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP
-from nadyn.dynamics.hops.momentum import kick, without_rigid_motion
+from nadyn.dynamics.hops.momentum import kick
 from nadyn.dynamics.hops.probabilities import hopping_probabilities
-from nadyn.dynamics.hops.settle import is_free
 from nadyn.dynamics.methods.adaptive import divided_where_asked, smallest_gap_of_neighbours
 from nadyn.dynamics.methods.mean_field import begin_on_mean, mean_field_verlet
 from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.nuclei.rigid_motion import is_free, turned_halfway, without_rigid_motion
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State, for_each_array, select
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
@@ -99,7 +99,10 @@ def csdm_step(state: State, model: Model, options: Csdm) -> Step:
     moved, made = mean_field_verlet(state, model, masses=options.masses, dt=options.dt)
     coherent = apply_propagator(made.propagator, state.extra[COHERENT])
     # A rate: steps need not be of one length.
-    coupling = pointer_coupling(state.eigenvectors, moved.eigenvectors, state.active_state) / options.dt**2
+    seen = turned_halfway(
+        model, options.masses, state.positions, moved.positions, state.eigenvectors, moved.eigenvectors
+    )
+    coupling = pointer_coupling(*seen, state.active_state) / options.dt**2
     before = state.extra[COUPLING_BEFORE]
     minimum = (before[:, 1] < before[:, 0]) & (coupling > before[:, 1])
     began = torch.where(minimum[:, None], state.coefficients, state.extra[COHERENT])
@@ -164,7 +167,7 @@ def decay_of_mixing(state: State, model: Model, options: Csdm) -> State:
         1, pointer[:, None], torch.sqrt((inside + gained) / inside)[:, None]
     )
     decayed = replace(state, momenta=momenta, coefficients=state.coefficients * scale)
-    return replace(decayed, force=mean_force(decayed, model))
+    return replace(decayed, force=mean_force(decayed, model, masses))
 
 
 def pointer_coupling(

@@ -18,9 +18,9 @@ from nadyn.dynamics.electrons.gradients import forces_and_couplings
 from nadyn.dynamics.electrons.local_diabatisation import local_diabatisation
 from nadyn.dynamics.electrons.propagation import Propagation
 from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP, propagate
-from nadyn.dynamics.hops.momentum import without_rigid_motion
-from nadyn.dynamics.hops.settle import is_free, settle_hops
+from nadyn.dynamics.hops.settle import settle_hops
 from nadyn.dynamics.methods.root_search import sign_changes
+from nadyn.dynamics.nuclei.rigid_motion import is_free, without_rigid_motion
 from nadyn.dynamics.nuclei.verlet import at_new_positions, verlet
 from nadyn.dynamics.state.batch import State, for_each_array, select
 from nadyn.dynamics.state.energies import conserved_energy, larger_error

@@ -22,7 +22,7 @@ from nadyn.dynamics.run.ensemble import (
 from nadyn.dynamics.run.model_source import find_model
 from nadyn.dynamics.run.prepare import Plan, check_method, create_run, resume_run
 from nadyn.dynamics.run.progress import LiveTable, NoTable
-from nadyn.dynamics.run.stopping import STATUS_NAMES, Status, statuses
+from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, statuses
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.electronic.interrupt import DeferredInterrupt
 from nadyn.electronic.threads import threads
@@ -38,7 +38,9 @@ class RunResult:
     Attributes:
         path: The trajectory file.
         n_trajectories: All of them.
-        n_finished: Those that ended as asked: at the end of the run, or out of the region of `stop`.
+        n_finished: Those whose end is a result: at the end of the run, out of the region of `stop`, or
+            fallen apart for good.
+        endings: Numbers of those by kind: `finished`, `left_region`, `dissociated`.
         n_stopped: Numbers of the others by reason.
         n_hops: Accepted hops.
         n_refused: Frustrated hops.
@@ -53,6 +55,7 @@ class RunResult:
     path: Path
     n_trajectories: int
     n_finished: int
+    endings: dict[str, int]
     n_stopped: dict[str, int]
     n_hops: int
     n_refused: int
@@ -187,11 +190,12 @@ def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) 
     codes, counts = np.unique(ensemble.status, return_counts=True)
     by_code = dict(zip((int(code) for code in codes), (int(n) for n in counts), strict=True))
     divided = ensemble.everyone.extra.get(DIVIDED_STEPS)
-    n_finished = sum(by_code.pop(int(code), 0) for code in (Status.FINISHED, Status.LEFT_REGION))
+    endings = {STATUS_NAMES[int(code)]: by_code.pop(int(code), 0) for code in RESULTS}
     return RunResult(
         path=path,
         n_trajectories=len(ensemble.status),
-        n_finished=n_finished,
+        n_finished=sum(endings.values()),
+        endings=endings,
         n_stopped={STATUS_NAMES[code]: n for code, n in by_code.items()},
         n_hops=accepted,
         n_refused=len(done.hops["accepted"]) - accepted,

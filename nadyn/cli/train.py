@@ -86,6 +86,8 @@ def train(
     progress = trained.outcome.progress
     ending = "no progress on validation" if trained.outcome.stopped_early else "as planned"
     console.print(f"{progress.step} steps, ended {ending}; best validation at step {progress.best_step}")
+    if trained.learned.kept:
+        console.print(f"Note: {trained.learned.kept}.", highlight=False)
     if progress.skipped:
         console.print(f"{progress.skipped} steps were skipped because their loss was not finite")
     with console.status("judging on the validation frames"):

@@ -1,4 +1,4 @@
-"""Geometries: distances, and reading a start geometry from an .xyz file."""
+"""Geometries: formulas, and reading a start geometry from an .xyz file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.structures.distances import pair_distances
 from nadyn.structures.elements import atomic_number, symbol
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
 
@@ -27,12 +28,6 @@ class Structure:
 
     atomic_numbers: Int[np.ndarray, "atom"]
     positions: Float[np.ndarray, "atom 3"]
-
-
-def pair_distances(positions: Float[np.ndarray, "... atom 3"]) -> Float[np.ndarray, "... pair"]:
-    """Return the distance of each pair i < j, in lexicographic order, in the unit of `positions`."""
-    first, second = np.triu_indices(positions.shape[-2], k=1)
-    return np.linalg.norm(positions[..., second, :] - positions[..., first, :], axis=-1)
 
 
 def formula(atomic_numbers: Sequence[int] | Int[np.ndarray, "atom"]) -> str:

@@ -32,7 +32,7 @@ def train(
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
-    from nadyn.data.label_checks.bond_lengths import warn_of_lengths
+    from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.training.checkpoint import existing
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
@@ -49,7 +49,7 @@ def train(
     console = Console()
     with console.status("reading the data"):
         dataset = load_dataset(data[0], *data[1:])
-        warn_of_lengths(dataset)
+        warn_of_doubts(dataset)
     for group in dataset.groups:
         console.print(
             f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states"

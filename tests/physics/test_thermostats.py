@@ -175,9 +175,7 @@ def test_one_chain_gives_a_crystal_its_temperature_with_the_net_momentum_left_ou
         "thermostat": {"name": "nose_hoover", "temperature_kelvin": kelvin, "period_fs": 60},
     }
     config = parse_configuration(content, RunConfiguration, where="test")
-    bath = config.thermostat.thermostat(
-        dt=config.dt, seed=config.seed, masses=model.masses, laws=model.laws
-    )
+    bath = config.thermostat.thermostat(dt=config.dt, seed=config.seed, masses=model.masses, laws=model.laws)
     generator = torch.Generator().manual_seed(1)
     noise, positions = torch.randn(2, n_traj, 3, 3, dtype=torch.float64, generator=generator)
     momenta = noise * torch.sqrt(model.masses * kt)[:, None]

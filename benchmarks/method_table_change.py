@@ -3,10 +3,10 @@
     git show OLD:benchmarks/reference/method_table.json > old.json
     python benchmarks/method_table_change.py old.json [new.json]
 
-Of every cell (a method on a model) the outcomes, or the populations at a tenth, two tenths, … of the time, are
-compared in standard errors of the difference. Printed: those beyond 3.5, and χ² over the table of one number a
-cell, the first outcome or the first population at the end, which are independent of each other. A method that
-did not change has the same random numbers and differs by nothing; such cells are counted apart.
+Of every cell (a method on a model) the outcomes, or the populations at a tenth, two tenths, … of the time,
+are compared in standard errors of the difference. Printed: those beyond 3.5, and χ² over the table of one
+number a cell, the first outcome or the first population at the end, which are independent of each other. A
+method that did not change has the same random numbers and differs by nothing; such cells are counted apart.
 """
 
 import argparse

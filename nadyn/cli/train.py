@@ -35,7 +35,7 @@ def train(
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
-    from nadyn.data.label_checks.bond_lengths import warn_of_lengths
+    from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.training.checkpoint import existing
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
@@ -57,7 +57,7 @@ def train(
         return
     with console.status("reading the data"):
         dataset = load_dataset(data[0], *data[1:])
-        warn_of_lengths(dataset)
+        warn_of_doubts(dataset)
     for group in dataset.groups:
         console.print(
             f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states"
@@ -94,6 +94,8 @@ def train(
     progress = trained.outcome.progress
     ending = "no progress on validation" if trained.outcome.stopped_early else "as planned"
     console.print(f"{progress.step} steps, ended {ending}; best validation at step {progress.best_step}")
+    if trained.learned.kept:
+        console.print(f"Note: {trained.learned.kept}.", highlight=False)
     if progress.skipped:
         console.print(f"{progress.skipped} steps were skipped because their loss was not finite")
     with console.status("judging on the validation frames"):

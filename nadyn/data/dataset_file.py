@@ -11,11 +11,11 @@ import numpy as np
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
 from nadyn.checks.output import new_file
-from nadyn.data.arrays import ARRAYS, check_array
+from nadyn.data.arrays import ARRAYS, MASSES, check_array
 from nadyn.data.dataset import Dataset, Group
 from nadyn.data.hdf5_outline import SIGNATURE
 from nadyn.data.joining import join
-from nadyn.data.validation import group_from_arrays, located
+from nadyn.data.validation import check_name, group_from_arrays, located
 from nadyn.units import to_atomic_units
 
 FORMAT = "nadyn-dataset"
@@ -67,6 +67,7 @@ def write_dataset(path: str | Path, dataset: Dataset, *, overwrite: bool = False
             file.attrs["format"] = FORMAT
             file.attrs["version"] = VERSION
             for group in dataset.groups:
+                check_name(group.name)
                 _write_group(file.create_group(group.name), group)
         temporary.write_bytes(image.getbuffer())
 
@@ -97,7 +98,7 @@ def _read_group(name: str, content: h5py.Group) -> Group:
         for required in ("atomic_numbers", "positions", "energies"):
             if required not in content:
                 raise InputError(f"`{required}` must be there, but is missing.")
-        known = {"atomic_numbers", "pbc", *ARRAYS}
+        known = {"atomic_numbers", "pbc", "masses", *ARRAYS}
         for key in content:
             if key not in known:
                 _warn_of_unknown(name, key, sorted(known))
@@ -107,13 +108,14 @@ def _read_group(name: str, content: h5py.Group) -> Group:
             name,
             atomic_numbers=content["atomic_numbers"][...],
             pbc=content["pbc"][...] if "pbc" in content else (False, False, False),
+            masses=_read_array("masses", content["masses"]) if "masses" in content else None,
             **arrays,
             **attributes,
         )
 
 
 def _read_array(name: str, item: h5py.Dataset | h5py.Group) -> np.ndarray:
-    kind = ARRAYS[name]
+    kind = ARRAYS.get(name, MASSES)
     if not isinstance(item, h5py.Dataset) or not np.issubdtype(item.dtype, np.number):
         raise InputError(f"`{name}` must be an array of numbers, but is not.")
     if "unit" not in item.attrs:
@@ -160,6 +162,9 @@ def _write_group(content: h5py.Group, group: Group) -> None:
     content.create_dataset("atomic_numbers", data=group.atomic_numbers.astype(np.int32))
     if group.pbc.any():
         content.create_dataset("pbc", data=group.pbc)
+    if group.masses is not None:
+        factor = to_atomic_units(MASSES.atomic_unit, MASSES.dimension)
+        content.create_dataset("masses", data=group.masses / factor).attrs["unit"] = MASSES.atomic_unit
     for key, array in group.frame_arrays().items():
         item = content.create_dataset(key, data=array, compression="gzip", shuffle=True, track_times=False)
         item.attrs["unit"] = ARRAYS[key].atomic_unit

@@ -13,9 +13,11 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.nearest import nearest
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.atomic_sum import AtomicSum
+from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
 from nadyn.models.environment import Environment, all_pairs, listed_pairs
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
+from nadyn.models.molecules import Molecule, undetermined
 from nadyn.structures import masses, symbol
 
 Network = AtomicSum | DiabaticHamiltonian
@@ -26,36 +28,13 @@ ATOM_ROWS = 400
 
 
 @dataclass(frozen=True)
-class Molecule:
-    """A molecule that a model was trained on.
-
-    Attributes:
-        name: Name of its group in the dataset.
-        n_frames: How many of its frames were trained on.
-        starting_geometry: The lowest of them [bohr].
-        cell: Cell vectors of that frame as rows [bohr], or None for an isolated molecule.
-    """
-
-    name: str
-    atomic_numbers: tuple[int, ...]
-    n_frames: int
-    starting_geometry: Float[Tensor, "atom 3"] | None
-    cell: Float[Tensor, "3 3"] | None = None
-    pbc: tuple[bool, bool, bool] = (False, False, False)
-
-
-def default_molecule(molecules: tuple[Molecule, ...]) -> Molecule:
-    """Return the molecule with most frames, of equals the first: a trained model is bound to it."""
-    return max(molecules, key=lambda molecule: molecule.n_frames)
-
-
-@dataclass(frozen=True)
 class LearnedModel:
     """A learned model of one molecule with a fixed order of atoms; see `Model` for the shared face.
 
     Attributes:
         network: The trained network; it serves any molecule made of its elements.
-        molecules: All that it was trained on, in the order of the dataset; see `for_molecule`.
+        molecules: All that it was trained on, in the order of the dataset, see `for_molecule`; empty where a
+            file does not say.
         starting_geometry: Lowest frame of the training set for this molecule [bohr], or None.
         shortest_by_element: Shortest distance of each pair of elements in training [bohr].
         trained_on: What the model was trained on, for reports.
@@ -89,6 +68,7 @@ class LearnedModel:
         order = np.argsort(np.array(self.atomic_numbers), kind="stable")
         object.__setattr__(self, "order", torch.from_numpy(order))
         object.__setattr__(self, "sorted_numbers", tuple(self.atomic_numbers[i] for i in order))
+        object.__setattr__(self, "shortest_distances", self._contacts())
 
     @property
     def laws(self) -> frozenset[str]:
@@ -103,6 +83,10 @@ class LearnedModel:
         return self.network.n_basis
 
     @property
+    def vector_rows(self) -> tuple[int, ...]:
+        return self.network.vector_rows
+
+    @property
     def masses(self) -> Float[Tensor, "atom"]:
         return torch.from_numpy(masses(self.atomic_numbers))
 
@@ -111,10 +95,20 @@ class LearnedModel:
         return block_width(len(self.atomic_numbers))
 
     @property
-    def shortest_distances(self) -> Float[Tensor, "atom atom"]:
+    def unknown_composition(self) -> str | None:
+        """A sentence where the training does not determine the energies of these atoms, otherwise None."""
+        if len(self.molecules) < len(self.trained_on.get("groups", ())):
+            # A file of the first days names one molecule of several.
+            return None
+        return undetermined(tuple(one.atomic_numbers for one in self.molecules), self.atomic_numbers)
+
+    def _contacts(self) -> Contacts:
+        for molecule in self.molecules:
+            same = tuple(sorted(molecule.atomic_numbers)) == self.sorted_numbers
+            if same and molecule.contacts is not None and self.cell is None:
+                return contacts_of(self.atomic_numbers, molecule.contacts)
         elements = self.network.network.elements
-        index = torch.tensor([elements.index(number) for number in self.atomic_numbers])
-        return self.shortest_by_element[index][:, index]
+        return contacts_by_element(self.atomic_numbers, elements, self.shortest_by_element)
 
     def evaluate(self, positions: Float[Tensor, "traj atom 3"]) -> Evaluation:
         """Return W [hartree] and the novelty at positions [bohr]."""

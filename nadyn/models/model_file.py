@@ -20,13 +20,16 @@ from nadyn.checks.output import write_new
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
-from nadyn.models.learned import LearnedModel, Molecule
+from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.molecules import Molecule
+from nadyn.models.nearest_neighbours import up_to
 from nadyn.structures import formula, symbol
 from nadyn.units import ANGSTROM_PER_BOHR
 
 FORMAT = "nadyn-model"
 VERSION = 1
+_NEAREST, _FARTHEST = "network.nearest", "network.farthest"
 
 
 def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, object] | None = None) -> None:
@@ -102,10 +105,7 @@ def load_model(path: str | Path) -> LearnedModel:
     cell = tensors.pop("cell", None)
     pbc = (False, False, False) if cell is None else tuple(header["pbc"])
     molecules = _molecules(header, tensors)
-    for key, value in network.state_dict().items():
-        # Files of the first days know no bound for the distance to a nearest neighbour.
-        if key.endswith("network.farthest"):
-            tensors.setdefault(key, value)
+    _nearest_of_the_first_days(tensors, network)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -168,7 +168,11 @@ def describe(path: str | Path) -> dict[str, str]:
 
 def _molecule_tensors(number: int, molecule: Molecule) -> dict[str, Tensor]:
     # Copies: a model bound to this molecule holds the same arrays, and no array may have two names.
-    arrays = {"starting_geometry": molecule.starting_geometry, "cell": molecule.cell}
+    arrays = {
+        "starting_geometry": molecule.starting_geometry,
+        "cell": molecule.cell,
+        "contacts": molecule.contacts,
+    }
     return {
         f"molecules.{number}.{name}": array.clone(memory_format=torch.contiguous_format)
         for name, array in arrays.items()
@@ -188,6 +192,7 @@ def _molecules(header: dict, tensors: dict[str, Tensor]) -> tuple[Molecule, ...]
             tensors.pop(f"molecules.{number}.starting_geometry", None),
             tensors.pop(f"molecules.{number}.cell", None),
             tuple(entry["pbc"]),
+            tensors.pop(f"molecules.{number}.contacts", None),
         )
         for number, entry in enumerate(header["molecules"])
     )
@@ -200,10 +205,15 @@ def _first_group(
     cell: Tensor | None,
     pbc: tuple[bool, bool, bool],
 ) -> tuple[Molecule, ...]:
-    """Return the one molecule that an older file knows: the first group of the data was bound."""
-    for name, group in trained_on.get("groups", {}).items():
-        return (Molecule(name, atomic_numbers, group["n_frames"], geometry, cell, pbc),)
-    return ()
+    """Return the molecule of an older file, which names only the one that it is bound to.
+
+    Of several groups the others are not known, so that none is returned.
+    """
+    groups = trained_on.get("groups", {})
+    if len(groups) != 1:
+        return ()
+    ((name, group),) = groups.items()
+    return (Molecule(name, atomic_numbers, group["n_frames"], geometry, cell, pbc),)
 
 
 def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
@@ -246,6 +256,14 @@ def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
         result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         result.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return result.hexdigest()
+
+
+def _nearest_of_the_first_days(tensors: dict[str, Tensor], network: AtomicSum | DiabaticHamiltonian) -> None:
+    """Fill in the covered distances to a nearest neighbour where a file knows the longest one, or none."""
+    for key, value in network.state_dict().items():
+        if key.endswith(_NEAREST) and key not in tensors:
+            farthest = tensors.pop(key.removesuffix(_NEAREST) + _FARTHEST, None)
+            tensors[key] = value if farthest is None else up_to(farthest)
 
 
 def _kind(network: AtomicSum | DiabaticHamiltonian) -> str:

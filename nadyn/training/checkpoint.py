@@ -96,3 +96,9 @@ def restore(
         if state:
             optimizer.state[parameter] = state
     return part("best.")
+
+
+def best_weights(path: Path) -> dict[str, Tensor]:
+    """Return the best weights in the checkpoint of a part of a training that is done."""
+    tensors = safetensors.torch.load_file(path)
+    return {name.removeprefix("best."): value for name, value in tensors.items() if name.startswith("best.")}

@@ -15,8 +15,9 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_folder, write_new
 from nadyn.data import Dataset, split
 from nadyn.electronic.threads import threads
-from nadyn.models.learned import LearnedModel, Network, default_molecule
+from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
+from nadyn.models.molecules import default_molecule
 from nadyn.training.assignments import Assignment
 from nadyn.training.build import (
     build_network,
@@ -69,6 +70,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Trained:
     """Train a model and write it to `output`.
 
@@ -83,6 +85,7 @@ def train(
             which only `threads` and `checkpoint_every` may have changed; begin where there is none yet.
         overwrite: Replace an existing model file and forget its checkpoint.
         report: Called after every step with the progress.
+        clock: Gives seconds; a time limit goes by it.
 
     Raises:
         InputError: The data cannot be trained on, or files are in the way.
@@ -110,7 +113,14 @@ def train(
             return build_network(settings, training_samples, shortest, elements, assignment)
 
         job = Job(
-            training_samples, validation_samples, configuration, checkpoint, begins_from, resume, report
+            training_samples,
+            validation_samples,
+            configuration,
+            checkpoint,
+            begins_from,
+            resume,
+            report,
+            clock,
         )
         learned = search_and_train(job, build)
         model = _finished_model(learned, training, training_samples, shortest, configuration)
@@ -213,8 +223,7 @@ def _finished_model(
         "seed": configuration.seed,
         "configuration": configuration.model_dump(mode="json"),
     }
-    if learned.start:
-        trained_on["start"] = learned.start
+    trained_on |= {key: text for key in ("start", "kept") if (text := getattr(learned, key))}
     finite = np.where(np.isfinite(shortest), shortest, 0.0)
     return LearnedModel(
         # Not after the file: the same training into another file is the same model, with the same digest.

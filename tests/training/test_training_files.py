@@ -232,8 +232,11 @@ def _floats(section, path=()):
     """Keys of all numbers that are no whole numbers, sections looked into."""
     for name, field in section.model_fields.items():
         inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Configuration):
-            yield from _floats(inner, (*path, name))
+        members = [inner, *typing.get_args(inner)]
+        sections = [part for part in members if isinstance(part, type) and issubclass(part, Configuration)]
+        if sections:
+            # Of sections that a name tells apart the first is the default.
+            yield from _floats(sections[0], (*path, name))
         elif inner is float or float in typing.get_args(inner) or "float" in str(inner):
             yield (*path, name)
 

@@ -14,7 +14,7 @@ from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, lifetimes
 from nadyn.analysis.multiplicities import among_spin_adiabatic_states, multiplicity_populations
 from nadyn.analysis.populations import populations
-from nadyn.analysis.products import products
+from nadyn.analysis.products import products, yields
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run, open_run
@@ -35,9 +35,9 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     Where defined: `diabatic_populations` with `diabatic_populations_error` and
     `diabatic_population_estimator`, of states of several multiplicities `multiplicity_populations` {"1":
     […], "3": […]} and `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products`
-    [{fragments, state, n, fraction, low, high}] of a molecule that fell apart (see `products`),
-    `branching` with `branching_error`, with `adaptive` `divided_steps` {n, of}, for one state
-    `temperature_kelvin` {mean, standard_deviation}.
+    [{fragments, state, n, fraction, low, high}] of a molecule that fell apart and `yields` of the same
+    fragments whatever their state (see `products`), `branching` with `branching_error`, with `adaptive`
+    `divided_steps` {n, of}, for one state `temperature_kelvin` {mean, standard_deviation}.
 
     Args:
         path: A trajectory file.
@@ -107,6 +107,9 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
     fell_apart = products(run)
     if fell_apart:
         result["products"] = [asdict(one) for one in fell_apart]
+        result["yields"] = [
+            {key: value for key, value in asdict(one).items() if key != "state"} for one in yields(run)
+        ]
     scattered = branching(run)
     if scattered is not None:
         result["branching"] = scattered.fraction

@@ -203,7 +203,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         counts = one["as_analyse_counts"]
         print(
             f"{label}, as `nadyn analyse` counts: {counts['n_finished']} of {counts['n_trajectories']} "
-            f"results {counts['endings']}, stopped {counts['n_stopped']}, excited of all {counts['excited_held']}"
+            f"results {counts['endings']}, stopped {counts['n_stopped']}, "
+            f"excited of all {counts['excited_held']}"
         )
         rest = {key: value for key, value in one.items() if key not in ("outcomes", "as_analyse_counts")}
         print(f"{label}: " + ", ".join(f"{key} {value}" for key, value in rest.items()))

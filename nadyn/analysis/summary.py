@@ -23,9 +23,9 @@ from nadyn.trajectory import Run, open_run
 def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
     """Return the numbers of a run, finished or not, ready for JSON (None where a number is not defined).
 
-    Always there: `time_fs`, `populations` (time, state), means over the `populations_counted` trajectories
-    not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate that stopped
-    trajectories could have had), `populations_held` (stopped ones held at their last state),
+    Always there: `time_fs`, `populations` (time, state), means over the `populations_counted`
+    trajectories not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate
+    that stopped trajectories could have had), `populations_held` (stopped ones held at their last state),
     `populations_differ` (whether that is farther off than chance explains), `population_estimator`,
     `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `endings` {"finished": n,
     "left_region": n, "dissociated": n} that add up to it, `n_running`, `n_stopped` {reason: n}, `hops`
@@ -37,7 +37,8 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     […], "3": […]} and `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products`
     [{fragments, state, n, fraction, low, high}] of a molecule that fell apart and `yields` of the same
     fragments whatever their state (see `products`), `branching` with `branching_error`, with `adaptive`
-    `divided_steps` {n, of}, for one state `temperature_kelvin` {mean, standard_deviation}.
+    `divided_steps` {n, of}, with drawn hops `cut_probabilities` {n, of} (steps in which their sum was
+    over 1), for one state `temperature_kelvin` {mean, standard_deviation}.
 
     Args:
         path: A trajectory file.
@@ -104,6 +105,9 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
         result["isomerisation"] = changed
     if run.divided_steps is not None:
         result["divided_steps"] = {"n": int(run.divided_steps.sum()), "of": int(run.last_step.sum())}
+    if run.cut_probabilities is not None:
+        n = int(run.cut_probabilities.sum())
+        result["cut_probabilities"] = {"n": n, "of": int(run.last_step.sum())}
     fell_apart = products(run)
     if fell_apart:
         result["products"] = [asdict(one) for one in fell_apart]

@@ -1,6 +1,6 @@
 """Coefficients over one step of the nuclei: the ways to propagate them, by name."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from nadyn.dynamics.electrons.propagation import Propagation, in_sequence
 from nadyn.dynamics.electrons.tdc import tdc_from_couplings, tdc_from_curvature, tdc_from_overlap
 from nadyn.dynamics.nuclei.motion import midpoint
 from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.memory import recall, remember, remembers
 from nadyn.electronic.surfaces import energies_and_eigenvectors
 from nadyn.models.model import Model
 
@@ -24,14 +25,23 @@ Propagate = Literal["local_diabatisation", "state_reordering", "npi", "tdc", "cu
 SMALLEST_OVERLAP = 0.7
 
 
+@dataclass(frozen=True)
+class EnergyHistory:
+    """What propagation by curvature remembers: energies one and two steps ago, T at the end of the last step,
+    and the number of steps since the last attempted hop."""
+
+    energies: Float[Tensor, "traj time state"]
+    tdc: Float[Tensor, "traj state state"]
+    smooth_steps: Int[Tensor, "traj"]
+
+
 def begin_propagation(state: State, by: Propagate) -> State:
     """Return the state with what a propagation remembers: curvature needs the energies of three steps."""
     if by != "curvature":
         return state
     before = state.energies[:, None].expand(-1, 2, -1).contiguous()
     tdc = torch.zeros(*state.energies.shape, state.energies.shape[1], dtype=state.energies.dtype)
-    memory = {"energies_before": before, "tdc": tdc, "smooth_steps": torch.zeros_like(state.active_state)}
-    return replace(state, extra={**state.extra, **memory})
+    return remember(state, EnergyHistory(before, tdc, torch.zeros_like(state.active_state)))
 
 
 def after_attempts(state: State, rows: Int[Tensor, "hop"]) -> State:
@@ -39,12 +49,10 @@ def after_attempts(state: State, rows: Int[Tensor, "hop"]) -> State:
 
     Energies have a kink in time there, which is no curvature.
     """
-    if "smooth_steps" not in state.extra:
+    if not remembers(state, EnergyHistory):
         return state
-    return replace(
-        state,
-        extra={**state.extra, "smooth_steps": state.extra["smooth_steps"].index_fill(0, rows, 0)},
-    )
+    known = recall(state, EnergyHistory)
+    return remember(state, replace(known, smooth_steps=known.smooth_steps.index_fill(0, rows, 0)))
 
 
 def propagate(
@@ -115,19 +123,17 @@ def _by_couplings(
 
 
 def _by_curvature(old: State, new: State, *, dt: float) -> Propagation:
-    history = torch.cat(
-        [torch.stack([new.energies, old.energies], dim=1), old.extra["energies_before"]], dim=1
-    )
+    known = recall(old, EnergyHistory)
+    history = torch.cat([torch.stack([new.energies, old.energies], dim=1), known.energies], dim=1)
     after = tdc_from_curvature(history, dt=dt)
-    steps = old.extra["smooth_steps"] + 1
+    steps = known.smooth_steps + 1
     # Three steps give four energies; until then the last coupling stays.
-    after = torch.where((steps < 3)[:, None, None], old.extra["tdc"], after)
-    propagator = propagator_by_tdc(old.energies, new.energies, old.extra["tdc"], after, dt=dt)
+    after = torch.where((steps < 3)[:, None, None], known.tdc, after)
+    propagator = propagator_by_tdc(old.energies, new.energies, known.tdc, after, dt=dt)
     # The energies know no signs of eigenvectors, but diabatic populations do.
     overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
     done = _with_signs(old, propagator, _signs(overlap), smallest, None)
-    memory = {"energies_before": history[:, 1:3].contiguous(), "tdc": after, "smooth_steps": steps}
-    return replace(done, memory=memory)
+    return replace(done, memory=EnergyHistory(history[:, 1:3].contiguous(), after, steps))
 
 
 def _with_signs(

@@ -247,6 +247,7 @@ DRAWN = {
     "fssh, afssh": ("fssh", {"decoherence": {"name": "afssh"}}),
     "fssh, state reordering": ("fssh", {"decoherence": "none", "propagation": "state_reordering"}),
     "gfsh": ("gfsh", {"decoherence": "none"}),
+    "dish": ("dish", {"options": {"dephasing_fs": 3}}),
     "landau_zener": ("landau_zener", {}),
     "zhu_nakamura": ("zhu_nakamura", {}),
 }

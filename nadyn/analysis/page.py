@@ -25,7 +25,7 @@ from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products
 from nadyn.analysis.scattering import branching
 from nadyn.analysis.summary import run_lifetimes, summarise
-from nadyn.checks.errors import InputError
+from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
 from nadyn.trajectory import Run, digest, open_run
 
@@ -68,22 +68,15 @@ def report(
 
     Raises:
         InputError: `path` is no trajectory file with a frame, `output` is a folder, or its folder does not
-            exist; or `beside` is no such JSON.
+            exist or cannot be written to; or `beside` is no such JSON.
+        RunError: The disk is full.
     """
     output = Path(output)
-    if output.is_dir():
-        raise InputError(f"`output` must be a file, but {str(output)!r} is a folder. Name a file in it.")
-    if not output.parent.is_dir():
-        raise InputError(
-            f"`output` must be in a folder that exists, but {str(output.parent)!r} does not. Create it."
-        )
+    check_output(output, overwrite=True)
     run = open_run(path)
     other = None if beside is None else read_beside(beside, n_states=run.n_states, name=beside_name)
     numbers = summarise(run)
-    text = _page(run, numbers, sections(run, numbers, other), digest(path), other)
-    partial = output.with_name(f".{output.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(output)
+    write_new(output, _page(run, numbers, sections(run, numbers, other), digest(path), other))
     return output
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from nadyn.analysis.fates import effective_number, ended_as_asked, final_state
 from nadyn.analysis.populations import wilson
@@ -47,7 +47,7 @@ def products(run: Run) -> list[Product]:
         return []
     last = np.minimum(run.last_step // int(run.attributes["write_every"]), run.committed_frames - 1)
     ends = np.stack([np.asarray(run.positions[frame, traj]) for traj, frame in enumerate(last.tolist())])
-    names = np.array([_name(run.atomic_numbers, one) for one in ends])
+    names = np.array([_name(run.atomic_numbers, one) for one in fragments(run.atomic_numbers, ends)])
     whole = names == formula(run.atomic_numbers)
     if whole.all():
         return []
@@ -62,8 +62,7 @@ def products(run: Run) -> list[Product]:
     )
 
 
-def _name(atomic_numbers: np.ndarray, positions: np.ndarray) -> str:
-    member = fragments(atomic_numbers, positions)
+def _name(atomic_numbers: Int[np.ndarray, "atom"], member: Int[np.ndarray, "atom"]) -> str:
     parts = [atomic_numbers[member == number] for number in np.unique(member)]
     return " + ".join(formula(part) for part in sorted(parts, key=lambda part: (-len(part), formula(part))))
 

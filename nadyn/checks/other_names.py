@@ -84,10 +84,10 @@ def _is_there(key: str, root: type[BaseModel]) -> bool:
 
 
 def _sections(root: type[BaseModel]) -> dict[str, list[str]]:
-    """Return the keys of the sections of a configuration that stand in one way only."""
+    """Return the keys of each section of a configuration; of several told apart by name the common ones."""
     found = {}
     for name, field in root.model_fields.items():
         sections = [option for option in options_of((field.annotation,)) if is_section(option)]
-        if len(sections) == 1:
-            found[name] = known_keys((sections[0],))
+        if sections:
+            found[name] = sorted(set.intersection(*(set(known_keys((section,))) for section in sections)))
     return found

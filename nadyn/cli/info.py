@@ -111,13 +111,13 @@ def _print_dataset(file: Path) -> None:
     from rich.console import Console
 
     from nadyn.data import load_dataset
-    from nadyn.data.label_checks.bond_lengths import warn_of_lengths
+    from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.statistics import group_statistics
 
     console = Console()
     with Console(stderr=True).status(f"reading {file}"):
         dataset = load_dataset(file)
-        warn_of_lengths(dataset)
+        warn_of_doubts(dataset)
         tables = [(group, group_statistics(group)) for group in dataset.groups]
     console.print(f"dataset {file}: {dataset.n_frames} frames", style="bold")
     for group, numbers in tables:

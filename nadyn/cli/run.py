@@ -12,8 +12,14 @@ if TYPE_CHECKING:
 
 def run(
     config: Annotated[Path, typer.Argument(help="Run file (YAML).")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint, or begin.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    molecule: Annotated[
+        str | None,
+        typer.Option("--molecule", help="Which molecule of the model, instead of the one in the run file."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live table and no summary.")] = False,
 ) -> None:
     """Run trajectories and write them to one HDF5 file."""
@@ -21,10 +27,12 @@ def run(
     from nadyn.dynamics.run.loop import run as run_trajectories
 
     try:
-        result = run_trajectories(config, resume=resume, overwrite=overwrite, progress=not quiet)
+        result = run_trajectories(
+            config, molecule=molecule, resume=resume, overwrite=overwrite, progress=not quiet
+        )
     except KeyboardInterrupt as error:
         # Said here, because typer keeps only the exit code of an interrupt.
-        print(error or "interrupted before the first step; nothing was written.", file=sys.stderr)
+        print(error or "interrupted before the first step; nothing was changed.", file=sys.stderr)
         raise
     if not quiet:
         _print_summary(result)

@@ -117,5 +117,9 @@ def _check_fit(first: Group, other: Group) -> None:
     for key in ("charge", "multiplicities"):
         if getattr(first, key) != getattr(other, key):
             raise InputError(f"{where} differ in `{key}`. {advice}")
+    if (first.masses is None) != (other.masses is None) or (
+        first.masses is not None and not np.allclose(first.masses, other.masses, rtol=1e-6)
+    ):
+        raise InputError(f"{where} differ in `masses`. {advice}")
     if not np.array_equal(first.pbc, other.pbc) or (first.cell is None) != (other.cell is None):
         raise InputError(f"{where} differ in `pbc` or `cell`. {advice}")

@@ -97,6 +97,9 @@ class LearnedModel:
     @property
     def unknown_composition(self) -> str | None:
         """A sentence where the training does not determine the energies of these atoms, otherwise None."""
+        if len(self.molecules) < len(self.trained_on.get("groups", ())):
+            # A file of the first days names one molecule of several.
+            return None
         return undetermined(tuple(one.atomic_numbers for one in self.molecules), self.atomic_numbers)
 
     def _contacts(self) -> Contacts:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.output import check_folder, write_new
 from nadyn.data import Dataset, split
 from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel, Network
@@ -69,6 +70,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Trained:
     """Train a model and write it to `output`.
 
@@ -79,10 +81,11 @@ def train(
         dataset: Labelled frames; a part of them is held out for validation.
         output: Model file.
         configuration: All settings; the default suits a molecule never seen before.
-        resume: Go on from the checkpoint of an interrupted training of the same data and configuration;
-            only `threads` and `checkpoint_every` may have changed.
+        resume: Go on from the checkpoint of an interrupted training of the same data and configuration, of
+            which only `threads` and `checkpoint_every` may have changed; begin where there is none yet.
         overwrite: Replace an existing model file and forget its checkpoint.
         report: Called after every step with the progress.
+        clock: Gives seconds; a time limit goes by it.
 
     Raises:
         InputError: The data cannot be trained on, or files are in the way.
@@ -110,7 +113,14 @@ def train(
             return build_network(settings, training_samples, shortest, elements, assignment)
 
         job = Job(
-            training_samples, validation_samples, configuration, checkpoint, begins_from, resume, report
+            training_samples,
+            validation_samples,
+            configuration,
+            checkpoint,
+            begins_from,
+            resume,
+            report,
+            clock,
         )
         learned = search_and_train(job, build)
         model = _finished_model(learned, training, training_samples, shortest, configuration)
@@ -126,7 +136,7 @@ def train(
         "start": learned.start,
         "history": learned.outcome.progress.history,
     }
-    output.with_suffix(".history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
+    write_new(output.with_suffix(".history.json"), json.dumps(history, indent=1))
     _forget(checkpoint)
     return Trained(model, validation or training, learned)
 
@@ -143,18 +153,11 @@ def _forget(checkpoint: Path) -> None:
 
 
 def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> None:
-    if not output.parent.is_dir():
-        raise InputError(
-            f"the folder of `output` must exist, but {str(output.parent)!r} does not. Create it first."
-        )
+    check_folder(output)
     if resume:
-        if not existing(checkpoint):
-            if output.exists():
-                raise InputError(
-                    f"{str(output)!r} must be unfinished to be resumed, but is complete. Nothing to do."
-                )
+        if output.exists() and not existing(checkpoint):
             raise InputError(
-                f"checkpoint {str(checkpoint)!r} must exist to resume, but does not. Start without --resume."
+                f"{str(output)!r} must be unfinished to be resumed, but is complete. Nothing to do."
             )
         return
     if overwrite:
@@ -220,8 +223,7 @@ def _finished_model(
         "seed": configuration.seed,
         "configuration": configuration.model_dump(mode="json"),
     }
-    if learned.start:
-        trained_on["start"] = learned.start
+    trained_on |= {key: text for key in ("start", "kept") if (text := getattr(learned, key))}
     finite = np.where(np.isfinite(shortest), shortest, 0.0)
     return LearnedModel(
         # Not after the file: the same training into another file is the same model, with the same digest.

@@ -8,7 +8,8 @@ import pytest
 from nadyn.analysis import analyse
 from nadyn.analysis.key_numbers import key_numbers
 from nadyn.analysis.populations import wilson
-from nadyn.analysis.products import fragments, products
+from nadyn.analysis.products import products
+from nadyn.structures.fragments import fragments
 from nadyn.trajectory import open_run
 from nadyn.units import BOHR_PER_ANGSTROM
 from tests.analysis.synthetic_run import write_run
@@ -129,5 +130,5 @@ def test_molecules_side_by_side_are_no_product(tmp_path):
 def test_a_chain_of_neighbours_holds_a_fragment_together():
     line = np.zeros((4, 3))
     line[:, 0] = np.array([0.0, 3.7, 7.4, 11.3]) * BOHR_PER_ANGSTROM
-    member = fragments(np.array([6, 6, 6, 6]), line)
+    (member,) = fragments(np.array([6, 6, 6, 6]), line[None])
     assert member[0] == member[1] == member[2] != member[3]

@@ -66,7 +66,7 @@ class Dish:
 
 
 def dish_draw(drift: Drift, model: Model, draws: Draws, *, options: Dish) -> Step:
-    """Return the step after its drift, that of fewest switches: a state decoheres or none does, and then hops.
+    """Return the step after its drift, that of fewest switches: a state decoheres, or none does.
 
     State k decoheres with the rate 1/τ_k. It is found in k with probability |c_k|^2: the wave function
     collapses on k, and the trajectory hops there. Else k is projected out; was it the active state, another

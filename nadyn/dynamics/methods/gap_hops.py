@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nadyn.dynamics.electrons.curvature import Parabola, parabola
 from nadyn.dynamics.hops.attempts import along, attempt_hops
 from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
 from nadyn.dynamics.hops.momentum import Frustrated
@@ -170,19 +171,15 @@ def gap_motion(
     )
 
 
-def curvature_of_gap(minima: Minima) -> Float[Tensor, "traj state"]:
-    """Return the second derivative in time of the parabola through the three gaps; 1 where there is no
-    minimum."""
-    since, until = minima.since[:, None], minima.until[:, None]
-    rise, fall = (minima.after - minima.at) / until, (minima.at - minima.before) / since
-    return torch.where(minima.found, 2.0 * (rise - fall) / (since + until), 1.0)
-
-
-def slope_of_gap(minima: Minima) -> Float[Tensor, "traj state"]:
-    """Return the derivative in time of that parabola at the gap in the middle."""
-    since, until = minima.since[:, None], minima.until[:, None]
-    rise, fall = (minima.after - minima.at) / until, (minima.at - minima.before) / since
-    return (rise * since + fall * until) / (since + until)
+def parabola_of(minima: Minima) -> Parabola:
+    """Return the parabolas through the squares of the three gaps."""
+    return parabola(
+        minima.before,
+        minima.at,
+        minima.after,
+        since=minima.since[:, None],
+        until=minima.until[:, None],
+    )
 
 
 def _minima(old: State, new: State) -> Minima:

@@ -15,8 +15,8 @@ from nadyn.dynamics.methods.gap_hops import (
     GapHopping,
     Minima,
     StepBefore,
-    curvature_of_gap,
     gap_motion,
+    parabola_of,
 )
 from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
@@ -38,10 +38,10 @@ def zhu_nakamura_probabilities(
     minimum, E - E_X the kinetic energy plus or minus g / 2, A^2 = (F_2 - F_1)^2 / M and B^2 = |F_1 F_2| / M
     of the diabatic forces along the motion. 0 where E < E_X.
 
-    The forces follow from energies alone: between two diabatic straight lines, g^2 is a parabola in time, so
-    that (F_2 - F_1)^2 v^2 = g g''; and the mean of both forces is that of the adiabatic ones, -d(E_a +
-    E_l)/dt / 2v. The published recipe takes forces one step before and after, whose difference vanishes with
-    the time step.
+    The forces follow from energies alone: between two diabatic straight lines g^2 is a parabola in time,
+    which gives g at the minimum wherever the steps fall and (F_2 - F_1)^2 v^2 = (g^2)''/2; and the mean of
+    both forces is that of the adiabatic ones, -d(E_a + E_l)/dt / 2v. The published recipe takes forces one
+    step before and after, whose difference vanishes with the time step.
 
     Source: C. Zhu and H. Nakamura, J. Chem. Phys. 102, 7448 (1995); in this form L. Yu, C. Xu, Y. Lei, C. Zhu
     and Z. Wen, Phys. Chem. Chem. Phys. 16, 25883 (2014), equations 1 to 5.
@@ -51,10 +51,11 @@ def zhu_nakamura_probabilities(
     def means(energies: Tensor) -> Tensor:
         return 0.5 * (energies + potential_energy(energies, active)[:, None])
 
-    gap = minima.at
+    found = parabola_of(minima)
+    gap = torch.sqrt(torch.clamp(found.smallest, min=0.0))
     kinetic = kinetic_energy(old.momenta, options.masses)[:, None]
     speed2 = torch.where(kinetic > 0, 2.0 * kinetic, 1.0)
-    difference2 = gap * curvature_of_gap(minima) / speed2
+    difference2 = found.squared_rate / speed2
     slope = (means(new.energies) - means(recall(old, StepBefore).energies)) / minima.time[:, None]
     product = slope * slope / speed2 - 0.25 * difference2
     own = potential_energy(old.energies, active)[:, None]

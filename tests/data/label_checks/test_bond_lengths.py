@@ -31,7 +31,7 @@ def ammonia():
 )
 def test_a_molecule_in_the_wrong_unit_is_noticed(ammonia, factor, sentence):
     assert doubtful_lengths(ammonia) is None
-    assert sentence in doubtful_lengths(replace(ammonia, positions=ammonia.positions * factor))
+    assert sentence in doubtful_lengths(replace(ammonia, positions=ammonia.positions * factor)).sentence
 
 
 def test_a_molecule_that_falls_apart_and_a_noble_gas_are_in_order(ammonia):

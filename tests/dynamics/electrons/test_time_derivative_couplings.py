@@ -8,7 +8,7 @@ import torch
 from nadyn.dynamics.decoherence import energy_based as decoherence
 from nadyn.dynamics.electrons import local_diabatisation as propagate
 from nadyn.dynamics.electrons.interpolated import apply_propagator, propagator_by_tdc
-from nadyn.dynamics.electrons.tdc import tdc_from_couplings, tdc_from_curvature, tdc_from_overlap
+from nadyn.dynamics.electrons.tdc import tdc_from_couplings, tdc_from_overlap
 from nadyn.dynamics.electrons.ways import assignment
 from nadyn.dynamics.hops import probabilities as hopping
 from nadyn.dynamics.methods.gfsh import global_flux_probabilities
@@ -70,18 +70,6 @@ def test_couplings_times_velocity_are_the_turning_of_the_states():
     overlap, _ = propagate.orthogonal_overlap(vectors, later)
     overlap = overlap * torch.sign(overlap.diagonal(dim1=1, dim2=2))[:, None, :]
     torch.testing.assert_close(found[:, 0, 1], overlap[:, 0, 1] / dt, rtol=1e-3, atol=1e-8)
-
-
-def test_between_straight_diabatic_lines_the_curvature_tells_the_coupling():
-    # Gap 2 sqrt(V^2 + (a v t)^2): T = (a v / 2V) / (1 + (a v t / V)^2).
-    coupling, rate, dt = 0.002, 3e-5, 0.5
-    time = torch.tensor([-100.0, -20.0, 0.0, 60.0], dtype=torch.float64)
-    times = time[:, None] - dt * torch.arange(4)
-    upper = torch.sqrt(coupling**2 + (rate * times) ** 2)
-    found = tdc_from_curvature(torch.stack([-upper, upper], dim=2), dt=dt)
-    expected = 0.5 * rate / coupling / (1 + (rate * time / coupling) ** 2)
-    torch.testing.assert_close(found[:, 0, 1], expected, rtol=3e-3, atol=0)
-    torch.testing.assert_close(found, -found.mT)
 
 
 def test_states_are_followed_through_a_crossing():

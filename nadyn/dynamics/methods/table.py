@@ -10,6 +10,7 @@ from nadyn.checks.errors import InputError
 from nadyn.dynamics.baths.friction import friction_of, with_friction
 from nadyn.dynamics.methods.adaptive import counting, divided_step, division_of
 from nadyn.dynamics.methods.csdm import CSDM
+from nadyn.dynamics.methods.dish import DISH
 from nadyn.dynamics.methods.ehrenfest import EHRENFEST
 from nadyn.dynamics.methods.fssh import FSSH
 from nadyn.dynamics.methods.gfsh import GFSH
@@ -38,6 +39,7 @@ METHODS: dict[str, Method] = {
     "multistate_mash": MULTISTATE_MASH,
     "ehrenfest": EHRENFEST,
     "csdm": CSDM,
+    "dish": DISH,
     "spin_lsc": SPIN_LSC,
     "sqc": SQC,
     "nve": NVE,

@@ -44,6 +44,8 @@ def _print_summary(result: "RunResult") -> None:
     for notice in result.notices:
         print(f"Note: {notice}")
     print(f"{result.n_finished} of {result.n_trajectories} trajectories finished in {result.seconds:.1f} s.")
+    if n := result.endings["dissociated"]:
+        print(f"{n} of them fell apart before the end: dissociated. {advice['dissociated']}")
     for reason, n in result.n_stopped.items():
         print(f"{n} stopped: {reason}. {advice[reason]}")
     changes = {
@@ -56,4 +58,10 @@ def _print_summary(result: "RunResult") -> None:
         percent = 100 * result.n_divided / max(result.n_steps_of_trajectories, 1)
         steps = result.n_steps_of_trajectories
         print(f"{result.n_divided} of {steps} steps were divided, as `adaptive` asks for: {percent:.3g} %.")
+    if result.n_cut:
+        percent = 100 * result.n_cut / max(result.n_steps_of_trajectories, 1)
+        print(
+            f"Probabilities of hops were cut to a sum of 1 {result.n_cut} times, in {percent:.2g} % of the "
+            "steps: the active state was nearly empty."
+        )
     print(f"Written: {result.path}. Next: nadyn report {result.path}")

@@ -143,7 +143,7 @@ def _sample_of(initial: dict[str, object], folder: Path) -> dict[str, object]:
 
 
 def _outside(model: "Model", positions: "np.ndarray") -> str | None:
-    """Return a sentence about starts where a trajectory would be stopped at once.
+    """Return a sentence about starts where a trajectory would be stopped at once, or about unknown atoms.
 
     Raises:
         InputError: That is all of them.
@@ -151,9 +151,11 @@ def _outside(model: "Model", positions: "np.ndarray") -> str | None:
     import torch
 
     from nadyn.checks.errors import InputError
-    from nadyn.dynamics.run.known_region import region_statuses
+    from nadyn.dynamics.run.known_region import region_statuses, unknown_composition
     from nadyn.dynamics.run.stopping import Status
 
+    if sentence := unknown_composition(model):
+        return sentence
     status = region_statuses(model, torch.from_numpy(positions))
     n_close = int((status == Status.CLOSE_ATOMS).sum())
     n_outside = int((status == Status.OUTSIDE_TRAINING).sum())

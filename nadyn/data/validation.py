@@ -10,6 +10,7 @@ from nadyn.checks.errors import InputError, InputWarning
 from nadyn.data.arrays import LABELS, check_array
 from nadyn.data.dataset import Group
 from nadyn.data.label_checks.force_sign import contradiction
+from nadyn.data.label_checks.odd_frames import absurd_energies, lone_atoms
 from nadyn.structures import symbol
 from nadyn.structures.geometry import COINCIDENT_ATOMS_BOHR
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
@@ -49,7 +50,8 @@ def group_from_arrays(
 ) -> Group:
     """Return a checked group; all arrays in atomic units, shapes and signs as in `Group`.
 
-    Warns (`InputWarning`) where states do not ascend, and where the forces contradict the energies.
+    Warns (`InputWarning`) where states do not ascend, where the forces contradict the energies, of a few
+    energies far from all others, and of atoms that are alone in some frames with nothing on the way to it.
 
     Args:
         name: Name of the molecule.
@@ -121,7 +123,9 @@ def group_from_arrays(
     )
     _check_distances(group)
     _warn_of_order(group)
-    _warn_of_forces(group)
+    for sentence in (contradiction(group), absurd_energies(group), lone_atoms(group)):
+        if sentence:
+            warnings.warn(f"group {name!r}: {sentence}", InputWarning, stacklevel=2)
     return group
 
 
@@ -204,9 +208,3 @@ def _warn_of_order(group: Group) -> None:
             InputWarning,
             stacklevel=3,
         )
-
-
-def _warn_of_forces(group: Group) -> None:
-    sentence = contradiction(group)
-    if sentence:
-        warnings.warn(f"group {group.name!r}: {sentence}", InputWarning, stacklevel=3)

@@ -46,9 +46,15 @@ class AdaptiveSection(Configuration):
 
 
 class StopSection(Configuration):
-    """End of a scattering trajectory: {beyond_au: 10} ends it when |x| > 10 and it moves outward."""
+    """Ends of a trajectory that are results.
 
-    beyond_au: float = Field(gt=0.0, allow_inf_nan=False)
+    {beyond_au: 10} ends one of generalised coordinates when |x| > 10 and it moves outward. An isolated
+    molecule ends where it has fallen apart for good; {dissociated: false} follows its fragments to the end of
+    the run.
+    """
+
+    beyond_au: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
+    dissociated: bool | None = None
 
 
 class RunConfiguration(Configuration):

@@ -33,7 +33,7 @@ def learn_matrix(network: Network, teacher: Network, job: Job, length: Length) -
     configuration, n_steps = job.configuration, min(_MOST_STEPS, length.n_steps)
     schedule = Schedule(configuration.learning_rate, min(_WARMUP_STEPS, configuration.warmup_steps), n_steps)
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=configuration.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+        network.parameters(), lr=configuration.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
     )
     progress = Progress(n_steps=n_steps, steps_per_epoch=n_steps, title="learning the matrix of the best")
     epoch, started = 0, time.monotonic()

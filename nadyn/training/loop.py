@@ -24,7 +24,7 @@ from nadyn.training.losses import (
     surplus_penalty,
     total_loss,
 )
-from nadyn.training.predictions import Pairs, label_pairs, predict
+from nadyn.training.predictions import Pairs, label_pairs, predict, surplus_gap
 from nadyn.training.samples import Samples, batches, batches_per_epoch, displaced_frames
 from nadyn.training.schedule import Length, Schedule, steps_in
 from nadyn.training.validation import Errors, validate
@@ -113,6 +113,7 @@ def train_network(
         _parameter_groups(network, configuration.weight_decay),
         lr=configuration.learning_rate,
         betas=(0.9, 0.99),
+        fused=True,
     )
     scales = NoiseScales(_given_noise(configuration))
     per_epoch = batches_per_epoch(training, configuration.batch_size)
@@ -257,9 +258,10 @@ def _step(
     )
     if network.n_basis > network.n_states:
         displaced = displaced_frames(batch, _DISPLACEMENT, seed=configuration.seed, step=step)
-        gaps = torch.cat([prediction.surplus_gap, predict(network, displaced, ()).surplus_gap])
+        gaps = torch.cat([prediction.surplus_gap, surplus_gap(network, displaced)])
         loss = loss + surplus_penalty(gaps, _SURPLUS_MARGIN)
-    loss.backward()
+    # To the weights alone: positions are leaves of the graph too, and nobody needs what arrives there.
+    torch.autograd.backward(loss, inputs=[p for p in network.parameters() if p.requires_grad])
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
     if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
         scales.variances = before

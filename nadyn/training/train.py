@@ -16,8 +16,15 @@ from nadyn.data import Dataset, split
 from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
+from nadyn.models.molecules import default_molecule
 from nadyn.training.assignments import Assignment
-from nadyn.training.build import build_network, elements_of, environments_of, shortest_distances
+from nadyn.training.build import (
+    build_network,
+    elements_of,
+    environments_of,
+    molecules_of,
+    shortest_distances,
+)
 from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.job import Job
@@ -33,8 +40,8 @@ class Trained:
     """A finished training.
 
     Attributes:
-        model: The model, bound to the first molecule of the dataset, and to the cell of its starting geometry
-            if that is periodic.
+        model: The model, bound to the molecule with most training frames, and to the cell of its starting
+            geometry if that is periodic.
         validation: The frames that it was validated on.
         learned: Progress, whether the training stopped early, and what was found before it.
     """
@@ -194,8 +201,8 @@ def _finished_model(
         [environment for group in samples for environment in environments_of(network, group)]
     )
     network.requires_grad_(False)
-    group = training.groups[0]
-    lowest = int(np.nanargmin(group.energies[:, 0]))
+    molecules = molecules_of(training)
+    bound = default_molecule(molecules)
     trained_on = {
         "groups": {
             g.name: {
@@ -220,11 +227,12 @@ def _finished_model(
         # Not after the file: the same training into another file is the same model, with the same digest.
         name=", ".join(g.name for g in training.groups),
         network=network,
-        atomic_numbers=tuple(int(number) for number in group.atomic_numbers),
-        starting_geometry=torch.from_numpy(group.positions[lowest].copy()),
+        atomic_numbers=bound.atomic_numbers,
+        starting_geometry=bound.starting_geometry,
         shortest_by_element=torch.from_numpy(finite),
         trained_on=trained_on,
-        cell=torch.from_numpy(group.cell[lowest].copy()) if group.pbc.any() else None,
-        pbc=tuple(bool(periodic) for periodic in group.pbc),
-        multiplicities=tuple(int(m) for m in group.multiplicities),
+        cell=bound.cell,
+        pbc=bound.pbc,
+        multiplicities=tuple(int(m) for m in training.groups[0].multiplicities),
+        molecules=molecules,
     )

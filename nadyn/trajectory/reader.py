@@ -71,6 +71,8 @@ class Run:
         status_advice: What to do about a status.
         timings: The time spent; empty while the run is under way.
         divided_steps: How many time steps of each trajectory were divided; None without `adaptive`.
+        cut_probabilities: In how many the probabilities of hops had to be cut to a sum of 1; None for methods
+            that draw none.
     """
 
     path: Path
@@ -99,6 +101,7 @@ class Run:
     status_advice: Mapping[int, str]
     timings: Mapping[str, object]
     divided_steps: Float[np.ndarray, "traj"] | None = None
+    cut_probabilities: Float[np.ndarray, "traj"] | None = None
 
     @property
     def n_trajectories(self) -> int:
@@ -181,7 +184,8 @@ def open_run(path: str | Path) -> Run:
             status_names={int(code): text for code, text in names.items()},
             status_advice={int(code): text for code, text in advice.items()},
             timings=json.loads(source.read_all(TIMINGS)[()]),
-            divided_steps=newest.state.get("extra/divided_steps"),
+            divided_steps=newest.state.get("extra/divided_steps.n"),
+            cut_probabilities=newest.state.get("extra/cut_probabilities.n"),
             **frames,
         )
     finally:

@@ -52,7 +52,7 @@ def test_products_are_fragments_on_a_state(tmp_path):
     assert {key: one.n for key, one in found.items()} == {
         ("CH4N + H", 0): 3,
         ("CH4N + H", 1): 1,
-        ("CH3 + H2N", 1): 2,
+        ("CH3 + NH2", 1): 2,
         ("CH5N", 0): 2,
     }
     one = found["CH4N + H", 0]
@@ -65,7 +65,7 @@ def test_a_trajectory_stopped_in_pieces_is_decided_and_one_stopped_whole_is_not(
     ends = [HYDROGEN_LOST, HYDROGEN_LOST, SHAPE, SPLIT, SHAPE]
     run = open_run(_run(tmp_path, ends, [0, 0, 0, 0, 0], status=np.array([0, 4, 4, 4, 0])))
     found = {one.fragments: one for one in products(run)}
-    assert {name: one.n for name, one in found.items()} == {"CH4N + H": 2, "CH3 + H2N": 1, "CH5N": 1}
+    assert {name: one.n for name, one in found.items()} == {"CH4N + H": 2, "CH3 + NH2": 1, "CH5N": 1}
     lost = found["CH4N + H"]
     assert lost.low == pytest.approx(wilson(np.array([2 / 5]), 5.0)[0][0])
     assert lost.high == pytest.approx(wilson(np.array([3 / 5]), 5.0)[1][0])
@@ -86,7 +86,7 @@ def test_weights_count(tmp_path):
     weight = np.array([2.0, 1.0, 1.0, 0.0, 4.0])
     run = open_run(_run(tmp_path, [SPLIT, SPLIT, SHAPE, SHAPE, SHAPE], [0] * 5, weight=weight))
     assert {one.fragments: one.fraction for one in products(run)} == pytest.approx(
-        {"CH3 + H2N": 3 / 8, "CH5N": 5 / 8}
+        {"CH3 + NH2": 3 / 8, "CH5N": 5 / 8}
     )
 
 
@@ -94,7 +94,7 @@ def test_the_mean_field_has_products_on_no_single_state(tmp_path):
     path = _run(tmp_path, [SPLIT, SPLIT, SHAPE, SHAPE, SHAPE], [0, 1, 0, 1, 1], estimator="mean |c|^2")
     assert [(one.fragments, one.state, one.n) for one in products(open_run(path))] == [
         ("CH5N", None, 3),
-        ("CH3 + H2N", None, 2),
+        ("CH3 + NH2", None, 2),
     ]
 
 
@@ -102,13 +102,13 @@ def test_products_stand_in_the_numbers_only_where_something_fell_apart(tmp_path)
     path = _run(tmp_path, [SPLIT, SHAPE, SHAPE, SHAPE, SHAPE], [0] * 5)
     numbers = analyse(path)
     assert json.loads(json.dumps(numbers))["products"][1] == {
-        "fragments": "CH3 + H2N",
+        "fragments": "CH3 + NH2",
         "state": 0,
         "n": 1,
         **{name: pytest.approx(numbers["products"][1][name]) for name in ("fraction", "low", "high")},
     }
     names = [one.name for one in key_numbers(open_run(path), numbers)]
-    assert "CH3 + H2N, state 0" in names and "CH5N, state 0" in names
+    assert "CH3 + NH2, state 0" in names and "CH5N, state 0" in names
     whole = tmp_path / "whole"
     whole.mkdir()
     assert "products" not in analyse(_run(whole, [SHAPE] * 5, [0] * 5))

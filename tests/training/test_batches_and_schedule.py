@@ -68,13 +68,15 @@ def test_the_order_depends_on_seed_and_epoch_and_not_on_what_was_drawn_before(gr
 
 
 def test_every_purpose_seed_and_number_has_random_numbers_of_its_own():
-    drawn = {
-        torch.rand(2, generator=random_stream(stream, seed, number), dtype=torch.float64).tolist()[0]
+    # After a million steps too, and for the largest seeds: a sum of seed and step would meet that of another.
+    keys = {
+        (stream, seed, number)
         for stream in Stream
-        for seed in (0, 1, 2, 1_000)
-        for number in range(25)
+        for seed in (0, 1, 2, 1_000, 2**31 - 1)
+        for number in (*range(25), 1_000_003, 1_000_004, 2_000_006, 2**31, 2**31 + 1)
     }
-    assert len(drawn) == len(Stream) * 4 * 25
+    drawn = {random_stream(*key).random() for key in keys}
+    assert len(drawn) == len(keys) == len(Stream) * 5 * 30
 
 
 def test_groups_are_mixed_within_an_epoch_and_not_within_a_batch(groups):

@@ -16,7 +16,7 @@ from nadyn.dynamics.methods.gap_hops import (
     gap_motion,
     parabola_of,
 )
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
@@ -42,7 +42,7 @@ def landau_zener_probabilities(
     return elementwise(torch.exp, -0.5 * math.pi * smallest / torch.sqrt(gap.squared_rate))
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
     return gap_motion(config, masses, probabilities=landau_zener_probabilities)
 
 
@@ -53,4 +53,5 @@ LANDAU_ZENER = Method(
     diabatic=OF_ACTIVE,
     moves_coefficients=False,
     needs_two_states=True,
+    other_names=("lz", "lzsh", "lzbl", "belyaev_lebedev"),
 )

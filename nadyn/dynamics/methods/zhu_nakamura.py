@@ -18,7 +18,7 @@ from nadyn.dynamics.methods.gap_hops import (
     gap_motion,
     parabola_of,
 )
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
@@ -71,7 +71,7 @@ def zhu_nakamura_probabilities(
     return torch.where((excess > 0) & (kinetic > 0), elementwise(torch.exp, -exponent), 0.0)
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
     return gap_motion(config, masses, probabilities=zhu_nakamura_probabilities)
 
 
@@ -82,4 +82,5 @@ ZHU_NAKAMURA = Method(
     diabatic=OF_ACTIVE,
     moves_coefficients=False,
     needs_two_states=True,
+    other_names=("zn", "znsh"),
 )

@@ -90,7 +90,7 @@ def test_of_two_states_global_flux_is_fewest_switches():
     c, active = coefficients(40, 2, 8), torch.arange(40) % 2
     new = apply_propagator(propagator, c)
     flux = global_flux_probabilities(c, new, propagator, active)
-    torch.testing.assert_close(flux, hopping.hopping_probabilities(c, new, propagator, active))
+    torch.testing.assert_close(flux, hopping.flow_probabilities(c, new, propagator, active))
     assert (flux > 0).sum() > 10
 
 
@@ -126,10 +126,10 @@ def test_two_states_in_closed_form_are_those_of_the_general_formulas():
         torch.testing.assert_close(one, two, rtol=0, atol=1e-14)
     real = torch.view_as_real
     new, propagator = torch.view_as_complex(closed[0]), torch.view_as_complex(closed[1])
-    torch.testing.assert_close(
-        hopping.hopping_probabilities(c, new, propagator, active),
-        hopping._probabilities(real(c), real(new), real(propagator), active),
-    )
+    last = (array.permute(2, 1, 0) for array in (real(c), real(new)))
+    arrays = *last, real(propagator).permute(3, 1, 2, 0), torch.arange(2)[:, None] == active
+    for rule in (hopping._flow, hopping._shared_loss):
+        torch.testing.assert_close(hopping.flow_probabilities(c, new, propagator, active), rule(*arrays).T)
     kinetic = random(50).abs()
     damped = decoherence.energy_based_decoherence(c, energies, active, kinetic, dt=0.4, damps="amplitudes")
     torch.testing.assert_close(real(damped), decoherence._damp(real(c), energies, active, kinetic, 0.4, 0.1))

@@ -19,9 +19,10 @@ from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
 
 # In `State.extra`: energies one step ago, s^2 of each pair of neighbours, the angle by which it has turned
-# since the minimum of its gap, and the steps since the energies had a kink in time.
+# since the minimum of its gap, the steps since the energies had a kink in time, and the signs with which the
+# eigenvectors have gone on without a jump since the start.
 ENERGIES_BEFORE, SQUARED_RATE = "energies_before", "squared_rate"
-ANGLE, SMOOTH_STEPS = "angle", "smooth_steps"
+ANGLE, SMOOTH_STEPS, SIGNS = "angle", "smooth_steps", "signs"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def begin_curvature(state: State) -> dict[str, Tensor]:
         SQUARED_RATE: pairs,
         ANGLE: pairs.clone(),
         SMOOTH_STEPS: torch.zeros_like(state.active_state),
+        SIGNS: torch.ones_like(state.energies),
     }
 
 
@@ -77,7 +79,8 @@ def turns_from_curvature(
     should, and when: by a right angle where nothing couples them. One that lies at the very end of a step is
     counted once, in this step or in the next. Where energies had a kink one step ago s^2 stays as it was.
     States that are no neighbours have no T: a crossing of either with a third one gives their gap a kink. The
-    sign of T is not known from energies; T_kl > 0 for k < l is taken everywhere.
+    sign of T is not known from energies; T_kl > 0 for k < l is taken everywhere, for states whose signs go on
+    from step to step.
 
     Args:
         old: The batch before the step.

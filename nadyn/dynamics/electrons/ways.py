@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from nadyn.dynamics.electrons.curvature import (
+    SIGNS,
     SMOOTH_STEPS,
     after_a_kink,
     begin_curvature,
@@ -115,10 +116,12 @@ def _by_couplings(
 def _by_curvature(old: State, new: State, *, dt: float) -> Propagation:
     turns, memory = turns_from_curvature(old, new.energies, dt=dt)
     propagator = propagator_by_turns(old.energies, new.energies, turns, dt=dt)
-    # The energies know no signs of eigenvectors, but diabatic populations do.
+    # The energies know no signs of eigenvectors, but coefficients do.
     overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
-    done = _with_signs(old, propagator, _signs(overlap), smallest, None)
-    return replace(done, memory=memory)
+    before = old.extra[SIGNS]
+    after = before * _signs(overlap)
+    done = _with_signs(old, propagator * before[:, None, :], after, smallest, None)
+    return replace(done, memory={**memory, SIGNS: after})
 
 
 def _with_signs(

@@ -33,6 +33,7 @@ def train(
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
     from nadyn.data.label_checks.table import warn_of_doubts
+    from nadyn.data.not_learned import about_not_learned
     from nadyn.training.checkpoint import existing
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
@@ -54,9 +55,9 @@ def train(
         console.print(
             f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states"
         )
-    notice = about_couplings(dataset, configuration)
-    if notice:
-        console.print(f"Note: {notice}", highlight=False)
+    for notice in (about_couplings(dataset, configuration), about_not_learned(dataset)):
+        if notice:
+            console.print(f"Note: {notice}", highlight=False)
     table = TrainingTable()
     live, show = Live(table, console=console, refresh_per_second=2, transient=True), table.show
     if quiet:

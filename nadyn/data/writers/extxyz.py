@@ -20,7 +20,7 @@ _STRESS = to_atomic_units("eV/angstrom^3", "stress")
 def write_extxyz(path: str | Path, dataset: Dataset, *, overwrite: bool = False) -> None:
     """Write a dataset as extended xyz: one state under the common names, several as `readers.extxyz` says.
 
-    Masses are a column. Dipoles, spin-orbit couplings and the stress of several states have no place there and
+    Masses are a column. Dipoles, spin-orbit couplings and the stress of several states have no place and
     are left out with a warning. A label that a frame lacks is not written.
 
     Raises:

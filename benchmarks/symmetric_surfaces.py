@@ -22,7 +22,7 @@ from symmetric_surfaces_figure import Cut, draw_cones, draw_cuts
 from torch import Tensor
 
 from nadyn.data import Dataset, Group, group_from_arrays
-from nadyn.dynamics.hops.momentum import without_rigid_motion
+from nadyn.dynamics.nuclei.rigid_motion import without_rigid_motion
 from nadyn.electronic.cones import branching_vectors, find_intersection, geometric_phase, loop_in_plane
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models import load_model

@@ -66,12 +66,15 @@ def test_distances_of_all_pairs_are_those_of_scipy():
     ("numbers", "name"),
     [
         ([6, 9, 1, 6, 6, 9, 9, 1, 6, 9, 9, 9], "C4H2F6"),
-        ([7, 1, 1, 1], "H3N"),
+        ([7, 1, 1, 1], "NH3"),
         ([6], "C"),
-        ([16, 8, 8], "O2S"),
+        ([16, 8, 8], "SO2"),
+        ([8, 1, 1], "H2O"),
+        ([17, 11], "NaCl"),
+        ([1, 7], "NH"),
     ],
 )
-def test_formulas_are_in_hill_order(numbers, name):
+def test_formulas_are_written_as_chemists_do(numbers, name):
     assert structures.formula(np.array(numbers)) == name
 
 

@@ -6,12 +6,15 @@ from jaxtyping import Bool, Float, Int
 from nadyn.trajectory import Run
 
 # Such a trajectory keeps the state it ended on; the file repeats its last values to the end.
-ENDED_AS_ASKED = ("finished", "left_region")
+ENDED_AS_ASKED = ("finished", "left_region", "dissociated")
 RUNNING = "running"
 
 
 def ended_as_asked(run: Run) -> Bool[np.ndarray, "traj"]:
-    """Return which trajectories came to the end of the run or left the region of interest."""
+    """Return which trajectories have an end that is a result.
+
+    They came to the end of the run, left the region of interest, or fell apart for good.
+    """
     names = [run.status_names[int(code)] for code in run.status]
     return np.array([name in ENDED_AS_ASKED for name in names])
 
@@ -19,6 +22,12 @@ def ended_as_asked(run: Run) -> Bool[np.ndarray, "traj"]:
 def known(run: Run) -> Bool[np.ndarray, "frame traj"]:
     """Return where the state is known: as long as a trajectory ran, for ever if it ended as asked."""
     return run.alive() | ended_as_asked(run)[None, :]
+
+
+def endings(run: Run) -> dict[str, int]:
+    """Return how many trajectories ended as asked, by how."""
+    names = [run.status_names[int(code)] for code in run.status]
+    return {name: names.count(name) for name in ENDED_AS_ASKED}
 
 
 def stopped(run: Run) -> dict[str, int]:

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from nadyn.analysis.bonds import bonds, central_double_bond
 from nadyn.analysis.fates import effective_number, ended_as_asked
 from nadyn.analysis.populations import wilson
+from nadyn.analysis.products import products
+from nadyn.analysis.separation import longest_link
 from nadyn.checks.errors import InputError
 from nadyn.structures import symbol
 from nadyn.trajectory import Run
@@ -22,8 +24,9 @@ class Quantity:
     """One internal coordinate.
 
     Attributes:
-        kind: coordinate, distance, angle or dihedral.
-        atoms: Numbers of the atoms, counted from 0, as in the file.
+        kind: coordinate, distance, angle, dihedral, or separation: the longest link that holds all atoms
+            together, see `longest_link`.
+        atoms: Numbers of the atoms, counted from 0, as in the file; none for a separation.
     """
 
     kind: str
@@ -32,7 +35,9 @@ class Quantity:
     @property
     def unit(self) -> str:
         """Unit of the values of `measure`."""
-        return {"coordinate": "bohr", "distance": "angstrom"}.get(self.kind, "degree")
+        return {"coordinate": "bohr", "distance": "angstrom", "separation": "angstrom"}.get(
+            self.kind, "degree"
+        )
 
 
 def parse_quantity(kind: str, text: str, n_atoms: int) -> Quantity:
@@ -60,8 +65,8 @@ def parse_quantity(kind: str, text: str, n_atoms: int) -> Quantity:
 def choose_quantities(run: Run) -> list[Quantity]:
     """Return what is worth a figure: the dihedral about a central double bond, else what changes most.
 
-    Without a double bond these are the bonds whose lengths spread most over all trajectories and times; for
-    generalised coordinates the first ones.
+    Of a molecule that fell apart this is how far; else, without a double bond, these are the bonds whose
+    lengths spread most over all trajectories and times; for generalised coordinates the first ones.
     """
     n_atoms = run.positions.shape[2]
     if run.atomic_numbers is None or run.positions.shape[3] != 3:
@@ -72,6 +77,8 @@ def choose_quantities(run: Run) -> list[Quantity]:
     dihedral = central_double_bond(run.atomic_numbers, start)
     if dihedral is not None:
         return [Quantity("dihedral", dihedral)]
+    if products(run):
+        return [Quantity("separation", ())]
     pairs = [
         Quantity("distance", (int(i), int(j)))
         for i, j in np.argwhere(np.triu(bonds(run.atomic_numbers, start)))
@@ -101,6 +108,9 @@ def measure(
     if not len(chosen):
         return np.zeros((0, run.n_trajectories))
     # One frame at a time: a long run need not fit into memory.
+    if quantity.kind == "separation":
+        links = np.stack([longest_link(np.asarray(run.positions[frame])) for frame in chosen])
+        return ANGSTROM_PER_BOHR * links
     points = np.stack([np.asarray(run.positions[frame])[:, atoms] for frame in chosen])
     if quantity.kind == "coordinate":
         return points[..., 0, 0]
@@ -131,6 +141,8 @@ def label(run: Run, quantity: Quantity) -> str:
     """Return a name for a figure, such as `C2-C0=C1-C3 dihedral`."""
     if run.atomic_numbers is None:
         return f"coordinate {quantity.atoms[0]}"
+    if quantity.kind == "separation":
+        return "longest link of the molecule"
     names = [f"{symbol(int(run.atomic_numbers[atom]))}{atom}" for atom in quantity.atoms]
     return f"{quantity.kind} {'–'.join(names)}"
 

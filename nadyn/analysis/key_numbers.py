@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nadyn.analysis.beside import Beside, product_beside
 from nadyn.analysis.multiplicities import multiplicity_name
 from nadyn.trajectory import Run
 
@@ -27,8 +28,8 @@ class KeyNumber:
     detail: str
 
 
-def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
-    """Return the key numbers of a run from the dictionary of `analyse`."""
+def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = None) -> list[KeyNumber]:
+    """Return the key numbers of a run from the dictionary of `analyse`, those of another run beside them."""
     found: list[KeyNumber] = []
     if "branching" in numbers:
         found += [
@@ -39,7 +40,7 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
         ]
     elif run.changes_states:
         found += _multiplicities_at_end(run, numbers)
-        found += _populations_at_end(run, numbers)
+        found += _populations_at_end(run, numbers, other)
         found += [_lifetime(state, life) for state, life in numbers["lifetimes_fs"].items()]
     if "isomerisation" in numbers and run.changes_states:
         change = numbers["isomerisation"]
@@ -51,7 +52,7 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
             detail += ", whatever became of the others"
         found.append(KeyNumber("Isomerised", _percent(change["isomerised"]), " %", detail))
     everyone = f"of all {numbers['n_trajectories']}, at their last step"
-    found += [_product(one, everyone) for one in numbers.get("products", [])[:_MOST_PRODUCTS]]
+    found += [_product(one, everyone, other) for one in numbers.get("products", [])[:_MOST_PRODUCTS]]
     if not run.changes_states:
         found += _equilibrium(numbers)
     elif run.moves_on != "mean of the states":
@@ -76,7 +77,7 @@ def key_numbers(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
     return found
 
 
-def _populations_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
+def _populations_at_end(run: Run, numbers: dict[str, object], other: Beside | None) -> list[KeyNumber]:
     last = [
         np.array(numbers[name], dtype=float)[-1]
         for name in ("populations", "populations_low", "populations_high")
@@ -92,10 +93,30 @@ def _populations_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumber]
             f"{detail}; {_percent(value)} % of all, the stopped ones held at their last state"
             for detail, value in zip(details, held, strict=True)
         ]
+    if other is not None:
+        details = [
+            f"{detail}; {words}"
+            if (words := _population_beside(other, k, float(run.time_fs[-1])))
+            else detail
+            for k, detail in enumerate(details)
+        ]
     return [
         KeyNumber(f"State {k} at {when}", _percent(mean), " %", detail)
         for k, (mean, detail) in enumerate(zip(last[0], details, strict=True))
     ]
+
+
+def _population_beside(other: Beside, state: int, time_fs: float) -> str:
+    """Return the population of the other run at the same time, empty if it has no frame there."""
+    frame = int(np.abs(other.time_fs - time_fs).argmin())
+    if not np.isclose(other.time_fs[frame], time_fs, rtol=0.01):
+        return ""
+    values = (other.populations[frame, state], other.low[frame, state], other.high[frame, state])
+    return _beside_words(other, *values)
+
+
+def _beside_words(other: Beside, value: float, low: float, high: float) -> str:
+    return f"{other.name}: {_percent(value)} % ({_percent(low)} to {_percent(high)})"
 
 
 def _counted(numbers: dict[str, object]) -> str:
@@ -147,14 +168,13 @@ def _lifetime(state: str, life: dict[str, object]) -> KeyNumber:
     return KeyNumber(name, f"{life['value']:.3g}", " fs", detail)
 
 
-def _product(one: dict[str, object], everyone: str) -> KeyNumber:
+def _product(one: dict[str, object], everyone: str, other: Beside | None) -> KeyNumber:
+    detail = f"{one['n']} trajectories {everyone}; 95 %: {_percent(one['low'])} to {_percent(one['high'])} %"
+    same = product_beside(other, one["fragments"], one["state"])
+    if same is not None:
+        detail += f"; {_beside_words(other, same.fraction, same.low, same.high)}"
     name = one["fragments"] if one["state"] is None else f"{one['fragments']}, state {one['state']}"
-    return KeyNumber(
-        name,
-        _percent(one["fraction"]),
-        " %",
-        f"{one['n']} trajectories {everyone}; 95 %: {_percent(one['low'])} to {_percent(one['high'])} %",
-    )
+    return KeyNumber(name, _percent(one["fraction"]), " %", detail)
 
 
 def _equilibrium(numbers: dict[str, object]) -> list[KeyNumber]:

@@ -12,17 +12,20 @@ import yaml
 from matplotlib.figure import Figure
 
 from nadyn.analysis import plots
+from nadyn.analysis.beside import Beside, read_beside
 from nadyn.analysis.geometry import choose_quantities, label
 from nadyn.analysis.key_numbers import KeyNumber, key_numbers, note_on_stopped
 from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.page_style import STYLE
 from nadyn.analysis.plots_hops import hops_figure
+from nadyn.analysis.plots_products import products_figure
 from nadyn.analysis.plots_spin import multiplicities_figure
 from nadyn.analysis.plots_style import COLOURS, INK
 from nadyn.analysis.populations import populations
+from nadyn.analysis.products import products
 from nadyn.analysis.scattering import branching
 from nadyn.analysis.summary import run_lifetimes, summarise
-from nadyn.checks.errors import InputError
+from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
 from nadyn.trajectory import Run, digest, open_run
 
@@ -47,30 +50,37 @@ class Section:
     figure: Figure
 
 
-def report(path: str | Path, output: str | Path) -> Path:
+def report(
+    path: str | Path,
+    output: str | Path,
+    *,
+    beside: str | Path | None = None,
+    beside_name: str | None = None,
+) -> Path:
     """Write the report of a run, finished or not, and return where it is.
+
+    Args:
+        path: The trajectory file.
+        output: The page.
+        beside: JSON of `nadyn analyse` of another run of as many states, such as a reference on other
+            surfaces: its populations and products stand beside those of this run.
+        beside_name: What that run is, as a legend says it.
 
     Raises:
         InputError: `path` is no trajectory file with a frame, `output` is a folder, or its folder does not
-            exist.
+            exist or cannot be written to; or `beside` is no such JSON.
+        RunError: The disk is full.
     """
     output = Path(output)
-    if output.is_dir():
-        raise InputError(f"`output` must be a file, but {str(output)!r} is a folder. Name a file in it.")
-    if not output.parent.is_dir():
-        raise InputError(
-            f"`output` must be in a folder that exists, but {str(output.parent)!r} does not. Create it."
-        )
+    check_output(output, overwrite=True)
     run = open_run(path)
+    other = None if beside is None else read_beside(beside, n_states=run.n_states, name=beside_name)
     numbers = summarise(run)
-    text = _page(run, numbers, sections(run, numbers), digest(path))
-    partial = output.with_name(f".{output.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(output)
+    write_new(output, _page(run, numbers, sections(run, numbers, other), digest(path), other))
     return output
 
 
-def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
+def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) -> list[Section]:
     """Return the figures that a run gives, with captions that carry its numbers."""
     found: list[Section] = []
     scattered = branching(run)
@@ -84,10 +94,16 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
             Section(
                 "populations",
                 "Populations",
-                _population_words(run, numbers),
-                plots.populations_figure(run, run_lifetimes(run)),
+                _population_words(run, numbers) + _beside_words(other),
+                plots.populations_figure(run, run_lifetimes(run), other),
             )
         )
+    fell_apart = products(run)
+    if fell_apart:
+        words = "Fragments and electronic state at the end of each trajectory, with 95 % intervals"
+        words += " that hold whatever became of the stopped ones." if numbers["n_stopped"] else "."
+        figure = products_figure(fell_apart, whole=formula(run.atomic_numbers), other=other)
+        found.append(Section("products", "Products", words + _beside_words(other), figure))
     if run.diabatic_populations is not None:
         words = f"Means over trajectories: {numbers['diabatic_population_estimator']}. "
         words += "Bands: ±1.96 standard errors."
@@ -109,6 +125,8 @@ def sections(run: Run, numbers: dict[str, object]) -> list[Section]:
             words = f"{shown} of {run.n_trajectories} trajectories. Right: all of them at the end."
         if quantity.kind == "dihedral":
             words += " 0° is cis, 180° is trans."
+        if quantity.kind == "separation":
+            words += " The longest distance needed to join all atoms; it grows where a fragment leaves."
         found.append(
             Section("geometry", _heading(label(run, quantity)), words, plots.geometry_figure(run, quantity))
         )
@@ -154,6 +172,12 @@ def _population_words(run: Run, numbers: dict[str, object]) -> str:
     return words + f"They differ by up to {np.nanmax(apart):.3f}." + left_out
 
 
+def _beside_words(other: Beside | None) -> str:
+    if other is None:
+        return ""
+    return f" Diamonds: {other.name}, {other.n_trajectories} trajectories, with 95 % intervals."
+
+
 def _temperature_words(numbers: dict[str, object]) -> str:
     kelvin = numbers["temperature_kelvin"]
     return (
@@ -162,7 +186,9 @@ def _temperature_words(numbers: dict[str, object]) -> str:
     )
 
 
-def _page(run: Run, numbers: dict[str, object], figures: list[Section], file_digest: str) -> str:
+def _page(
+    run: Run, numbers: dict[str, object], figures: list[Section], file_digest: str, other: Beside | None
+) -> str:
     title = _title(run)
     parts = [
         "<!doctype html>",
@@ -173,7 +199,7 @@ def _page(run: Run, numbers: dict[str, object], figures: list[Section], file_dig
         f"<p class=lead>{html.escape(_lead(run, numbers))}</p></header>",
         _notes(run, numbers),
         "<section class=cards aria-label='Key numbers'>",
-        *(_card(number) for number in key_numbers(run, numbers)),
+        *(_card(number) for number in key_numbers(run, numbers, other)),
         "</section>",
         *(_figure_html(section) for section in figures),
         _stopped(run, numbers),

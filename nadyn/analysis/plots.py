@@ -8,6 +8,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nadyn.analysis.beside import Beside, shown_frames
 from nadyn.analysis.energies import energy_conservation, temperature
 from nadyn.analysis.fates import known
 from nadyn.analysis.geometry import Quantity, label, measure
@@ -49,8 +50,8 @@ def drawn_states(pops: Populations) -> list[int]:
     return [k for k in range(n_states) if n_states <= _ALL_STATES or populated[k]]
 
 
-def populations_figure(run: Run, fitted: dict[int, Lifetime]) -> Figure:
-    """Return populations with 95 % bands, and the fitted decay dotted; mean |c|^2 dashed."""
+def populations_figure(run: Run, fitted: dict[int, Lifetime], other: Beside | None = None) -> Figure:
+    """Return populations with 95 % bands; fitted decay dotted, mean |c|^2 dashed, another run as points."""
     pops = populations(run)
     figure, axes = new_figure(3.5)
     for k in drawn_states(pops):
@@ -72,11 +73,34 @@ def populations_figure(run: Run, fitted: dict[int, Lifetime]) -> Figure:
         curve = decay_curve(pops.time_fs, float(pops.mean[0, k]), fitted[k])
         axes.plot(pops.time_fs, curve, color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)))
         extra.append(Line2D([], [], color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)), label="fitted decay"))
+    if other is not None:
+        _points_of(axes, other, pops)
+        extra.append(Line2D([], [], color=QUIET, marker="D", markersize=4, linestyle="", label=other.name))
     time_axis(axes, pops.time_fs)
     axes.set_ylim(-0.02, 1.02)
     axes.set_ylabel("population")
     legend_above(axes, extra)
     return figure
+
+
+def _points_of(axes: Axes, other: Beside, pops: Populations) -> None:
+    frames = shown_frames(other, float(pops.time_fs[-1]))
+    for k in drawn_states(pops):
+        mean = other.populations[frames, k]
+        reach = [mean - other.low[frames, k], other.high[frames, k] - mean]
+        axes.errorbar(
+            other.time_fs[frames],
+            mean,
+            yerr=np.maximum(reach, 0.0),
+            fmt="D",
+            markersize=4,
+            markerfacecolor="white",
+            color=state_colour(k),
+            ecolor=state_colour(k),
+            elinewidth=1.1,
+            capsize=2.5,
+            zorder=3,
+        )
 
 
 def diabatic_figure(run: Run) -> Figure:

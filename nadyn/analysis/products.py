@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
-from nadyn.analysis.bonds import radii
 from nadyn.analysis.fates import effective_number, ended_as_asked, final_state
 from nadyn.analysis.populations import wilson
-from nadyn.structures import formula, pair_distances
+from nadyn.structures import formula
+from nadyn.structures.fragments import fragments
 from nadyn.trajectory import Run
-
-# Farther apart than this many sums of covalent radii (N-H: 2.55, C-C: 3.8 angstrom), two atoms hold no bond,
-# not even one that vibrates with all the energy of a photon.
-_APART = 2.5
 
 
 @dataclass(frozen=True)
@@ -21,7 +17,7 @@ class Product:
     """One kind of end of a trajectory.
 
     Attributes:
-        fragments: Formulas of the fragments, the one with most atoms first, such as `H2N + H`.
+        fragments: Formulas of the fragments, the one with most atoms first, such as `NH2 + H`.
         state: Electronic state at the end; None for methods whose trajectories are on no single state.
         n: Number of trajectories.
         fraction: Of all trajectories, by weight.
@@ -46,12 +42,12 @@ def products(run: Run) -> list[Product]:
     """
     if run.atomic_numbers is None or run.positions.shape[3] != 3 or run.committed_frames == 0:
         return []
-    if len(set(fragments(run.atomic_numbers, np.asarray(run.positions[0, 0])))) > 1:
+    if len(set(fragments(run.atomic_numbers, np.asarray(run.positions[0, :1]))[0])) > 1:
         # A crystal, or molecules side by side: in pieces from the start.
         return []
     last = np.minimum(run.last_step // int(run.attributes["write_every"]), run.committed_frames - 1)
     ends = np.stack([np.asarray(run.positions[frame, traj]) for traj, frame in enumerate(last.tolist())])
-    names = np.array([_name(run.atomic_numbers, one) for one in ends])
+    names = np.array([_name(run.atomic_numbers, one) for one in fragments(run.atomic_numbers, ends)])
     whole = names == formula(run.atomic_numbers)
     if whole.all():
         return []
@@ -66,23 +62,7 @@ def products(run: Run) -> list[Product]:
     )
 
 
-def fragments(
-    atomic_numbers: Int[np.ndarray, "atom"], positions: Float[np.ndarray, "atom 3"]
-) -> Int[np.ndarray, "atom"]:
-    """Return for each atom the lowest number of an atom in its fragment."""
-    first, second = np.triu_indices(len(atomic_numbers), k=1)
-    radius = radii(atomic_numbers)
-    near = np.eye(len(atomic_numbers), dtype=bool)
-    near[first, second] = pair_distances(positions) < _APART * (radius[first] + radius[second])
-    near |= near.T
-    member, before = np.arange(len(atomic_numbers)), None
-    while not np.array_equal(member, before):
-        member, before = np.where(near, member, len(atomic_numbers)).min(axis=1), member
-    return member
-
-
-def _name(atomic_numbers: np.ndarray, positions: np.ndarray) -> str:
-    member = fragments(atomic_numbers, positions)
+def _name(atomic_numbers: Int[np.ndarray, "atom"], member: Int[np.ndarray, "atom"]) -> str:
     parts = [atomic_numbers[member == number] for number in np.unique(member)]
     return " + ".join(formula(part) for part in sorted(parts, key=lambda part: (-len(part), formula(part))))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nadyn.analysis.energies import degrees_of_freedom, energy_conservation, temperature
-from nadyn.analysis.fates import ended_as_asked, known, stopped
+from nadyn.analysis.fates import ended_as_asked, endings, known, stopped
 from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measure
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, lifetimes
@@ -27,15 +27,17 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate that stopped
     trajectories could have had), `populations_held` (stopped ones held at their last state),
     `populations_differ` (whether that is farther off than chance explains), `population_estimator`,
-    `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `n_running`, `n_stopped` {reason:
-    n}, `hops` {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
+    `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `endings` {"finished": n,
+    "left_region": n, "dissociated": n} that add up to it, `n_running`, `n_stopped` {reason: n}, `hops`
+    {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
     reason}} of the state in which most trajectories start (see `nadyn.analysis.kinetics`), `geometry`. Where
     defined: `diabatic_populations` with `diabatic_populations_error` and `diabatic_population_estimator`, of
     states of several multiplicities `multiplicity_populations` {"1": […], "3": […]} and
     `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products` [{fragments, state, n,
     fraction, low, high}] of a molecule that fell apart (see `products`), `branching` with `branching_error`,
-    with `adaptive` `divided_steps` {n, of}, for one state `temperature_kelvin` {mean, standard_deviation}.
+    with `adaptive` `divided_steps` {n, of}, with drawn hops `cut_probabilities` {n, of} (steps in which their
+    sum was over 1), for one state `temperature_kelvin` {mean, standard_deviation}.
 
     Args:
         path: A trajectory file.
@@ -71,6 +73,7 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
         "populations_electronic": pops.electronic,
         "n_trajectories": run.n_trajectories,
         "n_finished": int(ended_as_asked(run).sum()),
+        "endings": endings(run),
         "n_running": run.n_trajectories - int(ended_as_asked(run).sum()) - sum(stopped(run).values()),
         "n_stopped": stopped(run),
         "hops": hops.counts,
@@ -101,6 +104,9 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
         result["isomerisation"] = changed
     if run.divided_steps is not None:
         result["divided_steps"] = {"n": int(run.divided_steps.sum()), "of": int(run.last_step.sum())}
+    if run.cut_probabilities is not None:
+        n = int(run.cut_probabilities.sum())
+        result["cut_probabilities"] = {"n": n, "of": int(run.last_step.sum())}
     fell_apart = products(run)
     if fell_apart:
         result["products"] = [asdict(one) for one in fell_apart]

@@ -53,10 +53,10 @@ def convert(
     from rich.console import Console
 
     from nadyn.checks.errors import InputError
+    from nadyn.checks.output import check_output
     from nadyn.data import Dataset, write_dataset
     from nadyn.data.cleaning import couplings_from_d, without_doubtful
     from nadyn.data.label_checks.table import warn_of_doubts
-    from nadyn.data.output import check_output
     from nadyn.data.readers.table import read_file
     from nadyn.data.writers.extxyz import write_extxyz
 

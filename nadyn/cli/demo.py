@@ -1,4 +1,4 @@
-"""`nadyn demo`: from shipped quantum-chemical data and a trained model to a photochemistry result."""
+"""`nadyn demo`: from shipped data and a trained model to a photochemistry result beside its reference."""
 
 import itertools
 from pathlib import Path
@@ -6,7 +6,11 @@ from typing import Annotated
 
 import typer
 
-MOLECULE = "hexafluorobutene"
+MODEL = "ammonia.safetensors"
+SEAM = "ammonia_near_intersection.h5"
+# Frames of that file which the training did not see.
+HELD_OUT = range(100)
+REFERENCE = "analytic_surfaces.json"
 
 
 def demo(
@@ -14,11 +18,11 @@ def demo(
         Path | None,
         typer.Option(help="Folder for everything that is written; without it nadyn-demo, nadyn-demo-2, …"),
     ] = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="Number of trajectories.")] = 200,
-    time_fs: Annotated[float, typer.Option(min=1.0, help="Length of the trajectories.")] = 100.0,
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of trajectories.")] = 1000,
+    time_fs: Annotated[float, typer.Option(min=1.0, help="Length of the trajectories.")] = 60.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder with files.")] = False,
 ) -> None:
-    """Photoisomerisation of hexafluoro-2-butene: learned surfaces, surface hopping, a report."""
+    """Photodissociation of ammonia: learned surfaces that cross, surface hopping, products, a report."""
     import shutil
 
     import yaml
@@ -42,44 +46,51 @@ def demo(
             "replace what an earlier demo has written there."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    data, model_file = (shipped.path(f"{MOLECULE}/{MOLECULE}{suffix}") for suffix in (".h5", ".safetensors"))
-    model_copy = folder / model_file.name
-    shutil.copyfile(model_file, model_copy)
+    for name in (MODEL, REFERENCE):
+        shutil.copyfile(shipped.path(f"ammonia/{name}"), folder / name)
 
     console.rule("1  the data and the model")
-    group = load_dataset(data).groups[0]
+    group = load_dataset(shipped.path(f"ammonia/{SEAM}")).groups[0]
     console.print(
-        f"{group.n_frames} geometries of 1,1,1,4,4,4-hexafluoro-2-butene with energies, forces and couplings "
-        f"({group.theory}; {group.source})."
+        "Ammonia in its two lowest states. The surfaces cross where the molecule is flat and one "
+        f"N-H bond is long; their coupling changes sign there ({group.theory}; {group.source})."
     )
-    frames = range(0, group.n_frames, max(1, group.n_frames // 200))
     with console.status("comparing the model with its data"):
-        comparison = compare(load_model(model_copy), group.select(frames))
-    title = "model against a part of its data, training frames included"
-    console.print(error_table(comparison, title=title, frames=frames))
+        comparison = compare(load_model(folder / MODEL), group.select(HELD_OUT))
+    title = f"model against {len(HELD_OUT)} frames near the crossing that the training has not seen"
+    console.print(error_table(comparison, title=title, frames=HELD_OUT))
 
     console.rule("2  the trajectories")
-    configuration = {
-        "model": model_copy.name,
-        "initial": {"sample": "wigner", "n": n, "temperature_kelvin": 0, "state": 1},
-        "method": "fssh",
-        "dt_fs": 0.25,
-        "time_fs": time_fs,
-        "decoherence": {"name": "edc", "damps": "populations"},
-        "rescale": "nac",
-        "seed": 1,
-        "output": "run.h5",
-    }
+    configuration = run_file(n=n, time_fs=time_fs)
     (folder / "run.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False), encoding="utf-8")
-    console.print(f"{n} trajectories start on the excited state from a Wigner sample of the lowest geometry.")
+    console.print(f"{n} trajectories start on the excited state from a Wigner sample of the ground state.")
     result = run(folder / "run.yaml", overwrite=True)
-    console.print(f"{result.n_finished} of {n} finished in {result.seconds:.0f} s.")
+    console.print(f"{result.n_finished} of {n} came to a result in {result.seconds:.0f} s.")
 
     console.rule("3  the result")
     analyse(folder / "run.h5", json_file=folder / "analysis.json", distance=None, angle=None, dihedral=None)
     with console.status("drawing"):
-        page = report(folder / "run.h5", folder / "report.html")
-    console.print(f"Open {page} in a browser. Everything is in {folder}/ : run.yaml, run.h5, analysis.json.")
+        page = report(folder / "run.h5", folder / "report.html", beside=folder / REFERENCE)
+    console.print(
+        f"Open {page} in a browser: populations and products stand beside those of the analytic surfaces "
+        f"that made the data. Everything is in {folder}/ : run.yaml, run.h5, analysis.json.",
+        soft_wrap=True,
+    )
+
+
+def run_file(*, n: int, time_fs: float) -> dict[str, object]:
+    """Return the run file of the demo."""
+    return {
+        "model": MODEL,
+        "initial": {"sample": "wigner", "n": n, "temperature_kelvin": 0, "state": 1},
+        "method": "fssh",
+        "dt_fs": 0.2,
+        "time_fs": time_fs,
+        "decoherence": "none",
+        "rescale": "nac",
+        "seed": 1,
+        "output": "run.h5",
+    }
 
 
 def _new_folder() -> Path:

@@ -13,6 +13,7 @@ import typer
 
 import nadyn
 from nadyn.checks.errors import InputError, RunError
+from nadyn.electronic.interrupt import termination_interrupts
 
 # command -> module that holds a function of the same name
 COMMANDS = {
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave the process.
 
     Exit code 0: done. 1: the work could not be finished. 2: the input or the command line cannot be used.
-    130: interrupted from the keyboard.
+    130: interrupted, from the keyboard or by SIGTERM.
     """
     # Before torch is imported: more threads only wait for each other, see nadyn.electronic.threads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -76,7 +77,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         print(f"nadyn {nadyn.__version__}")
         return 0
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), termination_interrupts():
             warnings.showwarning = _show_warning
             return _invoke(arguments)
     except (UsageError, InputError) as error:

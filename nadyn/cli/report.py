@@ -12,15 +12,20 @@ def report(
         "report.html"
     ),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
+    beside: Annotated[
+        Path | None,
+        typer.Option(help="JSON of `nadyn analyse` of another run, to stand beside this one."),
+    ] = None,
+    beside_name: Annotated[str | None, typer.Option(help="What the other run is, for legends.")] = None,
 ) -> None:
     """Write one self-contained page: key numbers, figures, what was run."""
     from rich.console import Console
 
     from nadyn.analysis import report as write_report
-    from nadyn.data.output import check_output
+    from nadyn.checks.output import check_output
 
     check_output(output, overwrite=overwrite)
     console = Console()
     with console.status("Drawing figures"):
-        written = write_report(run, output)
+        written = write_report(run, output, beside=beside, beside_name=beside_name)
     console.print(f"Report written to {written}", highlight=False, soft_wrap=True)

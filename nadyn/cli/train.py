@@ -15,7 +15,9 @@ def train(
     config: Annotated[
         Path | None, typer.Option("--config", help="Training file (YAML); every key has a default.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted training, or begin.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUTPUT and forget its checkpoint.")
     ] = False,
@@ -29,6 +31,7 @@ def train(
 
     from nadyn.checks.configuration import read_configuration
     from nadyn.checks.errors import InputError
+    from nadyn.checks.output import check_folder
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
@@ -44,10 +47,15 @@ def train(
 
     if output.suffix != ".safetensors":
         raise InputError(f"`--output` must end in .safetensors, but is {str(output)!r}.")
+    check_folder(output)
     configuration = (
         TrainingConfiguration() if config is None else read_configuration(config, TrainingConfiguration)
     )
     console = Console()
+    if resume and output.exists() and not existing(checkpoint_path(output)):
+        # A job script that always asks to go on has then done its work.
+        console.print(f"{output} is complete: nothing to do", highlight=False)
+        return
     with console.status("reading the data"):
         dataset = load_dataset(data[0], *data[1:])
         warn_of_doubts(dataset)
@@ -87,6 +95,8 @@ def train(
     progress = trained.outcome.progress
     ending = "no progress on validation" if trained.outcome.stopped_early else "as planned"
     console.print(f"{progress.step} steps, ended {ending}; best validation at step {progress.best_step}")
+    if trained.learned.kept:
+        console.print(f"Note: {trained.learned.kept}.", highlight=False)
     if progress.skipped:
         console.print(f"{progress.skipped} steps were skipped because their loss was not finite")
     with console.status("judging on the validation frames"):

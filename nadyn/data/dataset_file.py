@@ -1,6 +1,7 @@
 """Datasets on disk: HDF5, format `nadyn-dataset`, version 1."""
 
 import difflib
+import io
 import warnings
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
+from nadyn.checks.output import new_file
 from nadyn.data.arrays import ARRAYS, MASSES, check_array
 from nadyn.data.dataset import Dataset, Group
 from nadyn.data.hdf5_outline import SIGNATURE
 from nadyn.data.joining import join
-from nadyn.data.output import new_file
 from nadyn.data.validation import check_name, group_from_arrays, located
 from nadyn.units import to_atomic_units
 
@@ -55,14 +56,20 @@ def write_dataset(path: str | Path, dataset: Dataset, *, overwrite: bool = False
     """Write a dataset in atomic units; the file appears complete or not at all.
 
     Raises:
-        InputError: The file exists and `overwrite` is False, or its folder does not exist.
+        InputError: The file exists and `overwrite` is False, or its folder does not exist or cannot be
+            written to.
+        RunError: The disk is full or refuses to be written.
     """
-    with new_file(Path(path), overwrite=overwrite) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
-        for group in dataset.groups:
-            check_name(group.name)
-            _write_group(file.create_group(group.name), group)
+    with new_file(Path(path), overwrite=overwrite) as temporary:
+        # In memory first: the library does not survive a disk that becomes full under it.
+        image = io.BytesIO()
+        with h5py.File(image, "w") as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["version"] = VERSION
+            for group in dataset.groups:
+                check_name(group.name)
+                _write_group(file.create_group(group.name), group)
+        temporary.write_bytes(image.getbuffer())
 
 
 def _check_format(file: h5py.File) -> None:

@@ -11,7 +11,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from torch import Tensor
 
 from nadyn.checks.errors import InputError, InputWarning
-from nadyn.dynamics.run.known_region import region_statuses_of
+from nadyn.dynamics.run.known_region import region_statuses_of, unknown_composition
 from nadyn.dynamics.run.stopping import Status
 from nadyn.electronic.surfaces import ActiveSurface, active_surface
 from nadyn.models.model import Model
@@ -22,8 +22,9 @@ class AseCalculator(Calculator):
     """ASE calculator of one adiabatic state; build it with `ase_calculator`.
 
     Results: `energy` [eV] and `forces` [eV/Å] of the state, `energies_of_states` [eV] of all states,
-    `novelty` (the part of the descriptors beyond the training range) and `outside_training`: whether a
-    trajectory of `nadyn run` would be stopped here. The first such geometry is also warned of.
+    `novelty` (the part of the descriptors of the worst atom beyond the training range) and
+    `outside_training`: whether a trajectory of `nadyn run` would be stopped here, or the training molecules
+    do not determine the energies of these atoms. The first such geometry is also warned of.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
@@ -61,19 +62,28 @@ class AseCalculator(Calculator):
         }
 
     def _is_outside(self, model: Model, positions: Tensor, surface: ActiveSurface) -> bool:
-        status = int(region_statuses_of(model, positions, surface.novelty)[0])
-        if status == Status.RUNNING:
+        sentence = unknown_composition(model) or _new_geometry(model, positions, surface)
+        if sentence is None:
             return False
         if not self._has_warned:
             self._has_warned = True
-            reason = "two atoms are too close" if status == Status.CLOSE_ATOMS else "its descriptors are new"
             warnings.warn(
-                f"a geometry must lie where model {model.name} was trained, but {reason}: energies and "
-                'forces mean nothing here. This is said once; see calc.results["outside_training"].',
+                f'{sentence} This is said once; see calc.results["outside_training"].',
                 InputWarning,
                 stacklevel=3,
             )
         return True
+
+
+def _new_geometry(model: Model, positions: Tensor, surface: ActiveSurface) -> str | None:
+    status = int(region_statuses_of(model, positions, surface.novelty)[0])
+    if status == Status.RUNNING:
+        return None
+    reason = "two atoms are too close" if status == Status.CLOSE_ATOMS else "its descriptors are new"
+    return (
+        f"a geometry must lie where model {model.name} was trained, but {reason}: energies and "
+        "forces mean nothing here."
+    )
 
 
 def ase_calculator(model: Model, state: int = 0) -> AseCalculator:
@@ -99,12 +109,12 @@ def ase_calculator(model: Model, state: int = 0) -> AseCalculator:
 def _for_atoms(model: Model, atoms: Atoms) -> Model:
     numbers = tuple(int(number) for number in atoms.numbers)
     pbc = tuple(bool(periodic) for periodic in atoms.pbc)
-    for_molecule = getattr(model, "for_molecule", None)
+    for_atoms = getattr(model, "for_atoms", None)
     # A model bound to a cell is freed from it for an isolated molecule.
     bound = getattr(model, "cell", None) is not None
-    if for_molecule is not None and (numbers != tuple(model.atomic_numbers) or any(pbc) or bound):
+    if for_atoms is not None and (numbers != tuple(model.atomic_numbers) or any(pbc) or bound):
         cell = torch.from_numpy(np.array(atoms.cell) * BOHR_PER_ANGSTROM) if any(pbc) else None
-        return for_molecule(numbers, cell=cell, pbc=pbc)
+        return for_atoms(numbers, cell=cell, pbc=pbc)
     if numbers != tuple(model.atomic_numbers):
         raise InputError(
             f"`atoms` must be those of model {model.name} in their order ({list(model.atomic_numbers)}), "

@@ -10,10 +10,8 @@ from nadyn.models.encoders.features import Features
 from nadyn.models.encoders.kind import EncoderSettings
 from nadyn.models.encoders.table import build_encoder
 from nadyn.models.environment import Environment
+from nadyn.models.nearest_neighbours import intervals_of, is_covered, no_bound
 from nadyn.models.networks import ElementNetworks
-
-# A nearest neighbour this many times farther away than any in training is none.
-_ALONE = 1.15
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class AtomicNetwork(nn.Module):
         shape = (len(self.elements), self.encoder.n_invariants)
         self.register_buffer("lowest", torch.full(shape, -torch.inf))
         self.register_buffer("highest", torch.full(shape, torch.inf))
-        # Distance of an atom's nearest neighbour: the longest in training for each element.
-        self.register_buffer("farthest", torch.full((len(self.elements),), torch.inf))
+        # Distances of an atom's nearest neighbour in training: intervals for each element.
+        self.register_buffer("nearest", no_bound(len(self.elements)))
 
     def forward(self, environment: Environment) -> tuple[Float[Tensor, "atom traj output"], Features]:
         """Return each atom's outputs and features."""
@@ -50,22 +48,21 @@ class AtomicNetwork(nn.Module):
 
     @torch.no_grad()
     def novelty(self, features: Features, environment: Environment) -> Float[Tensor, "traj"]:
-        """Return the fraction of descriptors beyond the bounds that `set_range` stored.
+        """Return the fraction of an atom's descriptors beyond the bounds of `set_range`, of the worst atom.
 
-        It is 1 where an atom is alone: its nearest neighbour is farther than 1.15 times the farthest in
-        training. Descriptors fade with distance, so a bond that breaks does not leave their range.
+        It is 1 where the nearest neighbour of an atom is at a distance that training has not covered, see
+        `nearest_neighbours`.
         """
-        count = features.invariants.new_zeros(features.invariants.shape[1], dtype=torch.float64)
-        alone = torch.zeros_like(count, dtype=torch.bool)
+        worst = features.invariants.new_zeros(features.invariants.shape[1], dtype=torch.float64)
         for element, part in environment.atoms:
             index = self.elements.index(element)
             values = features.invariants[part]
             outside = (values < self.lowest[index]) | (values > self.highest[index])
-            count = count + outside.sum(dim=(0, 2))
+            fraction = outside.sum(dim=2).to(torch.float64) / values.shape[2]
             nearest = environment.distances[part].amin(dim=2)
-            alone = alone | (nearest > _ALONE * self.farthest[index]).any(dim=0)
-        fraction = count / (features.invariants.shape[0] * features.invariants.shape[2])
-        return torch.where(alone, 1.0, fraction)
+            covered = is_covered(nearest, self.nearest[index], self.cutoff)
+            worst = torch.maximum(worst, torch.where(covered, fraction, 1.0).amax(dim=0))
+        return worst
 
     @torch.no_grad()
     def standardise(self, environments: list[Environment]) -> None:
@@ -79,19 +76,18 @@ class AtomicNetwork(nn.Module):
         _, spread, lowest, highest = self._statistics(environments)
         self.lowest.copy_(lowest - spread)
         self.highest.copy_(highest + spread)
-        self.set_farthest(environments)
+        self.set_nearest(environments)
 
     @torch.no_grad()
-    def set_farthest(self, environments: list[Environment]) -> None:
-        """Store the longest distance to a nearest neighbour in the training set."""
-        farthest = torch.zeros_like(self.farthest)
+    def set_nearest(self, environments: list[Environment]) -> None:
+        """Store which distances to a nearest neighbour the training set covers."""
+        found: list[list[Tensor]] = [[] for _ in self.elements]
         for environment in environments:
             for element, part in environment.atoms:
-                index = self.elements.index(element)
-                nearest = environment.distances[part].amin(dim=2).max()
-                farthest[index] = torch.maximum(farthest[index], nearest)
-        # An element that does not occur has no bound; nothing is known of a single atom.
-        self.farthest.copy_(torch.where(farthest > 0, farthest, torch.inf))
+                nearest = environment.distances[part].amin(dim=2).flatten()
+                found[self.elements.index(element)].append(nearest)
+        distances = [torch.cat(rows) if rows else torch.zeros(0) for rows in found]
+        self.nearest.copy_(intervals_of(distances, self.cutoff))
 
     def _statistics(self, environments: list[Environment]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return mean, standard deviation, minimum and maximum, each (element, feature).

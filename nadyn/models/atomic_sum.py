@@ -39,6 +39,7 @@ class AtomicSum(nn.Module):
 
     n_states = 1
     n_basis = 1
+    vector_rows = ()
 
     def __init__(self, settings: AtomicSumSettings):
         super().__init__()

@@ -1,6 +1,7 @@
 """A trained network bound to one molecule: the object that dynamics and users hold."""
 
 import copy
+import difflib
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -12,9 +13,11 @@ from torch import Tensor, nn
 from nadyn.checks.errors import InputError
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.atomic_sum import AtomicSum
+from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
 from nadyn.models.environment import Environment, all_pairs, listed_pairs
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
+from nadyn.models.molecules import Molecule, undetermined
 from nadyn.structures import masses, symbol
 
 Network = AtomicSum | DiabaticHamiltonian
@@ -30,6 +33,8 @@ class LearnedModel:
 
     Attributes:
         network: The trained network; it serves any molecule made of its elements.
+        molecules: All that it was trained on, in the order of the dataset, see `for_molecule`; empty where a
+            file does not say.
         starting_geometry: Lowest frame of the training set for this molecule [bohr], or None.
         shortest_by_element: Shortest distance of each pair of elements in training [bohr].
         trained_on: What the model was trained on, for reports.
@@ -46,6 +51,7 @@ class LearnedModel:
     pbc: tuple[bool, bool, bool] = (False, False, False)
     precision: torch.dtype = torch.float32
     multiplicities: tuple[int, ...] = ()
+    molecules: tuple[Molecule, ...] = ()
 
     coordinates: ClassVar[Coordinates] = "cartesian"
     fixed_diabatic_basis: ClassVar[bool] = False
@@ -62,6 +68,7 @@ class LearnedModel:
         order = np.argsort(np.array(self.atomic_numbers), kind="stable")
         object.__setattr__(self, "order", torch.from_numpy(order))
         object.__setattr__(self, "sorted_numbers", tuple(self.atomic_numbers[i] for i in order))
+        object.__setattr__(self, "shortest_distances", self._contacts())
 
     @property
     def laws(self) -> frozenset[str]:
@@ -76,6 +83,10 @@ class LearnedModel:
         return self.network.n_basis
 
     @property
+    def vector_rows(self) -> tuple[int, ...]:
+        return self.network.vector_rows
+
+    @property
     def masses(self) -> Float[Tensor, "atom"]:
         return torch.from_numpy(masses(self.atomic_numbers))
 
@@ -84,10 +95,20 @@ class LearnedModel:
         return block_width(len(self.atomic_numbers))
 
     @property
-    def shortest_distances(self) -> Float[Tensor, "atom atom"]:
+    def unknown_composition(self) -> str | None:
+        """A sentence where the training does not determine the energies of these atoms, otherwise None."""
+        if len(self.molecules) < len(self.trained_on.get("groups", ())):
+            # A file of the first days names one molecule of several.
+            return None
+        return undetermined(tuple(one.atomic_numbers for one in self.molecules), self.atomic_numbers)
+
+    def _contacts(self) -> Contacts:
+        for molecule in self.molecules:
+            same = tuple(sorted(molecule.atomic_numbers)) == self.sorted_numbers
+            if same and molecule.contacts is not None and self.cell is None:
+                return contacts_of(self.atomic_numbers, molecule.contacts)
         elements = self.network.network.elements
-        index = torch.tensor([elements.index(number) for number in self.atomic_numbers])
-        return self.shortest_by_element[index][:, index]
+        return contacts_by_element(self.atomic_numbers, elements, self.shortest_by_element)
 
     def evaluate(self, positions: Float[Tensor, "traj atom 3"]) -> Evaluation:
         """Return W [hartree] and the novelty at positions [bohr]."""
@@ -106,14 +127,38 @@ class LearnedModel:
         neighbors = listed_neighbors(numbers, ordered.detach(), cutoff=cutoff, cell=cell, pbc=self.pbc)
         return listed_pairs(ordered, cell, neighbors, self.sorted_numbers, cutoff, self.precision)
 
-    def for_molecule(
+    def for_molecule(self, name: str) -> "LearnedModel":
+        """Return the model bound to another molecule of its training, with that one's starting geometry.
+
+        Raises:
+            InputError: It was not trained on a molecule of that name.
+        """
+        for molecule in self.molecules:
+            if molecule.name == name:
+                return replace(
+                    self,
+                    atomic_numbers=molecule.atomic_numbers,
+                    starting_geometry=molecule.starting_geometry,
+                    cell=molecule.cell,
+                    pbc=molecule.pbc,
+                )
+        known = [molecule.name for molecule in self.molecules]
+        near = difflib.get_close_matches(name, known, n=1)
+        listed = ", ".join(f"{molecule.name} ({molecule.n_frames} frames)" for molecule in self.molecules)
+        raise InputError(
+            f"the molecule must be one that model {self.name} was trained on "
+            f"({listed or 'its file names none'}), but is {name!r}."
+            + (f" Did you mean {near[0]!r}?" if near else "")
+        )
+
+    def for_atoms(
         self,
         atomic_numbers: tuple[int, ...],
         *,
         cell: Float[Tensor, "3 3"] | None = None,
         pbc: tuple[bool, bool, bool] = (False, False, False),
     ) -> "LearnedModel":
-        """Return the same network for other atoms, or another order of them.
+        """Return the same network for any other atoms, or another order of them, without a geometry.
 
         Raises:
             InputError: An element is not known to the network.

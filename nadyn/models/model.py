@@ -6,6 +6,8 @@ from typing import Literal, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.models.contacts import Contacts
+
 Coordinates = Literal["cartesian", "generalised"]
 
 CARTESIAN_LAWS = frozenset({"rotation", "reflection", "translation", "permutation"})
@@ -17,8 +19,10 @@ class Evaluation:
 
     Attributes:
         hamiltonian: Symmetric diabatic Hamiltonian W [hartree], float64, differentiable in the positions.
-        novelty: Fraction of the descriptors that lie more than one standard deviation beyond the
-            extremes of the training set; 0 for models that know no training set. Not differentiable.
+        novelty: Fraction of an atom's descriptors that lie more than one standard deviation beyond the
+            extremes of the training set, of the worst atom; 1 where an atom's nearest neighbour is at a
+            distance that training has not covered; 0 for models that know no training set. Not
+            differentiable.
     """
 
     hamiltonian: Float[Tensor, "traj basis basis"]
@@ -41,7 +45,7 @@ class Model(Protocol):
         fixed_diabatic_basis: Whether diabatic populations have a meaning (analytic models: yes).
         block_width: Trajectories evaluated at once; batches are padded to it, so that the numbers of a
             trajectory do not depend on its batch.
-        shortest_distances: Shortest distance of each pair of atoms in the training set [bohr], or None.
+        shortest_distances: How close the atoms of the molecule have come in the training set, or None.
     """
 
     name: str
@@ -53,8 +57,20 @@ class Model(Protocol):
     atomic_numbers: tuple[int, ...] | None
     fixed_diabatic_basis: bool
     block_width: int
-    shortest_distances: Float[Tensor, "atom atom"] | None
+    shortest_distances: Contacts | None
 
     def evaluate(self, positions: Float[Tensor, "traj atom x"]) -> Evaluation:
         """Return W and the novelty at `positions` [bohr, or the model's own generalised coordinate]."""
         ...
+
+
+@runtime_checkable
+class HasVectorRows(Protocol):
+    """What a model says beyond `Model` where rows of W turn with the molecule.
+
+    Attributes:
+        vector_rows: First row of each three that are a vector: with W(gR) = D W(R) D^T, D is the rotation g
+            there and 1 elsewhere.
+    """
+
+    vector_rows: tuple[int, ...]

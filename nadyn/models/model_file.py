@@ -6,7 +6,6 @@ changed byte is refused.
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,16 +16,20 @@ from torch import Tensor
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.output import write_new
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
 from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.molecules import Molecule
+from nadyn.models.nearest_neighbours import up_to
 from nadyn.structures import formula, symbol
 from nadyn.units import ANGSTROM_PER_BOHR
 
 FORMAT = "nadyn-model"
 VERSION = 1
+_NEAREST, _FARTHEST = "network.nearest", "network.farthest"
 
 
 def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, object] | None = None) -> None:
@@ -43,6 +46,8 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
         tensors["starting_geometry"] = model.starting_geometry.contiguous()
     if model.cell is not None:
         tensors["cell"] = model.cell.contiguous()
+    for number, molecule in enumerate(model.molecules):
+        tensors |= _molecule_tensors(number, molecule)
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -58,6 +63,15 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
         "block_width": model.block_width,
         "atomic_numbers": list(model.atomic_numbers),
         "trained_on": model.trained_on,
+        "molecules": [
+            {
+                "name": molecule.name,
+                "atomic_numbers": list(molecule.atomic_numbers),
+                "n_frames": molecule.n_frames,
+                "pbc": list(molecule.pbc),
+            }
+            for molecule in model.molecules
+        ],
     }
     if model.cell is not None:
         header["pbc"] = list(model.pbc)
@@ -66,15 +80,14 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
         "timings": json.dumps(timings or {}, sort_keys=True),
     }
     metadata["sha256"] = _checksum(metadata["nadyn"] + metadata["timings"], tensors)
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     # Through bytes: the library itself would make a file that only its owner may read.
-    temporary.write_bytes(safetensors.torch.save(tensors, metadata=metadata))
-    os.replace(temporary, target)
+    write_new(Path(path), safetensors.torch.save(tensors, metadata=metadata))
 
 
 def load_model(path: str | Path) -> LearnedModel:
-    """Return the model in a file, bound to the molecule and, if periodic, the cell of its starting geometry.
+    """Return the model in a file, bound to the molecule that it was bound to when it was saved.
+
+    After a training that is the one with most frames. A periodic one has the cell of its starting geometry.
 
     Raises:
         InputError: The file is missing, is no model, is of a newer version, or a byte has changed.
@@ -90,10 +103,9 @@ def load_model(path: str | Path) -> LearnedModel:
     shortest = tensors.pop("shortest_by_element")
     geometry = tensors.pop("starting_geometry", None)
     cell = tensors.pop("cell", None)
-    for key, value in network.state_dict().items():
-        # Files of the first days know no bound for the distance to a nearest neighbour.
-        if key.endswith("network.farthest"):
-            tensors.setdefault(key, value)
+    pbc = (False, False, False) if cell is None else tuple(header["pbc"])
+    molecules = _molecules(header, tensors)
+    _nearest_of_the_first_days(tensors, network)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -101,16 +113,20 @@ def load_model(path: str | Path) -> LearnedModel:
             f"model file {str(path)!r} must hold the tensors its header announces, but does not."
         ) from error
     network.requires_grad_(False)
+    atomic_numbers = tuple(header["atomic_numbers"])
+    if molecules is None:
+        molecules = _first_group(header["trained_on"], atomic_numbers, geometry, cell, pbc)
     return LearnedModel(
         name=header["name"],
         network=network,
-        atomic_numbers=tuple(header["atomic_numbers"]),
+        atomic_numbers=atomic_numbers,
         starting_geometry=geometry,
         shortest_by_element=shortest,
         trained_on=header["trained_on"],
         cell=cell,
-        pbc=(False, False, False) if cell is None else tuple(header["pbc"]),
+        pbc=pbc,
         multiplicities=tuple(header["multiplicities"]),
+        molecules=molecules,
     )
 
 
@@ -138,12 +154,66 @@ def describe(path: str | Path) -> dict[str, str]:
         "parameters": f"{parameters:,}",
         "block width": f"{header['block_width']} trajectories",
     }
+    if len(header.get("molecules", ())) > 1:
+        result["trained molecules"] = ", ".join(
+            f"{entry['name']} ({entry['n_frames']} frames)" for entry in header["molecules"]
+        )
     result |= {
         key.replace("_", " "): str(value)
         for key, value in trained.items()
         if not isinstance(value, dict | list)
     }
     return result | {key: str(value) for key, value in timings.items()}
+
+
+def _molecule_tensors(number: int, molecule: Molecule) -> dict[str, Tensor]:
+    # Copies: a model bound to this molecule holds the same arrays, and no array may have two names.
+    arrays = {
+        "starting_geometry": molecule.starting_geometry,
+        "cell": molecule.cell,
+        "contacts": molecule.contacts,
+    }
+    return {
+        f"molecules.{number}.{name}": array.clone(memory_format=torch.contiguous_format)
+        for name, array in arrays.items()
+        if array is not None
+    }
+
+
+def _molecules(header: dict, tensors: dict[str, Tensor]) -> tuple[Molecule, ...] | None:
+    """Take the molecules out of header and tensors; None for a file of the days when none were listed."""
+    if "molecules" not in header:
+        return None
+    return tuple(
+        Molecule(
+            entry["name"],
+            tuple(entry["atomic_numbers"]),
+            entry["n_frames"],
+            tensors.pop(f"molecules.{number}.starting_geometry", None),
+            tensors.pop(f"molecules.{number}.cell", None),
+            tuple(entry["pbc"]),
+            tensors.pop(f"molecules.{number}.contacts", None),
+        )
+        for number, entry in enumerate(header["molecules"])
+    )
+
+
+def _first_group(
+    trained_on: dict,
+    atomic_numbers: tuple[int, ...],
+    geometry: Tensor | None,
+    cell: Tensor | None,
+    pbc: tuple[bool, bool, bool],
+) -> tuple[Molecule, ...]:
+    """Return the molecule of an older file, which names only the one that it is bound to.
+
+    Of several groups the others are not known, so that none is returned.
+    """
+    groups = trained_on.get("groups", {})
+    if len(groups) != 1:
+        return ()
+    ((name, group),) = groups.items()
+    return (Molecule(name, atomic_numbers, group["n_frames"], geometry, cell, pbc),)
 
 
 def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
@@ -186,6 +256,14 @@ def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
         result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         result.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return result.hexdigest()
+
+
+def _nearest_of_the_first_days(tensors: dict[str, Tensor], network: AtomicSum | DiabaticHamiltonian) -> None:
+    """Fill in the covered distances to a nearest neighbour where a file knows the longest one, or none."""
+    for key, value in network.state_dict().items():
+        if key.endswith(_NEAREST) and key not in tensors:
+            farthest = tensors.pop(key.removesuffix(_NEAREST) + _FARTHEST, None)
+            tensors[key] = value if farthest is None else up_to(farthest)
 
 
 def _kind(network: AtomicSum | DiabaticHamiltonian) -> str:

@@ -16,6 +16,10 @@ from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
 # No chemistry happens below; an H2 molecule compressed by 10 eV is still longer.
 COINCIDENT_ATOMS_BOHR = 0.25 * BOHR_PER_ANGSTROM
 
+# Non-metals in the order in which a formula without carbon names them.
+_INORGANIC = ("Rn", "Xe", "Kr", "Ar", "Ne", "He", "B", "Si", "Sb", "As", "P", "N", "H", "Te", "Se", "S")
+_INORGANIC += ("At", "I", "Br", "Cl", "O", "F")
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -33,11 +37,17 @@ class Structure:
 
 
 def formula(atomic_numbers: Sequence[int] | Int[np.ndarray, "atom"]) -> str:
-    """Return the chemical formula in Hill order: C, H, then the others by alphabet."""
+    """Return the chemical formula: C, H, then the others by alphabet (Hill); without carbon, as NH3 and H2O.
+
+    Without carbon the elements stand in the order of N. G. Connelly, T. Damhus, R. M. Hartshorn and A. T.
+    Hutton, Nomenclature of Inorganic Chemistry (RSC, 2005), IR-4.4.2.2, metals first and by alphabet.
+    """
     symbols = [symbol(int(number)) for number in atomic_numbers]
     names = sorted(set(symbols))
     if "C" in names:
         names.sort(key=lambda name: ({"C": 0, "H": 1}.get(name, 2), name))
+    else:
+        names.sort(key=lambda name: (_INORGANIC.index(name) if name in _INORGANIC else -1, name))
     counts = [(name, symbols.count(name)) for name in names]
     return "".join(name + (str(count) if count > 1 else "") for name, count in counts)
 

@@ -4,12 +4,14 @@ import numpy as np
 import torch
 
 from nadyn.checks.errors import InputError
-from nadyn.data.dataset import Dataset
+from nadyn.data.dataset import Dataset, Group
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
+from nadyn.models.contacts import shortest_contacts
 from nadyn.models.encoders.table import choose_settings
 from nadyn.models.learned import Network
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.molecules import Molecule
 from nadyn.structures.distances import closest_approach
 from nadyn.training.assignments import Assignment, assignments, given_assignment
 from nadyn.training.configuration import ModelSection, TrainingConfiguration
@@ -68,6 +70,29 @@ def elements_of(dataset: Dataset) -> tuple[int, ...]:
     return tuple(sorted({int(number) for group in dataset.groups for number in group.atomic_numbers}))
 
 
+def molecules_of(dataset: Dataset) -> tuple[Molecule, ...]:
+    """Return the molecule of each group: number of frames, lowest frame, contacts of its composition."""
+    contacts = _contacts(dataset)
+    return tuple(_molecule(group, contacts[_composition(group)]) for group in dataset.groups)
+
+
+def _composition(group: Group) -> tuple[int, ...]:
+    return tuple(sorted(int(number) for number in group.atomic_numbers))
+
+
+def _molecule(group: Group, contacts: np.ndarray | None) -> Molecule:
+    lowest = int(np.nanargmin(group.energies[:, 0]))
+    return Molecule(
+        group.name,
+        tuple(int(number) for number in group.atomic_numbers),
+        group.n_frames,
+        torch.from_numpy(group.positions[lowest].copy()),
+        torch.from_numpy(group.cell[lowest].copy()) if group.pbc.any() else None,
+        tuple(bool(periodic) for periodic in group.pbc),
+        None if contacts is None else torch.from_numpy(contacts.copy()),
+    )
+
+
 def shortest_distances(dataset: Dataset, elements: tuple[int, ...]) -> np.ndarray:
     """Return the shortest distance of each pair of elements [bohr], periodic images included.
 
@@ -80,6 +105,20 @@ def shortest_distances(dataset: Dataset, elements: tuple[int, ...]) -> np.ndarra
         closest = closest_approach(group.positions, cutoff=cutoff, cell=group.cell, pbc=group.pbc)
         np.minimum.at(shortest, (index[:, None], index[None, :]), closest)
     return shortest
+
+
+def _contacts(dataset: Dataset) -> dict[tuple[int, ...], np.ndarray | None]:
+    """Return the contacts of each composition in its frames; in a cell it has none."""
+    found: dict[tuple[int, ...], np.ndarray | None] = {}
+    for group in dataset.groups:
+        key = _composition(group)
+        if group.pbc.any():
+            found[key] = None
+            continue
+        shortest = shortest_contacts(tuple(int(number) for number in group.atomic_numbers), group.positions)
+        before = found.get(key, shortest)
+        found[key] = None if before is None else np.minimum(before, shortest)
+    return found
 
 
 def _atomic_sum(

@@ -53,7 +53,7 @@ def compare(
         )
     numbers = tuple(int(number) for number in group.atomic_numbers)
     periodic = bool(np.any(group.pbc))
-    bound = model.for_molecule(numbers)
+    bound = model.for_atoms(numbers)
     pairs = state_pairs(n_states)
     parts = []
     positions = torch.from_numpy(group.positions)
@@ -61,7 +61,7 @@ def compare(
     step = 1 if periodic else _CHUNK
     for start in range(0, group.n_frames, step):
         if periodic:
-            bound = model.for_molecule(
+            bound = model.for_atoms(
                 numbers, cell=torch.from_numpy(group.cell[start]), pbc=tuple(map(bool, group.pbc))
             )
         result = surfaces(bound, positions[start : start + step])

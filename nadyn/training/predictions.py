@@ -45,17 +45,22 @@ def predict(network: Network, batch: Samples, pairs: Pairs) -> Prediction:
             outer = vectors[:, :, k].unsqueeze(2) * vectors[:, :, l].unsqueeze(1)
             cotangent = 0.5 * (outer + outer.mT)
             gradients.append(torch.autograd.grad(hamiltonian, positions, cotangent, create_graph=True)[0])
-    n = network.n_states
     stacked = (
         torch.stack(gradients, dim=1)
         if gradients
         else positions.new_zeros((len(positions), 0, *positions.shape[1:]))
     )
-    if network.n_basis > n:
-        surplus_gap = energies[:, n] - energies[:, n - 1]
-    else:
-        surplus_gap = torch.full_like(energies[:, 0], torch.inf)
-    return Prediction(energies[:, :n], stacked, pairs, surplus_gap)
+    return Prediction(energies[:, : network.n_states], stacked, pairs, _surplus_gap(network, energies))
+
+
+def surplus_gap(network: Network, batch: Samples) -> Float[Tensor, "frame"]:
+    """Return the distance from the highest state to the lowest surplus eigenvalue alone; inf without one.
+
+    Nothing is differentiated in the positions, so the graph is that of the weights.
+    """
+    with torch.enable_grad():
+        surroundings = batch.environment(batch.positions, network.network.cutoff, _precision(network))
+        return _surplus_gap(network, eigh(network(surroundings)[0])[0])
 
 
 def label_pairs(samples: tuple[Samples, ...], n_states: int) -> Pairs:
@@ -66,6 +71,13 @@ def label_pairs(samples: tuple[Samples, ...], n_states: int) -> Pairs:
     if any(group.couplings is not None for group in samples):
         pairs += [(k, l) for k in range(n_states) for l in range(k + 1, n_states)]
     return tuple(pairs)
+
+
+def _surplus_gap(network: Network, levels: Float[Tensor, "frame basis"]) -> Float[Tensor, "frame"]:
+    n = network.n_states
+    return (
+        levels[:, n] - levels[:, n - 1] if network.n_basis > n else torch.full_like(levels[:, 0], torch.inf)
+    )
 
 
 def _precision(network: Network) -> torch.dtype:

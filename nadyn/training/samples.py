@@ -100,10 +100,12 @@ class Stream(IntEnum):
     DISPLACEMENTS = 1
 
 
-def random_stream(stream: Stream, seed: int, number: int) -> torch.Generator:
-    """Return the generator of an epoch or step, which depends on the seed and this number only."""
-    # The generator looks at 32 bits: streams are half of them apart, and seeds by more than any number.
-    return torch.Generator().manual_seed((stream << 31) + seed * 1_000_003 + number)
+def random_stream(stream: Stream, seed: int, number: int) -> np.random.Generator:
+    """Return the generator of an epoch or step, which depends on the purpose, the seed and this number only.
+
+    All three are hashed into 128 bits, so that no two seeds come to the same numbers, however long they run.
+    """
+    return np.random.default_rng((int(stream), seed, number))
 
 
 def batches(samples: tuple[Samples, ...], batch_size: int, *, seed: int, epoch: int) -> Iterator[Samples]:
@@ -114,10 +116,10 @@ def batches(samples: tuple[Samples, ...], batch_size: int, *, seed: int, epoch: 
     generator = random_stream(Stream.ORDER, seed, epoch)
     plan = []
     for number, group in enumerate(samples):
-        order = torch.randperm(len(group), generator=generator)
+        order = torch.from_numpy(generator.permutation(len(group)))
         size = min(batch_size, len(group))
         plan += [(number, order[start : start + size]) for start in range(0, len(group) - size + 1, size)]
-    for choice in torch.randperm(len(plan), generator=generator).tolist():
+    for choice in generator.permutation(len(plan)).tolist():
         number, index = plan[choice]
         yield samples[number].take(index)
 
@@ -128,9 +130,9 @@ def displaced_frames(batch: Samples, largest: float, *, seed: int, step: int) ->
     Labels no longer belong to the geometries. The numbers depend on the seed and the step only.
     """
     generator = random_stream(Stream.DISPLACEMENTS, seed, step)
-    amplitude = largest * torch.rand((len(batch), 1, 1), generator=generator, dtype=torch.float64)
-    noise = torch.randn(batch.positions.shape, generator=generator, dtype=torch.float64)
-    return replace(batch, positions=batch.positions + amplitude * noise)
+    amplitude = largest * generator.random((len(batch), 1, 1))
+    noise = generator.standard_normal(tuple(batch.positions.shape))
+    return replace(batch, positions=batch.positions + torch.from_numpy(amplitude * noise))
 
 
 def batches_per_epoch(samples: tuple[Samples, ...], batch_size: int) -> int:

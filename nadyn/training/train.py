@@ -12,12 +12,20 @@ import numpy as np
 import torch
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.output import check_folder, write_new
 from nadyn.data import Dataset, split
 from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
+from nadyn.models.molecules import default_molecule
 from nadyn.training.assignments import Assignment
-from nadyn.training.build import build_network, elements_of, environments_of, shortest_distances
+from nadyn.training.build import (
+    build_network,
+    elements_of,
+    environments_of,
+    molecules_of,
+    shortest_distances,
+)
 from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.job import Job
@@ -33,8 +41,8 @@ class Trained:
     """A finished training.
 
     Attributes:
-        model: The model, bound to the first molecule of the dataset, and to the cell of its starting geometry
-            if that is periodic.
+        model: The model, bound to the molecule with most training frames, and to the cell of its starting
+            geometry if that is periodic.
         validation: The frames that it was validated on.
         learned: Progress, whether the training stopped early, and what was found before it.
     """
@@ -62,6 +70,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Trained:
     """Train a model and write it to `output`.
 
@@ -72,10 +81,11 @@ def train(
         dataset: Labelled frames; a part of them is held out for validation.
         output: Model file.
         configuration: All settings; the default suits a molecule never seen before.
-        resume: Go on from the checkpoint of an interrupted training of the same data and configuration;
-            only `threads` and `checkpoint_every` may have changed.
+        resume: Go on from the checkpoint of an interrupted training of the same data and configuration, of
+            which only `threads` and `checkpoint_every` may have changed; begin where there is none yet.
         overwrite: Replace an existing model file and forget its checkpoint.
         report: Called after every step with the progress.
+        clock: Gives seconds; a time limit goes by it.
 
     Raises:
         InputError: The data cannot be trained on, or files are in the way.
@@ -103,7 +113,14 @@ def train(
             return build_network(settings, training_samples, shortest, elements, assignment)
 
         job = Job(
-            training_samples, validation_samples, configuration, checkpoint, begins_from, resume, report
+            training_samples,
+            validation_samples,
+            configuration,
+            checkpoint,
+            begins_from,
+            resume,
+            report,
+            clock,
         )
         learned = search_and_train(job, build)
         model = _finished_model(learned, training, training_samples, shortest, configuration)
@@ -119,7 +136,7 @@ def train(
         "start": learned.start,
         "history": learned.outcome.progress.history,
     }
-    output.with_suffix(".history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
+    write_new(output.with_suffix(".history.json"), json.dumps(history, indent=1))
     _forget(checkpoint)
     return Trained(model, validation or training, learned)
 
@@ -136,18 +153,11 @@ def _forget(checkpoint: Path) -> None:
 
 
 def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> None:
-    if not output.parent.is_dir():
-        raise InputError(
-            f"the folder of `output` must exist, but {str(output.parent)!r} does not. Create it first."
-        )
+    check_folder(output)
     if resume:
-        if not existing(checkpoint):
-            if output.exists():
-                raise InputError(
-                    f"{str(output)!r} must be unfinished to be resumed, but is complete. Nothing to do."
-                )
+        if output.exists() and not existing(checkpoint):
             raise InputError(
-                f"checkpoint {str(checkpoint)!r} must exist to resume, but does not. Start without --resume."
+                f"{str(output)!r} must be unfinished to be resumed, but is complete. Nothing to do."
             )
         return
     if overwrite:
@@ -194,8 +204,8 @@ def _finished_model(
         [environment for group in samples for environment in environments_of(network, group)]
     )
     network.requires_grad_(False)
-    group = training.groups[0]
-    lowest = int(np.nanargmin(group.energies[:, 0]))
+    molecules = molecules_of(training)
+    bound = default_molecule(molecules)
     trained_on = {
         "groups": {
             g.name: {
@@ -213,18 +223,18 @@ def _finished_model(
         "seed": configuration.seed,
         "configuration": configuration.model_dump(mode="json"),
     }
-    if learned.start:
-        trained_on["start"] = learned.start
+    trained_on |= {key: text for key in ("start", "kept") if (text := getattr(learned, key))}
     finite = np.where(np.isfinite(shortest), shortest, 0.0)
     return LearnedModel(
         # Not after the file: the same training into another file is the same model, with the same digest.
         name=", ".join(g.name for g in training.groups),
         network=network,
-        atomic_numbers=tuple(int(number) for number in group.atomic_numbers),
-        starting_geometry=torch.from_numpy(group.positions[lowest].copy()),
+        atomic_numbers=bound.atomic_numbers,
+        starting_geometry=bound.starting_geometry,
         shortest_by_element=torch.from_numpy(finite),
         trained_on=trained_on,
-        cell=torch.from_numpy(group.cell[lowest].copy()) if group.pbc.any() else None,
-        pbc=tuple(bool(periodic) for periodic in group.pbc),
-        multiplicities=tuple(int(m) for m in group.multiplicities),
+        cell=bound.cell,
+        pbc=bound.pbc,
+        multiplicities=tuple(int(m) for m in training.groups[0].multiplicities),
+        molecules=molecules,
     )

@@ -101,10 +101,24 @@ def test_radii_are_those_of_cordero():
 def test_the_bonds_that_change_most_are_chosen_without_a_double_bond(tmp_path):
     molecule = ase.build.molecule("C2H6")
     positions = np.broadcast_to(molecule.positions, (11, 3, 8, 3)).copy()
-    positions[:, :, 4] += np.linspace(0, 2, 11)[:, None, None]
+    positions[:, :, 4] += np.linspace(0, 0.4, 11)[:, None, None]
     chosen = choose_quantities(run_of(tmp_path, positions, molecule.numbers))
     assert len(chosen) == 3
     assert any(4 in quantity.atoms for quantity in chosen)
+
+
+def test_of_a_molecule_that_fell_apart_it_is_how_far(tmp_path):
+    molecule = ase.build.molecule("C2H6")
+    positions = np.broadcast_to(molecule.positions, (11, 3, 8, 3)).copy()
+    # The second trajectory loses its fifth atom, the others stay whole.
+    positions[:, 1, 4] += (molecule.positions[4] - molecule.positions[0]) * np.linspace(0, 5, 11)[:, None]
+    run = run_of(tmp_path, positions, molecule.numbers)
+    (chosen,) = choose_quantities(run)
+    assert (chosen.kind, chosen.unit) == ("separation", "angstrom")
+    links = measure(run, chosen)
+    assert links[-1, 1] > 5.0
+    bond = np.linalg.norm(molecule.positions[0] - molecule.positions[1])
+    np.testing.assert_allclose(links[:, [0, 2]], bond)
 
 
 def test_isomerised_trajectories_are_counted_with_an_interval(tmp_path):

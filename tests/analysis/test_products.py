@@ -8,7 +8,8 @@ import pytest
 from nadyn.analysis import analyse
 from nadyn.analysis.key_numbers import key_numbers
 from nadyn.analysis.populations import wilson
-from nadyn.analysis.products import fragments, products
+from nadyn.analysis.products import products
+from nadyn.structures.fragments import fragments
 from nadyn.trajectory import open_run
 from nadyn.units import BOHR_PER_ANGSTROM
 from tests.analysis.synthetic_run import write_run
@@ -52,7 +53,7 @@ def test_products_are_fragments_on_a_state(tmp_path):
     assert {key: one.n for key, one in found.items()} == {
         ("CH4N + H", 0): 3,
         ("CH4N + H", 1): 1,
-        ("CH3 + H2N", 1): 2,
+        ("CH3 + NH2", 1): 2,
         ("CH5N", 0): 2,
     }
     one = found["CH4N + H", 0]
@@ -65,7 +66,7 @@ def test_a_trajectory_stopped_in_pieces_is_decided_and_one_stopped_whole_is_not(
     ends = [HYDROGEN_LOST, HYDROGEN_LOST, SHAPE, SPLIT, SHAPE]
     run = open_run(_run(tmp_path, ends, [0, 0, 0, 0, 0], status=np.array([0, 4, 4, 4, 0])))
     found = {one.fragments: one for one in products(run)}
-    assert {name: one.n for name, one in found.items()} == {"CH4N + H": 2, "CH3 + H2N": 1, "CH5N": 1}
+    assert {name: one.n for name, one in found.items()} == {"CH4N + H": 2, "CH3 + NH2": 1, "CH5N": 1}
     lost = found["CH4N + H"]
     assert lost.low == pytest.approx(wilson(np.array([2 / 5]), 5.0)[0][0])
     assert lost.high == pytest.approx(wilson(np.array([3 / 5]), 5.0)[1][0])
@@ -86,7 +87,7 @@ def test_weights_count(tmp_path):
     weight = np.array([2.0, 1.0, 1.0, 0.0, 4.0])
     run = open_run(_run(tmp_path, [SPLIT, SPLIT, SHAPE, SHAPE, SHAPE], [0] * 5, weight=weight))
     assert {one.fragments: one.fraction for one in products(run)} == pytest.approx(
-        {"CH3 + H2N": 3 / 8, "CH5N": 5 / 8}
+        {"CH3 + NH2": 3 / 8, "CH5N": 5 / 8}
     )
 
 
@@ -94,7 +95,7 @@ def test_the_mean_field_has_products_on_no_single_state(tmp_path):
     path = _run(tmp_path, [SPLIT, SPLIT, SHAPE, SHAPE, SHAPE], [0, 1, 0, 1, 1], estimator="mean |c|^2")
     assert [(one.fragments, one.state, one.n) for one in products(open_run(path))] == [
         ("CH5N", None, 3),
-        ("CH3 + H2N", None, 2),
+        ("CH3 + NH2", None, 2),
     ]
 
 
@@ -102,13 +103,13 @@ def test_products_stand_in_the_numbers_only_where_something_fell_apart(tmp_path)
     path = _run(tmp_path, [SPLIT, SHAPE, SHAPE, SHAPE, SHAPE], [0] * 5)
     numbers = analyse(path)
     assert json.loads(json.dumps(numbers))["products"][1] == {
-        "fragments": "CH3 + H2N",
+        "fragments": "CH3 + NH2",
         "state": 0,
         "n": 1,
         **{name: pytest.approx(numbers["products"][1][name]) for name in ("fraction", "low", "high")},
     }
     names = [one.name for one in key_numbers(open_run(path), numbers)]
-    assert "CH3 + H2N, state 0" in names and "CH5N, state 0" in names
+    assert "CH3 + NH2, state 0" in names and "CH5N, state 0" in names
     whole = tmp_path / "whole"
     whole.mkdir()
     assert "products" not in analyse(_run(whole, [SHAPE] * 5, [0] * 5))
@@ -129,5 +130,5 @@ def test_molecules_side_by_side_are_no_product(tmp_path):
 def test_a_chain_of_neighbours_holds_a_fragment_together():
     line = np.zeros((4, 3))
     line[:, 0] = np.array([0.0, 3.7, 7.4, 11.3]) * BOHR_PER_ANGSTROM
-    member = fragments(np.array([6, 6, 6, 6]), line)
+    (member,) = fragments(np.array([6, 6, 6, 6]), line[None])
     assert member[0] == member[1] == member[2] != member[3]

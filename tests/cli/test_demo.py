@@ -8,7 +8,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from nadyn.cli.demo import _new_folder
+from nadyn.cli.demo import _new_folder, run_file
 from nadyn.cli.main import main
 from nadyn.trajectory import open_run
 
@@ -29,17 +29,18 @@ def demo(tmp_path_factory):
 
 def test_the_demo_leaves_model_run_file_trajectories_analysis_and_report(demo):
     assert {path.name for path in demo.iterdir()} == {
-        "hexafluorobutene.safetensors",
+        "ammonia.safetensors",
+        "analytic_surfaces.json",
         "run.yaml",
         "run.h5",
         "analysis.json",
         "report.html",
     }
     run = open_run(demo / "run.h5")
-    assert run.positions.shape == (17, 8, 12, 3)
+    assert run.positions.shape == (21, 8, 4, 3)
     assert run.time_fs[-1] == pytest.approx(4.0)
     numbers = json.loads((demo / "analysis.json").read_text(encoding="utf-8"))
-    assert np.asarray(numbers["populations"]).shape == (17, 2)
+    assert np.asarray(numbers["populations"]).shape == (21, 2)
     assert numbers["populations"][0] == [0.0, 1.0]
 
 
@@ -69,6 +70,15 @@ def test_the_report_of_the_demo_needs_no_other_file(demo):
     assert "<svg" in page
     assert re.findall(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=\"(?!data:|#)", page) == []
     assert re.findall(r"url\((?!\s*['\"]?(?:#|data:))|@import", page) == []
+
+
+def test_the_reference_stands_beside_the_populations_of_the_demo(demo):
+    page = (demo / "report.html").read_text(encoding="utf-8")
+    assert "Diamonds: analytic surfaces, 3000 trajectories" in page
+    reference = json.loads((demo / "analytic_surfaces.json").read_text(encoding="utf-8"))
+    assert reference["run"] | {"seed": 1} == {
+        key: value for key, value in run_file(n=3000, time_fs=60.0).items() if key not in ("model", "output")
+    }
 
 
 def test_hardly_a_trajectory_of_the_demo_stops_within_four_femtoseconds(demo):

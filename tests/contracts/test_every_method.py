@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from contracts.methods import METHOD_CASES, configuration, declaration, motion
+from contracts.untrained import untrained
 
-from nadyn.dynamics.initial.start import start_in_diabatic_state
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.initial.start import start_in_diabatic_state, start_in_state
 from nadyn.dynamics.methods.table import METHODS
 from nadyn.dynamics.run import loop as runner
 from nadyn.dynamics.state.batch import ARRAYS, select
@@ -84,6 +86,46 @@ def test_norm_energy_at_hops_momentum_and_angular_momentum_are_kept(name):
     angular = [torch.linalg.cross(s.positions, s.momenta).sum(1) for s in (state, begin)]
     assert float((angular[0] - angular[1]).abs().max()) < 1e-9
     assert float(state.energy_error_max.max()) < 0.01
+
+
+# The first case of each method but nvt, whose heat bath keeps neither.
+FIRST_CASES = [
+    name
+    for method, name in {case.method: name for name, case in reversed(METHOD_CASES.items())}.items()
+    if method != "nvt"
+]
+
+
+@pytest.mark.parametrize("name", FIRST_CASES)
+def test_energy_and_angular_momentum_are_kept_where_the_basis_turns_with_the_molecule(name):
+    case = METHOD_CASES[name]
+    model = untrained("moments", "1x0e + 1x1o", offsets=(0.0, 0.02)).double()
+    generator = torch.Generator().manual_seed(2)
+    middle = torch.tensor(
+        [[0.1, 0.0, 0.9], [1.1, 1.8, 0.0], [-2.0, 0.2, 0.1], [1.0, -1.7, -0.1]], dtype=torch.float64
+    )
+    noise = torch.randn(2, 20, 4, 3, generator=generator, dtype=torch.float64)
+    state = start_in_state(
+        model, middle + 0.1 * noise[0], 10.0 * noise[1], masses=model.masses, active_state=1
+    )
+    if case.method in ("spin_lsc", "sqc"):
+        # On a mean too, but their basis cannot turn.
+        with pytest.raises(InputError, match=r"diabatic basis|as many states as rows"):
+            motion(case, model)
+        return
+    ready = motion(case, model, dt_fs=0.5)
+    state = begin = ready.begin(state, model)
+    coupled = torch.full((20, 2), 0.5**0.5, dtype=torch.complex128)
+    if declaration(case).moves_coefficients and not case.method.endswith("mash"):
+        # Between two states, where the mean force has a torque.
+        state = begin = ready.begin(replace(state, coefficients=coupled), model)
+    for _ in range(6):
+        state = ready.step(state, model).state
+    angular = [torch.linalg.cross(s.positions, s.momenta).sum(1) for s in (state, begin)]
+    assert float(angular[1].norm(dim=1).min()) > 5.0
+    assert float((angular[0] - angular[1]).abs().max()) < 1e-9
+    assert float((state.momenta - begin.momenta).sum(1).abs().max()) < 1e-9
+    assert float(state.energy_error_max.max()) < 5e-3
 
 
 @pytest.mark.parametrize("name", [name for name, case in METHOD_CASES.items() if case.reversible])

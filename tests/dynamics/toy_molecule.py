@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 
+from nadyn.models.contacts import Contacts
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
 
 N_ATOMS = 5
@@ -18,7 +19,7 @@ class ToyMolecule:
     n_basis: int = 4
     novelty_beyond: float = torch.inf
     broken_beyond: float = torch.inf
-    shortest_distances: torch.Tensor | None = None
+    shortest_distances: Contacts | None = None
 
     name: ClassVar[str] = "toy"
     coordinates: ClassVar[Coordinates] = "cartesian"

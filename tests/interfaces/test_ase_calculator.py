@@ -73,7 +73,7 @@ def test_a_model_that_can_serve_other_molecules_is_asked_to(atoms):
         def __getattr__(self, name):
             return getattr(self.model, name)
 
-        def for_molecule(self, atomic_numbers, *, cell, pbc):
+        def for_atoms(self, atomic_numbers, *, cell, pbc):
             asked.append((atomic_numbers, cell, pbc))
             return self.model
 
@@ -91,7 +91,7 @@ def test_a_model_of_a_crystal_serves_an_isolated_molecule_without_its_cell(atoms
     model = untrained("moments", "2x0e").double()
     positions = torch.from_numpy(atoms.positions / ANGSTROM_PER_BOHR)[None]
     cell = torch.diag(torch.tensor([6.1, 5.7, 6.6], dtype=torch.float64))
-    crystal = model.for_molecule((7, 1, 1, 9), cell=cell, pbc=(True, True, True))
+    crystal = model.for_atoms((7, 1, 1, 9), cell=cell, pbc=(True, True, True))
     for bound, periodic in ((model, False), (crystal, True)):
         atoms.cell, atoms.pbc = cell.numpy() * ANGSTROM_PER_BOHR, periodic
         atoms.calc = nadyn.ase_calculator(crystal)

@@ -24,7 +24,7 @@ def _model(encoder, basis, **options):
 def _three(model):
     """The model for both fragments together and for each alone."""
     numbers = (FIRST_NUMBERS + SECOND_NUMBERS, FIRST_NUMBERS, SECOND_NUMBERS)
-    return tuple(model.for_molecule(atoms) for atoms in numbers)
+    return tuple(model.for_atoms(atoms) for atoms in numbers)
 
 
 def _together(shift):

@@ -13,6 +13,7 @@ from nadyn.checks.errors import InputError
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models import load_model, save_model
 from nadyn.models.model_file import describe, digest
+from nadyn.models.molecules import Molecule, default_molecule
 
 POSITIONS = torch.tensor(
     [[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]], dtype=torch.float64
@@ -22,7 +23,17 @@ POSITIONS = torch.tensor(
 def _model(encoder="moments", basis="1x0e + 1x1o", **options):
     model = untrained(encoder, basis, **options)
     trained_on = {"groups": {"butène": {"n_frames": 7, "licence": "CC0-1.0"}}, "steps": 12}
-    return replace(model, starting_geometry=POSITIONS, trained_on=trained_on, multiplicities=(3, 3))
+    contacts = torch.linspace(1.5, 4.0, 6, dtype=torch.float64)
+    return replace(
+        model,
+        starting_geometry=POSITIONS,
+        trained_on=trained_on,
+        molecules=(
+            Molecule("butène", (7, 1, 1, 9), 7, POSITIONS, contacts=contacts),
+            Molecule("water", (1, 1, 8), 5, None),
+        ),
+        multiplicities=(3, 3),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +64,9 @@ def test_a_loaded_model_gives_the_same_bits(tmp_path, encoder, basis, repulsion)
     assert loaded.trained_on == model.trained_on
     assert loaded.multiplicities == model.multiplicities
     assert torch.equal(loaded.starting_geometry, model.starting_geometry)
-    assert torch.equal(loaded.shortest_distances, model.shortest_distances)
+    assert torch.equal(loaded.shortest_distances.shortest, model.shortest_distances.shortest)
+    assert [one.atomic_numbers for one in loaded.molecules] == [(7, 1, 1, 9), (1, 1, 8)]
+    assert torch.equal(loaded.molecules[0].contacts, model.molecules[0].contacts)
     # Saved again, it is the same model.
     save_model(loaded, tmp_path / "b.safetensors")
     assert digest(tmp_path / "b.safetensors") == digest(tmp_path / "a.safetensors")
@@ -73,7 +86,7 @@ def test_a_loaded_model_of_a_crystal_is_bound_to_its_cell(tmp_path, pbc):
     assert torch.equal(after.forces, before.forces)
     # The images do matter.
     assert float((surfaces(isolated, POSITIONS[None]).energies - before.energies).abs().min()) > 1e-4
-    assert describe(tmp_path / "a.safetensors")["molecule"] == "FH2N in a periodic cell"
+    assert describe(tmp_path / "a.safetensors")["molecule"] == "NH2F in a periodic cell"
     save_model(replace(model, cell=1.1 * cell), tmp_path / "b.safetensors")
     assert digest(tmp_path / "b.safetensors") != digest(tmp_path / "a.safetensors")
 
@@ -135,13 +148,14 @@ def test_what_is_no_model_is_refused(tmp_path):
         load_model(tmp_path)
 
 
-def _rewritten(stored, path, change):
+def _rewritten(stored, path, change, change_tensors=lambda tensors: None):
     """The stored model with a changed header and a checksum that fits, as another version would write it."""
     with safetensors.safe_open(stored, framework="pt") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     header = json.loads(metadata["nadyn"])
     change(header)
+    change_tensors(tensors)
     metadata["nadyn"] = json.dumps(header, sort_keys=True)
     result = hashlib.sha256((metadata["nadyn"] + metadata["timings"]).encode())
     for name in sorted(tensors):
@@ -172,7 +186,7 @@ def test_tensors_that_do_not_fit_the_header_are_refused(stored, tmp_path):
 
 def test_a_file_describes_itself_for_people(stored):
     text = describe(stored)
-    assert text["molecule"] == "FH2N"
+    assert text["molecule"] == "NH2F"
     assert text["states"] == "2"
     assert text["basis"] == "1x0e + 1x1o"
     assert text["cutoff"] == "3.70 Å"
@@ -182,3 +196,77 @@ def test_a_file_describes_itself_for_people(stored):
 def test_a_model_file_may_be_read_by_whoever_may_read_any_new_file(stored, tmp_path):
     (tmp_path / "plain").write_bytes(b"")
     assert stored.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+CELL = torch.diag(torch.tensor([7.0, 7.5, 8.0], dtype=torch.float64))
+MOLECULES = (
+    Molecule("hydrogen", (1,), 1, POSITIONS[:1]),
+    Molecule("amine", (7, 1, 1, 9), 40, POSITIONS),
+    Molecule("crystal", (9, 1), 40, POSITIONS[:2], CELL, (True, True, True)),
+)
+
+
+def test_a_model_of_several_molecules_can_be_bound_to_each_of_them_after_loading(tmp_path):
+    path = tmp_path / "several.safetensors"
+    save_model(replace(_model(), molecules=MOLECULES), path)
+    loaded = load_model(path)
+    assert [molecule.name for molecule in loaded.molecules] == ["hydrogen", "amine", "crystal"]
+    for molecule in MOLECULES:
+        bound = loaded.for_molecule(molecule.name)
+        assert bound.atomic_numbers == molecule.atomic_numbers
+        assert torch.equal(bound.starting_geometry, molecule.starting_geometry)
+        assert bound.pbc == molecule.pbc
+        assert (bound.cell is None) is (molecule.cell is None)
+        assert bound.evaluate(molecule.starting_geometry[None]).hamiltonian.shape == (1, 4, 4)
+    assert torch.equal(loaded.for_molecule("crystal").cell, CELL)
+    # From one to another and back.
+    assert loaded.for_molecule("crystal").for_molecule("amine").cell is None
+    assert (
+        describe(path)["trained molecules"] == "hydrogen (1 frames), amine (40 frames), crystal (40 frames)"
+    )
+    save_model(loaded, tmp_path / "again.safetensors")
+    assert digest(tmp_path / "again.safetensors") == digest(path)
+
+
+def test_a_molecule_that_a_model_was_not_trained_on_is_refused_with_those_that_it_was():
+    model = replace(_model(), molecules=MOLECULES)
+    with pytest.raises(InputError, match=r"amine \(40 frames\).*is 'amin'. Did you mean 'amine'\?"):
+        model.for_molecule("amin")
+
+
+def test_the_molecule_with_most_frames_is_the_default_and_of_equals_the_first():
+    assert default_molecule(MOLECULES).name == "amine"
+
+
+def test_a_file_that_lists_no_molecules_knows_the_one_group_that_it_was_trained_on(tmp_path):
+    unlisted, path = tmp_path / "unlisted.safetensors", tmp_path / "older.safetensors"
+    save_model(replace(_model(), molecules=()), unlisted)
+    _rewritten(unlisted, path, lambda header: header.pop("molecules"))
+    (molecule,) = load_model(path).molecules
+    assert (molecule.name, molecule.n_frames, molecule.atomic_numbers) == ("butène", 7, (7, 1, 1, 9))
+    assert torch.equal(molecule.starting_geometry, POSITIONS)
+
+
+def test_a_file_that_lists_no_molecules_and_had_several_groups_knows_none(tmp_path):
+    unlisted, path = tmp_path / "unlisted.safetensors", tmp_path / "older.safetensors"
+    groups = {"one": {"n_frames": 7}, "two": {"n_frames": 9}}
+    save_model(replace(_model(), molecules=(), trained_on={"groups": groups}), unlisted)
+    _rewritten(unlisted, path, lambda header: header.pop("molecules"))
+    assert load_model(path).molecules == ()
+    assert load_model(path).unknown_composition is None
+
+
+def test_a_file_that_knows_the_longest_distance_to_a_neighbour_keeps_that_guard(stored, tmp_path):
+    def with_longest_distance(tensors):
+        (key,) = (name for name in tensors if name.endswith("network.nearest"))
+        elements = tensors.pop(key).shape[0]
+        # Every element up to 3 bohr.
+        tensors[key.removesuffix("nearest") + "farthest"] = torch.full((elements,), 3.0)
+
+    path = tmp_path / "older.safetensors"
+    _rewritten(stored, path, lambda header: header, with_longest_distance)
+    model = load_model(path)
+    assert float(model.evaluate(POSITIONS[None]).novelty) == 0.0
+    apart = POSITIONS.clone()
+    apart[0] += 50.0
+    assert float(model.evaluate(apart[None]).novelty) == 1.0

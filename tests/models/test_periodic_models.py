@@ -22,7 +22,7 @@ NUMBERS = (9, 1, 6, 1, 7)
 
 def _crystal(encoder, cell=CELL, numbers=NUMBERS):
     model = untrained(encoder, None, cutoff=5.0).double()
-    return model.for_molecule(numbers, cell=cell, pbc=PERIODIC)
+    return model.for_atoms(numbers, cell=cell, pbc=PERIODIC)
 
 
 def _energy_and_forces(model, positions):

@@ -27,12 +27,12 @@ def test_an_unknown_activation_is_refused_with_the_known_ones():
 def test_smooth_activations_are_accepted(name):
     model = untrained("moments", "2x0e", activation=name)
     positions = torch.eye(3, dtype=torch.float64)[None] * 2.0
-    hamiltonian = model.for_molecule((7, 1, 1)).evaluate(positions).hamiltonian
+    hamiltonian = model.for_atoms((7, 1, 1)).evaluate(positions).hamiltonian
     assert bool(torch.isfinite(hamiltonian).all())
 
 
 def test_an_unknown_cutoff_function_is_refused_with_the_known_ones():
-    model = untrained("moments", "2x0e", cutoff_function="cubic").for_molecule((7, 1, 1))
+    model = untrained("moments", "2x0e", cutoff_function="cubic").for_atoms((7, 1, 1))
     with pytest.raises(
         InputError, match=r"`cutoff_function` must be one of polynomial, cosine, but is 'cubic'"
     ):
@@ -85,4 +85,4 @@ def test_a_start_that_the_basis_does_not_have_is_refused():
 
 def test_an_element_that_the_model_has_not_seen_is_refused_by_name():
     with pytest.raises(InputError, match=r"elements that the model knows \(H, C, N, F\).*contain Br, O"):
-        untrained("moments", "2x0e").for_molecule((8, 1, 35))
+        untrained("moments", "2x0e").for_atoms((8, 1, 35))

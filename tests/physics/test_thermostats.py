@@ -16,7 +16,7 @@ from nadyn.dynamics.baths.langevin import langevin
 from nadyn.dynamics.baths.nose_hoover import FREEDOM, degrees_of_freedom, nose_hoover
 from nadyn.dynamics.initial.start import start_in_state
 from nadyn.dynamics.methods.nve import Nve, nve_step
-from nadyn.dynamics.methods.nvt import Nvt, nvt_step, thermostat_of
+from nadyn.dynamics.methods.nvt import Nvt, nvt_step
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.models.model import CARTESIAN_LAWS, Evaluation
 from nadyn.units import HARTREE_PER_KELVIN
@@ -175,7 +175,7 @@ def test_one_chain_gives_a_crystal_its_temperature_with_the_net_momentum_left_ou
         "thermostat": {"name": "nose_hoover", "temperature_kelvin": kelvin, "period_fs": 60},
     }
     config = parse_configuration(content, RunConfiguration, where="test")
-    bath = thermostat_of(config, model, model.masses)
+    bath = config.thermostat.thermostat(dt=config.dt, seed=config.seed, masses=model.masses, laws=model.laws)
     generator = torch.Generator().manual_seed(1)
     noise, positions = torch.randn(2, n_traj, 3, 3, dtype=torch.float64, generator=generator)
     momenta = noise * torch.sqrt(model.masses * kt)[:, None]

@@ -76,9 +76,10 @@ def test_the_model_knows_its_data(tmp_path):
     described = model.trained_on["groups"]["toy"]
     assert described["licence"] == "CC0-1.0"
     assert described["n_frames"] == 22
-    shortest = model.shortest_distances.numpy()
+    contacts = model.shortest_distances
+    place = [(int(i), int(j)) for i, j in zip(contacts.first, contacts.second, strict=True)].index((0, 3))
     between = np.linalg.norm(group.positions[:, 0] - group.positions[:, 3], axis=-1)
-    assert between.min() <= shortest[0, 3] <= np.sort(between)[2]
+    assert between.min() <= float(contacts.shortest[place]) <= np.sort(between)[2]
     # Frames of the training set are not novel.
     positions = torch.from_numpy(group.positions)
     assert float(model.evaluate(positions).novelty.max()) < 0.2
@@ -115,12 +116,20 @@ def test_missing_labels_do_not_stop_a_training(tmp_path, missing):
 
 def test_molecules_of_different_size_train_one_network(tmp_path):
     model = teacher("2x0e")
-    smaller = model.for_molecule((7, 1, 1))
+    smaller = model.for_atoms((7, 1, 1))
     groups = (
-        labelled(model, geometries(11)),
         labelled(smaller, geometries(9)[:, :3], name="smaller"),
+        labelled(model, geometries(11)),
     )
     trained = train(Dataset(groups), tmp_path / "m.safetensors", configuration(epochs=1))
+    # Bound to the one with most frames, in whatever order the dataset has them.
+    assert trained.model.atomic_numbers == (7, 1, 1, 9)
+    frames = [
+        (molecule.name, molecule.n_frames) for molecule in load_model(tmp_path / "m.safetensors").molecules
+    ]
+    assert frames == [("smaller", 8), ("toy", 10)]
+    lowest = trained.model.for_molecule("smaller").starting_geometry.numpy()
+    assert (groups[0].positions == lowest).all(axis=(1, 2)).sum() == 1
     assert set(trained.model.trained_on["groups"]) == {"toy", "smaller"}
     assert set(evaluate(trained.model, Dataset(groups))) == {"toy", "smaller"}
 
@@ -134,7 +143,7 @@ def test_a_repulsion_ends_where_the_data_begin_and_acts_before_dynamics_stops(tm
     assert float(model.network.repulsion(model.environment(positions)).abs().max()) < 1e-15
     # Two atoms alone, between the shortest distance in training and that at which a run stops.
     first, second = 0, 1
-    shortest = float(model.shortest_distances[first, second])
+    shortest = float(model.shortest_by_element[0, 1])
     pair = positions[:1].clone()
     others = [atom for atom in range(pair.shape[1]) if atom not in (first, second)]
     pair[0, others] += 100.0 * torch.arange(1, len(others) + 1, dtype=torch.float64)[:, None]

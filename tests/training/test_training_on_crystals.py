@@ -23,7 +23,7 @@ def _crystal(n: int) -> Group:
     frames = []
     for number, positions in enumerate(geometries(n)):
         cell = CELL * (1.0 + 0.01 * number)
-        model = teacher().for_molecule((7, 1, 1, 9), cell=cell, pbc=PERIODIC)
+        model = teacher().for_atoms((7, 1, 1, 9), cell=cell, pbc=PERIODIC)
         group = labelled(model, positions[None])
         frames.append(replace(group, cell=cell.numpy()[None], pbc=np.array(PERIODIC)))
     arrays = {name: np.concatenate([getattr(f, name) for f in frames]) for name in frames[0].frame_arrays()}
@@ -46,7 +46,7 @@ def test_a_model_of_a_crystal_is_stored_with_the_cell_of_its_starting_geometry(t
     positions = start[None]
     energies = surfaces(loaded, positions).energies
     assert torch.equal(energies, surfaces(trained.model, positions).energies)
-    isolated = loaded.for_molecule(loaded.atomic_numbers)
+    isolated = loaded.for_atoms(loaded.atomic_numbers)
     assert float((energies - surfaces(isolated, positions).energies).abs().max()) > 1e-6
     # Judged frame by frame in the frame's own cell.
     errors = evaluate(loaded, trained.validation)["toy"]

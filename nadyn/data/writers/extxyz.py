@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from nadyn.checks.errors import InputWarning
+from nadyn.checks.output import check_output, new_file
 from nadyn.data.dataset import Dataset, Group
-from nadyn.data.output import check_output, new_file
 from nadyn.structures import formula, symbol
 from nadyn.units import ELECTRON_MASS_PER_DALTON, to_atomic_units
 

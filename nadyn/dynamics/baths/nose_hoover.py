@@ -19,6 +19,7 @@ from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.state.random_numbers import Stream, normal
 from nadyn.models.model import CARTESIAN_LAWS
+from nadyn.units import AU_PER_FEMTOSECOND, HARTREE_PER_KELVIN
 
 Chains = Literal["one", "each"]
 
@@ -40,6 +41,21 @@ class NoseHooverSection(Configuration):
     period_fs: float = Field(default=40.0, gt=0.0, allow_inf_nan=False)
     length: int = Field(default=3, ge=1, le=20)
     chains: Chains = "one"
+
+    def thermostat(
+        self, *, dt: float, seed: int, masses: Float[Tensor, "atom"], laws: frozenset[str]
+    ) -> Thermostat:
+        """Return the thermostat of this section; time step and masses in atomic units."""
+        return nose_hoover(
+            dt=dt,
+            seed=seed,
+            masses=masses,
+            temperature=self.temperature_kelvin * HARTREE_PER_KELVIN,
+            period=self.period_fs * AU_PER_FEMTOSECOND,
+            length=self.length,
+            chains=self.chains,
+            laws=laws,
+        )
 
 
 @dataclass(frozen=True)

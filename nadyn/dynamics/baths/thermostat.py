@@ -7,6 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.dynamics.state.batch import State
+from nadyn.units import FEMTOSECOND_PER_AU
+
+# A rate of one a picosecond [1/au of time].
+PER_PS = 1e-3 * FEMTOSECOND_PER_AU
 
 
 def nothing_to_remember(state: State) -> State:

@@ -4,7 +4,7 @@ Source: J.-K. Ha, I. S. Lee and S. K. Min, J. Phys. Chem. Lett. 9, 1097 (2018).
 """
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,12 @@ class ShxfSection(Configuration):
     name: Literal["shxf"]
     width_bohr: float = Field(gt=0.0, allow_inf_nan=False)
     threshold: float = Field(default=0.01, gt=0.0, lt=0.5)
+
+    needs_real_states: ClassVar[bool] = True
+
+    def correction(self) -> Decoherence:
+        """Return the correction of this section."""
+        return exact_factorisation(width=self.width_bohr, threshold=self.threshold)
 
 
 def exact_factorisation(*, width: float, threshold: float = 0.01) -> Decoherence:

@@ -4,7 +4,7 @@ Source: A. Jain, E. Alguire and J. E. Subotnik, J. Chem. Theory Comput. 12, 5256
 """
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Complex, Float, Int
@@ -18,7 +18,7 @@ from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import ordered_sum
 from nadyn.dynamics.state.energies import potential_energy
 from nadyn.dynamics.state.populations import squared_coefficients
-from nadyn.dynamics.state.random_numbers import Stream, uniform
+from nadyn.dynamics.state.random_numbers import Stream
 from nadyn.models.model import Model
 
 
@@ -26,6 +26,12 @@ class AfsshSection(Configuration):
     """Collapse by moments of the wave packets: {name: afssh}."""
 
     name: Literal["afssh"]
+
+    needs_real_states: ClassVar[bool] = True
+
+    def correction(self) -> Decoherence:
+        """Return the correction of this section."""
+        return augmented()
 
 
 def augmented() -> Decoherence:
@@ -61,9 +67,7 @@ def _act(moment: Moment) -> State:
     force_difference = forces - _of_active(forces, new.active_state)
     collapse_rate, reset_rate = _rates(moment, overlap, force_difference, positions)
     n = new.energies.shape[1]
-    zeta = uniform(moment.seed, new.trajectory, new.step, Stream.COLLAPSE, ((moment.part + 1) * n,))[
-        :, moment.part * n :
-    ]
+    zeta = moment.draws.several(new.trajectory, new.step, Stream.COLLAPSE, n)
     collapsing = (zeta < dt * collapse_rate) & (collapse_rate > 0)
     clear = collapsing | (zeta < dt * reset_rate)
     positions, momenta = (torch.where(clear[:, :, None, None], 0.0, m) for m in (positions, momenta))

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from nadyn.dynamics.nuclei.rigid_motion import is_free, without_rigid_motion
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.electronic.surfaces import in_blocks
@@ -80,10 +81,25 @@ def mean_energy(state: State) -> Float[Tensor, "traj"]:
     return total
 
 
-def mean_force(state: State, model: Model) -> Float[Tensor, "traj atom x"]:
-    """Return -∂ tr(D W)/∂R with D held fixed [hartree/bohr]."""
+def mean_force(state: State, model: Model, masses: Float[Tensor, "atom"]) -> Float[Tensor, "traj atom x"]:
+    """Return -∂ tr(D W)/∂R with D held fixed, without rigid motion for a molecule [hartree/bohr]."""
     density = mean_density(state.coefficients, state.eigenvectors, *scale_and_zero_point(state))
-    return -weighted_gradient(model, state.positions, density)
+    return torque_free(-weighted_gradient(model, state.positions, density), state.positions, model, masses)
+
+
+def torque_free(
+    force: Float[Tensor, "traj atom x"],
+    positions: Float[Tensor, "traj atom x"],
+    model: Model,
+    masses: Float[Tensor, "atom"],
+) -> Float[Tensor, "traj atom x"]:
+    """Return a mean force that keeps total and angular momentum where the energies of the model do.
+
+    The forces of single states exert no torque, so that only the couplings h_kl of vectors in the basis lose
+    something: their rigid part, as in the direction of a kick. It does no work on a molecule that does not
+    rotate; for one that does, the coefficients have to turn with it, see `rigid_motion.turned_halfway`.
+    """
+    return without_rigid_motion(force, positions, masses) if is_free(model) else force
 
 
 def total_mean_energy(state: State, masses: Float[Tensor, "atom"]) -> Float[Tensor, "traj"]:

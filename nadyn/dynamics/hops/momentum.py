@@ -8,13 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nadyn.dynamics.state.batch_independence import ordered_sum
-from nadyn.electronic.surfaces import in_blocks
 
 Frustrated = Literal["keep", "reverse", "jasper_truhlar"]
-
-# A direction that keeps less of its length than this in the projection was a rigid motion; noise is left.
-_RIGID_FRACTION = 1e-10
-_INERTIA_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -101,66 +96,6 @@ def after_frustrated_hop(
     along = ordered_sum(momenta * direction / masses[:, None])
     opposed = along * ordered_sum(target_force * direction) < 0
     return torch.where(opposed[:, None, None], reversed_momenta, momenta)
-
-
-def without_rigid_motion(
-    direction: Float[Tensor, "traj atom 3"],
-    positions: Float[Tensor, "traj atom 3"],
-    masses: Float[Tensor, "atom"],
-) -> Float[Tensor, "traj atom 3"]:
-    """Return a direction of momentum change that keeps total and angular momentum.
-
-    d' = d - M (V + w x r), r from the centre of mass, V = sum d / sum M and w = I^-1 sum r x d: the
-    velocities d/M lose their rigid translation and rotation. Zero if nothing else was in them.
-
-    Source: Y. Shu, L. Zhang, S. Sun, Y. Huang and D. G. Truhlar, J. Phys. Chem. Lett. 11, 1135 (2020), which
-    shows why raw couplings change the angular momentum.
-
-    Args:
-        direction: Direction of the kick, for instance h_kl.
-        positions: Nuclear positions [bohr].
-        masses: Masses [electron mass].
-    """
-
-    def block(direction: Tensor, positions: Tensor) -> tuple[Tensor]:
-        return (_project(direction, positions, masses),)
-
-    return in_blocks(_INERTIA_BLOCK, block, direction, positions)[0]
-
-
-def _project(direction: Tensor, positions: Tensor, masses: Tensor) -> Tensor:
-    weight = (masses / masses.sum())[:, None]
-    centre = _sum_over_atoms(positions * weight)
-    r = positions - centre[:, None]
-    free = direction - weight * _sum_over_atoms(direction)[:, None]
-    squares = r * r
-    distance = squares[..., 0] + squares[..., 1] + squares[..., 2]
-    identity = torch.eye(3, dtype=r.dtype)
-    outer = r[..., :, None] * r[..., None, :]
-    inertia = _sum_over_atoms(masses[:, None, None] * (distance[..., None, None] * identity - outer))
-    moments, axes = torch.linalg.eigh(inertia)
-    angular = _sum_over_atoms(torch.linalg.cross(r, free))
-    # A linear molecule has no inertia about its axis, and nothing turns about it.
-    turning = moments > 1e-10 * moments[:, -1:]
-    components = _dot(axes, angular[:, :, None]) / torch.where(turning, moments, 1.0)
-    components = torch.where(turning, components, 0.0)
-    omega = _dot(axes.mT, components[:, :, None])
-    projected = free - masses[:, None] * torch.linalg.cross(omega[:, None].expand_as(r), r)
-    kept = ordered_sum(projected * projected) > _RIGID_FRACTION**2 * ordered_sum(direction * direction)
-    return torch.where(kept[:, None, None], projected, 0.0)
-
-
-def _sum_over_atoms(terms: Tensor) -> Tensor:
-    total = terms[:, 0]
-    for n in range(1, terms.shape[1]):
-        total = total + terms[:, n]
-    return total
-
-
-def _dot(matrix: Tensor, column: Tensor) -> Tensor:
-    """Sum over the first matrix axis, for 3 x 3 matrices."""
-    terms = matrix * column
-    return terms[:, 0] + terms[:, 1] + terms[:, 2]
 
 
 def _quadratic(momenta: Tensor, masses: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nadyn.dynamics.hops.momentum import Frustrated, Kick, after_frustrated_hop, kick, without_rigid_motion
+from nadyn.dynamics.hops.momentum import Frustrated, Kick, after_frustrated_hop, kick
+from nadyn.dynamics.nuclei.rigid_motion import is_free, without_rigid_motion
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import kinetic_energy, potential_energy
 from nadyn.dynamics.state.step import Hops
@@ -104,11 +105,6 @@ def settle_hops(
         probability=probability,
     )
     return new_state, hops
-
-
-def is_free(model: Model) -> bool:
-    """Tell whether the energy of the model keeps total and angular momentum."""
-    return model.coordinates == "cartesian" and {"rotation", "translation"} <= model.laws
 
 
 def _choose(rows: Bool[Tensor, "hop"], yes: Tensor, no: Tensor) -> Tensor:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.dynamics.electrons.mean import SCALE, ZERO_POINT
-from nadyn.dynamics.methods.ehrenfest import mean_field_step
+from nadyn.dynamics.methods.ehrenfest import mean_field_stepping
 from nadyn.dynamics.methods.mapping_start import refuse_latent_basis, starting_basis, to_coefficients
 from nadyn.dynamics.methods.mean_field import begin_on_mean
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
@@ -101,14 +101,14 @@ def _estimate(state: State, squares: Tensor) -> Tensor:
     return (squares * radius(n) - zero_point(n)) * state.extra[INITIAL_WEIGHT][:, None]
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
     refuse_latent_basis(config.method, model)
     chosen = parse_configuration(config.options or {}, SpinLscOptions, where="`options` of method spin_lsc")
 
     def begin(state: State, model: Model) -> State:
         return begin_spin_lsc(state, model, masses, seed=config.seed, sampling=chosen.sampling)
 
-    return Motion(step=mean_field_step(config, masses), begin=begin)
+    return mean_field_stepping(masses, begin)
 
 
 SPIN_LSC = Method(

@@ -15,10 +15,10 @@ from torch import Tensor
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.electrons.mean import SCALE, ZERO_POINT
-from nadyn.dynamics.methods.ehrenfest import mean_field_step
+from nadyn.dynamics.methods.ehrenfest import mean_field_stepping
 from nadyn.dynamics.methods.mapping_start import refuse_latent_basis, to_coefficients
 from nadyn.dynamics.methods.mean_field import begin_on_mean
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
@@ -115,14 +115,14 @@ def diabatic_window(state: State) -> Float[Tensor, "traj basis"]:
     return window(squared_amplitudes(state) * state.extra[SCALE][:, None])
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
     refuse_latent_basis(config.method, model)
     chosen = parse_configuration(config.options or {}, SqcOptions, where="`options` of method sqc")
 
     def begin(state: State, model: Model) -> State:
         return begin_sqc(state, model, masses, seed=config.seed, zero_point=chosen.zero_point)
 
-    return Motion(step=mean_field_step(config, masses), begin=begin)
+    return mean_field_stepping(masses, begin)
 
 
 SQC = Method(
@@ -134,6 +134,7 @@ SQC = Method(
     ),
     moves_coefficients=True,
     needs_two_states=True,
+    other_names=("mm_sqc", "mmst"),
     moves_on="mean of the states",
     options=SqcOptions,
 )

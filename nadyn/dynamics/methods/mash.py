@@ -8,15 +8,16 @@ Source: J. R. Mannouch and J. O. Richardson, J. Chem. Phys. 158, 104111 (2023).
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.methods.adaptive import divided_where_asked
-from nadyn.dynamics.methods.mash_crossing import Mash, mash_step
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.hops.attempts import along
+from nadyn.dynamics.methods.mash_crossing import mash_drift
+from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.nuclei.verlet import at_new_positions
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
@@ -24,7 +25,6 @@ from nadyn.dynamics.state.batch_independence import elementwise
 from nadyn.dynamics.state.energies import conserved_energy
 from nadyn.dynamics.state.populations import Estimator
 from nadyn.dynamics.state.random_numbers import Stream, uniform
-from nadyn.dynamics.state.step import Step
 from nadyn.models.model import Model
 
 # Names in `State.extra`: weights of a trajectory in populations and in coherences.
@@ -115,25 +115,15 @@ def weighted_diabatic_populations(state: State) -> Float[Tensor, "traj basis"]:
     return populations + u[:, :, 0] * u[:, :, 1] * (s_x * state.extra[COHERENCE_WEIGHT])[:, None]
 
 
-def along_coupling(
-    state: State, model: Model, target: Tensor, coupling: Float[Tensor, "traj atom x"]
-) -> Float[Tensor, "traj atom x"]:
-    """Return h, which has the direction of the non-adiabatic coupling d."""
-    return coupling
-
-
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
     if model.n_states != 2:
         raise InputError(
             f"`method` mash must have a model of two states, but {model.name} has {model.n_states}. "
             "Use multistate_mash."
         )
 
-    def part(state: State, model: Model, dt: float, number: int) -> Step:
-        return mash_step(state, model, Mash(dt=dt, masses=masses, direction=along_coupling))
-
-    return Motion(
-        step=divided_where_asked(config, part),
+    return Stepping(
+        drift=partial(mash_drift, masses=masses, direction=along("nac")),
         begin=lambda state, model: begin_mash(state, model, masses, seed=config.seed),
     )
 

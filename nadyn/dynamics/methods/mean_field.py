@@ -7,10 +7,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.dynamics.electrons.local_diabatisation import local_diabatisation
-from nadyn.dynamics.electrons.mean import mean_density, mean_force, scale_and_zero_point, total_mean_energy
+from nadyn.dynamics.electrons.mean import (
+    mean_density,
+    mean_force,
+    scale_and_zero_point,
+    torque_free,
+    total_mean_energy,
+)
 from nadyn.dynamics.electrons.propagation import Propagation
 from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP, propagate
 from nadyn.dynamics.nuclei.motion import drift, kick_by_force
+from nadyn.dynamics.nuclei.rigid_motion import turned_halfway
 from nadyn.dynamics.state.batch import State, select
 from nadyn.electronic.eigen import eigh
 from nadyn.electronic.surfaces import in_blocks
@@ -19,7 +26,7 @@ from nadyn.models.model import Model
 
 def begin_on_mean(state: State, model: Model, masses: Float[Tensor, "atom"]) -> State:
     """Return a state that starts with the mean force and the mean energy instead of those of one state."""
-    begun = replace(state, force=mean_force(state, model))
+    begun = replace(state, force=mean_force(state, model, masses))
     total = total_mean_energy(begun, masses)
     return replace(begun, total_energy=total, reference_total_energy=total.clone())
 
@@ -32,6 +39,10 @@ def mean_field_verlet(
     P' = P + F dt/2, R(t+dt) = R + P'/M dt, c(t+dt) by local diabatisation, P(t+dt) = P' + F(t+dt) dt/2, with
     F = -tr(D ∂W/∂R). The step is its own reverse: from (R, -P, c*) at its end it comes back to its start.
 
+    Of a molecule F loses its torque, and the coefficients are those seen by one who turns with it: both
+    together are motion with couplings free of rigid rotation, which keeps energy, momentum and angular
+    momentum. Only vectors in the basis of W feel the difference.
+
     A trajectory whose model gives no finite numbers keeps its old energies and eigenvectors, so that the
     algebra on the batch can go on, and gets a force of NaN, by which it is known.
     """
@@ -40,7 +51,7 @@ def mean_field_verlet(
     n = model.n_states
 
     def block(positions: Tensor, *rows: Tensor) -> tuple[Tensor, ...]:
-        real, imag, energies, eigenvectors, scale, zero_point = rows
+        old_positions, real, imag, energies, eigenvectors, scale, zero_point = rows
         with torch.enable_grad():
             inputs = positions.detach().requires_grad_(True)
             evaluation = model.evaluate(inputs)
@@ -48,11 +59,11 @@ def mean_field_verlet(
         sound = torch.isfinite(levels).all(1) & torch.isfinite(vectors).all(2).all(1)
         new_energies = torch.where(sound[:, None], levels[:, :n], energies)
         new_vectors = torch.where(sound[:, None, None], vectors[:, :, :n], eigenvectors)
-        moved = local_diabatisation(
-            torch.complex(real, imag), energies, eigenvectors, new_energies, new_vectors, dt=dt
-        )
+        before, after = turned_halfway(model, masses, old_positions, positions, eigenvectors, new_vectors)
+        moved = local_diabatisation(torch.complex(real, imag), energies, before, new_energies, after, dt=dt)
         density = mean_density(moved.coefficients, new_vectors, scale, zero_point)
         force = -torch.autograd.grad(evaluation.hamiltonian, inputs, density)[0]
+        force = torque_free(force, positions, model, masses)
         force = torch.where(sound[:, None, None], force, torch.nan)
         surplus = (
             levels[:, n] - levels[:, n - 1] if levels.shape[1] > n else torch.full_like(scale, torch.inf)
@@ -73,6 +84,7 @@ def mean_field_verlet(
         model.block_width,
         block,
         positions,
+        state.positions,
         c[..., 0],
         c[..., 1],
         state.energies,
@@ -110,8 +122,14 @@ def _again_in_halves(
 ) -> tuple[Propagation, State]:
     """Propagate again, in two halves, the rows whose states turned too far for one step."""
     before, after = select(old, rows), select(moved, rows)
-    halved = propagate(before, after, model, masses, dt=dt)
-    force = mean_force(replace(after, coefficients=halved.coefficients), model)
+    # Each half is seen from the middle of the step, where nothing has to be turned.
+    first, last = turned_halfway(
+        model, masses, before.positions, after.positions, before.eigenvectors, after.eigenvectors
+    )
+    halved = propagate(
+        replace(before, eigenvectors=first), replace(after, eigenvectors=last), model, masses, dt=dt
+    )
+    force = mean_force(replace(after, coefficients=halved.coefficients), model, masses)
     momenta = kick_by_force(half_momenta[rows], force, dt=0.5 * dt)
     made = Propagation(
         made.coefficients.index_copy(0, rows, halved.coefficients),

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from nadyn.dynamics.methods.method import Method
-from nadyn.dynamics.run.stopping import Status
+from nadyn.dynamics.run.stopping import RESULTS, Status
 from nadyn.dynamics.state.batch import State, for_each_array, from_arrays, select, take_back, to_arrays
 from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES
@@ -44,14 +44,15 @@ def start_ensemble(state: State) -> Ensemble:
 def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[Ensemble, Hops]:
     """Return the ensemble after a step, and the hops that count.
 
-    Trajectories with a reason to stop leave the batch; unless they only left the region of interest, their
-    step and its hops are taken back. The energy error of a step that was too large remains in
+    Trajectories with a reason to stop leave the batch; unless that is a result, such as to have left the
+    region of interest, their step and its hops are taken back. The energy error of a step that was too large
+    remains in
     `energy_error_max`: it is the worst one of its trajectory.
     """
     going = status == int(Status.RUNNING)
     if going.all():
         return replace(ensemble, running=step.state), step.hops
-    failed = ~going & (status != int(Status.LEFT_REGION))
+    failed = ~going & ~torch.isin(status, torch.tensor([int(one) for one in RESULTS]))
     valid = take_back(step.state, ensemble.running, failed)
     too_large = status == int(Status.ENERGY_STEP)
     errors = torch.where(too_large, step.state.energy_error_max, valid.energy_error_max)
@@ -79,6 +80,13 @@ def finished(ensemble: Ensemble, step: int) -> Ensemble:
     status = np.where(ensemble.status == Status.RUNNING, int(Status.FINISHED), ensemble.status)
     everyone = replace(ensemble.everyone, step=step)
     return replace(ensemble, status=status, everyone=everyone)
+
+
+def reopened(ensemble: Ensemble) -> Ensemble:
+    """Return the ensemble of a finished run that is made longer: what came to its end runs again."""
+    status = np.where(ensemble.status == Status.FINISHED, int(Status.RUNNING), ensemble.status)
+    running = select(ensemble.everyone, torch.from_numpy(status == Status.RUNNING))
+    return replace(ensemble, running=running, status=status)
 
 
 def frame_arrays(

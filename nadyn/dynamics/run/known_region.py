@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nadyn.dynamics.run.stopping import MOST_NOVELTY, SHORTEST_FRACTION, Status, any_pair_closer
+from nadyn.dynamics.run.stopping import MOST_NOVELTY, SHORTEST_FRACTION, Status
 from nadyn.electronic.surfaces import in_blocks
 from nadyn.models.model import Model
 
@@ -27,6 +27,11 @@ def region_statuses_of(
     status = torch.full(novelty.shape, int(Status.RUNNING), dtype=torch.int64)
     status[novelty > MOST_NOVELTY] = int(Status.OUTSIDE_TRAINING)
     if model.shortest_distances is not None:
-        close = any_pair_closer(positions, SHORTEST_FRACTION * model.shortest_distances)
+        close = model.shortest_distances.any_closer(positions, SHORTEST_FRACTION)
         status[close] = int(Status.CLOSE_ATOMS)
     return status
+
+
+def unknown_composition(model: Model) -> str | None:
+    """Return a sentence where a learned model is bound to atoms that its training does not determine."""
+    return getattr(model, "unknown_composition", None)

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from nadyn.dynamics.run.ensemble import Ensemble
-from nadyn.dynamics.run.stopping import STATUS_NAMES, Status
+from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, Status
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, FEMTOSECOND_PER_AU
 
 _REFRESH_SECONDS = 0.25
@@ -86,7 +86,7 @@ class LiveTable:
         rate = (step - self._first_step) / max(seconds, 1e-9)
         over = step >= self._n_steps or not len(state.trajectory)
         left = 0.0 if over else (self._n_steps - step) / rate if rate > 0 else float("inf")
-        ended_as_asked = np.isin(ensemble.status, (Status.FINISHED, Status.LEFT_REGION))
+        ended_as_asked = np.isin(ensemble.status, RESULTS)
         running = ensemble.status == Status.RUNNING
         active = ensemble.everyone.active_state.numpy().copy()
         active[state.trajectory.numpy()] = state.active_state.numpy()
@@ -94,7 +94,7 @@ class LiveTable:
         stopped = {
             STATUS_NAMES[int(code)]: int(np.sum(ensemble.status == code))
             for code in np.unique(ensemble.status)
-            if code not in (Status.RUNNING, Status.FINISHED, Status.LEFT_REGION)
+            if code not in (Status.RUNNING, *RESULTS)
         }
         errors = torch.cat([state.energy_error_max, ensemble.everyone.energy_error_max])
         error = float(errors.max()) * ELECTRONVOLT_PER_HARTREE

@@ -4,16 +4,19 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
+from nadyn.dynamics.run.dissociation import Dissociation, dissociated
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.step import Step
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
 
 SHORTEST_FRACTION = 0.9
-MOST_NOVELTY = 0.05
+# Measured on ammonia, see docs/methods/fssh.md: of geometries beyond it, five in six are wrong by 0.1 eV and
+# more.
+MOST_NOVELTY = 0.03
 SMALLEST_SURPLUS_GAP = 0.1 * HARTREE_PER_EV
 
 
@@ -28,6 +31,11 @@ class Status(IntEnum):
     OUTSIDE_TRAINING = 5
     ENERGY_STEP = 6
     LEFT_REGION = 7
+    DISSOCIATED = 8
+
+
+# Endings that are results: the last step counts, and the trajectory keeps its state for ever.
+RESULTS = (Status.FINISHED, Status.LEFT_REGION, Status.DISSOCIATED)
 
 
 STATUS_NAMES = {int(status): status.name.lower() for status in Status}
@@ -38,11 +46,13 @@ ADVICE = {
     "geometries like the last frame to the data, or train with a basis of scalars only, which has none.",
     Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
     "geometries to the data; a model of kind atomic_sum may also be trained with `repulsion: zbl`.",
-    Status.OUTSIDE_TRAINING: "More than 5 % of the descriptors left the training range by over a standard "
-    "deviation, or an atom lost its neighbours: label the last frame and add it to the data.",
+    Status.OUTSIDE_TRAINING: "More than 3 % of the descriptors of an atom left the training range by over a "
+    "standard deviation, or an atom lost its neighbours: label the last frame and add it to the data.",
     Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step: try a "
     "smaller time step, and if that does not help, more data near the last frame.",
     Status.LEFT_REGION: "It went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",
+    Status.DISSOCIATED: "Its fragments recede and no longer feel each other in any state in use: a result, "
+    "nothing to do; `stop: {dissociated: false}` follows them to the end.",
 }
 
 
@@ -53,27 +63,31 @@ class Limits:
     Attributes:
         max_energy_step: Largest change of the conserved energy in one step [hartree].
         beyond: End of the region of interest: |x| > beyond with x moving outward; None for no end [bohr].
+        dissociation: How to ask whether a molecule has fallen apart; None for never.
     """
 
     max_energy_step: float
     beyond: float | None = None
+    dissociation: Dissociation | None = None
 
 
 def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor, "traj"]:
     """Return RUNNING, or the reason to stop, for each trajectory after a step.
 
-    A reason other than LEFT_REGION means that the step is not to be used: the trajectory ends before it.
+    A reason that is none of `RESULTS` means that the step is not to be used: the trajectory ends before it.
     """
     new = step.state
     status = torch.full_like(new.active_state, int(Status.RUNNING))
     if limits.beyond is not None:
         outside = (new.positions.abs() > limits.beyond) & (new.positions * new.momenta > 0)
         status = _mark(status, outside.flatten(1).any(1), Status.LEFT_REGION)
+    if limits.dissociation is not None:
+        status = _mark(status, dissociated(new, model, limits.dissociation), Status.DISSOCIATED)
     too_large = (new.total_energy - old.total_energy).abs() > limits.max_energy_step
     status = _mark(status, too_large, Status.ENERGY_STEP)
     status = _mark(status, new.novelty > MOST_NOVELTY, Status.OUTSIDE_TRAINING)
     if model.shortest_distances is not None:
-        close = any_pair_closer(new.positions, SHORTEST_FRACTION * model.shortest_distances)
+        close = model.shortest_distances.any_closer(new.positions, SHORTEST_FRACTION)
         status = _mark(status, close, Status.CLOSE_ATOMS)
     lost = step.intruder | (new.surplus_gap < SMALLEST_SURPLUS_GAP)
     status = _mark(status, lost, Status.INTRUDER_STATE)
@@ -84,16 +98,6 @@ def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor
         & torch.isfinite(torch.view_as_real(new.coefficients)).flatten(1).all(1)
     )
     return _mark(status, ~finite, Status.NOT_FINITE)
-
-
-def any_pair_closer(positions: Float[Tensor, "traj atom 3"], shortest: Float[Tensor, "atom atom2"]) -> Tensor:
-    """Tell where any two atoms are closer than their entry in `shortest` [bohr]."""
-    i, j = torch.triu_indices(len(shortest), len(shortest), offset=1)
-    difference = positions[:, i] - positions[:, j]
-    squares = difference * difference
-    squared = squares[..., 0] + squares[..., 1] + squares[..., 2]
-    limit = shortest[i, j]
-    return (squared < limit * limit).any(1)
 
 
 def _mark(status: Tensor, rows: Tensor, reason: Status) -> Tensor:

@@ -61,6 +61,11 @@ class DiabaticHamiltonian(nn.Module):
         """Encoder and element networks."""
         return self.matrix.network
 
+    @property
+    def vector_rows(self) -> tuple[int, ...]:
+        """First row of each vector of the basis, polar or axial."""
+        return tuple(row for name, row in self.matrix.functions if name[0] == "1")
+
     def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
         """Return W [hartree] in float64 and the features of the atoms."""
         matrix, features = self.matrix(environment)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from nadyn.dynamics.hops.momentum import after_frustrated_hop, kick, reverse_component, without_rigid_motion
+from nadyn.dynamics.hops.momentum import after_frustrated_hop, kick, reverse_component
+from nadyn.dynamics.nuclei.rigid_motion import without_rigid_motion
 from nadyn.dynamics.state.energies import kinetic_energy
 
 MASSES = torch.tensor([12.0, 16.0, 14.0, 1.0, 2.0], dtype=torch.float64) * 1800.0

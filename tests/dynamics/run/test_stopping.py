@@ -13,6 +13,7 @@ from nadyn.dynamics.run.ensemble import after_step, finished, gathered, start_en
 from nadyn.dynamics.run.stopping import ADVICE, Limits, Status, statuses
 from nadyn.dynamics.state.batch import ARRAYS, take_back
 from nadyn.models.analytic.tully import tully
+from nadyn.models.contacts import contacts_by_element
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -86,7 +87,8 @@ def test_the_kept_state_of_a_stopped_trajectory_is_the_step_before_the_failure()
 def test_atoms_closer_than_in_training_stop_a_trajectory():
     positions, momenta = start(7)
     distances = torch.cdist(positions, positions).amin(0)
-    model = ToyMolecule(shortest_distances=distances)
+    # Each atom an element of its own.
+    model = ToyMolecule(shortest_distances=contacts_by_element((1, 2, 3, 4, 5), (1, 2, 3, 4, 5), distances))
     still = nve_step(begin(model, positions, 0 * momenta), model, Nve(dt=1e-6, masses=model.masses))
     state = begin(model, positions, 0 * momenta)
     assert (statuses(state, still, model, WIDE) == Status.RUNNING).all()

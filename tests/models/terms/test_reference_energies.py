@@ -66,3 +66,27 @@ def test_frames_with_a_missing_energy_do_not_count():
 def test_data_without_any_spread_give_a_finite_scale(energies):
     reference = _set([[4, 1, 1]] * len(energies), energies, [0])
     assert float(reference.scale) == pytest.approx(1e-3)
+
+
+def test_one_absurd_energy_changes_neither_scale_nor_element_energies():
+    rng = np.random.default_rng(3)
+    compositions = [[2, 1]] * 60 + [[4, 1]] * 40
+    energies = np.array([[-76.2]] * 60 + [[-77.3]] * 40) + 0.02 * rng.standard_normal((100, 1))
+    sound = _set(compositions, energies, [0, None], elements=(1, 8))
+    wrong = energies.copy()
+    wrong[70] += 2000.0
+    left_out = _set(compositions, wrong, [0, None], elements=(1, 8))
+    without = _set(
+        compositions[:70] + compositions[71:], np.delete(energies, 70, axis=0), [0, None], elements=(1, 8)
+    )
+    for name in ("per_element", "offsets", "scale"):
+        assert torch.equal(getattr(left_out, name), getattr(without, name)), name
+    assert float(left_out.scale) == pytest.approx(float(sound.scale), rel=0.05)
+
+
+def test_a_reaction_among_frames_of_one_minimum_is_not_left_out_of_the_scale():
+    rng = np.random.default_rng(4)
+    energies = -76.0 + 0.001 * rng.standard_normal((100, 1))
+    energies[:20] += 0.1
+    reference = _set([[2, 1]] * 100, energies, [0], elements=(1, 8))
+    assert float(reference.scale) == pytest.approx(float(energies.std(ddof=1)), rel=1e-9)

@@ -39,6 +39,10 @@ class SymmetricMolecule:
     def masses(self) -> Float[Tensor, "atom"]:
         return torch.from_numpy(masses(self.atomic_numbers))
 
+    @property
+    def vector_rows(self) -> tuple[int, ...]:
+        return () if self.fixed_diabatic_basis else (0,)
+
     def evaluate(self, positions: Float[Tensor, "traj atom 3"]) -> Evaluation:
         """Return W [hartree] at positions [bohr]."""
         return Evaluation(self.formula(positions), torch.zeros_like(positions[:, 0, 0]))

@@ -36,6 +36,7 @@ def train(
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
     from nadyn.data.label_checks.table import warn_of_doubts
+    from nadyn.data.not_learned import about_not_learned
     from nadyn.training.checkpoint import existing
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
@@ -63,7 +64,8 @@ def train(
         console.print(
             f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states"
         )
-    for notice in (about_couplings(dataset, configuration), *about_energies(dataset)):
+    notices = about_couplings(dataset, configuration), about_not_learned(dataset), *about_energies(dataset)
+    for notice in notices:
         if notice:
             console.print(f"Note: {notice}", highlight=False)
     table = TrainingTable()

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.analysis.bonds import bonds, central_double_bond
-from nadyn.analysis.fates import effective_number, ended_as_asked
+from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, ended_as_asked
 from nadyn.analysis.populations import wilson
 from nadyn.analysis.products import products
 from nadyn.analysis.separation import longest_link
@@ -151,9 +151,10 @@ def label(run: Run, quantity: Quantity) -> str:
 def isomers(run: Run, quantity: Quantity) -> dict[str, float | int]:
     """Return the fraction of trajectories with |dihedral| > 90 degrees at start and end, and of changes.
 
-    Fractions are over the `n_known` trajectories of `n_trajectories` that came to the end of the run; empty
-    if none did. The 95 % interval of `isomerised` holds whatever became of the others: its lower end is
-    that of a run in which none of them isomerised, its upper end that of a run in which all of them did.
+    Fractions are over the `n_known` trajectories of `n_trajectories` that came to the end of the run, and NaN
+    if those are less than half of all, by weight; empty if none did. The 95 % interval of `isomerised` holds
+    whatever became of the others: its lower end is that of a run in which none of them isomerised, its upper
+    end that of a run in which all of them did.
     """
     done = ended_as_asked(run)
     if quantity.kind != "dihedral" or not done.any():
@@ -169,10 +170,12 @@ def isomers(run: Run, quantity: Quantity) -> dict[str, float | int]:
     n = effective_number(run.weight)
     low, _ = wilson(np.array([sure]), n)
     _, high = wilson(np.array([min(sure + unknown, 1.0)]), n)
+    # Of a minority these would say nothing of all.
+    says = 1.0 if unknown <= MOST_UNKNOWN else np.nan
     return {
-        "trans_at_start": float(weight @ trans[0]),
-        "trans_at_end": float(weight @ trans[1]),
-        "isomerised": float(weight @ crossed),
+        "trans_at_start": says * float(weight @ trans[0]),
+        "trans_at_end": says * float(weight @ trans[1]),
+        "isomerised": says * float(weight @ crossed),
         "isomerised_low": float(low[0]),
         "isomerised_high": float(high[0]),
         "n_known": int(done.sum()),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nadyn.analysis.energies import degrees_of_freedom, energy_conservation, temperature
-from nadyn.analysis.fates import ended_as_asked, endings, known, stopped
+from nadyn.analysis.fates import MOST_UNKNOWN, ended_as_asked, endings, final_state, known, stopped
 from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measure
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, lifetimes
@@ -141,7 +141,12 @@ def run_lifetimes(run: Run) -> dict[int, Lifetime]:
         return {}
     if not run.changes_states or branching(run) is not None or run.committed_frames < 5:
         return {}
-    state = np.where(known(run), np.asarray(run.active_state), -1)
+    is_known = known(run)
+    state = np.where(is_known, np.asarray(run.active_state), -1)
+    # A stopped trajectory is known up to its last step, and may have hopped after its last frame.
+    end = is_known.sum(axis=0)
+    stopped_at = np.nonzero(end < len(state))[0]
+    state[end[stopped_at], stopped_at] = final_state(run)[stopped_at]
     return lifetimes(run.time_fs, state, run.weight, n_states=run.n_states, seed=int(run.attributes["seed"]))
 
 
@@ -163,7 +168,7 @@ def _followed(run: Run, quantity: Quantity) -> dict[str, object]:
     values = measure(run, quantity)
     # A dihedral has no mean across its seam; its size, 0 for cis and 180 for trans, has one.
     values = np.where(alive, np.abs(values) if quantity.kind == "dihedral" else values, np.nan)
-    some = alive.any(axis=1)
+    some = alive @ run.weight >= (1 - MOST_UNKNOWN) * run.weight.sum()
     mean, spread = np.full(len(values), np.nan), np.full(len(values), np.nan)
     mean[some], spread[some] = np.nanmean(values[some], axis=1), np.nanstd(values[some], axis=1)
     return {

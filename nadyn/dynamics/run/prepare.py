@@ -39,7 +39,6 @@ from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
 from nadyn.trajectory import Run, RunHeader, TrajectoryWriter, open_run
 from nadyn.trajectory.initial_conditions import InitialConditions
-from nadyn.trajectory.reader import ONE_SURFACE_METHODS
 from nadyn.trajectory.writer import check_new
 from nadyn.units import HARTREE_PER_EV
 
@@ -136,6 +135,7 @@ def create_run(
         n_basis=model.n_basis if model.fixed_diabatic_basis else None,
         diabatic_population_estimator=plan.method.diabatic.name,
         moves_on=plan.method.moves_on,
+        on_one_state=not plan.method.needs_two_states,
         amplitudes_are_populations=plan.method.amplitudes_are_populations,
         multiplicities=_several_multiplicities(model),
         warnings=tuple(notices),
@@ -264,7 +264,7 @@ def _dissociation(config: RunConfiguration, model: Model) -> Dissociation | None
         interval_of(config.dt),
         MOST_NOVELTY,
         on_a_mean=find_method(config).moves_on != "active state",
-        on_one_state=config.method in ONE_SURFACE_METHODS,
+        on_one_state=not find_method(config).needs_two_states,
     )
 
 

@@ -22,7 +22,7 @@ import pytest
 
 # Imported once in the process from which every mutant's process is forked; nadyn itself is not.
 _HEAVY = ("torch", "numpy", "scipy.optimize", "scipy.linalg", "h5py", "ase.io", "matplotlib.pyplot", "yaml")
-_HEAVY += ("pydantic", "typer.testing", "rich.table", "safetensors.torch", "jaxtyping", "beartype")
+_HEAVY += ("pydantic", "typer.testing", "rich.table", "safetensors.torch")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ def train(
     config: Annotated[
         Path | None, typer.Option("--config", help="Training file (YAML); every key has a default.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted training, or begin.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUTPUT and forget its checkpoint.")
     ] = False,
@@ -29,10 +31,12 @@ def train(
 
     from nadyn.checks.configuration import read_configuration
     from nadyn.checks.errors import InputError
+    from nadyn.checks.output import check_folder
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
-    from nadyn.data.label_checks.bond_lengths import warn_of_lengths
+    from nadyn.data.label_checks.table import warn_of_doubts
+    from nadyn.data.not_learned import about_not_learned
     from nadyn.training.checkpoint import existing
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
@@ -44,18 +48,24 @@ def train(
 
     if output.suffix != ".safetensors":
         raise InputError(f"`--output` must end in .safetensors, but is {str(output)!r}.")
+    check_folder(output)
     configuration = (
         TrainingConfiguration() if config is None else read_configuration(config, TrainingConfiguration)
     )
     console = Console()
+    if resume and output.exists() and not existing(checkpoint_path(output)):
+        # A job script that always asks to go on has then done its work.
+        console.print(f"{output} is complete: nothing to do", highlight=False)
+        return
     with console.status("reading the data"):
         dataset = load_dataset(data[0], *data[1:], mix=configuration.mix)
-        warn_of_lengths(dataset)
+        warn_of_doubts(dataset)
     for group in dataset.groups:
         console.print(
             f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states"
         )
-    for notice in (about_couplings(dataset, configuration), *about_energies(dataset)):
+    notices = about_couplings(dataset, configuration), about_not_learned(dataset), *about_energies(dataset)
+    for notice in notices:
         if notice:
             console.print(f"Note: {notice}", highlight=False)
     table = TrainingTable()

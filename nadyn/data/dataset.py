@@ -26,9 +26,11 @@ class Group:
         interstate_couplings: h_kl = ⟨k|∇W|l⟩ [hartree/bohr] for the pairs k < l in lexicographic order.
         dipoles: ⟨k|μ|l⟩ [e bohr]: permanent on the diagonal, transition dipoles beside it.
         spin_orbit: Spin-orbit Hamiltonian [hartree] over all components, real and imaginary part last.
+        spin_orbit_norms: √Σ|H|² [hartree] over the spin components of two states, where no more is known.
         cell: Cell vectors as rows [bohr].
         pbc: Which directions are periodic.
         stress: Stress [hartree/bohr³], ASE's sign.
+        masses: Mass of each atom [electron mass]; None for those of the most abundant isotopes.
         charge: Total charge [e].
         multiplicities: 2S + 1 of each state.
         theory: Level of theory of the labels.
@@ -46,9 +48,11 @@ class Group:
     interstate_couplings: Float[np.ndarray, "frame pair atom 3"] | None = None
     dipoles: Float[np.ndarray, "frame state state 3"] | None = None
     spin_orbit: Float[np.ndarray, "frame spin_state spin_state 2"] | None = None
+    spin_orbit_norms: Float[np.ndarray, "frame state state"] | None = None
     cell: Float[np.ndarray, "frame 3 3"] | None = None
     pbc: Bool[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=bool))
     stress: Float[np.ndarray, "frame state 3 3"] | None = None
+    masses: Float[np.ndarray, "atom"] | None = None
     charge: int = 0
     multiplicities: tuple[int, ...] = (1,)
     theory: str = ""

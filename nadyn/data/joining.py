@@ -75,6 +75,10 @@ def _check_fit(first: Group, other: Group, mix: Collection[str]) -> None:
             f"{where} differ in `theory` ({first.theory!r} and {other.theory!r}), whose energies belong "
             "to different surfaces. Keep them apart, or allow it with `mix: [theory]` in the training file."
         )
+    if (first.masses is None) != (other.masses is None) or (
+        first.masses is not None and not np.allclose(first.masses, other.masses, rtol=1e-6)
+    ):
+        raise InputError(f"{where} differ in `masses`. {advice}")
     if not np.array_equal(first.pbc, other.pbc) or (first.cell is None) != (other.cell is None):
         raise InputError(f"{where} differ in `pbc` or `cell`. {advice}")
 

@@ -6,7 +6,6 @@ changed byte is refused.
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.output import write_new
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
@@ -80,11 +80,8 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
         "timings": json.dumps(timings or {}, sort_keys=True),
     }
     metadata["sha256"] = _checksum(metadata["nadyn"] + metadata["timings"], tensors)
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     # Through bytes: the library itself would make a file that only its owner may read.
-    temporary.write_bytes(safetensors.torch.save(tensors, metadata=metadata))
-    os.replace(temporary, target)
+    write_new(Path(path), safetensors.torch.save(tensors, metadata=metadata))
 
 
 def load_model(path: str | Path) -> LearnedModel:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from nadyn.models.encoders.table import reduced
 from nadyn.models.learned import Network
 from nadyn.training.assignments import Assignment, assignments
 from nadyn.training.checkpoint import beside
@@ -30,7 +31,6 @@ Build = Callable[[Assignment | None, TrainingConfiguration], Network]
 
 # A network that cannot bend a surface round within a few tenths of an eV.
 _HIDDEN = (8,)
-_N_RADIAL, _N_CHANNELS = 6, 4
 _LEARNING_RATE = 5e-3
 _WARMUP_STEPS = 200
 _STEPS = 1400
@@ -181,16 +181,10 @@ def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:
 
 def small_configuration(configuration: TrainingConfiguration, attempt: int) -> TrainingConfiguration:
     """Return the settings of a small network, with every seed another one."""
-    encoder = configuration.encoder
     return configuration.model_copy(
         update={
             "model": configuration.model.model_copy(update={"hidden": _HIDDEN}),
-            "encoder": encoder.model_copy(
-                update={
-                    "n_radial": min(_N_RADIAL, encoder.n_radial),
-                    "n_channels": min(_N_CHANNELS, encoder.n_channels),
-                }
-            ),
+            "encoder": reduced(configuration.encoder),
             "learning_rate": max(_LEARNING_RATE, configuration.learning_rate),
             "warmup_steps": min(_WARMUP_STEPS, configuration.warmup_steps),
             "gap_weight": True,

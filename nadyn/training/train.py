@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.output import check_folder, write_new
 from nadyn.data import Dataset
 from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel, Network
@@ -90,8 +91,8 @@ def train(
         dataset: Labelled frames; a part of them is held out for validation.
         output: Model file.
         configuration: All settings; the default suits a molecule never seen before.
-        resume: Go on from the checkpoint of an interrupted training of the same data and configuration;
-            only `threads` and `checkpoint_every` may have changed.
+        resume: Go on from the checkpoint of an interrupted training of the same data and configuration, of
+            which only `threads` and `checkpoint_every` may have changed; begin where there is none yet.
         overwrite: Replace an existing model file and forget its checkpoint.
         report: Called after every step with the progress.
         clock: Gives seconds; a time limit goes by it.
@@ -151,7 +152,7 @@ def train(
         "start": learned.start,
         "history": learned.outcome.progress.history,
     }
-    output.with_suffix(".history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
+    write_new(output.with_suffix(".history.json"), json.dumps(history, indent=1))
     _forget(checkpoint)
     return Trained(model, held_out, learned)
 
@@ -168,18 +169,11 @@ def _forget(checkpoint: Path) -> None:
 
 
 def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> None:
-    if not output.parent.is_dir():
-        raise InputError(
-            f"the folder of `output` must exist, but {str(output.parent)!r} does not. Create it first."
-        )
+    check_folder(output)
     if resume:
-        if not existing(checkpoint):
-            if output.exists():
-                raise InputError(
-                    f"{str(output)!r} must be unfinished to be resumed, but is complete. Nothing to do."
-                )
+        if output.exists() and not existing(checkpoint):
             raise InputError(
-                f"checkpoint {str(checkpoint)!r} must exist to resume, but does not. Start without --resume."
+                f"{str(output)!r} must be unfinished to be resumed, but is complete. Nothing to do."
             )
         return
     if overwrite:

@@ -11,7 +11,7 @@ from linear_crossing import EXACT, MASS, SPEED, linear_crossing
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.initial.start import start_in_state
-from nadyn.dynamics.methods.table import find_method
+from nadyn.dynamics.methods.table import motion_of
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.models.analytic.tully import tully
 
@@ -25,7 +25,7 @@ N_TRAJ = 400
 def final_states(model, momentum, first, last, dt_fs, **keys):
     content = {"initial": {"position_au": 0, "momentum_au": 1, "n": 1}, "time_fs": 100, "dt_fs": dt_fs}
     config = parse_configuration({**content, "seed": 5, **keys}, RunConfiguration, where="test")
-    ready = find_method(config).build(config, model, model.masses)
+    ready = motion_of(config, model, model.masses)
     positions = torch.full((N_TRAJ, 1, 1), first, dtype=torch.float64)
     state = start_in_state(
         model, positions, torch.full_like(positions, momentum), masses=model.masses, active_state=0

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from nadyn.dynamics.hops.attempts import along
 from nadyn.dynamics.initial.start import start_in_state
-from nadyn.dynamics.methods.mash import along_coupling, begin_mash, on_active_state, weighted_active_states
+from nadyn.dynamics.methods.mash import begin_mash, on_active_state, weighted_active_states
 from nadyn.dynamics.methods.mash_crossing import Mash, mash_step
 from nadyn.dynamics.methods.multistate_mash import (
     adiabatic_estimate,
+    along_boundary,
     begin_multistate_mash,
-    direction_of_boundary,
 )
 from nadyn.dynamics.state.batch import select
 from nadyn.models.analytic.tully import tully
@@ -35,10 +36,10 @@ def branching(name, variant, momentum, n, dt):
     state = start_in_state(model, positions, momenta, masses=model.masses, active_state=0)
     if name == "mash":
         state = begin_mash(state, model, model.masses, seed=variant + momentum)
-        options, populations = Mash(dt, model.masses, along_coupling), weighted_active_states
+        options, populations = Mash(dt, model.masses, along("nac")), weighted_active_states
     else:
         state = begin_multistate_mash(state, model, model.masses, seed=variant + momentum, sampling="focused")
-        options, populations = Mash(dt, model.masses, direction_of_boundary), adiabatic_estimate
+        options, populations = Mash(dt, model.masses, along_boundary), adiabatic_estimate
     found = []
     while len(state.trajectory):
         state = mash_step(state, model, options).state
@@ -64,7 +65,7 @@ def ends_of_single_trajectories(name, dt, make):
     state = on_active_state(
         replace(state, coefficients=coefficients[:, :, 0].contiguous()), model, model.masses
     )
-    direction = along_coupling if name == "mash" else direction_of_boundary
+    direction = along("nac") if name == "mash" else along_boundary
     while state.positions.min() < 6.0:
         state = mash_step(state, model, Mash(dt, model.masses, direction)).state
     return state, table

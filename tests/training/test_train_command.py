@@ -87,6 +87,17 @@ def test_an_interrupted_training_prints_the_line_that_resumes_it(trained, tmp_pa
         assert list(tmp_path.iterdir()) == []
 
 
+def test_resuming_a_complete_training_has_nothing_to_do_and_succeeds(trained):
+    folder, _ = trained
+    before = {path: path.read_bytes() for path in folder.glob("m.*")}
+    code, printed = _run(
+        *("train", folder / "data.h5", "--output", folder / "m.safetensors"),
+        *("--config", folder / "train.yaml", "--resume"),
+    )
+    assert code == 0 and "is complete: nothing to do" in printed.replace("\n", " ")
+    assert {path: path.read_bytes() for path in folder.glob("m.*")} == before
+
+
 def test_an_evaluation_writes_the_numbers_that_it_prints(trained, tmp_path):
     folder, _ = trained
     code, printed = run_command(

@@ -9,10 +9,11 @@ from pydantic import Field
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration
-from nadyn.dynamics.baths.thermostat import Bathed, Thermostat
+from nadyn.dynamics.baths.thermostat import PER_PS, Bathed, Thermostat
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.dynamics.state.random_numbers import Stream, normal, uniform
+from nadyn.units import HARTREE_PER_KELVIN
 
 
 class AndersenSection(Configuration):
@@ -21,6 +22,18 @@ class AndersenSection(Configuration):
     name: Literal["andersen"]
     temperature_kelvin: float = Field(gt=0.0, allow_inf_nan=False)
     collisions_per_ps: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
+
+    def thermostat(
+        self, *, dt: float, seed: int, masses: Float[Tensor, "atom"], laws: frozenset[str]
+    ) -> Thermostat:
+        """Return the thermostat of this section; time step and masses in atomic units."""
+        return andersen(
+            dt=dt,
+            seed=seed,
+            masses=masses,
+            temperature=self.temperature_kelvin * HARTREE_PER_KELVIN,
+            rate=self.collisions_per_ps * PER_PS,
+        )
 
 
 def andersen(
@@ -48,6 +61,6 @@ def andersen(
         zeta = uniform(seed, state.trajectory, step, Stream.COLLISION, (momenta.shape[1],))
         noise = normal(seed, state.trajectory, step, Stream.THERMOSTAT, tuple(momenta.shape[1:]))
         after = torch.where((zeta < probability)[:, :, None], noise * width[:, None], momenta)
-        return Bathed(after, kinetic_energy(after, masses) - kinetic_energy(momenta, masses), {})
+        return Bathed(after, kinetic_energy(after, masses) - kinetic_energy(momenta, masses))
 
     return Thermostat(act)

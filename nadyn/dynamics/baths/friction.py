@@ -11,12 +11,13 @@ from torch import Tensor
 from nadyn.checks.configuration import Configuration
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.baths.langevin import mixed_with_noise
+from nadyn.dynamics.baths.thermostat import PER_PS
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.dynamics.state.random_numbers import Stream, normal
 from nadyn.dynamics.state.step import Step
 from nadyn.models.model import Model
-from nadyn.units import FEMTOSECOND_PER_AU, HARTREE_PER_KELVIN
+from nadyn.units import HARTREE_PER_KELVIN
 
 
 class FrictionSection(Configuration):
@@ -75,7 +76,7 @@ def friction_of(section: FrictionSection, *, dt: float, seed: int, masses: Float
         masses=masses,
         atoms=torch.tensor(section.atoms),
         temperature=section.temperature_kelvin * HARTREE_PER_KELVIN,
-        rate=section.per_ps * 1e-3 * FEMTOSECOND_PER_AU,
+        rate=section.per_ps * PER_PS,
     )
 
 

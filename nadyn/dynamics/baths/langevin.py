@@ -9,10 +9,11 @@ from pydantic import Field
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration
-from nadyn.dynamics.baths.thermostat import Bathed, Thermostat
+from nadyn.dynamics.baths.thermostat import PER_PS, Bathed, Thermostat
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.dynamics.state.random_numbers import Stream, normal
+from nadyn.units import HARTREE_PER_KELVIN
 
 
 class LangevinSection(Configuration):
@@ -21,6 +22,18 @@ class LangevinSection(Configuration):
     name: Literal["langevin"] = "langevin"
     temperature_kelvin: float = Field(gt=0.0, allow_inf_nan=False)
     friction_per_ps: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
+
+    def thermostat(
+        self, *, dt: float, seed: int, masses: Float[Tensor, "atom"], laws: frozenset[str]
+    ) -> Thermostat:
+        """Return the thermostat of this section; time step and masses in atomic units."""
+        return langevin(
+            dt=dt,
+            seed=seed,
+            masses=masses,
+            temperature=self.temperature_kelvin * HARTREE_PER_KELVIN,
+            friction=self.friction_per_ps * PER_PS,
+        )
 
 
 def mixed_with_noise(
@@ -63,6 +76,6 @@ def langevin(
         after = mixed_with_noise(
             momenta, masses, noise=noise, temperature=temperature, friction=friction, dt=dt
         )
-        return Bathed(after, kinetic_energy(after, masses) - kinetic_energy(momenta, masses), {})
+        return Bathed(after, kinetic_energy(after, masses) - kinetic_energy(momenta, masses))
 
     return Thermostat(act)

@@ -5,7 +5,7 @@ of G. J. Martyna, M. E. Tuckerman, D. J. Tobias and M. L. Klein, Mol. Phys. 87, 
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -17,13 +17,12 @@ from nadyn.checks.configuration import Configuration
 from nadyn.dynamics.baths.thermostat import Bathed, Thermostat
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.random_numbers import Stream, normal
 from nadyn.models.model import CARTESIAN_LAWS
+from nadyn.units import AU_PER_FEMTOSECOND, HARTREE_PER_KELVIN
 
 Chains = Literal["one", "each"]
-
-# Names in `State.extra`.
-CHAIN_POSITIONS, CHAIN_MOMENTA, FREEDOM = "chain_positions", "chain_momenta", "chain_freedom"
 
 # A chain is stiffer than the molecule, above all where it starts far from its temperature.
 _PARTS = 5
@@ -40,6 +39,30 @@ class NoseHooverSection(Configuration):
     period_fs: float = Field(default=40.0, gt=0.0, allow_inf_nan=False)
     length: int = Field(default=3, ge=1, le=20)
     chains: Chains = "one"
+
+    def thermostat(
+        self, *, dt: float, seed: int, masses: Float[Tensor, "atom"], laws: frozenset[str]
+    ) -> Thermostat:
+        """Return the thermostat of this section; time step and masses in atomic units."""
+        return nose_hoover(
+            dt=dt,
+            seed=seed,
+            masses=masses,
+            temperature=self.temperature_kelvin * HARTREE_PER_KELVIN,
+            period=self.period_fs * AU_PER_FEMTOSECOND,
+            length=self.length,
+            chains=self.chains,
+            laws=laws,
+        )
+
+
+@dataclass(frozen=True)
+class ChainVariables:
+    """Variables of the chains, their momenta, and how many components of the momenta each chain scales."""
+
+    positions: Float[Tensor, "traj length kind"]
+    momenta: Float[Tensor, "traj length kind"]
+    freedom: Float[Tensor, "traj kind"]
 
 
 @dataclass(frozen=True)
@@ -106,8 +129,7 @@ def _begin(state: State, options: _Chains) -> State:
     # Step 0 of the stream: thermostats draw from step 1 on.
     noise = normal(options.seed, state.trajectory, 0, Stream.THERMOSTAT, shape)
     momenta = noise * torch.sqrt(_inertia(freedom, options) * options.temperature)
-    memory = {CHAIN_MOMENTA: momenta, CHAIN_POSITIONS: torch.zeros_like(momenta), FREEDOM: freedom}
-    return replace(state, extra={**state.extra, **memory})
+    return remember(state, ChainVariables(torch.zeros_like(momenta), momenta, freedom))
 
 
 def degrees_of_freedom(
@@ -151,9 +173,9 @@ def _act(state: State, momenta: Float[Tensor, "traj atom x"], options: _Chains) 
     squares = momenta * momenta / options.masses[:, None]
     one = options.chains == "one"
     twice_kinetic = ordered_sum(squares)[:, None] if one else squares.flatten(1)
-    freedom = state.extra[FREEDOM]
+    known = recall(state, ChainVariables)
+    freedom, positions, q = known.freedom, known.positions, known.momenta
     inertia = _inertia(freedom, options)
-    positions, q = state.extra[CHAIN_POSITIONS], state.extra[CHAIN_MOMENTA]
     before = _energy(positions, q, inertia, freedom, options)
     scale = torch.ones_like(twice_kinetic)
     for _ in range(_PARTS):
@@ -163,7 +185,7 @@ def _act(state: State, momenta: Float[Tensor, "traj atom x"], options: _Chains) 
         scale = scale * factor
     scaled = momenta * (scale[:, :, None] if one else scale.reshape(momenta.shape))
     heat = before - _energy(positions, q, inertia, freedom, options)
-    return Bathed(scaled, heat, {CHAIN_POSITIONS: positions, CHAIN_MOMENTA: q})
+    return Bathed(scaled, heat, ChainVariables(positions, q, freedom))
 
 
 def _part(

@@ -1,6 +1,6 @@
-"""The sections of a run file that couple nuclei to a bath."""
+"""The thermostats of a run file: one line each, whose section and formulas are in one file."""
 
-from typing import Annotated
+from typing import Annotated, Union
 
 from pydantic import BeforeValidator, Field
 
@@ -8,14 +8,22 @@ from nadyn.dynamics.baths.andersen import AndersenSection
 from nadyn.dynamics.baths.langevin import LangevinSection
 from nadyn.dynamics.baths.nose_hoover import NoseHooverSection
 
+# The first one is meant where a section has no name.
+THERMOSTATS = (
+    LangevinSection,
+    AndersenSection,
+    NoseHooverSection,
+)
+
 
 def _named(content: object) -> object:
-    """Return the section with its name: without one it is Langevin's."""
-    return {"name": "langevin", **content} if isinstance(content, dict) else content
+    """Return the section with its name, that of the first thermostat without one."""
+    name = THERMOSTATS[0].model_fields["name"].default
+    return {"name": name, **content} if isinstance(content, dict) else content
 
 
 ThermostatSection = Annotated[
-    LangevinSection | AndersenSection | NoseHooverSection,
+    Union[THERMOSTATS],  # noqa: UP007
     Field(discriminator="name"),
     BeforeValidator(_named),
 ]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nadyn.dynamics.electrons.propagation import Propagation
 from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.random_numbers import Draws
 from nadyn.dynamics.state.step import Hops
 from nadyn.models.model import Model
 
@@ -25,8 +26,7 @@ class Moment:
         model: The model.
         masses: [electron mass].
         dt: Time step [au].
-        seed: Of the random numbers.
-        part: Number of a part of an adaptive step, 0 for a whole one; keys random numbers.
+        draws: Random numbers of the step.
     """
 
     old: State
@@ -36,8 +36,7 @@ class Moment:
     model: Model
     masses: Float[Tensor, "atom"]
     dt: float
-    seed: int
-    part: int
+    draws: Draws
 
 
 def _nothing_to_remember(state: State, model: Model) -> State:

@@ -29,12 +29,20 @@ class EdcSection(Configuration):
     damps: Damps = "populations"
     energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
 
+    def correction(self) -> Decoherence:
+        """Return the correction of this section."""
+        return edc(damps=self.damps, energy_parameter=self.energy_parameter_hartree)
+
 
 class SdmSection(Configuration):
     """The energy-based correction that damps amplitudes, by the name that MLatom and Newton-X give it."""
 
     name: Literal["sdm"]
     energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
+
+    def correction(self) -> Decoherence:
+        """Return the correction of this section."""
+        return edc(damps="amplitudes", energy_parameter=self.energy_parameter_hartree)
 
 
 def edc(*, damps: Damps = "populations", energy_parameter: float = 0.1) -> Decoherence:

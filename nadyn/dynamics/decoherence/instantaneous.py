@@ -16,6 +16,10 @@ class InstantaneousSection(Configuration):
     name: Literal["instantaneous"]
     after: CollapseAfter = "hop"
 
+    def correction(self) -> Decoherence:
+        """Return the correction of this section."""
+        return instantaneous(after=self.after)
+
 
 def instantaneous(*, after: CollapseAfter) -> Decoherence:
     """Return the correction that puts all population on the active state at a hop.

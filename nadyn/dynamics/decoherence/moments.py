@@ -3,8 +3,8 @@
 Source: A. Jain, E. Alguire and J. E. Subotnik, J. Chem. Theory Comput. 12, 5256 (2016).
 """
 
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Complex, Float, Int
@@ -17,8 +17,9 @@ from nadyn.dynamics.electrons.local_diabatisation import orthogonal_overlap
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import ordered_sum
 from nadyn.dynamics.state.energies import potential_energy
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import squared_coefficients
-from nadyn.dynamics.state.random_numbers import Stream, uniform
+from nadyn.dynamics.state.random_numbers import Stream
 from nadyn.models.model import Model
 
 
@@ -26,6 +27,21 @@ class AfsshSection(Configuration):
     """Collapse by moments of the wave packets: {name: afssh}."""
 
     name: Literal["afssh"]
+
+    needs_real_states: ClassVar[bool] = True
+
+    def correction(self) -> Decoherence:
+        """Return the correction of this section."""
+        return augmented()
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of the wave packet of each state about the trajectory, and the forces of all states before."""
+
+    positions: Float[Tensor, "traj state atom x"]
+    momenta: Float[Tensor, "traj state atom x"]
+    forces: Float[Tensor, "traj state atom x"]
 
 
 def augmented() -> Decoherence:
@@ -46,8 +62,7 @@ def augmented() -> Decoherence:
 def _begin(state: State, model: Model) -> State:
     forces = all_forces(model, state.positions, state.eigenvectors)
     zero = torch.zeros_like(forces)
-    memory = {"moment_positions": zero, "moment_momenta": zero.clone(), "forces": forces}
-    return replace(state, extra={**state.extra, **memory})
+    return remember(state, Moments(zero, zero.clone(), forces))
 
 
 def _act(moment: Moment) -> State:
@@ -61,15 +76,12 @@ def _act(moment: Moment) -> State:
     force_difference = forces - _of_active(forces, new.active_state)
     collapse_rate, reset_rate = _rates(moment, overlap, force_difference, positions)
     n = new.energies.shape[1]
-    zeta = uniform(moment.seed, new.trajectory, new.step, Stream.COLLAPSE, ((moment.part + 1) * n,))[
-        :, moment.part * n :
-    ]
+    zeta = moment.draws.several(new.trajectory, new.step, Stream.COLLAPSE, n)
     collapsing = (zeta < dt * collapse_rate) & (collapse_rate > 0)
     clear = collapsing | (zeta < dt * reset_rate)
     positions, momenta = (torch.where(clear[:, :, None, None], 0.0, m) for m in (positions, momenta))
-    memory = {"moment_positions": positions, "moment_momenta": momenta, "forces": forces}
     coefficients = collapse_states(new.coefficients, new.active_state, collapsing)
-    return replace(new, coefficients=coefficients, extra={**new.extra, **memory})
+    return remember(replace(new, coefficients=coefficients), Moments(positions, momenta, forces))
 
 
 def collapse_states(
@@ -99,15 +111,15 @@ def _moved(
 ) -> tuple[Tensor, Tensor]:
     """Moments after the step, about the state that was active during it."""
     old, dt = moment.old, moment.dt
-    masses = moment.masses[:, None]
-    before, after = (f - _of_active(f, old.active_state) for f in (old.extra["forces"], forces))
+    masses, known = moment.masses[:, None], recall(old, Moments)
+    before, after = (f - _of_active(f, old.active_state) for f in (known.forces, forces))
     # Forces of the new states as the old states see them.
     turned = _mixed(overlap * overlap, after)
     kick_before = before * squared_coefficients(old)[:, :, None, None]
     weights = _mixed((overlap * overlap), squared_coefficients(moment.new))
     kick_after = turned * weights[:, :, None, None]
-    momenta = old.extra["moment_momenta"]
-    positions = old.extra["moment_positions"] + (momenta + kick_before * (0.5 * dt)) * (dt / masses)
+    momenta = known.momenta
+    positions = known.positions + (momenta + kick_before * (0.5 * dt)) * (dt / masses)
     momenta = momenta + (kick_before + kick_after) * (0.5 * dt)
     back = (overlap * overlap).mT
     return _mixed(back, positions), _mixed(back, momenta)

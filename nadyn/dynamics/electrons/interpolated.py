@@ -1,5 +1,7 @@
 """Electronic coefficients over one time step from energies and time-derivative couplings, in sub-steps."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
@@ -33,19 +35,51 @@ def propagator_by_tdc(
         new_tdc: T(t+dt).
         dt: Time step [au].
     """
-    n = energies.shape[1]
 
     def block(*rows: Tensor) -> tuple[Tensor]:
         e, new_e, t, new_t = (trajectories_last(array) for array in rows)
-        real, imag = torch.eye(n, dtype=e.dtype)[:, :, None].expand(-1, -1, e.shape[-1]), None
-        for m in range(SUBSTEPS):
-            x = (m + 0.5) / SUBSTEPS
-            c, s = _exponential(e + x * (new_e - e), t + x * (new_t - t), dt / SUBSTEPS)
-            real, imag = (c, s) if imag is None else _complex_product(c, s, real, imag)
-        return (torch.stack([real, imag], dim=2).movedim(-1, 0).contiguous(),)
+        return (_product_of_substeps(e, new_e, lambda x: t + x * (new_t - t), dt),)
 
-    (propagator,) = in_blocks(electronic_width(2 * n), block, energies, new_energies, tdc, new_tdc)
-    return torch.view_as_complex(propagator)
+    width = electronic_width(2 * energies.shape[1])
+    return torch.view_as_complex(in_blocks(width, block, energies, new_energies, tdc, new_tdc)[0])
+
+
+def propagator_by_turns(
+    energies: Float[Tensor, "traj state"],
+    new_energies: Float[Tensor, "traj state"],
+    turns: Float[Tensor, "traj substep pair"],
+    *,
+    dt: float,
+) -> Complex[Tensor, "traj state state"]:
+    """Return the same for the angles by which neighbours turn in each of the sub-steps.
+
+    Args:
+        energies: E(t) [hartree].
+        new_energies: E(t+dt).
+        turns: Integral of T_kl over each sub-step for neighbours k < l.
+        dt: Time step [au].
+    """
+
+    def block(*rows: Tensor) -> tuple[Tensor]:
+        e, new_e, angles = (trajectories_last(array) for array in rows)
+
+        def at(x: float) -> Tensor:
+            rate = (angles[int(x * SUBSTEPS)] * (SUBSTEPS / dt)).T
+            return (torch.diag_embed(rate, offset=1) - torch.diag_embed(rate, offset=-1)).movedim(0, -1)
+
+        return (_product_of_substeps(e, new_e, at, dt),)
+
+    width = electronic_width(2 * energies.shape[1])
+    return torch.view_as_complex(in_blocks(width, block, energies, new_energies, turns)[0])
+
+
+def _product_of_substeps(e: Tensor, new_e: Tensor, tdc_at: Callable[[float], Tensor], dt: float) -> Tensor:
+    real = imag = None
+    for m in range(SUBSTEPS):
+        x = (m + 0.5) / SUBSTEPS
+        c, s = _exponential(e + x * (new_e - e), tdc_at(x), dt / SUBSTEPS)
+        real, imag = (c, s) if imag is None else _complex_product(c, s, real, imag)
+    return torch.stack([real, imag], dim=2).movedim(-1, 0).contiguous()
 
 
 def apply_propagator(

@@ -1,4 +1,4 @@
-"""Time-derivative couplings T_kl = <k|d/dt l>: from coupling vectors, from overlaps, from energies alone."""
+"""Time-derivative couplings T_kl = <k|d/dt l>: from coupling vectors, from overlaps."""
 
 import torch
 from jaxtyping import Float
@@ -60,29 +60,6 @@ def tdc_from_overlap(
         return (tdc,)
 
     return in_blocks(electronic_width(n), block, overlap)[0]
-
-
-def tdc_from_curvature(
-    energies: Float[Tensor, "traj time state"], *, dt: float
-) -> Float[Tensor, "traj state state"]:
-    """Return T from the curvature of the gaps [1/au of time].
-
-    |T_kl| = sqrt[(d^2 |E_l - E_k| / dt^2) / |E_l - E_k|] / 2, 0 where the root is not real. The second
-    derivative is (2 g_0 - 5 g_1 + 4 g_2 - g_3) / dt^2 from the newest gap g_0 and three before it. The sign
-    is not known from energies; T_kl > 0 for k < l is taken everywhere.
-
-    Source: K. K. Baeck and H. An, J. Chem. Phys. 146, 064107 (2017); in time: M. T. do Casal, J. M. Toldo,
-    M. Pinheiro Jr and M. Barbatti, Open Res. Europe 1, 49 (2021), equations 5 and 8.
-
-    Args:
-        energies: At four times, the newest first [hartree].
-        dt: Time between two of them [au].
-    """
-    gap = (energies[:, :, None, :] - energies[:, :, :, None]).abs()
-    second = (2.0 * gap[:, 0] - 5.0 * gap[:, 1] + 4.0 * gap[:, 2] - gap[:, 3]) / (dt * dt)
-    ratio = second / torch.where(gap[:, 0] == 0, torch.inf, gap[:, 0])
-    size = 0.5 * torch.sqrt(torch.clamp(ratio, min=0.0))
-    return torch.triu(size, diagonal=1) - torch.tril(size, diagonal=-1)
 
 
 def _pair(jj: Tensor, kk: Tensor, kj: Tensor, jk: Tensor, *, rest: bool) -> Tensor:

@@ -9,12 +9,19 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from nadyn.dynamics.electrons.interpolated import apply_propagator, propagator_by_tdc
+from nadyn.dynamics.electrons.curvature import (
+    GapHistory,
+    after_a_kink,
+    begin_curvature,
+    turns_from_curvature,
+)
+from nadyn.dynamics.electrons.interpolated import apply_propagator, propagator_by_tdc, propagator_by_turns
 from nadyn.dynamics.electrons.local_diabatisation import local_diabatisation, orthogonal_overlap
 from nadyn.dynamics.electrons.propagation import Propagation, in_sequence
-from nadyn.dynamics.electrons.tdc import tdc_from_couplings, tdc_from_curvature, tdc_from_overlap
+from nadyn.dynamics.electrons.tdc import tdc_from_couplings, tdc_from_overlap
 from nadyn.dynamics.nuclei.motion import midpoint
 from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.memory import recall, remember, remembers
 from nadyn.electronic.surfaces import energies_and_eigenvectors
 from nadyn.models.model import Model
 
@@ -25,13 +32,10 @@ SMALLEST_OVERLAP = 0.7
 
 
 def begin_propagation(state: State, by: Propagate) -> State:
-    """Return the state with what a propagation remembers: curvature needs the energies of three steps."""
+    """Return the state with what a propagation remembers: curvature needs the gaps of three steps."""
     if by != "curvature":
         return state
-    before = state.energies[:, None].expand(-1, 2, -1).contiguous()
-    tdc = torch.zeros(*state.energies.shape, state.energies.shape[1], dtype=state.energies.dtype)
-    memory = {"energies_before": before, "tdc": tdc, "smooth_steps": torch.zeros_like(state.active_state)}
-    return replace(state, extra={**state.extra, **memory})
+    return remember(state, begin_curvature(state))
 
 
 def after_attempts(state: State, rows: Int[Tensor, "hop"]) -> State:
@@ -39,12 +43,7 @@ def after_attempts(state: State, rows: Int[Tensor, "hop"]) -> State:
 
     Energies have a kink in time there, which is no curvature.
     """
-    if "smooth_steps" not in state.extra:
-        return state
-    return replace(
-        state,
-        extra={**state.extra, "smooth_steps": state.extra["smooth_steps"].index_fill(0, rows, 0)},
-    )
+    return after_a_kink(state, rows) if remembers(state, GapHistory) else state
 
 
 def propagate(
@@ -62,8 +61,8 @@ def propagate(
     npi: T from the overlap by norm-preserving interpolation, constant over the step.
     state_reordering: the same after the new states have been put in the order of the old ones; `follows` says
         how.
-    tdc: T = d . v at both ends. curvature: T from the curvature of the gaps; 0 in the first two
-    steps, constant in the two after an attempted hop.
+    tdc: T = d . v at both ends. curvature: T of neighbours from the curvature of the squares of their gaps; 0
+        in the first step.
 
     Args:
         old: The batch before the step.
@@ -115,19 +114,14 @@ def _by_couplings(
 
 
 def _by_curvature(old: State, new: State, *, dt: float) -> Propagation:
-    history = torch.cat(
-        [torch.stack([new.energies, old.energies], dim=1), old.extra["energies_before"]], dim=1
-    )
-    after = tdc_from_curvature(history, dt=dt)
-    steps = old.extra["smooth_steps"] + 1
-    # Three steps give four energies; until then the last coupling stays.
-    after = torch.where((steps < 3)[:, None, None], old.extra["tdc"], after)
-    propagator = propagator_by_tdc(old.energies, new.energies, old.extra["tdc"], after, dt=dt)
-    # The energies know no signs of eigenvectors, but diabatic populations do.
+    known = recall(old, GapHistory)
+    turns, memory = turns_from_curvature(known, old.energies, new.energies, dt=dt)
+    propagator = propagator_by_turns(old.energies, new.energies, turns, dt=dt)
+    # The energies know no signs of eigenvectors, but coefficients do.
     overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
-    done = _with_signs(old, propagator, _signs(overlap), smallest, None)
-    memory = {"energies_before": history[:, 1:3].contiguous(), "tdc": after, "smooth_steps": steps}
-    return replace(done, memory=memory)
+    after = known.signs * _signs(overlap)
+    done = _with_signs(old, propagator * known.signs[:, None, :], after, smallest, None)
+    return replace(done, memory=replace(memory, signs=after))
 
 
 def _with_signs(

@@ -1,29 +1,45 @@
 """When a trajectory hops, and to which state: fewest switches from a finite-step propagator."""
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
-from nadyn.dynamics.state.batch_independence import electronic_width
+from nadyn.dynamics.state.batch_independence import electronic_width, ordered_sum
 from nadyn.electronic.surfaces import in_blocks
 
+Probabilities = Callable[
+    [
+        Complex[Tensor, "traj state"],
+        Complex[Tensor, "traj state"],
+        Complex[Tensor, "traj state state2"],
+        Int[Tensor, "traj"],
+    ],
+    Float[Tensor, "traj state"],
+]
 
-def hopping_probabilities(
+# A sum of probabilities this much over 1 is rounding.
+_ROUNDING = 1e-9
+
+
+def flow_probabilities(
     coefficients: Complex[Tensor, "traj state"],
     new_coefficients: Complex[Tensor, "traj state"],
     propagator: Complex[Tensor, "traj state state2"],
     active_state: Int[Tensor, "traj"],
 ) -> Float[Tensor, "traj state"]:
-    """Return the probability to hop from the active state a to each state l during a step.
+    """Return what flows from the active state a to each state l during a step, as a part of what was in a.
 
-    P(a->l) = (1 - |c_a(t+dt)|^2 / |c_a(t)|^2)
-              Re[c_l(t+dt) R*_la c*_a(t)] / (|c_a(t)|^2 - Re[c_a(t+dt) R*_aa c*_a(t)]),
-    with c(t+dt) = R c(t); negative values become 0. For small steps this is Tully's
-    2 Re(c*_a c_l T_al) dt / |c_a|^2 with T_kl = <k|d/dt l>; at a narrow crossing, where Tully's expression
-    needs tiny steps, it stays the flow of population out of a.
+    P(a->l) = max(0, B_la - B_al) / |c_a(t)|^2 with the flow matrix B_la = Re[c_l(t+dt) R*_la c*_a(t)] and
+    c(t+dt) = R c(t). The columns of B add up to |c_a(t)|^2 and its rows to |c_l(t+dt)|^2, so that the net
+    flows add up to the population that a has lost, before negative ones become 0. For two states this is
+    1 - |c_a(t+dt)|^2/|c_a(t)|^2; for small steps it is Tully's 2 Re(c*_a c_l T_al) dt/|c_a|^2 with
+    T_kl = <k|d/dt l>. The sum can exceed 1 where |c_a|^2 is nearly 0, see `at_most_one`.
 
-    Source: F. Plasser, G. Granucci, J. Pittner, M. Barbatti, M. Persico and H. Lischka, J. Chem. Phys. 137,
-    22A514 (2012); limit: J. C. Tully, J. Chem. Phys. 93, 1061 (1990).
+    Source: the flow of local diabatisation, F. Plasser, G. Granucci, J. Pittner, M. Barbatti, M. Persico and
+    H. Lischka, J. Chem. Phys. 137, 22A514 (2012), net of the flow back; limit: J. C. Tully, J. Chem. Phys.
+    93, 1061 (1990).
 
     Args:
         coefficients: c(t).
@@ -31,25 +47,75 @@ def hopping_probabilities(
         propagator: R.
         active_state: a.
     """
+    return _by_rule(_flow, coefficients, new_coefficients, propagator, active_state)
+
+
+def shared_loss_probabilities(
+    coefficients: Complex[Tensor, "traj state"],
+    new_coefficients: Complex[Tensor, "traj state"],
+    propagator: Complex[Tensor, "traj state state2"],
+    active_state: Int[Tensor, "traj"],
+) -> Float[Tensor, "traj state"]:
+    """Return the loss of the active state a shared out among the states that received something from it.
+
+    P(a->l) = (1 - |c_a(t+dt)|^2 / |c_a(t)|^2)
+              Re[c_l(t+dt) R*_la c*_a(t)] / (|c_a(t)|^2 - Re[c_a(t+dt) R*_aa c*_a(t)]);
+    negative values become 0. For two states it is `flow_probabilities`. For more, in- and outflow of a can
+    cancel in the denominator, and a single step then gives sums far above 1.
+
+    Source: F. Plasser, G. Granucci, J. Pittner, M. Barbatti, M. Persico and H. Lischka, J. Chem. Phys. 137,
+    22A514 (2012).
+
+    Args:
+        coefficients: c(t).
+        new_coefficients: c(t+dt), before any decoherence correction.
+        propagator: R.
+        active_state: a.
+    """
+    return _by_rule(_shared_loss, coefficients, new_coefficients, propagator, active_state)
+
+
+def at_most_one(
+    probabilities: Float[Tensor, "traj state"],
+) -> tuple[Float[Tensor, "traj state"], Bool[Tensor, "traj"]]:
+    """Return probabilities divided by max(1, their sum), and where that has changed them."""
+    if probabilities.shape[1] == 2:
+        # There is one other state, and what leaves for it is at most all.
+        return probabilities, torch.zeros_like(probabilities[:, 0], dtype=torch.bool)
+    total = ordered_sum(probabilities)
+    scaled = probabilities / torch.clamp(total, min=1.0)[:, None]
+    return scaled, total > 1.0 + _ROUNDING
+
+
+def _by_rule(
+    rule: Callable[..., Tensor],
+    coefficients: Tensor,
+    new_coefficients: Tensor,
+    propagator: Tensor,
+    active: Tensor,
+) -> Tensor:
     if coefficients.shape[1] == 2:
-        return _probabilities_of_two(coefficients, new_coefficients, active_state)
+        return _between_two(coefficients, new_coefficients, active)
 
     def block(c: Tensor, new: Tensor, propagator: Tensor, active: Tensor) -> tuple[Tensor]:
-        return (_probabilities(c, new, propagator, active),)
+        # The trajectories are the last axis here: long vectors are what the processor is fast with.
+        c, new = c.permute(2, 1, 0).contiguous(), new.permute(2, 1, 0).contiguous()
+        is_active = torch.arange(c.shape[1])[:, None] == active
+        return (rule(c, new, propagator.permute(3, 1, 2, 0).contiguous(), is_active).T.contiguous(),)
 
     (probabilities,) = in_blocks(
         electronic_width(coefficients.shape[1]),
         block,
-        torch.view_as_real(coefficients),
-        torch.view_as_real(new_coefficients),
-        torch.view_as_real(propagator),
-        active_state,
+        torch.view_as_real(coefficients.resolve_conj()),
+        torch.view_as_real(new_coefficients.resolve_conj()),
+        torch.view_as_real(propagator.resolve_conj()),
+        active,
     )
     return probabilities
 
 
-def _probabilities_of_two(coefficients: Tensor, new_coefficients: Tensor, active: Tensor) -> Tensor:
-    """Between two states all that leaves a arrives at the other: the second factor is 1."""
+def _between_two(coefficients: Tensor, new_coefficients: Tensor, active: Tensor) -> Tensor:
+    """Between two states all that leaves a arrives at the other, by either rule."""
     before, after = (
         c[..., 0] * c[..., 0] + c[..., 1] * c[..., 1]
         for c in (torch.view_as_real(coefficients), torch.view_as_real(new_coefficients))
@@ -60,26 +126,36 @@ def _probabilities_of_two(coefficients: Tensor, new_coefficients: Tensor, active
     return torch.stack([torch.where(is_upper, leaving, 0.0), torch.where(is_upper, 0.0, leaving)], dim=1)
 
 
-def _probabilities(c: Tensor, new: Tensor, propagator: Tensor, active: Tensor) -> Tensor:
-    # The trajectories are the last axis here: long vectors are what the processor is fast with.
-    n = c.shape[1]
-    (re, im), (new_re, new_im) = (array.permute(2, 1, 0).contiguous() for array in (c, new))
-    r_re, r_im = propagator.permute(3, 1, 2, 0).contiguous()
-    is_active = torch.arange(n)[:, None] == active
-    a_re, a_im = _pick(re, is_active), _pick(im, is_active)
-    column_re, column_im = _pick(r_re.transpose(0, 1), is_active), _pick(r_im.transpose(0, 1), is_active)
-    # R_la c_a, the part of c_l(t+dt) that came from the active state.
-    from_re = column_re * a_re - column_im * a_im
-    from_im = column_re * a_im + column_im * a_re
-    arrived = new_re * from_re + new_im * from_im
-    new_a_re, new_a_im = _pick(new_re, is_active), _pick(new_im, is_active)
-    before = a_re * a_re + a_im * a_im
+def _flow(c: Tensor, new: Tensor, propagator: Tensor, is_active: Tensor) -> Tensor:
+    arrived, before = _arrived(c, new, propagator, is_active)
+    (re, im), (r_re, r_im) = c, propagator
+    new_a_re, new_a_im = _pick(new[0], is_active), _pick(new[1], is_active)
+    row_re, row_im = _pick(r_re, is_active), _pick(r_im, is_active)
+    # B_al, what came to the active state from each of the others.
+    back = new_a_re * (row_re * re - row_im * im) + new_a_im * (row_re * im + row_im * re)
+    net = torch.clamp(arrived - back, min=0.0) / torch.where(before > 0, before, 1.0)
+    return torch.where((before > 0) & ~is_active, net, 0.0)
+
+
+def _shared_loss(c: Tensor, new: Tensor, propagator: Tensor, is_active: Tensor) -> Tensor:
+    arrived, before = _arrived(c, new, propagator, is_active)
+    new_a_re, new_a_im = _pick(new[0], is_active), _pick(new[1], is_active)
     after = new_a_re * new_a_re + new_a_im * new_a_im
     leaving = before - _pick(arrived, is_active)
     probabilities = arrived * ((before - after) / (before * leaving))
     # Nothing can leave an empty state, and nothing has left where the denominator vanishes.
     allowed = (before > 0) & (leaving != 0) & ~is_active & (probabilities > 0)
-    return torch.where(allowed, probabilities, 0.0).T.contiguous()
+    return torch.where(allowed, probabilities, 0.0)
+
+
+def _arrived(c: Tensor, new: Tensor, propagator: Tensor, is_active: Tensor) -> tuple[Tensor, Tensor]:
+    """Return B_la, what of each new population came from the active state, and |c_a|^2 before."""
+    (re, im), (new_re, new_im), (r_re, r_im) = c, new, propagator
+    a_re, a_im = _pick(re, is_active), _pick(im, is_active)
+    column_re, column_im = _pick(r_re.transpose(0, 1), is_active), _pick(r_im.transpose(0, 1), is_active)
+    from_re = column_re * a_re - column_im * a_im
+    from_im = column_re * a_im + column_im * a_re
+    return new_re * from_re + new_im * from_im, a_re * a_re + a_im * a_im
 
 
 def _pick(values: Tensor, is_active: Tensor) -> Tensor:

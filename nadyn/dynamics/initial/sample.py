@@ -1,6 +1,6 @@
 """From the section `initial:` of a run file to initial conditions."""
 
-import warnings
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +18,8 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
     A sample is drawn from the harmonic oscillators about a minimum of the model, or from the model's own
     oscillators; a scattering start is `n` times the same point, or the Wigner function of a Gaussian packet;
     a file is read. Trajectory i depends on the seed and on i alone, so that a larger `n` continues a smaller
-    one. Without a `state` and without a `diabatic_state` the start is on state 0.
+    one. Without a `state` and without a `diabatic_state` the start is on state 0. What a user should know of
+    the result stands in its `notices`.
 
     Args:
         model: The model of the dynamics.
@@ -28,14 +29,11 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
     Raises:
         InputError: The section does not fit the model, or no minimum with real frequencies was found.
     """
-    state, diabatic_state = _start_state(model, section)
+    state, diabatic_state = start_state(model, section)
     if section.file is not None:
         return _from_file(model, section, section.file, state, diabatic_state)
     if section.sample is not None:
-        found = oscillators(model, section)
-        for message in found.warnings:
-            warnings.warn(message, stacklevel=2)
-        return sample_oscillators(model, found, section, seed=seed)
+        return sample_oscillators(model, oscillators(model, section), section, seed=seed)
     positions, momenta = _scattering(model, section)
     origin = f"all at {section.position_au} bohr with momentum {section.momentum_au} au"
     if section.width_au is not None:
@@ -59,7 +57,8 @@ def sample_oscillators(
     if {"translation", "rotation"} <= model.laws:
         momenta = without_rotation(positions, momenta, found.modes.masses)
     origin = f"{section.sample} sample at {temperature:g} K of {found.origin}, seed {seed}"
-    return _conditions(model, section, positions, momenta, origin, temperature=temperature)
+    conditions = _conditions(model, section, positions, momenta, origin, temperature=temperature)
+    return replace(conditions, notices=found.warnings)
 
 
 def _conditions(
@@ -71,7 +70,7 @@ def _conditions(
     *,
     temperature: float | None,
 ) -> InitialConditions:
-    state, diabatic_state = _start_state(model, section)
+    state, diabatic_state = start_state(model, section)
     numbers = model.atomic_numbers
     return InitialConditions(
         positions=positions,
@@ -90,7 +89,12 @@ def _masses(model: Model) -> np.ndarray:
     return model.masses.numpy().astype(np.float64)
 
 
-def _start_state(model: Model, section: InitialSection) -> tuple[int | None, int | None]:
+def start_state(model: Model, section: InitialSection) -> tuple[int | None, int | None]:
+    """Return the adiabatic and the diabatic state that a section names; one of them is None.
+
+    Raises:
+        InputError: The model has no such state.
+    """
     if section.diabatic_state is not None:
         if not model.fixed_diabatic_basis:
             raise InputError(
@@ -165,4 +169,5 @@ def _from_file(
         diabatic_state=diabatic_state,
         origin=initial.origin,
         temperature_kelvin=initial.temperature_kelvin,
+        notices=initial.notices,
     )

@@ -8,32 +8,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nadyn.dynamics.methods.method import Motion
+from nadyn.dynamics.methods.method import Drift, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State, for_each_array, select
-from nadyn.dynamics.state.energies import potential_energy
+from nadyn.dynamics.state.memory import recall, remember, remembers
+from nadyn.dynamics.state.random_numbers import Draws
 from nadyn.dynamics.state.step import Step, join_hops, select_hops
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
-
-# In `State.extra` of a run with `adaptive`: how many time steps of each trajectory were divided so far.
-DIVIDED_STEPS = "divided_steps"
-
-Part = Callable[[State, Model, float, int], Step]
-Gap = Callable[[State], Float[Tensor, "traj"]]
-
-
-def smallest_gap(state: State) -> Float[Tensor, "traj"]:
-    """Return the smallest distance in energy from the active state to another one [hartree]."""
-    gaps = (state.energies - potential_energy(state.energies, state.active_state)[:, None]).abs()
-    gaps = gaps.scatter(1, state.active_state[:, None], torch.inf)
-    return gaps.amin(1)
-
-
-def smallest_gap_of_neighbours(state: State) -> Float[Tensor, "traj"]:
-    """Return the smallest distance in energy of two neighbouring states [hartree]: motion on a mean has no
-    state of its own."""
-    return (state.energies[:, 1:] - state.energies[:, :-1]).amin(1)
 
 
 @dataclass(frozen=True)
@@ -44,82 +26,79 @@ class Division:
         energy: Largest change of the conserved energy in a step or a part of one [hartree].
         gap: Smallest gap at which a whole step is enough [hartree].
         halvings: How often a step may be halved.
-        gap_of: Which gap of a trajectory that is.
     """
 
     energy: float
     gap: float
     halvings: int
-    gap_of: Gap = smallest_gap
 
 
-def divided_where_asked(
-    config: RunConfiguration, part: Part, *, gap_of: Gap = smallest_gap
-) -> Callable[[State, Model], Step]:
-    """Return the time step of a method: whole, or divided as `adaptive` in the run file asks for.
+@dataclass(frozen=True)
+class DividedSteps:
+    """How many time steps of each trajectory were divided so far."""
 
-    Args:
-        config: The run file.
-        part: Makes a step of a given length; the whole number keys the random numbers, 0 for a whole step.
-        gap_of: The gap near which steps are divided.
-    """
+    n: Float[Tensor, "traj"]
+
+
+def division_of(config: RunConfiguration) -> Division:
+    """Return `adaptive` of a run file in atomic units; without it no step is divided."""
     section = config.adaptive
     if section is None:
-        return lambda state, model: part(state, model, config.dt, 0)
+        return Division(math.inf, 0.0, 0)
     # No part is shorter than the shortest; the last digit of a quotient of decimal numbers does not count.
     halvings = max(0, math.floor(math.log2(config.dt_fs / section.shortest_dt_fs) + 1e-9))
-    division = Division(section.energy_ev * HARTREE_PER_EV, section.gap_ev * HARTREE_PER_EV, halvings, gap_of)
-    return lambda state, model: divided_step(state, model, part, division, dt=config.dt)
+    return Division(section.energy_ev * HARTREE_PER_EV, section.gap_ev * HARTREE_PER_EV, halvings)
 
 
-def divided_step(state: State, model: Model, part: Part, division: Division, *, dt: float) -> Step:
+def divided_step(
+    state: State, model: Model, stepping: Stepping, division: Division, *, dt: float, draws: Draws
+) -> Step:
     """Advance a batch by one time step, each trajectory in as many parts as it needs.
 
-    Everything is decided from one trajectory alone, and nothing is carried to the next step: parts neither
-    depend on the batch nor have to be in a checkpoint. A step that is divided is forgotten, its random
-    numbers included.
+    Whether a step is divided is decided after its drift and before its draw, so that it depends on nothing
+    that is drawn in it: a step that were thrown away because of where it hopped, and drawn again, would hop
+    less often than its probability says. Decided is from one trajectory alone, and nothing is carried to the
+    next step: parts neither depend on the batch nor have to be in a checkpoint.
 
     Args:
         state: The batch.
         model: Any model.
-        part: Makes a step of a given length; the whole number keys the random numbers, 0 for a whole step.
+        stepping: The method.
         division: When to divide.
         dt: Time step [au].
+        draws: Random numbers of the whole step; parts draw others.
     """
-    return _advance(state, model, part, division, dt, 0, division.halvings)
+    return _advance(state, model, stepping, division, dt, draws, division.halvings)
 
 
-def with_count(motion: Motion) -> Motion:
-    """Return a method that counts its divided steps from zero."""
+def counting(begin: Callable[[State, Model], State]) -> Callable[[State, Model], State]:
+    """Return the begin of a method whose divided steps are counted from zero."""
 
-    def begin(state: State, model: Model) -> State:
-        begun = motion.begin(state, model)
-        return replace(begun, extra={**begun.extra, DIVIDED_STEPS: torch.zeros_like(begun.weight)})
+    def begun(state: State, model: Model) -> State:
+        state = begin(state, model)
+        return remember(state, DividedSteps(torch.zeros_like(state.weight)))
 
-    return replace(motion, begin=begin)
+    return begun
 
 
 def _advance(
-    state: State, model: Model, part: Part, division: Division, dt: float, number: int, left: int
+    state: State, model: Model, stepping: Stepping, division: Division, dt: float, draws: Draws, left: int
 ) -> Step:
-    whole = part(state, model, dt, number)
-    if left == 0:
-        return whole
-    rows = torch.nonzero(_too_coarse(state, whole.state, division))[:, 0]
+    drift = stepping.drift(state, model, dt)
+    divided = _too_coarse(drift, stepping, division) if left else torch.zeros_like(state.weight).bool()
+    whole = stepping.draw(drift, model, draws)
+    rows = torch.nonzero(divided)[:, 0]
     if not len(rows):
         return whole
     # Numbers of a binary tree: no two parts of a step draw the same random numbers.
+    halves = [replace(draws, part=2 * draws.part + half) for half in (1, 2)]
     some = select(state, rows)
-    first = _advance(some, model, part, division, 0.5 * dt, 2 * number + 1, left - 1)
+    first = _advance(some, model, stepping, division, 0.5 * dt, halves[0], left - 1)
     half_way = replace(first.state, step=state.step)
-    second = _advance(half_way, model, part, division, 0.5 * dt, 2 * number + 2, left - 1)
-    divided = torch.zeros_like(whole.intruder).index_fill(0, rows, True)
+    second = _advance(half_way, model, stepping, division, 0.5 * dt, halves[1], left - 1)
     after = for_each_array(lambda all_rows, new: all_rows.index_copy(0, rows, new), whole.state, second.state)
-    if number == 0 and DIVIDED_STEPS in after.extra:
-        after = replace(
-            after,
-            extra={**after.extra, DIVIDED_STEPS: after.extra[DIVIDED_STEPS] + divided.to(torch.float64)},
-        )
+    if draws.part == 0 and remembers(after, DividedSteps):
+        after = remember(after, DividedSteps(recall(after, DividedSteps).n + divided.double()))
     hops = [select_hops(whole.hops, ~divided[whole.hops.row])]
     hops += [replace(step.hops, row=rows[step.hops.row]) for step in (first, second)]
     return Step(
@@ -129,8 +108,8 @@ def _advance(
     )
 
 
-def _too_coarse(old: State, new: State, division: Division) -> Bool[Tensor, "traj"]:
-    calm = (new.total_energy - old.total_energy).abs() <= division.energy
-    near = torch.minimum(division.gap_of(old), division.gap_of(new)) < division.gap
+def _too_coarse(drift: Drift, stepping: Stepping, division: Division) -> Bool[Tensor, "traj"]:
+    calm = (drift.after.total_energy - drift.before.total_energy).abs() <= division.energy
+    near = torch.minimum(stepping.gap(drift.before), stepping.gap(drift.after)) < division.gap
     # An energy that is not a number is not calm.
     return near | ~calm

@@ -5,40 +5,38 @@ of the momentum change as in the program SHARC 3 (module decoherence_dom).
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.dynamics.electrons.gradients import vectors_of
 from nadyn.dynamics.electrons.interpolated import apply_propagator
 from nadyn.dynamics.electrons.mean import mean_force, total_mean_energy
-from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP
+from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
 from nadyn.dynamics.hops.momentum import kick
-from nadyn.dynamics.hops.probabilities import hopping_probabilities
-from nadyn.dynamics.methods.adaptive import divided_where_asked, smallest_gap_of_neighbours
-from nadyn.dynamics.methods.mean_field import begin_on_mean, mean_field_verlet
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.hops.probabilities import at_most_one, flow_probabilities
+from nadyn.dynamics.methods.ehrenfest import ehrenfest_drift
+from nadyn.dynamics.methods.mean_field import begin_on_mean
+from nadyn.dynamics.methods.method import Drift, Method, Stepping, smallest_gap_of_neighbours
 from nadyn.dynamics.nuclei.rigid_motion import is_free, turned_halfway, without_rigid_motion
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State, for_each_array, select
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.state.choice import choose_target
-from nadyn.dynamics.state.energies import kinetic_energy, larger_error, potential_energy
+from nadyn.dynamics.state.energies import kinetic_energy, potential_energy
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import (
     MEAN_SQUARED_AMPLITUDES,
     MEAN_SQUARED_COEFFICIENTS,
     squared_coefficients,
 )
-from nadyn.dynamics.state.random_numbers import Stream, uniform
-from nadyn.dynamics.state.step import Hops, Step, no_hops
+from nadyn.dynamics.state.random_numbers import Draws, Stream
+from nadyn.dynamics.state.step import Hops, Step, finish_step, no_hops
 from nadyn.electronic.surfaces import directional_gradient
 from nadyn.models.model import Model
-
-# In `State.extra`: coefficients without decay, and the coupling of the pointer state in the two steps before,
-# 0 where it was not the pointer yet.
-COHERENT, COUPLING_BEFORE = "coherent", "coupling_before"
 
 # Less population than this outside the pointer state, or in it, does not decay.
 _NOTHING = 1e-14
@@ -53,6 +51,15 @@ class CsdmOptions(Configuration):
 
 
 @dataclass(frozen=True)
+class CoherentStates:
+    """Coefficients without decay, and the coupling of the pointer state in the two steps before, 0 where it
+    was not the pointer yet."""
+
+    coefficients: Complex[Tensor, "traj state"]
+    coupling_before: Float[Tensor, "traj 2"]
+
+
+@dataclass(frozen=True)
 class Csdm:
     """Choices of a CSDM run.
 
@@ -62,7 +69,6 @@ class Csdm:
         masses: [electron mass].
         constant: C of the decay time.
         energy: E_0 of the decay time [hartree].
-        part: Number of a part of an adaptive step, 0 for a whole one; keys random numbers.
     """
 
     dt: float
@@ -70,45 +76,46 @@ class Csdm:
     masses: Float[Tensor, "atom"]
     constant: float = 1.0
     energy: float = 0.1
-    part: int = 0
 
 
 def begin_csdm(state: State, model: Model, masses: Float[Tensor, "atom"]) -> State:
     """Return a batch that starts: the pointer is the active state, and nothing has decayed yet."""
-    extra = {
-        COHERENT: state.coefficients.clone(),
-        # Neither falling nor rising: the first steps are no minimum.
-        COUPLING_BEFORE: torch.zeros(len(state.weight), 2, dtype=torch.float64),
-    }
-    return begin_on_mean(replace(state, extra={**state.extra, **extra}), model, masses)
+    # Neither falling nor rising: the first steps are no minimum.
+    no_coupling = torch.zeros(len(state.weight), 2, dtype=torch.float64)
+    begun = remember(state, CoherentStates(state.coefficients.clone(), no_coupling))
+    return begin_cuts(begin_on_mean(begun, model, masses))
 
 
-def csdm_step(state: State, model: Model, options: Csdm) -> Step:
-    """Advance a batch by one time step.
+def csdm_draw(drift: Drift, model: Model, draws: Draws, *, options: Csdm) -> Step:
+    """Return the step after its drift, the step on the mean as in Ehrenfest dynamics.
 
-    Order: a step on the mean (as in Ehrenfest dynamics); the same propagation of the coherent coefficients,
-    which become the decaying ones again where the coupling of the pointer state has passed a minimum; fewest
-    switches of the pointer state by the coherent coefficients, with no change of momentum; decay of the
-    others towards the pointer state, whose energy the momenta pay; the force of the decayed state.
+    Order: the same propagation of the coherent coefficients, which become the decaying ones again where the
+    coupling of the pointer state has passed a minimum; fewest switches of the pointer state by the coherent
+    coefficients, with no change of momentum; decay of the others towards the pointer state, whose energy the
+    momenta pay; the force of the decayed state.
 
     Args:
-        state: The batch.
-        model: Any model with two states or more.
-        options: Time step, seed and constants.
+        drift: What `ehrenfest_drift` has made.
+        model: The model.
+        draws: Random numbers.
+        options: Constants of the decay.
     """
-    moved, made = mean_field_verlet(state, model, masses=options.masses, dt=options.dt)
-    coherent = apply_propagator(made.propagator, state.extra[COHERENT])
+    options = replace(options, dt=drift.dt)
+    state, moved, made = drift.before, drift.after, drift.made
+    known = recall(state, CoherentStates)
+    coherent = apply_propagator(made.propagator, known.coefficients)
     # A rate: steps need not be of one length.
     seen = turned_halfway(
         model, options.masses, state.positions, moved.positions, state.eigenvectors, moved.eigenvectors
     )
     coupling = pointer_coupling(*seen, state.active_state) / options.dt**2
-    before = state.extra[COUPLING_BEFORE]
+    before = known.coupling_before
     minimum = (before[:, 1] < before[:, 0]) & (coupling > before[:, 1])
-    began = torch.where(minimum[:, None], state.coefficients, state.extra[COHERENT])
+    began = torch.where(minimum[:, None], state.coefficients, known.coefficients)
     coherent = torch.where(minimum[:, None], moved.coefficients, coherent)
-    probabilities = hopping_probabilities(began, coherent, made.propagator, state.active_state)
-    zeta = uniform(options.seed, moved.trajectory, moved.step, Stream.HOP, (options.part + 1,))[:, -1]
+    probabilities, cut = at_most_one(flow_probabilities(began, coherent, made.propagator, state.active_state))
+    moved = count_cuts(moved, cut)
+    zeta = draws.uniform(moved.trajectory, moved.step, Stream.HOP)
     pointer = choose_target(probabilities, state.active_state, zeta)
     switched = torch.nonzero(pointer != state.active_state)[:, 0]
     switches = (
@@ -120,17 +127,31 @@ def csdm_step(state: State, model: Model, options: Csdm) -> Step:
     moved = replace(
         moved,
         active_state=pointer,
-        extra={**moved.extra, COHERENT: coherent, COUPLING_BEFORE: memory},
     )
+    moved = remember(moved, CoherentStates(coherent, memory))
     squares = squared_coefficients(moved)
     inside = squares.gather(1, pointer[:, None])[:, 0]
     rows = torch.nonzero((1.0 - inside > _NOTHING) & (inside > _EMPTY_POINTER))[:, 0]
     if len(rows):
         decayed = decay_of_mixing(select(moved, rows), model, options)
         moved = for_each_array(lambda all, some: all.index_copy(0, rows, some), moved, decayed)
-    total = total_mean_energy(moved, options.masses)
-    moved = replace(moved, total_energy=total, energy_error_max=larger_error(state, total))
-    return Step(moved, switches, made.smallest_overlap < SMALLEST_OVERLAP)
+    moved = replace(moved, total_energy=total_mean_energy(moved, options.masses))
+    return finish_step(state, moved, switches, intruder=drift.intruder)
+
+
+def csdm_stepping(options: Csdm) -> Stepping:
+    """Return the method with its choices."""
+    return Stepping(
+        drift=partial(ehrenfest_drift, masses=options.masses),
+        draw=partial(csdm_draw, options=options),
+        begin=lambda state, model: begin_csdm(state, model, options.masses),
+        gap=smallest_gap_of_neighbours,
+    )
+
+
+def csdm_step(state: State, model: Model, options: Csdm) -> Step:
+    """Advance a batch by one undivided time step, see `csdm_draw`."""
+    return csdm_stepping(options).whole(state, model, options.dt, Draws(options.seed))
 
 
 def decay_of_mixing(state: State, model: Model, options: Csdm) -> State:
@@ -234,7 +255,7 @@ def _switches(
     )
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
     chosen = parse_configuration(config.options or {}, CsdmOptions, where="`options` of method csdm")
     options = Csdm(
         dt=config.dt,
@@ -244,13 +265,7 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
         energy=chosen.energy_hartree,
     )
 
-    def part(state: State, model: Model, dt: float, number: int) -> Step:
-        return csdm_step(state, model, replace(options, dt=dt, part=number))
-
-    return Motion(
-        step=divided_where_asked(config, part, gap_of=smallest_gap_of_neighbours),
-        begin=lambda state, model: begin_csdm(state, model, masses),
-    )
+    return csdm_stepping(options)
 
 
 CSDM = Method(

@@ -6,20 +6,20 @@ M. J. Frisch, J. Chem. Phys. 123, 084106 (2005).
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.dynamics.electrons.mean import total_mean_energy
 from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP
-from nadyn.dynamics.methods.adaptive import divided_where_asked, smallest_gap_of_neighbours
 from nadyn.dynamics.methods.mean_field import begin_on_mean, mean_field_verlet
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.method import Drift, Method, Stepping, as_it_is, smallest_gap_of_neighbours
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
-from nadyn.dynamics.state.energies import larger_error
 from nadyn.dynamics.state.populations import MEAN_SQUARED_AMPLITUDES, MEAN_SQUARED_COEFFICIENTS
-from nadyn.dynamics.state.step import Step, no_hops
+from nadyn.dynamics.state.random_numbers import Draws
+from nadyn.dynamics.state.step import Step
 from nadyn.models.model import Model
 
 
@@ -31,8 +31,8 @@ class Ehrenfest:
     masses: Float[Tensor, "atom"]
 
 
-def ehrenfest_step(state: State, model: Model, options: Ehrenfest) -> Step:
-    """Advance a batch by one time step on the mean of its states.
+def ehrenfest_drift(state: State, model: Model, dt: float, *, masses: Float[Tensor, "atom"]) -> Drift:
+    """Return one time step on the mean of the states, which is all: nothing is drawn.
 
     F = -Re(a† ∂W/∂R a) with the amplitudes a = U c, coefficients by local diabatisation. Conserved is
     P^2/2M + Σ_k |c_k|^2 E_k. The force of the start must be that of `mean_field.begin_on_mean`.
@@ -40,30 +40,27 @@ def ehrenfest_step(state: State, model: Model, options: Ehrenfest) -> Step:
     Args:
         state: The batch.
         model: Any model.
-        options: Time step and masses.
+        dt: Time step [au].
+        masses: [electron mass].
     """
-    moved, made = mean_field_verlet(state, model, masses=options.masses, dt=options.dt)
-    total = total_mean_energy(moved, options.masses)
-    moved = replace(moved, total_energy=total, energy_error_max=larger_error(state, total))
-    return Step(moved, no_hops(), made.smallest_overlap < SMALLEST_OVERLAP)
+    moved, made = mean_field_verlet(state, model, masses=masses, dt=dt)
+    moved = replace(moved, total_energy=total_mean_energy(moved, masses))
+    return Drift(state, moved, dt, made, intruder=made.smallest_overlap < SMALLEST_OVERLAP)
 
 
-def mean_field_step(
-    config: RunConfiguration, masses: Float[Tensor, "atom"]
-) -> Callable[[State, Model], Step]:
-    """Return the time step of a run of Ehrenfest dynamics or of a mapping method, divided where asked."""
-
-    def part(state: State, model: Model, dt: float, number: int) -> Step:
-        return ehrenfest_step(state, model, Ehrenfest(dt=dt, masses=masses))
-
-    return divided_where_asked(config, part, gap_of=smallest_gap_of_neighbours)
+def ehrenfest_step(state: State, model: Model, options: Ehrenfest) -> Step:
+    """Advance a batch by one undivided time step on the mean of its states, see `ehrenfest_drift`."""
+    stepping = mean_field_stepping(options.masses, as_it_is)
+    return stepping.whole(state, model, options.dt, Draws(0))
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
-    return Motion(
-        step=mean_field_step(config, masses),
-        begin=lambda state, model: begin_on_mean(state, model, masses),
-    )
+def mean_field_stepping(masses: Float[Tensor, "atom"], begin: Callable[[State, Model], State]) -> Stepping:
+    """Return the time step of Ehrenfest dynamics or of a mapping method, whose starts differ."""
+    return Stepping(partial(ehrenfest_drift, masses=masses), begin=begin, gap=smallest_gap_of_neighbours)
+
+
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
+    return mean_field_stepping(masses, lambda state, model: begin_on_mean(state, model, masses))
 
 
 EHRENFEST = Method(
@@ -73,5 +70,6 @@ EHRENFEST = Method(
     diabatic=MEAN_SQUARED_AMPLITUDES,
     moves_coefficients=True,
     needs_two_states=True,
+    other_names=("eh", "mean_field", "mtef"),
     moves_on="mean of the states",
 )

@@ -3,50 +3,60 @@
 Source: J. C. Tully, J. Chem. Phys. 93, 1061 (1990), with the electronic step by local diabatisation.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal
 
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.decoherence.correction import Decoherence, Moment
 from nadyn.dynamics.decoherence.energy_based import edc
 from nadyn.dynamics.decoherence.table import decoherence_of
-from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP, Propagate, after_attempts, begin_propagation
+from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP, after_attempts
+from nadyn.dynamics.hops.attempts import along, attempt_hops
+from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
 from nadyn.dynamics.hops.momentum import Frustrated
-from nadyn.dynamics.hops.probabilities import hopping_probabilities
-from nadyn.dynamics.hops.representation import SPIN_FREE, Representation
-from nadyn.dynamics.hops.settle import Rescale, direction_of_kick, settle_hops
-from nadyn.dynamics.methods.adaptive import divided_where_asked
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.hops.probabilities import (
+    Probabilities,
+    at_most_one,
+    flow_probabilities,
+    shared_loss_probabilities,
+)
+from nadyn.dynamics.hops.representation import Representation, SpinFree
+from nadyn.dynamics.hops.settle import Rescale
+from nadyn.dynamics.methods.method import Drift, Method, Stepping
 from nadyn.dynamics.methods.representation_of import representation_of
 from nadyn.dynamics.nuclei.verlet import verlet
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.choice import choose_target
-from nadyn.dynamics.state.energies import conserved_energy, larger_error
+from nadyn.dynamics.state.energies import with_energy_of_active
+from nadyn.dynamics.state.memory import remember
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, MIXED
-from nadyn.dynamics.state.random_numbers import Stream, uniform
-from nadyn.dynamics.state.step import Step, no_hops
+from nadyn.dynamics.state.random_numbers import Draws, Stream
+from nadyn.dynamics.state.step import Step, finish_step
 from nadyn.dynamics.state.surplus import highest_in_use, surplus_gap_above_states_in_use
 from nadyn.models.model import Model
-
-Probabilities = Callable[
-    [
-        Complex[Tensor, "traj state"],
-        Complex[Tensor, "traj state"],
-        Complex[Tensor, "traj state state2"],
-        Int[Tensor, "traj"],
-    ],
-    Float[Tensor, "traj state"],
-]
 
 # What every method of this step understands in a run file.
 HOPPING_KEYS = frozenset(
     {"propagation", "decoherence", "rescale", "frustrated", "adaptive", "representation", "laser"}
 )
+
+
+class FsshOptions(Configuration):
+    """Options of method fssh: {probability: flow}.
+
+    `flow` is the net flow of population out of the active state; `shared_loss` is the formula of SHARC and of
+    local diabatisation in Newton-X, which for three states and more can exceed 1 many times where in- and
+    outflow cancel.
+    """
+
+    probability: Literal["flow", "shared_loss"] = "flow"
 
 
 @dataclass(frozen=True)
@@ -59,11 +69,9 @@ class Fssh:
         masses: [electron mass].
         rescale: Direction of the momentum change at a hop, see `settle.direction_of_kick`.
         frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
-        propagation: How coefficients go through a step, see `ways.propagate`.
-        decoherence: What is done to them at its end.
+        decoherence: What is done to the coefficients at the end of a step.
         probabilities: The rule of hopping: of c(t), c(t+dt), R in c(t+dt) = R c(t), and the active state.
-        states: In which states it hops.
-        part: Number of a part of an adaptive step, 0 for a whole one; keys random numbers.
+        states: In which states it hops, and how coefficients go through a step there.
     """
 
     dt: float
@@ -71,21 +79,106 @@ class Fssh:
     masses: Float[Tensor, "atom"]
     rescale: Rescale = "nac"
     frustrated: Frustrated = "keep"
-    propagation: Propagate = "local_diabatisation"
     decoherence: Decoherence = field(default_factory=edc)
-    probabilities: Probabilities = hopping_probabilities
-    states: Representation = SPIN_FREE
-    part: int = 0
+    probabilities: Probabilities = flow_probabilities
+    states: Representation = field(default_factory=SpinFree)
 
 
 def fssh_begin(state: State, model: Model, options: Fssh) -> State:
     """Return the state of a batch that starts, with what propagation and decoherence remember."""
-    state = options.states.begin(state, model)
-    return options.decoherence.begin(begin_propagation(state, options.propagation), model)
+    state = begin_cuts(options.states.begin(state, model))
+    return options.decoherence.begin(state, model)
+
+
+def fssh_drift(
+    state: State, model: Model, dt: float, *, masses: Float[Tensor, "atom"], states: Representation
+) -> Drift:
+    """Return a step up to its hops: velocity Verlet on the active state, propagation of the coefficients.
+
+    Args:
+        state: The batch.
+        model: Any model with two states or more.
+        dt: Time step [au].
+        masses: [electron mass].
+        states: In which states it hops.
+    """
+    after = verlet(state, model, masses=masses, dt=dt, surface_at=states.surface_at)
+    made = states.propagate(state, after, model, masses, dt)
+    coefficients = made.coefficients
+    if made.follows is not None:
+        coefficients = torch.zeros_like(coefficients).scatter(1, made.follows, coefficients)
+    if made.eigenvectors is not None:
+        after = replace(after, eigenvectors=made.eigenvectors)
+    after = replace(after, coefficients=coefficients)
+    if made.memory is not None:
+        after = remember(after, made.memory)
+    # A surplus level that meets a state far above, where no amplitude is, changes nothing yet.
+    last = state.energies.shape[1] - 1
+    all_in_use = torch.maximum(highest_in_use(state), highest_in_use(after)) == last
+    lost = (made.smallest_overlap < SMALLEST_OVERLAP) & all_in_use
+    return Drift(state, with_energy_of_active(after, masses), dt, made, intruder=lost)
+
+
+def fssh_draw(drift: Drift, model: Model, draws: Draws, *, options: Fssh) -> Step:
+    """Return the step after its drift: hop, change of momentum, decoherence, new force.
+
+    Decoherence acts towards the new active state, with the new kinetic energy.
+
+    Args:
+        drift: What `fssh_drift` has made.
+        model: The model.
+        draws: Random numbers.
+        options: Choices.
+    """
+    before, after, made = drift.before, drift.after, drift.made
+    active = before.active_state
+    probabilities, cut = at_most_one(
+        options.probabilities(before.coefficients, made.coefficients, made.propagator, active)
+    )
+    zeta = draws.uniform(after.trajectory, after.step, Stream.HOP)
+    target = choose_target(probabilities, active, zeta)
+    probability = probabilities.gather(1, target[:, None])[:, 0]
+    if made.follows is not None:
+        # A state that became another one takes its trajectories along, paid for like any hop.
+        probability = torch.where(target == active, 1.0, probability)
+        target = made.follows.gather(1, target[:, None])[:, 0]
+    after, hops = attempt_hops(
+        count_cuts(after, cut),
+        model,
+        options.masses,
+        target,
+        states=options.states,
+        direction=along(options.rescale),
+        frustrated=options.frustrated,
+        zeta=zeta,
+        probability=probability,
+    )
+    after = after_attempts(after, hops.row)
+    if not options.states.driven(after):
+        # What light has made has not moved apart yet; a correction would undo it while it is being made.
+        after = options.decoherence.act(
+            Moment(before, after, hops, made, model, options.masses, drift.dt, draws)
+        )
+    if len(hops.row):
+        after = with_energy_of_active(after, options.masses)
+    after = replace(after, surplus_gap=surplus_gap_above_states_in_use(after))
+    return finish_step(before, after, hops, intruder=drift.intruder)
+
+
+def fssh_stepping(options: Fssh) -> Stepping:
+    """Return the method with its choices."""
+    masses, states = options.masses, options.states
+    return Stepping(
+        drift=partial(fssh_drift, masses=masses, states=states),
+        draw=partial(fssh_draw, options=options),
+        begin=partial(fssh_begin, options=options),
+        gap=states.gap,
+        diabatic=states.diabatic,
+    )
 
 
 def fssh_step(state: State, model: Model, options: Fssh) -> Step:
-    """Advance a batch by one time step.
+    """Advance a batch by one undivided time step.
 
     Order: velocity Verlet on the active state; overlap and propagation of the coefficients; hopping
     probability from the coefficients as propagated; hop and change of momentum; decoherence towards the new
@@ -96,97 +189,41 @@ def fssh_step(state: State, model: Model, options: Fssh) -> Step:
         model: Any model with two states or more.
         options: Time step, seed and choices.
     """
-    masses = options.masses
-    states = options.states
-    nuclei = verlet(state, model, masses=masses, dt=options.dt, surface_at=states.surface_at)
-    propagation = states.propagate(state, nuclei, model, masses, dt=options.dt, by=options.propagation)
-    if propagation.eigenvectors is not None:
-        nuclei = replace(nuclei, eigenvectors=propagation.eigenvectors)
-    probabilities = options.probabilities(
-        state.coefficients, propagation.coefficients, propagation.propagator, state.active_state
-    )
-    zeta = uniform(options.seed, nuclei.trajectory, nuclei.step, Stream.HOP, (options.part + 1,))[:, -1]
-    target = choose_target(probabilities, state.active_state, zeta)
-    probability = probabilities.gather(1, target[:, None])[:, 0]
-    coefficients = propagation.coefficients
-    if propagation.follows is not None:
-        # A state that became another one takes its trajectories along, paid for like any hop.
-        probability = torch.where(target == state.active_state, 1.0, probability)
-        target = propagation.follows.gather(1, target[:, None])[:, 0]
-        coefficients = torch.zeros_like(coefficients).scatter(1, propagation.follows, coefficients)
-    moved = replace(nuclei, coefficients=coefficients, extra={**nuclei.extra, **propagation.memory})
-    rows = torch.nonzero(target != moved.active_state)[:, 0]
-    hops = no_hops()
-    if len(rows):
-        target = target[rows]
-        force, coupling = states.couplings(moved, model, rows, target)
-        direction = direction_of_kick(
-            moved, model, masses, rows, target_force=force, coupling=coupling, rescale=options.rescale
-        )
-        moved, hops = settle_hops(
-            moved,
-            masses,
-            rows,
-            target,
-            direction=direction,
-            target_force=force,
-            frustrated=options.frustrated,
-            zeta=zeta[rows],
-            probability=probability[rows],
-            paid_by_field=states.paid_by_field(moved, rows, target),
-        )
-        moved = after_attempts(moved, rows)
-    if not states.driven(moved):
-        # What light has made has not moved apart yet; a correction would undo it while it is being made.
-        moved = options.decoherence.act(
-            Moment(state, moved, hops, propagation, model, masses, options.dt, options.seed, options.part)
-        )
-    total = conserved_energy(moved.energies, moved.active_state, moved.momenta, masses, moved.heat)
-    moved = replace(moved, total_energy=total, energy_error_max=larger_error(state, total))
-    # A surplus level that meets a state far above, where no amplitude is, changes nothing yet.
-    last = state.energies.shape[1] - 1
-    all_in_use = torch.maximum(highest_in_use(state), highest_in_use(moved)) == last
-    lost = (propagation.smallest_overlap < SMALLEST_OVERLAP) & all_in_use
-    return Step(replace(moved, surplus_gap=surplus_gap_above_states_in_use(moved)), hops, lost)
+    return fssh_stepping(options).whole(state, model, options.dt, Draws(options.seed))
 
 
-def motion(
-    config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"], *, probabilities: Probabilities
-) -> Motion:
+def hopping_choices(
+    config: RunConfiguration,
+    model: Model,
+    masses: Float[Tensor, "atom"],
+    probabilities: Probabilities = flow_probabilities,
+) -> Fssh:
     """Return surface hopping as a run file asks for it, by a rule of hopping.
 
     Raises:
         InputError: Options that exclude each other.
     """
-    options = Fssh(
-        dt=config.dt,
-        seed=config.seed,
-        masses=masses,
-        rescale=config.rescale,
-        frustrated=config.frustrated,
-        propagation=config.propagation,
-        decoherence=decoherence_of(config.decoherence),
-        probabilities=probabilities,
-        states=representation_of(config, model, masses),
-    )
-
-    def begin(state: State, model: Model) -> State:
-        return fssh_begin(state, model, options)
-
     if config.adaptive is not None and config.propagation == "curvature":
         raise InputError(
             "`adaptive` must be left out with `propagation: curvature`, which needs steps of one length, "
             "but is given. Try propagation: local_diabatisation."
         )
+    return Fssh(
+        dt=config.dt,
+        seed=config.seed,
+        masses=masses,
+        rescale=config.rescale,
+        frustrated=config.frustrated,
+        decoherence=decoherence_of(config.decoherence),
+        probabilities=probabilities,
+        states=representation_of(config, model, masses),
+    )
 
-    def part(state: State, model: Model, dt: float, number: int) -> Step:
-        return fssh_step(state, model, replace(options, dt=dt, part=number))
 
-    return Motion(divided_where_asked(config, part), begin, options.states.diabatic)
-
-
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
-    return motion(config, model, masses, probabilities=hopping_probabilities)
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
+    chosen = parse_configuration(config.options or {}, FsshOptions, where="`options` of method fssh")
+    rule = flow_probabilities if chosen.probability == "flow" else shared_loss_probabilities
+    return fssh_stepping(hopping_choices(config, model, masses, rule))
 
 
 FSSH = Method(
@@ -196,6 +233,8 @@ FSSH = Method(
     diabatic=MIXED,
     moves_coefficients=True,
     needs_two_states=True,
+    options=FsshOptions,
+    other_names=("tsh", "sh", "surface_hopping", "fewest_switches", "tully", "sharc", "dc_fssh"),
     mixes_spins=True,
     amplitudes_are_populations=True,
 )

@@ -2,31 +2,41 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nadyn.dynamics.electrons.gradients import forces_and_couplings
+from nadyn.dynamics.electrons.curvature import Parabola, parabola
+from nadyn.dynamics.hops.attempts import along, attempt_hops
+from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
 from nadyn.dynamics.hops.momentum import Frustrated
-from nadyn.dynamics.hops.settle import Rescale, direction_of_kick, settle_hops
+from nadyn.dynamics.hops.probabilities import at_most_one
+from nadyn.dynamics.hops.representation import SpinFree
+from nadyn.dynamics.hops.settle import Rescale
 from nadyn.dynamics.initial.start import in_active_state
-from nadyn.dynamics.methods.adaptive import divided_where_asked
-from nadyn.dynamics.methods.method import Motion
+from nadyn.dynamics.methods.method import Drift, Stepping
 from nadyn.dynamics.nuclei.verlet import verlet
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.choice import choose_target
-from nadyn.dynamics.state.energies import conserved_energy, larger_error, potential_energy
-from nadyn.dynamics.state.random_numbers import Stream, uniform
-from nadyn.dynamics.state.step import Step, no_hops
+from nadyn.dynamics.state.energies import potential_energy, with_energy_of_active
+from nadyn.dynamics.state.memory import recall, remember
+from nadyn.dynamics.state.random_numbers import Draws, Stream
+from nadyn.dynamics.state.step import Step, finish_step, no_hops
 from nadyn.dynamics.state.surplus import surplus_gap_above_active
 from nadyn.models.model import Model
 
 GAP_KEYS = frozenset({"rescale", "frustrated", "adaptive", "representation"})
 
-# Names in `State.extra`: energies before the last step, and how long that was.
-ENERGIES_BEFORE, LENGTH_BEFORE = "energies_before", "length_before"
+
+@dataclass(frozen=True)
+class StepBefore:
+    """Energies before the last step, and how long that was [au]."""
+
+    energies: Float[Tensor, "traj state"]
+    length: Float[Tensor, "traj"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,6 @@ class GapHopping:
             what it gives where there is no minimum does not matter.
         rescale: Direction of the momentum change at a hop, see `settle.direction_of_kick`.
         frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
-        part: Number of a part of an adaptive step, 0 for a whole one; keys random numbers.
     """
 
     dt: float
@@ -79,66 +88,68 @@ class GapHopping:
     probabilities: Callable[[State, State, Minima, "GapHopping"], Float[Tensor, "traj state"]]
     rescale: Rescale = "nac"
     frustrated: Frustrated = "keep"
-    part: int = 0
 
 
 def gap_hopping_begin(state: State, model: Model) -> State:
     """Return the state of a batch that starts; a minimum needs three steps, and there is none before."""
-    memory = {ENERGIES_BEFORE: state.energies, LENGTH_BEFORE: torch.ones_like(state.weight)}
-    return replace(in_active_state(state), extra={**state.extra, **memory})
+    memory = StepBefore(state.energies, torch.ones_like(state.weight))
+    return begin_cuts(remember(in_active_state(state), memory))
+
+
+def gap_hopping_drift(state: State, model: Model, dt: float, *, masses: Float[Tensor, "atom"]) -> Drift:
+    """Return a step up to its hops: velocity Verlet, and what the next step has to know of this one."""
+    after = verlet(state, model, masses=masses, dt=dt)
+    after = remember(after, StepBefore(state.energies, torch.full_like(state.weight, dt)))
+    return Drift(state, with_energy_of_active(after, masses), dt)
+
+
+def gap_hopping_draw(drift: Drift, model: Model, draws: Draws, *, options: GapHopping) -> Step:
+    """Return the step after its drift: where the gap one step ago was smaller than now and than two steps
+    ago, a hop with a change of momentum at the present geometry, one step after the minimum.
+
+    The coefficients are 1 on the active state and 0 elsewhere.
+    """
+    before, after, hops = drift.before, drift.after, no_hops()
+    minima = _minima(before, after)
+    if bool(minima.found.any()):
+        raw = options.probabilities(before, after, minima, options)
+        probabilities, cut = at_most_one(torch.where(minima.found, raw, 0.0))
+        zeta = draws.uniform(after.trajectory, after.step, Stream.HOP)
+        target = choose_target(probabilities, after.active_state, zeta)
+        after, hops = attempt_hops(
+            count_cuts(after, cut),
+            model,
+            options.masses,
+            target,
+            states=SpinFree(),
+            direction=along(options.rescale),
+            frustrated=options.frustrated,
+            zeta=zeta,
+            probability=probabilities.gather(1, target[:, None])[:, 0],
+        )
+        after = in_active_state(after)
+    after = with_energy_of_active(after, options.masses)
+    return finish_step(before, replace(after, surplus_gap=surplus_gap_above_active(after)), hops)
+
+
+def gap_hopping_stepping(options: GapHopping) -> Stepping:
+    """Return hopping at minima of gaps with its choices."""
+    return Stepping(
+        drift=partial(gap_hopping_drift, masses=options.masses),
+        draw=partial(gap_hopping_draw, options=options),
+        begin=gap_hopping_begin,
+    )
 
 
 def gap_hopping_step(state: State, model: Model, options: GapHopping) -> Step:
-    """Advance a batch by one time step.
-
-    Order: velocity Verlet; where the gap one step ago was smaller than now and than two steps ago, the
-    probability of a hop; hop and change of momentum at the present geometry, one step after the minimum. The
-    coefficients are 1 on the active state and 0 elsewhere.
+    """Advance a batch by one undivided time step.
 
     Args:
         state: The batch.
         model: Any model with two states or more.
         options: Time step, seed and choices.
     """
-    masses = options.masses
-    moved = verlet(state, model, masses=masses, dt=options.dt)
-    length = torch.full_like(state.weight, options.dt)
-    memory = {ENERGIES_BEFORE: state.energies, LENGTH_BEFORE: length}
-    moved = replace(moved, extra={**moved.extra, **memory})
-    minima = _minima(state, moved)
-    hops = no_hops()
-    if bool(minima.found.any()):
-        raw = options.probabilities(state, moved, minima, options)
-        probabilities = torch.where(minima.found, raw, 0.0)
-        zeta = uniform(options.seed, moved.trajectory, moved.step, Stream.HOP, (options.part + 1,))[:, -1]
-        target = choose_target(probabilities, moved.active_state, zeta)
-        rows = torch.nonzero(target != moved.active_state)[:, 0]
-        if len(rows):
-            target = target[rows]
-            force, coupling = forces_and_couplings(moved, model, rows, target)
-            direction = direction_of_kick(
-                moved, model, masses, rows, target_force=force, coupling=coupling, rescale=options.rescale
-            )
-            moved, hops = settle_hops(
-                moved,
-                masses,
-                rows,
-                target,
-                direction=direction,
-                target_force=force,
-                frustrated=options.frustrated,
-                zeta=zeta[rows],
-                probability=probabilities[rows].gather(1, target[:, None])[:, 0],
-            )
-            moved = in_active_state(moved)
-    total = conserved_energy(moved.energies, moved.active_state, moved.momenta, masses, moved.heat)
-    moved = replace(
-        moved,
-        total_energy=total,
-        energy_error_max=larger_error(state, total),
-        surplus_gap=surplus_gap_above_active(moved),
-    )
-    return Step(moved, hops, torch.zeros_like(total, dtype=torch.bool))
+    return gap_hopping_stepping(options).whole(state, model, options.dt, Draws(options.seed))
 
 
 def gap_motion(
@@ -146,36 +157,29 @@ def gap_motion(
     masses: Float[Tensor, "atom"],
     *,
     probabilities: Callable[[State, State, Minima, GapHopping], Float[Tensor, "traj state"]],
-) -> Motion:
+) -> Stepping:
     """Return hopping at minima of gaps as a run file asks for it, by a rule of hopping."""
-    options = GapHopping(
-        dt=config.dt,
-        seed=config.seed,
-        masses=masses,
-        probabilities=probabilities,
-        rescale=config.rescale,
-        frustrated=config.frustrated,
+    return gap_hopping_stepping(
+        GapHopping(
+            dt=config.dt,
+            seed=config.seed,
+            masses=masses,
+            probabilities=probabilities,
+            rescale=config.rescale,
+            frustrated=config.frustrated,
+        )
     )
 
-    def part(state: State, model: Model, dt: float, number: int) -> Step:
-        return gap_hopping_step(state, model, replace(options, dt=dt, part=number))
 
-    return Motion(divided_where_asked(config, part), gap_hopping_begin)
-
-
-def curvature_of_gap(minima: Minima) -> Float[Tensor, "traj state"]:
-    """Return the second derivative in time of the parabola through the three gaps; 1 where there is no
-    minimum."""
-    since, until = minima.since[:, None], minima.until[:, None]
-    rise, fall = (minima.after - minima.at) / until, (minima.at - minima.before) / since
-    return torch.where(minima.found, 2.0 * (rise - fall) / (since + until), 1.0)
-
-
-def slope_of_gap(minima: Minima) -> Float[Tensor, "traj state"]:
-    """Return the derivative in time of that parabola at the gap in the middle."""
-    since, until = minima.since[:, None], minima.until[:, None]
-    rise, fall = (minima.after - minima.at) / until, (minima.at - minima.before) / since
-    return (rise * since + fall * until) / (since + until)
+def parabola_of(minima: Minima) -> Parabola:
+    """Return the parabolas through the squares of the three gaps."""
+    return parabola(
+        minima.before,
+        minima.at,
+        minima.after,
+        since=minima.since[:, None],
+        until=minima.until[:, None],
+    )
 
 
 def _minima(old: State, new: State) -> Minima:
@@ -184,8 +188,8 @@ def _minima(old: State, new: State) -> Minima:
     def gaps(energies: Tensor) -> Tensor:
         return (energies - potential_energy(energies, active)[:, None]).abs()
 
-    before, at, after = gaps(old.extra[ENERGIES_BEFORE]), gaps(old.energies), gaps(new.energies)
-    since, until = old.extra[LENGTH_BEFORE], new.extra[LENGTH_BEFORE]
+    before, at, after = gaps(recall(old, StepBefore).energies), gaps(old.energies), gaps(new.energies)
+    since, until = recall(old, StepBefore).length, recall(new, StepBefore).length
     states = torch.arange(new.energies.shape[1])
     neighbour = (states - active[:, None]).abs() == 1
     return Minima(before, at, after, neighbour & (at < before) & (at < after), since, until)

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from nadyn.dynamics.methods.fssh import HOPPING_KEYS, motion
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.fssh import HOPPING_KEYS, fssh_stepping, hopping_choices
+from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch_independence import ordered_sum
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, MIXED
@@ -45,8 +45,8 @@ def global_flux_probabilities(
     return torch.where(possible, flux / torch.where(own > 0, own, 1.0), 0.0)
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
-    return motion(config, model, masses, probabilities=global_flux_probabilities)
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
+    return fssh_stepping(hopping_choices(config, model, masses, global_flux_probabilities))
 
 
 GFSH = Method(
@@ -56,6 +56,7 @@ GFSH = Method(
     diabatic=MIXED,
     moves_coefficients=True,
     needs_two_states=True,
+    other_names=("global_flux", "gfs"),
     mixes_spins=True,
     amplitudes_are_populations=True,
 )

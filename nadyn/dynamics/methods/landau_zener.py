@@ -13,11 +13,10 @@ from nadyn.dynamics.methods.gap_hops import (
     GAP_KEYS,
     GapHopping,
     Minima,
-    curvature_of_gap,
     gap_motion,
-    slope_of_gap,
+    parabola_of,
 )
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
@@ -31,17 +30,19 @@ def landau_zener_probabilities(
     """Return P(a->l) = exp[-(pi/2) sqrt(g^3 / g'')] with the gap g at its minimum and its curvature in time
     g''.
 
-    The minimum lies between steps: g is that of the parabola through the three gaps. Nothing but energies is
+    The minimum lies between steps: m = g^2 and s^2 = g g'' there are those of the parabola through the
+    squares of three gaps, and P = exp[-(pi/2) m / s]. Where the states cross uncoupled the gap has a cusp,
+    but its square is that parabola, with m = 0: then P = 1 wherever the steps fall. Nothing but energies is
     needed.
 
     Source: A. K. Belyaev and O. V. Lebedev, Phys. Rev. A 84, 014701 (2011), equation 3.
     """
-    second, slope = curvature_of_gap(minima), slope_of_gap(minima)
-    smallest = torch.clamp(minima.at - 0.5 * slope * slope / second, min=0.0)
-    return elementwise(torch.exp, -0.5 * math.pi * torch.sqrt(smallest * smallest * smallest / second))
+    gap = parabola_of(minima)
+    smallest = torch.clamp(gap.smallest, min=0.0)
+    return elementwise(torch.exp, -0.5 * math.pi * smallest / torch.sqrt(gap.squared_rate))
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
     return gap_motion(config, masses, probabilities=landau_zener_probabilities)
 
 
@@ -52,4 +53,5 @@ LANDAU_ZENER = Method(
     diabatic=OF_ACTIVE,
     moves_coefficients=False,
     needs_two_states=True,
+    other_names=("lz", "lzsh", "lzbl", "belyaev_lebedev"),
 )

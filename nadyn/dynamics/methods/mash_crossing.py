@@ -7,23 +7,24 @@ Source: J. A. Geuther, K. Asnaashari and J. O. Richardson, arXiv:2412.15976 (202
 integrators of MASH.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from nadyn.dynamics.electrons.gradients import forces_and_couplings
 from nadyn.dynamics.electrons.local_diabatisation import local_diabatisation
 from nadyn.dynamics.electrons.propagation import Propagation
 from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP, propagate
-from nadyn.dynamics.hops.settle import settle_hops
+from nadyn.dynamics.hops.attempts import Direction, attempt_hops
+from nadyn.dynamics.hops.representation import SpinFree
+from nadyn.dynamics.methods.method import Drift, Stepping
 from nadyn.dynamics.methods.root_search import sign_changes
-from nadyn.dynamics.nuclei.rigid_motion import is_free, without_rigid_motion
 from nadyn.dynamics.nuclei.verlet import at_new_positions, verlet
 from nadyn.dynamics.state.batch import State, for_each_array, select
-from nadyn.dynamics.state.energies import conserved_energy, larger_error
+from nadyn.dynamics.state.energies import with_energy_of_active
+from nadyn.dynamics.state.random_numbers import Draws
 from nadyn.dynamics.state.step import Hops, Step, join_hops, no_hops
 from nadyn.electronic.surfaces import energies_and_eigenvectors
 from nadyn.models.model import Model
@@ -34,10 +35,6 @@ MOST_CROSSINGS = 10
 # Above what |c|^2 are off by rounding.
 _ROUNDING = 1e-13
 
-KickDirection = Callable[
-    [State, Model, Int[Tensor, "traj"], Float[Tensor, "traj atom x"]], Float[Tensor, "traj atom x"]
-]
-
 
 @dataclass(frozen=True)
 class Mash:
@@ -46,17 +43,18 @@ class Mash:
     Attributes:
         dt: Time step [au].
         masses: [electron mass].
-        direction: Direction of the kick, from the batch at the moment of the hop, its model, the state that
-            each trajectory hops to, and the coupling h with it. For molecules its rigid motion is taken out.
+        direction: Direction of the kick, at the moment of the hop.
     """
 
     dt: float
     masses: Float[Tensor, "atom"]
-    direction: KickDirection
+    direction: Direction
 
 
-def mash_step(state: State, model: Model, options: Mash) -> Step:
-    """Advance a batch by one time step.
+def mash_drift(
+    state: State, model: Model, dt: float, *, masses: Float[Tensor, "atom"], direction: Direction
+) -> Drift:
+    """Return one time step, which is all: hops are certain, and nothing is drawn.
 
     Velocity Verlet on the active state and propagation of the coefficients. Where another coefficient is
     larger at the end, the moment at which it became so is searched, the step is made up to there, the
@@ -65,19 +63,26 @@ def mash_step(state: State, model: Model, options: Mash) -> Step:
     Args:
         state: The batch; the active state of each trajectory has its largest coefficient.
         model: Any model with two states or more.
-        options: Time step and direction of the kick.
+        dt: Time step [au].
+        masses: [electron mass].
+        direction: Of the kick.
     """
-    masses = options.masses
-    nuclei = verlet(state, model, masses=masses, dt=options.dt)
-    whole = propagate(state, nuclei, model, masses, dt=options.dt)
+    nuclei = verlet(state, model, masses=masses, dt=dt)
+    whole = propagate(state, nuclei, model, masses, dt=dt)
     moved = replace(nuclei, coefficients=whole.coefficients)
     smallest, hops = whole.smallest_overlap, no_hops()
     rows = torch.nonzero(lead_of_active(moved.coefficients, moved.active_state) < 0)[:, 0]
     if len(rows):
+        options = Mash(dt=dt, masses=masses, direction=direction)
         moved, smallest, hops = _through_crossings(state, moved, smallest, rows, model, options)
-    total = conserved_energy(moved.energies, moved.active_state, moved.momenta, masses, moved.heat)
-    moved = replace(moved, total_energy=total, energy_error_max=larger_error(state, total))
-    return Step(moved, hops, smallest < SMALLEST_OVERLAP)
+    moved = with_energy_of_active(moved, masses)
+    return Drift(state, moved, dt, hops=hops, intruder=smallest < SMALLEST_OVERLAP)
+
+
+def mash_step(state: State, model: Model, options: Mash) -> Step:
+    """Advance a batch by one undivided time step, see `mash_drift`."""
+    stepping = Stepping(partial(mash_drift, masses=options.masses, direction=options.direction))
+    return stepping.whole(state, model, options.dt, Draws(0))
 
 
 def lead_of_active(
@@ -173,20 +178,14 @@ def _moments_of_crossing(
 
 
 def _hop(state: State, model: Model, options: Mash) -> tuple[State, Hops]:
-    rows = torch.arange(len(state.trajectory))
-    target = strongest_other(state.coefficients, state.active_state)
-    force, coupling = forces_and_couplings(state, model, rows, target)
-    direction = options.direction(state, model, target, coupling)
-    if is_free(model):
-        direction = without_rigid_motion(direction, state.positions, options.masses)
     # Nothing is drawn: the hop is certain, which is how the table of hops says it.
-    return settle_hops(
+    return attempt_hops(
         state,
+        model,
         options.masses,
-        rows,
-        target,
-        direction=direction,
-        target_force=force,
+        strongest_other(state.coefficients, state.active_state),
+        states=SpinFree(),
+        direction=options.direction,
         frustrated="reverse",
         zeta=torch.zeros_like(state.weight),
         probability=torch.ones_like(state.weight),

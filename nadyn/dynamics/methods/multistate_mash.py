@@ -8,6 +8,7 @@ Source: J. E. Runeson and D. E. Manolopoulos, J. Chem. Phys. 159, 094115 (2023).
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import torch
@@ -16,17 +17,16 @@ from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.dynamics.electrons.mean import weighted_gradient
-from nadyn.dynamics.methods.adaptive import divided_where_asked
 from nadyn.dynamics.methods.mapping_start import starting_basis, to_coefficients
 from nadyn.dynamics.methods.mash import on_active_state
-from nadyn.dynamics.methods.mash_crossing import Mash, mash_step
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.mash_crossing import mash_drift
+from nadyn.dynamics.methods.method import Method, Stepping
+from nadyn.dynamics.nuclei.rigid_motion import is_free, without_rigid_motion
 from nadyn.dynamics.run_file import RunConfiguration
-from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.batch import State, select
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.state.populations import Estimator, squared_amplitudes, squared_coefficients
 from nadyn.dynamics.state.random_numbers import Stream, normal, uniform
-from nadyn.dynamics.state.step import Step
 from nadyn.models.model import Model
 
 Sampling = Literal["cap", "focused"]
@@ -110,8 +110,23 @@ def begin_multistate_mash(
     return on_active_state(begun, model, masses)
 
 
+def along_boundary(
+    state: State,
+    model: Model,
+    masses: Float[Tensor, "atom"],
+    rows: Int[Tensor, "hop"],
+    target: Int[Tensor, "hop"],
+    force: Float[Tensor, "hop atom x"],
+    coupling: Float[Tensor, "hop atom x"],
+) -> Float[Tensor, "hop atom x"]:
+    """Return `direction_of_boundary` of some rows, for molecules without its rigid motion."""
+    chosen = select(state, rows)
+    direction = direction_of_boundary(chosen, model, target)
+    return without_rigid_motion(direction, chosen.positions, masses) if is_free(model) else direction
+
+
 def direction_of_boundary(
-    state: State, model: Model, target: Int[Tensor, "traj"], coupling: Float[Tensor, "traj atom x"]
+    state: State, model: Model, target: Int[Tensor, "traj"]
 ) -> Float[Tensor, "traj atom x"]:
     """Return Re Σ_n (c*_n d_na c_a - c*_n d_nb c_b), along which the forces at the boundary of a and b act.
 
@@ -124,7 +139,6 @@ def direction_of_boundary(
         state: The batch at the moment of the hop; a is its active state.
         model: Its model.
         target: b.
-        coupling: h between a and b; not used.
     """
     energies, c = state.energies, torch.view_as_real(state.coefficients.resolve_conj())
     n = energies.shape[1]
@@ -164,17 +178,15 @@ def _in_basis(weights: Tensor, eigenvectors: Tensor) -> Tensor:
     return 0.5 * (result + result.transpose(1, 2))
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
     where = "`options` of method multistate_mash"
     chosen = parse_configuration(config.options or {}, MultistateMashOptions, where=where)
-
-    def part(state: State, model: Model, dt: float, number: int) -> Step:
-        return mash_step(state, model, Mash(dt=dt, masses=masses, direction=direction_of_boundary))
 
     def begin(state: State, model: Model) -> State:
         return begin_multistate_mash(state, model, masses, seed=config.seed, sampling=chosen.sampling)
 
-    return Motion(step=divided_where_asked(config, part), begin=begin)
+    drift = partial(mash_drift, masses=masses, direction=along_boundary)
+    return Stepping(drift, begin=begin)
 
 
 MULTISTATE_MASH = Method(
@@ -184,6 +196,7 @@ MULTISTATE_MASH = Method(
     diabatic=Estimator("multi-state MASH: 1/N + alpha_N (|amplitude|^2 - 1/N)", diabatic_estimate),
     moves_coefficients=True,
     needs_two_states=True,
+    other_names=("ms_mash", "mismash", "unsmash"),
     # Anything else would leave the trajectory on a state that no longer leads.
     only={"frustrated": "reverse"},
     options=MultistateMashOptions,

@@ -6,9 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.decoherence.exact_factorisation import ShxfSection
-from nadyn.dynamics.decoherence.moments import AfsshSection
-from nadyn.dynamics.hops.representation import SPIN_FREE, Representation
+from nadyn.dynamics.decoherence.table import names_for_complex_states, needs_real_states
+from nadyn.dynamics.hops.representation import Representation, SpinFree
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.spins.laser import LaserSection, Pulse, spectral_width
 from nadyn.dynamics.spins.spin_adiabatic import spin_adiabatic
@@ -39,7 +38,7 @@ def representation_of(
             raise InputError(
                 "`representation` must be spin_adiabatic with a `laser`, but is spin_free. Remove it."
             )
-        return SPIN_FREE
+        return SpinFree(config.propagation)
     if not has_spins or model.n_states != model.n_basis:
         key = "laser" if config.laser is not None else "representation"
         raise InputError(
@@ -51,10 +50,10 @@ def representation_of(
             "`propagation` must be local_diabatisation among spin-adiabatic states, whose eigenvectors are "
             f"complex, but is {config.propagation}. Remove it, or use representation: spin_free."
         )
-    if isinstance(config.decoherence, AfsshSection | ShxfSection):
+    if needs_real_states(config.decoherence):
         raise InputError(
-            "`decoherence` must be edc, sdm, instantaneous or none among spin-adiabatic states, but is "
-            f"{config.decoherence.name}. Try edc."
+            f"`decoherence` must be {', '.join(names_for_complex_states())} or none among spin-adiabatic "
+            f"states, but is {config.decoherence.name}. Try edc."
         )
     pulse = None if config.laser is None else pulse_of(config.laser)
     if pulse is not None and model.dipoles is None:

@@ -1,16 +1,15 @@
 """The methods of a run file by name: one line a method, which lives in a file of its own."""
 
-import difflib
-from dataclasses import replace
-
 from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.checks.nearest import nearest
 from nadyn.dynamics.baths.friction import friction_of, with_friction
-from nadyn.dynamics.methods.adaptive import with_count
+from nadyn.dynamics.methods.adaptive import counting, divided_step, division_of
 from nadyn.dynamics.methods.csdm import CSDM
+from nadyn.dynamics.methods.dish import DISH
 from nadyn.dynamics.methods.ehrenfest import EHRENFEST
 from nadyn.dynamics.methods.fssh import FSSH
 from nadyn.dynamics.methods.gfsh import GFSH
@@ -24,6 +23,9 @@ from nadyn.dynamics.methods.nve import NVE
 from nadyn.dynamics.methods.nvt import NVT
 from nadyn.dynamics.methods.zhu_nakamura import ZHU_NAKAMURA
 from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.random_numbers import Draws
+from nadyn.dynamics.state.step import Step
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
 
@@ -36,23 +38,11 @@ METHODS: dict[str, Method] = {
     "multistate_mash": MULTISTATE_MASH,
     "ehrenfest": EHRENFEST,
     "csdm": CSDM,
+    "dish": DISH,
     "spin_lsc": SPIN_LSC,
     "sqc": SQC,
     "nve": NVE,
     "nvt": NVT,
-}
-
-# What other programs and papers call them.
-_OTHER_NAMES = {
-    **dict.fromkeys(("tsh", "sh", "surface_hopping", "fewest_switches", "tully", "sharc", "dc_fssh"), "fssh"),
-    **dict.fromkeys(("global_flux", "gfs"), "gfsh"),
-    **dict.fromkeys(("lz", "lzsh", "lzbl", "belyaev_lebedev"), "landau_zener"),
-    **dict.fromkeys(("zn", "znsh"), "zhu_nakamura"),
-    **dict.fromkeys(("eh", "mean_field", "mtef"), "ehrenfest"),
-    **dict.fromkeys(("ms_mash", "mismash", "unsmash"), "multistate_mash"),
-    **dict.fromkeys(("mm_sqc", "mmst"), "sqc"),
-    **dict.fromkeys(("md", "bomd", "adiabatic", "verlet", "velocity_verlet"), "nve"),
-    "langevin": "nvt",
 }
 
 
@@ -65,10 +55,9 @@ def find_method(config: RunConfiguration) -> Method:
     method = METHODS.get(config.method)
     if method is None:
         word = config.method.lower().replace("-", "_").replace(" ", "_")
-        near = (
-            [_OTHER_NAMES[word]] if word in _OTHER_NAMES else difflib.get_close_matches(word, METHODS, 1, 0.5)
-        )
-        advice = f"Did you mean {near[0]}? " if near else ""
+        known = [name for name, other in METHODS.items() if word in other.other_names]
+        near = known[0] if known else nearest(word, METHODS, cutoff=0.5)
+        advice = f"Did you mean {near}? " if near else ""
         raise InputError(
             f"`method` must be a known one, but is {config.method!r}. {advice}Known: {', '.join(METHODS)}."
         )
@@ -87,7 +76,7 @@ def find_method(config: RunConfiguration) -> Method:
 
 
 def motion_of(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
-    """Return the method of a run file made ready, with friction where the run file has some.
+    """Return the method of a run file made ready, with the divided steps and the friction that it asks for.
 
     Raises:
         InputError: The method cannot do what is asked, or would leave out spin-orbit coupling unasked, or
@@ -95,13 +84,16 @@ def motion_of(config: RunConfiguration, model: Model, masses: Float[Tensor, "ato
     """
     method = find_method(config)
     _check_representation(config, model, method)
-    motion = method.build(config, model, masses)
-    if config.adaptive is not None:
-        motion = with_count(motion)
-    if config.friction is None:
-        return motion
-    friction = friction_of(config.friction, dt=config.dt, seed=config.seed, masses=masses)
-    return replace(motion, step=with_friction(motion.step, friction))
+    stepping, division = method.build(config, model, masses), division_of(config)
+
+    def step(state: State, model: Model) -> Step:
+        return divided_step(state, model, stepping, division, dt=config.dt, draws=Draws(config.seed))
+
+    begin = stepping.begin if config.adaptive is None else counting(stepping.begin)
+    if config.friction is not None:
+        friction = friction_of(config.friction, dt=config.dt, seed=config.seed, masses=masses)
+        step = with_friction(step, friction)
+    return Motion(step, begin, stepping.diabatic)
 
 
 def check_states(config: RunConfiguration, model: Model) -> None:

@@ -11,18 +11,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.dynamics.methods.gap_hops import (
-    ENERGIES_BEFORE,
     GAP_KEYS,
     GapHopping,
     Minima,
-    curvature_of_gap,
+    StepBefore,
     gap_motion,
+    parabola_of,
 )
-from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
 from nadyn.dynamics.state.energies import kinetic_energy, potential_energy
+from nadyn.dynamics.state.memory import recall
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
 from nadyn.models.model import Model
 
@@ -37,10 +38,10 @@ def zhu_nakamura_probabilities(
     minimum, E - E_X the kinetic energy plus or minus g / 2, A^2 = (F_2 - F_1)^2 / M and B^2 = |F_1 F_2| / M
     of the diabatic forces along the motion. 0 where E < E_X.
 
-    The forces follow from energies alone: between two diabatic straight lines, g^2 is a parabola in time, so
-    that (F_2 - F_1)^2 v^2 = g g''; and the mean of both forces is that of the adiabatic ones, -d(E_a +
-    E_l)/dt / 2v. The published recipe takes forces one step before and after, whose difference vanishes with
-    the time step.
+    The forces follow from energies alone: between two diabatic straight lines g^2 is a parabola in time,
+    which gives g at the minimum wherever the steps fall and (F_2 - F_1)^2 v^2 = (g^2)''/2; and the mean of
+    both forces is that of the adiabatic ones, -d(E_a + E_l)/dt / 2v. The published recipe takes forces one
+    step before and after, whose difference vanishes with the time step.
 
     Source: C. Zhu and H. Nakamura, J. Chem. Phys. 102, 7448 (1995); in this form L. Yu, C. Xu, Y. Lei, C. Zhu
     and Z. Wen, Phys. Chem. Chem. Phys. 16, 25883 (2014), equations 1 to 5.
@@ -50,11 +51,12 @@ def zhu_nakamura_probabilities(
     def means(energies: Tensor) -> Tensor:
         return 0.5 * (energies + potential_energy(energies, active)[:, None])
 
-    gap = minima.at
+    found = parabola_of(minima)
+    gap = torch.sqrt(torch.clamp(found.smallest, min=0.0))
     kinetic = kinetic_energy(old.momenta, options.masses)[:, None]
     speed2 = torch.where(kinetic > 0, 2.0 * kinetic, 1.0)
-    difference2 = gap * curvature_of_gap(minima) / speed2
-    slope = (means(new.energies) - means(old.extra[ENERGIES_BEFORE])) / minima.time[:, None]
+    difference2 = found.squared_rate / speed2
+    slope = (means(new.energies) - means(recall(old, StepBefore).energies)) / minima.time[:, None]
     product = slope * slope / speed2 - 0.25 * difference2
     own = potential_energy(old.energies, active)[:, None]
     excess = kinetic + own - means(old.energies)
@@ -70,7 +72,7 @@ def zhu_nakamura_probabilities(
     return torch.where((excess > 0) & (kinetic > 0), elementwise(torch.exp, -exponent), 0.0)
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Motion:
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
     return gap_motion(config, masses, probabilities=zhu_nakamura_probabilities)
 
 
@@ -81,4 +83,5 @@ ZHU_NAKAMURA = Method(
     diabatic=OF_ACTIVE,
     moves_coefficients=False,
     needs_two_states=True,
+    other_names=("zn", "znsh"),
 )

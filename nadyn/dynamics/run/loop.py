@@ -8,7 +8,8 @@ import numpy as np
 
 from nadyn.checks.configuration import parse_configuration, read_configuration
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.methods.adaptive import DIVIDED_STEPS
+from nadyn.dynamics.hops.cuts import CutProbabilities
+from nadyn.dynamics.methods.adaptive import DividedSteps
 from nadyn.dynamics.methods.table import find_method
 from nadyn.dynamics.run.ensemble import (
     Ensemble,
@@ -24,6 +25,7 @@ from nadyn.dynamics.run.prepare import Plan, check_method, create_run, resume_ru
 from nadyn.dynamics.run.progress import LiveTable, NoTable
 from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, statuses
 from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.state.memory import recall, remembers
 from nadyn.electronic.interrupt import DeferredInterrupt
 from nadyn.electronic.threads import threads
 from nadyn.models.model import Model
@@ -48,6 +50,7 @@ class RunResult:
             were too large and ended their trajectory included.
         n_steps_of_trajectories: Time steps of all trajectories together.
         n_divided: How many of them were divided; None without `adaptive`.
+        n_cut: In how many the probabilities of hops had to be cut to a sum of 1; None where none are drawn.
         seconds: Wall time of this call.
         notices: What was noticed on the way, in sentences.
     """
@@ -62,6 +65,7 @@ class RunResult:
     energy_error_max_ev: float
     n_steps_of_trajectories: int
     n_divided: int | None
+    n_cut: int | None
     seconds: float
     notices: tuple[str, ...]
 
@@ -70,6 +74,7 @@ def run(
     config: RunConfiguration | dict[str, object] | str | Path,
     *,
     model: Model | None = None,
+    molecule: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
@@ -80,15 +85,18 @@ def run(
         config: A run file, its content, or a validated configuration. Relative paths in a run file begin at
             its folder.
         model: A model object, instead of `model` in the run file.
-        resume: Go on with the file `output`, from its newest checkpoint. The result is the file that a run
-            without interruption would have written, bit for bit.
+        molecule: Instead of `molecule` in the run file.
+        resume: Go on with the file `output`, from its newest checkpoint; begin where there is none yet. The
+            result is the file that a run without interruption would have written, bit for bit. A larger
+            `time_fs` makes the run longer.
         overwrite: Replace the file `output` if there is one.
         progress: Show a live table on stderr.
 
     Raises:
         InputError: The run file, the model or the initial conditions cannot be used; `output` exists and
             neither `resume` nor `overwrite` is given; the file to resume belongs to another run.
-        KeyboardInterrupt: Ctrl-C; a checkpoint has been written, and the message says how to go on.
+        RunError: The disk is full.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; a checkpoint was written, and the message says how to go on.
     """
     started = time.monotonic()
     folder = Path(config).parent if isinstance(config, str | Path) else Path()
@@ -96,26 +104,31 @@ def run(
         config = read_configuration(config, RunConfiguration)
     elif isinstance(config, dict):
         config = parse_configuration(config, RunConfiguration, where="run")
+    if molecule is not None:
+        config = config.model_copy(update={"molecule": molecule})
     # Stored as written: a folder that was moved, or seen from another one, still holds the same run.
     written, config = config, config.beside(folder)
     if resume and overwrite:
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
     find_method(config)
-    source = find_model(config.model, model)
+    source = find_model(config.model, model, molecule=config.molecule)
     check_method(config, source.model)
+    begins = not (resume and Path(config.output).exists())
     with threads(1):
-        if resume:
-            plan, ensemble, writer, notices = resume_run(config, source, written=written)
-        else:
+        if begins:
             plan, ensemble, writer, notices = create_run(config, source, written=written, overwrite=overwrite)
-    first_step = ensemble.step
+        else:
+            plan, ensemble, writer, notices = resume_run(config, source, written=written)
+    if resume and begins:
+        notices = [f"There was no {config.output!r} to go on with: the run begins.", *notices]
+    config, first_step = plan.config, ensemble.step
     if progress:
         table: LiveTable | NoTable = LiveTable(
             n_steps=config.n_steps,
             first_step=first_step,
             dt=config.dt,
             n_states=ensemble.running.energies.shape[1],
-            hops=_hops_so_far(config.output) if resume else (0, 0),
+            hops=(0, 0) if begins else _hops_so_far(config.output),
             on_states=plan.method.moves_on != "mean of the states",
         )
     else:
@@ -125,7 +138,7 @@ def run(
             ensemble = _advance(plan, ensemble, writer, shown, interrupt)
         seconds = time.monotonic() - started
         steps = ensemble.everyone.step - first_step
-        resumed_at = first_step if resume else None
+        resumed_at = None if begins else first_step
         writer.close({"seconds": seconds, "steps": steps, "resumed_at_step": resumed_at})
     finally:
         writer.release()
@@ -184,12 +197,17 @@ def _hops_so_far(path: str) -> tuple[int, int]:
     return int(accepted.sum()), int((~accepted).sum())
 
 
+def _counted(ensemble: Ensemble, kind: type[DividedSteps] | type[CutProbabilities]) -> int | None:
+    """Return what all trajectories together have counted; None for a run that does not count it."""
+    state = ensemble.everyone
+    return int(recall(state, kind).n.sum()) if remembers(state, kind) else None
+
+
 def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) -> RunResult:
     done = open_run(path)
     accepted = int(np.sum(done.hops["accepted"] == 1))
     codes, counts = np.unique(ensemble.status, return_counts=True)
     by_code = dict(zip((int(code) for code in codes), (int(n) for n in counts), strict=True))
-    divided = ensemble.everyone.extra.get(DIVIDED_STEPS)
     endings = {STATUS_NAMES[int(code)]: by_code.pop(int(code), 0) for code in RESULTS}
     return RunResult(
         path=path,
@@ -201,7 +219,8 @@ def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) 
         n_refused=len(done.hops["accepted"]) - accepted,
         energy_error_max_ev=float(ensemble.everyone.energy_error_max.max()) * ELECTRONVOLT_PER_HARTREE,
         n_steps_of_trajectories=int(ensemble.last_step.sum()),
-        n_divided=None if divided is None else int(divided.sum()),
+        n_divided=_counted(ensemble, DividedSteps),
+        n_cut=_counted(ensemble, CutProbabilities),
         seconds=seconds,
         notices=tuple(notices),
     )

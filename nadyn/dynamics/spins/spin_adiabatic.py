@@ -8,8 +8,6 @@ from torch import Tensor
 
 from nadyn.dynamics.electrons.mean import amplitudes, weighted_gradient
 from nadyn.dynamics.electrons.propagation import Propagation
-from nadyn.dynamics.electrons.ways import Propagate
-from nadyn.dynamics.hops.representation import Representation
 from nadyn.dynamics.spins.degenerate_levels import along_the_wave_function
 from nadyn.dynamics.spins.hamiltonian import (
     SpinHamiltonian,
@@ -24,18 +22,19 @@ from nadyn.dynamics.spins.unitary_step import Driving, to_states, unitary_step
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import ordered_sum
 from nadyn.dynamics.state.choice import choose_target
-from nadyn.dynamics.state.energies import conserved_energy, potential_energy
+from nadyn.dynamics.state.energies import conserved_energy, gap_of_active, potential_energy
 from nadyn.dynamics.state.populations import Estimator, squared_coefficients
 from nadyn.dynamics.state.random_numbers import Stream, uniform
 from nadyn.electronic.surfaces import ActiveSurface
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates, SpinStates
+from nadyn.units import HARTREE_PER_INVERSE_CM
 
 
 def spin_adiabatic(
     model: Model, masses: Float[Tensor, "atom"], *, seed: int, pulse: Pulse | None = None, dt: float
-) -> Representation:
-    """Return surface hopping among the eigenstates of W plus spin-orbit coupling.
+) -> "SpinAdiabatic":
+    """Return the eigenstates of W plus spin-orbit coupling as states to hop among.
 
     A field acts on the coefficients only: surfaces and states are those without it.
 
@@ -46,16 +45,7 @@ def spin_adiabatic(
         pulse: A laser pulse.
         dt: Time step of the run [au]; tells the time of a step.
     """
-    states = _SpinAdiabatic(spin_hamiltonian(model), masses, seed, pulse, dt, _dipole_states(model, pulse))
-    return Representation(
-        surface_at=states.surface_at,
-        propagate=states.propagate,
-        couplings=states.couplings,
-        begin=states.begin,
-        paid_by_field=states.paid_by_field,
-        driven=states.driven,
-        diabatic=diabatic_estimator(states.hamiltonian.spins),
-    )
+    return SpinAdiabatic(spin_hamiltonian(model), masses, seed, pulse, dt, _dipole_states(model, pulse))
 
 
 def _dipole_states(model: HasSpinStates, pulse: Pulse | None) -> tuple[Tensor, Tensor] | None:
@@ -76,8 +66,13 @@ def _one_a_level(
     return vectors, coefficients
 
 
+# States no farther apart are one level to `adaptive` [hartree]: the splitting of a multiplet by spin-orbit
+# coupling in second order is a few cm-1.
+LEVEL_WIDTH = 5.0 * HARTREE_PER_INVERSE_CM
+
+
 @dataclass(frozen=True, eq=False)
-class _SpinAdiabatic:
+class SpinAdiabatic:
     """Spin-adiabatic states of one run; `dipole_states` are moments and states of the dipole matrix."""
 
     hamiltonian: SpinHamiltonian
@@ -87,7 +82,13 @@ class _SpinAdiabatic:
     dt: float
     dipole_states: tuple[Tensor, Tensor] | None
 
+    @property
+    def diabatic(self) -> Estimator:
+        """See `diabatic_estimator`."""
+        return diabatic_estimator(self.hamiltonian.spins)
+
     def surface_at(self, model: Model, positions: Tensor, active_state: Tensor) -> ActiveSurface:
+        """See `spin_surface`."""
         return spin_surface(model, self.hamiltonian, positions, active_state)
 
     def propagate(
@@ -96,10 +97,9 @@ class _SpinAdiabatic:
         new: State,
         model: Model,
         masses: Float[Tensor, "atom"],
-        *,
         dt: float,
-        by: Propagate = "local_diabatisation",
     ) -> Propagation:
+        """See `unitary_step`; the wave function is on one state of each level."""
         time, driving = old.step * self.dt, None
         if self.pulse is not None and self.pulse.is_on(time, dt):
             driving = Driving(*self.dipole_states, self.pulse.fields_of_step(time, dt))
@@ -169,12 +169,22 @@ class _SpinAdiabatic:
         spinless = torch.complex(real, imag)[:, spins.row]
         return torch.where(chosen, spinless, torch.zeros_like(spinless))
 
+    def gap(self, state: State) -> Float[Tensor, "traj"]:
+        """Return the smallest distance in energy from the active state to another level [hartree].
+
+        The states of one level, M_S of a multiplet or a Kramers pair, are always close and ask for no shorter
+        step.
+        """
+        return gap_of_active(state.energies, state.active_state, width=LEVEL_WIDTH)
+
     def driven(self, state: State) -> bool:
+        """Tell whether the pulse is on in the step that ends with this state."""
         return self.pulse is not None and self.pulse.is_on((state.step - 1) * self.dt, self.dt)
 
     def paid_by_field(
         self, state: State, rows: Int[Tensor, "hop"], target: Int[Tensor, "hop"]
     ) -> Bool[Tensor, "hop"]:
+        """Tell which hops the pulse pays for, see `Pulse.pays`."""
         if not self.driven(state):
             return torch.zeros_like(rows, dtype=torch.bool)
         energies, active = state.energies[rows], state.active_state[rows]

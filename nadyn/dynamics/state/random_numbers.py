@@ -7,6 +7,7 @@ Proc. SC'11 (2011), doi:10.1145/2063384.2063405.
 """
 
 import math
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -74,6 +75,32 @@ def normal(
         [radius * elementwise(torch.cos, angle), radius * elementwise(torch.sin, angle)], dim=-1
     )
     return both.reshape(len(trajectory), 2 * pairs)[:, :n].reshape(len(trajectory), *shape)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of one step of a run, or of one part of a step that was divided.
+
+    Who is not given this draws nothing: it is handed out after it has been decided how long a step is.
+
+    Attributes:
+        seed: Seed of the run.
+        part: Number of the part, 0 for a whole step: no two parts of a step draw the same numbers.
+    """
+
+    seed: int
+    part: int = 0
+
+    def uniform(self, trajectory: Int[Tensor, "traj"], step: int, stream: Stream) -> Float[Tensor, "traj"]:
+        """Return one number a trajectory, see `uniform`."""
+        return self.several(trajectory, step, stream, 1)[:, 0]
+
+    def several(
+        self, trajectory: Int[Tensor, "traj"], step: int, stream: Stream, n: int
+    ) -> Float[Tensor, "traj n"]:
+        """Return n numbers a trajectory, see `uniform`."""
+        numbers = uniform(self.seed, trajectory, step, stream, ((self.part + 1) * n,))
+        return numbers[:, self.part * n :]
 
 
 def philox4x32(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""What every method gives back after a time step, and what it is told before."""
+"""What every method gives back after a time step, and how a step ends."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -45,6 +45,22 @@ class Step:
     state: State
     hops: Hops
     intruder: Bool[Tensor, "traj"]
+
+
+def finish_step(
+    before: State, after: State, hops: Hops, *, intruder: Bool[Tensor, "traj"] | None = None
+) -> Step:
+    """Return a step whose `total_energy` is known, its largest error brought up to date.
+
+    Args:
+        before: The batch before the step.
+        after: The batch after it.
+        hops: The hops on the way.
+        intruder: Whose states were lost to surplus ones; nobody's if not given.
+    """
+    error = (after.total_energy - before.reference_total_energy).abs()
+    after = replace(after, energy_error_max=torch.maximum(before.energy_error_max, error))
+    return Step(after, hops, torch.zeros_like(error, dtype=torch.bool) if intruder is None else intruder)
 
 
 def no_hops() -> Hops:

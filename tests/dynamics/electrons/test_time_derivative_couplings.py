@@ -8,7 +8,7 @@ import torch
 from nadyn.dynamics.decoherence import energy_based as decoherence
 from nadyn.dynamics.electrons import local_diabatisation as propagate
 from nadyn.dynamics.electrons.interpolated import apply_propagator, propagator_by_tdc
-from nadyn.dynamics.electrons.tdc import tdc_from_couplings, tdc_from_curvature, tdc_from_overlap
+from nadyn.dynamics.electrons.tdc import tdc_from_couplings, tdc_from_overlap
 from nadyn.dynamics.electrons.ways import assignment
 from nadyn.dynamics.hops import probabilities as hopping
 from nadyn.dynamics.methods.gfsh import global_flux_probabilities
@@ -72,18 +72,6 @@ def test_couplings_times_velocity_are_the_turning_of_the_states():
     torch.testing.assert_close(found[:, 0, 1], overlap[:, 0, 1] / dt, rtol=1e-3, atol=1e-8)
 
 
-def test_between_straight_diabatic_lines_the_curvature_tells_the_coupling():
-    # Gap 2 sqrt(V^2 + (a v t)^2): T = (a v / 2V) / (1 + (a v t / V)^2).
-    coupling, rate, dt = 0.002, 3e-5, 0.5
-    time = torch.tensor([-100.0, -20.0, 0.0, 60.0], dtype=torch.float64)
-    times = time[:, None] - dt * torch.arange(4)
-    upper = torch.sqrt(coupling**2 + (rate * times) ** 2)
-    found = tdc_from_curvature(torch.stack([-upper, upper], dim=2), dt=dt)
-    expected = 0.5 * rate / coupling / (1 + (rate * time / coupling) ** 2)
-    torch.testing.assert_close(found[:, 0, 1], expected, rtol=3e-3, atol=0)
-    torch.testing.assert_close(found, -found.mT)
-
-
 def test_states_are_followed_through_a_crossing():
     order = torch.tensor([2, 0, 1])
     overlap = torch.eye(3, dtype=torch.float64)[None, order] + 0.01 * random(2, 3, 3)
@@ -102,7 +90,7 @@ def test_of_two_states_global_flux_is_fewest_switches():
     c, active = coefficients(40, 2, 8), torch.arange(40) % 2
     new = apply_propagator(propagator, c)
     flux = global_flux_probabilities(c, new, propagator, active)
-    torch.testing.assert_close(flux, hopping.hopping_probabilities(c, new, propagator, active))
+    torch.testing.assert_close(flux, hopping.flow_probabilities(c, new, propagator, active))
     assert (flux > 0).sum() > 10
 
 
@@ -138,10 +126,10 @@ def test_two_states_in_closed_form_are_those_of_the_general_formulas():
         torch.testing.assert_close(one, two, rtol=0, atol=1e-14)
     real = torch.view_as_real
     new, propagator = torch.view_as_complex(closed[0]), torch.view_as_complex(closed[1])
-    torch.testing.assert_close(
-        hopping.hopping_probabilities(c, new, propagator, active),
-        hopping._probabilities(real(c), real(new), real(propagator), active),
-    )
+    last = (array.permute(2, 1, 0) for array in (real(c), real(new)))
+    arrays = *last, real(propagator).permute(3, 1, 2, 0), torch.arange(2)[:, None] == active
+    for rule in (hopping._flow, hopping._shared_loss):
+        torch.testing.assert_close(hopping.flow_probabilities(c, new, propagator, active), rule(*arrays).T)
     kinetic = random(50).abs()
     damped = decoherence.energy_based_decoherence(c, energies, active, kinetic, dt=0.4, damps="amplitudes")
     torch.testing.assert_close(real(damped), decoherence._damp(real(c), energies, active, kinetic, 0.4, 0.1))

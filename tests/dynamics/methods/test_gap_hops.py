@@ -6,7 +6,7 @@ from contracts.by_hand import model_by_hand
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.initial.start import start_in_state
-from nadyn.dynamics.methods.table import find_method
+from nadyn.dynamics.methods.table import motion_of
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.models.model import Evaluation
 
@@ -37,7 +37,7 @@ def test_a_crossing_of_two_states_sends_nobody_to_a_third_one(method, dt_fs):
     model, n_traj = crossing_above_a_spectator(), 500
     content = {"initial": {"position_au": 0, "momentum_au": 1, "n": 1}, "time_fs": 100, "dt_fs": dt_fs}
     config = parse_configuration({**content, "method": method, "seed": 3}, RunConfiguration, where="test")
-    motion = find_method(config).build(config, model, model.masses)
+    motion = motion_of(config, model, model.masses)
     positions = torch.full((n_traj, 1, 1), -0.1, dtype=torch.float64)
     momenta = torch.full_like(positions, 0.003 * MASS)
     state = start_in_state(model, positions, momenta, masses=model.masses, active_state=2)

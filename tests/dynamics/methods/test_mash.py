@@ -11,9 +11,9 @@ from toy_molecule import ToyMolecule, start
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.hops.attempts import along
 from nadyn.dynamics.initial.start import start_in_diabatic_state, start_in_state
 from nadyn.dynamics.methods.mash import (
-    along_coupling,
     begin_mash,
     draw_spins,
     weighted_active_states,
@@ -33,7 +33,7 @@ def begun(model, positions, momenta, *, state=1, seed=1):
 
 
 def options(model, dt):
-    return Mash(dt=dt, masses=model.masses, direction=along_coupling)
+    return Mash(dt=dt, masses=model.masses, direction=along("nac"))
 
 
 def advanced(state, model, dt, n_steps):

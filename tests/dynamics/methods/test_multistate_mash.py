@@ -14,6 +14,7 @@ from nadyn.dynamics.initial.start import start_in_diabatic_state, start_in_state
 from nadyn.dynamics.methods.mash_crossing import Mash, lead_of_active, mash_step, strongest_other
 from nadyn.dynamics.methods.multistate_mash import (
     adiabatic_estimate,
+    along_boundary,
     alpha,
     begin_multistate_mash,
     diabatic_estimate,
@@ -35,7 +36,7 @@ def begun(model, positions, momenta, *, state=1, sampling="cap", seed=1):
 
 
 def advanced(state, model, dt, n_steps):
-    options, made = Mash(dt=dt, masses=model.masses, direction=direction_of_boundary), []
+    options, made = Mash(dt=dt, masses=model.masses, direction=along_boundary), []
     for _ in range(n_steps):
         step = mash_step(state, model, options)
         state = step.state
@@ -92,7 +93,7 @@ def test_the_direction_is_the_sum_over_couplings_of_both_states():
     model, (positions, momenta) = ToyMolecule(), start(6)
     state = begun(model, positions, momenta)
     target = strongest_other(state.coefficients, state.active_state)
-    direction = direction_of_boundary(state, model, target, torch.zeros_like(positions))
+    direction = direction_of_boundary(state, model, target)
     found = surfaces(model, positions)
     # The same signs as in the state: its eigenvectors come from the same routine.
     torch.testing.assert_close(found.eigenvectors, state.eigenvectors, rtol=0, atol=1e-12)
@@ -110,7 +111,7 @@ def test_the_direction_is_the_sum_over_couplings_of_both_states():
 def test_with_two_states_the_direction_is_that_of_their_coupling():
     model, (positions, momenta) = ToyMolecule(n_states=2, n_basis=3), start(5)
     state = begun(model, positions, momenta)
-    direction = direction_of_boundary(state, model, 1 - state.active_state, torch.zeros_like(positions))
+    direction = direction_of_boundary(state, model, 1 - state.active_state)
     u = state.eigenvectors
     coupling = directional_gradient(model, positions, u[:, :, 0], u[:, :, 1])
     cosine = (direction * coupling).sum((1, 2)) / direction.norm(dim=(1, 2)) / coupling.norm(dim=(1, 2))
@@ -122,7 +123,7 @@ def test_the_direction_is_finite_where_states_meet():
     state = begun(model, positions, momenta)
     met = replace(state, energies=state.energies[:, :1].expand(-1, 4).contiguous())
     target = strongest_other(state.coefficients, state.active_state)
-    direction = direction_of_boundary(met, model, target, torch.zeros_like(positions))
+    direction = direction_of_boundary(met, model, target)
     assert torch.isfinite(direction).all() and direction.abs().amax((1, 2)).min() > 0
 
 

@@ -10,7 +10,7 @@ from spin_models import SpinCrossing
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.initial.start import start_in_state
 from nadyn.dynamics.methods.representation_of import pulse_of
-from nadyn.dynamics.methods.table import find_method
+from nadyn.dynamics.methods.table import motion_of
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.spins.laser import Pulse, spectral_width
 from nadyn.units import AU_PER_FEMTOSECOND, HARTREE_PER_EV
@@ -42,7 +42,7 @@ def run(model, *, field, detuning=0.0, n=3, steps=96, momentum=0.0, centre_fs=12
     start = {"position_au": -1, "momentum_au": 20, "n": n}
     content = {"initial": start, "time_fs": 50, "dt_fs": 0.25, "method": "fssh", "laser": laser, **keys}
     config = parse_configuration(content, RunConfiguration, where="test")
-    motion = find_method(config).build(config, model, model.masses)
+    motion = motion_of(config, model, model.masses)
     x = torch.zeros(n, 1, 1, dtype=torch.float64)
     state = start_in_state(model, x, x + momentum, masses=model.masses, active_state=0)
     made = [motion.begin(state, model)]

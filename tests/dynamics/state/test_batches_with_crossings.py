@@ -6,7 +6,7 @@ from toy_molecule import ToyMolecule, start
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.initial.start import start_in_diabatic_state
-from nadyn.dynamics.methods.table import METHODS
+from nadyn.dynamics.methods.table import METHODS, motion_of
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import ARRAYS, select
 from nadyn.models.analytic.tully import tully
@@ -38,7 +38,7 @@ def test_a_trajectory_with_hops_does_not_depend_on_its_batch(name, build, option
     model, positions, momenta = build()
     content = {"initial": {"sample": "wigner", "n": 3}, "method": name, "dt_fs": 0.4, "time_fs": 3}
     config = parse_configuration({**content, "options": options, "seed": 5}, RunConfiguration, where="run")
-    motion = METHODS[name].build(config, model, model.masses)
+    motion = motion_of(config, model, model.masses)
     started = start_in_diabatic_state(
         model, positions, momenta, masses=model.masses, diabatic_state=1, seed=5
     )

@@ -11,10 +11,10 @@ _WORDS = {"energy": "energies", "force": "forces", "coupling": "couplings"}
 
 
 def errors_of_nothing(training: tuple[Samples, ...], judged: tuple[Samples, ...]) -> Errors:
-    """Return the errors of energies by composition alone, and of zero forces and couplings.
+    """Return the errors of mean energies, and of zero forces and couplings.
 
-    Energies are the least-squares fit of a number an element and one a state to the training frames: the mean
-    of each state where there is one molecule.
+    The mean is that of each state over the training frames of the molecule. Where a molecule has none, it is
+    the least-squares fit of a number an element and one a state to those of all others.
     """
     elements = sorted({number for group in training for number in group.numbers})
 
@@ -25,7 +25,13 @@ def errors_of_nothing(training: tuple[Samples, ...], judged: tuple[Samples, ...]
     rows, labels = torch.cat([counts(group) for group in training]), torch.cat([g.energies for g in training])
     known = ~torch.isnan(labels).any(dim=1)
     solution = torch.linalg.lstsq(rows[known], labels[known], driver="gelsd").solution
-    energy = _mean([group.energies - counts(group) @ solution for group in judged])
+    means = {group.name: group.energies.nanmean(dim=0) for group in training}
+    energy = _mean(
+        [
+            group.energies - (means[group.name] if group.name in means else counts(group) @ solution)
+            for group in judged
+        ]
+    )
     force = _mean([group.forces for group in judged if group.forces is not None])
     coupling = _mean([group.couplings for group in judged if group.couplings is not None])
     return Errors.of(energy, force, coupling)
@@ -52,7 +58,7 @@ def about_nothing(names: list[str], title: str) -> str:
     listed = " and ".join(_WORDS[name] for name in names)
     return (
         f"on the {title} the model predicts {listed} no better than nothing would, which is the mean energy "
-        "of the composition and zero forces and couplings: train longer, or on more frames"
+        "of the molecule and zero forces and couplings: train longer, or on more frames"
     )
 
 

@@ -1,11 +1,13 @@
 """A model that is no better than nothing is said to be so, in one sentence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from teacher import configuration, dataset, geometries, labelled, teacher
 
-from nadyn.data import Dataset, split
+from nadyn.data import Dataset
 from nadyn.models import load_model
 from nadyn.training.evaluation import compare, constant_errors
 from nadyn.training.nothing import errors_of_nothing, no_better_than_nothing
@@ -37,11 +39,31 @@ def test_nothing_knows_the_energies_of_elements():
     model = teacher()
     smaller = labelled(model.for_atoms((7, 1, 1)), geometries(9)[:, :3], name="smaller")
     data = Dataset((labelled(model, geometries(9)), smaller))
-    errors = errors_of_nothing(_samples(data), _samples(data))
+    both = _samples(data)
     # Fluorine is 100 hartree; what is left is the spread within each molecule.
-    assert max(errors.energy_mae) < 0.1
-    held_out = errors_of_nothing(_samples(split(data, 0.3, seed=1)[0]), _samples(split(data, 0.3, seed=1)[1]))
-    assert max(held_out.energy_mae) < 0.1
+    spread = torch.stack([(group.energies - group.energies.mean(dim=0)).abs().mean(dim=0) for group in both])
+    np.testing.assert_allclose(errors_of_nothing(both, both).energy_mae, spread.mean(dim=0), rtol=1e-9)
+    # A molecule without training frames has the sum of its elements.
+    rows = {"a": (1, 1, 7), "b": (1, 9), "c": (7, 9, 9), "d": (1, 9, 9), "e": (1, 1, 1, 7, 9)}
+    energy = {1: -0.5, 7: -54.0, 9: -99.0}
+
+    def made(name):
+        total = sum(energy[number] for number in rows[name])
+        energies = torch.tensor([[total, total + 0.2]] * 9, dtype=torch.float64)
+        return replace(both[0], name=name, numbers=rows[name], energies=energies, forces=None, couplings=None)
+
+    unseen = errors_of_nothing(tuple(map(made, "abcd")), (made("e"),))
+    np.testing.assert_allclose(unseen.energy_mae, 0.0, atol=1e-6)
+
+
+def test_two_surfaces_in_one_training_are_worse_than_nothing():
+    """Each has its own mean, which a model of elements and positions cannot have."""
+    one = _samples(dataset())
+    two = tuple(replace(group, name="ion", energies=group.energies + 0.46) for group in one)
+    errors = errors_of_nothing((*one, *two), (*one, *two))
+    np.testing.assert_allclose(errors.energy_mae, errors_of_nothing(one, one).energy_mae, rtol=1e-9)
+    model = Errors.of([0.23, 0.23], [0.001], [])
+    assert no_better_than_nothing(model, errors) == ["energy"]
 
 
 def test_each_quantity_is_compared_with_its_own():

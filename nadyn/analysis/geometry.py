@@ -12,6 +12,7 @@ from nadyn.analysis.products import products
 from nadyn.analysis.separation import longest_link
 from nadyn.checks.errors import InputError
 from nadyn.structures import symbol
+from nadyn.structures.fragments import fragments
 from nadyn.trajectory import Run
 from nadyn.units import ANGSTROM_PER_BOHR
 
@@ -161,7 +162,9 @@ def isomers(run: Run, quantity: Quantity) -> dict[str, float | int]:
     ends = np.array([0, run.committed_frames - 1])
     trans = np.abs(measure(run, quantity, frames=ends)[:, done]) > 90
     weight = run.weight[done] / run.weight[done].sum()
-    crossed = trans[0] != trans[1]
+    # A dihedral whose atoms are no longer in one fragment is neither cis nor trans.
+    member = fragments(run.atomic_numbers, np.asarray(run.positions[-1])[done])[:, list(quantity.atoms)]
+    crossed = (trans[0] != trans[1]) & (member == member[:, :1]).all(axis=1)
     of_all = run.weight / run.weight.sum()
     sure, unknown = of_all[done] @ crossed, of_all[~done].sum()
     n = effective_number(run.weight)

@@ -14,7 +14,7 @@ from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, lifetimes
 from nadyn.analysis.multiplicities import among_spin_adiabatic_states, multiplicity_populations
 from nadyn.analysis.populations import populations
-from nadyn.analysis.products import products
+from nadyn.analysis.products import products, yields
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run, open_run
@@ -26,21 +26,22 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     None stands where a number is not defined, and for means and fractions also where more than half of the
     trajectories, by weight, are of unknown state: what the others do then says nothing of all.
 
-    Always there: `time_fs`, `populations` (time, state), means over the `populations_counted` trajectories
-    not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate that stopped
-    trajectories could have had), `populations_held` (stopped ones held at their last state),
+    Always there: `time_fs`, `populations` (time, state), means over the `populations_counted`
+    trajectories not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate
+    that stopped trajectories could have had), `populations_held` (stopped ones held at their last state),
     `populations_differ` (whether that is farther off than chance explains), `population_estimator`,
     `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `endings` {"finished": n,
     "left_region": n, "dissociated": n} that add up to it, `n_running`, `n_stopped` {reason: n}, `hops`
     {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
-    reason}} of the state in which most trajectories start (see `nadyn.analysis.kinetics`), `geometry`. Where
-    defined: `diabatic_populations` with `diabatic_populations_error` and `diabatic_population_estimator`, of
-    states of several multiplicities `multiplicity_populations` {"1": […], "3": […]} and
-    `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products` [{fragments, state, n,
-    fraction, low, high}] of a molecule that fell apart (see `products`), `branching` with `branching_error`,
-    with `adaptive` `divided_steps` {n, of}, with drawn hops `cut_probabilities` {n, of} (steps in which their
-    sum was over 1), for one state `temperature_kelvin` {mean, standard_deviation}.
+    reason}} of the state in which most trajectories start (see `nadyn.analysis.kinetics`), `geometry`.
+    Where defined: `diabatic_populations` with `diabatic_populations_error` and
+    `diabatic_population_estimator`, of states of several multiplicities `multiplicity_populations` {"1":
+    […], "3": […]} and `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products`
+    [{fragments, state, n, fraction, low, high}] of a molecule that fell apart and `yields` of the same
+    fragments whatever their state (see `products`), `branching` with `branching_error`, with `adaptive`
+    `divided_steps` {n, of}, with drawn hops `cut_probabilities` {n, of} (steps in which their sum was
+    over 1), for one state `temperature_kelvin` {mean, standard_deviation}.
 
     Args:
         path: A trajectory file.
@@ -113,6 +114,9 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
     fell_apart = products(run)
     if fell_apart:
         result["products"] = [asdict(one) for one in fell_apart]
+        result["yields"] = [
+            {key: value for key, value in asdict(one).items() if key != "state"} for one in yields(run)
+        ]
     scattered = branching(run)
     if scattered is not None:
         result["branching"] = scattered.fraction

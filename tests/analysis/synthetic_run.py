@@ -7,7 +7,14 @@ import numpy as np
 from nadyn.trajectory import RunHeader, TrajectoryWriter
 from nadyn.units import AU_PER_FEMTOSECOND
 
-STATUS_NAMES = {0: "finished", 1: "running", 2: "not_finite", 4: "close_atoms", 7: "left_region"}
+STATUS_NAMES = {
+    0: "finished",
+    1: "running",
+    2: "not_finite",
+    4: "close_atoms",
+    7: "left_region",
+    8: "dissociated",
+}
 HOP_NAMES = "step traj from_state to_state accepted energy_from energy_to kinetic_before kinetic_after zeta"
 
 

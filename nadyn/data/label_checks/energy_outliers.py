@@ -9,7 +9,7 @@ from nadyn.data.label_checks.near_frames import sorted_distances
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
 _NEIGHBOURS = 5
-_FEWEST_FRAMES = 20
+FEWEST_FRAMES = 20
 # So many times the usual change of energy with distance. Sets that are in order, of eight molecules and up to
 # 3000 frames, come up to 6, ammonia near its intersection, compressed by 12 eV, in one frame to 12.
 _MOST = 20.0
@@ -24,7 +24,7 @@ def energy_outliers(group: Group) -> Doubt | None:
     usual distance d to the nearest frame, of the neighbour for which it is smallest; what is usual is its
     median.
     """
-    if group.pbc.any() or group.n_atoms < 2 or group.n_frames < _FEWEST_FRAMES:
+    if group.pbc.any() or group.n_atoms < 2 or group.n_frames < FEWEST_FRAMES:
         return None
     features = sorted_distances(group, np.arange(group.n_frames))
     features = features - features.mean(axis=0)

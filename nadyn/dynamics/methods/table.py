@@ -9,6 +9,7 @@ from nadyn.checks.nearest import nearest
 from nadyn.dynamics.baths.friction import friction_of, with_friction
 from nadyn.dynamics.methods.adaptive import counting, divided_step, division_of
 from nadyn.dynamics.methods.csdm import CSDM
+from nadyn.dynamics.methods.dish import DISH
 from nadyn.dynamics.methods.ehrenfest import EHRENFEST
 from nadyn.dynamics.methods.fssh import FSSH
 from nadyn.dynamics.methods.gfsh import GFSH
@@ -37,6 +38,7 @@ METHODS: dict[str, Method] = {
     "multistate_mash": MULTISTATE_MASH,
     "ehrenfest": EHRENFEST,
     "csdm": CSDM,
+    "dish": DISH,
     "spin_lsc": SPIN_LSC,
     "sqc": SQC,
     "nve": NVE,
@@ -53,8 +55,8 @@ def find_method(config: RunConfiguration) -> Method:
     method = METHODS.get(config.method)
     if method is None:
         word = config.method.lower().replace("-", "_").replace(" ", "_")
-        by_name = next((name for name, other in METHODS.items() if word in other.other_names), None)
-        near = by_name or nearest(word, METHODS, cutoff=0.5)
+        known = [name for name, other in METHODS.items() if word in other.other_names]
+        near = known[0] if known else nearest(word, METHODS, cutoff=0.5)
         advice = f"Did you mean {near}? " if near else ""
         raise InputError(
             f"`method` must be a known one, but is {config.method!r}. {advice}Known: {', '.join(METHODS)}."

@@ -68,7 +68,7 @@ def main() -> None:
                 for rule in RULES:
                     found, cut, largest = ends(rule, generators, c, n_steps)
                     error = 0.5 * (found - exact).abs().sum(1).mean()
-                    cells.append(f"{100 * error:.2g} % | {100 * cut:.2g} % | {largest:.2g}")
+                    cells.append(f"{100 * error:.2g} % | {100 * cut:.2g} % | {float(f'{largest:.2g}'):,g}")
                 print(f"| {n_states} | {n_steps} | {' | '.join(cells)} |", flush=True)
 
 

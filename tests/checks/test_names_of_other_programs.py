@@ -45,7 +45,7 @@ def test_a_key_of_another_program_in_a_run_file(name, meant):
     [
         ({"decoherence": {"name": "edc", "alpha": 0.1}}, "alpha", "energy_parameter_hartree"),
         ({"decoherence": {"name": "sdm", "c": 0.1}}, "c", "energy_parameter_hartree"),
-        ({"method": "nvt", "thermostat": {"temperature_kelvin": 300, "gamma": 1}}, "gamma", "friction_per_ps"),
+        ({"thermostat": {"temperature_kelvin": 300, "gamma": 1}}, "gamma", "friction_per_ps"),
     ],
 )
 def test_a_key_of_another_program_that_a_section_declares_itself(section, name, meant):

@@ -11,7 +11,7 @@ from nadyn.data.arrays import LABELS, check_array
 from nadyn.data.dataset import Group
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.force_sign import contradiction
-from nadyn.data.label_checks.odd_frames import absurd_energies, lone_atoms
+from nadyn.data.label_checks.odd_frames import ODD_FRAMES
 from nadyn.data.state_order import check_for_other_spins, ordered, out_of_order
 from nadyn.structures import symbol
 from nadyn.structures.distances import close_pairs
@@ -138,7 +138,8 @@ def group_from_arrays(
         **labels,
     )
     _check_distances(group)
-    for sentence in (contradiction(group), absurd_energies(group), lone_atoms(group)):
+    odd = (doubt.sentence for check in ODD_FRAMES if (doubt := check(group)) is not None)
+    for sentence in (contradiction(group), *odd):
         if sentence:
             warnings.warn(f"group {name!r}: {sentence}", InputWarning, stacklevel=2)
     return group

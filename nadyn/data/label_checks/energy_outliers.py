@@ -5,7 +5,8 @@ import numpy as np
 from nadyn.data.dataset import Group
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.doubt import Doubt
-from nadyn.data.label_checks.near_frames import sorted_distances
+from nadyn.data.label_checks.odd_frames import absurd_energies
+from nadyn.data.similarity import fingerprints
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
 _NEIGHBOURS = 5
@@ -26,7 +27,7 @@ def energy_outliers(group: Group) -> Doubt | None:
     """
     if group.pbc.any() or group.n_atoms < 2 or group.n_frames < _FEWEST_FRAMES:
         return None
-    features = sorted_distances(group, np.arange(group.n_frames))
+    features = fingerprints(group)
     features = features - features.mean(axis=0)
     squares = (features**2).sum(axis=1)
     neighbours, lengths = [], []
@@ -43,6 +44,10 @@ def energy_outliers(group: Group) -> Doubt | None:
     slope = change / (length + usual_length)[..., None]
     usual = np.median(slope, axis=(0, 1))
     far_off = (slope.min(axis=1) > _MOST * usual) & (change.min(axis=1) > _LEAST_HARTREE)
+    absurd = absurd_energies(group)
+    if absurd is not None:
+        # Those are named already, wherever they lie.
+        far_off &= ~absurd.frames[:, None]
     outliers = far_off.any(axis=1)
     if not outliers.any():
         return None

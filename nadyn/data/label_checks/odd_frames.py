@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.data.dataset import Group
+from nadyn.data.label_checks.doubt import Doubt
+from nadyn.data.label_checks.frame_geometry import cut_molecules
 from nadyn.structures import symbol
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE
 
@@ -18,29 +20,31 @@ ALONE_BOHR = 6.0 * BOHR_PER_ANGSTROM
 HOLE = 1.15**2
 
 
-def absurd_energies(group: Group) -> str | None:
-    """Return a sentence about a few energies that lie 20 robust spreads from all others, otherwise None."""
+def absurd_energies(group: Group) -> Doubt | None:
+    """Return a doubt about a few energies that lie 20 robust spreads from all others, otherwise None."""
     distance = np.abs(group.energies - np.median(group.energies, axis=0))
     spread = 1.4826 * np.median(distance, axis=0)
-    frames = np.flatnonzero(((distance > ABSURD_SPREADS * spread) & (spread > 0)).any(axis=1))
+    absurd = ((distance > ABSURD_SPREADS * spread) & (spread > 0)).any(axis=1)
+    frames = np.flatnonzero(absurd)
     if not len(frames) or len(frames) > max(1, FEW * group.n_frames):
         return None
     worst = int(frames[distance[frames].max(axis=1).argmax()])
     ev = distance[worst].max() * ELECTRONVOLT_PER_HARTREE
-    return (
+    return Doubt(
         f"energies must be those of one molecule at one level of theory, but {_named(frames)} "
         f"more than {ABSURD_SPREADS:.0f} spreads from all others, by up to {ev:.3g} eV. The scale of "
-        "energies in a training is that of the others. Remove what is a mistake."
+        "energies in a training is that of the others. Remove what is a mistake.",
+        absurd,
     )
 
 
-def lone_atoms(group: Group) -> str | None:
-    """Return a sentence about atoms alone in some frames with nothing on the way to it, otherwise None.
+def lone_atoms(group: Group) -> Doubt | None:
+    """Return a doubt about atoms alone in some frames with nothing on the way to it, otherwise None.
 
     Alone is an atom without a neighbour within 6 angstrom; on the way lie frames in which the nearest
     neighbour of an atom of its element is a little farther in one than in the next, up to there.
     """
-    if group.n_atoms < 2 or group.pbc.any():
+    if group.n_atoms < 2 or group.pbc.any() or cut_molecules(group) is not None:
         return None
     nearest = _nearest(group)
     for element in np.unique(group.atomic_numbers):
@@ -53,11 +57,12 @@ def lone_atoms(group: Group) -> str | None:
         if steps.max() > HOLE:
             near = bound[int(steps.argmax())] * ANGSTROM_PER_BOHR
             reach, which = ALONE_BOHR * ANGSTROM_PER_BOHR, _named(np.flatnonzero(alone))
-            return (
+            return Doubt(
                 f"a molecule that falls apart must be followed to its end, but {which} at its end, "
                 f"{symbol(int(element))} with no neighbour within {reach:.0f} angstrom, and nothing between "
                 f"{near:.2f} angstrom and there: a model does not know the way. Add frames of the bond as it "
-                "breaks, or remove these."
+                "breaks, or remove these.",
+                alone,
             )
     return None
 
@@ -77,3 +82,6 @@ def _named(frames: np.ndarray) -> str:
     if len(frames) == 1:
         return f"frame {frames[0]} is"
     return f"{len(frames)} frames are (the first is {frames[0]})"
+
+
+ODD_FRAMES = (absurd_energies, lone_atoms)

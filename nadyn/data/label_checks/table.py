@@ -13,8 +13,10 @@ from nadyn.data.label_checks.coupling_kind import couplings_like_d
 from nadyn.data.label_checks.doubt import Doubt
 from nadyn.data.label_checks.energy_outliers import energy_outliers
 from nadyn.data.label_checks.frame_geometry import cut_molecules, shrunken_frames
+from nadyn.data.label_checks.odd_frames import ODD_FRAMES
 
-# The check of the forces is not among them: `group_from_arrays` does it wherever data come from.
+# The forces, absurd energies and lone atoms are not among them: `group_from_arrays` warns of those, wherever
+# data come from.
 CHECKS: tuple[Callable[[Group], Doubt | None], ...] = (
     doubtful_lengths,
     shrunken_frames,
@@ -32,8 +34,9 @@ def doubts(group: Group) -> tuple[Doubt, ...]:
 def doubtful_frames(group: Group) -> Bool[np.ndarray, "frame"]:
     """Tell which frames are better left out."""
     chosen = np.zeros(group.n_frames, dtype=bool)
-    for doubt in doubts(group):
-        if doubt.frames is not None:
+    for check in (*CHECKS, *ODD_FRAMES):
+        doubt = check(group)
+        if doubt is not None and doubt.frames is not None:
             chosen |= doubt.frames
     return chosen
 

@@ -28,7 +28,7 @@ def water(n=60, *, pulled=None, energies=None):
 
 def test_one_absurd_energy_is_named():
     assert absurd_energies(water()) is None
-    assert "frame 17 is more than 20 spreads" in absurd_energies(water(energies={17: 3.0}))
+    assert "frame 17 is more than 20 spreads" in absurd_energies(water(energies={17: 3.0})).sentence
 
 
 def test_many_energies_far_away_are_a_reaction_and_no_mistake():
@@ -37,7 +37,7 @@ def test_many_energies_far_away_are_a_reaction_and_no_mistake():
 
 def test_an_atom_that_left_without_a_trace_is_named_and_one_that_was_followed_is_not():
     assert lone_atoms(water()) is None
-    sentence = lone_atoms(water(pulled=[30.0]))
+    sentence = lone_atoms(water(pulled=[30.0])).sentence
     assert "frame 0 is at its end, H with no neighbour within 6 angstrom" in sentence
     assert lone_atoms(water(pulled=1.8 * 1.25 ** np.arange(14))) is None
     # A gap on the way is a hole, wherever it is.

@@ -5,7 +5,7 @@ import numpy as np
 from nadyn.data.dataset import Group
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.doubt import Doubt
-from nadyn.data.label_checks.near_frames import sorted_distances
+from nadyn.data.similarity import fingerprints
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
 _NEIGHBOURS = 5
@@ -26,7 +26,7 @@ def energy_outliers(group: Group) -> Doubt | None:
     """
     if group.pbc.any() or group.n_atoms < 2 or group.n_frames < FEWEST_FRAMES:
         return None
-    features = sorted_distances(group, np.arange(group.n_frames))
+    features = fingerprints(group)
     features = features - features.mean(axis=0)
     squares = (features**2).sum(axis=1)
     neighbours, lengths = [], []

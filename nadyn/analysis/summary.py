@@ -21,7 +21,10 @@ from nadyn.trajectory import Run, open_run
 
 
 def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
-    """Return the numbers of a run, finished or not, ready for JSON (None where a number is not defined).
+    """Return the numbers of a run, finished or not, ready for JSON.
+
+    None stands where a number is not defined, and for means and fractions also where more than half of the
+    trajectories, by weight, are of unknown state: what the others do then says nothing of all.
 
     Always there: `time_fs`, `populations` (time, state), means over the `populations_counted`
     trajectories not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate

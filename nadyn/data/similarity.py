@@ -5,8 +5,9 @@ from jaxtyping import Float
 
 from nadyn.data.dataset import Group
 from nadyn.structures import pair_distances
+from nadyn.structures.distances import nearest_image_distances
 
-# More distances than these are mixed down to as many numbers, which keeps distances between frames to a tenth.
+# More distances are mixed down to as many numbers, which keeps distances between frames to a tenth.
 _MOST_FEATURES = 128
 _CHUNK = 2048
 _RANDOM_PAIRS = 4000
@@ -20,8 +21,8 @@ _NEAR, _NEARER_THAN_CHANCE = 0.1, 0.15
 def fingerprints(group: Group) -> Float[np.ndarray, "frame feature"]:
     """Return for each frame its distances between atoms [bohr], sorted for each pair of elements.
 
-    The root mean square of a difference of two of them measures how far apart two frames are. Where there are very
-    many, fixed random combinations stand for them. In periodic directions the nearest image counts.
+    The root mean square of a difference of two of them measures how far apart two frames are. Where there are
+    very many, fixed random combinations stand for them. In periodic directions the nearest image counts.
     """
     first, second = np.triu_indices(group.n_atoms, 1)
     numbers = np.sort(group.atomic_numbers[np.stack([first, second])], axis=0)
@@ -34,8 +35,7 @@ def fingerprints(group: Group) -> Float[np.ndarray, "frame feature"]:
     parts = []
     for start in range(0, group.n_frames, _CHUNK):
         distances = _distances(group, slice(start, start + _CHUNK))
-        for column in columns:
-            distances[:, column] = np.sort(distances[:, column], axis=1)
+        distances = np.concatenate([np.sort(distances[:, column], axis=1) for column in columns], axis=1)
         parts.append(distances if mixing is None else distances @ mixing)
     return np.concatenate(parts)
 
@@ -48,7 +48,7 @@ def typical_distance(frames: Float[np.ndarray, "frame feature"]) -> float:
 
 
 def consecutive_closeness(frames: Float[np.ndarray, "frame feature"]) -> float:
-    """Return the median distance of consecutive frames in units of the typical one: about 1 without an order."""
+    """Return the median distance of consecutive frames in units of the typical one; 1 without an order."""
     typical = typical_distance(frames)
     return float(np.median(_rms(np.diff(frames, axis=0)))) / typical if typical > 0 else 1.0
 
@@ -94,7 +94,4 @@ def _distances(group: Group, frames: slice) -> Float[np.ndarray, "frame pair"]:
     positions = group.positions[frames]
     if group.cell is None or not group.pbc.any():
         return pair_distances(positions)
-    first, second = np.triu_indices(group.n_atoms, 1)
-    cell = group.cell[frames]
-    fractional = (positions[:, second] - positions[:, first]) @ np.linalg.inv(cell)
-    return np.linalg.norm((fractional - np.round(fractional) * group.pbc) @ cell, axis=-1)
+    return nearest_image_distances(positions, group.cell[frames], group.pbc)

@@ -5,11 +5,11 @@ import numpy as np
 from nadyn.data.dataset import Group
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.doubt import Doubt
-from nadyn.data.label_checks.near_frames import sorted_distances
+from nadyn.data.similarity import fingerprints
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
 _NEIGHBOURS = 5
-_FEWEST_FRAMES = 20
+FEWEST_FRAMES = 20
 # So many times the usual change of energy with distance. Sets that are in order, of eight molecules and up to
 # 3000 frames, come up to 6, ammonia near its intersection, compressed by 12 eV, in one frame to 12.
 _MOST = 20.0
@@ -24,9 +24,9 @@ def energy_outliers(group: Group) -> Doubt | None:
     usual distance d to the nearest frame, of the neighbour for which it is smallest; what is usual is its
     median.
     """
-    if group.pbc.any() or group.n_atoms < 2 or group.n_frames < _FEWEST_FRAMES:
+    if group.pbc.any() or group.n_atoms < 2 or group.n_frames < FEWEST_FRAMES:
         return None
-    features = sorted_distances(group, np.arange(group.n_frames))
+    features = fingerprints(group)
     features = features - features.mean(axis=0)
     squares = (features**2).sum(axis=1)
     neighbours, lengths = [], []

@@ -7,7 +7,8 @@ from jaxtyping import Float, Int
 
 from nadyn.data.dataset import Group, state_pairs
 from nadyn.data.frames_in_words import frames_in_words
-from nadyn.data.label_checks.near_frames import centred, overlay, sorted_distances
+from nadyn.data.label_checks.overlay import centred, overlay
+from nadyn.data.similarity import fingerprints
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
 
 # Enough pairs for a verdict, few enough for the time of a file to be opened.
@@ -137,7 +138,7 @@ def _near_differences(group: Group) -> _Near | None:
         return None
     step = max(1, group.n_frames // MOST_FRAMES)
     frames = np.arange(0, group.n_frames, step)[:MOST_FRAMES]
-    pairs = _nearest(sorted_distances(group, frames))
+    pairs = _nearest(fingerprints(group.select(frames)))
     true = np.empty((len(pairs), group.n_states))
     predicted = np.empty_like(true)
     length = np.empty(len(pairs))

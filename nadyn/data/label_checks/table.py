@@ -8,11 +8,13 @@ from jaxtyping import Bool
 
 from nadyn.checks.errors import InputWarning
 from nadyn.data.dataset import Dataset, Group
+from nadyn.data.label_checks.absurd_energies import absurd_energies
 from nadyn.data.label_checks.bond_lengths import doubtful_lengths
 from nadyn.data.label_checks.coupling_kind import couplings_like_d
 from nadyn.data.label_checks.doubt import Doubt
 from nadyn.data.label_checks.energy_outliers import energy_outliers
 from nadyn.data.label_checks.frame_geometry import cut_molecules, shrunken_frames
+from nadyn.data.label_checks.lone_atoms import lone_atoms
 
 # The check of the forces is not among them: `group_from_arrays` does it wherever data come from.
 CHECKS: tuple[Callable[[Group], Doubt | None], ...] = (
@@ -20,6 +22,8 @@ CHECKS: tuple[Callable[[Group], Doubt | None], ...] = (
     shrunken_frames,
     cut_molecules,
     energy_outliers,
+    absurd_energies,
+    lone_atoms,
     couplings_like_d,
 )
 

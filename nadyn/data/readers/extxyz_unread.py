@@ -71,7 +71,8 @@ class UnreadLabels:
         if self._forces_key is not None and self._forces_key not in self._columns:
             there = ", ".join(sorted(self._columns)) or "none beside the positions"
             raise InputError(
-                f"`--forces-key` must name a column, but no frame has {self._forces_key!r}. There are: {there}."
+                f"`--forces-key` must name a column, but no frame has {self._forces_key!r}. There are: "
+                f"{there}."
             )
 
     def warn(self) -> None:

@@ -96,7 +96,9 @@ def _main_arrays(content: dict[str, object]) -> tuple[list[str], np.ndarray, np.
         positions = np.array([[[float(x) for x in atom[1:4]] for atom in frame] for frame in frames])
     except (TypeError, ValueError, IndexError) as error:
         raise InputError("`xyz` must hold rows of a symbol and three numbers, but does not.") from error
-    if not labels or any(other != labels[0] for other in labels):
+    if positions.ndim != 3 or positions.shape[2] != 3:
+        raise InputError("`xyz` must hold rows of a symbol and three numbers, but does not.")
+    if any(other != labels[0] for other in labels):
         raise InputError("`xyz` must hold frames of one molecule with one order of atoms, but does not.")
     energies, gradients = _array(content, "energy"), _array(content, "grad")
     if energies is None or gradients is None or energies.ndim != 2:

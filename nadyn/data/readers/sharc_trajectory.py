@@ -1,10 +1,10 @@
 """A trajectory of SHARC (`output.dat`): every step becomes a frame, with all multiplicities.
 
 Of the blocks of a step are read the Hamiltonian in the MCH basis, whose diagonal plus `ezero` are the
-energies and whose rest is the spin-orbit coupling, geometry, dipole moments, gradients and couplings (`NACdr`, which
-are d_kl, times the energy difference h_kl). All are in atomic units. Spin components stand by multiplicity,
-M_S and state; gradients and couplings of one M_S are those of all. Gradients and couplings that were not
-computed are zero in the file, and NaN here.
+energies and whose rest is the spin-orbit coupling, geometry, dipole moments, gradients and couplings
+(`NACdr`, which are d_kl, times the energy difference h_kl). All are in atomic units. Spin components stand by
+multiplicity, M_S and state; gradients and couplings of one M_S are those of all. Gradients and couplings that
+were not computed are zero in the file, and NaN here.
 
 Source: SHARC 2 (github.com/sharc-md/sharc), `output.f90` and the manual's chapter on `output.dat`.
 """

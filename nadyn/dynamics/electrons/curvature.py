@@ -23,12 +23,14 @@ from nadyn.dynamics.state.memory import recall, remember
 @dataclass(frozen=True)
 class GapHistory:
     """Energies one step ago, s^2 of each pair of neighbours, the angle by which it has turned since the
-    minimum of its gap, and the steps since the energies had a kink in time."""
+    minimum of its gap, the steps since the energies had a kink in time, and the signs with which the
+    eigenvectors have gone on without a jump since the start."""
 
     energies_before: Float[Tensor, "traj state"]
     squared_rate: Float[Tensor, "traj pair"]
     angle: Float[Tensor, "traj pair"]
     smooth_steps: Int[Tensor, "traj"]
+    signs: Float[Tensor, "traj state"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,13 @@ def parabola(before: Tensor, at: Tensor, after: Tensor, *, since: Tensor, until:
 def begin_curvature(state: State) -> GapHistory:
     """Return what is remembered of a batch that starts: no coupling in its first step."""
     pairs = torch.zeros_like(state.energies[:, 1:])
-    return GapHistory(state.energies, pairs, pairs.clone(), torch.zeros_like(state.active_state))
+    return GapHistory(
+        state.energies,
+        pairs,
+        pairs.clone(),
+        torch.zeros_like(state.active_state),
+        torch.ones_like(state.energies),
+    )
 
 
 def turns_from_curvature(
@@ -83,7 +91,8 @@ def turns_from_curvature(
     should, and when: by a right angle where nothing couples them. One that lies at the very end of a step is
     counted once, in this step or in the next. Where energies had a kink one step ago s^2 stays as it was.
     States that are no neighbours have no T: a crossing of either with a third one gives their gap a kink. The
-    sign of T is not known from energies; T_kl > 0 for k < l is taken everywhere.
+    sign of T is not known from energies; T_kl > 0 for k < l is taken everywhere, for states whose signs go on
+    from step to step.
 
     Args:
         known: What the last step has remembered.
@@ -115,7 +124,7 @@ def turns_from_curvature(
         [start, torch.maximum(angles[:, 1:], torch.where(disputed[:, None], start, -torch.pi))], 1
     )
     turns = torch.where(convex[:, None], path[:, 1:] - path[:, :-1], 0.0)
-    return turns, GapHistory(energies, rate, torch.where(convex, angles[:, -1], 0.0), steps)
+    return turns, GapHistory(energies, rate, torch.where(convex, angles[:, -1], 0.0), steps, known.signs)
 
 
 def after_a_kink(state: State, rows: Int[Tensor, "hop"]) -> State:

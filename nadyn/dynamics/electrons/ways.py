@@ -114,12 +114,14 @@ def _by_couplings(
 
 
 def _by_curvature(old: State, new: State, *, dt: float) -> Propagation:
-    turns, memory = turns_from_curvature(recall(old, GapHistory), old.energies, new.energies, dt=dt)
+    known = recall(old, GapHistory)
+    turns, memory = turns_from_curvature(known, old.energies, new.energies, dt=dt)
     propagator = propagator_by_turns(old.energies, new.energies, turns, dt=dt)
-    # The energies know no signs of eigenvectors, but diabatic populations do.
+    # The energies know no signs of eigenvectors, but coefficients do.
     overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
-    done = _with_signs(old, propagator, _signs(overlap), smallest, None)
-    return replace(done, memory=memory)
+    after = known.signs * _signs(overlap)
+    done = _with_signs(old, propagator * known.signs[:, None, :], after, smallest, None)
+    return replace(done, memory=replace(memory, signs=after))
 
 
 def _with_signs(

@@ -43,6 +43,7 @@ _BASE: dict[str, tuple[tuple[int, int, int, int, int], float]] = {
     "fs": ((0, 0, 0, 1, 0), AU_PER_FEMTOSECOND),
     "electron_mass": ((0, 0, 0, 0, 1), 1.0),
     "dalton": ((0, 0, 0, 0, 1), ELECTRON_MASS_PER_DALTON),
+    "u": ((0, 0, 0, 0, 1), ELECTRON_MASS_PER_DALTON),
     "gpa": ((1, -3, 0, 0, 0), 1.0 / GIGAPASCAL_PER_AU),
     "1": ((0, 0, 0, 0, 0), 1.0),
 }

@@ -25,7 +25,7 @@ from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products
 from nadyn.analysis.scattering import branching
 from nadyn.analysis.summary import run_lifetimes, summarise
-from nadyn.checks.errors import InputError
+from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
 from nadyn.trajectory import Run, digest, open_run
 
@@ -68,22 +68,15 @@ def report(
 
     Raises:
         InputError: `path` is no trajectory file with a frame, `output` is a folder, or its folder does not
-            exist; or `beside` is no such JSON.
+            exist or cannot be written to; or `beside` is no such JSON.
+        RunError: The disk is full.
     """
     output = Path(output)
-    if output.is_dir():
-        raise InputError(f"`output` must be a file, but {str(output)!r} is a folder. Name a file in it.")
-    if not output.parent.is_dir():
-        raise InputError(
-            f"`output` must be in a folder that exists, but {str(output.parent)!r} does not. Create it."
-        )
+    check_output(output, overwrite=True)
     run = open_run(path)
     other = None if beside is None else read_beside(beside, n_states=run.n_states, name=beside_name)
     numbers = summarise(run)
-    text = _page(run, numbers, sections(run, numbers, other), digest(path), other)
-    partial = output.with_name(f".{output.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(output)
+    write_new(output, _page(run, numbers, sections(run, numbers, other), digest(path), other))
     return output
 
 
@@ -91,7 +84,7 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
     """Return the figures that a run gives, with captions that carry its numbers."""
     found: list[Section] = []
     scattered = branching(run)
-    if scattered is not None:
+    if scattered is not None and np.isfinite(list(scattered.fraction.values())).all():
         caption = "Fractions of trajectories with standard errors, on the adiabatic state they ended on."
         found.append(
             Section("branching", "Where the trajectories went", caption, plots.branching_figure(scattered))
@@ -176,7 +169,7 @@ def _population_words(run: Run, numbers: dict[str, object]) -> str:
     mean = np.array(numbers["populations"], dtype=float)
     apart = np.abs(mean - np.array(numbers["populations_electronic"], dtype=float))
     words += "; dashed: the electronic populations of the same trajectories, equal if all is consistent. "
-    return words + f"They differ by up to {np.nanmax(apart):.3f}." + left_out
+    return words + f"They differ by up to {np.nanmax(apart, initial=0.0):.3f}." + left_out
 
 
 def _beside_words(other: Beside | None) -> str:

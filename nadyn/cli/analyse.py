@@ -22,8 +22,8 @@ def analyse(
     from nadyn.analysis.key_numbers import key_numbers, note_on_stopped
     from nadyn.analysis.multiplicities import diabatic_names
     from nadyn.analysis.summary import summarise
+    from nadyn.checks.output import check_output, write_new
     from nadyn.cli.population_tables import diabatic_tables, population_tables
-    from nadyn.data.output import check_output, new_file
     from nadyn.trajectory import open_run
 
     if json_file is not None:
@@ -38,8 +38,7 @@ def analyse(
     with console.status("Reading trajectories"):
         numbers = summarise(opened, quantities=quantities)
     if json_file is not None:
-        with new_file(json_file, overwrite=True) as target:
-            target.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_new(json_file, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
 
     table = Table(title=f"{run.name}: {opened.attributes['method']}, {opened.time_fs[-1]:.4g} fs", box=None)
     table.add_column("")

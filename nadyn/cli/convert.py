@@ -1,53 +1,118 @@
 """`nadyn convert`: data of other programs to a dataset, and back."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from nadyn.data import Dataset
 
 EXTXYZ_SUFFIXES = (".xyz", ".extxyz")
 DATASET_SUFFIXES = (".h5", ".hdf5")
 
+EnergyKey = Annotated[
+    str | None, typer.Option("--energy-key", help="Name of the energies in an extended xyz file.")
+]
+ForcesKey = Annotated[
+    str | None, typer.Option("--forces-key", help="Name of the forces in an extended xyz file.")
+]
+Multiplicities = Annotated[
+    str | None,
+    typer.Option("--multiplicities", help="2S + 1 of each state where IN does not say it: '1 1 3 3'."),
+]
+
 
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Extended xyz file, or a dataset.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN",
+            help="Extended xyz, ASE database of SchNarc or SPaiNN, training file of PyRAI2MD, output.dat of "
+            "SHARC, or a dataset; known by its content.",
+        ),
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Dataset (.h5) or extended xyz file (.xyz).")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
+    drop_doubtful: Annotated[
+        bool, typer.Option("--drop-doubtful", help="Leave out the frames that look wrong.")
+    ] = False,
+    couplings: Annotated[
+        str, typer.Option("--couplings", help="What the couplings of IN are: h, or d = h / (E_l - E_k).")
+    ] = "h",
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    multiplicities: Multiplicities = None,
     theory: Annotated[str, typer.Option(help="Level of theory, kept in the dataset.")] = "",
     origin: Annotated[str, typer.Option("--source", help="Where the data are from, kept too.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the data, kept too.")] = "",
 ) -> None:
-    """Convert extended xyz files to a dataset, a dataset to extended xyz, or rewrite a dataset."""
+    """Convert files of other programs to a dataset, a dataset to extended xyz, or rewrite a dataset."""
     from dataclasses import replace
 
     from rich.console import Console
 
     from nadyn.checks.errors import InputError
-    from nadyn.data import Dataset, load_dataset, write_dataset
-    from nadyn.data.output import check_output
-    from nadyn.data.readers.extxyz import read_extxyz
+    from nadyn.checks.output import check_output
+    from nadyn.data import Dataset, write_dataset
+    from nadyn.data.cleaning import couplings_from_d, without_doubtful
+    from nadyn.data.label_checks.table import warn_of_doubts
+    from nadyn.data.readers.table import read_file
     from nadyn.data.writers.extxyz import write_extxyz
 
     suffix = target.suffix.lower()
     if suffix not in EXTXYZ_SUFFIXES + DATASET_SUFFIXES:
         known = ", ".join(DATASET_SUFFIXES + EXTXYZ_SUFFIXES)
         raise InputError(f"OUT must end in one of {known}, but is {str(target)!r}.")
+    if couplings not in ("h", "d"):
+        raise InputError(f"`--couplings` must be h or d, but is {couplings!r}.")
     # Before the work is done, not after it.
     check_output(target, overwrite=overwrite)
     console = Console(stderr=True)
     with console.status(f"reading {source}"):
-        read = read_extxyz if source.suffix.lower() in EXTXYZ_SUFFIXES else load_dataset
-        dataset = read(source)
+        dataset = read_file(source, read_options(energy_key, forces_key, multiplicities))
     given = {
         key: text for key, text in (("theory", theory), ("source", origin), ("licence", licence)) if text
     }
     dataset = Dataset(tuple(replace(group, **given) for group in dataset.groups))
+    if couplings == "d":
+        dataset = couplings_from_d(dataset)
+    with console.status("looking at the labels"):
+        if drop_doubtful:
+            dataset, dropped = without_doubtful(dataset)
+            for sentence in dropped:
+                print(sentence)
+        warn_of_doubts(dataset)
     with console.status(f"writing {target}"):
         write = write_extxyz if suffix in EXTXYZ_SUFFIXES else write_dataset
         write(target, dataset, overwrite=overwrite)
+    _print_groups(dataset)
+    print(f"wrote {target}")
+
+
+def read_options(energy_key: str | None, forces_key: str | None, multiplicities: str | None) -> object:
+    """Return the options of readers that a command line gives.
+
+    Raises:
+        InputError: The multiplicities are no whole numbers.
+    """
+    from nadyn.checks.errors import InputError
+    from nadyn.data.readers.reader import ReadOptions
+
+    words = None if multiplicities is None else multiplicities.replace(",", " ").split()
+    if words is not None and (not words or not all(word.isdecimal() and int(word) for word in words)):
+        raise InputError(f"`--multiplicities` must be numbers as in '1 1 3 3', but is {multiplicities!r}.")
+    return ReadOptions(energy_key, forces_key, None if words is None else tuple(map(int, words)))
+
+
+def _print_groups(dataset: "Dataset") -> None:
     for group in dataset.groups:
         labels = ", ".join(key for key in group.frame_arrays() if key != "positions")
+        own = "" if group.masses is None else ", masses"
+        spins = ""
+        if set(group.multiplicities) != {1}:
+            spins = f" (2S+1: {' '.join(map(str, group.multiplicities))})"
         print(
-            f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states; {labels}"
+            f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states{spins}; "
+            f"{labels}{own}"
         )
-    print(f"wrote {target}")

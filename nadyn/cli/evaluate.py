@@ -21,9 +21,9 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from nadyn.checks.output import check_output, new_file
     from nadyn.cli.error_tables import error_table
     from nadyn.data import load_dataset
-    from nadyn.data.output import check_output, new_file
     from nadyn.models import load_model
     from nadyn.training.evaluation import compare, metrics
     from nadyn.training.figures import check_picture, parity

@@ -5,15 +5,32 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nadyn.cli.convert import EnergyKey, ForcesKey, Multiplicities, read_options
+
 if TYPE_CHECKING:
+    from nadyn.data import Group
+    from nadyn.data.readers.reader import ReadOptions
     from nadyn.data.statistics import GroupStatistics
+
+# A file of another program.
+FOREIGN = "foreign"
+CHECKED = ("bond lengths", "single frames", "energies", "forces", "the order of states", "couplings")
 
 
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Dataset, model, trajectory or initial file.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Dataset, model, trajectory or initial file, or any file that `nadyn convert` reads.",
+        ),
+    ],
     digest: Annotated[bool, typer.Option("--digest", help="Print only the digest of the content.")] = False,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    multiplicities: Multiplicities = None,
 ) -> None:
-    """Say what a file holds; with --digest, print a sha256 over all arrays and attributes.
+    """Say what a file holds and what looks wrong; with --digest, print a sha256 over arrays and attributes.
 
     The digest leaves out host, date and timings: two runs with the same result have the same digest.
     """
@@ -25,8 +42,8 @@ def info(
         from nadyn.models.model_file import describe
 
         _print_pairs(f"model {file}", describe(file))
-    elif kind == "nadyn-dataset":
-        _print_dataset(file)
+    elif kind in ("nadyn-dataset", FOREIGN):
+        _print_dataset(file, read_options(energy_key, forces_key, multiplicities))
     elif kind == "nadyn-trajectories":
         _print_pairs(f"trajectories {file}", _run(file))
     else:
@@ -36,7 +53,7 @@ def info(
 
 
 def file_kind(file: Path) -> str:
-    """Return "model", or the format name of an HDF5 file of nadyn.
+    """Return "model", the format name of an HDF5 file of nadyn, or FOREIGN for what `nadyn convert` reads.
 
     Raises:
         InputError: The file is missing or none that nadyn knows.
@@ -44,26 +61,44 @@ def file_kind(file: Path) -> str:
     from nadyn.checks.errors import InputError
     from nadyn.checks.files import check_file
     from nadyn.data.hdf5_outline import hdf5_format
+    from nadyn.data.readers.table import find_reader
 
     check_file(file, f"file {str(file)!r}")
     if file.suffix == ".safetensors":
         return "model"
     found = hdf5_format(file)
-    if found not in ("nadyn-dataset", "nadyn-trajectories", "nadyn-initial"):
-        raise InputError(
-            f"file {str(file)!r} must be a dataset, model, trajectory or initial file of nadyn, but is none. "
-            "Extended xyz files become datasets with `nadyn convert`."
-        )
-    return found
+    if found in ("nadyn-dataset", "nadyn-trajectories", "nadyn-initial"):
+        return found
+    if found is None and find_reader(file) is not None and not _is_hdf5(file):
+        return FOREIGN
+    raise InputError(
+        f"file {str(file)!r} must be a dataset, model, trajectory or initial file of nadyn, or one that "
+        "`nadyn convert` reads, but is none."
+    )
+
+
+def _is_hdf5(file: Path) -> bool:
+    from nadyn.data.hdf5_outline import SIGNATURE
+
+    with file.open("rb") as raw:
+        return raw.read(len(SIGNATURE)) == SIGNATURE
 
 
 def file_digest(file: Path) -> str:
     """Return the sha256 of the content of any file of nadyn, without host, date and timings.
 
     Raises:
-        InputError: The file is missing or none that nadyn knows.
+        InputError: The file is missing or none of nadyn.
     """
-    if file_kind(file) == "model":
+    from nadyn.checks.errors import InputError
+
+    kind = file_kind(file)
+    if kind == FOREIGN:
+        raise InputError(
+            f"file {str(file)!r} must be a file of nadyn to have a digest, but is none. Make it a dataset "
+            "with `nadyn convert`."
+        )
+    if kind == "model":
         from nadyn.models.model_file import digest
     else:
         from nadyn.trajectory.digest import digest
@@ -107,29 +142,54 @@ def _print_pairs(title: str, pairs: dict[str, str]) -> None:
     Console().print(table)
 
 
-def _print_dataset(file: Path) -> None:
+def _print_dataset(file: Path, options: "ReadOptions") -> None:
+    import warnings
+
     from rich.console import Console
 
-    from nadyn.data import load_dataset
-    from nadyn.data.label_checks.bond_lengths import warn_of_lengths
+    from nadyn.checks.errors import InputWarning
+    from nadyn.data.label_checks.table import warn_of_doubts
+    from nadyn.data.not_learned import not_learned
+    from nadyn.data.readers.table import read_file
     from nadyn.data.statistics import group_statistics
 
     console = Console()
-    with Console(stderr=True).status(f"reading {file}"):
-        dataset = load_dataset(file)
-        warn_of_lengths(dataset)
+    with Console(stderr=True).status(f"reading {file}"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        dataset = read_file(file, options)
+        warn_of_doubts(dataset)
         tables = [(group, group_statistics(group)) for group in dataset.groups]
     console.print(f"dataset {file}: {dataset.n_frames} frames", style="bold")
     for group, numbers in tables:
         console.print()
         for line in _facts(numbers):
             console.print(line, highlight=False, markup=False)
+        if not_learned(group):
+            console.print(f"not used in training: {', '.join(not_learned(group))}", highlight=False)
         for key in ("theory", "source", "licence", "note"):
             if getattr(group, key):
                 console.print(f"{key}: {getattr(group, key)}", highlight=False, markup=False)
+        if group.masses is not None:
+            console.print(f"masses [u]: {_masses(group)}", highlight=False, markup=False)
         console.print(_states(numbers, group.multiplicities))
-        if numbers.coupling_max_frame:
+        if any(frame is not None for frame in numbers.coupling_max_frame):
             console.print(_couplings(numbers, group.pairs))
+    console.print()
+    # One sentence a line, however long: a line that the terminal breaks is found by nobody's search.
+    for warning in caught:
+        print("warning: " + " ".join(str(warning.message).split()))
+    if not caught:
+        print(f"nothing looks wrong: {', '.join(CHECKED)} were looked at")
+
+
+def _masses(group: "Group") -> str:
+    from nadyn.structures import symbol
+    from nadyn.units import ELECTRON_MASS_PER_DALTON
+
+    return ", ".join(
+        f"{symbol(int(number))} {mass / ELECTRON_MASS_PER_DALTON:.4f}"
+        for number, mass in zip(group.atomic_numbers, group.masses, strict=True)
+    )
 
 
 def _facts(numbers: "GroupStatistics") -> list[str]:

@@ -1,6 +1,5 @@
 """The program `nadyn`: finds the command, runs it, and turns errors into one line and an exit code."""
 
-import difflib
 import importlib
 import os
 import sys
@@ -13,6 +12,8 @@ import typer
 
 import nadyn
 from nadyn.checks.errors import InputError, RunError
+from nadyn.checks.nearest import nearest
+from nadyn.electronic.interrupt import termination_interrupts
 
 # command -> module that holds a function of the same name
 COMMANDS = {
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave the process.
 
     Exit code 0: done. 1: the work could not be finished. 2: the input or the command line cannot be used.
-    130: interrupted from the keyboard.
+    130: interrupted, from the keyboard or by SIGTERM.
     """
     # Before torch is imported: more threads only wait for each other, see nadyn.electronic.threads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -76,7 +77,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         print(f"nadyn {nadyn.__version__}")
         return 0
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), termination_interrupts():
             warnings.showwarning = _show_warning
             return _invoke(arguments)
     except (UsageError, InputError) as error:
@@ -104,8 +105,8 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _unknown_command(name: str) -> str:
-    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
-    advice = f"Did you mean `{near[0]}`?" if near else f"Known commands: {', '.join(COMMANDS)}."
+    near = nearest(name, COMMANDS, cutoff=0.5)
+    advice = f"Did you mean `{near}`?" if near else f"Known commands: {', '.join(COMMANDS)}."
     return f"`{name}` is not a known command. {advice}"
 
 

@@ -22,7 +22,7 @@ def report(
     from rich.console import Console
 
     from nadyn.analysis import report as write_report
-    from nadyn.data.output import check_output
+    from nadyn.checks.output import check_output
 
     check_output(output, overwrite=overwrite)
     console = Console()

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
 
 def run(
     config: Annotated[Path, typer.Argument(help="Run file (YAML).")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint, or begin.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    molecule: Annotated[
+        str | None,
+        typer.Option("--molecule", help="Which molecule of the model, instead of the one in the run file."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live table and no summary.")] = False,
 ) -> None:
     """Run trajectories and write them to one HDF5 file."""
@@ -21,10 +27,12 @@ def run(
     from nadyn.dynamics.run.loop import run as run_trajectories
 
     try:
-        result = run_trajectories(config, resume=resume, overwrite=overwrite, progress=not quiet)
+        result = run_trajectories(
+            config, molecule=molecule, resume=resume, overwrite=overwrite, progress=not quiet
+        )
     except KeyboardInterrupt as error:
         # Said here, because typer keeps only the exit code of an interrupt.
-        print(error or "interrupted before the first step; nothing was written.", file=sys.stderr)
+        print(error or "interrupted before the first step; nothing was changed.", file=sys.stderr)
         raise
     if not quiet:
         _print_summary(result)
@@ -48,11 +56,12 @@ def _print_summary(result: "RunResult") -> None:
         print(f"{n} of them fell apart before the end: dissociated. {advice['dissociated']}")
     for reason, n in result.n_stopped.items():
         print(f"{n} stopped: {reason}. {advice[reason]}")
+    written = open_run(result.path)
     changes = {
-        "active state": f"{result.n_hops} hops, {result.n_refused} refused. ",
+        "active state": f"{result.n_hops} hops, {result.n_refused} refused. " * written.changes_states,
         "mean of the states": "",
         "mean of the states and a pointer state": f"{result.n_hops} changes of the pointer state. ",
-    }[open_run(result.path).moves_on]
+    }[written.moves_on]
     print(f"{changes}Worst energy error {result.energy_error_max_ev:.4f} eV.")
     if result.n_divided is not None:
         percent = 100 * result.n_divided / max(result.n_steps_of_trajectories, 1)

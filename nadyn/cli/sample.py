@@ -31,6 +31,18 @@ def sample(
         Path | None,
         typer.Option("--geometry", help="Minimise from this .xyz instead of the stored geometry."),
     ] = None,
+    molecule: Annotated[
+        str | None,
+        typer.Option(
+            "--molecule", help="Which molecule of a model trained on several; the one with most frames."
+        ),
+    ] = None,
+    isotope: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--isotope", help="Isotope of an element or of an atom (from 0): H=2, 4=13; repeatable."
+        ),
+    ] = None,
     minimise_state: Annotated[
         int | None, typer.Option("--minimise-state", help="State whose minimum is sampled around; 0.")
     ] = None,
@@ -41,21 +53,20 @@ def sample(
 
     What a run file says under `initial` about the sample and the state holds where no option is given.
     """
+    from dataclasses import replace
+
     from rich.console import Console
     from rich.table import Table
 
     from nadyn.checks.configuration import parse_configuration
-    from nadyn.checks.errors import InputError
-    from nadyn.dynamics.initial import InitialSection, sample_oscillators
+    from nadyn.checks.output import check_output
+    from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
     from nadyn.dynamics.initial.oscillators import oscillators
     from nadyn.dynamics.initial.wigner import mode_energies
     from nadyn.trajectory.initial_conditions import write_initial_conditions
     from nadyn.units import ELECTRONVOLT_PER_HARTREE, INVERSE_CM_PER_HARTREE
 
-    if output.exists() and not overwrite:
-        raise InputError(
-            f"output {str(output)!r} must be a new file, but exists. Use --overwrite to replace it."
-        )
+    check_output(output, overwrite=overwrite)
     options = {
         "sample": distribution,
         "n": n,
@@ -66,12 +77,14 @@ def sample(
         "minimise_state": minimise_state,
     }
     given = {key: value for key, value in options.items() if value is not None}
-    source, initial_of_file = _model(model)
+    source, initial_of_file = _model(model, molecule, _isotopes(isotope or []))
     if "state" in given or "diabatic_state" in given:
         initial_of_file = {k: v for k, v in initial_of_file.items() if k not in ("state", "diabatic_state")}
     section = parse_configuration(
         {"sample": "wigner"} | initial_of_file | given, InitialSection, where="nadyn sample"
     )
+    # Before the search for a minimum, which may take minutes.
+    start_state(source, section)
     distribution, temperature_kelvin = section.sample, section.temperature_kelvin
     console = Console()
     with console.status("Minimising and computing frequencies"):
@@ -93,12 +106,11 @@ def sample(
     shape = _shape(source, found.modes.centre)
     if shape is not None:
         console.print(shape, highlight=False)
-    for message in found.warnings:
-        console.print(f"Warning: {message}", highlight=False)
     initial = sample_oscillators(source, found, section, seed=seed)
     outside = _outside(source, initial.positions)
-    if outside is not None:
-        console.print(f"Warning: {outside}", highlight=False)
+    initial = replace(initial, notices=initial.notices + (() if outside is None else (outside,)))
+    for notice in initial.notices:
+        console.print(f"Warning: {notice}", highlight=False)
     write_initial_conditions(output, initial)
     start = (
         f"state {initial.state}"
@@ -108,8 +120,29 @@ def sample(
     console.print(f"Wrote {n} initial conditions on {start} to {output}", highlight=False)
 
 
-def _model(path: Path) -> tuple["Model", dict[str, object]]:
-    """Return the model, and what a run file says under `initial` that a sample can follow."""
+def _isotopes(given: list[str]) -> dict[str | int, int]:
+    """Return the mass numbers of `--isotope H=2` and the like.
+
+    Raises:
+        InputError: One of them is none.
+    """
+    from nadyn.checks.errors import InputError
+
+    found: dict[str | int, int] = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if not name or not number.isdecimal():
+            raise InputError(
+                f"`--isotope` must be an element or atom and a mass number as in H=2, but is {text!r}."
+            )
+        found[int(name) if name.isdecimal() else name] = int(number)
+    return found
+
+
+def _model(
+    path: Path, molecule: str | None, isotopes: dict[str | int, int]
+) -> tuple["Model", dict[str, object]]:
+    """Return the model, bound to a molecule, and what a run file says of a start that a sample can follow."""
     import yaml
 
     from nadyn.checks.errors import InputError
@@ -118,7 +151,7 @@ def _model(path: Path) -> tuple["Model", dict[str, object]]:
     from nadyn.dynamics.run_file import model_beside
 
     if path.suffix.lower() not in (".yaml", ".yml"):
-        return find_model(str(path), None).model, {}
+        return find_model(str(path), None, molecule=molecule, isotopes=isotopes).model, {}
     try:
         content = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -128,10 +161,11 @@ def _model(path: Path) -> tuple["Model", dict[str, object]]:
     named = content.get("model", content)
     # As in a run file, paths begin at the folder of the file that holds them.
     named = model_beside(named, path.parent) if isinstance(named, str | dict) else named
+    of_file = content.get("isotopes")
+    isotopes = (of_file if isinstance(of_file, dict) else {}) | isotopes
+    found = find_model(named, None, molecule=molecule or content.get("molecule"), isotopes=isotopes).model
     initial = content.get("initial")
-    return find_model(named, None).model, _sample_of(initial, path.parent) if isinstance(
-        initial, dict
-    ) else {}
+    return found, _sample_of(initial, path.parent) if isinstance(initial, dict) else {}
 
 
 def _sample_of(initial: dict[str, object], folder: Path) -> dict[str, object]:

@@ -15,7 +15,7 @@ class ArrayKind:
     Attributes:
         dimension: What it measures, as in `nadyn.units.to_atomic_units`.
         axes: Lengths, or names of lengths.
-        atomic_unit: The unit it is written in.
+        atomic_unit: The unit it is written in: the atomic one, but u for masses.
         example: A unit to propose where none is given.
         label_axes: How many leading axes count labels. A label is there as a whole or NaN as a whole; with 0
             every number must be there.
@@ -39,9 +39,13 @@ ARRAYS = {
     "spin_orbit": ArrayKind(
         "energy", ("n_frames", "n_spin_states", "n_spin_states", 2), "hartree", "cm-1", 3
     ),
+    "spin_orbit_norms": ArrayKind("energy", ("n_frames", "n_states", "n_states"), "hartree", "cm-1", 3),
     "cell": ArrayKind("length", ("n_frames", 3, 3), "bohr", "angstrom", 0),
     "stress": ArrayKind("stress", ("n_frames", "n_states", 3, 3), "hartree/bohr^3", "eV/angstrom^3", 2),
 }
+
+# Of the atoms, not of the frames.
+MASSES = ArrayKind("mass", ("n_atoms",), "u", "u", 0)
 
 LABELS = tuple(name for name, kind in ARRAYS.items() if kind.label_axes)
 
@@ -50,14 +54,14 @@ def check_array(name: str, array: np.ndarray, lengths: dict[str, int]) -> None:
     """Refuse an array with the wrong shape, with infinite or with half-missing values.
 
     Args:
-        name: One of `ARRAYS`.
+        name: One of `ARRAYS`, or `masses`.
         array: Its values.
         lengths: What the named axes measure, as far as it is known.
 
     Raises:
         InputError: One sentence.
     """
-    kind = ARRAYS[name]
+    kind = ARRAYS.get(name, MASSES)
     hint = ""
     if array.ndim == len(kind.axes) - 1:
         if name in ("forces", "stress"):
@@ -81,7 +85,8 @@ def _check_values(name: str, array: np.ndarray, label_axes: int) -> None:
     if bad.any():
         place = np.argwhere(bad)[0]
         value = array[tuple(place)]
-        axes = ", ".join(f"{axis} {index}" for axis, index in zip(("frame", "entry"), place, strict=False))
+        names = ("frame", "entry") if name in ARRAYS else ("atom",)
+        axes = ", ".join(f"{axis} {index}" for axis, index in zip(names, place, strict=False))
         raise InputError(f"`{name}` must be finite, but {axes} holds {value}. Remove that frame.")
     if label_axes == 0:
         return

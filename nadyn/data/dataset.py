@@ -26,15 +26,18 @@ class Group:
         interstate_couplings: h_kl = ⟨k|∇W|l⟩ [hartree/bohr] for the pairs k < l in lexicographic order.
         dipoles: ⟨k|μ|l⟩ [e bohr]: permanent on the diagonal, transition dipoles beside it.
         spin_orbit: Spin-orbit Hamiltonian [hartree] over all components, real and imaginary part last.
+        spin_orbit_norms: √Σ|H|² [hartree] over the spin components of two states, where no more is known.
         cell: Cell vectors as rows [bohr].
         pbc: Which directions are periodic.
         stress: Stress [hartree/bohr³], ASE's sign.
+        masses: Mass of each atom [electron mass]; None for those of the most abundant isotopes.
         charge: Total charge [e].
         multiplicities: 2S + 1 of each state.
         theory: Level of theory of the labels.
         source: Where the data are from.
         licence: Licence of the data.
         note: Anything else that a reader should know.
+        parts: Numbers of consecutive frames that came from one file each; empty for a group from one file.
     """
 
     name: str
@@ -45,15 +48,18 @@ class Group:
     interstate_couplings: Float[np.ndarray, "frame pair atom 3"] | None = None
     dipoles: Float[np.ndarray, "frame state state 3"] | None = None
     spin_orbit: Float[np.ndarray, "frame spin_state spin_state 2"] | None = None
+    spin_orbit_norms: Float[np.ndarray, "frame state state"] | None = None
     cell: Float[np.ndarray, "frame 3 3"] | None = None
     pbc: Bool[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=bool))
     stress: Float[np.ndarray, "frame state 3 3"] | None = None
+    masses: Float[np.ndarray, "atom"] | None = None
     charge: int = 0
     multiplicities: tuple[int, ...] = (1,)
     theory: str = ""
     source: str = ""
     licence: str = ""
     note: str = ""
+    parts: tuple[int, ...] = ()
 
     @property
     def n_frames(self) -> int:
@@ -75,7 +81,7 @@ class Group:
     def select(self, frames: Sequence[int] | Int[np.ndarray, "chosen"]) -> "Group":
         """Return the group with these frames only, in this order."""
         chosen = np.asarray(frames, dtype=np.int64)
-        return replace(self, **{name: array[chosen] for name, array in self.frame_arrays().items()})
+        return replace(self, **{name: array[chosen] for name, array in self.frame_arrays().items()}, parts=())
 
     def frame_arrays(self) -> dict[str, np.ndarray]:
         """Return all arrays whose first axis counts frames, without those that are None."""

@@ -1,7 +1,9 @@
 """Datasets on disk: HDF5, format `nadyn-dataset`, version 1."""
 
 import difflib
+import io
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 import h5py
@@ -9,12 +11,12 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
-from nadyn.data.arrays import ARRAYS, check_array
+from nadyn.checks.output import new_file
+from nadyn.data.arrays import ARRAYS, MASSES, check_array
 from nadyn.data.dataset import Dataset, Group
 from nadyn.data.hdf5_outline import SIGNATURE
 from nadyn.data.joining import join
-from nadyn.data.output import new_file
-from nadyn.data.validation import group_from_arrays, located
+from nadyn.data.validation import check_name, group_from_arrays, located
 from nadyn.units import to_atomic_units
 
 FORMAT = "nadyn-dataset"
@@ -23,18 +25,19 @@ VERSION = 1
 _TEXTS = ("theory", "source", "licence", "note")
 
 
-def load_dataset(path: str | Path, *more: str | Path) -> Dataset:
+def load_dataset(path: str | Path, *more: str | Path, mix: Collection[str] = ()) -> Dataset:
     """Read one or several dataset files, in atomic units; groups of one name are joined.
 
     Args:
         path: A file in the format `nadyn-dataset`.
         more: Further files, whose labels may differ.
+        mix: `theory` in it lets groups of one name be joined whose levels of theory differ.
 
     Raises:
         InputError: A file is missing, truncated, no dataset or of a newer version; an array is missing, has
             no unit or the wrong shape or values; or groups of one name do not fit together. One sentence.
     """
-    return join([read_dataset(one) for one in (path, *more)])
+    return join([read_dataset(one) for one in (path, *more)], mix=mix)
 
 
 def read_dataset(path: str | Path) -> Dataset:
@@ -55,13 +58,20 @@ def write_dataset(path: str | Path, dataset: Dataset, *, overwrite: bool = False
     """Write a dataset in atomic units; the file appears complete or not at all.
 
     Raises:
-        InputError: The file exists and `overwrite` is False, or its folder does not exist.
+        InputError: The file exists and `overwrite` is False, or its folder does not exist or cannot be
+            written to.
+        RunError: The disk is full or refuses to be written.
     """
-    with new_file(Path(path), overwrite=overwrite) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
-        for group in dataset.groups:
-            _write_group(file.create_group(group.name), group)
+    with new_file(Path(path), overwrite=overwrite) as temporary:
+        # In memory first: the library does not survive a disk that becomes full under it.
+        image = io.BytesIO()
+        with h5py.File(image, "w") as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["version"] = VERSION
+            for group in dataset.groups:
+                check_name(group.name)
+                _write_group(file.create_group(group.name), group)
+        temporary.write_bytes(image.getbuffer())
 
 
 def _check_format(file: h5py.File) -> None:
@@ -90,7 +100,7 @@ def _read_group(name: str, content: h5py.Group) -> Group:
         for required in ("atomic_numbers", "positions", "energies"):
             if required not in content:
                 raise InputError(f"`{required}` must be there, but is missing.")
-        known = {"atomic_numbers", "pbc", *ARRAYS}
+        known = {"atomic_numbers", "pbc", "masses", *ARRAYS}
         for key in content:
             if key not in known:
                 _warn_of_unknown(name, key, sorted(known))
@@ -100,13 +110,14 @@ def _read_group(name: str, content: h5py.Group) -> Group:
             name,
             atomic_numbers=content["atomic_numbers"][...],
             pbc=content["pbc"][...] if "pbc" in content else (False, False, False),
+            masses=_read_array("masses", content["masses"]) if "masses" in content else None,
             **arrays,
             **attributes,
         )
 
 
 def _read_array(name: str, item: h5py.Dataset | h5py.Group) -> np.ndarray:
-    kind = ARRAYS[name]
+    kind = ARRAYS.get(name, MASSES)
     if not isinstance(item, h5py.Dataset) or not np.issubdtype(item.dtype, np.number):
         raise InputError(f"`{name}` must be an array of numbers, but is not.")
     if "unit" not in item.attrs:
@@ -153,6 +164,9 @@ def _write_group(content: h5py.Group, group: Group) -> None:
     content.create_dataset("atomic_numbers", data=group.atomic_numbers.astype(np.int32))
     if group.pbc.any():
         content.create_dataset("pbc", data=group.pbc)
+    if group.masses is not None:
+        factor = to_atomic_units(MASSES.atomic_unit, MASSES.dimension)
+        content.create_dataset("masses", data=group.masses / factor).attrs["unit"] = MASSES.atomic_unit
     for key, array in group.frame_arrays().items():
         item = content.create_dataset(key, data=array, compression="gzip", shuffle=True, track_times=False)
         item.attrs["unit"] = ARRAYS[key].atomic_unit

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
-import vesin
 from jaxtyping import Float
 
 from nadyn.data.dataset import Dataset, Group
-from nadyn.structures import pair_distances, symbol
+from nadyn.structures import symbol
+from nadyn.structures.distances import closest_approach
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 
 NEAR_GAP_EV = 0.3
@@ -115,25 +115,11 @@ def _of_known(function: Callable[[np.ndarray], float], values: Float[np.ndarray,
 
 def _shortest(group: Group) -> dict[str, float]:
     """Shortest distance of each pair of elements; in a cell up to 6 Å, images included."""
-    numbers = group.atomic_numbers
-    if group.pbc.any() and group.cell is not None:
-        search = vesin.NeighborList(cutoff=_PERIODIC_CUTOFF_BOHR, full_list=False, n_threads=1)
-        found = [
-            search.compute(positions, cell, group.pbc.tolist(), "ijd")
-            for positions, cell in zip(group.positions, group.cell, strict=True)
-        ]
-        first, second, distances = (np.concatenate(part) for part in zip(*found, strict=True))
-        first, second = first.astype(np.int64), second.astype(np.int64)
-    else:
-        first, second = np.triu_indices(group.n_atoms, k=1)
-        distances = np.full(len(first), np.inf)
-        # Frame by frame: the shortest over all frames needs no array of all distances of all frames.
-        for positions in group.positions:
-            np.minimum(distances, pair_distances(positions), out=distances)
+    cutoff = _PERIODIC_CUTOFF_BOHR if group.pbc.any() else np.inf
+    closest = closest_approach(group.positions, cutoff=cutoff, cell=group.cell, pbc=group.pbc)
     shortest = {}
-    for a, b in combinations_with_replacement(np.unique(numbers).tolist(), 2):
-        low, high = np.minimum(numbers[first], numbers[second]), np.maximum(numbers[first], numbers[second])
-        chosen = distances[(low == a) & (high == b)]
-        if chosen.size:
-            shortest[f"{symbol(a)}-{symbol(b)}"] = float(chosen.min() * ANGSTROM_PER_BOHR)
+    for a, b in combinations_with_replacement(np.unique(group.atomic_numbers).tolist(), 2):
+        of_pair = closest[np.ix_(group.atomic_numbers == a, group.atomic_numbers == b)]
+        if np.isfinite(of_pair).any():
+            shortest[f"{symbol(a)}-{symbol(b)}"] = float(of_pair.min() * ANGSTROM_PER_BOHR)
     return shortest

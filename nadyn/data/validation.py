@@ -9,14 +9,13 @@ import numpy as np
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.data.arrays import LABELS, check_array
 from nadyn.data.dataset import Group
+from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.force_sign import contradiction
-from nadyn.data.label_checks.odd_frames import absurd_energies, lone_atoms
+from nadyn.data.state_order import check_for_other_spins, ordered, out_of_order
 from nadyn.structures import symbol
+from nadyn.structures.distances import close_pairs
 from nadyn.structures.geometry import COINCIDENT_ATOMS_BOHR
-from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
-
-# Rounding of single precision may turn the order of two states over; more is a wrong order.
-ORDER_TOLERANCE_HARTREE = 0.01 * HARTREE_PER_EV
+from nadyn.units import ANGSTROM_PER_BOHR
 
 
 @contextmanager
@@ -38,9 +37,11 @@ def group_from_arrays(
     interstate_couplings: np.ndarray | None = None,
     dipoles: np.ndarray | None = None,
     spin_orbit: np.ndarray | None = None,
+    spin_orbit_norms: np.ndarray | None = None,
     cell: np.ndarray | None = None,
     pbc: Sequence[bool] | np.ndarray = (False, False, False),
     stress: np.ndarray | None = None,
+    masses: np.ndarray | None = None,
     charge: int = 0,
     multiplicities: Sequence[int] | np.ndarray | None = None,
     theory: str = "",
@@ -50,8 +51,8 @@ def group_from_arrays(
 ) -> Group:
     """Return a checked group; all arrays in atomic units, shapes and signs as in `Group`.
 
-    Warns (`InputWarning`) where states do not ascend, where the forces contradict the energies, of a few
-    energies far from all others, and of atoms that are alone in some frames with nothing on the way to it.
+    States that do not ascend in energy are sorted, with all their labels. Warns (`InputWarning`) of that,
+    and where the forces contradict the energies.
 
     Args:
         name: Name of the molecule.
@@ -62,9 +63,11 @@ def group_from_arrays(
         interstate_couplings: h_kl [hartree/bohr], one entry a pair.
         dipoles: Dipole matrix [e bohr].
         spin_orbit: Spin-orbit matrix [hartree], real and imaginary part.
+        spin_orbit_norms: Size of the spin-orbit coupling of two states [hartree].
         cell: Cell vectors as rows [bohr].
         pbc: Which directions are periodic.
         stress: Stress [hartree/bohr³].
+        masses: Mass of each atom [electron mass], where it is not that of the most abundant isotope.
         charge: Total charge [e].
         multiplicities: 2S + 1 of each state; all singlets if None.
         theory: Level of theory.
@@ -73,9 +76,11 @@ def group_from_arrays(
         note: Anything else.
 
     Raises:
-        InputError: A wrong shape, NaN positions or energies, half-missing labels, an unknown element, two
-            atoms in one place, a periodic direction without a cell, or a wrong number of multiplicities.
+        InputError: A name that a file cannot hold, a wrong shape, NaN positions or energies, half-missing
+            labels, an unknown element, two atoms in one place, a periodic direction without a cell, a wrong
+            number of multiplicities, or states that seem to be of several ones of which nothing is said.
     """
+    check_name(name)
     numbers = _atomic_numbers(atomic_numbers)
     arrays = {
         "positions": positions,
@@ -84,6 +89,7 @@ def group_from_arrays(
         "interstate_couplings": interstate_couplings,
         "dipoles": dipoles,
         "spin_orbit": spin_orbit,
+        "spin_orbit_norms": spin_orbit_norms,
         "cell": cell,
         "stress": stress,
     }
@@ -99,6 +105,13 @@ def group_from_arrays(
     lengths |= {"n_states": n_states, "n_pairs": n_states * (n_states - 1) // 2, "n_spin_states": sum(spins)}
     for key, array in given.items():
         check_array(key, array, lengths)
+    mass = _masses(masses, len(numbers))
+    if multiplicities is None:
+        check_for_other_spins(given["energies"])
+    unordered = out_of_order(given["energies"], spins)
+    if unordered.any():
+        _warn_of_order(name, unordered)
+        given = ordered(given, spins, unordered)
     periodic = _pbc(pbc)
     _check_cell(given.get("cell"), periodic)
     # A label that no frame has is the same as no array.
@@ -113,7 +126,8 @@ def group_from_arrays(
         energies=given["energies"],
         cell=given.get("cell"),
         pbc=periodic,
-        charge=int(charge),
+        masses=mass,
+        charge=_charge(charge),
         multiplicities=spins,
         theory=theory,
         source=source,
@@ -122,10 +136,8 @@ def group_from_arrays(
         **labels,
     )
     _check_distances(group)
-    _warn_of_order(group)
-    for sentence in (contradiction(group), absurd_energies(group), lone_atoms(group)):
-        if sentence:
-            warnings.warn(f"group {name!r}: {sentence}", InputWarning, stacklevel=2)
+    if sentence := contradiction(group):
+        warnings.warn(f"group {name!r}: {sentence}", InputWarning, stacklevel=2)
     return group
 
 
@@ -141,14 +153,44 @@ def _atomic_numbers(given: Sequence[int] | np.ndarray) -> np.ndarray:
     return numbers.astype(np.int64)
 
 
+def check_name(name: str) -> None:
+    """Refuse a name of a group that a file cannot hold.
+
+    Raises:
+        InputError: It is empty, a dot, or has a slash, at which HDF5 opens a folder.
+    """
+    if not name or name == "." or "/" in name or "\0" in name:
+        raise InputError(
+            f"the name of a group must be a word without `/`, but is {name!r}. Try "
+            f"{name.replace('/', '_').strip('.') or 'molecule'!r}."
+        )
+
+
+def _charge(given: int | float) -> int:
+    if not float(given).is_integer():
+        raise InputError(f"`charge` must be a whole number, but is {given!r}.")
+    return int(given)
+
+
+def _masses(given: np.ndarray | None, n_atoms: int) -> np.ndarray | None:
+    if given is None:
+        return None
+    masses = np.asarray(given, dtype=np.float64)
+    check_array("masses", masses, {"n_atoms": n_atoms})
+    if masses.min() <= 0:
+        raise InputError(f"`masses` must be positive, but that of atom {int(np.argmin(masses))} is not.")
+    return masses
+
+
 def _multiplicities(given: Sequence[int] | np.ndarray | None, n_states: int) -> tuple[int, ...]:
     if given is None:
         return (1,) * n_states
-    spins = tuple(int(spin) for spin in np.atleast_1d(given))
-    if len(spins) != n_states or min(spins) < 1:
+    values = np.atleast_1d(np.asarray(given)).tolist()
+    if len(values) != n_states or not all(float(spin).is_integer() and spin >= 1 for spin in values):
         raise InputError(
-            f"`multiplicities` must hold 2S+1 of each of the {n_states} states, but is {list(spins)}."
+            f"`multiplicities` must hold 2S+1 of each of the {n_states} states, but is {values}."
         )
+    spins = tuple(int(spin) for spin in values)
     if list(spins) != sorted(spins):
         raise InputError(f"states must be ordered by multiplicity, then energy, but have {list(spins)}.")
     return spins
@@ -176,35 +218,22 @@ def _check_cell(cell: np.ndarray | None, pbc: np.ndarray) -> None:
 
 def _check_distances(group: Group) -> None:
     """Refuse two atoms in one place, images included."""
-    first, second = np.triu_indices(group.n_atoms, k=1)
-    # A few frames at a time: all pairs of all frames of a large molecule would fill the memory.
-    step = max(1, 2_000_000 // max(1, len(first)))
-    for start in range(0, group.n_frames, step):
-        frames = slice(start, start + step)
-        vectors = group.positions[frames, second] - group.positions[frames, first]
-        if group.pbc.any() and group.cell is not None:
-            cell = group.cell[frames]
-            fractional = vectors @ np.linalg.inv(cell)
-            vectors = (fractional - np.round(fractional) * group.pbc) @ cell
-        distances = np.linalg.norm(vectors, axis=-1)
-        if distances.size and distances.min() < COINCIDENT_ATOMS_BOHR:
-            frame, pair = np.unravel_index(np.argmin(distances), distances.shape)
-            distance = distances[frame, pair] * ANGSTROM_PER_BOHR
+    for frame, positions in enumerate(group.positions):
+        cell = None if group.cell is None else group.cell[frame]
+        pairs = close_pairs(positions, cutoff=COINCIDENT_ATOMS_BOHR, cell=cell, pbc=group.pbc)
+        if pairs.distances.size:
+            closest = int(np.argmin(pairs.distances))
+            distance = pairs.distances[closest] * ANGSTROM_PER_BOHR
             raise InputError(
-                f"`positions` must keep atoms apart, but in frame {start + frame} atoms {first[pair]} and "
-                f"{second[pair]} are {distance:.3f} angstrom apart. Remove that frame."
+                f"`positions` must keep atoms apart, but in frame {frame} atoms {pairs.first[closest]} and "
+                f"{pairs.second[closest]} are {distance:.3f} angstrom apart. Remove that frame."
             )
 
 
-def _warn_of_order(group: Group) -> None:
-    spins = np.array(group.multiplicities)
-    steps = np.where(spins[1:] == spins[:-1], np.diff(group.energies, axis=1), np.inf)
-    if steps.size and steps.min() < -ORDER_TOLERANCE_HARTREE:
-        frame, state = np.unravel_index(np.argmin(steps), steps.shape)
-        gap = -steps[frame, state] * ELECTRONVOLT_PER_HARTREE
-        warnings.warn(
-            f"group {group.name!r}: states must ascend in energy, but in frame {frame} state {state + 1} is "
-            f"{gap:.3f} eV below state {state}. Adiabatic states are meant; sort them with all their labels.",
-            InputWarning,
-            stacklevel=3,
-        )
+def _warn_of_order(name: str, unordered: np.ndarray) -> None:
+    warnings.warn(
+        f"group {name!r}: states must ascend in energy, but do not in {frames_in_words(unordered)}; they "
+        "were sorted there, each with all its labels.",
+        InputWarning,
+        stacklevel=3,
+    )

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nadyn.models.encoders.features import Features
-from nadyn.models.encoders.table import EncoderSettings, build_encoder
+from nadyn.models.encoders.kind import EncoderSettings
+from nadyn.models.encoders.table import build_encoder
 from nadyn.models.environment import Environment
 from nadyn.models.nearest_neighbours import intervals_of, is_covered, no_bound
 from nadyn.models.networks import ElementNetworks

@@ -20,7 +20,9 @@ class Environment:
     """Vectors from each atom to its neighbours.
 
     Attributes:
-        vectors: From atom to neighbour [bohr]; an empty slot holds a vector longer than the cutoff.
+        vectors: From atom to neighbour [bohr]; an empty slot holds a vector longer than the cutoff and
+            different from those of all other slots of its atom, so that no distance or angle between two
+            slots is without a derivative.
         distances: Their lengths [bohr].
         atoms: Element and slice of the atom axis, in order.
         slots: Element and slice of the slot axis, in order.
@@ -59,7 +61,8 @@ def all_pairs(
     """Return the environment in which every other atom has a slot; for isolated, small molecules.
 
     Differences are taken in the precision of `positions` and only then rounded to `dtype`. The slot of
-    an atom itself holds a constant vector beyond the cutoff, which adds nothing to any sum or gradient.
+    an atom itself holds a vector beyond the cutoff, which adds nothing to any sum or gradient. Along x it
+    reaches farther than any atom, so that it is the vector of none.
 
     Args:
         positions: Positions [bohr], atoms sorted by element.
@@ -69,9 +72,10 @@ def all_pairs(
     """
     atom_first = positions.transpose(0, 1)
     difference = atom_first.unsqueeze(0) - atom_first.unsqueeze(1)  # (i, j, traj, 3)
-    far = torch.zeros((len(numbers), len(numbers), 1, 3), dtype=dtype)
-    far[range(len(numbers)), range(len(numbers)), 0, 0] = 2.0 * cutoff
-    vectors = (difference.to(dtype) + far).transpose(1, 2)
+    own = torch.zeros((len(numbers), len(numbers), 1, 3), dtype=dtype)
+    own[range(len(numbers)), range(len(numbers)), 0, 0] = 1.0
+    beyond = 2.0 * cutoff + difference.detach()[..., 0].abs().amax(dim=1).to(dtype)  # (i, traj)
+    vectors = (difference.to(dtype) + own * beyond[:, None, :, None]).transpose(1, 2)
     slices = element_slices(numbers)
     return Environment(vectors, _norm(vectors), slices, slices)
 

@@ -1,7 +1,6 @@
 """A trained network bound to one molecule: the object that dynamics and users hold."""
 
 import copy
-import difflib
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -11,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.nearest import nearest
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.atomic_sum import AtomicSum
 from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
@@ -39,6 +39,8 @@ class LearnedModel:
         shortest_by_element: Shortest distance of each pair of elements in training [bohr].
         trained_on: What the model was trained on, for reports.
         cell: Cell vectors as rows [bohr], or None for an isolated molecule.
+        own_masses: Mass of each atom [electron mass], see `with_isotopes`; empty for those of the most
+            abundant isotopes.
     """
 
     name: str
@@ -52,6 +54,7 @@ class LearnedModel:
     precision: torch.dtype = torch.float32
     multiplicities: tuple[int, ...] = ()
     molecules: tuple[Molecule, ...] = ()
+    own_masses: tuple[float, ...] = ()
 
     coordinates: ClassVar[Coordinates] = "cartesian"
     fixed_diabatic_basis: ClassVar[bool] = False
@@ -88,6 +91,8 @@ class LearnedModel:
 
     @property
     def masses(self) -> Float[Tensor, "atom"]:
+        if self.own_masses:
+            return torch.tensor(self.own_masses, dtype=torch.float64)
         return torch.from_numpy(masses(self.atomic_numbers))
 
     @property
@@ -97,6 +102,9 @@ class LearnedModel:
     @property
     def unknown_composition(self) -> str | None:
         """A sentence where the training does not determine the energies of these atoms, otherwise None."""
+        if len(self.molecules) < len(self.trained_on.get("groups", ())):
+            # A file of the first days names one molecule of several.
+            return None
         return undetermined(tuple(one.atomic_numbers for one in self.molecules), self.atomic_numbers)
 
     def _contacts(self) -> Contacts:
@@ -138,14 +146,15 @@ class LearnedModel:
                     starting_geometry=molecule.starting_geometry,
                     cell=molecule.cell,
                     pbc=molecule.pbc,
+                    own_masses=(),
                 )
         known = [molecule.name for molecule in self.molecules]
-        near = difflib.get_close_matches(name, known, n=1)
+        near = nearest(name, known)
         listed = ", ".join(f"{molecule.name} ({molecule.n_frames} frames)" for molecule in self.molecules)
         raise InputError(
             f"the molecule must be one that model {self.name} was trained on "
             f"({listed or 'its file names none'}), but is {name!r}."
-            + (f" Did you mean {near[0]!r}?" if near else "")
+            + (f" Did you mean {near!r}?" if near else "")
         )
 
     def for_atoms(
@@ -160,7 +169,14 @@ class LearnedModel:
         Raises:
             InputError: An element is not known to the network.
         """
-        return replace(self, atomic_numbers=tuple(atomic_numbers), starting_geometry=None, cell=cell, pbc=pbc)
+        return replace(
+            self,
+            atomic_numbers=tuple(atomic_numbers),
+            starting_geometry=None,
+            cell=cell,
+            pbc=pbc,
+            own_masses=(),
+        )
 
     def double(self) -> "LearnedModel":
         """Return a copy that computes everything in float64: for Hessians and numeric derivatives."""

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from nadyn.checks.errors import InputError
-from nadyn.structures.isotopes import ISOTOPES
+from nadyn.structures.isotopes import ISOTOPES, NAMED_ISOTOPES, OTHER_ISOTOPES
 from nadyn.units import ELECTRON_MASS_PER_DALTON
 
 _NUMBER_BY_SYMBOL = {row[0]: number for number, row in enumerate(ISOTOPES, start=1)}
@@ -52,6 +52,32 @@ def masses(
             raise InputError(f"mass of {symbol(number)} must be positive [dalton], but is {mass!r}.")
     in_dalton = [own.get(int(number), _row(int(number))[2]) for number in atomic_numbers]
     return np.array(in_dalton, dtype=np.float64) * ELECTRON_MASS_PER_DALTON
+
+
+def isotope_mass(element: str, mass_number: int) -> float:
+    """Return the mass of an isotope [electron mass].
+
+    Raises:
+        InputError: The element is unknown, or has no such isotope in the table.
+    """
+    name, usual, mass = _row(atomic_number(element))
+    known = {usual: mass, **OTHER_ISOTOPES.get(name, {})}
+    if mass_number not in known:
+        near = ", ".join(str(number) for number in sorted(known))
+        raise InputError(f"the isotope of {name} must be one of {near}, but is {mass_number}.")
+    return known[mass_number] * ELECTRON_MASS_PER_DALTON
+
+
+def atom_of(symbol: str) -> tuple[int, int | None]:
+    """Return the atomic number of a symbol, and the mass number where it names an isotope: D and T.
+
+    Raises:
+        InputError: The symbol is unknown.
+    """
+    if symbol.capitalize() in NAMED_ISOTOPES:
+        element, mass_number = NAMED_ISOTOPES[symbol.capitalize()]
+        return atomic_number(element), mass_number
+    return atomic_number(symbol), None
 
 
 def _row(number: int) -> tuple[str, int, float]:

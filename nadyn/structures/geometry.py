@@ -1,7 +1,7 @@
-"""Geometries: distances, and reading a start geometry from an .xyz file."""
+"""Geometries: formulas, and reading a start geometry from an .xyz file."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
-from nadyn.structures.elements import atomic_number, symbol
+from nadyn.structures.distances import pair_distances
+from nadyn.structures.elements import atom_of, symbol
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
 
 # No chemistry happens below; an H2 molecule compressed by 10 eV is still longer.
@@ -27,16 +28,12 @@ class Structure:
     Attributes:
         atomic_numbers: One number an atom.
         positions: Nuclear positions [bohr].
+        isotopes: Mass number of the atoms that the file names as isotopes, by number from 0.
     """
 
     atomic_numbers: Int[np.ndarray, "atom"]
     positions: Float[np.ndarray, "atom 3"]
-
-
-def pair_distances(positions: Float[np.ndarray, "... atom 3"]) -> Float[np.ndarray, "... pair"]:
-    """Return the distance of each pair i < j, in lexicographic order, in the unit of `positions`."""
-    first, second = np.triu_indices(positions.shape[-2], k=1)
-    return np.linalg.norm(positions[..., second, :] - positions[..., first, :], axis=-1)
+    isotopes: Mapping[int, int] = field(default_factory=dict)
 
 
 def formula(atomic_numbers: Sequence[int] | Int[np.ndarray, "atom"]) -> str:
@@ -58,7 +55,8 @@ def formula(atomic_numbers: Sequence[int] | Int[np.ndarray, "atom"]) -> str:
 def read_xyz(path: str | Path) -> Structure:
     """Read one geometry from a plain .xyz file: number of atoms, a comment, then `symbol x y z` in ångström.
 
-    Columns after the third coordinate are ignored; an atomic number may stand for the symbol.
+    Columns after the third coordinate are ignored; an atomic number may stand for the symbol, and D and T are
+    the isotopes of hydrogen.
 
     Raises:
         InputError: The file is missing, holds no or several geometries, ends early, has a line that cannot be
@@ -82,7 +80,8 @@ def read_xyz(path: str | Path) -> Structure:
         raise InputError(f"{where} must hold one geometry of {n_atoms} atoms, but goes on. Keep one.")
     rows = [_read_atom(line, f"{where}, line {number}") for number, line in enumerate(atoms, start=3)]
     positions = np.array([row[1] for row in rows]) * BOHR_PER_ANGSTROM
-    structure = Structure(np.array([row[0] for row in rows], dtype=np.int64), positions)
+    isotopes = {atom: row[2] for atom, row in enumerate(rows) if row[2] is not None}
+    structure = Structure(np.array([row[0] for row in rows], dtype=np.int64), positions, isotopes)
     if n_atoms > 1 and pair_distances(positions).min() < COINCIDENT_ATOMS_BOHR:
         pair = int(np.argmin(pair_distances(positions)))
         first, second = (int(index[pair]) for index in np.triu_indices(n_atoms, k=1))
@@ -93,7 +92,7 @@ def read_xyz(path: str | Path) -> Structure:
     return structure
 
 
-def _read_atom(line: str, where: str) -> tuple[int, list[float]]:
+def _read_atom(line: str, where: str) -> tuple[int, list[float], int | None]:
     fields = line.split()
     try:
         coordinates = [float(field) for field in fields[1:4]]
@@ -103,6 +102,7 @@ def _read_atom(line: str, where: str) -> tuple[int, list[float]]:
         raise InputError(f"{where} must read `symbol x y z`, but reads {line[:60]!r}.")
     name = fields[0]
     try:
-        return (atomic_number(symbol(int(name))) if name.isdecimal() else atomic_number(name)), coordinates
+        number, isotope = atom_of(symbol(int(name)) if name.isdecimal() else name)
+        return number, coordinates, isotope
     except InputError:
         raise InputError(f"{where} must begin with an element, but {name!r} is none.") from None

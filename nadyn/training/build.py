@@ -5,19 +5,16 @@ import torch
 
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import Dataset, Group
-from nadyn.data.neighbors import listed_neighbors
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.contacts import shortest_contacts
-from nadyn.models.encoders.density_moments import MomentsSettings
-from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
-from nadyn.models.encoders.table import EncoderSettings
+from nadyn.models.encoders.table import choose_settings
 from nadyn.models.learned import Network
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.models.molecules import Molecule
-from nadyn.structures import pair_distances
+from nadyn.structures.distances import closest_approach
 from nadyn.training.assignments import Assignment, assignments, given_assignment
-from nadyn.training.configuration import EncoderSection, ModelSection, TrainingConfiguration
+from nadyn.training.configuration import ModelSection, TrainingConfiguration
 from nadyn.training.samples import Samples
 from nadyn.units import BOHR_PER_ANGSTROM
 
@@ -47,9 +44,10 @@ def build_network(
     """
     section = configuration.model
     n_states = samples[0].energies.shape[1]
-    network_settings = NetworkSettings(
-        _encoder(configuration.encoder, elements, float(shortest.min())), section.hidden, section.activation
-    )
+    cutoff, closest = configuration.encoder.cutoff_angstrom * BOHR_PER_ANGSTROM, float(shortest.min())
+    closest = min(closest if np.isfinite(closest) else 1.5, 0.5 * cutoff)
+    encoder = choose_settings(configuration.encoder, elements, cutoff, closest)
+    network_settings = NetworkSettings(encoder, section.hidden, section.activation)
     with torch.random.fork_rng():
         torch.manual_seed(configuration.seed)
         if is_atomic_sum(section, n_states):
@@ -103,8 +101,9 @@ def shortest_distances(dataset: Dataset, elements: tuple[int, ...]) -> np.ndarra
     shortest = np.full((len(elements), len(elements)), np.inf)
     for group in dataset.groups:
         index = np.array([elements.index(int(number)) for number in group.atomic_numbers])
-        closest = _closest(group)
-        np.minimum.at(shortest, (index[:, None], index[None, :]), np.minimum(closest, closest.T))
+        cutoff = _IMAGES_WITHIN if group.pbc.any() else np.inf
+        closest = closest_approach(group.positions, cutoff=cutoff, cell=group.cell, pbc=group.pbc)
+        np.minimum.at(shortest, (index[:, None], index[None, :]), closest)
     return shortest
 
 
@@ -120,35 +119,6 @@ def _contacts(dataset: Dataset) -> dict[tuple[int, ...], np.ndarray | None]:
         before = found.get(key, shortest)
         found[key] = None if before is None else np.minimum(before, shortest)
     return found
-
-
-def _closest(group: Group) -> np.ndarray:
-    """Return the shortest distance of each pair of atoms over all frames, in at least one of both orders."""
-    closest = np.full((group.n_atoms, group.n_atoms), np.inf)
-    closest[np.triu_indices(group.n_atoms, 1)] = pair_distances(group.positions).min(axis=0)
-    if group.pbc.any():
-        numbers, pbc = torch.tensor(group.atomic_numbers.tolist()), tuple(map(bool, group.pbc))
-        centre = np.arange(group.n_atoms)[:, None]
-        # Frame by frame: the list of one frame is no wider than its own neighbours.
-        for position, box in zip(group.positions, group.cell, strict=True):
-            points, cell = torch.from_numpy(position)[None], torch.from_numpy(box)[None]
-            neighbors = listed_neighbors(numbers, points, cutoff=_IMAGES_WITHIN, cell=cell, pbc=pbc)
-            lengths = neighbors.vectors(points, cell).norm(dim=-1)[0]
-            lengths = torch.where(neighbors.mask[0], lengths, torch.inf).numpy()
-            np.minimum.at(closest, (centre, neighbors.index[0].numpy()), lengths)
-    return closest
-
-
-def _encoder(section: EncoderSection, elements: tuple[int, ...], shortest: float) -> EncoderSettings:
-    cutoff = section.cutoff_angstrom * BOHR_PER_ANGSTROM
-    start = min(shortest if np.isfinite(shortest) else 1.5, 0.5 * cutoff)
-    if section.name == "acsf":
-        return automatic_symmetry_functions(
-            elements, cutoff, start, n_radial=section.n_radial, cutoff_function=section.cutoff_function
-        )
-    return MomentsSettings(
-        elements, cutoff, start, section.n_radial, section.n_channels, section.cutoff_function
-    )
 
 
 def _atomic_sum(

@@ -2,7 +2,6 @@
 
 import glob
 import json
-import os
 from pathlib import Path
 
 import safetensors
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.output import write_new
 from nadyn.training.averaging import WeightAverage
 
 
@@ -45,10 +45,8 @@ def write_checkpoint(
     for parameter, state in optimizer.state.items():
         for key, value in state.items():
             tensors[f"optimizer.{key}.{names[id(parameter)]}"] = value
-    temporary = path.with_name(f".{path.name}.tmp")
     contiguous = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
-    safetensors.torch.save_file(contiguous, temporary, metadata={"progress": json.dumps(progress)})
-    os.replace(temporary, path)
+    write_new(path, safetensors.torch.save(contiguous, metadata={"progress": json.dumps(progress)}))
 
 
 def read_progress(path: Path) -> dict[str, object]:
@@ -98,3 +96,9 @@ def restore(
         if state:
             optimizer.state[parameter] = state
     return part("best.")
+
+
+def best_weights(path: Path) -> dict[str, Tensor]:
+    """Return the best weights in the checkpoint of a part of a training that is done."""
+    tensors = safetensors.torch.load_file(path)
+    return {name.removeprefix("best."): value for name, value in tensors.items() if name.startswith("best.")}

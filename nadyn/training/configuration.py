@@ -5,21 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from nadyn.checks.configuration import Configuration
+from nadyn.models.encoders.table import DEFAULT_SECTION, EncoderSection
 
 # The bounds lie far beyond anything useful: within them no square or product leaves the range of a number.
 Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Noise = Annotated[float, Field(ge=1e-9, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, le=10**9)]
-
-
-class EncoderSection(Configuration):
-    """How surroundings become numbers."""
-
-    name: Literal["moments", "acsf"] = "moments"
-    cutoff_angstrom: Annotated[float, Field(gt=0, le=30, allow_inf_nan=False)] = 6.0
-    cutoff_function: Literal["polynomial", "cosine"] = "polynomial"
-    n_radial: Annotated[int, Field(ge=4, le=256)] = 12
-    n_channels: Annotated[int, Field(ge=2, le=256)] = 12
 
 
 class ModelSection(Configuration):
@@ -61,7 +52,7 @@ class LabelNoiseSection(Configuration):
 class TrainingConfiguration(Configuration):
     """All keys of a training file."""
 
-    encoder: EncoderSection = EncoderSection()
+    encoder: EncoderSection = DEFAULT_SECTION
     model: ModelSection = ModelSection()
     time_limit_minutes: Positive | None = None
     epochs: Count | None = None
@@ -72,6 +63,8 @@ class TrainingConfiguration(Configuration):
     average_decay: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.999
     patience_epochs: Count = 200
     validation_fraction: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.1
+    split: Literal["auto", "random", "blocks", "files"] = "auto"
+    mix: tuple[Literal["charge", "multiplicities", "theory"], ...] = ()
     weights: WeightsSection = WeightsSection()
     label_noise: LabelNoiseSection = LabelNoiseSection()
     outlier_sigmas: Annotated[float, Field(ge=1e-3, le=1e9, allow_inf_nan=False)] = 2.0

@@ -1,5 +1,6 @@
 """Pictures of a training: learning curves, and predictions against labels."""
 
+import io
 import math
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.output import write_new
 from nadyn.data import state_pairs
 from nadyn.training.evaluation import Comparison
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
@@ -36,8 +38,8 @@ def check_picture(path: Path) -> None:
         raise InputError(f"picture {str(path)!r} must end in one of {known}, but ends in {path.suffix!r}.")
 
 
-def learning_curves(history: list[dict[str, object]], path: Path) -> None:
-    """Draw the validation errors and the training loss over the steps, one line a state or pair."""
+def learning_curves(history: list[dict[str, object]], path: Path, *, judged: str = "validation") -> None:
+    """Draw the errors on what was judged and the training loss over the steps, one line a state or pair."""
     # Errors without any label are NaN, and a logarithmic axis needs a number.
     present = [item for item in _QUANTITIES if np.isfinite([entry[item[0]] for entry in history]).any()]
     loss = np.array([entry.get("loss", np.nan) for entry in history], dtype=np.float64)
@@ -52,7 +54,7 @@ def learning_curves(history: list[dict[str, object]], path: Path) -> None:
         names = _names(values.shape[1], pairs=key == "coupling_mae")
         for column, name in enumerate(names):
             axis.plot(steps, values[:, column], color=_COLOURS[column % len(_COLOURS)], label=name, **style)
-        axis.set(yscale="log", title=f"validation: {label}")
+        axis.set(yscale="log", title=f"{judged}: {label}")
         _readable_logarithm(axis)
         if values.shape[1] > 1:
             axis.legend(frameon=False)
@@ -65,7 +67,7 @@ def learning_curves(history: list[dict[str, object]], path: Path) -> None:
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axis.grid(True, which="major", alpha=0.25)
-    figure.savefig(path, dpi=150)
+    _save(figure, path)
 
 
 def parity(comparisons: list[Comparison], path: Path) -> None:
@@ -86,7 +88,13 @@ def parity(comparisons: list[Comparison], path: Path) -> None:
     axes = figure.subplots(2, len(panels), height_ratios=(3, 1), squeeze=False)
     for (upper, lower), (title, unit, arrays) in zip(axes.T, panels, strict=True):
         _parity_panels(upper, lower, title, unit, arrays)
-    figure.savefig(path, dpi=150)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    image = io.BytesIO()
+    figure.savefig(image, dpi=150, format=path.suffix.lower().removeprefix("."))
+    write_new(path, image.getbuffer())
 
 
 def _parity_panels(

@@ -1,7 +1,6 @@
 """A network learns the diabatic matrix of another one before it is trained on labels."""
 
 import math
-import time
 
 import torch
 
@@ -28,15 +27,16 @@ def learn_matrix(network: Network, teacher: Network, job: Job, length: Length) -
         network: Untrained.
         teacher: Whose matrix to learn, elements and all, surplus rows too.
         job: Frames, batches and the learning rate.
-        length: A number of steps.
+        length: A number of steps, and a time after which no further one begins.
     """
     configuration, n_steps = job.configuration, min(_MOST_STEPS, length.n_steps)
-    schedule = Schedule(configuration.learning_rate, min(_WARMUP_STEPS, configuration.warmup_steps), n_steps)
+    warmup = min(_WARMUP_STEPS, configuration.warmup_steps)
+    schedule = Schedule(configuration.learning_rate, warmup, ((0, n_steps),))
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=configuration.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
     )
     progress = Progress(n_steps=n_steps, steps_per_epoch=n_steps, title="learning the matrix of the best")
-    epoch, started = 0, time.monotonic()
+    epoch, started = 0, job.clock()
     while progress.step < n_steps:
         for batch in batches(job.training, configuration.batch_size, seed=configuration.seed, epoch=epoch):
             for group in optimizer.param_groups:
@@ -51,9 +51,11 @@ def learn_matrix(network: Network, teacher: Network, job: Job, length: Length) -
                 optimizer.step()
             progress.step += 1
             progress.loss = loss.item()
-            progress.seconds_a_step = (time.monotonic() - started) / progress.step
+            progress.seconds_a_step = (job.clock() - started) / progress.step
             progress.learning_rate = schedule.rate(progress.step - 1)
             job.report(progress)
+            if length.seconds is not None and job.clock() - started >= length.seconds:
+                return
             if progress.step >= n_steps:
                 break
         epoch += 1

@@ -1,5 +1,6 @@
 """What every part of a training needs."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ class Job:
     origin: dict[str, dict[str, object]]
     resume: bool
     report: Callable[[Progress], None]
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def n_states(self) -> int:
@@ -34,9 +36,16 @@ class Job:
         """Whether there is one surface and no diabatic matrix."""
         return is_atomic_sum(self.configuration.model, self.n_states)
 
-    def train(self, network: Network, length: Length, *, title: str, checkpoint: Path) -> Outcome:
-        """Train a network in place; go on from the checkpoint if that is wanted and there is one."""
-        return train_network(
+    def train(
+        self, build: Callable[[], Network], length: Length, *, title: str, checkpoint: Path
+    ) -> tuple[Network, Outcome]:
+        """Build a network and train it; go on from the checkpoint if that is wanted and there is one.
+
+        To build it counts as training: it takes the descriptors of all frames.
+        """
+        began = self.clock()
+        network = build()
+        outcome = train_network(
             network,
             self.training,
             self.validation,
@@ -47,4 +56,7 @@ class Job:
             origin=self.origin,
             resume=self.resume and checkpoint.exists(),
             report=self.report,
+            clock=self.clock,
+            began=began,
         )
+        return network, outcome

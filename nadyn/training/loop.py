@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nadyn.checks.errors import RunError
+from nadyn.checks.errors import InputError, RunError
 from nadyn.electronic.interrupt import DeferredInterrupt
 from nadyn.models.learned import Network
 from nadyn.training.averaging import WeightAverage
+from nadyn.training.budget import Budget
 from nadyn.training.checkpoint import read_progress, restore, write_checkpoint
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.losses import (
@@ -26,13 +27,10 @@ from nadyn.training.losses import (
 )
 from nadyn.training.predictions import Pairs, label_pairs, predict, surplus_gap
 from nadyn.training.samples import Samples, batches, batches_per_epoch, displaced_frames
-from nadyn.training.schedule import Length, Schedule, steps_in
+from nadyn.training.schedule import Length, Schedule
 from nadyn.training.validation import Errors, validate
 from nadyn.units import BOHR_PER_ANGSTROM, EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
-# The pace is measured over this time, or this part of a short limit, before the number of steps is fixed.
-_PACE_SECONDS = 45.0
-_PACE_PART = 0.2
 _GRADIENT_NORM_LIMIT = 10.0
 _NON_FINITE_IN_A_ROW = 20
 _SURPLUS_MARGIN = 0.5 * HARTREE_PER_EV
@@ -46,13 +44,15 @@ class Progress:
     """What the live table shows; one object, updated in place.
 
     Attributes:
-        step, n_steps: Steps done and planned; `n_steps` is None while the pace is measured.
+        step, n_steps: Steps done and planned; `n_steps` is None while the pace is measured, and falls where a
+            time limit asks for it.
         steps_per_epoch: Steps an epoch.
         loss: Running mean of the loss.
         learning_rate: Of the last step.
         seconds_a_step: Recent pace.
         history: One entry a validation: step, training noise scales and validation errors.
         title: What is trained; empty where there is nothing to tell apart.
+        judged: What the errors in the history are of.
     """
 
     step: int = 0
@@ -66,14 +66,20 @@ class Progress:
     skipped: int = 0
     history: list[dict[str, object]] = field(default_factory=list)
     title: str = ""
+    judged: str = "validation"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished training: the network holds the best averaged weights."""
+    """A finished training: the network holds the best averaged weights.
+
+    Attributes:
+        seconds: How long it took, with what it took before interruptions.
+    """
 
     progress: Progress
     stopped_early: bool
+    seconds: float
 
 
 def train_network(
@@ -88,6 +94,8 @@ def train_network(
     origin: dict[str, dict[str, object]],
     resume: bool,
     report: Callable[[Progress], None],
+    clock: Callable[[], float] = time.monotonic,
+    began: float | None = None,
 ) -> Outcome:
     """Train a network in place.
 
@@ -96,12 +104,15 @@ def train_network(
         training: Frames to learn from.
         validation: Frames that choose the best weights and stop the training.
         configuration: Rates, weights, batches.
-        length: Number of steps, or time.
+        length: Number of steps, or time: then the number of steps is fixed while training, and lowered where
+            steps become slower. Each such change is a part of the checkpoint.
         title: What is trained, for the progress.
         checkpoint: File for going on after an interruption.
         origin: What the training started from, from `nadyn.training.origin`; it is stored in the checkpoint.
         resume: Start from that file.
         report: Called after each step.
+        clock: Gives seconds.
+        began: What the clock gave when the time of this training began; now if None.
 
     Raises:
         RunError: The loss is not finite many times in a row, or in every step.
@@ -118,14 +129,26 @@ def train_network(
     scales = NoiseScales(_given_noise(configuration))
     per_epoch = batches_per_epoch(training, configuration.batch_size)
     progress = Progress(n_steps=length.n_steps, steps_per_epoch=per_epoch, title=title)
-    schedule = Schedule(configuration.learning_rate, configuration.warmup_steps, length.n_steps)
+    if not validation:
+        progress.judged = "training frames"
+    schedule = Schedule(configuration.learning_rate, configuration.warmup_steps)
+    if length.n_steps is not None:
+        schedule = schedule.changed(0, length.n_steps)
+    spent = None
     best = _copy(average)
     if resume:
         stored = read_progress(checkpoint)
         best = restore(checkpoint, network=network, average=average, optimizer=optimizer)
         scales.variances = dict(stored["variances"])
+        if "changes" not in stored:
+            raise InputError(
+                f"checkpoint {str(checkpoint)!r} must be one of this version of nadyn, but is older. "
+                "Use the version that wrote it, or --overwrite to start again."
+            )
         progress = Progress(**stored["progress"])
-        schedule = replace(schedule, n_steps=progress.n_steps, decay_start=stored["decay_start"])
+        schedule = replace(schedule, changes=tuple(map(tuple, stored["changes"])))
+        spent = stored["budget"]
+    budget = Budget(length, per_epoch, clock, began=clock() if began is None else began, state=spent)
 
     def save() -> None:
         write_checkpoint(
@@ -138,7 +161,8 @@ def train_network(
                 "origin": origin,
                 "progress": vars(progress) | {"seconds_a_step": 0.0},
                 "variances": scales.variances,
-                "decay_start": schedule.decay_start,
+                "changes": schedule.changes,
+                "budget": budget.state(),
             },
         )
 
@@ -148,8 +172,8 @@ def train_network(
     mean_gap_weight = (
         _mean_gap_weight(training) if configuration.gap_weight and network.n_states > 1 else None
     )
-    pace_seconds = min(_PACE_SECONDS, _PACE_PART * (length.seconds or math.inf))
-    started, first_step = time.monotonic(), progress.step
+    first_step = progress.step
+    budget.begin(first_step)
     bad_in_a_row = 0
     stopped_early = False
     with DeferredInterrupt() as interrupt:
@@ -164,7 +188,7 @@ def train_network(
             ):
                 if number < offset:
                     continue
-                step_started = time.monotonic()
+                step_started = clock()
                 rate = schedule.rate(progress.step)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
@@ -194,25 +218,25 @@ def train_network(
                         )
                 progress.step += 1
                 progress.learning_rate = rate
-                spent = time.monotonic() - step_started
-                progress.seconds_a_step = _running_mean(progress.seconds_a_step, spent, 0.95)
-                if schedule.n_steps is None and time.monotonic() - started > pace_seconds:
-                    done = progress.step - first_step
-                    # Steps that were made before an interruption took their time as well.
-                    n_steps = max(
-                        progress.step + 1, steps_in(length.seconds, time.monotonic() - started, done)
-                    )
-                    schedule = replace(schedule, n_steps=n_steps, decay_start=progress.step)
+                seconds = clock() - step_started
+                progress.seconds_a_step = _running_mean(progress.seconds_a_step, seconds, 0.95)
+                n_steps = budget.decide(schedule, progress.step)
+                if n_steps is not None:
+                    schedule = schedule.changed(progress.step, n_steps)
                     progress.n_steps = n_steps
                 last = schedule.n_steps is not None and progress.step >= schedule.n_steps
                 if progress.step % per_epoch == 0 or last:
+                    validation_started = clock()
                     errors = _validate_average(network, average, validation or training, pairs)
+                    budget.validated(clock() - validation_started)
                     progress.history.append(_history_entry(progress, scales, errors))
                     if errors.score < progress.best_score or progress.best_step == 0:
                         progress.best_score, progress.best_step = errors.score, progress.step
                         best = _copy(average)
                 report(progress)
-                if progress.step % configuration.checkpoint_every == 0 or interrupt.requested:
+                is_due = progress.step % configuration.checkpoint_every == 0
+                # A change of the length is kept at once, because nothing else would tell it again.
+                if is_due or n_steps is not None or interrupt.requested:
                     save()
                 if interrupt.requested:
                     raise KeyboardInterrupt
@@ -223,11 +247,13 @@ def train_network(
                 f"the loss was not finite in any of {progress.step} steps, so nothing was learned. "
                 "Try a smaller learning_rate, or look for broken frames with `nadyn info`."
             )
-        save()
+        if progress.step > first_step:
+            save()
+    seconds = spent["seconds"] if spent and progress.step == first_step else budget.seconds()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.copy_(best[name])
-    return Outcome(progress, stopped_early)
+    return Outcome(progress, stopped_early, seconds)
 
 
 def _step(

@@ -1,7 +1,7 @@
 """Length of a training, and what changes in its course, as functions of the step alone."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Couplings on the wrong side of a seam are told from wrong ones by time alone: their bound is loose at first.
 _LOOSE = 25.0
@@ -11,9 +11,9 @@ _TIGHT_FROM = 0.75
 
 @dataclass(frozen=True)
 class Length:
-    """How long to train: a number of steps, or a time that is turned into one while training.
+    """How long to train: a number of steps, a time that is turned into one while training, or both.
 
-    Exactly one of both is given.
+    One of both is given at least. With both it is so many steps, or as many as the time allows.
     """
 
     n_steps: int | None = None
@@ -24,26 +24,37 @@ class Length:
 class Schedule:
     """Linear warm-up, then constant until the length is known, then half a cosine to 1 % of the peak.
 
+    Where the length is changed on the way, what is left of the cosine is drawn together from there on: the
+    rate does not jump, and still ends at 1 %.
+
     Attributes:
         peak: Highest learning rate.
         warmup_steps: Length of the warm-up.
-        n_steps: Length of the training, or None while it is not known.
-        decay_start: Step at which the length became known; 0 if from the start.
+        changes: (step, length of the training as it was decided at that step), in order; empty while the
+            length is not known, and the first at step 0 where it is known from the start.
     """
 
     peak: float
     warmup_steps: int
-    n_steps: int | None
-    decay_start: int = 0
+    changes: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def n_steps(self) -> int | None:
+        """Length of the training as far as it is known."""
+        return self.changes[-1][1] if self.changes else None
+
+    def changed(self, step: int, n_steps: int) -> "Schedule":
+        """Return the schedule with another length from a step on."""
+        return replace(self, changes=(*self.changes, (step, n_steps)))
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
         warm = min(1.0, (step + 1) / self.warmup_steps)
-        if self.n_steps is None:
+        if not self.changes:
             return self.peak * warm
-        start = max(self.decay_start, min(self.warmup_steps, self.n_steps))
-        progress = min(1.0, max(0.0, (step - start) / max(1, self.n_steps - start)))
-        return self.peak * warm * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
+        known, n_steps = self.changes[0]
+        done = self._done(step, max(known, min(self.warmup_steps, n_steps)))
+        return self.peak * warm * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * done)))
 
     def looseness(self, step: int) -> float:
         """Return how many times farther than at the end the bound of outliers among couplings lies at a step.
@@ -53,11 +64,21 @@ class Schedule:
         nothing pulls it over. A graduated non-convexity (A. Blake and A. Zisserman, Visual Reconstruction,
         MIT Press 1987).
         """
-        done = step / self.n_steps if self.n_steps else 0.0
+        done = self._done(step, 0) if self.changes else 0.0
         left = (_TIGHT_FROM - done) / (_TIGHT_FROM - _LOOSE_UNTIL)
         return _LOOSE ** min(1.0, max(0.0, left))
 
+    def _done(self, step: int, start: int) -> float:
+        """Return which part lies behind at a step of what began at `start`: linear between changes."""
+        reached, end = 0.0, self.changes[0][1]
+        for at, n_steps in self.changes[1:]:
+            if at >= step:
+                break
+            reached = _between(reached, start, at, end)
+            start, end = max(start, at), n_steps
+        return _between(reached, start, step, end)
 
-def steps_in(time_limit_s: float, elapsed_s: float, steps_done: int) -> int:
-    """Return how many steps fit into the time limit at the pace so far, keeping 4 % for the end."""
-    return max(steps_done + 1, int(0.96 * time_limit_s * steps_done / elapsed_s))
+
+def _between(reached: float, start: int, step: int, end: int) -> float:
+    part = min(1.0, max(0.0, (step - start) / max(1, end - start)))
+    return reached + (1.0 - reached) * part

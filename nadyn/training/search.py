@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from nadyn.models.learned import Network
 from nadyn.training.assignments import Assignment, assignment_from_plain
 from nadyn.training.checkpoint import beside
+from nadyn.training.earlier import Earlier
 from nadyn.training.job import Job
+from nadyn.training.loop import Progress
 from nadyn.training.schedule import Length
 
 # A trial is a training with a schedule of its own: an unfinished one says little about the end.
@@ -24,6 +26,8 @@ _FINAL_SECONDS = 180.0
 # All trials of a round together take at most this part of the training. Where the second is too short, the
 # right assignment may still have a part of the frames on the wrong side of a seam, and lie behind.
 _FIRST_PART, _FINAL_PART = 0.2, 0.4
+# A round in a time limit may take this many times what it was meant to: then its trials become shorter.
+SLACK = 1.25
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,19 @@ def trial_lengths(length: Length, n_trials: int) -> tuple[Length, Length]:
     )
 
 
-def seconds_of_search(lengths: tuple[Length, Length], n_trials: int) -> float:
-    """Return how long a search may take whose trials have these lengths in seconds."""
-    first, second = lengths
-    return n_trials * first.seconds + _N_FINALISTS * second.seconds
+@dataclass(frozen=True)
+class Search:
+    """What a search has found.
+
+    Attributes:
+        trials: One an assignment, in their order.
+        earlier: All trainings of it.
+        seconds: How long it took.
+    """
+
+    trials: tuple[Trial, ...]
+    earlier: tuple[Earlier, ...]
+    seconds: float
 
 
 def search(
@@ -76,10 +89,12 @@ def search(
     choices: tuple[Assignment, ...],
     build: Callable[[Assignment], Network],
     lengths: tuple[Length, Length],
-) -> tuple[Trial, ...]:
-    """Train every assignment for a short time and the two best again; return what each has reached, in order.
+) -> Search:
+    """Train every assignment for a short time and the two best again; return what each has reached.
 
-    Where the lengths are times, the first trial finds how many steps that is, and all have the same number.
+    Where the lengths are times, the first trial finds how many steps that is, and all have the same number,
+    unless steps become so slow that a round would take a quarter longer than it was meant to: then what is
+    left of it is shared out evenly.
 
     Args:
         job: The training that the search belongs to; trials have files beside its checkpoint.
@@ -88,26 +103,46 @@ def search(
         lengths: Of one trial in both rounds, from `trial_lengths`.
     """
     first, second = lengths
-    trials = []
+    trials, earlier, spent = [], [], 0.0
+    ends = _ends(lengths, len(choices))
+
+    def run(assignment: Assignment, length: Length, name: str, title: str) -> Progress:
+        nonlocal spent
+        _, outcome = job.train(
+            lambda: build(assignment), length, title=title, checkpoint=beside(job.checkpoint, name)
+        )
+        spent += outcome.seconds
+        earlier.append(Earlier(name, outcome.progress.best_score, outcome.progress.step, assignment))
+        return outcome.progress
+
     for number, assignment in enumerate(choices):
         title = f"trial {number + 1} of {len(choices)}: {assignment}"
-        path = beside(job.checkpoint, f"trial-{number}")
-        progress = job.train(build(assignment), first, title=title, checkpoint=path).progress
-        if first.seconds is not None:
+        progress = run(assignment, first, f"trial-{number}", title)
+        trials.append(Trial(assignment, progress.best_score, progress.step))
+        if ends and number == 0:
             # A trial that stopped early knows no number of steps but those that it made.
             n_steps = progress.n_steps or progress.step
             second = Length(n_steps=max(1, int(n_steps * second.seconds / first.seconds)))
-            first = Length(n_steps=n_steps)
-        trials.append(Trial(assignment, progress.best_score, progress.step))
-    ranking = sorted(range(len(trials)), key=lambda number: trials[number].score)
-    for place, number in enumerate(ranking[:_N_FINALISTS]):
+        if ends and number + 1 < len(choices):
+            first = Length(n_steps, (ends[0] - spent) / (len(choices) - number - 1))
+    ranking = sorted(range(len(trials)), key=lambda number: trials[number].score)[:_N_FINALISTS]
+    for place, number in enumerate(ranking):
         trial = trials[number]
         title = f"longer trial {place + 1} of {_N_FINALISTS}: {trial.assignment}"
+        if ends:
+            second = Length(second.n_steps, (ends[1] - spent) / (len(ranking) - place))
         # Afresh: the first, short schedule may have left frames on the wrong side for good.
-        path = beside(job.checkpoint, f"final-{number}")
-        progress = job.train(build(trial.assignment), second, title=title, checkpoint=path).progress
+        progress = run(trial.assignment, second, f"final-{number}", title)
         trials[number] = Trial(trial.assignment, progress.best_score, trial.n_steps + progress.step, True)
-    return tuple(trials)
+    return Search(tuple(trials), tuple(earlier), spent)
+
+
+def _ends(lengths: tuple[Length, Length], n_trials: int) -> tuple[float, float] | None:
+    """Return when each round has to be over at the latest [s], from the beginning; None without a limit."""
+    first, second = (length.seconds for length in lengths)
+    if first is None or second is None:
+        return None
+    return SLACK * n_trials * first, SLACK * (n_trials * first + _N_FINALISTS * second)
 
 
 def _shorter(length: Length, n_steps: int, seconds: float, part: float) -> Length:

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from nadyn.models.encoders.table import reduced
 from nadyn.models.learned import Network
 from nadyn.training.assignments import Assignment, assignments
 from nadyn.training.checkpoint import beside
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.earlier import Earlier
 from nadyn.training.inheritance import learn_matrix
 from nadyn.training.job import Job
 from nadyn.training.losses import inverse_square_gap
@@ -29,13 +31,14 @@ Build = Callable[[Assignment | None, TrainingConfiguration], Network]
 
 # A network that cannot bend a surface round within a few tenths of an eV.
 _HIDDEN = (8,)
-_N_RADIAL, _N_CHANNELS = 6, 4
 _LEARNING_RATE = 5e-3
 _WARMUP_STEPS = 200
 _STEPS = 1400
 _SECONDS = 60.0
 # A start takes at most this part of the training, and all together that part of a time limit.
 _LARGEST_PART, _LARGEST_PART_OF_TIME = 0.1, 0.2
+# In a time limit they may take this many times what they were meant to: then they become shorter.
+_SLACK = 1.25
 # Where so few frames have so small a gap, states need not cross at all.
 SMALL_GAP = 1.0 * HARTREE_PER_EV
 FEWEST_FRAMES = 20
@@ -57,11 +60,15 @@ class Start:
         network: Untrained but for the matrix of the best of them.
         assignment: Of that one; None where the basis is given.
         sentence: How many there were, and how far apart.
+        earlier: All of them.
+        seconds: How long they took, and to hand on the matrix.
     """
 
     network: Network
     assignment: Assignment | None
     sentence: str
+    earlier: tuple[Earlier, ...]
+    seconds: float
 
 
 def called_for(job: Job) -> bool:
@@ -86,19 +93,28 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
     """
     configuration = job.configuration
     total = n_starts(job)
-    best, errors = None, []
+    best, errors, earlier, spent = None, [], [], 0.0
+    # One share is for the matrix that the best hands on.
+    end = None if length.seconds is None else _SLACK * (total + 1) * length.seconds
 
     def run(assignment: Assignment | None, attempt: int) -> None:
-        nonlocal best, length
+        nonlocal best, length, spent
         number = len(errors)
-        small = replace(job, configuration=_small(configuration, attempt))
-        network = build(assignment, small.configuration)
+        small = replace(job, configuration=small_configuration(configuration, attempt))
         title = f"small network {number + 1} of {total}" + (f": {assignment}" if assignment else "")
-        path = beside(job.checkpoint, f"start-{number}")
-        progress = small.train(network, length, title=title, checkpoint=path).progress
-        if length.seconds is not None:
-            # All have as many steps as the first had time for.
-            length = Length(n_steps=progress.n_steps or progress.step)
+        name = f"start-{number}"
+        network, outcome = small.train(
+            lambda: build(assignment, small.configuration),
+            length,
+            title=title,
+            checkpoint=beside(job.checkpoint, name),
+        )
+        progress, spent = outcome.progress, spent + outcome.seconds
+        earlier.append(Earlier(name, progress.best_score, progress.step, assignment, attempt))
+        if end is not None:
+            # All have as many steps as the first had time for, or fewer where steps became slower.
+            n_steps = length.n_steps or progress.n_steps or progress.step
+            length = Length(n_steps, (end - spent) / (total - number))
         errors.append(gap_error(network, job.training + job.validation))
         if best is None or errors[-1] < min(errors[:-1]):
             best = assignment, network
@@ -112,16 +128,20 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
     for attempt in range(first, configuration.small_starts):
         run(assignment, attempt)
     assignment, teacher = best
+    began = job.clock()
     network = build(assignment, configuration)
     learn_matrix(network, teacher, job, length)
+    spent += job.clock() - began
+    shortest = min(one.n_steps for one in earlier)
     lowest, highest = (1e3 * ELECTRONVOLT_PER_HARTREE * edge for edge in (min(errors), max(errors)))
-    short = f" ({length.n_steps} steps each, too few to tell)" if length.n_steps < SHORTEST_START else ""
+    short = f" ({shortest} steps each, too few to tell)" if shortest < SHORTEST_START else ""
     sentence = (
         f"no frame has couplings: {len(errors)} small networks{short} looked for where states cross, with "
         f"errors of small gaps from {lowest:.0f} to {highest:.0f} meV; the training began with the matrix of "
         "the best"
     )
-    return Start(network, assignment, sentence + (f", {assignment}" if assignment else ""))
+    sentence += f", {assignment}" if assignment else ""
+    return Start(network, assignment, sentence, tuple(earlier), spent)
 
 
 def n_starts(job: Job) -> int:
@@ -137,11 +157,6 @@ def length_of_one(job: Job, length: Length) -> Length:
     if length.n_steps is not None:
         return Length(n_steps=max(1, min(_STEPS, int(_LARGEST_PART * length.n_steps))))
     return Length(seconds=min(_SECONDS, _LARGEST_PART_OF_TIME * length.seconds / n_starts(job)))
-
-
-def seconds_of_starts(job: Job, length: Length) -> float:
-    """Return how long all small networks of this length in seconds may take, and to hand on a matrix."""
-    return (n_starts(job) + 1) * length.seconds
 
 
 def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:
@@ -164,18 +179,12 @@ def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:
     return total / weights if weights else float("inf")
 
 
-def _small(configuration: TrainingConfiguration, attempt: int) -> TrainingConfiguration:
+def small_configuration(configuration: TrainingConfiguration, attempt: int) -> TrainingConfiguration:
     """Return the settings of a small network, with every seed another one."""
-    encoder = configuration.encoder
     return configuration.model_copy(
         update={
             "model": configuration.model.model_copy(update={"hidden": _HIDDEN}),
-            "encoder": encoder.model_copy(
-                update={
-                    "n_radial": min(_N_RADIAL, encoder.n_radial),
-                    "n_channels": min(_N_CHANNELS, encoder.n_channels),
-                }
-            ),
+            "encoder": reduced(configuration.encoder),
             "learning_rate": max(_LEARNING_RATE, configuration.learning_rate),
             "warmup_steps": min(_WARMUP_STEPS, configuration.warmup_steps),
             "gap_weight": True,

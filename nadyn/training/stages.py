@@ -1,10 +1,14 @@
 """What comes before the training proper: a search where `basis` is auto, small networks without couplings."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+
+import torch
 
 from nadyn.models.learned import Network
 from nadyn.training.assignments import assignment_from_plain, assignments
-from nadyn.training.checkpoint import read_progress
+from nadyn.training.checkpoint import beside, best_weights, read_progress
+from nadyn.training.earlier import Earlier, earlier_from_plain
 from nadyn.training.job import Job
 from nadyn.training.loop import Outcome
 from nadyn.training.samples import batches_per_epoch
@@ -12,7 +16,6 @@ from nadyn.training.schedule import Length
 from nadyn.training.search import (
     Trial,
     search,
-    seconds_of_search,
     trial_from_plain,
     trial_lengths,
     winner,
@@ -21,12 +24,10 @@ from nadyn.training.small_starts import (
     Build,
     called_for,
     length_of_one,
-    seconds_of_starts,
+    small_configuration,
     start_from_the_best,
 )
 
-# The training proper has at least this part of a time limit.
-_LAST = 0.1
 # Length where neither `epochs` nor `time_limit_minutes` is given.
 DEFAULT_TIME_LIMIT_MINUTES = 60.0
 
@@ -36,16 +37,18 @@ class Learned:
     """What came out of a training.
 
     Attributes:
-        network: It holds the best averaged weights.
+        network: It holds the best averaged weights of all that was trained.
         outcome: Of the training proper.
         trials: What was tried where the basis was open; empty without a search.
         start: A sentence on the small networks before it; empty without them.
+        kept: A sentence where the network is one from before the training proper; empty where it is not.
     """
 
     network: Network
     outcome: Outcome
     trials: tuple[Trial, ...]
     start: str
+    kept: str = ""
 
 
 def search_and_train(job: Job, build: Build) -> Learned:
@@ -62,27 +65,27 @@ def search_and_train(job: Job, build: Build) -> Learned:
     if job.resume and job.checkpoint.exists():
         return _go_on(job, build, length)
     choices = assignments(job.n_states)
-    found: dict[str, dict[str, object]] = {}
-    spent = 0.0
+    found: dict[str, object] = {}
+    earlier: tuple[Earlier, ...] = ()
+    spent, network = 0.0, None
+    assignment = None
     if called_for(job):
-        each = length_of_one(job, length)
-        start = start_from_the_best(job, build, each)
-        network = start.network
+        start = start_from_the_best(job, build, length_of_one(job, length))
+        network, earlier, spent = start.network, start.earlier, start.seconds
         found = {
             "start": {"sentence": start.sentence, "assignment": start.assignment and asdict(start.assignment)}
         }
-        spent = seconds_of_starts(job, each) if each.seconds is not None else 0.0
     elif configuration.model.basis == "auto" and not job.is_atomic_sum and len(choices) > 1:
         lengths = trial_lengths(length, len(choices))
-        trials = search(job, choices, lambda assignment: build(assignment, configuration), lengths)
-        network = build(trials[winner(trials)].assignment, configuration)
-        found = {"search": {"trials": [asdict(trial) for trial in trials]}}
-        spent = seconds_of_search(lengths, len(choices)) if length.seconds is not None else 0.0
-    else:
-        network = build(None, configuration)
+        result = search(job, choices, lambda assignment: build(assignment, configuration), lengths)
+        earlier, spent = result.earlier, result.seconds
+        assignment = result.trials[winner(result.trials)].assignment
+        found = {"search": {"trials": [asdict(trial) for trial in result.trials]}}
     if length.seconds is not None:
-        length = Length(seconds=max(length.seconds - spent, _LAST * length.seconds))
-    return _train(replace(job, origin=job.origin | found | {"length": asdict(length)}), network, length)
+        length = Length(seconds=max(length.seconds - spent, 0.0))
+    found |= {"earlier": [asdict(one) for one in earlier], "length": asdict(length)}
+    job = replace(job, origin=job.origin | found)
+    return _train(job, build, length, lambda: network or build(assignment, configuration))
 
 
 def _go_on(job: Job, build: Build, length: Length) -> Learned:
@@ -95,14 +98,39 @@ def _go_on(job: Job, build: Build, length: Length) -> Learned:
     elif stored.get("start", {}).get("assignment"):
         assignment = assignment_from_plain(stored["start"]["assignment"])
     length = Length(**stored["length"]) if "length" in stored else length
-    return _train(job, build(assignment, job.configuration), length)
+    return _train(job, build, length, lambda: build(assignment, job.configuration))
 
 
-def _train(job: Job, network: Network, length: Length) -> Learned:
+def _train(job: Job, build: Build, length: Length, begin: Callable[[], Network]) -> Learned:
     trials = _trials(job)
     title = str(trials[winner(trials)].assignment) if trials else ""
-    outcome = job.train(network, length, title=title, checkpoint=job.checkpoint)
-    return Learned(network, outcome, trials, job.origin.get("start", {}).get("sentence", ""))
+    network, outcome = job.train(begin, length, title=title, checkpoint=job.checkpoint)
+    learned = Learned(network, outcome, trials, job.origin.get("start", {}).get("sentence", ""))
+    return _best_of_all(learned, job, build)
+
+
+def _best_of_all(learned: Learned, job: Job, build: Build) -> Learned:
+    """Return what was learned with the network that did best on validation, wherever that came from."""
+    earlier = map(earlier_from_plain, job.origin.get("earlier", ()))
+    best = min(earlier, key=lambda one: one.score, default=None)
+    proper = learned.outcome.progress
+    if best is None or not best.score < proper.best_score:
+        return learned
+    configuration = job.configuration
+    if best.small is not None:
+        configuration = small_configuration(configuration, best.small)
+    network = build(best.assignment, configuration)
+    weights = best_weights(beside(job.checkpoint, best.name))
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(weights[name])
+    kind = "a trial" if best.small is None else "a small network"
+    kept = (
+        f"the training proper ({proper.step} steps) reached a validation score of {proper.best_score:.3f}, "
+        f"worse than the {best.score:.3f} of {kind} before it ({best.n_steps} steps): the model is that one. "
+        "Give the training more time"
+    )
+    return replace(learned, network=network, kept=kept)
 
 
 def _trials(job: Job) -> tuple[Trial, ...]:

@@ -1,7 +1,7 @@
 """Initial conditions of a set of trajectories, and their HDF5 file."""
 
-import os
-import tempfile
+import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.output import write_new
 from nadyn.checks.shapes import check_shape
 from nadyn.units import to_atomic_units
 
@@ -40,6 +41,7 @@ class InitialConditions:
         diabatic_state: Diabatic state that every trajectory starts in, or None.
         origin: One sentence that says how these were made.
         temperature_kelvin: Temperature of the sample, or None where it has none.
+        notices: Sentences about what a user of them should know, such as soft modes.
     """
 
     positions: Float[np.ndarray, "traj atom x"]
@@ -51,38 +53,35 @@ class InitialConditions:
     diabatic_state: int | None
     origin: str
     temperature_kelvin: float | None
+    notices: tuple[str, ...] = ()
 
 
 def write_initial_conditions(path: str | Path, initial: InitialConditions) -> None:
-    """Write initial conditions to an HDF5 file; the file appears whole or not at all."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(
-            f"output {str(path)!r} must be in an existing folder, but {str(path.parent)!r} is none."
-        )
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        with h5py.File(temporary, "w") as file:
-            file.attrs["format"] = FORMAT
-            file.attrs["version"] = VERSION
-            file.attrs["origin"] = initial.origin
-            for name in ("state", "diabatic_state", "temperature_kelvin"):
-                value = getattr(initial, name)
-                if value is not None:
-                    file.attrs[name] = value
-            for name, (unit, _) in _UNITS.items():
-                file.create_dataset(name, data=np.asarray(getattr(initial, name), dtype=np.float64))
-                file[name].attrs["unit"] = unit
-            if initial.atomic_numbers is not None:
-                file.create_dataset("atomic_numbers", data=np.asarray(initial.atomic_numbers, dtype=np.int64))
-                file["atomic_numbers"].attrs["unit"] = "1"
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    """Write initial conditions to an HDF5 file; the file appears whole or not at all.
+
+    Raises:
+        InputError: The folder does not exist or cannot be written to.
+        RunError: The disk is full or refuses to be written.
+    """
+    # In memory first: the library does not survive a disk that becomes full under it.
+    image = io.BytesIO()
+    with h5py.File(image, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["version"] = VERSION
+        file.attrs["origin"] = initial.origin
+        for name in ("state", "diabatic_state", "temperature_kelvin"):
+            value = getattr(initial, name)
+            if value is not None:
+                file.attrs[name] = value
+        if initial.notices:
+            file.attrs["notices"] = json.dumps(list(initial.notices))
+        for name, (unit, _) in _UNITS.items():
+            file.create_dataset(name, data=np.asarray(getattr(initial, name), dtype=np.float64))
+            file[name].attrs["unit"] = unit
+        if initial.atomic_numbers is not None:
+            file.create_dataset("atomic_numbers", data=np.asarray(initial.atomic_numbers, dtype=np.int64))
+            file["atomic_numbers"].attrs["unit"] = "1"
+    write_new(Path(path), image.getbuffer())
 
 
 def read_initial_conditions(path: str | Path) -> InitialConditions:
@@ -132,6 +131,7 @@ def _read(file: h5py.File, path: str) -> InitialConditions:
         diabatic_state=_read_attribute(file, path, "diabatic_state", whole=True),
         origin=str(file.attrs.get("origin", "")),
         temperature_kelvin=_read_attribute(file, path, "temperature_kelvin", whole=False),
+        notices=_read_notices(file, path),
     )
 
 
@@ -143,6 +143,19 @@ def _read_attribute(file: h5py.File, path: str, name: str, *, whole: bool) -> in
     if value.shape != () or value.dtype.kind not in kinds or not 0 <= value < np.inf:
         raise InputError(f"attribute `{name}` of {path!r} must be {wanted}, but is {value.tolist()!r}.")
     return int(value) if whole else float(value)
+
+
+def _read_notices(file: h5py.File, path: str) -> tuple[str, ...]:
+    stored = file.attrs.get("notices", "[]")
+    try:
+        notices = json.loads(stored)
+    except (TypeError, ValueError):
+        notices = None
+    if not isinstance(notices, list) or not all(isinstance(notice, str) for notice in notices):
+        raise InputError(
+            f"attribute `notices` of {path!r} must be a JSON list of sentences, but is {stored!r}."
+        )
+    return tuple(notices)
 
 
 def _read_atomic_numbers(file: h5py.File, path: str) -> np.ndarray | None:

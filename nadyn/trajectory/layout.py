@@ -6,12 +6,14 @@ has the file open for writing while a run is under way: a killed writer cannot l
 """
 
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import h5py
@@ -20,7 +22,9 @@ from jaxtyping import Float, Int
 
 from nadyn import __version__
 from nadyn.checks.errors import InputError
+from nadyn.checks.output import reserve
 from nadyn.checks.shapes import check_shape
+from nadyn.trajectory.raw_file import open_hdf5
 from nadyn.units import FEMTOSECOND_PER_AU
 
 MovesOn = Literal["active state", "mean of the states", "mean of the states and a pointer state"]
@@ -32,6 +36,21 @@ SLOTS = ("checkpoint/slot_0", "checkpoint/slot_1")
 FRAME_CHECKSUMS = "checkpoint/frame_sha256"
 TIMINGS = "timings"
 TIMINGS_BYTES = 8192
+# Attributes, times, checksums of frames and what the library adds.
+_SMALL_THINGS = 1 << 18
+
+# The datasets with one row a frame that a file may hold, in the order in which a frame is checksummed.
+FRAME_ARRAYS = (
+    "positions",
+    "momenta",
+    "energies",
+    "kinetic_energy",
+    "total_energy_error",
+    "coefficients",
+    "active_state",
+    "diabatic_populations",
+    "populations_adiabatic",
+)
 
 HOP_COLUMNS: dict[str, tuple[str, str]] = {
     "step": ("<i8", ""),
@@ -75,6 +94,7 @@ class RunHeader:
         n_basis: Diabatic states with stored populations; None where the diabatic basis is not fixed.
         diabatic_population_estimator: How the stored diabatic populations were computed.
         moves_on: What the nuclei of a trajectory move on.
+        on_one_state: Whether the method keeps a trajectory on the state of its start.
         amplitudes_are_populations: Whether mean |c|^2 should equal the populations of a consistent method.
         multiplicities: 2S + 1 of each diabatic state; empty where they are all the same or unknown.
         warnings: Sentences for the reader of the results.
@@ -100,6 +120,7 @@ class RunHeader:
     n_basis: int | None = None
     diabatic_population_estimator: str = ""
     moves_on: MovesOn = "active state"
+    on_one_state: bool = False
     amplitudes_are_populations: bool = False
     multiplicities: tuple[int, ...] = ()
     estimates_populations: bool = False
@@ -123,7 +144,7 @@ class Spec:
 
 
 def frame_specs(header: RunHeader) -> dict[str, Spec]:
-    """Return the datasets with one row a frame, in the order in which a frame is checksummed."""
+    """Return the datasets of a run with one row a frame, in the order of `FRAME_ARRAYS`."""
     frames, traj, atom = header.n_frames, len(header.weight), len(header.masses)
     nan = float("nan")
     space = (frames, traj, atom, header.n_axes)
@@ -158,9 +179,11 @@ def create_file(path: Path, header: RunHeader, state: Mapping[str, np.ndarray]) 
 
     Raises:
         InputError: A part of the header has a wrong shape or value.
+        OSError: The disk has no room for it.
     """
     _check(header, state)
     n_traj = len(header.weight)
+    reserve(path, _size(header, state))
     with h5py.File(path, "w", locking=False) as file:
         _write_attributes(file, header)
         for name, spec in frame_specs(header).items():
@@ -180,30 +203,72 @@ def create_file(path: Path, header: RunHeader, state: Mapping[str, np.ndarray]) 
         file[FRAME_CHECKSUMS] = np.zeros((header.n_frames, 32), "u1")
         # The time spent is known only at the end; an attribute could not be rewritten in place.
         file.create_dataset(TIMINGS, shape=(), dtype=f"S{TIMINGS_BYTES}", data=np.bytes_(b"{}"))
-        frame_fs = header.write_every * header.dt_au * FEMTOSECOND_PER_AU
-        _fixed(file, "time", np.arange(header.n_frames) * frame_fs, "fs")
+        time = frame_times(header.n_frames, write_every=header.write_every, dt_au=header.dt_au)
+        _fixed(file, "time", time, "fs")
         _fixed(file, "masses", np.asarray(header.masses, "<f8"), "electron_mass")
         _fixed(file, "weight", np.asarray(header.weight, "<f8"), "1")
         if header.atomic_numbers is not None:
             _fixed(file, "atomic_numbers", np.asarray(header.atomic_numbers, "<i4"), "")
 
 
-def copy_with_more_hops(source: Path, target: Path, capacity: int) -> None:
-    """Create `target` like `source` but with room for `capacity` hops; the caller copies the bytes."""
-    with h5py.File(source, "r", locking=False) as old, h5py.File(target, "w", locking=False) as new:
-        for name, value in old.attrs.items():
-            new.attrs[name] = value
+def copy_with_room(
+    source: Path,
+    target: Path,
+    *,
+    n_hops: int,
+    n_frames: int,
+    attributes: Mapping[str, str | int] = MappingProxyType({}),
+) -> None:
+    """Create `target` like `source` but with room for so many hops and frames; the caller copies the bytes.
 
-        def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
-            if isinstance(item, h5py.Dataset):
-                shape = (capacity,) if name.startswith("hops/") else item.shape
-                made = _create(new, name, item.dtype, shape, item.fillvalue)
-            else:
-                made = new.require_group(name)
-            for key, value in item.attrs.items():
-                made.attrs[key] = value
+    Args:
+        source: A trajectory file.
+        target: Replaced if it exists.
+        n_hops: Rows of the hop table, at least as many as there are.
+        n_frames: Frames, at least as many as there are.
+        attributes: Those of the file that change.
 
-        old.visititems(visit)
+    Raises:
+        OSError: The disk has no room for it.
+    """
+    with open_hdf5(source) as old:
+        length = {name: n_frames for name in (*FRAME_ARRAYS, FRAME_CHECKSUMS, "time") if name in old}
+        length |= {f"hops/{name}": n_hops for name in HOP_COLUMNS}
+        more = sum((n - len(old[name])) * _row_bytes(old[name]) for name, n in length.items())
+        reserve(target, source.stat().st_size + more)
+        with h5py.File(target, "w", locking=False) as new:
+            for name, value in old.attrs.items():
+                new.attrs[name] = attributes.get(name, value)
+
+            def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
+                if isinstance(item, h5py.Dataset):
+                    shape = (length[name], *item.shape[1:]) if name in length else item.shape
+                    made = _create(new, name, item.dtype, shape, item.fillvalue)
+                else:
+                    made = new.require_group(name)
+                for key, value in item.attrs.items():
+                    made.attrs[key] = value
+
+            old.visititems(visit)
+
+
+def frame_times(n_frames: int, *, write_every: int, dt_au: float) -> Float[np.ndarray, "frame"]:
+    """Return the time of each frame [fs]."""
+    return np.arange(n_frames) * (write_every * dt_au * FEMTOSECOND_PER_AU)
+
+
+def _row_bytes(item: h5py.Dataset) -> int:
+    return math.prod(item.shape[1:]) * item.dtype.itemsize
+
+
+def _size(header: RunHeader, state: Mapping[str, np.ndarray]) -> int:
+    """Return about how many bytes a file will have."""
+    frames = sum(
+        math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in frame_specs(header).values()
+    )
+    hop = sum(np.dtype(dtype).itemsize for dtype, _ in HOP_COLUMNS.values())
+    slots = len(SLOTS) * sum(np.asarray(array).nbytes for array in state.values())
+    return frames + hop * hop_capacity_at_start(len(header.weight)) + slots + _SMALL_THINGS
 
 
 def _create(
@@ -243,6 +308,7 @@ def _write_attributes(file: h5py.File, header: RunHeader) -> None:
         "method": header.method,
         "population_estimator": header.population_estimator,
         "moves_on": header.moves_on,
+        "on_one_state": header.on_one_state,
         "amplitudes_are_populations": header.amplitudes_are_populations,
         "seed": header.seed,
         "n_steps": header.n_steps,

@@ -17,8 +17,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from nadyn.checks.errors import InputError, RunError
+from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.output import telling_why
+
+KEPT = "What was committed is kept: make room on the disk and continue with --resume."
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class RawFile:
         Raises:
             InputError: The file cannot be opened, or another process is writing it.
         """
+        self._path = path
         self.places = _find_places(path)
         self._descriptor = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
         if writable:
@@ -105,16 +109,9 @@ class RawFile:
 
     def _write(self, offset: int, data: bytes | memoryview) -> None:
         done = 0
-        while done < len(data):
-            try:
+        with telling_why(self._path, advice=KEPT):
+            while done < len(data):
                 done += os.pwrite(self._descriptor, data[done:], offset + done)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
-                    raise
-                raise RunError(
-                    f"The trajectory file cannot be written ({os.strerror(error.errno)}). What was committed "
-                    "is kept: make room on the disk and continue with --resume."
-                ) from error
 
     def _read(self, offset: int, length: int) -> bytes:
         pieces, done = [], 0
@@ -143,18 +140,25 @@ def refuse_if_being_written(path: Path) -> None:
 def open_hdf5(path: str | Path) -> h5py.File:
     """Open a file for reading, without a lock: a run may be writing into it, and some disks know no locks.
 
+    Where this process has the file open already, HDF5 wants it opened in the same way again.
+
     Raises:
         InputError: The file is missing or not readable as HDF5.
     """
     path = Path(path)
     check_file(path, f"file {str(path)!r}")
-    try:
-        return h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise InputError(
-            f"file {str(path)!r} must be an HDF5 file, but cannot be opened as one. It is another kind of "
-            "file or was cut short; try a complete copy."
-        ) from error
+    problem = None
+    for locking in (False, None, True):
+        try:
+            return h5py.File(path, "r", locking=locking)
+        except OSError as error:
+            problem = error
+            if "locking" not in str(error):
+                break
+    raise InputError(
+        f"file {str(path)!r} must be an HDF5 file, but cannot be opened as one. It is another kind of "
+        "file or was cut short; try a complete copy."
+    ) from problem
 
 
 def _find_places(path: Path) -> Mapping[str, Place]:

@@ -12,6 +12,7 @@ from nadyn.checks.errors import InputError
 from nadyn.trajectory import checkpoint as slots
 from nadyn.trajectory.layout import (
     FORMAT,
+    FRAME_ARRAYS,
     FRAME_CHECKSUMS,
     HOP_COLUMNS,
     TIMINGS,
@@ -20,21 +21,8 @@ from nadyn.trajectory.layout import (
 )
 from nadyn.trajectory.raw_file import Place, RawFile, open_hdf5
 
-_FRAME_ARRAYS = (
-    "positions",
-    "momenta",
-    "energies",
-    "kinetic_energy",
-    "total_energy_error",
-    "coefficients",
-    "active_state",
-    "diabatic_populations",
-    "populations_adiabatic",
-)
-
-
-# Methods whose nuclei stay on the surface they start on.
-ONE_SURFACE_METHODS = ("nve", "nvt")
+# Methods on one surface in files that do not say it themselves.
+_ON_ONE_STATE = ("nve", "nvt")
 
 
 @dataclass(frozen=True)
@@ -109,9 +97,14 @@ class Run:
         return len(self.weight)
 
     @property
+    def on_one_state(self) -> bool:
+        """Whether the method keeps a trajectory on the state of its start."""
+        return bool(self.attributes.get("on_one_state", self.attributes["method"] in _ON_ONE_STATE))
+
+    @property
     def changes_states(self) -> bool:
         """Whether a trajectory may come to another state: not with one state, nor on one surface."""
-        return self.n_states > 1 and self.attributes["method"] not in ONE_SURFACE_METHODS
+        return self.n_states > 1 and not self.on_one_state
 
     @property
     def moves_on(self) -> MovesOn:
@@ -162,7 +155,7 @@ def open_run(path: str | Path) -> Run:
         n = newest.committed_frames
         frames = {
             name: _map(path, source.places[name])[:n] if name in source.places else None
-            for name in _FRAME_ARRAYS
+            for name in FRAME_ARRAYS
         }
         names = json.loads(str(attributes["status_names"]))
         advice = json.loads(str(attributes["status_advice"]))
@@ -218,7 +211,7 @@ def check_format(path: Path) -> dict[str, object]:
 
 def frame_names(places: Mapping[str, Place]) -> list[str]:
     """Return the datasets of a file with one row a frame, in the order of their checksum."""
-    return [name for name in _FRAME_ARRAYS if name in places]
+    return [name for name in FRAME_ARRAYS if name in places]
 
 
 def damaged_frames(source: RawFile, n_frames: int) -> list[int]:

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace as with_changes
 from pathlib import Path
 
 import numpy as np
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.output import check_folder, telling_why
 from nadyn.checks.shapes import check_shape
 from nadyn.trajectory import checkpoint as slots
 from nadyn.trajectory.layout import (
@@ -18,12 +20,13 @@ from nadyn.trajectory.layout import (
     TIMINGS,
     TIMINGS_BYTES,
     RunHeader,
-    copy_with_more_hops,
+    copy_with_room,
     create_file,
+    frame_times,
     partial_path,
     replace,
 )
-from nadyn.trajectory.raw_file import RawFile, refuse_if_being_written
+from nadyn.trajectory.raw_file import KEPT, RawFile, refuse_if_being_written
 from nadyn.trajectory.reader import check_format, damaged_frames, frame_names
 
 _FILL_HOPS = {name: np.nan if dtype == "<f8" else -1 for name, (dtype, _) in HOP_COLUMNS.items()}
@@ -75,30 +78,21 @@ class TrajectoryWriter:
             overwrite: Replace a file that exists.
 
         Raises:
-            InputError: The file exists, its folder does not, or the header is not consistent.
+            InputError: The file exists, its folder does not or takes no files, or the header is not
+                consistent.
+            RunError: The disk has no room for the run.
         """
         path = Path(path)
-        if path.exists() and overwrite:
-            refuse_if_being_written(path)
-        elif path.exists():
-            raise InputError(
-                f"`output` must be a new file, but {str(path)!r} exists. "
-                "Try --resume to continue that run or --overwrite to start again."
-            )
-        if not path.parent.is_dir():
-            raise InputError(
-                f"`output` must be in a folder that exists, but {str(path.parent)!r} does not. Create it."
-            )
+        check_new(path, overwrite=overwrite)
         state = {name: np.array(array) for name, array in state_template.items()}
-        partial = partial_path(path)
-        create_file(partial, header, state)
-        file = RawFile(partial)
         first = slots.Checkpoint(
             slot=0, sequence=1, step=0, committed_frames=0, committed_hops=0, state=state
         )
         empty = hashlib.sha256().digest()
-        slots.write_slot(file, first, frames_hash=empty, hops_hash=empty)
-        replace(partial, path)
+        with _building(path) as partial:
+            create_file(partial, header, state)
+            file = RawFile(partial)
+            slots.write_slot(file, first, frames_hash=empty, hops_hash=empty)
         return cls(path, file, first)
 
     @classmethod
@@ -247,17 +241,74 @@ class TrajectoryWriter:
             if array.dtype != expected[name].dtype:
                 raise InputError(f"`{name}` must have dtype {expected[name].dtype}, but has {array.dtype}.")
 
+    def extend(
+        self, n_steps: int, config: Mapping[str, object], config_outside_digest: Mapping[str, object]
+    ) -> None:
+        """Make room for a run of `n_steps`, with the run file that it has from now on.
+
+        The larger file takes its place in one atomic step; what was committed stays.
+
+        Raises:
+            RunError: The disk has no room for it.
+        """
+        attributes: dict[str, str | int] = {
+            "n_steps": n_steps,
+            "config": json.dumps(dict(config)),
+            "config_outside_digest": json.dumps(dict(config_outside_digest)),
+        }
+        every = int(check_format(self.path)["write_every"])
+        self._move_to_larger(self._file.places["hops/step"].shape[0], n_steps // every + 1, attributes)
+
     def _make_room_for_hops(self, needed: int) -> None:
         capacity = self._file.places["hops/step"].shape[0]
         while capacity < needed:
             capacity *= 2
-        partial = partial_path(self.path)
-        copy_with_more_hops(self.path, partial, capacity)
-        larger = RawFile(partial)
-        self._file.copy_to(larger)
-        replace(partial, self.path)
+        self._move_to_larger(capacity, self._file.places[FRAME_CHECKSUMS].shape[0], {})
+
+    def _move_to_larger(self, n_hops: int, n_frames: int, attributes: Mapping[str, str | int]) -> None:
+        with _building(self.path, advice=KEPT) as partial:
+            copy_with_room(self.path, partial, n_hops=n_hops, n_frames=n_frames, attributes=attributes)
+            larger = RawFile(partial)
+            self._file.copy_to(larger)
+            every, dt = (check_format(partial)[name] for name in ("write_every", "dt_au"))
+            larger.write_all("time", frame_times(n_frames, write_every=int(every), dt_au=float(dt)))
         self._file.close()
         self._file = larger
+
+
+def check_new(path: Path, *, overwrite: bool) -> None:
+    """Refuse an output that exists and may not be replaced, is being written, or is in a folder without room.
+
+    Raises:
+        InputError: One of these is so.
+    """
+    if path.is_dir():
+        raise InputError(f"`output` must be a file, but {str(path)!r} is a folder. Name a file in it.")
+    if path.exists() and overwrite:
+        refuse_if_being_written(path)
+    elif path.exists():
+        raise InputError(
+            f"`output` must be a new file, but {str(path)!r} exists. "
+            "Try --resume to continue that run or --overwrite to start again."
+        )
+    check_folder(path)
+
+
+@contextmanager
+def _building(
+    path: Path, *, advice: str = "Make room on the disk, or choose another `output`."
+) -> Iterator[Path]:
+    """Give the place where a file is built; at the end of the block it takes the place of `path`.
+
+    An error, an interrupt too, leaves nothing of it behind.
+    """
+    partial = partial_path(path)
+    with telling_why(path, advice=advice):
+        try:
+            yield partial
+            replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _cut_tail(file: RawFile, sound: slots.Checkpoint) -> list[str]:

@@ -11,9 +11,11 @@ from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
 from nadyn.cli.sample import _outside, _shape
 from nadyn.dynamics.run.known_region import region_statuses
+from nadyn.dynamics.run.loop import run
 from nadyn.dynamics.run.stopping import Status
 from nadyn.models import load_model
 from nadyn.models.analytic import analytic_model, springs
+from nadyn.trajectory import open_run
 from nadyn.trajectory.initial_conditions import read_initial_conditions
 
 
@@ -103,6 +105,33 @@ def test_what_cannot_be_sampled_is_one_sentence_and_exit_code_2(
     assert sentence in error
     assert error.count("\n") == 1
     assert not output.exists()
+
+
+def test_a_state_that_the_model_has_not_is_refused_before_the_search_for_a_minimum(
+    tmp_path, capsys, monkeypatch
+):
+    def search(*arguments):
+        raise AssertionError("searched")
+
+    monkeypatch.setattr("nadyn.dynamics.initial.oscillators.oscillators", search)
+    model = shipped.path("ammonia/ammonia.safetensors")
+    assert _run(model, "--n", 2, "--state", 7, "--output", tmp_path / "initial.h5") == 2
+    assert "`state` must be from 0 to 1 for this model, but is 7." in capsys.readouterr().err
+
+
+def test_what_a_sample_notices_is_kept_by_the_run_that_starts_from_it(tmp_path, capsys):
+    """At 25,000 K some starts lie outside of the training data, and some do not."""
+    output, model = tmp_path / "initial.h5", str(shipped.path("ammonia/ammonia.safetensors"))
+    hot = ("--sample", "thermal", "--temperature-kelvin", 25000)
+    assert _run(model, "--n", 20, "--output", output, *hot) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    (notice,) = read_initial_conditions(output).notices
+    assert notice.startswith("initial conditions must lie where the model was trained")
+    assert f"Warning: {notice}" in printed
+    content = {"model": model, "initial": {"file": str(output)}, "method": "nve", "time_fs": 1}
+    result = run({**content, "output": str(tmp_path / "run.h5")}, progress=False)
+    assert notice in result.notices
+    assert notice in open_run(tmp_path / "run.h5").attributes["warnings"]
 
 
 @pytest.fixture

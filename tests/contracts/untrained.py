@@ -5,8 +5,8 @@ import torch
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
+from nadyn.models.encoders.kind import EncoderSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
-from nadyn.models.encoders.table import EncoderSettings
 from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.basis import REPRESENTATIONS, parse_basis
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings

@@ -1,13 +1,18 @@
 """`nadyn convert` and `nadyn info`, as typed."""
 
 import re
+import warnings
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 
+from nadyn import shipped
+from nadyn.checks.errors import InputWarning
 from nadyn.cli.main import main
-from nadyn.data import load_dataset
+from nadyn.data import Dataset, load_dataset, write_dataset
+from nadyn.data.readers.table import read_file
 
 
 @pytest.fixture
@@ -15,7 +20,9 @@ def nadyn(capsys):
     """Type a command; get its exit code, output and error output."""
 
     def type_command(*arguments):
-        with pytest.raises(SystemExit) as caught:
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as caught:
+            # Outside of tests a warning is a line on standard error.
+            warnings.simplefilter("always", InputWarning)
             main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return caught.value.code, captured.out, captured.err
@@ -61,12 +68,16 @@ def test_an_output_is_replaced_only_on_demand(nadyn, fixtures, tmp_path):
     [
         ("3bpa_5_frames.xyz", "out.zip", "OUT must end in one of .h5"),
         ("LICENSE.3bpa", "out.h5", "see the page `Data of other programs`"),
+        ("ethanol_60_frames.h5 --energy-key E", "out.h5", "`--energy-key` must be left out for a dataset"),
+        ("3bpa_5_frames.xyz --couplings H", "out.h5", "`--couplings` must be h or d, but is 'H'"),
+        ("pyrai2md_5_frames.json --multiplicities 1,a", "out.h5", "`--multiplicities` must be numbers as in"),
         ("none.xyz", "out.h5", "must exist, but does not"),
         ("3bpa_5_frames.xyz", "nowhere/out.h5", "must exist, but does not. Create it first"),
     ],
 )
 def test_a_conversion_that_cannot_be_done_is_one_line(nadyn, fixtures, tmp_path, source, target, sentence):
-    code, _, error = nadyn("convert", fixtures / source, tmp_path / target)
+    name, *options = source.split()
+    code, _, error = nadyn("convert", fixtures / name, tmp_path / target, *options)
     assert code == 2 and sentence in error
     assert len(error.strip().splitlines()) == 1
 
@@ -117,7 +128,7 @@ def test_info_says_what_it_cannot_read(nadyn, fixtures, tmp_path, digest):
     cut = tmp_path / "cut.h5"
     cut.write_bytes((fixtures / "ethanol_60_frames.h5").read_bytes()[:9000])
     for path, sentence in (
-        (fixtures / "3bpa_5_frames.xyz", "must be a dataset, model, trajectory or initial file"),
+        (fixtures / "LICENSE.3bpa", "must be a dataset, model, trajectory or initial file"),
         (other, "must be a dataset, model, trajectory or initial file"),
         (cut, "must be whole, but is truncated or damaged"),
         (tmp_path / "none.h5", "must exist, but does not"),
@@ -141,3 +152,89 @@ def test_info_shows_trajectories(nadyn, tmp_path, monkeypatch):
         assert expected in out
     code, out, _ = nadyn("info", "run.h5", "--digest")
     assert code == 0 and re.fullmatch(r"[0-9a-f]{64}\n", out)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("pyrai2md_5_frames.json", "4 states (2S+1: 1 1 3 3); energies, forces, spin_orbit_norms"),
+        ("ch2nh2_12_frames.db", "3 states; energies, forces, interstate_couplings, dipoles, spin_orbit"),
+        ("sharc_3_steps.dat", "3 frames, 6 atoms, 3 states; energies, forces, interstate_couplings"),
+    ],
+)
+def test_files_of_other_programs_become_datasets_with_all_that_is_in_them(
+    nadyn, fixtures, tmp_path, name, words
+):
+    code, out, _ = nadyn("convert", fixtures / name, tmp_path / "a.h5")
+    assert code == 0 and words in out
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)
+        expected, found = read_file(fixtures / name).groups[0], load_dataset(tmp_path / "a.h5").groups[0]
+    assert found.multiplicities == expected.multiplicities
+    for key, array in expected.frame_arrays().items():
+        np.testing.assert_array_equal(getattr(found, key), array)
+
+
+def test_doubtful_frames_are_named_and_left_out_on_demand(nadyn, fixtures, tmp_path):
+    source, target = fixtures / "ch2nh2_12_frames.db", tmp_path / "a.h5"
+    _, out, error = nadyn("convert", source, target)
+    assert (
+        "in 3 of 12 frames (0, 1, 2)" in error and "`nadyn convert --drop-doubtful` leaves them out" in error
+    )
+    code, out, error = nadyn("convert", source, target, "--drop-doubtful", "--overwrite")
+    assert code == 0 and error == "" and "CH4N: left out 3 of 12 frames (0, 1, 2)." in out
+    assert load_dataset(target).n_frames == 9
+
+
+def test_couplings_that_are_d_become_h(nadyn, tmp_path):
+    source, target = shipped.path("ammonia/ammonia_near_intersection.h5"), tmp_path / "a.h5"
+    right = load_dataset(source).groups[0]
+    wrong = replace(right, interstate_couplings=right.interstate_couplings / _gap(right))
+    write_dataset(tmp_path / "d.h5", Dataset((wrong,)))
+    code, _, error = nadyn("convert", tmp_path / "d.h5", target)
+    assert code == 0 and "as d does" in error
+    code, _, error = nadyn("convert", tmp_path / "d.h5", target, "--couplings", "d", "--overwrite")
+    assert code == 0 and error == ""
+    found = load_dataset(target).groups[0].interstate_couplings
+    np.testing.assert_allclose(found, right.interstate_couplings, rtol=1e-12)
+
+
+def _gap(group):
+    return np.diff(group.energies, axis=1)[:, :, None, None]
+
+
+def test_info_says_everything_that_looks_wrong_at_once(nadyn, fixtures, tmp_path):
+    right = load_dataset(fixtures / "butene_60_frames.h5").groups[0]
+    positions, forces = right.positions.copy(), right.forces[:, ::-1]
+    positions[7] *= 0.4
+    energies = right.energies.copy()
+    energies[20] += 10.0
+    group = replace(right, positions=positions, energies=energies, forces=forces)
+    write_dataset(tmp_path / "a.h5", Dataset((group,)))
+    code, out, error = nadyn("info", tmp_path / "a.h5")
+    warned = [line for line in out.splitlines() if line.startswith("warning: ")]
+    assert code == 0 and error == ""
+    for words in ("in 1 of 60 frames (7) some are closer", "frame 20 is more than", "`forces`"):
+        assert sum(words in line for line in warned) == 1
+    code, out, error = nadyn("info", fixtures / "butene_60_frames.h5")
+    assert "warning" not in out + error and "nothing looks wrong: bond lengths" in out
+
+
+def test_info_and_training_say_what_is_not_used(nadyn, fixtures, tmp_path):
+    source = fixtures / "carbon_periodic_6_frames.xyz"
+    assert "not used in training: stress\n" in nadyn("info", source)[1]
+    nadyn("convert", source, tmp_path / "a.h5")
+    # Training ends after what it has to say: the output is in the way.
+    (tmp_path / "m.safetensors").write_text("")
+    code, out, _ = nadyn("train", tmp_path / "a.h5", "--output", tmp_path / "m.safetensors")
+    assert code == 2 and "`stress` of the data is not used in the training." in " ".join(out.split())
+
+
+def test_masses_are_kept_and_shown(nadyn, tmp_path):
+    (tmp_path / "d.xyz").write_text("2\nProperties=species:S:1:pos:R:3 energy=-1.0\nH 0 0 0\nD 0 0 0.74\n")
+    code, out, _ = nadyn("convert", tmp_path / "d.xyz", tmp_path / "a.h5")
+    assert code == 0 and "energies, masses" in out
+    for name in ("a.h5", "d.xyz"):
+        assert "masses [u]: H 1.0078, H 2.0141" in nadyn("info", tmp_path / name)[1]
+    assert nadyn("convert", tmp_path / "a.h5", tmp_path / "back.xyz")[0] == 0
+    assert "masses [u]: H 1.0078, H 2.0141" in nadyn("info", tmp_path / "back.xyz")[1]

@@ -312,8 +312,8 @@ def test_missing_multiplicities_of_several_states_are_warned_of(path):
         del file["made up"].attrs["multiplicities"]
         del file["made up/spin_orbit"]
     with pytest.warns(InputWarning, match="all states are taken as singlets"):
-        with pytest.warns(InputWarning, match="states must ascend in energy, but in frame"):
-            assert load_dataset(path).groups[0].multiplicities == (1, 1, 1, 1)
+        with pytest.raises(InputError, match="states must ascend in energy, but state 2 lies below state 1"):
+            load_dataset(path)
 
 
 def test_an_existing_file_is_replaced_only_on_demand(path, dataset):

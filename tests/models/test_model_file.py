@@ -148,13 +148,14 @@ def test_what_is_no_model_is_refused(tmp_path):
         load_model(tmp_path)
 
 
-def _rewritten(stored, path, change):
+def _rewritten(stored, path, change, change_tensors=lambda tensors: None):
     """The stored model with a changed header and a checksum that fits, as another version would write it."""
     with safetensors.safe_open(stored, framework="pt") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     header = json.loads(metadata["nadyn"])
     change(header)
+    change_tensors(tensors)
     metadata["nadyn"] = json.dumps(header, sort_keys=True)
     result = hashlib.sha256((metadata["nadyn"] + metadata["timings"]).encode())
     for name in sorted(tensors):
@@ -253,3 +254,19 @@ def test_a_file_that_lists_no_molecules_and_had_several_groups_knows_none(tmp_pa
     _rewritten(unlisted, path, lambda header: header.pop("molecules"))
     assert load_model(path).molecules == ()
     assert load_model(path).unknown_composition is None
+
+
+def test_a_file_that_knows_the_longest_distance_to_a_neighbour_keeps_that_guard(stored, tmp_path):
+    def with_longest_distance(tensors):
+        (key,) = (name for name in tensors if name.endswith("network.nearest"))
+        elements = tensors.pop(key).shape[0]
+        # Every element up to 3 bohr.
+        tensors[key.removesuffix("nearest") + "farthest"] = torch.full((elements,), 3.0)
+
+    path = tmp_path / "older.safetensors"
+    _rewritten(stored, path, lambda header: header, with_longest_distance)
+    model = load_model(path)
+    assert float(model.evaluate(POSITIONS[None]).novelty) == 0.0
+    apart = POSITIONS.clone()
+    apart[0] += 50.0
+    assert float(model.evaluate(apart[None]).novelty) == 1.0

@@ -1,5 +1,6 @@
 """The order of frames, the learning rate and the average depend on nothing but seed and step."""
 
+import itertools
 import math
 
 import numpy as np
@@ -16,7 +17,7 @@ from nadyn.training.samples import (
     random_stream,
     samples_from_group,
 )
-from nadyn.training.schedule import Schedule, steps_in
+from nadyn.training.schedule import Schedule
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_atoms_are_sorted_by_element_together_with_their_labels():
 
 
 def test_the_rate_warms_up_linearly_and_falls_by_half_a_cosine_to_one_percent():
-    schedule = Schedule(peak=2e-3, warmup_steps=10, n_steps=110)
+    schedule = Schedule(peak=2e-3, warmup_steps=10, changes=((0, 110),))
     assert [schedule.rate(step) for step in (0, 4, 9)] == pytest.approx([2e-4, 1e-3, 2e-3])
     assert schedule.rate(10) == pytest.approx(2e-3)
     assert schedule.rate(60) == pytest.approx(2e-3 * (0.01 + 0.99 * 0.5))
@@ -110,26 +111,47 @@ def test_the_rate_warms_up_linearly_and_falls_by_half_a_cosine_to_one_percent():
 
 
 def test_without_a_known_length_the_rate_stays_until_the_length_is_known():
-    unknown = Schedule(peak=1e-3, warmup_steps=10, n_steps=None)
+    unknown = Schedule(peak=1e-3, warmup_steps=10)
     assert unknown.rate(5_000) == 1e-3
-    known = Schedule(peak=1e-3, warmup_steps=10, n_steps=600, decay_start=200)
+    known = unknown.changed(200, 600)
     assert known.rate(200) == pytest.approx(1e-3)
     assert known.rate(400) == pytest.approx(1e-3 * (0.01 + 0.99 * 0.5))
     assert known.rate(600) == pytest.approx(1e-5)
 
 
 def test_the_bound_of_couplings_is_loose_at_first_and_tight_at_the_end():
-    schedule = Schedule(peak=2e-3, warmup_steps=10, n_steps=400)
+    schedule = Schedule(peak=2e-3, warmup_steps=10, changes=((0, 400),))
     assert [schedule.looseness(step) for step in (0, 100, 200)] == [25.0] * 3
     assert schedule.looseness(250) == pytest.approx(5.0)
     assert [schedule.looseness(step) for step in (300, 399)] == [1.0] * 2
-    assert Schedule(peak=2e-3, warmup_steps=10, n_steps=None).looseness(1_000_000) == 25.0
+    assert Schedule(peak=2e-3, warmup_steps=10).looseness(1_000_000) == 25.0
 
 
-def test_a_time_limit_becomes_a_number_of_steps_with_a_margin():
-    assert steps_in(3600.0, elapsed_s=45.0, steps_done=900) == int(0.96 * 3600 * 20)
-    # A limit that is over already still allows one step.
-    assert steps_in(1.0, elapsed_s=45.0, steps_done=900) == 901
+@pytest.mark.parametrize("first", [0, 3, 120])
+def test_a_shortened_schedule_goes_on_from_its_rate_and_still_ends_at_one_percent(first):
+    whole = Schedule(peak=1e-3, warmup_steps=10).changed(first, 1000)
+    shorter = whole.changed(400, 600)
+    assert shorter.n_steps == 600
+    assert [shorter.rate(step) for step in range(401)] == [whole.rate(step) for step in range(401)]
+    assert shorter.rate(401) < whole.rate(401) < shorter.rate(400)
+    # Half of what was left of the cosine is behind after half of the steps that are left.
+    half = first if first > 10 else 10
+    halfway = (400 - half) / (1000 - half)
+    assert shorter.rate(500) == pytest.approx(whole.rate(round(half + (1000 - half) * (1 + halfway) / 2)))
+    assert shorter.rate(600) == pytest.approx(1e-5)
+    assert shorter.looseness(599) == 1.0
+    again = shorter.changed(500, 520)
+    assert again.rate(500) == shorter.rate(500)
+    assert again.rate(520) == pytest.approx(1e-5)
+    rates = [again.rate(step) for step in range(130, 521)]
+    assert all(late < early for early, late in itertools.pairwise(rates))
+
+
+def test_a_schedule_shortened_while_it_warms_up_begins_to_fall_after_that():
+    schedule = Schedule(peak=1e-3, warmup_steps=100).changed(0, 1000).changed(50, 300)
+    assert schedule.rate(99) == pytest.approx(1e-3)
+    assert schedule.rate(200) == pytest.approx(1e-3 * (0.01 + 0.99 * 0.5))
+    assert schedule.rate(300) == pytest.approx(1e-5)
 
 
 def test_the_average_follows_the_weights_with_a_memory_that_grows():

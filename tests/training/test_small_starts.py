@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import time
 from dataclasses import replace
 
 import pytest
@@ -238,21 +237,6 @@ def test_small_networks_left_behind_are_in_the_way_of_a_new_training_only(tmp_pa
         train(Dataset((other,)), path, _settings(), resume=True)
     train(dataset(12), path, configuration(epochs=1), overwrite=True)
     assert existing(checkpoint_path(path)) == []
-
-
-def test_all_parts_are_within_the_time_limit(tmp_path, monkeypatch, unchecked_annotations):
-    # A clock that goes on whenever somebody looks at it; a step looks less often once the pace is known.
-    now = [0.0]
-
-    def tick():
-        now[0] += 0.05
-        return now[0]
-
-    monkeypatch.setattr(time, "monotonic", tick)
-    settings = _settings(epochs=None, time_limit_minutes=0.2)
-    trained = train(_data(), tmp_path / "m.safetensors", settings)
-    assert trained.learned.start
-    assert 6.0 < now[0] < 12.0
 
 
 def test_the_command_says_how_it_began(tmp_path, monkeypatch, unchecked_annotations):

@@ -10,6 +10,7 @@ from teacher import configuration, dataset
 from nadyn.checks.configuration import Configuration, parse_configuration, read_configuration
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset
+from nadyn.models.model_file import digest
 from nadyn.training.averaging import WeightAverage
 from nadyn.training.checkpoint import restore
 from nadyn.training.configuration import TrainingConfiguration
@@ -42,11 +43,11 @@ def test_a_checkpoint_left_behind_is_neither_forgotten_nor_continued_by_chance(t
     assert not checkpoint.exists()
 
 
-def test_resuming_nothing_is_refused(tmp_path):
-    _refused(
-        tmp_path, r"checkpoint .* must exist to resume, but does not. Start without --resume", resume=True
-    )
-    train(dataset(12), tmp_path / "m.safetensors", configuration(epochs=1))
+def test_resuming_before_there_is_a_checkpoint_begins(tmp_path):
+    begun, resumed = tmp_path / "begun.safetensors", tmp_path / "m.safetensors"
+    train(dataset(12), begun, configuration(epochs=1))
+    train(dataset(12), resumed, configuration(epochs=1), resume=True)
+    assert digest(begun) == digest(resumed)
     _refused(tmp_path, r"must be unfinished to be resumed, but is complete. Nothing to do", resume=True)
 
 
@@ -159,7 +160,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):
-    _refused(tmp_path / "absent", r"folder of `output` must exist")
+    _refused(tmp_path / "absent", r"folder .* must exist, but does not. Create it first")
 
 
 def test_data_that_cannot_be_trained_on_are_refused(tmp_path):
@@ -231,8 +232,11 @@ def _floats(section, path=()):
     """Keys of all numbers that are no whole numbers, sections looked into."""
     for name, field in section.model_fields.items():
         inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Configuration):
-            yield from _floats(inner, (*path, name))
+        members = [inner, *typing.get_args(inner)]
+        sections = [part for part in members if isinstance(part, type) and issubclass(part, Configuration)]
+        if sections:
+            # Of sections that a name tells apart the first is the default.
+            yield from _floats(sections[0], (*path, name))
         elif inner is float or float in typing.get_args(inner) or "float" in str(inner):
             yield (*path, name)
 

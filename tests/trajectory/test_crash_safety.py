@@ -23,8 +23,8 @@ class Killed(BaseException):
 def run_until_write(monkeypatch, path: Path, *, n_writes: int, n_steps: int, hop_copies: int = 1) -> bool:
     """Run until the n-th write, of which only half arrives; return whether the run was cut."""
     count = 0
-    original = RawFile._write
-    opened = []
+    original, original_unlink = RawFile._write, Path.unlink
+    opened, killed = [], []
     original_init = RawFile.__init__
 
     def write(self, offset, data):
@@ -32,6 +32,7 @@ def run_until_write(monkeypatch, path: Path, *, n_writes: int, n_steps: int, hop
         count += 1
         if count == n_writes:
             original(self, offset, bytes(data)[: len(data) // 2])
+            killed.append(True)
             raise Killed
         original(self, offset, data)
 
@@ -39,7 +40,12 @@ def run_until_write(monkeypatch, path: Path, *, n_writes: int, n_steps: int, hop
         original_init(self, *args, **options)
         opened.append(self)
 
+    def unlink(self, **options):
+        if not killed:  # the dead tidy nothing up
+            original_unlink(self, **options)
+
     with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
         patch.setattr(RawFile, "_write", write)
         patch.setattr(RawFile, "__init__", init)
         try:

@@ -26,6 +26,7 @@ def _initial(*, cartesian):
         diabatic_state=None if cartesian else 0,
         origin="made up",
         temperature_kelvin=300.0 if cartesian else None,
+        notices=("Mode 1 is soft: below 100 cm⁻¹.", "Another.") if cartesian else (),
     )
 
 
@@ -36,7 +37,7 @@ def test_what_is_written_is_read_bit_for_bit(tmp_path, cartesian):
     after = read_initial_conditions(path)
     for name in ("positions", "momenta", "weight", "masses", "atomic_numbers"):
         assert np.array_equal(getattr(after, name), getattr(before, name)), name
-    for name in ("state", "diabatic_state", "origin", "temperature_kelvin"):
+    for name in ("state", "diabatic_state", "origin", "temperature_kelvin", "notices"):
         assert getattr(after, name) == getattr(before, name), name
     assert [file.name for file in tmp_path.iterdir()] == ["initial.h5"]
 
@@ -149,5 +150,5 @@ def test_a_missing_and_a_cut_file_are_refused(tmp_path):
 
 
 def test_a_missing_folder_is_refused_before_writing(tmp_path):
-    with pytest.raises(InputError, match="must be in an existing folder"):
+    with pytest.raises(InputError, match=r"must exist, but does not\. Create it"):
         write_initial_conditions(tmp_path / "nowhere" / "initial.h5", _initial(cartesian=True))

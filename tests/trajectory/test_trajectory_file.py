@@ -179,3 +179,12 @@ def test_a_copy_of_rows_never_reaches_the_neighbouring_dataset(finished):
     with pytest.raises(IndexError, match="do not fit"):
         file.write_rows("energies", 10, np.zeros((2, 5, 2)))
     file.close()
+
+
+@pytest.mark.parametrize("mode", ["r", "r+"])
+@pytest.mark.parametrize("locking", [None, False, True])
+def test_a_file_that_is_open_elsewhere_in_the_process_is_read_all_the_same(finished, mode, locking):
+    expected = digest(finished)
+    with h5py.File(finished, mode, locking=locking):
+        assert open_run(finished).committed_frames == 11
+        assert digest(finished) == expected

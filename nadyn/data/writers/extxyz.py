@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from nadyn.checks.errors import InputWarning
+from nadyn.checks.output import check_output, new_file
 from nadyn.data.dataset import Dataset, Group
-from nadyn.data.output import check_output, new_file
 from nadyn.structures import formula, symbol
-from nadyn.units import to_atomic_units
+from nadyn.units import ELECTRON_MASS_PER_DALTON, to_atomic_units
 
 _ENERGY = to_atomic_units("eV", "energy")
 _LENGTH = to_atomic_units("angstrom", "length")
@@ -20,15 +20,19 @@ _STRESS = to_atomic_units("eV/angstrom^3", "stress")
 def write_extxyz(path: str | Path, dataset: Dataset, *, overwrite: bool = False) -> None:
     """Write a dataset as extended xyz: one state under the common names, several as `readers.extxyz` says.
 
-    Dipoles, spin-orbit couplings and the stress of several states have no place there and are left out with a
-    warning. A label that a frame lacks is not written.
+    Masses are a column. Dipoles, spin-orbit couplings and the stress of several states have no place and
+    are left out with a warning. A label that a frame lacks is not written.
 
     Raises:
         InputError: The file exists and `overwrite` is False, or its folder does not exist.
     """
     check_output(Path(path), overwrite=overwrite)
     for group in dataset.groups:
-        lost = [key for key in ("dipoles", "spin_orbit", "stress") if getattr(group, key) is not None]
+        lost = [
+            key
+            for key in ("dipoles", "spin_orbit", "spin_orbit_norms", "stress")
+            if getattr(group, key) is not None
+        ]
         if group.n_states == 1 and "stress" in lost:
             lost.remove("stress")
         if lost:
@@ -57,7 +61,10 @@ def _frame(group: Group, frame: int) -> str:
         for (k, l), coupling in zip(group.pairs, group.interstate_couplings[frame], strict=True):
             if np.isfinite(coupling).all():
                 columns[f"interstate_couplings_{k}_{l}"] = coupling / _FORCE
-    header = ["Properties=species:S:1:" + ":".join(f"{name}:R:3" for name in columns)]
+    if group.masses is not None:
+        columns["masses"] = (group.masses / ELECTRON_MASS_PER_DALTON)[:, None]
+    named = (f"{name}:R:{values.shape[1]}" for name, values in columns.items())
+    header = ["Properties=species:S:1:" + ":".join(named)]
     if group.cell is not None:
         header.insert(0, f'Lattice="{_numbers(group.cell[frame] / _LENGTH)}"')
     if group.name != formula(group.atomic_numbers):

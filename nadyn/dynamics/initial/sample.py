@@ -1,15 +1,18 @@
 """From the section `initial:` of a run file to initial conditions."""
 
-import warnings
+from dataclasses import replace
 
 import numpy as np
 
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.initial.oscillators import Oscillators, oscillators
+from nadyn.dynamics.initial.oscillators import Oscillators, oscillators, with_isotopes_of_geometry
 from nadyn.dynamics.initial.section import InitialSection
 from nadyn.dynamics.initial.wigner import packet, sample_modes, without_rotation
+from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
+from nadyn.structures import symbol
 from nadyn.trajectory.initial_conditions import InitialConditions, read_initial_conditions
+from nadyn.units import ELECTRON_MASS_PER_DALTON
 
 
 def sample(model: Model, section: InitialSection, *, seed: int) -> InitialConditions:
@@ -18,7 +21,8 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
     A sample is drawn from the harmonic oscillators about a minimum of the model, or from the model's own
     oscillators; a scattering start is `n` times the same point, or the Wigner function of a Gaussian packet;
     a file is read. Trajectory i depends on the seed and on i alone, so that a larger `n` continues a smaller
-    one. Without a `state` and without a `diabatic_state` the start is on state 0.
+    one. Without a `state` and without a `diabatic_state` the start is on state 0. What a user should know of
+    the result stands in its `notices`.
 
     Args:
         model: The model of the dynamics.
@@ -28,14 +32,11 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
     Raises:
         InputError: The section does not fit the model, or no minimum with real frequencies was found.
     """
-    state, diabatic_state = _start_state(model, section)
+    state, diabatic_state = start_state(model, section)
     if section.file is not None:
         return _from_file(model, section, section.file, state, diabatic_state)
     if section.sample is not None:
-        found = oscillators(model, section)
-        for message in found.warnings:
-            warnings.warn(message, stacklevel=2)
-        return sample_oscillators(model, found, section, seed=seed)
+        return sample_oscillators(model, oscillators(model, section), section, seed=seed)
     positions, momenta = _scattering(model, section)
     origin = f"all at {section.position_au} bohr with momentum {section.momentum_au} au"
     if section.width_au is not None:
@@ -59,7 +60,8 @@ def sample_oscillators(
     if {"translation", "rotation"} <= model.laws:
         momenta = without_rotation(positions, momenta, found.modes.masses)
     origin = f"{section.sample} sample at {temperature:g} K of {found.origin}, seed {seed}"
-    return _conditions(model, section, positions, momenta, origin, temperature=temperature)
+    conditions = _conditions(model, section, positions, momenta, origin, temperature=temperature)
+    return replace(conditions, notices=found.warnings)
 
 
 def _conditions(
@@ -71,13 +73,13 @@ def _conditions(
     *,
     temperature: float | None,
 ) -> InitialConditions:
-    state, diabatic_state = _start_state(model, section)
+    state, diabatic_state = start_state(model, section)
     numbers = model.atomic_numbers
     return InitialConditions(
         positions=positions,
         momenta=momenta,
         weight=np.ones(len(positions)),
-        masses=_masses(model),
+        masses=_masses(with_isotopes_of_geometry(model, section)),
         atomic_numbers=None if numbers is None else np.array(numbers, dtype=np.int64),
         state=state,
         diabatic_state=diabatic_state,
@@ -90,7 +92,12 @@ def _masses(model: Model) -> np.ndarray:
     return model.masses.numpy().astype(np.float64)
 
 
-def _start_state(model: Model, section: InitialSection) -> tuple[int | None, int | None]:
+def start_state(model: Model, section: InitialSection) -> tuple[int | None, int | None]:
+    """Return the adiabatic and the diabatic state that a section names; one of them is None.
+
+    Raises:
+        InputError: The model has no such state.
+    """
     if section.diabatic_state is not None:
         if not model.fixed_diabatic_basis:
             raise InputError(
@@ -141,10 +148,13 @@ def _from_file(
     numbers = None if initial.atomic_numbers is None else tuple(int(z) for z in initial.atomic_numbers)
     masses = _masses(model)
     same_atoms = numbers == model.atomic_numbers and initial.masses.shape == masses.shape
-    if not same_atoms or not np.allclose(initial.masses, masses, rtol=1e-6, atol=0.0):
+    same_masses = same_atoms and np.allclose(initial.masses, masses, rtol=1e-6, atol=0.0)
+    # A molecule has the isotopes that its sample was drawn for, unless the run names others.
+    free = isinstance(model, LearnedModel) and not model.own_masses
+    if not same_masses and not (same_atoms and free):
         raise InputError(
             f"initial conditions {path!r} must be for the atoms and masses of model {model.name} "
-            "in their order, but are not. Sample them with this model."
+            "in their order, but are not. Sample them with this model and its `isotopes`."
         )
     available = len(initial.weight)
     n = available if section.n is None else section.n
@@ -165,4 +175,13 @@ def _from_file(
         diabatic_state=diabatic_state,
         origin=initial.origin,
         temperature_kelvin=initial.temperature_kelvin,
+        notices=initial.notices if same_masses else (*initial.notices, _about_masses(initial, path)),
     )
+
+
+def _about_masses(initial: InitialConditions, path: str) -> str:
+    shown = ", ".join(
+        f"{symbol(int(number))}{atom} {mass / ELECTRON_MASS_PER_DALTON:.3f}"
+        for atom, (number, mass) in enumerate(zip(initial.atomic_numbers, initial.masses, strict=True))
+    )
+    return f"the masses are those of {path!r} [u]: {shown}."

@@ -82,6 +82,13 @@ def finished(ensemble: Ensemble, step: int) -> Ensemble:
     return replace(ensemble, status=status, everyone=everyone)
 
 
+def reopened(ensemble: Ensemble) -> Ensemble:
+    """Return the ensemble of a finished run that is made longer: what came to its end runs again."""
+    status = np.where(ensemble.status == Status.FINISHED, int(Status.RUNNING), ensemble.status)
+    running = select(ensemble.everyone, torch.from_numpy(status == Status.RUNNING))
+    return replace(ensemble, running=running, status=status)
+
+
 def frame_arrays(
     ensemble: Ensemble, masses: torch.Tensor, method: Method, *, diabatic: bool
 ) -> dict[str, np.ndarray]:

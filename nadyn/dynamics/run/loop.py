@@ -74,6 +74,7 @@ def run(
     config: RunConfiguration | dict[str, object] | str | Path,
     *,
     model: Model | None = None,
+    molecule: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
@@ -84,15 +85,18 @@ def run(
         config: A run file, its content, or a validated configuration. Relative paths in a run file begin at
             its folder.
         model: A model object, instead of `model` in the run file.
-        resume: Go on with the file `output`, from its newest checkpoint. The result is the file that a run
-            without interruption would have written, bit for bit.
+        molecule: Instead of `molecule` in the run file.
+        resume: Go on with the file `output`, from its newest checkpoint; begin where there is none yet. The
+            result is the file that a run without interruption would have written, bit for bit. A larger
+            `time_fs` makes the run longer.
         overwrite: Replace the file `output` if there is one.
         progress: Show a live table on stderr.
 
     Raises:
         InputError: The run file, the model or the initial conditions cannot be used; `output` exists and
             neither `resume` nor `overwrite` is given; the file to resume belongs to another run.
-        KeyboardInterrupt: Ctrl-C; a checkpoint has been written, and the message says how to go on.
+        RunError: The disk is full.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; a checkpoint was written, and the message says how to go on.
     """
     started = time.monotonic()
     folder = Path(config).parent if isinstance(config, str | Path) else Path()
@@ -100,26 +104,31 @@ def run(
         config = read_configuration(config, RunConfiguration)
     elif isinstance(config, dict):
         config = parse_configuration(config, RunConfiguration, where="run")
+    if molecule is not None:
+        config = config.model_copy(update={"molecule": molecule})
     # Stored as written: a folder that was moved, or seen from another one, still holds the same run.
     written, config = config, config.beside(folder)
     if resume and overwrite:
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
     find_method(config)
-    source = find_model(config.model, model)
+    source = find_model(config.model, model, molecule=config.molecule, isotopes=config.isotopes)
     check_method(config, source.model)
+    begins = not (resume and Path(config.output).exists())
     with threads(1):
-        if resume:
-            plan, ensemble, writer, notices = resume_run(config, source, written=written)
-        else:
+        if begins:
             plan, ensemble, writer, notices = create_run(config, source, written=written, overwrite=overwrite)
-    first_step = ensemble.step
+        else:
+            plan, ensemble, writer, notices = resume_run(config, source, written=written)
+    if resume and begins:
+        notices = [f"There was no {config.output!r} to go on with: the run begins.", *notices]
+    config, first_step = plan.config, ensemble.step
     if progress:
         table: LiveTable | NoTable = LiveTable(
             n_steps=config.n_steps,
             first_step=first_step,
             dt=config.dt,
             n_states=ensemble.running.energies.shape[1],
-            hops=_hops_so_far(config.output) if resume else (0, 0),
+            hops=(0, 0) if begins else _hops_so_far(config.output),
             on_states=plan.method.moves_on != "mean of the states",
         )
     else:
@@ -129,7 +138,7 @@ def run(
             ensemble = _advance(plan, ensemble, writer, shown, interrupt)
         seconds = time.monotonic() - started
         steps = ensemble.everyone.step - first_step
-        resumed_at = first_step if resume else None
+        resumed_at = None if begins else first_step
         writer.close({"seconds": seconds, "steps": steps, "resumed_at_step": resumed_at})
     finally:
         writer.release()

@@ -10,6 +10,8 @@ import torch
 
 from nadyn.checks.errors import InputError
 from nadyn.models.analytic import analytic_model
+from nadyn.models.isotopes import with_isotopes
+from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
 from nadyn.models.model_file import digest, load_model
 
@@ -22,12 +24,42 @@ class ModelSource:
     digest: str | None
 
 
-def find_model(named: str | Mapping[str, object] | None, given: Model | None) -> ModelSource:
-    """Return the model that a run file names, or the one given as an object.
+def find_model(
+    named: str | Mapping[str, object] | None,
+    given: Model | None,
+    *,
+    molecule: str | None = None,
+    isotopes: Mapping[str | int, int] | None = None,
+) -> ModelSource:
+    """Return the model that a run file names, or the one given as an object, bound to a molecule.
+
+    Args:
+        named: A file, or the options of an analytic model.
+        given: A model object.
+        molecule: Name of one of the molecules that the model was trained on; without it the one that it is
+            bound to, after a training that with most frames.
+        isotopes: Mass number by element or atom, see `nadyn.models.isotopes`.
 
     Raises:
-        InputError: None or both are there, or the named one cannot be loaded.
+        InputError: None or both are there, the named one cannot be loaded, knows no such molecule, or has no
+            such isotope.
     """
+    source = _bound(_source(named, given), molecule)
+    return ModelSource(with_isotopes(source.model, isotopes or {}), source.digest)
+
+
+def _bound(source: ModelSource, molecule: str | None) -> ModelSource:
+    if molecule is None:
+        return source
+    if not isinstance(source.model, LearnedModel):
+        raise InputError(
+            f"`molecule` must be left out for model {source.model.name}, which is of one molecule only, but "
+            f"is {molecule!r}. Remove it."
+        )
+    return ModelSource(source.model.for_molecule(molecule), source.digest)
+
+
+def _source(named: str | Mapping[str, object] | None, given: Model | None) -> ModelSource:
     if given is not None and named is not None:
         raise InputError(
             "`model` must be in the run file or an argument, but is both. Remove it from the run file."

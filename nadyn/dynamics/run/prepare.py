@@ -1,6 +1,7 @@
 """Before the first step: model, initial conditions and file of a new run, or those of an old one."""
 
 import warnings
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,25 +19,33 @@ from nadyn.dynamics.methods.table import (
     notices_about_spins,
     stored_configuration,
 )
-from nadyn.dynamics.run.dissociation import Dissociation, interval_of
-from nadyn.dynamics.run.ensemble import Ensemble, checkpoint_arrays, from_checkpoint, gathered, start_ensemble
+from nadyn.dynamics.run.endings import check_stop, limits_of
+from nadyn.dynamics.run.ensemble import (
+    Ensemble,
+    checkpoint_arrays,
+    from_checkpoint,
+    gathered,
+    reopened,
+    start_ensemble,
+)
 from nadyn.dynamics.run.known_region import unknown_composition
 from nadyn.dynamics.run.model_source import ModelSource, digest_at
-from nadyn.dynamics.run.stopping import ADVICE, MOST_NOVELTY, STATUS_NAMES, Limits
+from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Limits
 from nadyn.dynamics.run.time_step import warnings_about
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
-from nadyn.trajectory import RunHeader, TrajectoryWriter, open_run
+from nadyn.trajectory import Run, RunHeader, TrajectoryWriter, open_run
 from nadyn.trajectory.initial_conditions import InitialConditions
-from nadyn.trajectory.reader import ONE_SURFACE_METHODS
-from nadyn.units import HARTREE_PER_EV
+from nadyn.trajectory.writer import check_new
 
 # Keys that may change when a run is resumed, because no number in the file depends on them; nor does the
 # digest of the file.
 _FREE_KEYS = {"output", "checkpoint_every"}
+# Keys that may change because a run is made longer.
+_LENGTH_KEYS = {"time_fs", "write_every"}
 # Starting geometries whose frequencies are looked at.
 _TYPICAL = 5
 
@@ -57,18 +66,7 @@ def check_method(config: RunConfiguration, model: Model) -> None:
     """Refuse a method or an end of the run that the model cannot have."""
     check_states(config, model)
     motion_of(config, model, model.masses)
-    if config.stop is None:
-        return
-    if config.stop.beyond_au is not None and model.coordinates != "generalised":
-        raise InputError(
-            f"`stop.beyond_au` must be left out for molecules like {model.name}, but is given. Remove it."
-        )
-    reason = _why_not_dissociated(config, model)
-    if config.stop.dissociated and reason:
-        raise InputError(
-            f"`stop.dissociated` must be left out {reason}, where fragments have no last word, but is true. "
-            "Remove it."
-        )
+    check_stop(config, model)
 
 
 def create_run(
@@ -83,19 +81,16 @@ def create_run(
         overwrite: Replace an existing file.
 
     Raises:
-        InputError: The file exists, or the initial conditions do not fit the model.
+        InputError: The file exists or cannot be written, or the initial conditions do not fit the model.
+        RunError: The disk has no room for the run.
     """
     model, output = source.model, Path(config.output)
-    if output.exists() and not overwrite:
-        # Said before the work of sampling, which the writer would not know about.
-        raise InputError(
-            f"`output` must be a new file, but {config.output!r} exists. "
-            "Try --resume to continue that run or --overwrite to start again."
-        )
+    # Said before the work of sampling, which the writer would not know about.
+    check_new(output, overwrite=overwrite)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         initial = sample(model, config.initial, seed=config.seed)
-    notices = [str(warning.message) for warning in caught]
+    notices = [*initial.notices, *(str(warning.message) for warning in caught)]
     if sentence := unknown_composition(model):
         notices.append(sentence)
     plan = _plan(config, model, torch.from_numpy(np.array(initial.masses)))
@@ -105,13 +100,10 @@ def create_run(
     typical = state.positions.mean(0, keepdim=True) if config.initial.sample else state.positions[:_TYPICAL]
     notices += warnings_about(model, typical, plan.masses, dt=config.dt)
     ensemble = gathered(start_ensemble(state))
-    stored = stored_configuration(written)
-    if isinstance(stored["model"], dict):
-        # The order in which options are written changes nothing, and should not change the digest.
-        stored["model"] = dict(sorted(stored["model"].items()))
+    stored, outside_digest = _stored(written)
     header = RunHeader(
-        config={key: value for key, value in stored.items() if key not in _FREE_KEYS},
-        config_outside_digest={key: stored[key] for key in sorted(_FREE_KEYS)},
+        config=stored,
+        config_outside_digest=outside_digest,
         method=config.method,
         population_estimator=plan.method.adiabatic.name,
         estimates_populations=plan.method.adiabatic is not FRACTION_OF_TRAJECTORIES,
@@ -131,6 +123,7 @@ def create_run(
         n_basis=model.n_basis if model.fixed_diabatic_basis else None,
         diabatic_population_estimator=plan.method.diabatic.name,
         moves_on=plan.method.moves_on,
+        on_one_state=not plan.method.needs_two_states,
         amplitudes_are_populations=plan.method.amplitudes_are_populations,
         multiplicities=_several_multiplicities(model),
         warnings=tuple(notices),
@@ -142,35 +135,94 @@ def create_run(
 def resume_run(
     config: RunConfiguration, source: ModelSource, *, written: RunConfiguration
 ) -> tuple[Plan, Ensemble, TrajectoryWriter, list[str]]:
-    """Open the trajectory file of an interrupted run at its newest checkpoint; arguments as in `create_run`.
+    """Open the trajectory file of a run at its newest checkpoint; arguments as in `create_run`.
+
+    A run whose `time_fs` is larger than that of its file is made longer. Frames and checkpoints keep the
+    intervals of the file, which may follow from the shorter time: so every number is the one of a run that
+    had the longer time and these intervals from the beginning.
 
     Raises:
-        InputError: The file is missing or damaged, or was started with another run file or model.
+        InputError: The file is damaged, or was started with another run file or model.
+        RunError: The disk has no room for the longer run.
     """
     before = open_run(config.output)
+    config = _with_intervals_of(before, config)
+    _check_same(written, before)
+    writer, arrays, notices = TrajectoryWriter.resume(config.output)
+    with ExitStack() as undo:
+        undo.callback(writer.release)
+        ensemble = from_checkpoint(arrays, writer.step)
+        # The start is needed for the digest of a model without a file; frame 0 may not be there yet.
+        start = before.positions[:1, 0] if before.committed_frames else arrays["positions"][:1]
+        digest = source.digest or digest_at(source.model, torch.from_numpy(np.array(start, dtype=np.float64)))
+        if digest != before.attributes["model_digest"]:
+            raise InputError(
+                f"`model` must be the one that {config.output!r} was started with, but "
+                f"{before.attributes['model_name']} was changed since. Choose another `output`."
+            )
+        plan = _plan(config, source.model, torch.from_numpy(np.array(before.masses, dtype=np.float64)))
+        n_before = int(before.attributes["n_steps"])
+        if writer.step < config.n_steps:
+            ensemble = reopened(ensemble)
+        if config.n_steps > n_before:
+            intervals = {"write_every": config.write_every, "checkpoint_every": config.checkpoint_every}
+            stored, outside_digest = _stored(written.model_copy(update=intervals))
+            writer.extend(config.n_steps, stored, outside_digest)
+            writer.checkpoint(writer.step, checkpoint_arrays(ensemble))
+            notices.append(
+                f"The run is made longer, from {n_before * config.dt_fs:g} to "
+                f"{config.n_steps * config.dt_fs:g} fs; a frame stays {config.write_every} steps long."
+            )
+        undo.pop_all()
+    return plan, ensemble, writer, notices
+
+
+def _with_intervals_of(before: Run, config: RunConfiguration) -> RunConfiguration:
+    """Return a run file with the intervals of frames and checkpoints that a file of it has."""
+    interval = int(before.attributes["write_every"])
+    as_before = config.model_copy(update={"time_fs": before.config["time_fs"], "write_every": interval})
+    checkpoints = before.config.get("checkpoint_every") or as_before.checkpoint_interval
+    config_now = config.model_copy(
+        update={"write_every": interval, "checkpoint_every": config.checkpoint_every or checkpoints}
+    )
+    n_before = int(before.attributes["n_steps"])
+    if config_now.n_steps < n_before:
+        raise InputError(
+            f"`time_fs` must be at least the {n_before * config.dt_fs:g} of {config.output!r}, but is "
+            f"{config.time_fs:g}. A run can be made longer, not shorter: choose another `output`."
+        )
+    given = config.write_every
+    is_as_written = given == before.config.get("write_every") and config_now.n_steps == n_before
+    if given not in (None, interval) and not is_as_written:
+        raise InputError(
+            f"`write_every` must be {interval}, as in {config.output!r}, or left out, but is {given}. Change "
+            "it, or choose another `output`."
+        )
+    return config_now
+
+
+def _check_same(written: RunConfiguration, before: Run) -> None:
+    """Refuse to go on with a run whose run file has another value on which numbers depend."""
     now = stored_configuration(written)
     changed = sorted(
-        key for key in now if key not in _FREE_KEYS and _differ(now[key], before.config.get(key))
+        key for key in now.keys() - _FREE_KEYS - _LENGTH_KEYS if _differ(now[key], before.config.get(key))
     )
     if changed:
         raise InputError(
-            f"`{changed[0]}` must be as it was when {config.output!r} was started, "
+            f"`{changed[0]}` must be as it was when {str(before.path)!r} was started, "
             f"{before.config.get(changed[0])!r}, but is {now[changed[0]]!r}. Change it back, or choose "
             "another `output`."
         )
-    writer, arrays, notices = TrajectoryWriter.resume(config.output)
-    ensemble = from_checkpoint(arrays, writer.step)
-    # The start is needed for the digest of a model without a file; frame 0 may not be there yet.
-    start = before.positions[:1, 0] if before.committed_frames else arrays["positions"][:1]
-    digest = source.digest or digest_at(source.model, torch.from_numpy(np.array(start, dtype=np.float64)))
-    if digest != before.attributes["model_digest"]:
-        writer.release()
-        raise InputError(
-            f"`model` must be the one that {config.output!r} was started with, but "
-            f"{before.attributes['model_name']} was changed since. Choose another `output`."
-        )
-    plan = _plan(config, source.model, torch.from_numpy(np.array(before.masses, dtype=np.float64)))
-    return plan, ensemble, writer, notices
+
+
+def _stored(written: RunConfiguration) -> tuple[dict[str, object], dict[str, object]]:
+    """Return a run file as the trajectory file keeps it: what the digest covers, and what it does not."""
+    stored = stored_configuration(written)
+    if isinstance(stored["model"], dict):
+        # The order in which options are written changes nothing, and should not change the digest.
+        stored["model"] = dict(sorted(stored["model"].items()))
+    covered = {key: value for key, value in stored.items() if key not in _FREE_KEYS}
+    return covered, {key: stored[key] for key in sorted(_FREE_KEYS)}
 
 
 def _differ(now: object, before: object) -> bool:
@@ -181,45 +233,10 @@ def _differ(now: object, before: object) -> bool:
 
 
 def _plan(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
-    limits = Limits(
-        max_energy_step=config.max_energy_step_ev * HARTREE_PER_EV,
-        beyond=None if config.stop is None else config.stop.beyond_au,
-        dissociation=_dissociation(config, model),
-    )
     method = find_method(config)
     motion = motion_of(config, model, masses)
     method = method if motion.diabatic is None else replace(method, diabatic=motion.diabatic)
-    return Plan(config, model, masses, method, motion, limits)
-
-
-def _dissociation(config: RunConfiguration, model: Model) -> Dissociation | None:
-    """Return how to ask whether a molecule has fallen apart, None where that is no end."""
-    if (config.stop is not None and config.stop.dissociated is False) or _why_not_dissociated(config, model):
-        return None
-    return Dissociation(
-        interval_of(config.dt),
-        MOST_NOVELTY,
-        on_a_mean=find_method(config).moves_on != "active state",
-        on_one_state=config.method in ONE_SURFACE_METHODS,
-    )
-
-
-def _why_not_dissociated(config: RunConfiguration, model: Model) -> str:
-    """Return where fragments that are apart may come back or change, empty where they do not."""
-    if model.coordinates != "cartesian":
-        return "for generalised coordinates"
-    if "rotation" not in model.laws:
-        return "in a periodic cell"
-    if config.thermostat is not None or config.friction is not None:
-        return "with a thermostat or friction"
-    if config.laser is not None:
-        return "with a laser"
-    if isinstance(model, HasSpinStates) and config.representation != "spin_free":
-        return "among spin-adiabatic states"
-    method = find_method(config)
-    if method.moves_on != "active state" and not method.amplitudes_are_populations:
-        return f"for method {config.method}, whose amplitudes are no populations"
-    return ""
+    return Plan(config, model, masses, method, motion, limits_of(config, model))
 
 
 def _several_multiplicities(model: Model) -> tuple[int, ...]:

@@ -9,15 +9,25 @@ Sources: A. V. Shapeev, Multiscale Model. Simul. 14, 1153 (2016); R. Drautz, Phy
 """
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor, nn
 
 from nadyn.models.encoders.angular import outer, rank_two_matrices, unit_harmonics
 from nadyn.models.encoders.features import Features
+from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind
 from nadyn.models.encoders.radial import cutoff_function, exponential_basis, exponential_grid
 from nadyn.models.environment import ElementSlices, Environment, split_elements
+
+
+class MomentsSection(CommonEncoderSection):
+    """The section `encoder: {name: moments}` of a training file."""
+
+    name: Literal["moments"] = "moments"
+    n_channels: Annotated[int, Field(ge=2, le=256)] = 12
 
 
 @dataclass(frozen=True)
@@ -118,3 +128,20 @@ class DensityMoments(nn.Module):
         # aligned differently for each trajectory, and small matrix products round by alignment.
         four_body = (left @ second) * 1.0
         return torch.cat([scalars, two_three_body.flatten(-2), four_body.flatten(-2)], dim=-1)
+
+
+def _choose(
+    section: MomentsSection, elements: tuple[int, ...], cutoff: float, shortest: float
+) -> MomentsSettings:
+    return MomentsSettings(
+        elements, cutoff, shortest, section.n_radial, section.n_channels, section.cutoff_function
+    )
+
+
+def _reduce(section: MomentsSection) -> MomentsSection:
+    return section.model_copy(
+        update={"n_radial": min(6, section.n_radial), "n_channels": min(4, section.n_channels)}
+    )
+
+
+MOMENTS = EncoderKind(MomentsSection, MomentsSettings, DensityMoments, _choose, _reduce)

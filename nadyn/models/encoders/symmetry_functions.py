@@ -8,6 +8,7 @@ Source: J. Behler, J. Chem. Phys. 134, 074106 (2011), equations 6 and 8.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -15,11 +16,18 @@ from torch import Tensor, nn
 
 from nadyn.models.encoders.angular import unit_harmonics
 from nadyn.models.encoders.features import Features
+from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind
 from nadyn.models.encoders.radial import cutoff_function
 from nadyn.models.environment import Environment
 
 # Numbers of single precision in a cache line.
 _LINE = 16
+
+
+class SymmetryFunctionSection(CommonEncoderSection):
+    """The section `encoder: {name: acsf}` of a training file."""
+
+    name: Literal["acsf"] = "acsf"
 
 
 @dataclass(frozen=True)
@@ -153,3 +161,18 @@ def _slot_pairs(first: slice | None, second: slice | None) -> tuple[Tensor, Tens
         torch.arange(first.start, first.stop), torch.arange(second.start, second.stop)
     )
     return grid[:, 0], grid[:, 1]
+
+
+def _choose(
+    section: SymmetryFunctionSection, elements: tuple[int, ...], cutoff: float, shortest: float
+) -> SymmetryFunctionSettings:
+    return automatic_symmetry_functions(
+        elements, cutoff, shortest, n_radial=section.n_radial, cutoff_function=section.cutoff_function
+    )
+
+
+def _reduce(section: SymmetryFunctionSection) -> SymmetryFunctionSection:
+    return section.model_copy(update={"n_radial": min(6, section.n_radial)})
+
+
+ACSF = EncoderKind(SymmetryFunctionSection, SymmetryFunctionSettings, SymmetryFunctions, _choose, _reduce)

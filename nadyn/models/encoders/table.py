@@ -1,30 +1,65 @@
-"""The encoders by name, and their settings to and from plain values."""
+"""The encoders by name: one line an encoder, which lives in a file of its own."""
 
 from dataclasses import asdict, fields
+from typing import Annotated, Union
 
+from pydantic import BeforeValidator, Field
 from torch import nn
 
 from nadyn.checks.errors import InputError
-from nadyn.models.encoders.density_moments import DensityMoments, MomentsSettings
-from nadyn.models.encoders.symmetry_functions import SymmetryFunctions, SymmetryFunctionSettings
+from nadyn.models.encoders.density_moments import MOMENTS
+from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind, EncoderSettings
+from nadyn.models.encoders.symmetry_functions import ACSF
 
-EncoderSettings = MomentsSettings | SymmetryFunctionSettings
+# The first is the default.
+_KINDS = (
+    MOMENTS,
+    ACSF,
+)
+ENCODERS: dict[str, EncoderKind] = {kind.name: kind for kind in _KINDS}
 
-# name in configuration and model files -> (settings, module)
-ENCODERS = {
-    "moments": (MomentsSettings, DensityMoments),
-    "acsf": (SymmetryFunctionSettings, SymmetryFunctions),
-}
+
+def _named(content: object) -> object:
+    """Return the section with its name: without one it is that of the default."""
+    return {"name": _KINDS[0].name, **content} if isinstance(content, dict) else content
+
+
+# The section `encoder:` of a training file.
+EncoderSection = Annotated[
+    Union[tuple(kind.section for kind in _KINDS)],  # noqa: UP007
+    Field(discriminator="name"),
+    BeforeValidator(_named),
+]
+DEFAULT_SECTION = _KINDS[0].section()
+
+
+def choose_settings(
+    section: CommonEncoderSection, elements: tuple[int, ...], cutoff: float, shortest: float
+) -> EncoderSettings:
+    """Return the settings that a section of a training file asks for.
+
+    Args:
+        section: What the file says.
+        elements: Atomic numbers that occur, ascending.
+        cutoff: Cutoff radius [bohr].
+        shortest: Shortest distance of the data [bohr].
+    """
+    return ENCODERS[section.name].choose(section, elements, cutoff, shortest)
+
+
+def reduced(section: CommonEncoderSection) -> CommonEncoderSection:
+    """Return the section of a small network of the same kind."""
+    return ENCODERS[section.name].reduce(section)
 
 
 def build_encoder(settings: EncoderSettings) -> nn.Module:
     """Return the encoder that the settings belong to."""
-    return ENCODERS[encoder_name(settings)][1](settings)
+    return ENCODERS[encoder_name(settings)].module(settings)
 
 
 def encoder_name(settings: EncoderSettings) -> str:
     """Return the name of the encoder that the settings belong to."""
-    return next(name for name, (kind, _) in ENCODERS.items() if isinstance(settings, kind))
+    return next(kind.name for kind in _KINDS if isinstance(settings, kind.settings))
 
 
 def encoder_settings_to_dict(settings: EncoderSettings) -> dict[str, object]:
@@ -41,7 +76,7 @@ def encoder_settings_from_dict(values: dict[str, object]) -> EncoderSettings:
     name = values.get("name")
     if name not in ENCODERS:
         raise InputError(f"the encoder must be one of {', '.join(ENCODERS)}, but is {name!r}. Update nadyn.")
-    kind = ENCODERS[name][0]
+    kind = ENCODERS[name].settings
     known = {field.name for field in fields(kind)}
     arguments = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in known}
     return kind(**arguments)

@@ -93,11 +93,9 @@ def turned(gap_of, times, dt):
     """The angle by which two states turn from the first of the times on, one row an offset."""
     energies = gaps_to_energies(gap_of(times))
     state = SimpleNamespace(energies=energies[:, 0], active_state=torch.zeros(len(times), dtype=torch.int64))
-    extra, total = begin_curvature(state), []
+    known, total = begin_curvature(state), []
     for step in range(1, times.shape[1]):
-        turns, extra = turns_from_curvature(
-            SimpleNamespace(energies=energies[:, step - 1], extra=extra), energies[:, step], dt=dt
-        )
+        turns, known = turns_from_curvature(known, energies[:, step - 1], energies[:, step], dt=dt)
         assert float(turns.min()) >= 0.0
         total.append(turns[:, :, 0].sum(1))
     return torch.stack(total, 1)

@@ -105,7 +105,7 @@ def test_the_choice_of_eigenvectors_does_not_matter():
     assert float((results[0] - results[1]).abs().max()) < 1e-12
 
 
-def test_hopping_probabilities_and_direction_do_not_know_phases():
+def test_hopping_probability_and_direction_do_not_know_phases():
     model = sulfur_dioxide("triplets")
     q = coordinates(6)
     state = start_in_diabatic_state(model, q, q, masses=model.masses, diabatic_state=1, seed=1)

@@ -1,0 +1,114 @@
+"""Files that appear complete or not at all, and disks and folders that take none."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nadyn.checks.errors import InputError, RunError
+
+# What a disk or a folder may say when it takes no more; anything else is a fault of the program.
+_REFUSALS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
+)
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Refuse an output that exists already, or whose folder does not exist or takes no files.
+
+    Raises:
+        InputError: The file exists and `overwrite` is False, it is a folder, or its folder does not exist
+            or cannot be written to.
+    """
+    if path.is_dir():
+        raise InputError(f"output {str(path)!r} must be a file, but is a folder. Name a file in it.")
+    if path.exists() and not overwrite:
+        raise InputError(f"output {str(path)!r} must not exist yet, but does. Use --overwrite to replace it.")
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a path in whose folder no file can be made.
+
+    Raises:
+        InputError: The folder does not exist, or cannot be written to.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise InputError(f"folder {str(path.parent)!r} must exist, but does not. Create it first.")
+    try:
+        # Tried, because the bits of a folder do not tell: it may be on a disk that is read only.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"output {str(path)!r} must be in a folder that can be written to, but {str(path.parent)!r} "
+            f"cannot ({_reason(error)}). Choose another folder."
+        ) from error
+
+
+@contextmanager
+def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and put it in the place of `path` when the block ends well.
+
+    Raises:
+        InputError: As `check_output`.
+        RunError: The disk is full or refuses to be written.
+    """
+    check_output(path, overwrite=overwrite)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with telling_why(path):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_new(path: Path, content: bytes | memoryview | str) -> None:
+    """Write a whole file; it appears complete or not at all, in the place of an old one.
+
+    Raises:
+        InputError: As `check_output`.
+        RunError: The disk is full or refuses to be written.
+    """
+    with new_file(path, overwrite=True) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def telling_why(
+    path: Path, *, advice: str = "Nothing was written; make room, or choose another folder."
+) -> Iterator[None]:
+    """Turn what a disk refuses inside the block into one sentence about `path`.
+
+    Raises:
+        RunError: The disk is full or refuses to be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        raise RunError(f"output {str(path)!r} cannot be written ({_reason(error)}). {advice}") from error
+
+
+def reserve(path: Path, n_bytes: int) -> None:
+    """Make sure that `n_bytes` fit on the disk of `path`, at which an empty file is left.
+
+    Asked of the system before a library writes that many, and dies of a full disk.
+
+    Raises:
+        OSError: They do not fit.
+    """
+    with path.open("wb") as file:
+        allocate = getattr(os, "posix_fallocate", None)
+        if allocate is not None and n_bytes:
+            allocate(file.fileno(), 0, n_bytes)
+        file.truncate(0)
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)

@@ -1,0 +1,273 @@
+"""ASE databases as SchNarc and SPaiNN keep excited states in them (SQLite, `.db`).
+
+Of each row are read `energy`, `forces`, `nacs` (d_kl = ⟨k|∇l⟩, times the energy difference h_kl),
+`smooth_nacs` (-h_kl) where there are no `nacs`, `dipoles` and `socs`. Energies, forces and couplings are in
+atomic units; the metadata say the unit of positions, and how many singlets and triplets there are. SPaiNN has
+(atom, state, 3) where SchNarc has (state, atom, 3); the shape of `energy` tells them apart.
+
+Sources: github.com/schnarc/SchNarc, `data.py` and `calculators.py`; github.com/CompPhotoChem/SPaiNN,
+`asetools/generate_db.py`, `asetools/aseutils.py` and `asetools/convert_db.py`.
+"""
+
+import sqlite3
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import ase.db
+import numpy as np
+
+from nadyn.checks.errors import InputError, InputWarning
+from nadyn.checks.files import check_file
+from nadyn.data.dataset import Dataset, Group, state_pairs
+from nadyn.data.readers.reader import Reader, ReadOptions
+from nadyn.data.validation import group_from_arrays, located
+from nadyn.structures import formula
+from nadyn.units import to_atomic_units
+
+_READ = ("energy", "forces", "nacs", "smooth_nacs", "dipoles", "socs")
+# Flags and copies that say nothing new.
+_IDLE = ("has_forces", "_idx")
+
+
+@dataclass(frozen=True)
+class _States:
+    """How the labels of one molecule are laid out."""
+
+    multiplicities: tuple[int, ...]
+    atoms_first: bool
+
+    @property
+    def n_states(self) -> int:
+        return len(self.multiplicities)
+
+    def pairs_of_one_spin(self) -> list[int]:
+        """Return the places of the pairs of states of one multiplicity among all pairs."""
+        spins = self.multiplicities
+        return [n for n, (k, l) in enumerate(state_pairs(self.n_states)) if spins[k] == spins[l]]
+
+
+def read_ase_database(path: str | Path, *, multiplicities: tuple[int, ...] | None = None) -> Dataset:
+    """Read a database; the module says what it holds.
+
+    Warns (`InputWarning`) of labels that are not read.
+
+    Args:
+        path: The file.
+        multiplicities: 2S + 1 of each state, instead of those that the metadata give.
+
+    Raises:
+        InputError: The file is missing or damaged, a row has no energies, or the unit of positions is not
+            said.
+    """
+    path = Path(path)
+    with located(f"ASE database {str(path)!r}"):
+        check_file(path, "the file")
+        try:
+            with ase.db.connect(str(path), type="db") as database:
+                metadata, rows = dict(database.metadata), list(database.select())
+        except (OSError, ValueError, KeyError, RuntimeError, sqlite3.DatabaseError) as error:
+            raise InputError("the file must be whole, but cannot be read.") from error
+        if not rows:
+            raise InputError("the file must hold a row, but is empty.")
+        length = _length_unit(metadata)
+        kinds: dict[tuple, list] = {}
+        for row in rows:
+            key = tuple(row.numbers.tolist()), tuple(map(bool, row.pbc))
+            kinds.setdefault(key, []).append(row)
+        groups: dict[str, Group] = {}
+        for (numbers, _), members in kinds.items():
+            name = base = formula(numbers)
+            count = 1
+            while name in groups:
+                count += 1
+                name = f"{base}_{count}"
+            with located(f"group {name!r}"):
+                groups[name] = _group(name, members, metadata, length, multiplicities, path)
+        return Dataset(tuple(groups.values()))
+
+
+def _length_unit(metadata: dict[str, object]) -> float:
+    unit = metadata.get("_distance_unit")
+    if unit is None:
+        raise InputError(
+            "the metadata must say the unit of positions in `_distance_unit`, but do not. Set it: "
+            "`with ase.db.connect(FILE) as db: db.metadata = {**db.metadata, '_distance_unit': 'Bohr'}`."
+        )
+    return to_atomic_units({"Ang": "angstrom", "A": "angstrom"}.get(str(unit), str(unit)), "length")
+
+
+def _group(
+    name: str,
+    rows: list,
+    metadata: dict[str, object],
+    length: float,
+    multiplicities: tuple[int, ...] | None,
+    path: Path,
+) -> Group:
+    _warn_of_unread(rows)
+    first = rows[0].data
+    if "energy" not in first:
+        raise InputError("each row must have `energy` among its data, but the first has none.")
+    n_states = np.asarray(first["energy"]).size
+    spins = multiplicities or _spins(metadata, n_states)
+    states = _States(spins, atoms_first=np.asarray(first["energy"]).ndim == 2)
+    energies = _stacked(rows, "energy").reshape(len(rows), -1)
+    n_atoms, numbers = len(rows[0].numbers), rows[0].numbers.astype(np.int64)
+    if energies.shape[1] != len(spins):
+        raise InputError(f"`energy` must have {len(spins)} states, but has {energies.shape[1]}.")
+    periodic = bool(np.any(rows[0].pbc))
+    labels = {
+        "forces": _by_state(_stacked(rows, "forces"), n_states, n_atoms, states.atoms_first, "forces"),
+        "interstate_couplings": _couplings(rows, energies, states, n_atoms),
+        "dipoles": _dipoles(_stacked(rows, "dipoles"), states),
+        "spin_orbit": _spin_orbit(_stacked(rows, "socs"), states),
+    }
+    return group_from_arrays(
+        name,
+        atomic_numbers=numbers,
+        positions=np.stack([row.positions for row in rows]) * length,
+        energies=energies,
+        cell=np.stack([np.asarray(row.cell) for row in rows]) * length if periodic else None,
+        pbc=rows[0].pbc,
+        charge=int(rows[0].get("charge", 0) or 0),
+        multiplicities=spins,
+        theory=str(metadata.get("ReferenceMethod", "")),
+        source=path.name,
+        note=" ".join(str(metadata.get("info", "")).split()),
+        **labels,
+    )
+
+
+def _warn_of_unread(rows: list) -> None:
+    unread = sorted({key for row in rows for key in row.data if key not in _READ + _IDLE})
+    if unread:
+        warnings.warn(
+            f"not read: {', '.join(f'`{key}`' for key in unread)}. Known are {', '.join(_READ)}.",
+            InputWarning,
+            stacklevel=4,
+        )
+
+
+def _spins(metadata: dict[str, object], n_states: int) -> tuple[int, ...]:
+    """Return the multiplicities that the metadata give; SHARC's `states`, such as `S S T`, counts too."""
+    words = str(metadata.get("states", "")).split()
+    numbers = {"S": 1, "D": 2, "T": 3, "Q": 4}
+    if len(words) == n_states and all(word in numbers for word in words):
+        return tuple(numbers[word] for word in words)
+    counts = int(metadata.get("n_singlets", 0) or 0), int(metadata.get("n_triplets", 0) or 0)
+    if sum(counts) == n_states:
+        return (1,) * counts[0] + (3,) * counts[1]
+    if any(counts) or words:
+        raise InputError(
+            f"the metadata must tell the multiplicities of {n_states} states, but tell of "
+            f"{counts[0]} singlets and {counts[1]} triplets. Give `--multiplicities`."
+        )
+    warnings.warn(
+        "the metadata tell no multiplicities; all states are taken as singlets.", InputWarning, stacklevel=5
+    )
+    return (1,) * n_states
+
+
+def _stacked(rows: list, key: str) -> np.ndarray | None:
+    """Return a label of all rows, NaN where one lacks it; None if all do."""
+    found = [np.asarray(row.data[key], dtype=np.float64) if key in row.data else None for row in rows]
+    shapes = {item.shape for item in found if item is not None}
+    if not shapes:
+        return None
+    if len(shapes) > 1:
+        raise InputError(f"`{key}` must have one shape in all rows, but has {sorted(shapes)}.")
+    shape = shapes.pop()
+    if key == "energy" and any(item is None for item in found):
+        raise InputError("each row must have `energy` among its data, but one has none.")
+    return np.stack([np.full(shape, np.nan) if item is None else item for item in found])
+
+
+def _by_state(
+    given: np.ndarray | None, n: int, n_atoms: int, atoms_first: bool, name: str
+) -> np.ndarray | None:
+    """Return (frame, n, atom, 3), n being the number of states or pairs."""
+    if given is None:
+        return None
+    for shape, turned in (((n_atoms, n, 3), True), ((n, n_atoms, 3), False)):
+        # Where both shapes are the same, the layout of the program decides.
+        if given.shape[1:] == shape and (turned == atoms_first or n != n_atoms):
+            return given.transpose(0, 2, 1, 3) if turned else given
+    raise InputError(
+        f"`{name}` must have shape ({n_atoms}, {n}, 3) or ({n}, {n_atoms}, 3), but has {given.shape[1:]}."
+    )
+
+
+def _couplings(rows: list, energies: np.ndarray, states: _States, n_atoms: int) -> np.ndarray | None:
+    everything = state_pairs(states.n_states)
+    for key in ("nacs", "smooth_nacs"):
+        given = _stacked(rows, key)
+        if given is None:
+            continue
+        places = list(range(len(everything)))
+        if len(everything) not in given.shape[1:3]:
+            places = states.pairs_of_one_spin()
+        turned = _by_state(given, len(places), n_atoms, states.atoms_first, key)
+        result = np.full((len(rows), len(everything), n_atoms, 3), np.nan)
+        result[:, places] = turned
+        if key == "smooth_nacs":
+            return -result
+        gaps = np.stack([energies[:, l] - energies[:, k] for k, l in everything], axis=1)
+        return result * gaps[:, :, None, None]
+    return None
+
+
+def _dipoles(given: np.ndarray | None, states: _States) -> np.ndarray | None:
+    """Return the dipole matrix from its upper triangle: of all states, or of those of one multiplicity."""
+    if given is None:
+        return None
+    n, spins = states.n_states, states.multiplicities
+    triangle = [(k, l) for k in range(n) for l in range(k, n)]
+    known = triangle
+    if given.shape[1] != len(triangle):
+        known = [(k, l) for k, l in triangle if spins[k] == spins[l]]
+    if given.shape[1:] != (len(known), 3):
+        warnings.warn(
+            f"`dipoles` must have {len(known)} pairs of states, but have {given.shape[1]}: they were not "
+            "read.",
+            InputWarning,
+            stacklevel=5,
+        )
+        return None
+    result = np.full((len(given), n, n, 3), np.nan)
+    for place, (k, l) in enumerate(known):
+        result[:, k, l] = result[:, l, k] = given[:, place]
+    return result
+
+
+def _spin_orbit(given: np.ndarray | None, states: _States) -> np.ndarray | None:
+    """Return the spin-orbit matrix from its strict upper triangle, real and imaginary parts in turn."""
+    if given is None:
+        return None
+    size = sum(states.multiplicities)
+    rows, columns = np.triu_indices(size, k=1)
+    given = given.reshape(len(given), -1)
+    if given.shape[1] != 2 * len(rows):
+        warnings.warn(
+            f"`socs` must hold {2 * len(rows)} numbers for {size} spin components, but hold "
+            f"{given.shape[1]}: they were not read.",
+            InputWarning,
+            stacklevel=5,
+        )
+        return None
+    result = np.zeros((len(given), size, size, 2))
+    values = given.reshape(len(given), -1, 2)
+    result[:, rows, columns] = values
+    result[:, columns, rows] = values * np.array([1.0, -1.0])
+    return result
+
+
+def _recognises(content: bytes) -> bool:
+    return content.startswith(b"SQLite format 3\x00")
+
+
+def _read(path: Path, options: ReadOptions) -> Dataset:
+    return read_ase_database(path, multiplicities=options.multiplicities)
+
+
+ASE_DATABASE = Reader("ASE database of SchNarc or SPaiNN", _recognises, _read, frozenset({"multiplicities"}))

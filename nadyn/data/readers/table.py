@@ -1,0 +1,60 @@
+"""All formats that can be read: one line a format, which lives in a file of its own.
+
+A file is known by its content, whatever it is called.
+"""
+
+from pathlib import Path
+
+from nadyn.checks.errors import InputError
+from nadyn.checks.files import check_file
+from nadyn.data.dataset import Dataset
+from nadyn.data.readers.ase_database import ASE_DATABASE
+from nadyn.data.readers.extxyz import EXTXYZ
+from nadyn.data.readers.nadyn_dataset import NADYN_DATASET
+from nadyn.data.readers.pyrai2md import PYRAI2MD
+from nadyn.data.readers.reader import Reader, ReadOptions, beginning
+from nadyn.data.readers.sharc_trajectory import SHARC_TRAJECTORY
+
+READERS: tuple[Reader, ...] = (
+    NADYN_DATASET,
+    ASE_DATABASE,
+    PYRAI2MD,
+    SHARC_TRAJECTORY,
+    EXTXYZ,
+)
+
+
+def find_reader(path: Path) -> Reader | None:
+    """Return the reader that recognises a file; None if there is none.
+
+    Raises:
+        InputError: There is no file.
+    """
+    check_file(path, f"file {str(path)!r}")
+    content = beginning(path)
+    return next((reader for reader in READERS if reader.recognises(content)), None)
+
+
+def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
+    """Read a file of any known format, in atomic units.
+
+    Args:
+        path: The file; text may be packed by gzip.
+        options: What to say about it.
+
+    Raises:
+        InputError: No reader recognises the file, the one that does has no use for an option, or what that
+            reader refuses.
+    """
+    path, options = Path(path), options or ReadOptions()
+    reader = find_reader(path)
+    if reader is None:
+        raise InputError(
+            f"file {str(path)!r} must be one of {', '.join(reader.name for reader in READERS)}, but is "
+            "none. For other programs see the page `Data of other programs` of the documentation."
+        )
+    for name in sorted(options.given() - reader.options):
+        raise InputError(
+            f"`--{name.replace('_', '-')}` must be left out for a {reader.name}, but is given. Remove it."
+        )
+    return reader.read(path, options)

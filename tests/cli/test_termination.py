@@ -1,0 +1,100 @@
+"""SIGTERM, which queues send, does what Ctrl-C does: a checkpoint, a sentence, exit code 130."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from nadyn.cli.main import main
+from nadyn.dynamics.run import loop as runner
+from nadyn.electronic.interrupt import DeferredInterrupt
+from nadyn.trajectory import digest, open_run
+
+pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
+RUN = {
+    "model": {"name": "tully", "variant": 1},
+    "initial": {"position_au": -4, "momentum_au": 20, "n": 5, "state": 0},
+    "method": "fssh",
+    "dt_fs": 0.5,
+    "time_fs": 20,
+    "checkpoint_every": 30,
+}
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_end_keeps_its_last_step_and_says_how_to_go_on(
+    tmp_path, monkeypatch, capsys, sent
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RUN), encoding="utf-8")
+    judge = runner.statuses
+
+    def send(old, step, model, limits):
+        if step.state.step == 17:
+            signal.raise_signal(sent)
+        return judge(old, step, model, limits)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as leaving:
+        patch.setattr(runner, "statuses", send)
+        main(["run", "run.yaml", "--quiet"])
+    assert leaving.value.code == 130
+    assert "interrupted after step 17 of 40; nothing is lost. Go on with --resume." in capsys.readouterr().err
+    assert open_run("run.h5").step == 17
+    runner.run("run.yaml", resume=True, progress=False)
+    runner.run({**RUN, "output": "whole.h5"}, progress=False)
+    assert digest("run.h5") == digest("whole.h5")
+
+
+def test_a_queue_may_say_it_twice_but_a_second_ctrl_c_acts_at_once():
+    with DeferredInterrupt() as interrupt:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert interrupt.requested
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_signals_are_given_back():
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with DeferredInterrupt():
+        assert signal.getsignal(signal.SIGTERM) != before[0]
+    with pytest.raises(SystemExit):
+        main(["info", "absent.h5"])
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_a_sample_that_is_told_to_end_writes_nothing(tmp_path, monkeypatch, capsys):
+    (tmp_path / "model.yaml").write_text("{name: pyrazine, variant: 4}", encoding="utf-8")
+    before = sorted(tmp_path.iterdir())
+
+    def told_to_end(*arguments, **options):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("nadyn.dynamics.initial.sample_oscillators", told_to_end)
+    with pytest.raises(SystemExit) as leaving:
+        main(["sample", str(tmp_path / "model.yaml"), "--n", "5", "--output", str(tmp_path / "initial.h5")])
+    assert leaving.value.code == 130
+    assert capsys.readouterr().err.endswith("nadyn: interrupted.\n")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_process_that_a_queue_ends_leaves_with_130_and_goes_on(tmp_path):
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({**RUN, "time_fs": 2000}), encoding="utf-8")
+    command = [sys.executable, "-m", "nadyn", "run", "run.yaml", "--quiet", "--resume"]
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run.h5").exists() or open_run(tmp_path / "run.h5").step == 0:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.terminate()
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "nothing is lost. Go on with --resume." in error
+    step = open_run(tmp_path / "run.h5").step
+    assert f"interrupted after step {step} of 4000" in error

@@ -1,0 +1,81 @@
+"""Files are known by their content, whatever they are called; a reader is one file and one line."""
+
+import ast
+import gzip
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nadyn
+from nadyn.checks.errors import InputError
+from nadyn.data.readers.reader import ReadOptions
+from nadyn.data.readers.table import READERS, find_reader, read_file
+from nadyn.models.encoders.table import ENCODERS
+
+FILES = {
+    "ethanol_60_frames.h5": "dataset of nadyn",
+    "ch2nh2_12_frames.db": "ASE database of SchNarc or SPaiNN",
+    "pyrai2md_5_frames.json": "training file of PyRAI2MD",
+    "sharc_3_steps.dat": "trajectory of SHARC (output.dat)",
+    "3bpa_5_frames.xyz": "extended xyz file",
+}
+PACKAGE = Path(nadyn.__file__).parent
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_known_by_its_content(fixtures, tmp_path, name):
+    renamed = tmp_path / "what_is_it"
+    shutil.copy(fixtures / name, renamed)
+    assert find_reader(renamed).name == FILES[name]
+    others = [reader for reader in READERS if reader.name != FILES[name]]
+    assert not any(reader.recognises(renamed.read_bytes()[:65536]) for reader in others)
+
+
+def test_every_reader_has_a_file_here():
+    assert {reader.name for reader in READERS} == set(FILES.values())
+
+
+@pytest.mark.parametrize("name", ["sharc_3_steps.dat", "3bpa_5_frames.xyz"])
+def test_text_may_be_packed(fixtures, tmp_path, name):
+    packed = tmp_path / f"{name}.gz"
+    packed.write_bytes(gzip.compress((fixtures / name).read_bytes()))
+    found, expected = read_file(packed).groups[0], read_file(fixtures / name).groups[0]
+    for key, array in expected.frame_arrays().items():
+        np.testing.assert_array_equal(getattr(found, key), array)
+
+
+@pytest.mark.parametrize("kept", [10, 400])
+def test_a_packed_file_that_is_cut_is_refused(fixtures, tmp_path, kept):
+    packed = tmp_path / "cut.xyz.gz"
+    packed.write_bytes(gzip.compress((fixtures / "3bpa_5_frames.xyz").read_bytes())[:kept])
+    with pytest.raises(InputError, match="must be whole, but cannot be unpacked"):
+        read_file(packed)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello\n", b"\x00\x01\x02", b"{}", b"[]", b"3.5\nO 0 0 0\n"])
+def test_what_nobody_knows_is_refused_with_what_is_known(tmp_path, content):
+    (tmp_path / "file.xyz").write_bytes(content)
+    with pytest.raises(
+        InputError, match=r"must be one of dataset of nadyn, .* extended xyz file, but is none"
+    ):
+        read_file(tmp_path / "file.xyz")
+
+
+def test_an_option_that_a_format_has_no_use_for_is_refused(fixtures):
+    with pytest.raises(InputError, match="`--energy-key` must be left out for a dataset of nadyn"):
+        read_file(fixtures / "ethanol_60_frames.h5", ReadOptions(energy_key="E"))
+
+
+def test_readers_and_encoders_are_named_in_their_table_only():
+    """A new one is a file of its own and a line in its table: nothing else knows their names."""
+    readers = {"nadyn.data.readers." + name for name in ("ase_database", "pyrai2md", "sharc_trajectory")}
+    encoders = {kind.settings.__module__ for kind in ENCODERS.values()}
+    tables = {PACKAGE / "data/readers/table.py", PACKAGE / "models/encoders/table.py"}
+    for path in PACKAGE.rglob("*.py"):
+        imported = {
+            node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)
+        }
+        if path not in tables:
+            assert not imported & (readers | encoders), path

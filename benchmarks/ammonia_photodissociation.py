@@ -7,9 +7,13 @@
 switches with the defaults, 0.1 fs a step. All models get the same initial conditions and random numbers: the
 sample is drawn from the normal modes of the analytic ground state, which the reference holds. Fates are
 counted where an N-H distance passes 2.6 angstrom outward (`ammonia_fates.py`), the end of the training data;
-other radii stand below. Printed: populations, fates, the ratio of excited to ground-state NH2, and how far
-each lies from the analytic surfaces in combined standard errors. Written to `--output`: JSON, figure and the
-trajectories. Only `analytic` needs the package of `ammonia_surfaces.py`. Three to eight minutes a model.
+other radii stand below. After its fate a trajectory counts no more there, so one that is stopped later is
+none of those "stopped before a fate". Beside that stands what a user's commands say of the same run, `nadyn
+analyse`: how many trajectories have an end that is a result, which were stopped and why, and the populations
+of all, stopped ones held at their last state. Printed: populations, fates, the ratio of excited to
+ground-state NH2, and how far each lies from the analytic surfaces in combined standard errors. Written to
+`--output`: JSON, figure and the trajectories. Only `analytic` needs the package of `ammonia_surfaces.py`.
+Three to eight minutes a model.
 """
 
 import argparse
@@ -36,12 +40,12 @@ from ammonia_photodissociation_figure import draw
 from ammonia_surfaces import SURFACE, AmmoniaSurfaces
 
 import nadyn
-from nadyn.analysis.fates import stopped
+from nadyn.analysis.summary import summarise
 from nadyn.dynamics.initial import InitialSection, sample_oscillators
 from nadyn.dynamics.initial.normal_modes import NormalModes
 from nadyn.dynamics.initial.oscillators import Oscillators, oscillators
 from nadyn.models.model import Model
-from nadyn.trajectory import open_run
+from nadyn.trajectory import Run, open_run
 from nadyn.trajectory.initial_conditions import write_initial_conditions
 
 REFERENCE = Path(__file__).parent / "reference" / "ammonia_photodissociation.json"
@@ -71,8 +75,18 @@ def follow(model: Model, label: str, modes: NormalModes, folder: Path) -> dict[s
         "hops": result.n_hops,
         "refused": result.n_refused,
         "energy_error_max_ev": result.energy_error_max_ev,
-        "stopped_in_all": stopped(run),
+        "as_analyse_counts": as_analyse_counts(run),
         "seconds": result.seconds,
+    }
+
+
+def as_analyse_counts(run: Run) -> dict[str, object]:
+    """Return what `nadyn analyse` says of a run: endings, stops, and the excited population of all."""
+    numbers = summarise(run)
+    time, held = np.array(numbers["time_fs"]), np.array(numbers["populations_held"])
+    return {
+        **{key: numbers[key] for key in ("n_trajectories", "n_finished", "endings", "n_stopped")},
+        "excited_held": {at: round(float(held[np.abs(time - at).argmin(), 1]), 4) for at in TIMES},
     }
 
 
@@ -96,6 +110,7 @@ def reference_of(found: dict[str, object], modes: NormalModes) -> dict[str, obje
         "excited": {radius: np.round(one.excited[every], 4).tolist() for radius, one in outcomes.items()},
         "n_known": {radius: one.n_known[every].tolist() for radius, one in outcomes.items()},
         "fates": {radius: one.fate for radius, one in outcomes.items()},
+        "as_analyse_counts": found["as_analyse_counts"],
         "hops": found["hops"],
         "refused": found["refused"],
         "energy_error_max_ev": found["energy_error_max_ev"],
@@ -185,7 +200,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         details[label] = follow(nadyn.load_model(file), label, modes, options.output)
         outcomes[label] = details[label]["outcomes"]
     for label, one in details.items():
-        rest = {key: value for key, value in one.items() if key != "outcomes"}
+        counts = one["as_analyse_counts"]
+        print(
+            f"{label}, as `nadyn analyse` counts: {counts['n_finished']} of {counts['n_trajectories']} "
+            f"results {counts['endings']}, stopped {counts['n_stopped']}, "
+            f"excited of all {counts['excited_held']}"
+        )
+        rest = {key: value for key, value in one.items() if key not in ("outcomes", "as_analyse_counts")}
         print(f"{label}: " + ", ".join(f"{key} {value}" for key, value in rest.items()))
     summary = table(outcomes)
     for label, one in details.items():

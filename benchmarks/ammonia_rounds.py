@@ -212,6 +212,7 @@ def judge(model: Model, path: Path, *, seed: int, dt_fs: float) -> dict[str, obj
         found[f"S1 at {time} fs"] = [value, expected, round(float((value - expected) / error), 2)]
     codes, counts = np.unique(run.status, return_counts=True)
     found["endings"] = {run.status_names[int(c)]: int(n) for c, n in zip(codes, counts, strict=True)}
+    found["30 that dissociated, S0 and S1"] = _at_their_end(run, model, rng)
     visited = np.asarray(run.positions)[alive]
     on_s0 = state[alive] == 0
     bound = _bonds(visited).max(axis=1) < 1.9
@@ -228,6 +229,18 @@ def judge(model: Model, path: Path, *, seed: int, dt_fs: float) -> dict[str, obj
     for name, text in found.items():
         print(f"{name}: {text}")
     return found
+
+
+def _at_their_end(run: Run, model: Model, rng: np.random.Generator) -> dict[str, object]:
+    """Return the errors at the last frames of up to thirty trajectories that fell apart for good."""
+    names = np.array([run.status_names[int(code)] for code in run.status])
+    (rows,) = np.nonzero(names == "dissociated")
+    if not len(rows):
+        return {}
+    rows = rng.permutation(rows)[:30]
+    last = run.alive().sum(axis=0) - 1
+    error = errors_ev(model, np.asarray(run.positions)[last[rows], rows])
+    return {"mean_ev": error.mean(axis=0).tolist(), "largest_ev": error.max(axis=0).tolist()}
 
 
 def _in_words(error: np.ndarray) -> str:

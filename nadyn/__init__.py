@@ -14,6 +14,7 @@ _FUNCTIONS = {
     "ase_calculator": ("nadyn.interfaces.ase_calculator", "ase_calculator"),
     "load_dataset": ("nadyn.data", "load_dataset"),
     "load_model": ("nadyn.models", "load_model"),
+    "load_trajectories": ("nadyn.trajectory", "load_trajectories"),
     "run": ("nadyn.dynamics.run.loop", "run"),
     "surfaces": ("nadyn.electronic.surfaces", "surfaces"),
 }

@@ -8,6 +8,9 @@ from nadyn.trajectory import Run
 # Such a trajectory keeps the state it ended on; the file repeats its last values to the end.
 ENDED_AS_ASKED = ("finished", "left_region", "dissociated")
 RUNNING = "running"
+# Where more than this part of all, by weight, has an unknown fate, what became of the others says nothing of
+# all: the truth may be anything in a range that is as wide.
+MOST_UNKNOWN = 0.5
 
 
 def ended_as_asked(run: Run) -> Bool[np.ndarray, "traj"]:

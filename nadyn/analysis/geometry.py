@@ -6,12 +6,13 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.analysis.bonds import bonds, central_double_bond
-from nadyn.analysis.fates import effective_number, ended_as_asked
+from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, ended_as_asked
 from nadyn.analysis.populations import wilson
 from nadyn.analysis.products import products
 from nadyn.analysis.separation import longest_link
 from nadyn.checks.errors import InputError
 from nadyn.structures import symbol
+from nadyn.structures.fragments import fragments
 from nadyn.trajectory import Run
 from nadyn.units import ANGSTROM_PER_BOHR
 
@@ -150,9 +151,10 @@ def label(run: Run, quantity: Quantity) -> str:
 def isomers(run: Run, quantity: Quantity) -> dict[str, float | int]:
     """Return the fraction of trajectories with |dihedral| > 90 degrees at start and end, and of changes.
 
-    Fractions are over the `n_known` trajectories of `n_trajectories` that came to the end of the run; empty
-    if none did. The 95 % interval of `isomerised` holds whatever became of the others: its lower end is
-    that of a run in which none of them isomerised, its upper end that of a run in which all of them did.
+    Fractions are over the `n_known` trajectories of `n_trajectories` that came to the end of the run, and NaN
+    if those are less than half of all, by weight; empty if none did. The 95 % interval of `isomerised` holds
+    whatever became of the others: its lower end is that of a run in which none of them isomerised, its upper
+    end that of a run in which all of them did.
     """
     done = ended_as_asked(run)
     if quantity.kind != "dihedral" or not done.any():
@@ -160,16 +162,20 @@ def isomers(run: Run, quantity: Quantity) -> dict[str, float | int]:
     ends = np.array([0, run.committed_frames - 1])
     trans = np.abs(measure(run, quantity, frames=ends)[:, done]) > 90
     weight = run.weight[done] / run.weight[done].sum()
-    crossed = trans[0] != trans[1]
+    # A dihedral whose atoms are no longer in one fragment is neither cis nor trans.
+    member = fragments(run.atomic_numbers, np.asarray(run.positions[-1])[done])[:, list(quantity.atoms)]
+    crossed = (trans[0] != trans[1]) & (member == member[:, :1]).all(axis=1)
     of_all = run.weight / run.weight.sum()
     sure, unknown = of_all[done] @ crossed, of_all[~done].sum()
     n = effective_number(run.weight)
     low, _ = wilson(np.array([sure]), n)
     _, high = wilson(np.array([min(sure + unknown, 1.0)]), n)
+    # Of a minority these would say nothing of all.
+    says = 1.0 if unknown <= MOST_UNKNOWN else np.nan
     return {
-        "trans_at_start": float(weight @ trans[0]),
-        "trans_at_end": float(weight @ trans[1]),
-        "isomerised": float(weight @ crossed),
+        "trans_at_start": says * float(weight @ trans[0]),
+        "trans_at_end": says * float(weight @ trans[1]),
+        "isomerised": says * float(weight @ crossed),
         "isomerised_low": float(low[0]),
         "isomerised_high": float(high[0]),
         "n_known": int(done.sum()),

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from nadyn.analysis.beside import Beside, product_beside
+from nadyn.analysis.fates import MOST_UNKNOWN
 from nadyn.analysis.multiplicities import multiplicity_name
 from nadyn.trajectory import Run
 
 _MOST_PRODUCTS = 4
+_NOTHING = "—"
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,7 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
     """Return the key numbers of a run from the dictionary of `analyse`, those of another run beside them."""
     found: list[KeyNumber] = []
     if "branching" in numbers:
-        found += [
-            KeyNumber(
-                _path(name), f"{value:.3f}", "", f"± {numbers['branching_error'][name]:.3f} (standard error)"
-            )
-            for name, value in numbers["branching"].items()
-        ]
+        found += [_branch(numbers, name) for name in numbers["branching"]]
     elif run.changes_states:
         found += _multiplicities_at_end(run, numbers)
         found += _populations_at_end(run, numbers, other)
@@ -50,9 +47,12 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
         )
         if change["n_known"] < change["n_trajectories"]:
             detail += ", whatever became of the others"
-        found.append(KeyNumber("Isomerised", _percent(change["isomerised"]), " %", detail))
+        found.append(_share("Isomerised", change["isomerised"], detail))
     everyone = f"of all {numbers['n_trajectories']}, at their last step"
-    found += [_product(one, everyone, other) for one in numbers.get("products", [])[:_MOST_PRODUCTS]]
+    found += [
+        _product(one, everyone, other, bool(numbers["n_stopped"]))
+        for one in numbers.get("products", [])[:_MOST_PRODUCTS]
+    ]
     if not run.changes_states:
         found += _equilibrium(numbers)
     elif run.moves_on != "mean of the states":
@@ -83,9 +83,9 @@ def _populations_at_end(run: Run, numbers: dict[str, object], other: Beside | No
         for name in ("populations", "populations_low", "populations_high")
     ]
     when = f"{run.time_fs[-1]:.4g} fs"
+    of = _counted(numbers) if np.isfinite(last[0]).any() else _not_known(numbers)
     details = [
-        f"{_counted(numbers)}; 95 %: {_percent(low)} to {_percent(high)} %"
-        for _, low, high in zip(*last, strict=True)
+        f"{of}; 95 %: {_percent(low)} to {_percent(high)} %" for _, low, high in zip(*last, strict=True)
     ]
     if numbers["n_stopped"]:
         held = np.array(numbers["populations_held"], dtype=float)[-1]
@@ -101,9 +101,15 @@ def _populations_at_end(run: Run, numbers: dict[str, object], other: Beside | No
             for k, detail in enumerate(details)
         ]
     return [
-        KeyNumber(f"State {k} at {when}", _percent(mean), " %", detail)
+        _share(f"State {k} at {when}", mean, detail)
         for k, (mean, detail) in enumerate(zip(last[0], details, strict=True))
     ]
+
+
+def _share(name: str, fraction: float | None, detail: str) -> KeyNumber:
+    """Return a fraction as a key number; a dash where too little is known to give one."""
+    value = _percent(fraction)
+    return KeyNumber(name, value, " %" if value != _NOTHING else "", detail)
 
 
 def _population_beside(other: Beside, state: int, time_fs: float) -> str:
@@ -127,12 +133,20 @@ def _counted(numbers: dict[str, object]) -> str:
     return f"of the {counted} of {total} {'still running' if numbers['n_running'] else 'not stopped'}"
 
 
+def _not_known(numbers: dict[str, object]) -> str:
+    """Return why there is no mean at the last frame."""
+    unknown = numbers["n_trajectories"] - numbers["populations_counted"][-1]
+    return f"not known, for {unknown} of {numbers['n_trajectories']} trajectories were stopped"
+
+
 def note_on_stopped(run: Run, numbers: dict[str, object]) -> str:
     """Return a sentence on which trajectories the populations are of, empty if none was stopped."""
     if not numbers["n_stopped"] or not run.changes_states or "branching" in numbers:
         return ""
     total, when = numbers["n_trajectories"], f"{run.time_fs[-1]:.4g} fs"
     words = f"Populations at {when} are {_counted(numbers)}"
+    if all(value is None for value in numbers["populations"][-1]):
+        words = f"Populations at {when} are {_not_known(numbers)}"
     words += f"; fragments are of all {total}, at their last step." if numbers.get("products") else "."
     differ = np.nonzero(numbers["populations_differ"][-1])[0]
     if len(differ):
@@ -151,30 +165,31 @@ def _multiplicities_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumb
     found = []
     for kind, values in numbers.get("multiplicity_populations", {}).items():
         mean, error = values[-1], numbers["multiplicity_populations_error"][kind][-1]
+        detail = f"{_not_known(numbers)}; of the diabatic states"
         if mean is not None:
-            name = multiplicity_name(int(kind)).capitalize()
             detail = f"± {100 * error:.1f} % (standard error); of the diabatic states"
-            found.append(KeyNumber(f"{name} at {when}", _percent(mean), " %", detail))
+        found.append(_share(f"{multiplicity_name(int(kind)).capitalize()} at {when}", mean, detail))
     return found
 
 
 def _lifetime(state: str, life: dict[str, object]) -> KeyNumber:
     name = f"Lifetime of state {state}"
     if life["value"] is None:
-        return KeyNumber(name, "—", "", str(life["reason"]))
+        return KeyNumber(name, _NOTHING, "", str(life["reason"]))
     upper = f"to {life['high']:.3g} fs" if life["high"] is not None else "without an upper end"
     detail = f"95 %: {life['low']:.3g} fs {upper}, whatever became of the stopped ones; "
     detail += f"after {life['delay']:.3g} fs"
     return KeyNumber(name, f"{life['value']:.3g}", " fs", detail)
 
 
-def _product(one: dict[str, object], everyone: str, other: Beside | None) -> KeyNumber:
+def _product(one: dict[str, object], everyone: str, other: Beside | None, some_stopped: bool) -> KeyNumber:
     detail = f"{one['n']} trajectories {everyone}; 95 %: {_percent(one['low'])} to {_percent(one['high'])} %"
     same = product_beside(other, one["fragments"], one["state"])
     if same is not None:
         detail += f"; {_beside_words(other, same.fraction, same.low, same.high)}"
     name = one["fragments"] if one["state"] is None else f"{one['fragments']}, state {one['state']}"
-    return KeyNumber(name, _percent(one["fraction"]), " %", detail)
+    says_nothing = some_stopped and one["high"] - one["low"] > MOST_UNKNOWN
+    return _share(name, None if says_nothing else one["fraction"], detail)
 
 
 def _equilibrium(numbers: dict[str, object]) -> list[KeyNumber]:
@@ -193,9 +208,13 @@ def _equilibrium(numbers: dict[str, object]) -> list[KeyNumber]:
     return found
 
 
-def _path(name: str) -> str:
-    return f"{'Transmitted' if name[0] == 'T' else 'Reflected'}, state {name[1:]}"
+def _branch(numbers: dict[str, object], name: str) -> KeyNumber:
+    value, error = numbers["branching"][name], numbers["branching_error"][name]
+    where = f"{'Transmitted' if name[0] == 'T' else 'Reflected'}, state {name[1:]}"
+    if value is None:
+        return KeyNumber(where, _NOTHING, "", "not known: most trajectories were stopped or have not left")
+    return KeyNumber(where, f"{value:.3f}", "", f"± {error:.3f} (standard error)")
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}" if np.isfinite(value) else "—"
+def _percent(value: float | None) -> str:
+    return f"{100 * value:.1f}" if value is not None and np.isfinite(value) else _NOTHING

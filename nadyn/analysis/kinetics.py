@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import OptimizeResult, least_squares
 
-from nadyn.analysis.fates import effective_number
+from nadyn.analysis.fates import MOST_UNKNOWN, effective_number
 
 _RESAMPLES = 1000
 _FIT_POINTS = 100
@@ -24,9 +24,9 @@ class Lifetime:
 
     Attributes:
         value: [fs].
-        low: Lower end of the 95 % interval, had every stopped trajectory left the state [fs].
-        high: Upper end of the 95 % interval, had every stopped trajectory been in the state; None if that is
-            more than five times the length of the run [fs].
+        low: Lower end of the 95 % interval, had every trajectory that was stopped in the state left it [fs].
+        high: Upper end of the 95 % interval, had each of them stayed in it; None if that is more than five
+            times the length of the run [fs].
         delay: Time before the decay begins [fs].
         reason: Why there is no value; empty if there is one.
         misfit: Largest difference between the population of the state and the fit; None without a fit.
@@ -50,21 +50,26 @@ def lifetimes(
 ) -> dict[int, Lifetime]:
     """Fit P(t) = P(0) exp(-(t - t0) / τ) for t > t0, P(0) before, to the population that is largest at first.
 
-    Least squares over τ and the delay t0 ≥ 0; the population is the mean over trajectories whose state is
-    known. The interval holds 95 % of the fits to trajectories drawn with replacement, each in one
-    Gauss-Newton step from the best. Where trajectories were stopped, its lower end comes from a fit in which
-    all of them left the state when they were stopped, its upper end from one in which all of them were in it
-    from then on.
+    Least squares over τ and the delay t0 ≥ 0 to the population by Aalen and Johansen: from frame to frame the
+    fractions that leave the state and come back are those of the trajectories that are known at both. Where
+    none was stopped it is the fraction on the state, where none comes back it is Kaplan and Meier's estimate.
+    So a trajectory that is stopped after its decay has decayed all the same.
 
-    There is no value where fewer than 10 trajectories or 10 % of the population have left the state, where τ
-    is longer than five times the run, or where the population does not fall exponentially: the misfit is
-    above 0.08, and above the 1.06 / sqrt(n) that an exponential law exceeds by chance in 5 % of all cases.
+    The interval holds 95 % of the fits to trajectories drawn with replacement, each in one Gauss-Newton step
+    from the best. Where trajectories were stopped in the state, its lower end comes from a fit in which all
+    of them left it when they were stopped, its upper end from one in which they stayed to the end.
 
-    Source of the last number: H. W. Lilliefors, J. Am. Stat. Assoc. 64, 387 (1969).
+    There is no value where fewer than 10 trajectories or 10 % of the population have left the state, where
+    more than half of those that began in it were stopped there, where τ is longer than five times the run, or
+    where the population does not fall exponentially: the misfit is above 0.08, and above the 1.06 / sqrt(n)
+    that an exponential law exceeds by chance in 5 % of all cases.
+
+    Source: O. O. Aalen and S. Johansen, Scand. J. Stat. 5, 141 (1978); E. L. Kaplan and P. Meier, J. Am.
+    Stat. Assoc. 53, 457 (1958); of the last number H. W. Lilliefors, J. Am. Stat. Assoc. 64, 387 (1969).
 
     Args:
         time_fs: [fs].
-        state: State of each trajectory; -1 where it is not known.
+        state: State of each trajectory; -1 where it is not known, from then on to the end.
         weight: Of the trajectories.
         n_states: Number of states.
         seed: Of the resampling.
@@ -73,13 +78,13 @@ def lifetimes(
         One entry, of the state with the largest population at the start; none where that is the lowest.
     """
     chosen = np.unique(np.linspace(0, len(time_fs) - 1, _FIT_POINTS).round().astype(int))
-    time, member = time_fs[chosen] - time_fs[0], state[chosen]
+    time, member = time_fs[chosen] - time_fs[0], _at(chosen, state)
     start = int(np.argmax([(weight * (member[0] == k)).sum() for k in range(n_states)]))
     if start == 0:
         return {}
-    inside, counts = member == start, member >= 0
-    population = _average(inside, counts, weight[None, :])[0]
-    reason = _reason_against(population, inside, counts, time)
+    known = _Known(member == start, member >= 0)
+    population = _occupation(known, weight[None, :])[0]
+    reason = _reason_against(population, known, weight, time)
     if reason:
         return {start: Lifetime(None, None, None, None, reason)}
     fit = _fit(time, population)
@@ -91,9 +96,10 @@ def lifetimes(
         reason = f"the fit gave more than {_LONGEST_IN_WINDOWS:.0f} times the {time[-1]:.0f} fs of the run"
     if reason:
         return {start: Lifetime(None, None, None, None, reason, misfit)}
-    everyone = np.ones_like(counts)
-    low = _interval(time, inside, everyone, weight, seed)[0]
-    high = _interval(time, inside | ~counts, everyone, weight, seed)[1]
+    # Those stopped in the state: all of them left it then, and nobody came back; or they stayed to the end.
+    lost = ~known.counts & known.stopped_inside
+    low = _interval(time, _Known(known.inside, np.ones_like(known.counts)), weight, seed)[0]
+    high = _interval(time, _Known(known.inside | lost, known.counts | lost), weight, seed)[1]
     longest = _LONGEST_IN_WINDOWS * float(time[-1])
     return {start: Lifetime(value, min(low, value), high if high <= longest else None, delay, "", misfit)}
 
@@ -105,34 +111,69 @@ def decay_curve(
     return _decay(time_fs - time_fs[0], start, np.array([np.log(life.value), life.delay]))
 
 
+@dataclass(frozen=True)
+class _Known:
+    """Which trajectories are in the state, at the frames at which that is known."""
+
+    inside: Bool[np.ndarray, "frame traj"]
+    counts: Bool[np.ndarray, "frame traj"]
+
+    @property
+    def last_inside(self) -> Bool[np.ndarray, "traj"]:
+        """Whether a trajectory was in the state when it was last seen."""
+        last = np.maximum(self.counts.sum(axis=0) - 1, 0)
+        return self.inside[last, np.arange(len(last))]
+
+    @property
+    def stopped_inside(self) -> Bool[np.ndarray, "traj"]:
+        """Whether a trajectory was stopped in the state."""
+        return self.last_inside & ~self.counts[-1]
+
+
+def _at(
+    chosen: Int[np.ndarray, "point"], state: Int[np.ndarray, "frame traj"]
+) -> Int[np.ndarray, "point traj"]:
+    """Return the states at the chosen frames; the first unknown one is the last known, where that is new.
+
+    Otherwise a decay between two chosen frames would be lost where its trajectory was stopped before the
+    second.
+    """
+    member = state[chosen].copy()
+    n_known, n_points = (state >= 0).sum(axis=0), (member >= 0).sum(axis=0)
+    stopped = np.nonzero((n_points < len(chosen)) & (n_points > 0))[0]
+    last = state[n_known[stopped] - 1, stopped]
+    is_new = last != member[n_points[stopped] - 1, stopped]
+    member[n_points[stopped][is_new], stopped[is_new]] = last[is_new]
+    return member
+
+
 def _reason_against(
     population: Float[np.ndarray, "frame"],
-    inside: Bool[np.ndarray, "frame traj"],
-    counts: Bool[np.ndarray, "frame traj"],
+    known: _Known,
+    weight: Float[np.ndarray, "traj"],
     time: Float[np.ndarray, "frame"],
 ) -> str:
+    was_inside = known.inside.any(axis=0)
+    total = int(was_inside.sum())
+    stopped = known.stopped_inside
+    if weight[stopped].sum() > MOST_UNKNOWN * weight[was_inside].sum():
+        return f"{int(stopped.sum())} of {total} trajectories were stopped on it, too many for a fit"
     loss = 1 - population[-max(1, len(population) // 20) :].mean() / max(population.max(), 1e-12)
-    was_inside = inside.any(axis=0)
-    decayed = int((was_inside & counts[-1] & ~inside[-1]).sum())
+    decayed = int((was_inside & ~known.last_inside).sum())
     if decayed < _FEWEST_DECAYS or loss < _SMALLEST_LOSS:
-        total = int(was_inside.sum())
         return f"{decayed} of {total} trajectories had left it after {time[-1]:.0f} fs, too few for a fit"
     return ""
 
 
 def _interval(
-    time: Float[np.ndarray, "frame"],
-    inside: Bool[np.ndarray, "frame traj"],
-    counts: Bool[np.ndarray, "frame traj"],
-    weight: Float[np.ndarray, "traj"],
-    seed: int,
+    time: Float[np.ndarray, "frame"], known: _Known, weight: Float[np.ndarray, "traj"], seed: int
 ) -> tuple[float, float]:
     """Return the limits that hold 95 % of the lifetimes of resampled trajectories [fs]."""
-    population = _average(inside, counts, weight[None, :])[0]
+    population = _occupation(known, weight[None, :])[0]
     fit = _fit(time, population)
     n = len(weight)
     draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _RESAMPLES)
-    resampled = _average(inside, counts, draws * weight)
+    resampled = _occupation(known, draws * weight)
     # The population moves by what was drawn; a parameter held by its bound does not.
     free = fit.active_mask == 0
     if not free[0]:
@@ -142,12 +183,21 @@ def _interval(
     return float(low), float(high)
 
 
-def _average(
-    inside: Bool[np.ndarray, "frame traj"],
-    counts: Bool[np.ndarray, "frame traj"],
-    weight: Float[np.ndarray, "draw traj"],
-) -> Float[np.ndarray, "draw frame"]:
-    return (weight @ inside.T) / np.maximum(weight @ counts.T, 1e-300)
+def _occupation(known: _Known, weight: Float[np.ndarray, "draw traj"]) -> Float[np.ndarray, "draw frame"]:
+    """Return the population of the state by Aalen and Johansen, see `lifetimes`."""
+    inside, counts = known.inside, known.counts
+    both = counts[:-1] & counts[1:]
+    was_in, was_out = inside[:-1] & both, ~inside[:-1] & both
+
+    def fraction(of: Bool[np.ndarray, "frame traj"], that: Bool[np.ndarray, "frame traj"]) -> np.ndarray:
+        return (weight @ (of & that).T) / np.maximum(weight @ of.T, 1e-300)
+
+    leave, come = fraction(was_in, ~inside[1:]), fraction(was_out, inside[1:])
+    population = [fraction(counts[:1], inside[:1])[:, 0]]
+    for frame in range(len(both)):
+        now = population[-1]
+        population.append(now * (1 - leave[:, frame]) + (1 - now) * come[:, frame])
+    return np.stack(population, axis=1)
 
 
 def _fit(time: Float[np.ndarray, "frame"], population: Float[np.ndarray, "frame"]) -> OptimizeResult:

@@ -84,7 +84,7 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
     """Return the figures that a run gives, with captions that carry its numbers."""
     found: list[Section] = []
     scattered = branching(run)
-    if scattered is not None:
+    if scattered is not None and np.isfinite(list(scattered.fraction.values())).all():
         caption = "Fractions of trajectories with standard errors, on the adiabatic state they ended on."
         found.append(
             Section("branching", "Where the trajectories went", caption, plots.branching_figure(scattered))
@@ -169,7 +169,7 @@ def _population_words(run: Run, numbers: dict[str, object]) -> str:
     mean = np.array(numbers["populations"], dtype=float)
     apart = np.abs(mean - np.array(numbers["populations_electronic"], dtype=float))
     words += "; dashed: the electronic populations of the same trajectories, equal if all is consistent. "
-    return words + f"They differ by up to {np.nanmax(apart):.3f}." + left_out
+    return words + f"They differ by up to {np.nanmax(apart, initial=0.0):.3f}." + left_out
 
 
 def _beside_words(other: Beside | None) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import ndtri
 
-from nadyn.analysis.fates import effective_number, known
+from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, known
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run
 
@@ -19,15 +19,16 @@ class Populations:
 
     Attributes:
         time_fs: Of each frame [fs].
-        mean: Over the trajectories whose state is known and which count; NaN where there is none.
+        mean: Over the trajectories whose state is known and which count; NaN where more than half of all are
+            of unknown state, by weight: the truth may then be anything.
         low: Lower end of the 95 % interval, if no stopped trajectory is in the state.
         high: Upper end of the 95 % interval, if every stopped trajectory is in the state.
         counted: Number of trajectories whose state is known, of which `mean` is the mean.
         held: Mean over all trajectories, each of the stopped ones held at the last state it was seen in.
-        differ: Whether `held` is outside the 95 % interval of a mean over `counted` trajectories if none
-            was stopped: the stopped ones are then not like the others.
+        differ: Whether `held` is outside the 95 % interval of `mean`, had none been stopped: the stopped ones
+            are then not like the others. False where there is no mean.
         electronic: Mean |c|^2 over the same trajectories as `mean`.
-        diabatic: Mean diabatic populations; None where the diabatic basis is not fixed.
+        diabatic: Mean diabatic populations, NaN as `mean`; None where the diabatic basis is not fixed.
         diabatic_error: Standard error of `diabatic`.
     """
 
@@ -61,11 +62,12 @@ def populations(run: Run) -> Populations:
         low, high = wilson(in_state, n)[0], wilson(np.minimum(in_state + fate_unknown, 1.0), n)[1]
     else:
         low, high = _interval_of_means(weight, occupation, in_state, fate_unknown)
+    weight_of_mean = np.where(fate_unknown > MOST_UNKNOWN, 0.0, weight)
     electronic = (np.asarray(run.coefficients) ** 2).sum(axis=-1)
     diabatic = diabatic_error = None
     if run.diabatic_populations is not None:
         diabatic, diabatic_error = mean_and_error(run, np.asarray(run.diabatic_populations))
-    mean = _mean(weight, occupation)
+    mean = _mean(weight_of_mean, occupation)
     # A stopped trajectory stays in the file as it was before the step that failed.
     held = _mean(_counted(run, np.ones_like(is_known), occupation), occupation)
     by_chance = _by_chance(run, weight, occupation, mean)
@@ -77,7 +79,7 @@ def populations(run: Run) -> Populations:
         counted=is_known.sum(axis=1),
         held=held,
         differ=(held < by_chance[0]) | (held > by_chance[1]),
-        electronic=_mean(weight, electronic),
+        electronic=_mean(weight_of_mean, electronic),
         diabatic=diabatic,
         diabatic_error=diabatic_error,
     )
@@ -88,11 +90,16 @@ def mean_and_error(
 ) -> tuple[Float[np.ndarray, "frame kind"], Float[np.ndarray, "frame kind"]]:
     """Return the weighted mean over trajectories that are known and have a value, and its standard error.
 
+    NaN where more than half of the trajectories are unknown, by weight.
+
     For the error, half a trajectory with the value 0 and half a one with the value 1 are added to n: a mean
     of diabatic populations is often carried by rare trajectories, near a crossing, and those who have drawn
     none of them see no spread at all.
     """
-    weight = _counted(run, known(run), values)
+    is_known = known(run)
+    weight = _counted(run, is_known, values)
+    unknown = (~is_known @ run.weight)[:, None]
+    weight = np.where(unknown > MOST_UNKNOWN * (unknown + weight.sum(axis=1)[:, None]), 0.0, weight)
     mean, squares = _mean(weight, values), (weight**2).sum(axis=1)
     n = np.divide(weight.sum(axis=1) ** 2, squares, out=np.full(len(weight), np.nan), where=squares > 0)[
         :, None

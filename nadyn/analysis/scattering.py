@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nadyn.analysis.fates import effective_number, ended_as_asked, final_state
+from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, ended_as_asked, final_state
 from nadyn.trajectory import Run
 
 
@@ -13,7 +13,8 @@ class Branching:
     """Where scattered trajectories went.
 
     Attributes:
-        fraction: By `T0`, `T1`, `R0`, `R1`, …: transmitted or reflected, on adiabatic state 0, 1, …
+        fraction: By `T0`, `T1`, `R0`, `R1`, …: transmitted or reflected, on adiabatic state 0, 1, …; NaN if
+            more than half of the trajectories are undecided, stopped or still running, by weight.
         error: Standard error of each.
         n_undecided: Trajectories that did not leave, though the run was to end them outside.
     """
@@ -50,6 +51,8 @@ def branching(run: Run) -> Branching | None:
         weight = np.where(np.isfinite(in_state).all(axis=1), weight, 0.0)
         in_state = np.where(weight[:, None] > 0, in_state, 0.0)
     n = effective_number(weight[decided])
+    if run.weight[~decided].sum() > MOST_UNKNOWN * run.weight.sum():
+        weight = np.full_like(weight, np.nan)
     parts = {
         f"{letter}{k}": np.where(decided & (transmitted == passed), in_state[:, k], 0.0)
         for letter, passed in (("T", True), ("R", False))

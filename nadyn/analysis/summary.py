@@ -8,36 +8,40 @@ from pathlib import Path
 import numpy as np
 
 from nadyn.analysis.energies import degrees_of_freedom, energy_conservation, temperature
-from nadyn.analysis.fates import ended_as_asked, endings, known, stopped
+from nadyn.analysis.fates import MOST_UNKNOWN, ended_as_asked, endings, final_state, known, stopped
 from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measure
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, lifetimes
 from nadyn.analysis.multiplicities import among_spin_adiabatic_states, multiplicity_populations
 from nadyn.analysis.populations import populations
-from nadyn.analysis.products import products
+from nadyn.analysis.products import products, yields
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run, open_run
 
 
 def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
-    """Return the numbers of a run, finished or not, ready for JSON (None where a number is not defined).
+    """Return the numbers of a run, finished or not, ready for JSON.
 
-    Always there: `time_fs`, `populations` (time, state), means over the `populations_counted` trajectories
-    not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate that stopped
-    trajectories could have had), `populations_held` (stopped ones held at their last state),
+    None stands where a number is not defined, and for means and fractions also where more than half of the
+    trajectories, by weight, are of unknown state: what the others do then says nothing of all.
+
+    Always there: `time_fs`, `populations` (time, state), means over the `populations_counted`
+    trajectories not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate
+    that stopped trajectories could have had), `populations_held` (stopped ones held at their last state),
     `populations_differ` (whether that is farther off than chance explains), `population_estimator`,
     `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `endings` {"finished": n,
     "left_region": n, "dissociated": n} that add up to it, `n_running`, `n_stopped` {reason: n}, `hops`
     {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
-    reason}} of the state in which most trajectories start (see `nadyn.analysis.kinetics`), `geometry`. Where
-    defined: `diabatic_populations` with `diabatic_populations_error` and `diabatic_population_estimator`, of
-    states of several multiplicities `multiplicity_populations` {"1": […], "3": […]} and
-    `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products` [{fragments, state, n,
-    fraction, low, high}] of a molecule that fell apart (see `products`), `branching` with `branching_error`,
-    with `adaptive` `divided_steps` {n, of}, with drawn hops `cut_probabilities` {n, of} (steps in which their
-    sum was over 1), for one state `temperature_kelvin` {mean, standard_deviation}.
+    reason}} of the state in which most trajectories start (see `nadyn.analysis.kinetics`), `geometry`.
+    Where defined: `diabatic_populations` with `diabatic_populations_error` and
+    `diabatic_population_estimator`, of states of several multiplicities `multiplicity_populations` {"1":
+    […], "3": […]} and `multiplicity_populations_error`, `isomerisation` (see `isomers`), `products`
+    [{fragments, state, n, fraction, low, high}] of a molecule that fell apart and `yields` of the same
+    fragments whatever their state (see `products`), `branching` with `branching_error`, with `adaptive`
+    `divided_steps` {n, of}, with drawn hops `cut_probabilities` {n, of} (steps in which their sum was
+    over 1), for one state `temperature_kelvin` {mean, standard_deviation}.
 
     Args:
         path: A trajectory file.
@@ -110,6 +114,9 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
     fell_apart = products(run)
     if fell_apart:
         result["products"] = [asdict(one) for one in fell_apart]
+        result["yields"] = [
+            {key: value for key, value in asdict(one).items() if key != "state"} for one in yields(run)
+        ]
     scattered = branching(run)
     if scattered is not None:
         result["branching"] = scattered.fraction
@@ -137,7 +144,12 @@ def run_lifetimes(run: Run) -> dict[int, Lifetime]:
         return {}
     if not run.changes_states or branching(run) is not None or run.committed_frames < 5:
         return {}
-    state = np.where(known(run), np.asarray(run.active_state), -1)
+    is_known = known(run)
+    state = np.where(is_known, np.asarray(run.active_state), -1)
+    # A stopped trajectory is known up to its last step, and may have hopped after its last frame.
+    end = is_known.sum(axis=0)
+    stopped_at = np.nonzero(end < len(state))[0]
+    state[end[stopped_at], stopped_at] = final_state(run)[stopped_at]
     return lifetimes(run.time_fs, state, run.weight, n_states=run.n_states, seed=int(run.attributes["seed"]))
 
 
@@ -159,7 +171,7 @@ def _followed(run: Run, quantity: Quantity) -> dict[str, object]:
     values = measure(run, quantity)
     # A dihedral has no mean across its seam; its size, 0 for cis and 180 for trans, has one.
     values = np.where(alive, np.abs(values) if quantity.kind == "dihedral" else values, np.nan)
-    some = alive.any(axis=1)
+    some = alive @ run.weight >= (1 - MOST_UNKNOWN) * run.weight.sum()
     mean, spread = np.full(len(values), np.nan), np.full(len(values), np.nan)
     mean[some], spread[some] = np.nanmean(values[some], axis=1), np.nanstd(values[some], axis=1)
     return {

@@ -1,9 +1,8 @@
 """The known key that an unknown one stands for: a unit forgotten, the word of another program, a slip."""
 
-import difflib
-
 from pydantic import BaseModel
 
+from nadyn.checks.nearest import nearest
 from nadyn.checks.places import is_section, known_keys, options_of
 
 _UNITS = ("_fs", "_ev", "_au", "_bohr", "_angstrom", "_kelvin", "_hartree", "_per_ps", "_minutes", "_every")
@@ -68,14 +67,14 @@ def advice_for_key(name: str, known: list[str], root: type[BaseModel]) -> str:
             return f"Did you mean `{key}`?"
     if word in _ELSEWHERE:
         return _ELSEWHERE[word]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    near = nearest(name, known)
     if near:
-        return f"Did you mean `{near[0]}`?"
+        return f"Did you mean `{near}`?"
     elsewhere = [f"{section}.{name}" for section, inner in _sections(root).items() if name in inner]
     if len(elsewhere) == 1 or (elsewhere and name not in ("name", "file")):
         return f"Did you mean `{elsewhere[0]}`?"
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(known)}."
+    near = nearest(name, known, cutoff=0.5)
+    return f"Did you mean `{near}`?" if near else f"Known keys: {', '.join(known)}."
 
 
 def _is_there(key: str, root: type[BaseModel]) -> bool:

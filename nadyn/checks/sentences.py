@@ -1,11 +1,11 @@
 """What pydantic finds wrong with a configuration, said in one sentence."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from nadyn.checks.nearest import nearest
 from nadyn.checks.other_names import advice_for_key
 from nadyn.checks.places import (
     Place,
@@ -134,9 +134,9 @@ def _section_with(place: Place, given: object) -> str:
     """Return how a section is written that was given as a single word."""
     tags = tags_of(place.options)
     if tags:
-        near = difflib.get_close_matches(str(given).lower(), tags, n=1, cutoff=0.6)
-        keys = "".join(f", {key}: …" for key in required_keys(place.options, near[0])) if near else ""
-        return f"Try {{name: {near[0]}{keys}}}." if near else ""
+        near = nearest(str(given).lower(), tags)
+        keys = "".join(f", {key}: …" for key in required_keys(place.options, near)) if near else ""
+        return f"Try {{name: {near}{keys}}}." if near else ""
     for key, choices in choices_of_keys(place.options).items():
         if given in choices:
             return f"Try {{{key}: {given}}}."
@@ -159,5 +159,5 @@ def _one_of(choices: Sequence[str]) -> str:
 
 
 def _nearest(given: object, choices: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(given).lower(), choices, n=1, cutoff=0.5)
-    return f"Did you mean {near[0]}?" if near else ""
+    near = nearest(str(given).lower(), choices, cutoff=0.5)
+    return f"Did you mean {near}?" if near else ""

@@ -1,6 +1,5 @@
 """The program `nadyn`: finds the command, runs it, and turns errors into one line and an exit code."""
 
-import difflib
 import importlib
 import os
 import sys
@@ -13,6 +12,7 @@ import typer
 
 import nadyn
 from nadyn.checks.errors import InputError, RunError
+from nadyn.checks.nearest import nearest
 from nadyn.electronic.interrupt import termination_interrupts
 
 # command -> module that holds a function of the same name
@@ -105,8 +105,8 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _unknown_command(name: str) -> str:
-    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
-    advice = f"Did you mean `{near[0]}`?" if near else f"Known commands: {', '.join(COMMANDS)}."
+    near = nearest(name, COMMANDS, cutoff=0.5)
+    advice = f"Did you mean `{near}`?" if near else f"Known commands: {', '.join(COMMANDS)}."
     return f"`{name}` is not a known command. {advice}"
 
 

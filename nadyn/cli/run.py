@@ -56,11 +56,12 @@ def _print_summary(result: "RunResult") -> None:
         print(f"{n} of them fell apart before the end: dissociated. {advice['dissociated']}")
     for reason, n in result.n_stopped.items():
         print(f"{n} stopped: {reason}. {advice[reason]}")
+    written = open_run(result.path)
     changes = {
-        "active state": f"{result.n_hops} hops, {result.n_refused} refused. ",
+        "active state": f"{result.n_hops} hops, {result.n_refused} refused. " * written.changes_states,
         "mean of the states": "",
         "mean of the states and a pointer state": f"{result.n_hops} changes of the pointer state. ",
-    }[open_run(result.path).moves_on]
+    }[written.moves_on]
     print(f"{changes}Worst energy error {result.energy_error_max_ev:.4f} eV.")
     if result.n_divided is not None:
         percent = 100 * result.n_divided / max(result.n_steps_of_trajectories, 1)

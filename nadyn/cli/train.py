@@ -41,6 +41,7 @@ def train(
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
     from nadyn.training.figures import learning_curves, parity
+    from nadyn.training.mixing import about_energies
     from nadyn.training.notices import about_couplings, about_trials
     from nadyn.training.train import checkpoint_path
     from nadyn.training.train import train as train_model
@@ -57,13 +58,14 @@ def train(
         console.print(f"{output} is complete: nothing to do", highlight=False)
         return
     with console.status("reading the data"):
-        dataset = load_dataset(data[0], *data[1:])
+        dataset = load_dataset(data[0], *data[1:], mix=configuration.mix)
         warn_of_doubts(dataset)
     for group in dataset.groups:
         console.print(
             f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states"
         )
-    for notice in (about_couplings(dataset, configuration), about_not_learned(dataset)):
+    notices = about_couplings(dataset, configuration), about_not_learned(dataset), *about_energies(dataset)
+    for notice in notices:
         if notice:
             console.print(f"Note: {notice}", highlight=False)
     table = TrainingTable()
@@ -93,18 +95,21 @@ def train(
     if trained.learned.start:
         console.print(trained.learned.start, highlight=False)
     progress = trained.outcome.progress
-    ending = "no progress on validation" if trained.outcome.stopped_early else "as planned"
-    console.print(f"{progress.step} steps, ended {ending}; best validation at step {progress.best_step}")
+    for note in trained.model.trained_on["notes"]:
+        console.print(f"Note: {note}.", highlight=False)
+    title = trained.held_out.title
+    ending = f"no progress on {title}" if trained.outcome.stopped_early else "as planned"
+    console.print(f"{progress.step} steps, ended {ending}; best on {title} at step {progress.best_step}")
     if trained.learned.kept:
         console.print(f"Note: {trained.learned.kept}.", highlight=False)
     if progress.skipped:
         console.print(f"{progress.skipped} steps were skipped because their loss was not finite")
-    with console.status("judging on the validation frames"):
+    with console.status(f"judging on the {title}"):
         comparisons = [compare(trained.model, group) for group in trained.validation.groups]
     for comparison in comparisons:
-        console.print(error_table(comparison, title=f"validation frames of {comparison.name}"))
+        console.print(error_table(comparison, title=f"{title} of {comparison.name}"))
     curves, scatter = output.with_suffix(".learning_curves.png"), output.with_suffix(".parity.png")
-    learning_curves(progress.history, curves)
+    learning_curves(progress.history, curves, judged=progress.judged)
     parity(comparisons, scatter)
     console.print(f"wrote {output}, {curves.name}, {scatter.name}")
     start = "" if trained.model.n_states == 1 else f" --state {trained.model.n_states - 1}"

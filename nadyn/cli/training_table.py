@@ -48,7 +48,7 @@ class TrainingLines:
             parts.append(f"{_duration((progress.n_steps - progress.step) * progress.seconds_a_step)} left")
         if progress.learning_rate:
             parts.append(f"loss {progress.loss:.3f}")
-        parts += [f"validation {label} {values}" for label, values in _validation_errors(progress)]
+        parts += [f"{progress.judged} {label} {values}" for label, values in _validation_errors(progress)]
         return ", ".join(parts)
 
 
@@ -83,7 +83,7 @@ class TrainingTable:
             table.add_row("learning rate", f"{progress.learning_rate:.2e}")
             table.add_row("loss", f"{progress.loss:.3f}")
         for label, values in _validation_errors(progress):
-            table.add_row(f"validation {label}", values)
+            table.add_row(f"{progress.judged} {label}", values)
         return table
 
 

@@ -2,7 +2,8 @@
 
 from nadyn.data.dataset import Dataset, Group, state_pairs
 from nadyn.data.dataset_file import load_dataset, read_dataset, write_dataset
-from nadyn.data.joining import folds, join, split
+from nadyn.data.joining import join
+from nadyn.data.splitting import folds, split
 from nadyn.data.validation import group_from_arrays
 
 __all__ = [

@@ -37,6 +37,7 @@ class Group:
         source: Where the data are from.
         licence: Licence of the data.
         note: Anything else that a reader should know.
+        parts: Numbers of consecutive frames that came from one file each; empty for a group from one file.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Group:
     source: str = ""
     licence: str = ""
     note: str = ""
+    parts: tuple[int, ...] = ()
 
     @property
     def n_frames(self) -> int:
@@ -79,7 +81,7 @@ class Group:
     def select(self, frames: Sequence[int] | Int[np.ndarray, "chosen"]) -> "Group":
         """Return the group with these frames only, in this order."""
         chosen = np.asarray(frames, dtype=np.int64)
-        return replace(self, **{name: array[chosen] for name, array in self.frame_arrays().items()})
+        return replace(self, **{name: array[chosen] for name, array in self.frame_arrays().items()}, parts=())
 
     def frame_arrays(self) -> dict[str, np.ndarray]:
         """Return all arrays whose first axis counts frames, without those that are None."""

@@ -3,6 +3,7 @@
 import difflib
 import io
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 import h5py
@@ -24,18 +25,19 @@ VERSION = 1
 _TEXTS = ("theory", "source", "licence", "note")
 
 
-def load_dataset(path: str | Path, *more: str | Path) -> Dataset:
+def load_dataset(path: str | Path, *more: str | Path, mix: Collection[str] = ()) -> Dataset:
     """Read one or several dataset files, in atomic units; groups of one name are joined.
 
     Args:
         path: A file in the format `nadyn-dataset`.
         more: Further files, whose labels may differ.
+        mix: `theory` in it lets groups of one name be joined whose levels of theory differ.
 
     Raises:
         InputError: A file is missing, truncated, no dataset or of a newer version; an array is missing, has
             no unit or the wrong shape or values; or groups of one name do not fit together. One sentence.
     """
-    return join([read_dataset(one) for one in (path, *more)])
+    return join([read_dataset(one) for one in (path, *more)], mix=mix)
 
 
 def read_dataset(path: str | Path) -> Dataset:

@@ -7,7 +7,7 @@ from nadyn.data.dataset import Group
 from nadyn.structures import pair_distances
 from nadyn.structures.distances import nearest_image_distances
 
-# More distances than these are mixed to as many numbers, which keeps distances between frames to a tenth.
+# More distances are mixed down to as many numbers, which keeps distances between frames to a tenth.
 _MOST_FEATURES = 128
 _CHUNK = 2048
 _RANDOM_PAIRS = 4000
@@ -35,8 +35,7 @@ def fingerprints(group: Group) -> Float[np.ndarray, "frame feature"]:
     parts = []
     for start in range(0, group.n_frames, _CHUNK):
         distances = _distances(group, slice(start, start + _CHUNK))
-        for column in columns:
-            distances[:, column] = np.sort(distances[:, column], axis=1)
+        distances = np.concatenate([np.sort(distances[:, column], axis=1) for column in columns], axis=1)
         parts.append(distances if mixing is None else distances @ mixing)
     return np.concatenate(parts)
 
@@ -49,7 +48,7 @@ def typical_distance(frames: Float[np.ndarray, "frame feature"]) -> float:
 
 
 def consecutive_closeness(frames: Float[np.ndarray, "frame feature"]) -> float:
-    """Return the median distance of consecutive frames over the typical one: about 1 without an order."""
+    """Return the median distance of consecutive frames in units of the typical one; 1 without an order."""
     typical = typical_distance(frames)
     return float(np.median(_rms(np.diff(frames, axis=0)))) / typical if typical > 0 else 1.0
 

@@ -11,7 +11,6 @@ from nadyn.data.arrays import LABELS, check_array
 from nadyn.data.dataset import Group
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.force_sign import contradiction
-from nadyn.data.label_checks.odd_frames import ODD_FRAMES
 from nadyn.data.state_order import check_for_other_spins, ordered, out_of_order
 from nadyn.structures import symbol
 from nadyn.structures.distances import close_pairs
@@ -53,8 +52,7 @@ def group_from_arrays(
     """Return a checked group; all arrays in atomic units, shapes and signs as in `Group`.
 
     States that do not ascend in energy are sorted, with all their labels. Warns (`InputWarning`) of that,
-    where the forces contradict the energies, of a few energies far from all others, and of atoms that are
-    alone in some frames with nothing on the way to it.
+    and where the forces contradict the energies.
 
     Args:
         name: Name of the molecule.
@@ -138,10 +136,8 @@ def group_from_arrays(
         **labels,
     )
     _check_distances(group)
-    odd = (doubt.sentence for check in ODD_FRAMES if (doubt := check(group)) is not None)
-    for sentence in (contradiction(group), *odd):
-        if sentence:
-            warnings.warn(f"group {name!r}: {sentence}", InputWarning, stacklevel=2)
+    if sentence := contradiction(group):
+        warnings.warn(f"group {name!r}: {sentence}", InputWarning, stacklevel=2)
     return group
 
 

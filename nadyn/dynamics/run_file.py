@@ -64,10 +64,11 @@ class RunConfiguration(Configuration):
     was trained on several, which without it is that with most frames. `isotopes` names other isotopes than
     the most abundant ones by mass number: {H: 2} for all atoms of an element, {3: 2} for one atom, counted
     from 0. Relative paths begin at the folder of the run file; in a mapping given to `nadyn.run`, at the
-    working folder. `time_fs` is rounded up to a whole number of frames. `write_every` and `checkpoint_every` are in steps; without them about 200 frames and 20
-    checkpoints are written. A trajectory whose total energy changes by more than `max_energy_step_ev` in one
-    step is stopped: the step is then too long for the surface by far. Measured on hexafluorobutene near the
-    intersection (gap below 0.3 eV), median and 99th percentile: 14 and 140 meV a step of 0.5 fs, 2.4 and
+    working folder. `time_fs` is rounded up to a whole number of frames. `write_every` and `checkpoint_every`
+    are in steps; without them about 200 frames and 20 checkpoints are written. A trajectory whose total
+    energy changes by more than `max_energy_step_ev` in one step is stopped: the step is then too long for the
+    surface by far. Measured on hexafluorobutene near the intersection (gap below 0.3 eV), median and 99th
+    percentile: 14 and 140 meV a step of 0.5 fs, 2.4 and
     30 meV a step of 0.25 fs, 0.3 and 8 meV a step of 0.125 fs.
     """
 

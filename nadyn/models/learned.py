@@ -1,7 +1,6 @@
 """A trained network bound to one molecule: the object that dynamics and users hold."""
 
 import copy
-import difflib
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -11,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.nearest import nearest
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.atomic_sum import AtomicSum
 from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
@@ -149,12 +149,12 @@ class LearnedModel:
                     own_masses=(),
                 )
         known = [molecule.name for molecule in self.molecules]
-        near = difflib.get_close_matches(name, known, n=1)
+        near = nearest(name, known)
         listed = ", ".join(f"{molecule.name} ({molecule.n_frames} frames)" for molecule in self.molecules)
         raise InputError(
             f"the molecule must be one that model {self.name} was trained on "
             f"({listed or 'its file names none'}), but is {name!r}."
-            + (f" Did you mean {near[0]!r}?" if near else "")
+            + (f" Did you mean {near!r}?" if near else "")
         )
 
     def for_atoms(

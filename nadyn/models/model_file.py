@@ -23,13 +23,12 @@ from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_sett
 from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.models.molecules import Molecule
-from nadyn.models.nearest_neighbours import up_to
+from nadyn.models.nearest_neighbours import known_in_the_first_days
 from nadyn.structures import formula, symbol
 from nadyn.units import ANGSTROM_PER_BOHR
 
 FORMAT = "nadyn-model"
 VERSION = 1
-_NEAREST, _FARTHEST = "network.nearest", "network.farthest"
 
 
 def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, object] | None = None) -> None:
@@ -105,7 +104,7 @@ def load_model(path: str | Path) -> LearnedModel:
     cell = tensors.pop("cell", None)
     pbc = (False, False, False) if cell is None else tuple(header["pbc"])
     molecules = _molecules(header, tensors)
-    _nearest_of_the_first_days(tensors, network)
+    known_in_the_first_days(tensors, network)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -256,14 +255,6 @@ def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
         result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         result.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return result.hexdigest()
-
-
-def _nearest_of_the_first_days(tensors: dict[str, Tensor], network: AtomicSum | DiabaticHamiltonian) -> None:
-    """Fill in the covered distances to a nearest neighbour where a file knows the longest one, or none."""
-    for key, value in network.state_dict().items():
-        if key.endswith(_NEAREST) and key not in tensors:
-            farthest = tensors.pop(key.removesuffix(_NEAREST) + _FARTHEST, None)
-            tensors[key] = value if farthest is None else up_to(farthest)
 
 
 def _kind(network: AtomicSum | DiabaticHamiltonian) -> str:

@@ -10,12 +10,13 @@ bond on the way to it.
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 # How far beyond a distance in training an atom may be, as a factor.
 REACH = 1.15
 # From 0.25 to 30 angstrom, gaps of a factor of 1.15² leave room for no more than 18 of them.
 MOST_INTERVALS = 20
+_NEAREST, _FARTHEST = "network.nearest", "network.farthest"
 
 
 def no_bound(n_elements: int) -> Float[Tensor, "element interval 2"]:
@@ -30,6 +31,14 @@ def up_to(farthest: Float[Tensor, "element"]) -> Float[Tensor, "element interval
     intervals = _none(len(farthest))
     intervals[:, 0, 0], intervals[:, 0, 1] = 0.0, farthest
     return intervals
+
+
+def known_in_the_first_days(tensors: dict[str, Tensor], network: nn.Module) -> None:
+    """Fill in the intervals where the tensors of a file have the longest distance only, or nothing."""
+    for key, value in network.state_dict().items():
+        if key.endswith(_NEAREST) and key not in tensors:
+            farthest = tensors.pop(key.removesuffix(_NEAREST) + _FARTHEST, None)
+            tensors[key] = value if farthest is None else up_to(farthest)
 
 
 def intervals_of(distances: list[Float[Tensor, "_"]], cutoff: float) -> Float[Tensor, "element interval 2"]:

@@ -63,6 +63,8 @@ class TrainingConfiguration(Configuration):
     average_decay: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.999
     patience_epochs: Count = 200
     validation_fraction: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.1
+    split: Literal["auto", "random", "blocks", "files"] = "auto"
+    mix: tuple[Literal["charge", "multiplicities", "theory"], ...] = ()
     weights: WeightsSection = WeightsSection()
     label_noise: LabelNoiseSection = LabelNoiseSection()
     outlier_sigmas: Annotated[float, Field(ge=1e-3, le=1e9, allow_inf_nan=False)] = 2.0

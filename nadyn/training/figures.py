@@ -38,8 +38,8 @@ def check_picture(path: Path) -> None:
         raise InputError(f"picture {str(path)!r} must end in one of {known}, but ends in {path.suffix!r}.")
 
 
-def learning_curves(history: list[dict[str, object]], path: Path) -> None:
-    """Draw the validation errors and the training loss over the steps, one line a state or pair."""
+def learning_curves(history: list[dict[str, object]], path: Path, *, judged: str = "validation") -> None:
+    """Draw the errors on what was judged and the training loss over the steps, one line a state or pair."""
     # Errors without any label are NaN, and a logarithmic axis needs a number.
     present = [item for item in _QUANTITIES if np.isfinite([entry[item[0]] for entry in history]).any()]
     loss = np.array([entry.get("loss", np.nan) for entry in history], dtype=np.float64)
@@ -54,7 +54,7 @@ def learning_curves(history: list[dict[str, object]], path: Path) -> None:
         names = _names(values.shape[1], pairs=key == "coupling_mae")
         for column, name in enumerate(names):
             axis.plot(steps, values[:, column], color=_COLOURS[column % len(_COLOURS)], label=name, **style)
-        axis.set(yscale="log", title=f"validation: {label}")
+        axis.set(yscale="log", title=f"{judged}: {label}")
         _readable_logarithm(axis)
         if values.shape[1] > 1:
             axis.legend(frameon=False)

@@ -52,6 +52,7 @@ class Progress:
         seconds_a_step: Recent pace.
         history: One entry a validation: step, training noise scales and validation errors.
         title: What is trained; empty where there is nothing to tell apart.
+        judged: What the errors in the history are of.
     """
 
     step: int = 0
@@ -65,6 +66,7 @@ class Progress:
     skipped: int = 0
     history: list[dict[str, object]] = field(default_factory=list)
     title: str = ""
+    judged: str = "validation"
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ def train_network(
     scales = NoiseScales(_given_noise(configuration))
     per_epoch = batches_per_epoch(training, configuration.batch_size)
     progress = Progress(n_steps=length.n_steps, steps_per_epoch=per_epoch, title=title)
+    if not validation:
+        progress.judged = "training frames"
     schedule = Schedule(configuration.learning_rate, configuration.warmup_steps)
     if length.n_steps is not None:
         schedule = schedule.changed(0, length.n_steps)

@@ -13,7 +13,7 @@ import torch
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_folder, write_new
-from nadyn.data import Dataset, split
+from nadyn.data import Dataset
 from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
@@ -28,12 +28,17 @@ from nadyn.training.build import (
 )
 from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.held_out import HeldOut, hold_out
 from nadyn.training.job import Job
 from nadyn.training.loop import Outcome, Progress
+from nadyn.training.mixing import check_one_surface
+from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.origin import check_origin, origin
+from nadyn.training.predictions import label_pairs
 from nadyn.training.samples import Samples, samples_from_group
 from nadyn.training.search import Trial
 from nadyn.training.stages import Learned, search_and_train
+from nadyn.training.validation import validate
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,18 @@ class Trained:
     Attributes:
         model: The model, bound to the molecule with most training frames, and to the cell of its starting
             geometry if that is periodic.
-        validation: The frames that it was validated on.
+        held_out: Which frames were held out, and how.
         learned: Progress, whether the training stopped early, and what was found before it.
     """
 
     model: LearnedModel
-    validation: Dataset
+    held_out: HeldOut
     learned: Learned
+
+    @property
+    def validation(self) -> Dataset:
+        """The frames that it was judged on: training frames where nothing was held out."""
+        return self.held_out.validation or self.held_out.training
 
     @property
     def outcome(self) -> Outcome:
@@ -95,7 +105,7 @@ def train(
     output = Path(output)
     checkpoint = checkpoint_path(output)
     _check_files(output, checkpoint, resume=resume, overwrite=overwrite)
-    _check_dataset(dataset)
+    _check_dataset(dataset, configuration)
     begins_from = origin(configuration, dataset)
     if resume:
         for path in existing(checkpoint):
@@ -103,7 +113,8 @@ def train(
             check_origin(read_progress(path).get("origin", begins_from), begins_from)
     started = time.monotonic()
     with threads(configuration.threads):
-        training, validation = split(dataset, configuration.validation_fraction, seed=configuration.seed)
+        held_out = hold_out(dataset, configuration)
+        training, validation = held_out.training, held_out.validation
         training_samples = tuple(samples_from_group(group) for group in training.groups)
         validation_samples = () if validation is None else tuple(map(samples_from_group, validation.groups))
         elements = elements_of(dataset)
@@ -123,7 +134,12 @@ def train(
             clock,
         )
         learned = search_and_train(job, build)
-        model = _finished_model(learned, training, training_samples, shortest, configuration)
+        judged = validation_samples or training_samples
+        errors = validate(learned.network, judged, label_pairs(training_samples, job.n_states))
+        useless = no_better_than_nothing(errors, errors_of_nothing(training_samples, judged))
+        notes = held_out.sentences + ([about_nothing(useless, held_out.title)] if useless else [])
+        more = {"held_out": held_out.record, "notes": notes}
+        model = _finished_model(learned, training, training_samples, shortest, configuration, more)
     timings = {
         "host": platform.node(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -138,7 +154,7 @@ def train(
     }
     write_new(output.with_suffix(".history.json"), json.dumps(history, indent=1))
     _forget(checkpoint)
-    return Trained(model, validation or training, learned)
+    return Trained(model, held_out, learned)
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -174,19 +190,8 @@ def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: boo
         )
 
 
-def _check_dataset(dataset: Dataset) -> None:
-    states = {group.energies.shape[1] for group in dataset.groups}
-    if len(states) > 1:
-        raise InputError(
-            f"all groups must have the same number of states, but have {sorted(states)}. Train them apart."
-        )
-    multiplicities = {tuple(group.multiplicities) for group in dataset.groups}
-    for values in multiplicities:
-        if len(set(values)) > 1:
-            raise InputError(
-                f"`multiplicities` must be the same for all states, but are {list(values)}. "
-                "Put each multiplicity into a dataset of its own."
-            )
+def _check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> None:
+    check_one_surface(dataset, configuration.mix)
     frames = sum(group.n_frames for group in dataset.groups)
     if frames < 10:
         raise InputError(f"the dataset must hold at least 10 frames to be trained on, but holds {frames}.")
@@ -198,6 +203,7 @@ def _finished_model(
     samples: tuple[Samples, ...],
     shortest: np.ndarray,
     configuration: TrainingConfiguration,
+    more: dict[str, object],
 ) -> LearnedModel:
     network, outcome = learned.network, learned.outcome
     network.network.set_range(
@@ -214,6 +220,7 @@ def _finished_model(
                 "source": g.source,
                 "licence": g.licence,
                 "charge": int(g.charge),
+                "multiplicities": [int(m) for m in g.multiplicities],
             }
             for g in training.groups
         },
@@ -223,6 +230,7 @@ def _finished_model(
         "seed": configuration.seed,
         "configuration": configuration.model_dump(mode="json"),
     }
+    trained_on |= more
     trained_on |= {key: text for key in ("start", "kept") if (text := getattr(learned, key))}
     finite = np.where(np.isfinite(shortest), shortest, 0.0)
     return LearnedModel(

@@ -27,6 +27,18 @@ class Errors:
     coupling_mae: list[float]
     score: float
 
+    @classmethod
+    def of(cls, energy: list[float], force: list[float], coupling: list[float]) -> "Errors":
+        """Return mean absolute errors with their score."""
+        means = [
+            torch.tensor(values, dtype=torch.float64).nanmean()
+            for values in (energy, force, coupling)
+            if values
+        ]
+        # A quantity that no frame here has a label of says nothing.
+        logarithms = torch.stack([mean.log() for mean in means if not torch.isnan(mean)])
+        return cls(energy, force, coupling, float(logarithms.mean()))
+
 
 def validate(network: Network, samples: tuple[Samples, ...], pairs: Pairs) -> Errors:
     """Return the errors of a network over all frames of all samples."""
@@ -45,11 +57,7 @@ def validate(network: Network, samples: tuple[Samples, ...], pairs: Pairs) -> Er
                 labelled = tuple(pairs[i] for i in others)
                 signs = coupling_signs(gradients[:, others], batch.couplings, labelled)
                 coupling.append(_errors(gradients[:, others], signs[:, :, None, None] * batch.couplings))
-    lists = [_means(energy), _means(force), _means(coupling)]
-    means = [torch.tensor(values, dtype=torch.float64).nanmean() for values in lists if values]
-    # A quantity that no frame here has a label of says nothing.
-    logarithms = torch.stack([mean.log() for mean in means if not torch.isnan(mean)])
-    return Errors(*lists, score=float(logarithms.mean()))
+    return Errors.of(_means(energy), _means(force), _means(coupling))
 
 
 def _errors(

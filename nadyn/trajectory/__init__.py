@@ -3,6 +3,16 @@
 from nadyn.trajectory.digest import digest
 from nadyn.trajectory.layout import MovesOn, RunHeader
 from nadyn.trajectory.reader import Run, open_run
+from nadyn.trajectory.trajectories import Trajectories, load_trajectories
 from nadyn.trajectory.writer import TrajectoryWriter
 
-__all__ = ["MovesOn", "Run", "RunHeader", "TrajectoryWriter", "digest", "open_run"]
+__all__ = [
+    "MovesOn",
+    "Run",
+    "RunHeader",
+    "Trajectories",
+    "TrajectoryWriter",
+    "digest",
+    "load_trajectories",
+    "open_run",
+]

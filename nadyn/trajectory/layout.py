@@ -94,6 +94,7 @@ class RunHeader:
         n_basis: Diabatic states with stored populations; None where the diabatic basis is not fixed.
         diabatic_population_estimator: How the stored diabatic populations were computed.
         moves_on: What the nuclei of a trajectory move on.
+        on_one_state: Whether the method keeps a trajectory on the state of its start.
         amplitudes_are_populations: Whether mean |c|^2 should equal the populations of a consistent method.
         multiplicities: 2S + 1 of each diabatic state; empty where they are all the same or unknown.
         warnings: Sentences for the reader of the results.
@@ -119,6 +120,7 @@ class RunHeader:
     n_basis: int | None = None
     diabatic_population_estimator: str = ""
     moves_on: MovesOn = "active state"
+    on_one_state: bool = False
     amplitudes_are_populations: bool = False
     multiplicities: tuple[int, ...] = ()
     estimates_populations: bool = False
@@ -306,6 +308,7 @@ def _write_attributes(file: h5py.File, header: RunHeader) -> None:
         "method": header.method,
         "population_estimator": header.population_estimator,
         "moves_on": header.moves_on,
+        "on_one_state": header.on_one_state,
         "amplitudes_are_populations": header.amplitudes_are_populations,
         "seed": header.seed,
         "n_steps": header.n_steps,

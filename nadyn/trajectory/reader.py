@@ -21,8 +21,8 @@ from nadyn.trajectory.layout import (
 )
 from nadyn.trajectory.raw_file import Place, RawFile, open_hdf5
 
-# Methods whose nuclei stay on the surface they start on.
-ONE_SURFACE_METHODS = ("nve", "nvt")
+# Methods on one surface in files that do not say it themselves.
+_ON_ONE_STATE = ("nve", "nvt")
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,14 @@ class Run:
         return len(self.weight)
 
     @property
+    def on_one_state(self) -> bool:
+        """Whether the method keeps a trajectory on the state of its start."""
+        return bool(self.attributes.get("on_one_state", self.attributes["method"] in _ON_ONE_STATE))
+
+    @property
     def changes_states(self) -> bool:
         """Whether a trajectory may come to another state: not with one state, nor on one surface."""
-        return self.n_states > 1 and self.attributes["method"] not in ONE_SURFACE_METHODS
+        return self.n_states > 1 and not self.on_one_state
 
     @property
     def moves_on(self) -> MovesOn:

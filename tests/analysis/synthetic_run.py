@@ -7,7 +7,14 @@ import numpy as np
 from nadyn.trajectory import RunHeader, TrajectoryWriter
 from nadyn.units import AU_PER_FEMTOSECOND
 
-STATUS_NAMES = {0: "finished", 1: "running", 2: "not_finite", 4: "close_atoms", 7: "left_region"}
+STATUS_NAMES = {
+    0: "finished",
+    1: "running",
+    2: "not_finite",
+    4: "close_atoms",
+    7: "left_region",
+    8: "dissociated",
+}
 HOP_NAMES = "step traj from_state to_state accepted energy_from energy_to kinetic_before kinetic_after zeta"
 
 
@@ -36,6 +43,7 @@ def write_run(
     *,
     n_states: int,
     dt_fs: float = 1.0,
+    write_every: int = 1,
     positions: np.ndarray | None = None,
     momenta: np.ndarray | None = None,
     masses: np.ndarray | None = None,
@@ -66,15 +74,15 @@ def write_run(
     one_hot = (state[..., None] == np.arange(n_states)).astype(complex)
     coefficients = one_hot if coefficients is None else coefficients
     status = np.zeros(n_traj, int) if status is None else status
-    last_step = np.full(n_traj, n_frames - 1) if last_step is None else last_step
+    last_step = np.full(n_traj, (n_frames - 1) * write_every) if last_step is None else last_step
     header = RunHeader(
         config=config or {"method": method, "dt_fs": dt_fs, "time_fs": dt_fs * (n_frames - 1), "seed": 3},
         method=method,
         population_estimator=estimator,
         seed=3,
-        n_steps=n_frames - 1,
+        n_steps=(n_frames - 1) * write_every,
         dt_au=dt_fs * AU_PER_FEMTOSECOND,
-        write_every=1,
+        write_every=write_every,
         n_states=n_states,
         n_axes=n_axes,
         masses=masses,

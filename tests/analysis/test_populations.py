@@ -172,24 +172,24 @@ def test_the_energy_error_says_that_a_step_which_ended_a_trajectory_is_in_it(tmp
 
 
 def test_populations_say_which_trajectories_they_are_of(tmp_path):
-    # 60 of 100 fall to state 0 and are stopped there, as where a bond breaks; 10 others stay there.
+    # 40 of 100 fall to state 0 and are stopped there, as where a bond breaks; 15 others stay there.
     state = np.ones((11, 100), int)
-    state[3:, :70] = 0
-    stops = np.arange(100) < 60
+    state[3:, :55] = 0
+    stops = np.arange(100) < 40
     options = {"status": np.where(stops, 4, 0), "last_step": np.where(stops, 5, 10)}
     run = open_run(write_run(tmp_path / "run.h5", state, n_states=2, **options))
     numbers = analyse(run.path)
     assert numbers["populations"][-1] == pytest.approx([0.25, 0.75])
-    assert numbers["populations_counted"] == [100] * 6 + [40] * 5
-    assert numbers["populations_held"][-1] == pytest.approx([0.7, 0.3])
+    assert numbers["populations_counted"] == [100] * 6 + [60] * 5
+    assert numbers["populations_held"][-1] == pytest.approx([0.55, 0.45])
     assert numbers["populations_differ"][5] == [False, False]
     assert numbers["populations_differ"][-1] == [True, True]
     shown = {number.name: number.detail for number in key_numbers(run, numbers)}
-    assert shown["State 0 at 10 fs"].startswith("of the 40 of 100 not stopped; 95 %: ")
-    assert "70.0 % of all, the stopped ones held at their last state" in shown["State 0 at 10 fs"]
+    assert shown["State 0 at 10 fs"].startswith("of the 60 of 100 not stopped; 95 %: ")
+    assert "55.0 % of all, the stopped ones held at their last state" in shown["State 0 at 10 fs"]
     note = note_on_stopped(run, numbers)
-    assert note.startswith("Populations at 10 fs are of the 40 of 100 not stopped. ")
-    assert "70.0 % instead of 25.0 % on state 0" in note
+    assert note.startswith("Populations at 10 fs are of the 60 of 100 not stopped. ")
+    assert "55.0 % instead of 25.0 % on state 0" in note
 
 
 def test_stopped_trajectories_like_the_others_make_no_difference(tmp_path):

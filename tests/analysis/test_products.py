@@ -8,7 +8,7 @@ import pytest
 from nadyn.analysis import analyse
 from nadyn.analysis.key_numbers import key_numbers
 from nadyn.analysis.populations import wilson
-from nadyn.analysis.products import products
+from nadyn.analysis.products import products, yields
 from nadyn.structures.fragments import fragments
 from nadyn.trajectory import open_run
 from nadyn.units import BOHR_PER_ANGSTROM
@@ -68,8 +68,45 @@ def test_a_trajectory_stopped_in_pieces_is_decided_and_one_stopped_whole_is_not(
     found = {one.fragments: one for one in products(run)}
     assert {name: one.n for name, one in found.items()} == {"CH4N + H": 2, "CH3 + NH2": 1, "CH5N": 1}
     lost = found["CH4N + H"]
-    assert lost.low == pytest.approx(wilson(np.array([2 / 5]), 5.0)[0][0])
+    # Whatever the later state of the one that was stopped.
+    assert lost.low == pytest.approx(wilson(np.array([1 / 5]), 5.0)[0][0])
     assert lost.high == pytest.approx(wilson(np.array([3 / 5]), 5.0)[1][0])
+    both = {one.fragments: one for one in yields(run)}
+    assert {name: one.n for name, one in both.items()} == {"CH4N + H": 2, "CH3 + NH2": 1, "CH5N": 1}
+    assert both["CH4N + H"].low == pytest.approx(wilson(np.array([2 / 5]), 5.0)[0][0])
+    assert both["CH4N + H"].high == pytest.approx(wilson(np.array([3 / 5]), 5.0)[1][0])
+
+
+def test_a_fragment_that_fell_apart_for_good_keeps_its_state_and_one_that_was_stopped_may_change_it(tmp_path):
+    ends, states = [HYDROGEN_LOST] * 4 + [SHAPE], [0, 1, 1, 0, 0]
+    status, last = np.array([8, 8, 4, 8, 0]), np.array([2, 2, 2, 2, 3])
+    positions = np.stack([np.stack([SHAPE] * 5)] * 2 + [np.stack(ends)] * 2)
+    state = np.ones((4, 5), int)
+    state[2:] = states
+    path = write_run(
+        tmp_path / "run.h5",
+        state,
+        n_states=2,
+        positions=positions,
+        atomic_numbers=METHYLAMINE,
+        status=status,
+        last_step=last,
+    )
+    numbers = analyse(path)
+    assert numbers["endings"] == {"finished": 1, "left_region": 0, "dissociated": 3}
+    assert (numbers["n_finished"], numbers["n_stopped"], numbers["n_running"]) == (4, {"close_atoms": 1}, 0)
+    # At the last frame, after their end, dissociated ones still count where they are.
+    assert numbers["populations"][-1] == pytest.approx([3 / 4, 1 / 4])
+    assert numbers["populations_counted"][-1] == 4
+    run = open_run(path)
+    (upper,) = (one for one in products(run) if (one.fragments, one.state) == ("CH4N + H", 1))
+    (lower,) = (one for one in products(run) if (one.fragments, one.state) == ("CH4N + H", 0))
+    assert (upper.n, lower.n) == (2, 2)
+    assert upper.low == pytest.approx(wilson(np.array([1 / 5]), 5.0)[0][0])
+    # The stopped one may be on either.
+    assert upper.high == pytest.approx(wilson(np.array([2 / 5]), 5.0)[1][0])
+    assert lower.high == pytest.approx(wilson(np.array([3 / 5]), 5.0)[1][0])
+    assert numbers["yields"][0]["n"] == 4 and "state" not in numbers["yields"][0]
 
 
 def test_the_end_is_the_last_valid_frame_and_the_hops_after_it(tmp_path):

@@ -57,6 +57,7 @@ METHOD_CASES = {
     "fssh": MethodCase("fssh"),
     "fssh without decoherence": MethodCase("fssh", {"decoherence": "none"}, reversible=True),
     "gfsh": MethodCase("gfsh"),
+    "dish": MethodCase("dish"),
     **OTHERS_WITH_ADAPTIVE_STEPS,
     "zhu_nakamura": MethodCase("zhu_nakamura"),
     "multistate_mash": MethodCase("multistate_mash"),

@@ -1,4 +1,4 @@
-"""Joining and splitting lose nothing and depend on the seed alone."""
+"""Joining loses nothing, and mixes nothing that a model cannot tell apart."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nadyn.checks.errors import InputError
-from nadyn.data import Dataset, folds, group_from_arrays, join, load_dataset, split, write_dataset
+from nadyn.data import Dataset, group_from_arrays, join, load_dataset, write_dataset
 
 
 def test_groups_of_one_name_are_joined_and_missing_labels_are_nan(tmp_path, arrays, attributes):
@@ -30,8 +30,12 @@ def test_groups_of_one_name_are_joined_and_missing_labels_are_nan(tmp_path, arra
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"charge": 0}, "differ in `charge`"),
-        ({"multiplicities": (1, 1, 5, 5)}, "differ in `multiplicities`"),
+        (
+            {"charge": 0},
+            r"differ in `charge` \(.* and 0\). A model sees elements and positions only: train one",
+        ),
+        ({"multiplicities": (1, 1, 5, 5)}, r"differ in `multiplicities` .*: train one for each"),
+        ({"theory": "other"}, r"differ in `theory` \('guesswork' and 'other'\).*`mix: \[theory\]`"),
         ({"pbc": np.array([True, True, True])}, "differ in `pbc` or `cell`"),
         ({"atomic_numbers": np.array([6, 1, 8, 1, 1])}, "differ in the element of atom 4"),
     ],
@@ -65,53 +69,17 @@ def test_nothing_and_groups_of_one_name_are_no_dataset(dataset):
         dataset.group("other")
 
 
-def energies_of(dataset):
-    return set(dataset.groups[0].energies[:, 0].tolist())
+@pytest.mark.parametrize("theory", ["", "guesswork", "other"])
+def test_groups_are_joined_whose_theory_is_the_same_or_not_known_or_may_differ(dataset, theory):
+    other = Dataset((replace(dataset.groups[0], theory=theory),))
+    joined = join([dataset, other], mix=("theory",) if theory == "other" else ())
+    assert joined.groups[0].theory == ("guesswork; other" if theory == "other" else "guesswork")
 
 
-def test_a_split_is_a_partition_that_the_seed_decides(fixtures):
-    dataset = load_dataset(fixtures / "ethanol_60_frames.h5")
-    training, validation = split(dataset, 0.2, seed=3)
-    assert (training.n_frames, validation.n_frames) == (48, 12)
-    assert energies_of(training) | energies_of(validation) == energies_of(dataset)
-    assert not energies_of(training) & energies_of(validation)
-    again = split(dataset, 0.2, seed=3)[1]
-    np.testing.assert_array_equal(again.groups[0].positions, validation.groups[0].positions)
-    assert energies_of(split(dataset, 0.2, seed=4)[1]) != energies_of(validation)
-
-
-def test_all_arrays_of_a_frame_stay_together(dataset):
-    training, validation = split(dataset, 0.4, seed=1)
-    original = dataset.groups[0]
-    for part in (training.groups[0], validation.groups[0]):
-        for row, energy in enumerate(part.energies):
-            frame = int(np.flatnonzero((original.energies == energy).all(axis=1))[0])
-            for key, array in part.frame_arrays().items():
-                np.testing.assert_array_equal(array[row], original.frame_arrays()[key][frame])
-
-
-def test_each_part_has_a_frame_where_there_are_two(dataset):
-    two = Dataset((dataset.groups[0].select([0, 1]),))
-    for fraction in (0.01, 0.99):
-        training, validation = split(two, fraction, seed=1)
-        assert (training.n_frames, validation.n_frames) == (1, 1)
-    one = Dataset((dataset.groups[0].select([4]),))
-    assert split(one, 0.5, seed=1)[1] is None
-    assert split(dataset, 0.0, seed=1)[1] is None
-
-
-@pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])
-def test_a_fraction_out_of_range_is_refused(dataset, fraction):
-    with pytest.raises(InputError, match="`validation_fraction` must lie"):
-        split(dataset, fraction, seed=1)
-
-
-def test_every_frame_is_validated_once_in_folds(dataset):
-    validated = []
-    for training, validation in folds(dataset, 3, seed=2):
-        assert not energies_of(training) & energies_of(validation)
-        assert energies_of(training) | energies_of(validation) == energies_of(dataset)
-        validated += validation.groups[0].energies[:, 0].tolist()
-    assert sorted(validated) == sorted(energies_of(dataset))
-    with pytest.raises(InputError, match="between 2 and 7"):
-        folds(dataset, 8, seed=2)
+def test_a_joined_group_knows_how_many_frames_came_from_each_file(dataset):
+    few = Dataset((dataset.groups[0].select([0, 1]),))
+    joined = join([dataset, few, few]).groups[0]
+    assert joined.parts == (7, 2, 2)
+    assert join([Dataset((joined,)), few]).groups[0].parts == (7, 2, 2, 2)
+    assert joined.select([0, 8]).parts == ()
+    assert join([dataset]).groups[0].parts == ()

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from nadyn.dynamics.initial.start import start_in_state
+from nadyn.dynamics.methods.fssh import Fssh, fssh_begin, fssh_step
 from nadyn.dynamics.methods.nve import Nve, nve_step
 from nadyn.models.analytic import pyrazine
 
@@ -31,6 +32,22 @@ def test_the_energy_error_falls_with_the_square_of_the_step():
     errors = [advance(model, state, 16.0 / k, 25 * k).energy_error_max for k in (1, 2, 4)]
     ratios = torch.stack([errors[0] / errors[1], errors[1] / errors[2]])
     assert ratios.median(1).values.tolist() == pytest.approx([4.0, 4.0], abs=0.5)
+
+
+def test_the_energy_error_of_surface_hopping_falls_with_the_square_of_the_step():
+    # Hops are paid exactly; what is left is that of Verlet on each surface.
+    model, errors, hops = pyrazine(4), [], 0
+    for dt in (20.0, 10.0):
+        _, state = moving(64)
+        state = start_in_state(model, state.positions, state.momenta, masses=model.masses, active_state=1)
+        options = Fssh(dt=dt, seed=2, masses=model.masses)
+        state = fssh_begin(state, model, options)
+        for _ in range(int(1200 / dt)):
+            step = fssh_step(state, model, options)
+            state, hops = step.state, hops + int(step.hops.accepted.sum())
+        errors.append(float(state.energy_error_max.median()))
+    assert hops > 64
+    assert 3.3 < errors[0] / errors[1] < 4.7
 
 
 def test_the_motion_runs_backwards_when_momenta_are_reversed():

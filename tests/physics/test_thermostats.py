@@ -13,11 +13,12 @@ from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.baths.andersen import andersen
 from nadyn.dynamics.baths.friction import Friction, with_friction
 from nadyn.dynamics.baths.langevin import langevin
-from nadyn.dynamics.baths.nose_hoover import FREEDOM, degrees_of_freedom, nose_hoover
+from nadyn.dynamics.baths.nose_hoover import ChainVariables, degrees_of_freedom, nose_hoover
 from nadyn.dynamics.initial.start import start_in_state
 from nadyn.dynamics.methods.nve import Nve, nve_step
 from nadyn.dynamics.methods.nvt import Nvt, nvt_step
 from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.state.memory import recall
 from nadyn.models.model import CARTESIAN_LAWS, Evaluation
 from nadyn.units import HARTREE_PER_KELVIN
 
@@ -126,8 +127,8 @@ def test_one_chain_keeps_a_molecule_from_flying_and_spinning_and_does_not_count_
     bath = thermostat("one chain", dt=10.0, masses=model.masses)
     free = nose_hoover(dt=10.0, seed=5, masses=model.masses, temperature=5.0 * KT, period=500.0)
     first, options = free.begin(state), Nvt(10.0, model.masses, free)
-    assert first.extra[FREEDOM].tolist() == [[9.0]] * 7
-    assert bath.begin(state).extra[FREEDOM].tolist() == [[15.0]] * 7
+    assert recall(first, ChainVariables).freedom.tolist() == [[9.0]] * 7
+    assert recall(bath.begin(state), ChainVariables).freedom.tolist() == [[15.0]] * 7
     moved = first
     for _ in range(60):
         moved = nvt_step(moved, model, options).state

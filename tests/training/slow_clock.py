@@ -11,6 +11,7 @@ class StepClock:
     Attributes:
         now: What it shows [s].
         log: Title, step and planned number of steps of every report.
+        began: Time at which each title was reported first.
     """
 
     def __init__(self, cost: Callable[[str, int, float], float], stop_at: int | None = None):
@@ -22,6 +23,7 @@ class StepClock:
         """
         self.now = 0.0
         self.log: list[tuple[str, int, int | None]] = []
+        self.began: dict[str, float] = {}
         self._cost = cost
         self._stop_at = stop_at
 
@@ -30,6 +32,7 @@ class StepClock:
 
     def report(self, progress: Progress) -> None:
         """Let the time of a step pass."""
+        self.began.setdefault(progress.title, self.now)
         self.now += self._cost(progress.title, progress.step, self.now)
         self.log.append((progress.title, progress.step, progress.n_steps))
         if len(self.log) == self._stop_at:

@@ -142,6 +142,11 @@ def test_all_parts_are_within_the_limit_on_a_machine_that_becomes_slow(
     trained = train(data(), tmp_path / "m.safetensors", settings, report=clock.report, clock=clock)
     assert 0.85 * LIMIT < clock.now < 1.1 * LIMIT
     assert len({title for title, _, _ in clock.log}) >= 5
+    # What comes before the training proper takes a quarter more than its share, and a step or two, no more.
+    shares = {"longer trial 1": 0.2, "learning the matrix": 0.2}
+    for title, moment in clock.began.items():
+        share = next((share for start, share in shares.items() if title.startswith(start)), 1.0)
+        assert moment < 1.25 * share * LIMIT + 8.0, title
     # The training proper has a share worth the name.
     assert trained.outcome.progress.step > 20
     assert trained.outcome.progress.step == trained.outcome.progress.n_steps

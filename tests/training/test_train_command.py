@@ -14,7 +14,7 @@ from nadyn.cli.main import main
 from nadyn.data import write_dataset
 
 
-def _run(*arguments):
+def run_command(*arguments):
     """Exit code and what was printed, errors included."""
     printed = io.StringIO()
     with (
@@ -35,7 +35,7 @@ def trained(tmp_path_factory):
     (folder / "train.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "300")
-        code, printed = _run(
+        code, printed = run_command(
             *("train", folder / "data.h5", "--output", folder / "m.safetensors"),
             *("--config", folder / "train.yaml"),
         )
@@ -74,12 +74,12 @@ def test_an_interrupted_training_prints_the_line_that_resumes_it(trained, tmp_pa
 
     arguments = ("train", folder / "data.h5", "--output", output, "--config", folder / "train.yaml")
     with monkeypatch.context() as patch:
-        patch.setattr("nadyn.training.loop._step" if begun else "nadyn.training.train.split", interrupt)
-        code, printed = _run(*arguments, "--quiet")
+        patch.setattr("nadyn.training.loop._step" if begun else "nadyn.training.train.hold_out", interrupt)
+        code, printed = run_command(*arguments, "--quiet")
     assert code == 130
     if begun:
         line = next(line for line in printed.splitlines() if "go on with: nadyn " in line)
-        code, printed = _run(*line.partition("go on with: nadyn ")[2].split(), "--quiet")
+        code, printed = run_command(*line.partition("go on with: nadyn ")[2].split(), "--quiet")
         assert code == 0, printed
         assert output.exists()
     else:
@@ -100,7 +100,7 @@ def test_resuming_a_complete_training_has_nothing_to_do_and_succeeds(trained):
 
 def test_an_evaluation_writes_the_numbers_that_it_prints(trained, tmp_path):
     folder, _ = trained
-    code, printed = _run(
+    code, printed = run_command(
         *("evaluate", folder / "m.safetensors", folder / "data.h5"),
         *("--json", tmp_path / "errors.json", "--figure", tmp_path / "parity.png"),
     )
@@ -119,7 +119,7 @@ def test_labels_that_are_missing_are_null_in_the_file(trained, tmp_path):
     data = dataset(12)
     data.groups[0].forces[:, 1] = np.nan
     write_dataset(tmp_path / "holes.h5", data)
-    code, printed = _run(
+    code, printed = run_command(
         *("evaluate", folder / "m.safetensors", tmp_path / "holes.h5"),
         *("--json", tmp_path / "errors.json"),
     )
@@ -143,7 +143,7 @@ def test_what_is_in_the_way_is_one_line_and_exit_code_2(trained, tmp_path):
             "Did you mean `learning_rate`?",
         ),
     ):
-        code, printed = _run(*arguments)
+        code, printed = run_command(*arguments)
         assert code == 2
         assert message in printed
         assert printed.splitlines()[-1].startswith("nadyn: ")

@@ -5,12 +5,11 @@ import numpy as np
 from nadyn.data.dataset import Group
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.doubt import Doubt
-from nadyn.data.label_checks.odd_frames import absurd_energies
 from nadyn.data.similarity import fingerprints
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
 _NEIGHBOURS = 5
-_FEWEST_FRAMES = 20
+FEWEST_FRAMES = 20
 # So many times the usual change of energy with distance. Sets that are in order, of eight molecules and up to
 # 3000 frames, come up to 6, ammonia near its intersection, compressed by 12 eV, in one frame to 12.
 _MOST = 20.0
@@ -25,7 +24,7 @@ def energy_outliers(group: Group) -> Doubt | None:
     usual distance d to the nearest frame, of the neighbour for which it is smallest; what is usual is its
     median.
     """
-    if group.pbc.any() or group.n_atoms < 2 or group.n_frames < _FEWEST_FRAMES:
+    if group.pbc.any() or group.n_atoms < 2 or group.n_frames < FEWEST_FRAMES:
         return None
     features = fingerprints(group)
     features = features - features.mean(axis=0)
@@ -44,10 +43,6 @@ def energy_outliers(group: Group) -> Doubt | None:
     slope = change / (length + usual_length)[..., None]
     usual = np.median(slope, axis=(0, 1))
     far_off = (slope.min(axis=1) > _MOST * usual) & (change.min(axis=1) > _LEAST_HARTREE)
-    absurd = absurd_energies(group)
-    if absurd is not None:
-        # Those are named already, wherever they lie.
-        far_off &= ~absurd.frames[:, None]
     outliers = far_off.any(axis=1)
     if not outliers.any():
         return None

@@ -8,20 +8,22 @@ from jaxtyping import Bool
 
 from nadyn.checks.errors import InputWarning
 from nadyn.data.dataset import Dataset, Group
+from nadyn.data.label_checks.absurd_energies import absurd_energies
 from nadyn.data.label_checks.bond_lengths import doubtful_lengths
 from nadyn.data.label_checks.coupling_kind import couplings_like_d
 from nadyn.data.label_checks.doubt import Doubt
 from nadyn.data.label_checks.energy_outliers import energy_outliers
 from nadyn.data.label_checks.frame_geometry import cut_molecules, shrunken_frames
-from nadyn.data.label_checks.odd_frames import ODD_FRAMES
+from nadyn.data.label_checks.lone_atoms import lone_atoms
 
-# The forces, absurd energies and lone atoms are not among them: `group_from_arrays` warns of those, wherever
-# data come from.
+# The check of the forces is not among them: `group_from_arrays` does it wherever data come from.
 CHECKS: tuple[Callable[[Group], Doubt | None], ...] = (
     doubtful_lengths,
     shrunken_frames,
     cut_molecules,
     energy_outliers,
+    absurd_energies,
+    lone_atoms,
     couplings_like_d,
 )
 
@@ -34,9 +36,8 @@ def doubts(group: Group) -> tuple[Doubt, ...]:
 def doubtful_frames(group: Group) -> Bool[np.ndarray, "frame"]:
     """Tell which frames are better left out."""
     chosen = np.zeros(group.n_frames, dtype=bool)
-    for check in (*CHECKS, *ODD_FRAMES):
-        doubt = check(group)
-        if doubt is not None and doubt.frames is not None:
+    for doubt in doubts(group):
+        if doubt.frames is not None:
             chosen |= doubt.frames
     return chosen
 

@@ -61,6 +61,6 @@ def andersen(
         zeta = uniform(seed, state.trajectory, step, Stream.COLLISION, (momenta.shape[1],))
         noise = normal(seed, state.trajectory, step, Stream.THERMOSTAT, tuple(momenta.shape[1:]))
         after = torch.where((zeta < probability)[:, :, None], noise * width[:, None], momenta)
-        return Bathed(after, kinetic_energy(after, masses) - kinetic_energy(momenta, masses), {})
+        return Bathed(after, kinetic_energy(after, masses) - kinetic_energy(momenta, masses))
 
     return Thermostat(act)

@@ -76,6 +76,6 @@ def langevin(
         after = mixed_with_noise(
             momenta, masses, noise=noise, temperature=temperature, friction=friction, dt=dt
         )
-        return Bathed(after, kinetic_energy(after, masses) - kinetic_energy(momenta, masses), {})
+        return Bathed(after, kinetic_energy(after, masses) - kinetic_energy(momenta, masses))
 
     return Thermostat(act)

@@ -5,7 +5,7 @@ of G. J. Martyna, M. E. Tuckerman, D. J. Tobias and M. L. Klein, Mol. Phys. 87, 
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -17,14 +17,12 @@ from nadyn.checks.configuration import Configuration
 from nadyn.dynamics.baths.thermostat import Bathed, Thermostat
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.random_numbers import Stream, normal
 from nadyn.models.model import CARTESIAN_LAWS
 from nadyn.units import AU_PER_FEMTOSECOND, HARTREE_PER_KELVIN
 
 Chains = Literal["one", "each"]
-
-# Names in `State.extra`.
-CHAIN_POSITIONS, CHAIN_MOMENTA, FREEDOM = "chain_positions", "chain_momenta", "chain_freedom"
 
 # A chain is stiffer than the molecule, above all where it starts far from its temperature.
 _PARTS = 5
@@ -56,6 +54,15 @@ class NoseHooverSection(Configuration):
             chains=self.chains,
             laws=laws,
         )
+
+
+@dataclass(frozen=True)
+class ChainVariables:
+    """Variables of the chains, their momenta, and how many components of the momenta each chain scales."""
+
+    positions: Float[Tensor, "traj length kind"]
+    momenta: Float[Tensor, "traj length kind"]
+    freedom: Float[Tensor, "traj kind"]
 
 
 @dataclass(frozen=True)
@@ -122,8 +129,7 @@ def _begin(state: State, options: _Chains) -> State:
     # Step 0 of the stream: thermostats draw from step 1 on.
     noise = normal(options.seed, state.trajectory, 0, Stream.THERMOSTAT, shape)
     momenta = noise * torch.sqrt(_inertia(freedom, options) * options.temperature)
-    memory = {CHAIN_MOMENTA: momenta, CHAIN_POSITIONS: torch.zeros_like(momenta), FREEDOM: freedom}
-    return replace(state, extra={**state.extra, **memory})
+    return remember(state, ChainVariables(torch.zeros_like(momenta), momenta, freedom))
 
 
 def degrees_of_freedom(
@@ -167,9 +173,9 @@ def _act(state: State, momenta: Float[Tensor, "traj atom x"], options: _Chains) 
     squares = momenta * momenta / options.masses[:, None]
     one = options.chains == "one"
     twice_kinetic = ordered_sum(squares)[:, None] if one else squares.flatten(1)
-    freedom = state.extra[FREEDOM]
+    known = recall(state, ChainVariables)
+    freedom, positions, q = known.freedom, known.positions, known.momenta
     inertia = _inertia(freedom, options)
-    positions, q = state.extra[CHAIN_POSITIONS], state.extra[CHAIN_MOMENTA]
     before = _energy(positions, q, inertia, freedom, options)
     scale = torch.ones_like(twice_kinetic)
     for _ in range(_PARTS):
@@ -179,7 +185,7 @@ def _act(state: State, momenta: Float[Tensor, "traj atom x"], options: _Chains) 
         scale = scale * factor
     scaled = momenta * (scale[:, :, None] if one else scale.reshape(momenta.shape))
     heat = before - _energy(positions, q, inertia, freedom, options)
-    return Bathed(scaled, heat, {CHAIN_POSITIONS: positions, CHAIN_MOMENTA: q})
+    return Bathed(scaled, heat, ChainVariables(positions, q, freedom))
 
 
 def _part(

@@ -26,12 +26,12 @@ class Bathed:
         momenta: Afterwards [au].
         heat: Energy that has come in, in this step; what is left of the total energy without all heat is
             conserved [hartree].
-        memory: New entries of `State.extra`.
+        memory: What the thermostat is to remember, see `memory`.
     """
 
     momenta: Float[Tensor, "traj atom x"]
     heat: Float[Tensor, "traj"]
-    memory: dict[str, Tensor]
+    memory: object | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Thermostat:
 
     Attributes:
         act: Changes the given momenta over a time step; the state says whose they are and which step it is.
-        begin: Makes the entries of `State.extra` of a batch that starts.
+        begin: Makes the memory of a batch that starts.
     """
 
     act: Callable[[State, Float[Tensor, "traj atom x"]], Bathed]

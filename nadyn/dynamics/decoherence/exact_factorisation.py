@@ -3,11 +3,11 @@
 Source: J.-K. Ha, I. S. Lee and S. K. Min, J. Phys. Chem. Lett. 9, 1097 (2018).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from nadyn.dynamics.decoherence.correction import Decoherence, Moment, collapse
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.state.energies import kinetic_energy, potential_energy
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import squared_coefficients
 from nadyn.models.model import Model
 
@@ -32,6 +33,18 @@ class ShxfSection(Configuration):
     def correction(self) -> Decoherence:
         """Return the correction of this section."""
         return exact_factorisation(width=self.width_bohr, threshold=self.threshold)
+
+
+@dataclass(frozen=True)
+class Auxiliaries:
+    """An auxiliary trajectory on each state: positions, momenta, the change of momenta since it began,
+    whether it is under way, and whether it has no kinetic energy left."""
+
+    positions: Float[Tensor, "traj state atom x"]
+    momenta: Float[Tensor, "traj state atom x"]
+    phase: Float[Tensor, "traj state atom x"]
+    coherent: Bool[Tensor, "traj state"]
+    resting: Bool[Tensor, "traj state"]
 
 
 def exact_factorisation(*, width: float, threshold: float = 0.01) -> Decoherence:
@@ -60,21 +73,15 @@ def _begin(state: State, model: Model) -> State:
     n_traj, n = state.energies.shape
     zero = torch.zeros(n_traj, n, *state.positions.shape[1:], dtype=torch.float64)
     never = torch.zeros(n_traj, n, dtype=torch.bool)
-    memory = {
-        "auxiliary_positions": zero,
-        "auxiliary_momenta": zero.clone(),
-        "auxiliary_phase": zero.clone(),
-        "auxiliary_coherent": never,
-        "auxiliary_resting": never.clone(),
-    }
-    return replace(state, extra={**state.extra, **memory})
+    return remember(state, Auxiliaries(zero, zero.clone(), zero.clone(), never, never.clone()))
 
 
 def _act(moment: Moment, width: float, threshold: float) -> State:
     new = moment.new
     populations = squared_coefficients(new)
     is_active = torch.nn.functional.one_hot(new.active_state, populations.shape[1]).bool()
-    coherent = new.extra["auxiliary_coherent"]
+    known = recall(new, Auxiliaries)
+    coherent = known.coherent
     # A hop ends all auxiliary trajectories, and so does an active state that has got everything.
     ended = torch.zeros_like(new.active_state, dtype=torch.bool)
     ended[moment.hops.row[moment.hops.accepted]] = True
@@ -88,27 +95,24 @@ def _act(moment: Moment, width: float, threshold: float) -> State:
     coherent = (populations >= threshold) & (populations <= 1.0 - threshold)
     coherent = coherent & (coherent.sum(1) > 1)[:, None]
     first = coherent & ~before
-    resting = new.extra["auxiliary_resting"] & before & coherent
+    resting = known.resting & before & coherent
     memory = _auxiliaries(moment, is_active, coherent, first, resting)
     growth = _growth(moment, populations, coherent, memory, width)
-    return replace(new, coefficients=_grown(new, growth * moment.dt), extra={**new.extra, **memory})
+    return remember(replace(new, coefficients=_grown(new, growth * moment.dt)), memory)
 
 
 def _auxiliaries(
     moment: Moment, is_active: Tensor, coherent: Tensor, first: Tensor, resting: Tensor
-) -> dict[str, Tensor]:
+) -> Auxiliaries:
     """The auxiliary trajectories after the step."""
     old, new = moment.old, moment.new
-    remembered = new.extra
+    known = recall(new, Auxiliaries)
     here, momenta = new.positions[:, None], new.momenta[:, None]
-    drifted = (
-        remembered["auxiliary_positions"]
-        + remembered["auxiliary_momenta"] * (moment.dt / moment.masses)[:, None]
-    )
+    drifted = known.positions + known.momenta * (moment.dt / moment.masses)[:, None]
     positions = torch.where((is_active | first)[:, :, None, None], here, drifted)
     kinetic = kinetic_energy(new.momenta, moment.masses)
     n_traj, n = new.energies.shape
-    squares = remembered["auxiliary_momenta"] ** 2 * (0.5 / moment.masses)[:, None]
+    squares = known.momenta**2 * (0.5 / moment.masses)[:, None]
     own = ordered_sum(squares.flatten(0, 1)).reshape(n_traj, n) + old.energies - new.energies
     at_first = kinetic[:, None] + potential_energy(new.energies, new.active_state)[:, None] - new.energies
     own = torch.where(is_active, kinetic[:, None], torch.where(first, at_first, own))
@@ -116,29 +120,29 @@ def _auxiliaries(
     own = torch.where(resting, 0.0, own.clamp(min=0.0))
     scale = torch.sqrt(own / torch.where(kinetic > 0, kinetic, torch.inf)[:, None])
     auxiliary_momenta = momenta * scale[:, :, None, None]
-    phase = remembered["auxiliary_phase"] + auxiliary_momenta - remembered["auxiliary_momenta"]
+    phase = known.phase + auxiliary_momenta - known.momenta
     keep = coherent[:, :, None, None]
-    return {
-        "auxiliary_positions": torch.where(keep, positions, 0.0),
-        "auxiliary_momenta": torch.where(keep, auxiliary_momenta, 0.0),
-        "auxiliary_phase": torch.where(keep & ~first[:, :, None, None], phase, 0.0),
-        "auxiliary_coherent": coherent,
-        "auxiliary_resting": resting,
-    }
+    return Auxiliaries(
+        positions=torch.where(keep, positions, 0.0),
+        momenta=torch.where(keep, auxiliary_momenta, 0.0),
+        phase=torch.where(keep & ~first[:, :, None, None], phase, 0.0),
+        coherent=coherent,
+        resting=resting,
+    )
 
 
 def _growth(
-    moment: Moment, populations: Tensor, coherent: Tensor, memory: dict[str, Tensor], width: float
+    moment: Moment, populations: Tensor, coherent: Tensor, memory: Auxiliaries, width: float
 ) -> Float[Tensor, "traj state"]:
     """q f_l / M of each coherent state, 0 for the others."""
     here = moment.new.positions[:, None]
-    apart = torch.where(coherent[:, :, None, None], here - memory["auxiliary_positions"], 0.0)
+    apart = torch.where(coherent[:, :, None, None], here - memory.positions, 0.0)
     weighted = apart * populations[:, :, None, None]
     momentum = weighted[:, 0]
     for l in range(1, weighted.shape[1]):
         momentum = momentum + weighted[:, l]
     momentum = momentum / (2.0 * width * width) / moment.masses[:, None]
-    terms = momentum[:, None] * memory["auxiliary_phase"]
+    terms = momentum[:, None] * memory.phase
     return ordered_sum(terms.flatten(0, 1)).reshape(populations.shape)
 
 

@@ -3,7 +3,7 @@
 Source: A. Jain, E. Alguire and J. E. Subotnik, J. Chem. Theory Comput. 12, 5256 (2016).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -17,6 +17,7 @@ from nadyn.dynamics.electrons.local_diabatisation import orthogonal_overlap
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import ordered_sum
 from nadyn.dynamics.state.energies import potential_energy
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import squared_coefficients
 from nadyn.dynamics.state.random_numbers import Stream
 from nadyn.models.model import Model
@@ -32,6 +33,15 @@ class AfsshSection(Configuration):
     def correction(self) -> Decoherence:
         """Return the correction of this section."""
         return augmented()
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of the wave packet of each state about the trajectory, and the forces of all states before."""
+
+    positions: Float[Tensor, "traj state atom x"]
+    momenta: Float[Tensor, "traj state atom x"]
+    forces: Float[Tensor, "traj state atom x"]
 
 
 def augmented() -> Decoherence:
@@ -52,8 +62,7 @@ def augmented() -> Decoherence:
 def _begin(state: State, model: Model) -> State:
     forces = all_forces(model, state.positions, state.eigenvectors)
     zero = torch.zeros_like(forces)
-    memory = {"moment_positions": zero, "moment_momenta": zero.clone(), "forces": forces}
-    return replace(state, extra={**state.extra, **memory})
+    return remember(state, Moments(zero, zero.clone(), forces))
 
 
 def _act(moment: Moment) -> State:
@@ -71,9 +80,8 @@ def _act(moment: Moment) -> State:
     collapsing = (zeta < dt * collapse_rate) & (collapse_rate > 0)
     clear = collapsing | (zeta < dt * reset_rate)
     positions, momenta = (torch.where(clear[:, :, None, None], 0.0, m) for m in (positions, momenta))
-    memory = {"moment_positions": positions, "moment_momenta": momenta, "forces": forces}
     coefficients = collapse_states(new.coefficients, new.active_state, collapsing)
-    return replace(new, coefficients=coefficients, extra={**new.extra, **memory})
+    return remember(replace(new, coefficients=coefficients), Moments(positions, momenta, forces))
 
 
 def collapse_states(
@@ -103,15 +111,15 @@ def _moved(
 ) -> tuple[Tensor, Tensor]:
     """Moments after the step, about the state that was active during it."""
     old, dt = moment.old, moment.dt
-    masses = moment.masses[:, None]
-    before, after = (f - _of_active(f, old.active_state) for f in (old.extra["forces"], forces))
+    masses, known = moment.masses[:, None], recall(old, Moments)
+    before, after = (f - _of_active(f, old.active_state) for f in (known.forces, forces))
     # Forces of the new states as the old states see them.
     turned = _mixed(overlap * overlap, after)
     kick_before = before * squared_coefficients(old)[:, :, None, None]
     weights = _mixed((overlap * overlap), squared_coefficients(moment.new))
     kick_after = turned * weights[:, :, None, None]
-    momenta = old.extra["moment_momenta"]
-    positions = old.extra["moment_positions"] + (momenta + kick_before * (0.5 * dt)) * (dt / masses)
+    momenta = known.momenta
+    positions = known.positions + (momenta + kick_before * (0.5 * dt)) * (dt / masses)
     momenta = momenta + (kick_before + kick_after) * (0.5 * dt)
     back = (overlap * overlap).mT
     return _mixed(back, positions), _mixed(back, momenta)

@@ -17,11 +17,20 @@ from torch import Tensor
 from nadyn.dynamics.electrons.interpolated import SUBSTEPS
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
+from nadyn.dynamics.state.memory import recall, remember
 
-# In `State.extra`: energies one step ago, s^2 of each pair of neighbours, the angle by which it has turned
-# since the minimum of its gap, and the steps since the energies had a kink in time.
-ENERGIES_BEFORE, SQUARED_RATE = "energies_before", "squared_rate"
-ANGLE, SMOOTH_STEPS = "angle", "smooth_steps"
+
+@dataclass(frozen=True)
+class GapHistory:
+    """Energies one step ago, s^2 of each pair of neighbours, the angle by which it has turned since the
+    minimum of its gap, the steps since the energies had a kink in time, and the signs with which the
+    eigenvectors have gone on without a jump since the start."""
+
+    energies_before: Float[Tensor, "traj state"]
+    squared_rate: Float[Tensor, "traj pair"]
+    angle: Float[Tensor, "traj pair"]
+    smooth_steps: Int[Tensor, "traj"]
+    signs: Float[Tensor, "traj state"]
 
 
 @dataclass(frozen=True)
@@ -55,20 +64,25 @@ def parabola(before: Tensor, at: Tensor, after: Tensor, *, since: Tensor, until:
     return Parabola(squared_rate, middle - 0.25 * slope * slope / squared_rate)
 
 
-def begin_curvature(state: State) -> dict[str, Tensor]:
+def begin_curvature(state: State) -> GapHistory:
     """Return what is remembered of a batch that starts: no coupling in its first step."""
     pairs = torch.zeros_like(state.energies[:, 1:])
-    return {
-        ENERGIES_BEFORE: state.energies,
-        SQUARED_RATE: pairs,
-        ANGLE: pairs.clone(),
-        SMOOTH_STEPS: torch.zeros_like(state.active_state),
-    }
+    return GapHistory(
+        state.energies,
+        pairs,
+        pairs.clone(),
+        torch.zeros_like(state.active_state),
+        torch.ones_like(state.energies),
+    )
 
 
 def turns_from_curvature(
-    old: State, new_energies: Float[Tensor, "traj state"], *, dt: float
-) -> tuple[Float[Tensor, "traj substep pair"], dict[str, Tensor]]:
+    known: GapHistory,
+    energies: Float[Tensor, "traj state"],
+    new_energies: Float[Tensor, "traj state"],
+    *,
+    dt: float,
+) -> tuple[Float[Tensor, "traj substep pair"], GapHistory]:
     """Return the angles by which neighbours turn in each sub-step, and what the next step is to remember.
 
     T_kl = sqrt(g''/g) / 2 of the parabola through the squares of the last three gaps of neighbours k and l,
@@ -77,20 +91,22 @@ def turns_from_curvature(
     should, and when: by a right angle where nothing couples them. One that lies at the very end of a step is
     counted once, in this step or in the next. Where energies had a kink one step ago s^2 stays as it was.
     States that are no neighbours have no T: a crossing of either with a third one gives their gap a kink. The
-    sign of T is not known from energies; T_kl > 0 for k < l is taken everywhere.
+    sign of T is not known from energies; T_kl > 0 for k < l is taken everywhere, for states whose signs go on
+    from step to step.
 
     Args:
-        old: The batch before the step.
+        known: What the last step has remembered.
+        energies: Before the step [hartree].
         new_energies: Energies after it [hartree].
         dt: Time step [au].
     """
-    history = (new_energies, old.energies, old.extra[ENERGIES_BEFORE])
+    history = (new_energies, energies, known.energies_before)
     newest, last, before = ((e[:, 1:] - e[:, :-1]) ** 2 for e in history)
-    steps = old.extra[SMOOTH_STEPS] + 1
+    steps = known.smooth_steps + 1
     rate = torch.where(
         (steps > 1)[:, None],
         (newest - 2.0 * last + before) / (2.0 * dt * dt),
-        old.extra[SQUARED_RATE],
+        known.squared_rate,
     )
     convex = rate > 0
     s = torch.sqrt(torch.where(convex, rate, 1.0))
@@ -99,7 +115,7 @@ def turns_from_curvature(
     width = torch.sqrt(torch.clamp(newest - distance * distance, min=0.0))
     left = torch.arange(SUBSTEPS, -1, -1, dtype=torch.float64) * (dt / SUBSTEPS)
     angles = _angle(distance[:, None] - s[:, None] * left[:, None], width[:, None].expand(-1, len(left), -1))
-    remembered = old.extra[ANGLE]
+    remembered = known.angle
     # Narrow crossings go on from where the last step ended: its parabola may put them a little elsewhere.
     narrow = (width < s * dt) & (remembered != 0)
     disputed = narrow | (remembered * angles[:, 0] < 0)
@@ -108,19 +124,13 @@ def turns_from_curvature(
         [start, torch.maximum(angles[:, 1:], torch.where(disputed[:, None], start, -torch.pi))], 1
     )
     turns = torch.where(convex[:, None], path[:, 1:] - path[:, :-1], 0.0)
-    memory = {
-        ENERGIES_BEFORE: old.energies,
-        SQUARED_RATE: rate,
-        ANGLE: torch.where(convex, angles[:, -1], 0.0),
-        SMOOTH_STEPS: steps,
-    }
-    return turns, memory
+    return turns, GapHistory(energies, rate, torch.where(convex, angles[:, -1], 0.0), steps, known.signs)
 
 
 def after_a_kink(state: State, rows: Int[Tensor, "hop"]) -> State:
     """Return the state with what has to be forgotten where momenta and force have changed at once."""
-    steps = state.extra[SMOOTH_STEPS].index_fill(0, rows, 0)
-    return replace(state, extra={**state.extra, SMOOTH_STEPS: steps})
+    known = recall(state, GapHistory)
+    return remember(state, replace(known, smooth_steps=known.smooth_steps.index_fill(0, rows, 0)))
 
 
 def _angle(opposite: Tensor, adjacent: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """The average of states with given coefficients: its energy and force, for Ehrenfest and mapping methods."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
@@ -7,11 +9,17 @@ from torch import Tensor
 from nadyn.dynamics.nuclei.rigid_motion import is_free, without_rigid_motion
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import kinetic_energy
+from nadyn.dynamics.state.memory import recall, remembers
 from nadyn.electronic.surfaces import in_blocks
 from nadyn.models.model import Model
 
-# Names in `State.extra`: what the mean is taken with, where it is not simply c c*.
-SCALE, ZERO_POINT = "scale", "zero_point"
+
+@dataclass(frozen=True)
+class MeanWeights:
+    """What the mean is taken with where it is not simply c c*, see `mean_density`."""
+
+    scale: Float[Tensor, "traj"]
+    zero_point: Float[Tensor, "traj basis"]
 
 
 def mean_density(
@@ -62,9 +70,11 @@ def weighted_gradient(
 
 
 def scale_and_zero_point(state: State) -> tuple[Float[Tensor, "traj"], Float[Tensor, "traj basis"]]:
-    """Return s and z of each trajectory, see `mean_density`: from `extra` where it has them, else 1 and 0."""
-    one, none = torch.ones_like(state.weight), torch.zeros_like(state.eigenvectors[:, :, 0])
-    return state.extra.get(SCALE, one), state.extra.get(ZERO_POINT, none)
+    """Return s and z of each trajectory, see `mean_density`: remembered ones, else 1 and 0."""
+    if not remembers(state, MeanWeights):
+        return torch.ones_like(state.weight), torch.zeros_like(state.eigenvectors[:, :, 0])
+    known = recall(state, MeanWeights)
+    return known.scale, known.zero_point
 
 
 def mean_energy(state: State) -> Float[Tensor, "traj"]:

@@ -1,6 +1,6 @@
 """What a propagation over one step gives back."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Complex, Float, Int
@@ -18,7 +18,7 @@ class Propagation:
             geometries span the same space, small where a state of the old geometry has left them.
         follows: The state after the step that each state before it has become, where a propagation tells
             that; `coefficients` and `propagator` are then in the order of the states before the step.
-        memory: Entries of `State.extra` for the next step.
+        memory: What the next step has to know of this one, see `memory`.
         eigenvectors: States at the new geometry, where the propagation has chosen others of equal energies.
     """
 
@@ -26,7 +26,7 @@ class Propagation:
     propagator: Complex[Tensor, "traj state state2"]
     smallest_overlap: Float[Tensor, "traj"]
     follows: Int[Tensor, "traj state"] | None = None
-    memory: dict[str, Tensor] = field(default_factory=dict)
+    memory: object | None = None
     eigenvectors: Complex[Tensor, "traj basis state"] | None = None
 
 

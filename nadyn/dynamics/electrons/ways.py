@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from nadyn.dynamics.electrons.curvature import (
-    SMOOTH_STEPS,
+    GapHistory,
     after_a_kink,
     begin_curvature,
     turns_from_curvature,
@@ -21,6 +21,7 @@ from nadyn.dynamics.electrons.propagation import Propagation, in_sequence
 from nadyn.dynamics.electrons.tdc import tdc_from_couplings, tdc_from_overlap
 from nadyn.dynamics.nuclei.motion import midpoint
 from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.memory import recall, remember, remembers
 from nadyn.electronic.surfaces import energies_and_eigenvectors
 from nadyn.models.model import Model
 
@@ -34,7 +35,7 @@ def begin_propagation(state: State, by: Propagate) -> State:
     """Return the state with what a propagation remembers: curvature needs the gaps of three steps."""
     if by != "curvature":
         return state
-    return replace(state, extra={**state.extra, **begin_curvature(state)})
+    return remember(state, begin_curvature(state))
 
 
 def after_attempts(state: State, rows: Int[Tensor, "hop"]) -> State:
@@ -42,7 +43,7 @@ def after_attempts(state: State, rows: Int[Tensor, "hop"]) -> State:
 
     Energies have a kink in time there, which is no curvature.
     """
-    return after_a_kink(state, rows) if SMOOTH_STEPS in state.extra else state
+    return after_a_kink(state, rows) if remembers(state, GapHistory) else state
 
 
 def propagate(
@@ -113,12 +114,14 @@ def _by_couplings(
 
 
 def _by_curvature(old: State, new: State, *, dt: float) -> Propagation:
-    turns, memory = turns_from_curvature(old, new.energies, dt=dt)
+    known = recall(old, GapHistory)
+    turns, memory = turns_from_curvature(known, old.energies, new.energies, dt=dt)
     propagator = propagator_by_turns(old.energies, new.energies, turns, dt=dt)
-    # The energies know no signs of eigenvectors, but diabatic populations do.
+    # The energies know no signs of eigenvectors, but coefficients do.
     overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
-    done = _with_signs(old, propagator, _signs(overlap), smallest, None)
-    return replace(done, memory=memory)
+    after = known.signs * _signs(overlap)
+    done = _with_signs(old, propagator * known.signs[:, None, :], after, smallest, None)
+    return replace(done, memory=replace(memory, signs=after))
 
 
 def _with_signs(

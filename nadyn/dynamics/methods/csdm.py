@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
@@ -27,6 +27,7 @@ from nadyn.dynamics.state.batch import State, for_each_array, select
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.state.choice import choose_target
 from nadyn.dynamics.state.energies import kinetic_energy, potential_energy
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import (
     MEAN_SQUARED_AMPLITUDES,
     MEAN_SQUARED_COEFFICIENTS,
@@ -36,10 +37,6 @@ from nadyn.dynamics.state.random_numbers import Draws, Stream
 from nadyn.dynamics.state.step import Hops, Step, finish_step, no_hops
 from nadyn.electronic.surfaces import directional_gradient
 from nadyn.models.model import Model
-
-# In `State.extra`: coefficients without decay, and the coupling of the pointer state in the two steps before,
-# 0 where it was not the pointer yet.
-COHERENT, COUPLING_BEFORE = "coherent", "coupling_before"
 
 # Less population than this outside the pointer state, or in it, does not decay.
 _NOTHING = 1e-14
@@ -51,6 +48,15 @@ class CsdmOptions(Configuration):
 
     constant: float = 1.0
     energy_hartree: float = 0.1
+
+
+@dataclass(frozen=True)
+class CoherentStates:
+    """Coefficients without decay, and the coupling of the pointer state in the two steps before, 0 where it
+    was not the pointer yet."""
+
+    coefficients: Complex[Tensor, "traj state"]
+    coupling_before: Float[Tensor, "traj 2"]
 
 
 @dataclass(frozen=True)
@@ -74,12 +80,10 @@ class Csdm:
 
 def begin_csdm(state: State, model: Model, masses: Float[Tensor, "atom"]) -> State:
     """Return a batch that starts: the pointer is the active state, and nothing has decayed yet."""
-    extra = {
-        COHERENT: state.coefficients.clone(),
-        # Neither falling nor rising: the first steps are no minimum.
-        COUPLING_BEFORE: torch.zeros(len(state.weight), 2, dtype=torch.float64),
-    }
-    return begin_cuts(begin_on_mean(replace(state, extra={**state.extra, **extra}), model, masses))
+    # Neither falling nor rising: the first steps are no minimum.
+    no_coupling = torch.zeros(len(state.weight), 2, dtype=torch.float64)
+    begun = remember(state, CoherentStates(state.coefficients.clone(), no_coupling))
+    return begin_cuts(begin_on_mean(begun, model, masses))
 
 
 def csdm_draw(drift: Drift, model: Model, draws: Draws, *, options: Csdm) -> Step:
@@ -98,15 +102,16 @@ def csdm_draw(drift: Drift, model: Model, draws: Draws, *, options: Csdm) -> Ste
     """
     options = replace(options, dt=drift.dt)
     state, moved, made = drift.before, drift.after, drift.made
-    coherent = apply_propagator(made.propagator, state.extra[COHERENT])
+    known = recall(state, CoherentStates)
+    coherent = apply_propagator(made.propagator, known.coefficients)
     # A rate: steps need not be of one length.
     seen = turned_halfway(
         model, options.masses, state.positions, moved.positions, state.eigenvectors, moved.eigenvectors
     )
     coupling = pointer_coupling(*seen, state.active_state) / options.dt**2
-    before = state.extra[COUPLING_BEFORE]
+    before = known.coupling_before
     minimum = (before[:, 1] < before[:, 0]) & (coupling > before[:, 1])
-    began = torch.where(minimum[:, None], state.coefficients, state.extra[COHERENT])
+    began = torch.where(minimum[:, None], state.coefficients, known.coefficients)
     coherent = torch.where(minimum[:, None], moved.coefficients, coherent)
     probabilities, cut = at_most_one(flow_probabilities(began, coherent, made.propagator, state.active_state))
     moved = count_cuts(moved, cut)
@@ -122,8 +127,8 @@ def csdm_draw(drift: Drift, model: Model, draws: Draws, *, options: Csdm) -> Ste
     moved = replace(
         moved,
         active_state=pointer,
-        extra={**moved.extra, COHERENT: coherent, COUPLING_BEFORE: memory},
     )
+    moved = remember(moved, CoherentStates(coherent, memory))
     squares = squared_coefficients(moved)
     inside = squares.gather(1, pointer[:, None])[:, 0]
     rows = torch.nonzero((1.0 - inside > _NOTHING) & (inside > _EMPTY_POINTER))[:, 0]

@@ -35,6 +35,7 @@ from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.choice import choose_target
 from nadyn.dynamics.state.energies import with_energy_of_active
+from nadyn.dynamics.state.memory import remember
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, MIXED
 from nadyn.dynamics.state.random_numbers import Draws, Stream
 from nadyn.dynamics.state.step import Step, finish_step
@@ -108,7 +109,9 @@ def fssh_drift(
         coefficients = torch.zeros_like(coefficients).scatter(1, made.follows, coefficients)
     if made.eigenvectors is not None:
         after = replace(after, eigenvectors=made.eigenvectors)
-    after = replace(after, coefficients=coefficients, extra={**after.extra, **made.memory})
+    after = replace(after, coefficients=coefficients)
+    if made.memory is not None:
+        after = remember(after, made.memory)
     # A surplus level that meets a state far above, where no amplitude is, changes nothing yet.
     last = state.energies.shape[1] - 1
     all_in_use = torch.maximum(highest_in_use(state), highest_in_use(after)) == last

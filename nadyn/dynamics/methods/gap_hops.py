@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nadyn.dynamics.electrons.curvature import ENERGIES_BEFORE, Parabola, parabola
+from nadyn.dynamics.electrons.curvature import Parabola, parabola
 from nadyn.dynamics.hops.attempts import along, attempt_hops
 from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
 from nadyn.dynamics.hops.momentum import Frustrated
@@ -22,6 +22,7 @@ from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.choice import choose_target
 from nadyn.dynamics.state.energies import potential_energy, with_energy_of_active
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.random_numbers import Draws, Stream
 from nadyn.dynamics.state.step import Step, finish_step, no_hops
 from nadyn.dynamics.state.surplus import surplus_gap_above_active
@@ -29,8 +30,13 @@ from nadyn.models.model import Model
 
 GAP_KEYS = frozenset({"rescale", "frustrated", "adaptive", "representation"})
 
-# Name in `State.extra`: how long the last step was.
-LENGTH_BEFORE = "length_before"
+
+@dataclass(frozen=True)
+class StepBefore:
+    """Energies before the last step, and how long that was [au]."""
+
+    energies: Float[Tensor, "traj state"]
+    length: Float[Tensor, "traj"]
 
 
 @dataclass(frozen=True)
@@ -86,16 +92,14 @@ class GapHopping:
 
 def gap_hopping_begin(state: State, model: Model) -> State:
     """Return the state of a batch that starts; a minimum needs three steps, and there is none before."""
-    memory = {ENERGIES_BEFORE: state.energies, LENGTH_BEFORE: torch.ones_like(state.weight)}
-    return begin_cuts(replace(in_active_state(state), extra={**state.extra, **memory}))
+    memory = StepBefore(state.energies, torch.ones_like(state.weight))
+    return begin_cuts(remember(in_active_state(state), memory))
 
 
 def gap_hopping_drift(state: State, model: Model, dt: float, *, masses: Float[Tensor, "atom"]) -> Drift:
     """Return a step up to its hops: velocity Verlet, and what the next step has to know of this one."""
     after = verlet(state, model, masses=masses, dt=dt)
-    length = torch.full_like(state.weight, dt)
-    memory = {ENERGIES_BEFORE: state.energies, LENGTH_BEFORE: length}
-    after = replace(after, extra={**after.extra, **memory})
+    after = remember(after, StepBefore(state.energies, torch.full_like(state.weight, dt)))
     return Drift(state, with_energy_of_active(after, masses), dt)
 
 
@@ -184,8 +188,8 @@ def _minima(old: State, new: State) -> Minima:
     def gaps(energies: Tensor) -> Tensor:
         return (energies - potential_energy(energies, active)[:, None]).abs()
 
-    before, at, after = gaps(old.extra[ENERGIES_BEFORE]), gaps(old.energies), gaps(new.energies)
-    since, until = old.extra[LENGTH_BEFORE], new.extra[LENGTH_BEFORE]
+    before, at, after = gaps(recall(old, StepBefore).energies), gaps(old.energies), gaps(new.energies)
+    since, until = recall(old, StepBefore).length, recall(new, StepBefore).length
     states = torch.arange(new.energies.shape[1])
     neighbour = (states - active[:, None]).abs() == 1
     return Minima(before, at, after, neighbour & (at < before) & (at < after), since, until)

@@ -5,7 +5,7 @@ Source: J. E. Runeson and J. O. Richardson, J. Chem. Phys. 151, 044119 (2019), t
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
-from nadyn.dynamics.electrons.mean import SCALE, ZERO_POINT
+from nadyn.dynamics.electrons.mean import MeanWeights
 from nadyn.dynamics.methods.ehrenfest import mean_field_stepping
 from nadyn.dynamics.methods.mapping_start import refuse_latent_basis, starting_basis, to_coefficients
 from nadyn.dynamics.methods.mean_field import begin_on_mean
@@ -21,14 +21,19 @@ from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import Estimator, squared_amplitudes, squared_coefficients
 from nadyn.dynamics.state.random_numbers import Stream, normal, uniform
 from nadyn.models.model import Model
 
 Sampling = Literal["sphere", "focused"]
 
-# In `State.extra`: N times the estimator of the initial state on the whole sphere, 1 where it is focused.
-INITIAL_WEIGHT = "initial_weight"
+
+@dataclass(frozen=True)
+class InitialWeight:
+    """N times the estimator of the initial state on the whole sphere, 1 where it is focused."""
+
+    value: Float[Tensor, "traj"]
 
 
 class SpinLscOptions(Configuration):
@@ -77,13 +82,10 @@ def begin_spin_lsc(
         squares[rows, chosen] = (1.0 + empty) / whole
         real, imag = (torch.sqrt(squares) * elementwise(f, angle) for f in (torch.cos, torch.sin))
         weight = torch.ones_like(angle[:, 0])
-    extra = {
-        SCALE: torch.full_like(weight, whole),
-        ZERO_POINT: torch.full((n_traj, n), empty, dtype=torch.float64),
-        INITIAL_WEIGHT: weight,
-    }
-    begun = replace(state, coefficients=to_coefficients(real, imag, vectors), extra={**state.extra, **extra})
-    return begin_on_mean(begun, model, masses)
+    begun = replace(state, coefficients=to_coefficients(real, imag, vectors))
+    zero = torch.full((n_traj, n), empty, dtype=torch.float64)
+    begun = remember(begun, MeanWeights(torch.full_like(weight, whole), zero))
+    return begin_on_mean(remember(begun, InitialWeight(weight)), model, masses)
 
 
 def adiabatic_estimate(state: State) -> Float[Tensor, "traj state"]:
@@ -98,7 +100,7 @@ def diabatic_estimate(state: State) -> Float[Tensor, "traj basis"]:
 
 def _estimate(state: State, squares: Tensor) -> Tensor:
     n = squares.shape[1]
-    return (squares * radius(n) - zero_point(n)) * state.extra[INITIAL_WEIGHT][:, None]
+    return (squares * radius(n) - zero_point(n)) * recall(state, InitialWeight).value[:, None]
 
 
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.electrons.mean import SCALE, ZERO_POINT
+from nadyn.dynamics.electrons.mean import MeanWeights
 from nadyn.dynamics.methods.ehrenfest import mean_field_stepping
 from nadyn.dynamics.methods.mapping_start import refuse_latent_basis, to_coefficients
 from nadyn.dynamics.methods.mean_field import begin_on_mean
@@ -22,6 +22,7 @@ from nadyn.dynamics.methods.method import Method, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import Estimator, squared_amplitudes, squared_coefficients
 from nadyn.dynamics.state.random_numbers import Stream, uniform
 from nadyn.models.model import Model
@@ -74,7 +75,7 @@ def begin_sqc(
 ) -> State:
     """Return a batch that starts: actions and angles drawn for the diabatic state of the start.
 
-    In `State.coefficients` the mapping variables have length 1; `extra` keeps Σ_n e_n.
+    In `State.coefficients` the mapping variables have length 1; `MeanWeights` keeps Σ_n e_n.
 
     Raises:
         InputError: The start is not in one diabatic state.
@@ -100,19 +101,18 @@ def begin_sqc(
     begun = replace(
         state,
         coefficients=to_coefficients(real, imag, vectors),
-        extra={**state.extra, SCALE: whole, ZERO_POINT: zero},
     )
-    return begin_on_mean(begun, model, masses)
+    return begin_on_mean(remember(begun, MeanWeights(whole, zero)), model, masses)
 
 
 def adiabatic_window(state: State) -> Float[Tensor, "traj state"]:
     """Return the window function of the actions of adiabatic states."""
-    return window(squared_coefficients(state) * state.extra[SCALE][:, None])
+    return window(squared_coefficients(state) * recall(state, MeanWeights).scale[:, None])
 
 
 def diabatic_window(state: State) -> Float[Tensor, "traj basis"]:
     """Return the window function of the actions of diabatic states."""
-    return window(squared_amplitudes(state) * state.extra[SCALE][:, None])
+    return window(squared_amplitudes(state) * recall(state, MeanWeights).scale[:, None])
 
 
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:

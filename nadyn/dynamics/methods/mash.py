@@ -7,7 +7,7 @@ Source: J. R. Mannouch and J. O. Richardson, J. Chem. Phys. 158, 104111 (2023).
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -23,15 +23,21 @@ from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
 from nadyn.dynamics.state.energies import conserved_energy
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import Estimator
 from nadyn.dynamics.state.random_numbers import Stream, uniform
 from nadyn.models.model import Model
 
-# Names in `State.extra`: weights of a trajectory in populations and in coherences.
-POPULATION_WEIGHT, COHERENCE_WEIGHT = "population_weight", "coherence_weight"
-
 # A start with less than this of the product c_0 c_1 is a start in an adiabatic state.
 _NO_COHERENCE = 1e-12
+
+
+@dataclass(frozen=True)
+class StartWeights:
+    """The weights that a trajectory has from its start, in populations and in coherences."""
+
+    populations: Float[Tensor, "traj"]
+    coherences: Float[Tensor, "traj"]
 
 
 def draw_spins(
@@ -88,9 +94,8 @@ def begin_mash(state: State, model: Model, masses: Float[Tensor, "atom"], *, see
         state,
         coefficients=torch.complex(real, imag),
         active_state=upper.to(state.active_state.dtype),
-        extra={**state.extra, POPULATION_WEIGHT: of_populations, COHERENCE_WEIGHT: of_coherences},
     )
-    return on_active_state(begun, model, masses)
+    return on_active_state(remember(begun, StartWeights(of_populations, of_coherences)), model, masses)
 
 
 def on_active_state(state: State, model: Model, masses: Float[Tensor, "atom"]) -> State:
@@ -103,7 +108,7 @@ def on_active_state(state: State, model: Model, masses: Float[Tensor, "atom"]) -
 def weighted_active_states(state: State) -> Float[Tensor, "traj state"]:
     """Return the weight of the trajectory for the active state, Θ(±S_z), and 0 for the other."""
     active = torch.nn.functional.one_hot(state.active_state, state.energies.shape[1])
-    return active * state.extra[POPULATION_WEIGHT][:, None]
+    return active * recall(state, StartWeights).populations[:, None]
 
 
 def weighted_diabatic_populations(state: State) -> Float[Tensor, "traj basis"]:
@@ -111,8 +116,8 @@ def weighted_diabatic_populations(state: State) -> Float[Tensor, "traj basis"]:
     u, c = state.eigenvectors, torch.view_as_real(state.coefficients.resolve_conj())
     active = torch.where((state.active_state == 1)[:, None], u[:, :, 1], u[:, :, 0])
     s_x = 2.0 * (c[:, 0, 0] * c[:, 1, 0] + c[:, 0, 1] * c[:, 1, 1])
-    populations = active * active * state.extra[POPULATION_WEIGHT][:, None]
-    return populations + u[:, :, 0] * u[:, :, 1] * (s_x * state.extra[COHERENCE_WEIGHT])[:, None]
+    populations = active * active * recall(state, StartWeights).populations[:, None]
+    return populations + u[:, :, 0] * u[:, :, 1] * (s_x * recall(state, StartWeights).coherences)[:, None]
 
 
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:

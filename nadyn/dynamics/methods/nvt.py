@@ -14,6 +14,7 @@ from nadyn.dynamics.nuclei.verlet import at_new_positions
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import with_energy_of_active
+from nadyn.dynamics.state.memory import remember
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
 from nadyn.dynamics.state.random_numbers import Draws
 from nadyn.dynamics.state.step import Step, finish_step, no_hops
@@ -62,8 +63,9 @@ def nvt_draw(
         step=before.step + 1,
         momenta=kick_by_force(bathed.momenta, moved.force, dt=half),
         heat=before.heat + bathed.heat,
-        extra={**moved.extra, **bathed.memory},
     )
+    if bathed.memory is not None:
+        moved = remember(moved, bathed.memory)
     moved = with_energy_of_active(moved, masses)
     return finish_step(before, replace(moved, surplus_gap=surplus_gap_above_active(moved)), no_hops())
 

@@ -1,15 +1,15 @@
 """The methods of a run file by name: one line a method, which lives in a file of its own."""
 
-import difflib
-
 from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.checks.nearest import nearest
 from nadyn.dynamics.baths.friction import friction_of, with_friction
 from nadyn.dynamics.methods.adaptive import counting, divided_step, division_of
 from nadyn.dynamics.methods.csdm import CSDM
+from nadyn.dynamics.methods.dish import DISH
 from nadyn.dynamics.methods.ehrenfest import EHRENFEST
 from nadyn.dynamics.methods.fssh import FSSH
 from nadyn.dynamics.methods.gfsh import GFSH
@@ -38,6 +38,7 @@ METHODS: dict[str, Method] = {
     "multistate_mash": MULTISTATE_MASH,
     "ehrenfest": EHRENFEST,
     "csdm": CSDM,
+    "dish": DISH,
     "spin_lsc": SPIN_LSC,
     "sqc": SQC,
     "nve": NVE,
@@ -54,9 +55,9 @@ def find_method(config: RunConfiguration) -> Method:
     method = METHODS.get(config.method)
     if method is None:
         word = config.method.lower().replace("-", "_").replace(" ", "_")
-        near = [name for name, other in METHODS.items() if word in other.other_names]
-        near = near or difflib.get_close_matches(word, METHODS, 1, 0.5)
-        advice = f"Did you mean {near[0]}? " if near else ""
+        by_name = next((name for name, other in METHODS.items() if word in other.other_names), None)
+        near = by_name or nearest(word, METHODS, cutoff=0.5)
+        advice = f"Did you mean {near}? " if near else ""
         raise InputError(
             f"`method` must be a known one, but is {config.method!r}. {advice}Known: {', '.join(METHODS)}."
         )

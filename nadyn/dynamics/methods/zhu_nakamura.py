@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.dynamics.electrons.curvature import ENERGIES_BEFORE
 from nadyn.dynamics.methods.gap_hops import (
     GAP_KEYS,
     GapHopping,
     Minima,
+    StepBefore,
     gap_motion,
     parabola_of,
 )
@@ -23,6 +23,7 @@ from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
 from nadyn.dynamics.state.energies import kinetic_energy, potential_energy
+from nadyn.dynamics.state.memory import recall
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
 from nadyn.models.model import Model
 
@@ -55,7 +56,7 @@ def zhu_nakamura_probabilities(
     kinetic = kinetic_energy(old.momenta, options.masses)[:, None]
     speed2 = torch.where(kinetic > 0, 2.0 * kinetic, 1.0)
     difference2 = found.squared_rate / speed2
-    slope = (means(new.energies) - means(old.extra[ENERGIES_BEFORE])) / minima.time[:, None]
+    slope = (means(new.energies) - means(recall(old, StepBefore).energies)) / minima.time[:, None]
     product = slope * slope / speed2 - 0.25 * difference2
     own = potential_energy(old.energies, active)[:, None]
     excess = kinetic + own - means(old.energies)

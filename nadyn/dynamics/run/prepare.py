@@ -19,7 +19,7 @@ from nadyn.dynamics.methods.table import (
     notices_about_spins,
     stored_configuration,
 )
-from nadyn.dynamics.run.dissociation import Dissociation, interval_of
+from nadyn.dynamics.run.endings import check_stop, limits_of
 from nadyn.dynamics.run.ensemble import (
     Ensemble,
     checkpoint_arrays,
@@ -30,7 +30,7 @@ from nadyn.dynamics.run.ensemble import (
 )
 from nadyn.dynamics.run.known_region import unknown_composition
 from nadyn.dynamics.run.model_source import ModelSource, digest_at
-from nadyn.dynamics.run.stopping import ADVICE, MOST_NOVELTY, STATUS_NAMES, Limits
+from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Limits
 from nadyn.dynamics.run.time_step import warnings_about
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
@@ -39,9 +39,7 @@ from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
 from nadyn.trajectory import Run, RunHeader, TrajectoryWriter, open_run
 from nadyn.trajectory.initial_conditions import InitialConditions
-from nadyn.trajectory.reader import ONE_SURFACE_METHODS
 from nadyn.trajectory.writer import check_new
-from nadyn.units import HARTREE_PER_EV
 
 # Keys that may change when a run is resumed, because no number in the file depends on them; nor does the
 # digest of the file.
@@ -68,18 +66,7 @@ def check_method(config: RunConfiguration, model: Model) -> None:
     """Refuse a method or an end of the run that the model cannot have."""
     check_states(config, model)
     motion_of(config, model, model.masses)
-    if config.stop is None:
-        return
-    if config.stop.beyond_au is not None and model.coordinates != "generalised":
-        raise InputError(
-            f"`stop.beyond_au` must be left out for molecules like {model.name}, but is given. Remove it."
-        )
-    reason = _why_not_dissociated(config, model)
-    if config.stop.dissociated and reason:
-        raise InputError(
-            f"`stop.dissociated` must be left out {reason}, where fragments have no last word, but is true. "
-            "Remove it."
-        )
+    check_stop(config, model)
 
 
 def create_run(
@@ -136,6 +123,7 @@ def create_run(
         n_basis=model.n_basis if model.fixed_diabatic_basis else None,
         diabatic_population_estimator=plan.method.diabatic.name,
         moves_on=plan.method.moves_on,
+        on_one_state=not plan.method.needs_two_states,
         amplitudes_are_populations=plan.method.amplitudes_are_populations,
         multiplicities=_several_multiplicities(model),
         warnings=tuple(notices),
@@ -245,45 +233,10 @@ def _differ(now: object, before: object) -> bool:
 
 
 def _plan(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
-    limits = Limits(
-        max_energy_step=config.max_energy_step_ev * HARTREE_PER_EV,
-        beyond=None if config.stop is None else config.stop.beyond_au,
-        dissociation=_dissociation(config, model),
-    )
     method = find_method(config)
     motion = motion_of(config, model, masses)
     method = method if motion.diabatic is None else replace(method, diabatic=motion.diabatic)
-    return Plan(config, model, masses, method, motion, limits)
-
-
-def _dissociation(config: RunConfiguration, model: Model) -> Dissociation | None:
-    """Return how to ask whether a molecule has fallen apart, None where that is no end."""
-    if (config.stop is not None and config.stop.dissociated is False) or _why_not_dissociated(config, model):
-        return None
-    return Dissociation(
-        interval_of(config.dt),
-        MOST_NOVELTY,
-        on_a_mean=find_method(config).moves_on != "active state",
-        on_one_state=config.method in ONE_SURFACE_METHODS,
-    )
-
-
-def _why_not_dissociated(config: RunConfiguration, model: Model) -> str:
-    """Return where fragments that are apart may come back or change, empty where they do not."""
-    if model.coordinates != "cartesian":
-        return "for generalised coordinates"
-    if "rotation" not in model.laws:
-        return "in a periodic cell"
-    if config.thermostat is not None or config.friction is not None:
-        return "with a thermostat or friction"
-    if config.laser is not None:
-        return "with a laser"
-    if isinstance(model, HasSpinStates) and config.representation != "spin_free":
-        return "among spin-adiabatic states"
-    method = find_method(config)
-    if method.moves_on != "active state" and not method.amplitudes_are_populations:
-        return f"for method {config.method}, whose amplitudes are no populations"
-    return ""
+    return Plan(config, model, masses, method, motion, limits_of(config, model))
 
 
 def _several_multiplicities(model: Model) -> tuple[int, ...]:

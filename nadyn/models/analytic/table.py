@@ -1,10 +1,10 @@
 """The analytic models by name, as a run file gives them: `model: {name: tully, variant: 1}`."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.nearest import nearest
 from nadyn.models.analytic.conical_intersection import conical_intersection
 from nadyn.models.analytic.jahn_teller_modes import jahn_teller_modes
 from nadyn.models.analytic.lvc_template import read_lvc, sulfur_dioxide
@@ -62,8 +62,8 @@ def analytic_model(mapping: Mapping[str, object]) -> Model:
     name = mapping["name"]
     entry = ANALYTIC_MODELS.get(name) if isinstance(name, str) else None
     if entry is None:
-        near = difflib.get_close_matches(str(name), ANALYTIC_MODELS, n=1, cutoff=0.5)
-        advice = f"Did you mean {near[0]}? " if near else ""
+        near = nearest(str(name), ANALYTIC_MODELS, cutoff=0.5)
+        advice = f"Did you mean {near}? " if near else ""
         raise InputError(
             f"`name` of an analytic model must be a known one, but is {name!r}. {advice}Known: {known}."
         )

@@ -12,8 +12,7 @@ from nadyn.data.cleaning import couplings_from_d, without_doubtful
 from nadyn.data.label_checks.coupling_kind import couplings_like_d
 from nadyn.data.label_checks.energy_outliers import energy_outliers
 from nadyn.data.label_checks.frame_geometry import shrunken_frames, wrapped_frames
-from nadyn.data.label_checks.odd_frames import absurd_energies
-from nadyn.data.label_checks.table import doubtful_frames, doubts
+from nadyn.data.label_checks.table import doubts
 from nadyn.data.readers.table import read_file
 from nadyn.units import HARTREE_PER_EV
 
@@ -58,12 +57,9 @@ def test_an_energy_that_fits_to_no_neighbour_is_named(ammonia, state, error_ev):
     group = ammonia.select(range(0, 3000, 3))
     energies = group.energies.copy()
     energies[[40, 700], state] += error_ev * HARTREE_PER_EV
-    wrong = replace(group, energies=energies)
-    assert np.flatnonzero(doubtful_frames(wrong)).tolist() == [40, 700]
-    absurd, outliers = absurd_energies(wrong), energy_outliers(wrong)
-    # Those that lie far from all others are named once.
-    assert (absurd is None) != (outliers is None)
-    assert outliers is None or f"that of state {state} in frame" in outliers.sentence
+    doubt = energy_outliers(replace(group, energies=energies))
+    assert np.flatnonzero(doubt.frames).tolist() == [40, 700]
+    assert f"that of state {state} in frame" in doubt.sentence
 
 
 def test_d_grows_as_one_over_the_gap_and_h_does_not(near):

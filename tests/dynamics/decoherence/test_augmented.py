@@ -6,9 +6,10 @@ import pytest
 import torch
 from contracts.by_hand import model_by_hand
 
-from nadyn.dynamics.decoherence.moments import augmented
+from nadyn.dynamics.decoherence.moments import Moments, augmented
 from nadyn.dynamics.initial.start import start_in_state
 from nadyn.dynamics.methods.fssh import Fssh, fssh_begin, fssh_step
+from nadyn.dynamics.state.memory import recall
 from nadyn.models.model import Evaluation
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
@@ -69,9 +70,9 @@ def test_moments_of_parabolas_are_those_of_the_integrals_up_to_the_square_of_the
         state = on_parabolas(3, 240.0 / n_steps, n_steps, seed=1)
         # So early nothing has collapsed.
         torch.testing.assert_close(state.coefficients.abs()[0] ** 2, POPULATIONS, rtol=1e-12, atol=0)
-        off = state.extra["moment_positions"][0, :, :, 0] - positions
+        off = recall(state, Moments).positions[0, :, :, 0] - positions
         errors.append(float(off.abs().max() / positions.abs().max()))
-        off = state.extra["moment_momenta"][0, :, :, 0] - momenta
+        off = recall(state, Moments).momenta[0, :, :, 0] - momenta
         errors.append(float(off.abs().max() / momenta.abs().max()))
     assert max(errors[2:]) < 1e-3
     assert 3.5 < errors[0] / errors[2] < 4.5 and 3.5 < errors[1] / errors[3] < 4.5
@@ -95,7 +96,7 @@ def test_as_many_states_collapse_as_the_sum_of_the_probabilities_says():
     assert torch.all((collapsed - expected).abs() < gate), (collapsed, expected, gate)
     assert (state.coefficients.abs().square().sum(1) - 1).abs().max() < 1e-12
     empty = (state.coefficients.abs() == 0)[:, :, None, None]
-    assert float(torch.where(empty, state.extra["moment_momenta"], 0.0).abs().max()) == 0.0
+    assert float(torch.where(empty, recall(state, Moments).momenta, 0.0).abs().max()) == 0.0
 
 
 SLOPE, COUPLING, MASS, SPEED = 0.005, 0.002, 2e6, 1e-4
@@ -120,11 +121,11 @@ def shares_after_one_step(x, active, moment, n_traj=2000):
     c = torch.full((n_traj, 2), 0.5**0.5, dtype=torch.complex128)
     options = Fssh(dt=1.0, seed=7, masses=model.masses, decoherence=augmented())
     state = fssh_begin(replace(state, coefficients=c), model, options)
-    state.extra["moment_positions"][:, other] = moment
+    recall(state, Moments).positions[:, other] = moment
     step = fssh_step(state, model, options)
     assert len(step.hops.row) == 0
     empty = step.state.coefficients[:, other].abs() == 0
-    reset = step.state.extra["moment_positions"][:, other, 0, 0] == 0
+    reset = recall(step.state, Moments).positions[:, other, 0, 0] == 0
     assert bool((reset | ~empty).all())
     return float(empty.double().mean()), float((reset & ~empty).double().mean())
 

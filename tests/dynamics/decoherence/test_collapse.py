@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from nadyn.dynamics.decoherence.correction import collapse
-from nadyn.dynamics.decoherence.exact_factorisation import exact_factorisation
+from nadyn.dynamics.decoherence.exact_factorisation import Auxiliaries, exact_factorisation
 from nadyn.dynamics.decoherence.instantaneous import instantaneous
 from nadyn.dynamics.decoherence.moments import collapse_states
 from nadyn.dynamics.initial.start import start_in_state
 from nadyn.dynamics.methods.fssh import Fssh, fssh_begin, fssh_step
+from nadyn.dynamics.state.memory import recall
 from nadyn.models.analytic.tully import tully
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
@@ -58,4 +59,4 @@ def test_auxiliary_trajectories_that_part_give_the_population_to_the_active_stat
     broad, _ = through_the_crossing(exact_factorisation(width=50.0), steps=55, dt=40.0)
     mixed = (broad.coefficients.abs() ** 2).gather(1, broad.active_state[:, None])
     assert float(mixed.median()) < 0.7
-    assert bool(broad.extra["auxiliary_coherent"].all())
+    assert bool(recall(broad, Auxiliaries).coherent.all())

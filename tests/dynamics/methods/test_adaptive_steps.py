@@ -15,7 +15,6 @@ from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial.start import start_in_diabatic_state, start_in_state
 from nadyn.dynamics.methods.adaptive import DividedSteps, Division, divided_step, division_of
 from nadyn.dynamics.methods.fssh import Fssh, fssh_stepping
-from nadyn.dynamics.methods.gap_hops import Minima, curvature_of_gap, slope_of_gap
 from nadyn.dynamics.methods.method import Stepping, smallest_gap, smallest_gap_of_neighbours
 from nadyn.dynamics.methods.nve import nve_drift
 from nadyn.dynamics.methods.table import METHODS, find_method, motion_of
@@ -117,20 +116,6 @@ def test_shorter_steps_near_the_gap_keep_the_energy_in_every_method_that_has_the
     fine = energy_error_of_run(method, {"energy_ev": 1e3, "gap_ev": 0.54, "shortest_dt_fs": 0.25})
     # Quarters of a step where the crossing is: a sixteenth of the error of second order.
     assert fine < 0.15 * coarse
-
-
-def test_a_minimum_between_steps_of_unequal_length_has_the_slope_and_the_curvature_of_its_parabola():
-    since, until = torch.tensor([0.7, 2.0]).double(), torch.tensor([1.9, 0.25]).double()
-    bent, tilted = torch.tensor([[0.3], [4.0]]).double(), torch.tensor([[0.05], [-0.2]]).double()
-
-    def gap(time):
-        return 1.0 + tilted * time[:, None] + 0.5 * bent * time[:, None] ** 2
-
-    gaps = gap(-since), gap(torch.zeros(2).double()), gap(until)
-    minima = Minima(*gaps, (gaps[1] < gaps[0]) & (gaps[1] < gaps[2]), since, until)
-    assert bool(minima.found.all())
-    torch.testing.assert_close(curvature_of_gap(minima), bent)
-    torch.testing.assert_close(slope_of_gap(minima), tilted)
 
 
 def test_motion_on_one_state_has_steps_of_one_length():
@@ -247,6 +232,7 @@ DRAWN = {
     "fssh, afssh": ("fssh", {"decoherence": {"name": "afssh"}}),
     "fssh, state reordering": ("fssh", {"decoherence": "none", "propagation": "state_reordering"}),
     "gfsh": ("gfsh", {"decoherence": "none"}),
+    "dish": ("dish", {"options": {"dephasing_fs": 3}}),
     "landau_zener": ("landau_zener", {}),
     "zhu_nakamura": ("zhu_nakamura", {}),
 }

@@ -10,7 +10,7 @@ from contracts.by_hand import model_by_hand
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.electrons.curvature import begin_curvature, parabola, turns_from_curvature
 from nadyn.dynamics.initial.start import start_in_state
-from nadyn.dynamics.methods.table import find_method
+from nadyn.dynamics.methods.table import motion_of
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.models.model import Evaluation
 
@@ -47,7 +47,7 @@ def states_behind(coupling, dt_fs, first, keys):
     content = {"initial": {"position_au": 0, "momentum_au": 1, "n": 1}, "time_fs": 100, "dt_fs": dt_fs}
     config = parse_configuration({**content, "seed": 3, **keys}, RunConfiguration, where="test")
     model = three_lines(coupling)
-    motion = find_method(config).build(config, model, model.masses)
+    motion = motion_of(config, model, model.masses)
     offset = torch.arange(N_TRAJ, dtype=torch.float64) / N_TRAJ
     positions = (-1.2 + SPEED * config.dt * offset)[:, None, None]
     momenta = torch.full_like(positions, SPEED * MASS)
@@ -93,11 +93,9 @@ def turned(gap_of, times, dt):
     """The angle by which two states turn from the first of the times on, one row an offset."""
     energies = gaps_to_energies(gap_of(times))
     state = SimpleNamespace(energies=energies[:, 0], active_state=torch.zeros(len(times), dtype=torch.int64))
-    extra, total = begin_curvature(state), []
+    known, total = begin_curvature(state), []
     for step in range(1, times.shape[1]):
-        turns, extra = turns_from_curvature(
-            SimpleNamespace(energies=energies[:, step - 1], extra=extra), energies[:, step], dt=dt
-        )
+        turns, known = turns_from_curvature(known, energies[:, step - 1], energies[:, step], dt=dt)
         assert float(turns.min()) >= 0.0
         total.append(turns[:, :, 0].sum(1))
     return torch.stack(total, 1)

@@ -13,13 +13,25 @@ from toy_molecule import ToyMolecule, start
 
 from nadyn.dynamics.electrons.mean import total_mean_energy
 from nadyn.dynamics.initial.start import start_in_diabatic_state, start_in_state
-from nadyn.dynamics.methods.csdm import Csdm, begin_csdm, csdm_step, decay_of_mixing, pointer_coupling
+from nadyn.dynamics.methods.csdm import (
+    CoherentStates,
+    Csdm,
+    begin_csdm,
+    csdm_step,
+    decay_of_mixing,
+    pointer_coupling,
+)
 from nadyn.dynamics.methods.mean_field import begin_on_mean
+from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import squared_coefficients
 from nadyn.models.analytic.tully import tully
 from nadyn.models.model import Evaluation
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
+
+def coherent_of(state):
+    return recall(state, CoherentStates).coefficients
 
 
 def options(model, dt=3.0, seed=1, **constants):
@@ -105,7 +117,7 @@ def test_without_decay_the_motion_is_that_of_the_mean():
     state = begin_csdm(state, model, model.masses)
     for _ in range(20):
         state = csdm_step(state, model, options(model, energy=1e12)).state
-    torch.testing.assert_close(state.extra["coherent"], state.coefficients, rtol=0, atol=1e-8)
+    torch.testing.assert_close(coherent_of(state), state.coefficients, rtol=0, atol=1e-8)
     amplitudes = (state.eigenvectors * state.coefficients[:, None, :]).sum(2).abs() ** 2
     torch.testing.assert_close(amplitudes, model.exact(1, 60.0).expand(5, -1), rtol=0, atol=1e-8)
 
@@ -177,8 +189,8 @@ def test_a_second_crossing_begins_with_what_has_decayed_since_the_first_one():
         before = state
         state = csdm_step(state, model, options(model, 25.0, seed=2)).state
         # One step of decay parts them; else those of a whole crossing.
-        apart = (squared_coefficients(state) - state.extra["coherent"].abs() ** 2).abs().amax(1)
-        was_apart = (squared_coefficients(before) - before.extra["coherent"].abs() ** 2).abs().amax(1)
+        apart = (squared_coefficients(state) - coherent_of(state).abs() ** 2).abs().amax(1)
+        was_apart = (squared_coefficients(before) - coherent_of(before).abs() ** 2).abs().amax(1)
         if float((was_apart - apart).median()) > 0.1:
             restarts.append(float(before.positions.median()))
     # Between two crossings alike the coupling has its minimum half way, and it is seen one step later.
@@ -205,12 +217,12 @@ def test_a_new_pointer_state_does_not_inherit_the_coupling_of_the_old_one():
     mixed_up = torch.tensor([0.9, 0.3, 0.1**0.5], dtype=torch.complex128) * signs
     coherent = torch.tensor([0.1, 0.7, 0.5**0.5], dtype=torch.complex128) * signs
     fallen = torch.tensor([1.0, 0.5], dtype=torch.float64).expand(n, 2).clone()
-    extra = {**state.extra, "coherent": coherent, "coupling_before": fallen}
-    state = begin_on_mean(replace(state, coefficients=mixed_up, extra=extra), model, model.masses)
+    state = remember(replace(state, coefficients=mixed_up), CoherentStates(coherent, fallen))
+    state = begin_on_mean(state, model, model.masses)
     once = csdm_step(state, model, options(model, 2.0, seed=5)).state
     switched = once.active_state == 1
     assert int(switched.sum()) > 3
     twice = csdm_step(once, model, options(model, 2.0, seed=5)).state
     # What is coherent has hardly turned, and has not become what decays.
-    off = (twice.extra["coherent"].abs() - coherent.abs()).abs().amax(1)
+    off = (coherent_of(twice).abs() - coherent.abs()).abs().amax(1)
     assert float(off[switched].max()) < 0.1

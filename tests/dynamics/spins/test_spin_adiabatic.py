@@ -19,6 +19,7 @@ from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.spins.hamiltonian import spin_energies_and_eigenvectors, spin_hamiltonian, spin_surface
 from nadyn.dynamics.spins.spin_adiabatic import spin_adiabatic
 from nadyn.dynamics.spins.unitary_step import unitary_step
+from nadyn.electronic.surfaces import energies_and_eigenvectors
 from nadyn.models.analytic import sulfur_dioxide, tully
 from nadyn.trajectory import open_run
 
@@ -104,7 +105,7 @@ def test_the_choice_of_eigenvectors_does_not_matter():
     assert float((results[0] - results[1]).abs().max()) < 1e-12
 
 
-def test_hopping_probabilities_and_direction_do_not_know_phases():
+def test_hopping_probability_and_direction_do_not_know_phases():
     model = sulfur_dioxide("triplets")
     q = coordinates(6)
     state = start_in_diabatic_state(model, q, q, masses=model.masses, diabatic_state=1, seed=1)
@@ -210,7 +211,9 @@ def test_a_kramers_pair_moves_like_the_single_state_it_would_be_without_spin():
     plain = SpinCrossing(multiplicities=(1, 1), spin_orbit=None, coupling=size)
     single, hops = crossing_run(plain, Fssh(dt=10.0, seed=3, masses=model.masses), n=n, steps=60)
     assert float((pair.energies[:, 0::2] - pair.energies[:, 1::2]).abs().max()) < 1e-14
-    assert float((pair.energies[:, 0::2] - single.energies).abs().max()) < 5e-2
+    # Hops fall at other steps, so the trajectories part; where they are the levels are those without spin.
+    there, _ = energies_and_eigenvectors(plain, pair.positions)
+    assert float((pair.energies[:, 0::2] - there).abs().max()) < 1e-14
     assert float(((pair.coefficients.abs() ** 2).sum(1) - 1.0).abs().max()) < 1e-12
     assert float(pair.energy_error_max.max()) < 1e-4
     # Hops within a pair would be as many as steps; three standard errors of the other numbers.

@@ -1,0 +1,64 @@
+"""Writes what the reference pages say about the program into their Markdown, from the program itself.
+
+    python -m docs.reference            brings all pages up to date
+    python -m docs.reference --check    only says which are not, with exit code 1
+
+A page marks what is generated:
+
+    <!-- begin configuration nadyn.dynamics.run_file.RunConfiguration -->
+    <!-- end -->
+
+Kinds: `configuration` (a table of every section; the column `meaning` is written by hand and kept), `command`
+(usage and options), `commands` (all of them), `function` and `class` (signature and docstring).
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from docs.reference.commands import command, commands
+from docs.reference.configuration import configuration
+from docs.reference.docstrings import class_, function
+
+DOCS = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"(<!-- begin (\w+) ?(\S*) -->\n)(.*?)(<!-- end -->)", flags=re.DOTALL)
+KINDS: dict[str, Callable[[str, str], str]] = {
+    "configuration": configuration,
+    "command": lambda name, old: command(name),
+    "commands": lambda name, old: commands(),
+    "function": lambda name, old: function(name),
+    "class": lambda name, old: class_(name),
+}
+
+
+def generated(text: str) -> str:
+    """Return a page with every block brought up to date."""
+    return BLOCK.sub(
+        lambda found: f"{found[1]}{KINDS[found[2]](found[3], found[4]).strip()}\n{found[5]}", text
+    )
+
+
+def pages() -> list[Path]:
+    """Return the pages that hold generated blocks."""
+    return [path for path in sorted(DOCS.rglob("*.md")) if BLOCK.search(path.read_text(encoding="utf-8"))]
+
+
+def main() -> int:
+    """Bring all pages up to date, or say which are not."""
+    old = []
+    for path in pages():
+        text = path.read_text(encoding="utf-8")
+        new = generated(text)
+        if new == text:
+            continue
+        old.append(path.relative_to(DOCS))
+        if "--check" not in sys.argv:
+            path.write_text(new, encoding="utf-8")
+    for path in old:
+        print(f"{path}: {'out of date' if '--check' in sys.argv else 'written'}")
+    return int(bool(old) and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""What ends a trajectory of one run early, from its run file and model."""
+
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.methods.table import find_method
+from nadyn.dynamics.run.dissociation import Dissociation, interval_of
+from nadyn.dynamics.run.stopping import MOST_NOVELTY, Limits
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.state.populations import MEAN_SQUARED_COEFFICIENTS
+from nadyn.models.model import Model
+from nadyn.models.spin_states import HasSpinStates
+from nadyn.units import HARTREE_PER_EV
+
+
+def limits_of(config: RunConfiguration, model: Model) -> Limits:
+    """Return what the trajectories of a run must keep to."""
+    return Limits(
+        max_energy_step=config.max_energy_step_ev * HARTREE_PER_EV,
+        beyond=None if config.stop is None else config.stop.beyond_au,
+        dissociation=_dissociation(config, model),
+    )
+
+
+def check_stop(config: RunConfiguration, model: Model) -> None:
+    """Refuse an end that the model or the method cannot have."""
+    if config.stop is None:
+        return
+    if config.stop.beyond_au is not None and model.coordinates != "generalised":
+        raise InputError(
+            f"`stop.beyond_au` must be left out for molecules like {model.name}, but is given. Remove it."
+        )
+    reason = _why_not_dissociated(config, model)
+    if config.stop.dissociated and reason:
+        raise InputError(
+            f"`stop.dissociated` must be left out {reason}, where fragments have no last word, but is true. "
+            "Remove it."
+        )
+
+
+def _dissociation(config: RunConfiguration, model: Model) -> Dissociation | None:
+    """Return how to ask whether a molecule has fallen apart, None where that is no end."""
+    if (config.stop is not None and config.stop.dissociated is False) or _why_not_dissociated(config, model):
+        return None
+    method = find_method(config)
+    return Dissociation(
+        interval_of(config.dt),
+        MOST_NOVELTY,
+        on_a_mean=method.moves_on != "active state",
+        on_one_state=not method.needs_two_states,
+    )
+
+
+def _why_not_dissociated(config: RunConfiguration, model: Model) -> str:
+    """Return where fragments that are apart may come back or change, empty where they do not."""
+    if model.coordinates != "cartesian":
+        return "for generalised coordinates"
+    if "rotation" not in model.laws:
+        return "in a periodic cell"
+    if config.thermostat is not None or config.friction is not None:
+        return "with a thermostat or friction"
+    if config.laser is not None:
+        return "with a laser"
+    if isinstance(model, HasSpinStates) and config.representation != "spin_free":
+        return "among spin-adiabatic states"
+    method = find_method(config)
+    if method.moves_on != "active state" and method.adiabatic is not MEAN_SQUARED_COEFFICIENTS:
+        return f"for method {config.method}, whose amplitudes are no populations"
+    return ""

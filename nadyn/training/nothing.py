@@ -1,0 +1,70 @@
+"""How well a model does beside one that has learned nothing."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nadyn.training.samples import Samples
+from nadyn.training.validation import Errors
+
+_WORDS = {"energy": "energies", "force": "forces", "coupling": "couplings"}
+
+
+def errors_of_nothing(training: tuple[Samples, ...], judged: tuple[Samples, ...]) -> Errors:
+    """Return the errors of mean energies, and of zero forces and couplings.
+
+    The mean is that of each state over the training frames of the molecule. Where a molecule has none, it is
+    the least-squares fit of a number an element and one a state to those of all others.
+    """
+    elements = sorted({number for group in training for number in group.numbers})
+
+    def counts(group: Samples) -> Float[Tensor, "frame column"]:
+        row = [float(group.numbers.count(element)) for element in elements] + [1.0]
+        return torch.tensor(row, dtype=torch.float64).expand(len(group), -1)
+
+    rows, labels = torch.cat([counts(group) for group in training]), torch.cat([g.energies for g in training])
+    known = ~torch.isnan(labels).any(dim=1)
+    solution = torch.linalg.lstsq(rows[known], labels[known], driver="gelsd").solution
+    means = {group.name: group.energies.nanmean(dim=0) for group in training}
+    energy = _mean(
+        [
+            group.energies - (means[group.name] if group.name in means else counts(group) @ solution)
+            for group in judged
+        ]
+    )
+    force = _mean([group.forces for group in judged if group.forces is not None])
+    coupling = _mean([group.couplings for group in judged if group.couplings is not None])
+    return Errors.of(energy, force, coupling)
+
+
+def no_better_than_nothing(errors: Errors, nothing: Errors) -> list[str]:
+    """Return which of energy, force and coupling a model predicts no better than nothing does."""
+    pairs = {
+        "energy": (errors.energy_mae, nothing.energy_mae),
+        "force": (errors.force_mae, nothing.force_mae),
+        "coupling": (errors.coupling_mae, nothing.coupling_mae),
+    }
+    means = {
+        name: [float(torch.tensor(values, dtype=torch.float64).nanmean()) for values in both]
+        for name, both in pairs.items()
+        if all(both)
+    }
+    # An error that is no number is no better either; without any label there is nothing to say.
+    return [name for name, (own, zero) in means.items() if zero > 0 and not own < zero]
+
+
+def about_nothing(names: list[str], title: str) -> str:
+    """Return the sentence about what a model predicts no better than nothing does."""
+    listed = " and ".join(_WORDS[name] for name in names)
+    return (
+        f"on the {title} the model predicts {listed} no better than nothing would, which is the mean energy "
+        "of the molecule and zero forces and couplings: train longer, or on more frames"
+    )
+
+
+def _mean(parts: list[Tensor]) -> list[float]:
+    """Return the mean absolute value of each column over all frames and components that have a label."""
+    if not parts:
+        return []
+    frames = [part.abs().reshape(*part.shape[:2], -1).mean(dim=2) for part in parts]
+    return torch.nanmean(torch.cat(frames), dim=0).tolist()

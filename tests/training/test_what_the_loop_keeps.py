@@ -64,3 +64,20 @@ def test_validation_errors_of_couplings_know_no_signs_of_states():
         errors.append(validate(network, samples, label_pairs(samples, 2)))
     assert errors[0].coupling_mae == pytest.approx(errors[1].coupling_mae, abs=1e-12)
     assert max(errors[0].coupling_mae) < 1e-6
+
+
+def test_frames_of_a_small_gap_count_more_where_asked(tmp_path, monkeypatch):
+    seen, plain = [], loop.total_loss
+
+    def recorded(*arguments, frame_weights, **keys):
+        seen.append(frame_weights)
+        return plain(*arguments, frame_weights=frame_weights, **keys)
+
+    monkeypatch.setattr(loop, "total_loss", recorded)
+    data = dataset(couplings=False)
+    train(data, tmp_path / "a.safetensors", configuration(epochs=1, gap_weight=True))
+    weights = torch.cat(seen)
+    assert abs(float(weights.mean()) - 1.0) < 0.1 and float(weights.max() - weights.min()) > 1e-3
+    seen.clear()
+    train(data, tmp_path / "b.safetensors", configuration(epochs=1))
+    assert seen and all(weight is None for weight in seen)

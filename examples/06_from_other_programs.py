@@ -1,18 +1,17 @@
-"""From the output of SHARC, Newton-X or PyRAI2MD to a dataset.
+"""From single points of SHARC or Newton-X, a folder each, to a dataset.
 
     python examples/06_from_other_programs.py sharc     geometry_*/            --output data.h5
     python examples/06_from_other_programs.py newton-x  TRAJ*/TEMP/            --output data.h5
-    python examples/06_from_other_programs.py pyrai2md  training_data.json     --output data.h5
 
-Each reader returns arrays in atomic units: positions, energies, forces (minus the gradient) and the
-interstate couplings h, which are the derivative couplings d of SHARC and Newton-X times the energy
-difference. Copy the one you need and change what differs in your version of the program;
-`group_from_arrays` checks shapes, the sign of the forces and the order of the states, and
-`nadyn info data.h5` shows what came out.
+Whole trajectories of SHARC (`output.dat`), training files of PyRAI2MD and databases of SchNarc and
+SPaiNN need no script: `nadyn convert` reads them. Each reader here returns arrays in atomic units:
+positions, energies, forces (minus the gradient) and the interstate couplings h, which are the derivative
+couplings d of SHARC and Newton-X times the energy difference. Copy the one you need and change what
+differs in your version of the program; `group_from_arrays` checks shapes, the sign of the forces and the
+order of the states, and `nadyn info data.h5` shows what came out.
 """
 
 import argparse
-import json
 import re
 from itertools import combinations
 from pathlib import Path
@@ -80,21 +79,6 @@ def read_newton_x(folder: Path) -> dict[str, object]:
     return arrays
 
 
-def read_pyrai2md(path: Path) -> list[dict[str, object]]:
-    """Read the geometries of a training file of PyRAI2MD 2 (ångström, hartree, hartree/bohr), `nac` as h."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return [
-        {
-            "atomic_numbers": [atomic_number(atom[0]) for atom in xyz],
-            "positions": np.array([[float(x) for x in atom[1:4]] for atom in xyz]) * BOHR_PER_ANGSTROM,
-            "energies": np.array(data["energy"][frame]),
-            "forces": -np.array(data["grad"][frame]),
-            **({"interstate_couplings": np.array(data["nac"][frame])} if data["nnac"] else {}),
-        }
-        for frame, xyz in enumerate(data["xyz"])
-    ]
-
-
 def dataset_of(frames: list[dict[str, object]], name: str, **texts: str) -> Dataset:
     """Return a dataset of frames with the same atoms; labels that one frame lacks are left out of all."""
     keys = set.intersection(*(set(frame) for frame in frames)) - {"atomic_numbers"}
@@ -105,16 +89,13 @@ def dataset_of(frames: list[dict[str, object]], name: str, **texts: str) -> Data
 def main() -> None:
     """Read what the command line names and write a dataset."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("program", choices=("sharc", "newton-x", "pyrai2md"))
+    parser.add_argument("program", choices=("sharc", "newton-x"))
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--name", default="molecule")
     options = parser.parse_args()
-    if options.program == "pyrai2md":
-        frames = [frame for path in options.paths for frame in read_pyrai2md(path)]
-    else:
-        read = read_sharc if options.program == "sharc" else read_newton_x
-        frames = [read(path) for path in options.paths]
+    read = read_sharc if options.program == "sharc" else read_newton_x
+    frames = [read(path) for path in options.paths]
     dataset = dataset_of(frames, options.name, source=f"{options.program} output")
     write_dataset(options.output, dataset)
     group = dataset.groups[0]

@@ -8,7 +8,7 @@ import pytest
 from nadyn.data import Dataset, group_from_arrays
 from nadyn.data.label_checks.bond_lengths import closest_pairs
 from nadyn.data.statistics import group_statistics
-from nadyn.structures.distances import close_pairs, closest_approach
+from nadyn.structures.distances import close_pairs, closest_approach, nearest_image_distances
 from nadyn.training.build import shortest_distances
 from nadyn.units import ANGSTROM_PER_BOHR
 
@@ -53,6 +53,18 @@ def test_every_pair_within_the_cutoff_is_there_once():
             lengths += list(near[::2] if i == j else near)
     found = close_pairs(positions, cutoff=CUTOFF, cell=cell, pbc=(True, True, True)).distances
     np.testing.assert_allclose(np.sort(found), np.sort(lengths), rtol=1e-12)
+
+
+@pytest.mark.parametrize("pbc", PBC)
+@pytest.mark.parametrize("shape", CELLS)
+def test_the_nearest_image_of_every_pair_is_found_however_far(shape, pbc):
+    cell = CELLS[shape]
+    positions = np.random.default_rng(6).random((2, 6, 3)) @ cell * 1.7
+    found = nearest_image_distances(positions, np.stack([cell, cell]), np.array(pbc))
+    rows, columns = np.triu_indices(6, k=1)
+    for frame in range(2):
+        expected = brute_force(positions[frame], cell, pbc)[rows, columns]
+        np.testing.assert_allclose(found[frame], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("shape", CELLS)

@@ -1,4 +1,4 @@
-"""What a report shows of a run: each figure with its words."""
+"""The figures of a report, each with its words."""
 
 from dataclasses import dataclass
 

@@ -37,6 +37,12 @@ def sample(
             "--molecule", help="Which molecule of a model trained on several; the one with most frames."
         ),
     ] = None,
+    isotope: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--isotope", help="Isotope of an element or of an atom (from 0): H=2, 4=13; repeatable."
+        ),
+    ] = None,
     minimise_state: Annotated[
         int | None, typer.Option("--minimise-state", help="State whose minimum is sampled around; 0.")
     ] = None,
@@ -71,7 +77,7 @@ def sample(
         "minimise_state": minimise_state,
     }
     given = {key: value for key, value in options.items() if value is not None}
-    source, initial_of_file = _model(model, molecule)
+    source, initial_of_file = _model(model, molecule, _isotopes(isotope or []))
     if "state" in given or "diabatic_state" in given:
         initial_of_file = {k: v for k, v in initial_of_file.items() if k not in ("state", "diabatic_state")}
     section = parse_configuration(
@@ -114,7 +120,28 @@ def sample(
     console.print(f"Wrote {n} initial conditions on {start} to {output}", highlight=False)
 
 
-def _model(path: Path, molecule: str | None) -> tuple["Model", dict[str, object]]:
+def _isotopes(given: list[str]) -> dict[str | int, int]:
+    """Return the mass numbers of `--isotope H=2` and the like.
+
+    Raises:
+        InputError: One of them is none.
+    """
+    from nadyn.checks.errors import InputError
+
+    found: dict[str | int, int] = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if not name or not number.isdecimal():
+            raise InputError(
+                f"`--isotope` must be an element or atom and a mass number as in H=2, but is {text!r}."
+            )
+        found[int(name) if name.isdecimal() else name] = int(number)
+    return found
+
+
+def _model(
+    path: Path, molecule: str | None, isotopes: dict[str | int, int]
+) -> tuple["Model", dict[str, object]]:
     """Return the model, bound to a molecule, and what a run file says of a start that a sample can follow."""
     import yaml
 
@@ -124,7 +151,7 @@ def _model(path: Path, molecule: str | None) -> tuple["Model", dict[str, object]
     from nadyn.dynamics.run_file import model_beside
 
     if path.suffix.lower() not in (".yaml", ".yml"):
-        return find_model(str(path), None, molecule=molecule).model, {}
+        return find_model(str(path), None, molecule=molecule, isotopes=isotopes).model, {}
     try:
         content = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -134,7 +161,9 @@ def _model(path: Path, molecule: str | None) -> tuple["Model", dict[str, object]
     named = content.get("model", content)
     # As in a run file, paths begin at the folder of the file that holds them.
     named = model_beside(named, path.parent) if isinstance(named, str | dict) else named
-    found = find_model(named, None, molecule=molecule or content.get("molecule")).model
+    of_file = content.get("isotopes")
+    isotopes = (of_file if isinstance(of_file, dict) else {}) | isotopes
+    found = find_model(named, None, molecule=molecule or content.get("molecule"), isotopes=isotopes).model
     initial = content.get("initial")
     return found, _sample_of(initial, path.parent) if isinstance(initial, dict) else {}
 

@@ -5,6 +5,7 @@ from jaxtyping import Float
 
 from nadyn.data.dataset import Group
 from nadyn.structures import pair_distances
+from nadyn.structures.distances import nearest_image_distances
 
 # More distances are mixed down to as many numbers, which keeps distances between frames to a tenth.
 _MOST_FEATURES = 128
@@ -93,7 +94,4 @@ def _distances(group: Group, frames: slice) -> Float[np.ndarray, "frame pair"]:
     positions = group.positions[frames]
     if group.cell is None or not group.pbc.any():
         return pair_distances(positions)
-    first, second = np.triu_indices(group.n_atoms, 1)
-    cell = group.cell[frames]
-    fractional = (positions[:, second] - positions[:, first]) @ np.linalg.inv(cell)
-    return np.linalg.norm((fractional - np.round(fractional) * group.pbc) @ cell, axis=-1)
+    return nearest_image_distances(positions, group.cell[frames], group.pbc)

@@ -39,6 +39,8 @@ class LearnedModel:
         shortest_by_element: Shortest distance of each pair of elements in training [bohr].
         trained_on: What the model was trained on, for reports.
         cell: Cell vectors as rows [bohr], or None for an isolated molecule.
+        own_masses: Mass of each atom [electron mass], see `with_isotopes`; empty for those of the most
+            abundant isotopes.
     """
 
     name: str
@@ -52,6 +54,7 @@ class LearnedModel:
     precision: torch.dtype = torch.float32
     multiplicities: tuple[int, ...] = ()
     molecules: tuple[Molecule, ...] = ()
+    own_masses: tuple[float, ...] = ()
 
     coordinates: ClassVar[Coordinates] = "cartesian"
     fixed_diabatic_basis: ClassVar[bool] = False
@@ -88,6 +91,8 @@ class LearnedModel:
 
     @property
     def masses(self) -> Float[Tensor, "atom"]:
+        if self.own_masses:
+            return torch.tensor(self.own_masses, dtype=torch.float64)
         return torch.from_numpy(masses(self.atomic_numbers))
 
     @property
@@ -141,6 +146,7 @@ class LearnedModel:
                     starting_geometry=molecule.starting_geometry,
                     cell=molecule.cell,
                     pbc=molecule.pbc,
+                    own_masses=(),
                 )
         known = [molecule.name for molecule in self.molecules]
         near = nearest(name, known)
@@ -163,7 +169,14 @@ class LearnedModel:
         Raises:
             InputError: An element is not known to the network.
         """
-        return replace(self, atomic_numbers=tuple(atomic_numbers), starting_geometry=None, cell=cell, pbc=pbc)
+        return replace(
+            self,
+            atomic_numbers=tuple(atomic_numbers),
+            starting_geometry=None,
+            cell=cell,
+            pbc=pbc,
+            own_masses=(),
+        )
 
     def double(self) -> "LearnedModel":
         """Return a copy that computes everything in float64: for Hessians and numeric derivatives."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -58,6 +59,34 @@ def close_pairs(
     first, second, distances = search.compute(points, box, [bool(p) for p in pbc], "ijd")
     near = distances < cutoff
     return ClosePairs(first[near].astype(np.int64), second[near].astype(np.int64), distances[near])
+
+
+def nearest_image_distances(
+    positions: Float[np.ndarray, "frame atom 3"],
+    cell: Float[np.ndarray, "frame 3 3"],
+    pbc: Sequence[bool] | Bool[np.ndarray, "3"],
+) -> Float[np.ndarray, "frame pair"]:
+    """Return the distance of each pair i < j to the nearest image, in lexicographic order; in any cell.
+
+    A vector is brought into the cell about zero. What may be shorter differs from it by few cell vectors, as
+    many as its length can reach.
+    """
+    first, second = np.triu_indices(positions.shape[1], k=1)
+    vectors = positions[:, second] - positions[:, first]
+    periodic = np.flatnonzero(pbc)
+    axes = cell[:, periodic]
+    inverse = np.linalg.pinv(axes)
+    vectors = vectors - np.round(vectors @ inverse) @ axes
+    shortest = np.linalg.norm(vectors, axis=-1)
+    gram = axes @ axes.transpose(0, 2, 1)
+    if np.allclose(gram * (1.0 - np.eye(len(periodic))), 0.0, atol=1e-10 * np.abs(gram).max()):
+        return shortest
+    # |n + f| <= |r| |a+| for a vector r = (n + f) a that is no longer than the one at hand.
+    reach = 0.5 + shortest.max(initial=0.0) * np.linalg.norm(inverse, axis=1).max(axis=0)
+    for shift in product(*(range(-int(most), int(most) + 1) for most in reach)):
+        moved = vectors + (np.array(shift) @ axes)[:, None]
+        np.minimum(shortest, np.linalg.norm(moved, axis=-1), out=shortest)
+    return shortest
 
 
 def closest_approach(

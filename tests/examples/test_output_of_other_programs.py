@@ -1,6 +1,5 @@
-"""Files as SHARC, Newton-X and PyRAI2MD write them become the dataset that they were written from."""
+"""Files as SHARC and Newton-X write them become the dataset that they were written from."""
 
-import json
 import runpy
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 
 from nadyn.data import Dataset, group_from_arrays, load_dataset
-from nadyn.units import ANGSTROM_PER_BOHR
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "06_from_other_programs.py"
 N_FRAMES, N_ATOMS, N_STATES = 2, 4, 3
@@ -88,26 +86,7 @@ def _newton_x(group, folder):
     return paths
 
 
-def _pyrai2md(group, folder):
-    angstrom = group.positions * ANGSTROM_PER_BOHR
-    data = {
-        "natom": N_ATOMS,
-        "nstate": N_STATES,
-        "nnac": len(PAIRS),
-        "nsoc": 0,
-        "xyz": [[[s, *x] for s, x in zip(SYMBOLS, frame.tolist(), strict=True)] for frame in angstrom],
-        "energy": group.energies.tolist(),
-        "grad": (-group.forces).tolist(),
-        "nac": group.interstate_couplings.tolist(),
-        "soc": [],
-    }
-    (folder / "data.json").write_text(json.dumps(data))
-    return [folder / "data.json"]
-
-
-@pytest.mark.parametrize(
-    ("program", "write"), [("sharc", _sharc), ("newton-x", _newton_x), ("pyrai2md", _pyrai2md)]
-)
+@pytest.mark.parametrize(("program", "write"), [("sharc", _sharc), ("newton-x", _newton_x)])
 def test_output_becomes_the_dataset_that_it_came_from(
     expected, tmp_path, monkeypatch, capsys, program, write
 ):

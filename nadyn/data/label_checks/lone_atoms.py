@@ -6,6 +6,7 @@ from jaxtyping import Float
 from nadyn.data.dataset import Group
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.doubt import Doubt
+from nadyn.data.label_checks.frame_geometry import cut_molecules
 from nadyn.structures import symbol
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
 
@@ -22,7 +23,7 @@ def lone_atoms(group: Group) -> Doubt | None:
     neighbour of an atom of its element is a little farther in one than in the next, up to there. Such frames
     may serve as reference energies, so none are named as better left out.
     """
-    if group.n_atoms < 2 or group.pbc.any():
+    if group.n_atoms < 2 or group.pbc.any() or cut_molecules(group) is not None:
         return None
     nearest = _nearest(group)
     for element in np.unique(group.atomic_numbers):
@@ -37,8 +38,8 @@ def lone_atoms(group: Group) -> Doubt | None:
             return Doubt(
                 f"a molecule that falls apart must be followed to its end, but in {frames_in_words(alone)} "
                 f"{symbol(int(element))} has no neighbour within {reach:.0f} angstrom, and in none a nearest "
-                f"one between {near:.2f} angstrom and a third more: a model does not know the way. Add frames "
-                "of the bond as it breaks."
+                f"one between {near:.2f} angstrom and a third more: a model does not know the way. Add "
+                "frames of the bond as it breaks."
             )
     return None
 

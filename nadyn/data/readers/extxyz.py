@@ -20,7 +20,7 @@ any periodic direction is a box drawn around a molecule and is not kept, unless 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -30,11 +30,12 @@ import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
-from nadyn.data.dataset import Dataset, Group, state_pairs
+from nadyn.data.dataset import Dataset, Group
 from nadyn.data.label_checks.frame_geometry import wrapped_frames
+from nadyn.data.readers.extxyz_labels import Keys, labels_of
 from nadyn.data.readers.extxyz_text import FrameNotes, prepared
-from nadyn.data.readers.extxyz_unread import OF_ATOMS, OF_FRAMES, UnreadLabels, advice_on_energy
-from nadyn.data.readers.reader import Reader, ReadOptions, whole_text
+from nadyn.data.readers.extxyz_unread import UnreadLabels
+from nadyn.data.readers.reader import Reader, ReadOptions, unused_name, whole_text
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula, isotope_mass, masses, symbol
 from nadyn.units import ELECTRON_MASS_PER_DALTON, to_atomic_units
@@ -42,10 +43,7 @@ from nadyn.units import ELECTRON_MASS_PER_DALTON, to_atomic_units
 # What ASE raises at a file that is not as it should be; RuntimeError: a frame ends where it begins.
 UNREADABLE = (ValueError, KeyError, IndexError, AssertionError, ase.io.ParseError, RuntimeError, OSError)
 
-_ENERGY = to_atomic_units("eV", "energy")
 _LENGTH = to_atomic_units("angstrom", "length")
-_FORCE = to_atomic_units("eV/angstrom", "force")
-_STRESS = to_atomic_units("eV/angstrom^3", "stress")
 
 
 def read_extxyz(
@@ -77,7 +75,7 @@ def read_extxyz(
         kinds: dict[tuple, list[tuple[int, ase.Atoms]]] = {}
         text, notes = prepared(whole_text(path))
         unread = UnreadLabels(forces_key)
-        keys = _Keys(energy_key, forces_key, unread)
+        keys = Keys(energy_key, forces_key)
         for number, atoms in enumerate(_frames(text)):
             note = notes[number] if number < len(notes) else FrameNotes()
             unread.look_at(atoms, note)
@@ -90,24 +88,11 @@ def read_extxyz(
         unread.check_key()
         groups: dict[str, Group] = {}
         for (own_name, numbers, _, mass), members in kinds.items():
-            name = base = own_name or formula(numbers)
-            kind = 1
-            while name in groups:
-                kind += 1
-                name = f"{base}_{kind}"
+            name = unused_name(own_name or formula(numbers), groups)
             groups[name] = _group(name, members, mass, keys)
         unread.warn()
     texts = {"theory": theory, "source": source or path.name, "licence": licence}
     return Dataset(tuple(replace(group, **texts) for group in groups.values()))
-
-
-@dataclass(frozen=True)
-class _Keys:
-    """Names that the user has given to energies and forces, and what is known of others."""
-
-    energy: str | None
-    forces: str | None
-    unread: UnreadLabels
 
 
 def _masses(atoms: ase.Atoms, note: FrameNotes) -> tuple[float, ...] | None:
@@ -137,12 +122,12 @@ def _frames(text: str) -> Iterator[ase.Atoms]:
 
 
 def _group(
-    name: str, members: list[tuple[int, ase.Atoms]], mass: tuple[float, ...] | None, keys: _Keys
+    name: str, members: list[tuple[int, ase.Atoms]], mass: tuple[float, ...] | None, keys: Keys
 ) -> Group:
     rows = []
     for number, atoms in members:
         with located(f"frame {number}"):
-            rows.append(_labels(atoms, keys))
+            rows.append(labels_of(atoms, keys))
     first = rows[0]
     n_states = len(first["energies"])
     for (number, _), row in zip(members, rows, strict=True):
@@ -175,131 +160,6 @@ def _group(
             multiplicities=first["multiplicities"],
             **arrays,
         )
-
-
-def _labels(atoms: ase.Atoms, keys: _Keys) -> dict[str, object]:
-    """Return the labels of one frame in atomic units."""
-    # ASE moves the names it knows from `info` and `arrays` to a calculator.
-    results = atoms.calc.results if atoms.calc is not None else {}
-    info = atoms.info | {key: results[key] for key in OF_FRAMES if key in results}
-    arrays = atoms.arrays | {key: results[key] for key in OF_ATOMS if key in results}
-    energies = _energies(info, keys.energy)
-    n_states = len(energies)
-    couplings = [arrays.get(f"interstate_couplings_{k}_{l}") for k, l in state_pairs(n_states)]
-    spins = info.get("multiplicities")
-    if spins is not None:
-        spins = np.ravel(_numbers(spins, "`multiplicities`"), order="F").tolist()
-        spins = [_whole(spin, "multiplicities") for spin in spins]
-    return {
-        "energies": energies * _ENERGY,
-        "forces": _scaled(_forces(arrays, n_states, keys.forces), _FORCE),
-        "interstate_couplings": _scaled(_filled(couplings, (len(atoms), 3)), _FORCE),
-        "stress": _scaled(_stress(info, atoms) if n_states == 1 else None, _STRESS),
-        "charge": _whole(info.get("charge", 0), "charge"),
-        "multiplicities": spins,
-    }
-
-
-def _energies(info: dict[str, object], own_key: str | None) -> np.ndarray:
-    if own_key is not None and own_key in info:
-        return np.ravel(_numbers(info[own_key], f"`{own_key}`"), order="F")
-    if "energies" in info:
-        # ASE turns nine numbers into a matrix, column by column.
-        return np.ravel(_numbers(info["energies"], "`energies`"), order="F")
-    numbered = []
-    while (key := f"energy_{len(numbered)}") in info:
-        numbered.append(_number(info[key], key))
-    if numbered:
-        return np.array(numbered)
-    for key in ("REF_energy", "energy"):
-        if key in info:
-            return np.array([_number(info[key], key)])
-    raise InputError(
-        "`energy`, `REF_energy`, `energies` or `energy_0` must be there, but none is. "
-        + advice_on_energy(info)
-    )
-
-
-def _forces(arrays: dict[str, np.ndarray], n_states: int, own_key: str | None) -> np.ndarray | None:
-    n_atoms = len(arrays["numbers"])
-    numbered = [arrays.get(f"forces_{k}") for k in range(n_states)]
-    if own_key in arrays:
-        numbered = []
-    if any(item is not None for item in numbered):
-        return _filled(numbered, (n_atoms, 3))
-    for key in (own_key, "REF_forces", "forces", "force"):
-        if key in arrays:
-            found = _numbers(arrays[key], f"`{key}`")
-            if found.shape != (n_atoms, 3 * n_states):
-                raise InputError(
-                    f"`{key}` must have {3 * n_states} columns, 3 for each of {n_states} states, "
-                    f"but has shape {found.shape}. Name the forces of state k `forces_k`."
-                )
-            return found.reshape(n_atoms, n_states, 3).transpose(1, 0, 2)
-    return None
-
-
-def _stress(info: dict[str, object], atoms: ase.Atoms) -> np.ndarray | None:
-    if "stress" in info:
-        stress = _numbers(info["stress"], "`stress`")
-        if stress.size == 6:
-            # ASE's calculator keeps a symmetric matrix as six numbers.
-            xx, yy, zz, yz, xz, xy = stress
-            stress = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-    elif "virial" in info and atoms.cell.rank == 3:
-        stress = -_numbers(info["virial"], "`virial`") / atoms.get_volume()
-    else:
-        return None
-    if stress.size != 9:
-        raise InputError(f"`stress` or `virial` must hold 9 numbers, but holds {stress.size}.")
-    return stress.reshape(1, 3, 3)
-
-
-def _filled(items: list[np.ndarray | None], shape: tuple[int, int]) -> np.ndarray | None:
-    """Stack labels, NaN for those that are not there; None if none is."""
-    if all(item is None for item in items):
-        return None
-    found = [
-        np.full(shape, np.nan) if item is None else _numbers(item, "a force or coupling") for item in items
-    ]
-    for item in found:
-        if item.shape != shape:
-            raise InputError(f"each force or coupling must have shape {shape}, but one has {item.shape}.")
-    return np.stack(found)
-
-
-def _numbers(value: object, name: str) -> np.ndarray:
-    try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must hold numbers, but holds {_shortened(value)}.") from error
-
-
-def _number(value: object, key: str) -> float:
-    found = _numbers(value, f"`{key}`")
-    if found.size != 1:
-        raise InputError(f"`{key}` must be one number, but is {_shortened(value)}. Several are `energies`.")
-    return float(found.reshape(-1)[0])
-
-
-def _whole(value: object, key: str) -> int:
-    try:
-        found = float(np.asarray(value, dtype=np.float64))
-    except (TypeError, ValueError):
-        found = np.nan
-    if not found.is_integer():
-        raise InputError(f"`{key}` must be whole, but is {_shortened(value)}.")
-    return int(found)
-
-
-def _shortened(value: object) -> str:
-    """Return the value as text, of a long array its beginning."""
-    text = repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
-    return text if len(text) <= 60 else text[:60] + " …"
-
-
-def _scaled(array: np.ndarray | None, factor: float) -> np.ndarray | None:
-    return None if array is None else array * factor
 
 
 def _stacked(rows: list[np.ndarray | None]) -> np.ndarray | None:

@@ -10,6 +10,7 @@ from nadyn.dynamics.initial.minimise import Minimum, minimise
 from nadyn.dynamics.initial.normal_modes import NormalModes, normal_modes, vibrations
 from nadyn.dynamics.initial.section import InitialSection
 from nadyn.models.analytic import VibronicCoupling
+from nadyn.models.isotopes import with_isotopes
 from nadyn.models.model import Model
 from nadyn.structures import read_xyz
 from nadyn.units import HARTREE_PER_INVERSE_CM, INVERSE_CM_PER_HARTREE
@@ -57,6 +58,7 @@ def oscillators(model: Model, section: InitialSection) -> Oscillators:
             f"{section.minimise_state}."
         )
     start, where = _start(model, section)
+    model = with_isotopes_of_geometry(model, section)
     masses = model.masses.numpy().astype(np.float64)
     model = in_double_precision(model)
     minimum, curvature = _true_minimum(model, start, masses, section.minimise_state)
@@ -65,6 +67,13 @@ def oscillators(model: Model, section: InitialSection) -> Oscillators:
         f"the minimum of state {section.minimise_state} next to {where}, energy {minimum.energy:.6f} hartree"
     )
     return Oscillators(modes, origin, _warnings(modes))
+
+
+def with_isotopes_of_geometry(model: Model, section: InitialSection) -> Model:
+    """Return the model with the isotopes that the file of a starting geometry names, such as D."""
+    if section.geometry is None or model.coordinates != "cartesian":
+        return model
+    return with_isotopes(model, read_xyz(section.geometry).isotopes)
 
 
 def _true_minimum(

@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.initial.oscillators import Oscillators, oscillators
+from nadyn.dynamics.initial.oscillators import Oscillators, oscillators, with_isotopes_of_geometry
 from nadyn.dynamics.initial.section import InitialSection
 from nadyn.dynamics.initial.wigner import packet, sample_modes, without_rotation
+from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
+from nadyn.structures import symbol
 from nadyn.trajectory.initial_conditions import InitialConditions, read_initial_conditions
+from nadyn.units import ELECTRON_MASS_PER_DALTON
 
 
 def sample(model: Model, section: InitialSection, *, seed: int) -> InitialConditions:
@@ -76,7 +79,7 @@ def _conditions(
         positions=positions,
         momenta=momenta,
         weight=np.ones(len(positions)),
-        masses=_masses(model),
+        masses=_masses(with_isotopes_of_geometry(model, section)),
         atomic_numbers=None if numbers is None else np.array(numbers, dtype=np.int64),
         state=state,
         diabatic_state=diabatic_state,
@@ -145,10 +148,13 @@ def _from_file(
     numbers = None if initial.atomic_numbers is None else tuple(int(z) for z in initial.atomic_numbers)
     masses = _masses(model)
     same_atoms = numbers == model.atomic_numbers and initial.masses.shape == masses.shape
-    if not same_atoms or not np.allclose(initial.masses, masses, rtol=1e-6, atol=0.0):
+    same_masses = same_atoms and np.allclose(initial.masses, masses, rtol=1e-6, atol=0.0)
+    # A molecule has the isotopes that its sample was drawn for, unless the run names others.
+    free = isinstance(model, LearnedModel) and not model.own_masses
+    if not same_masses and not (same_atoms and free):
         raise InputError(
             f"initial conditions {path!r} must be for the atoms and masses of model {model.name} "
-            "in their order, but are not. Sample them with this model."
+            "in their order, but are not. Sample them with this model and its `isotopes`."
         )
     available = len(initial.weight)
     n = available if section.n is None else section.n
@@ -169,5 +175,13 @@ def _from_file(
         diabatic_state=diabatic_state,
         origin=initial.origin,
         temperature_kelvin=initial.temperature_kelvin,
-        notices=initial.notices,
+        notices=initial.notices if same_masses else (*initial.notices, _about_masses(initial, path)),
     )
+
+
+def _about_masses(initial: InitialConditions, path: str) -> str:
+    shown = ", ".join(
+        f"{symbol(int(number))}{atom} {mass / ELECTRON_MASS_PER_DALTON:.3f}"
+        for atom, (number, mass) in enumerate(zip(initial.atomic_numbers, initial.masses, strict=True))
+    )
+    return f"the masses are those of {path!r} [u]: {shown}."

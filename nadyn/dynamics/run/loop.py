@@ -112,7 +112,7 @@ def run(
     if resume and overwrite:
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
     find_method(config)
-    source = find_model(config.model, model, molecule=config.molecule)
+    source = find_model(config.model, model, molecule=config.molecule, isotopes=config.isotopes)
     check_method(config, source.model)
     begins = not (resume and Path(config.output).exists())
     with threads(1):

@@ -10,6 +10,7 @@ import torch
 
 from nadyn.checks.errors import InputError
 from nadyn.models.analytic import analytic_model
+from nadyn.models.isotopes import with_isotopes
 from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
 from nadyn.models.model_file import digest, load_model
@@ -24,7 +25,11 @@ class ModelSource:
 
 
 def find_model(
-    named: str | Mapping[str, object] | None, given: Model | None, *, molecule: str | None = None
+    named: str | Mapping[str, object] | None,
+    given: Model | None,
+    *,
+    molecule: str | None = None,
+    isotopes: Mapping[str | int, int] | None = None,
 ) -> ModelSource:
     """Return the model that a run file names, or the one given as an object, bound to a molecule.
 
@@ -33,11 +38,17 @@ def find_model(
         given: A model object.
         molecule: Name of one of the molecules that the model was trained on; without it the one that it is
             bound to, after a training that with most frames.
+        isotopes: Mass number by element or atom, see `nadyn.models.isotopes`.
 
     Raises:
-        InputError: None or both are there, the named one cannot be loaded, or knows no such molecule.
+        InputError: None or both are there, the named one cannot be loaded, knows no such molecule, or has no
+            such isotope.
     """
-    source = _source(named, given)
+    source = _bound(_source(named, given), molecule)
+    return ModelSource(with_isotopes(source.model, isotopes or {}), source.digest)
+
+
+def _bound(source: ModelSource, molecule: str | None) -> ModelSource:
     if molecule is None:
         return source
     if not isinstance(source.model, LearnedModel):

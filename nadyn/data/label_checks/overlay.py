@@ -1,23 +1,8 @@
-"""Which frames are near each other, and how to lay one on another."""
+"""How to lay one frame on another."""
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
-
-from nadyn.data.dataset import Group
-from nadyn.structures import pair_distances
-
-
-def sorted_distances(group: Group, frames: Int[np.ndarray, "frame"]) -> Float[np.ndarray, "frame pair"]:
-    """Return the distances sorted within each pair of elements: like atoms may change places."""
-    distances = pair_distances(group.positions[frames])
-    first, second = np.triu_indices(group.n_atoms, k=1)
-    numbers = np.sort(group.atomic_numbers[np.stack([first, second])], axis=0)
-    kinds = numbers[0] * 1000 + numbers[1]
-    for kind in np.unique(kinds):
-        columns = np.flatnonzero(kinds == kind)
-        distances[:, columns] = np.sort(distances[:, columns], axis=1)
-    return distances
 
 
 def overlay(

@@ -1,0 +1,148 @@
+"""The labels of one frame of an extended xyz file, under the names that `readers.extxyz` lists."""
+
+from dataclasses import dataclass
+
+import ase
+import numpy as np
+
+from nadyn.checks.errors import InputError
+from nadyn.data.dataset import state_pairs
+from nadyn.data.readers.extxyz_unread import OF_ATOMS, OF_FRAMES, advice_on_energy
+from nadyn.units import to_atomic_units
+
+_ENERGY = to_atomic_units("eV", "energy")
+_FORCE = to_atomic_units("eV/angstrom", "force")
+_STRESS = to_atomic_units("eV/angstrom^3", "stress")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Names that the user has given to energies and forces."""
+
+    energy: str | None
+    forces: str | None
+
+
+def labels_of(atoms: ase.Atoms, keys: Keys) -> dict[str, object]:
+    """Return the labels of one frame in atomic units."""
+    # ASE moves the names it knows from `info` and `arrays` to a calculator.
+    results = atoms.calc.results if atoms.calc is not None else {}
+    info = atoms.info | {key: results[key] for key in OF_FRAMES if key in results}
+    arrays = atoms.arrays | {key: results[key] for key in OF_ATOMS if key in results}
+    energies = _energies(info, keys.energy)
+    n_states = len(energies)
+    couplings = [arrays.get(f"interstate_couplings_{k}_{l}") for k, l in state_pairs(n_states)]
+    spins = info.get("multiplicities")
+    if spins is not None:
+        spins = np.ravel(_numbers(spins, "`multiplicities`"), order="F").tolist()
+        spins = [_whole(spin, "multiplicities") for spin in spins]
+    return {
+        "energies": energies * _ENERGY,
+        "forces": _scaled(_forces(arrays, n_states, keys.forces), _FORCE),
+        "interstate_couplings": _scaled(_filled(couplings, (len(atoms), 3)), _FORCE),
+        "stress": _scaled(_stress(info, atoms) if n_states == 1 else None, _STRESS),
+        "charge": _whole(info.get("charge", 0), "charge"),
+        "multiplicities": spins,
+    }
+
+
+def _energies(info: dict[str, object], own_key: str | None) -> np.ndarray:
+    if own_key is not None and own_key in info:
+        return np.ravel(_numbers(info[own_key], f"`{own_key}`"), order="F")
+    if "energies" in info:
+        # ASE turns nine numbers into a matrix, column by column.
+        return np.ravel(_numbers(info["energies"], "`energies`"), order="F")
+    numbered = []
+    while (key := f"energy_{len(numbered)}") in info:
+        numbered.append(_number(info[key], key))
+    if numbered:
+        return np.array(numbered)
+    for key in ("REF_energy", "energy"):
+        if key in info:
+            return np.array([_number(info[key], key)])
+    raise InputError(
+        "`energy`, `REF_energy`, `energies` or `energy_0` must be there, but none is. "
+        + advice_on_energy(info)
+    )
+
+
+def _forces(arrays: dict[str, np.ndarray], n_states: int, own_key: str | None) -> np.ndarray | None:
+    n_atoms = len(arrays["numbers"])
+    numbered = [arrays.get(f"forces_{k}") for k in range(n_states)]
+    if own_key in arrays:
+        numbered = []
+    if any(item is not None for item in numbered):
+        return _filled(numbered, (n_atoms, 3))
+    for key in (own_key, "REF_forces", "forces", "force"):
+        if key in arrays:
+            found = _numbers(arrays[key], f"`{key}`")
+            if found.shape != (n_atoms, 3 * n_states):
+                raise InputError(
+                    f"`{key}` must have {3 * n_states} columns, 3 for each of {n_states} states, "
+                    f"but has shape {found.shape}. Name the forces of state k `forces_k`."
+                )
+            return found.reshape(n_atoms, n_states, 3).transpose(1, 0, 2)
+    return None
+
+
+def _stress(info: dict[str, object], atoms: ase.Atoms) -> np.ndarray | None:
+    if "stress" in info:
+        stress = _numbers(info["stress"], "`stress`")
+        if stress.size == 6:
+            # ASE's calculator keeps a symmetric matrix as six numbers.
+            xx, yy, zz, yz, xz, xy = stress
+            stress = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    elif "virial" in info and atoms.cell.rank == 3:
+        stress = -_numbers(info["virial"], "`virial`") / atoms.get_volume()
+    else:
+        return None
+    if stress.size != 9:
+        raise InputError(f"`stress` or `virial` must hold 9 numbers, but holds {stress.size}.")
+    return stress.reshape(1, 3, 3)
+
+
+def _filled(items: list[np.ndarray | None], shape: tuple[int, int]) -> np.ndarray | None:
+    """Stack labels, NaN for those that are not there; None if none is."""
+    if all(item is None for item in items):
+        return None
+    found = [
+        np.full(shape, np.nan) if item is None else _numbers(item, "a force or coupling") for item in items
+    ]
+    for item in found:
+        if item.shape != shape:
+            raise InputError(f"each force or coupling must have shape {shape}, but one has {item.shape}.")
+    return np.stack(found)
+
+
+def _numbers(value: object, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must hold numbers, but holds {_shortened(value)}.") from error
+
+
+def _number(value: object, key: str) -> float:
+    found = _numbers(value, f"`{key}`")
+    if found.size != 1:
+        raise InputError(f"`{key}` must be one number, but is {_shortened(value)}. Several are `energies`.")
+    return float(found.reshape(-1)[0])
+
+
+def _whole(value: object, key: str) -> int:
+    try:
+        found = float(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError):
+        found = np.nan
+    if not found.is_integer():
+        raise InputError(f"`{key}` must be whole, but is {_shortened(value)}.")
+    return int(found)
+
+
+def _shortened(value: object) -> str:
+    """Return the value as text, of a long array its beginning."""
+    text = repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
+    return text if len(text) <= 60 else text[:60] + " …"
+
+
+def _scaled(array: np.ndarray | None, factor: float) -> np.ndarray | None:
+    return None if array is None else array * factor

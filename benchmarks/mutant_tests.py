@@ -158,6 +158,26 @@ def _joined(old: CoverageMap, new: CoverageMap) -> CoverageMap:
     return CoverageMap(seconds, lines, {**old.sources, **new.sources})
 
 
+class _Names:
+    """A pytest plugin that writes the names of all tests there are into a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def pytest_collection_finish(self, session):
+        self.path.write_text("\n".join(item.nodeid for item in session.items))
+
+
+def tests_there(root: Path) -> set[str]:
+    """Return the names of all tests of the default suite in the tree at `root`."""
+    path = root / "names-of-tests"
+    process = os.fork()
+    if process == 0:
+        _child(root, ["--collect-only"], os.open(os.devnull, os.O_WRONLY), 600, _Names(path))
+    os.waitpid(process, 0)
+    return set(path.read_text().splitlines())
+
+
 class _First:
     """A pytest plugin that remembers the first test that failed."""
 
@@ -228,10 +248,13 @@ def first_failure(root: Path, tests: list[str], *, cpu_seconds: int, wall_second
     if os.WIFSIGNALED(status):
         slow = os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
         return "time limit" if slow else "crash"
-    return "" if os.WEXITSTATUS(status) == 0 else (said or "crash")
+    code = os.WEXITSTATUS(status)
+    if code == pytest.ExitCode.USAGE_ERROR and not said:
+        raise SystemExit(f"Tests must exist, but one of these does not: {' '.join(tests)}")
+    return "" if code == 0 else (said or "crash")
 
 
-def _child(root: Path, tests: list[str], write: int, cpu_seconds: int) -> None:
+def _child(root: Path, tests: list[str], write: int, cpu_seconds: int, plugin: object = None) -> None:
     code = 3
     try:
         os.setpgid(0, 0)
@@ -242,7 +265,8 @@ def _child(root: Path, tests: list[str], write: int, cpu_seconds: int) -> None:
         os.chdir(root)
         sys.path.insert(0, str(root))
         first = _First()
-        code = int(pytest.main(["-x", "-p", "no:cacheprovider", *tests], plugins=[first]))
+        plugins = [first] if plugin is None else [plugin]
+        code = int(pytest.main(["-x", "-p", "no:cacheprovider", *tests], plugins=plugins))
         os.write(write, first.name.encode())
     finally:
         os._exit(code)

@@ -7,6 +7,7 @@ import torch
 from contracts.untrained import untrained
 
 from nadyn.data.neighbors import listed_neighbors
+from nadyn.dynamics.nuclei.rigid_motion import is_free
 from nadyn.models.environment import all_pairs, listed_pairs
 
 both_encoders = pytest.mark.parametrize("encoder", ["moments", "acsf"])
@@ -108,3 +109,11 @@ def test_the_derivative_by_strain_is_that_of_the_energy(encoder):
         change[a, b] = step
         numeric = (energy(change) - energy(-change)) / (2 * step)
         assert float(virial[a, b]) == pytest.approx(float(numeric), rel=1e-5, abs=1e-7)
+
+
+def test_a_crystal_claims_no_rotation_and_a_molecule_does():
+    crystal = _crystal("moments")
+    molecule = untrained("moments", None, cutoff=5.0).double()
+    assert crystal.laws == {"translation", "permutation"}
+    assert molecule.laws == {"translation", "rotation", "reflection", "permutation"}
+    assert not is_free(crystal) and is_free(molecule)

@@ -110,6 +110,18 @@ def folder(tmp_path):
     return tmp_path
 
 
+def test_a_spin_orbit_coupling_has_an_imaginary_part_where_the_file_gives_one(folder):
+    file = folder / "triplets.template"
+    generator = np.random.default_rng(3)
+    imaginary = generator.normal(size=(12, 12)) * 1e-4
+    imaginary = imaginary - imaginary.T
+    rows = "\n".join(" ".join(f"{x:.12e}" for x in row) for row in imaginary)
+    file.write_text(file.read_text().replace("DMX R", f"SOC I\n{rows}\nDMX R"))
+    model, plain = read_lvc(file), sulfur_dioxide("triplets")
+    np.testing.assert_allclose(model.spin_orbit.imag, imaginary, atol=1e-15)
+    assert torch.equal(model.spin_orbit.real, plain.spin_orbit.real)
+
+
 def test_a_template_is_found_by_name_with_its_potential_beside_it(folder):
     model = analytic_model({"name": "lvc", "file": str(folder / "triplets.template")})
     assert model.name == "lvc-triplets"

@@ -3,9 +3,9 @@
     python benchmarks/ammonia_accuracy.py --output folder [--basis "1x0e + 1x1o"] [--epochs 120] [--seed 1]
         [--couplings all|none|100]
 
-The first 300 frames of ammonia.h5 and the first 100 of ammonia_near_intersection.h5, which stand in random
-order, are held out: they neither train nor choose anything. All settings but those above are the defaults of
-`nadyn train`. `--couplings 100` keeps the labels h of 100 frames only, chosen at random, and `none` trains on
+The first frames of each shipped file, which stand in random order, are held out: they neither train nor
+choose anything; how many, `HELD_OUT` says. Settings are those of the shipped `train.yaml`, with the changes
+that are given. `--couplings 100` keeps the labels h of 100 frames only, chosen at random, and `none` trains on
 energies and forces alone. The model and its errors are written to the folder; finished ones are not trained
 again. Several folders side by side: `--table folder/*.json` prints the mean and its standard error.
 """
@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 import nadyn
 from nadyn.data.dataset import Dataset, Group
@@ -26,13 +27,14 @@ from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.evaluation import Comparison, compare, metrics
 from nadyn.training.train import checkpoint_path, train
 
-_HELD_OUT = {"ammonia": 300, "ammonia_near_intersection": 100}
+HELD_OUT = {"ammonia": 300, "ammonia_near_intersection": 100, "ammonia_visited": 1348}
 
 
-def frames() -> tuple[Dataset, dict[str, Group]]:
+def frames(names: tuple[str, ...] = tuple(HELD_OUT)) -> tuple[Dataset, dict[str, Group]]:
     """Return the frames to train on, and those that are held out, by the file that they are from."""
     training, held_out = [], {}
-    for name, n_frames in _HELD_OUT.items():
+    for name in names:
+        n_frames = HELD_OUT[name]
         group = nadyn.load_dataset(path(f"ammonia/{name}.h5")).groups[0]
         training.append(Dataset((group.select(np.arange(n_frames, group.n_frames)),)))
         held_out[name] = group.select(np.arange(n_frames))
@@ -100,8 +102,8 @@ def main() -> None:
     """Train and judge one model, or print the table of several."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--basis", default="1x0e + 1x1o")
-    parser.add_argument("--epochs", type=int, default=120)
+    parser.add_argument("--basis")
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--couplings", default="all")
     parser.add_argument("--table", type=Path, nargs="+")
@@ -115,7 +117,10 @@ def main() -> None:
     if options.couplings != "all":
         dataset = with_couplings_of(dataset, 0 if options.couplings == "none" else int(options.couplings))
     if not file.exists():
-        settings = {"model": {"basis": options.basis}, "epochs": options.epochs, "seed": options.seed}
+        settings = yaml.safe_load(path("ammonia/train.yaml").read_text(encoding="utf-8"))
+        settings["seed"] = options.seed
+        settings["epochs"] = options.epochs or settings["epochs"]
+        settings["model"]["basis"] = options.basis or settings["model"]["basis"]
         resume = bool(existing(checkpoint_path(file)))
         train(dataset, file, TrainingConfiguration.model_validate(settings), resume=resume)
     found = numbers(nadyn.load_model(file), held_out)

@@ -1,6 +1,6 @@
 """Rounds of label, train, run, look: frames of ammonia where its trajectories go, and a model of them.
 
-    python benchmarks/ammonia_rounds.py --folder FOLDER [--rounds 2] [--training train.yaml]
+    python benchmarks/ammonia_rounds.py --folder FOLDER [--rounds 3] [--training train.yaml]
     python benchmarks/ammonia_rounds.py --judge MODEL [--seed 77] [--dt 0.1]
 
 Made `nadyn/shipped/ammonia/ammonia_visited.h5` and the shipped model. Needs the package of
@@ -15,8 +15,10 @@ many geometries that they visited and keeps those at which the model is worst, w
 that were stopped, some frames before those, some at random, and two kinds by hand: a hydrogen anywhere about
 NH2, and NH2 that is nearly straight.
 
-A tenth of the frames of each round is held out. `ammonia_visited.h5` is written at the end: first the frames
-that are held out, then the others, each in random order; their number is printed. `--judge` runs 1,000
+After the rounds come frames near the seam, for which the others leave too little weight: of the trajectories of
+round 0, and of `ammonia_near_intersection.h5`, each displaced at random. A tenth of each part is held out.
+`ammonia_visited.h5` is written at the end: first the frames that are held out, then the others, each in random
+order; their number is printed. `ammonia_accuracy.py` trains on it and the two older files. `--judge` runs 1,000
 trajectories with the defaults and another seed and prints what the README of the shipped model promises.
 """
 
@@ -33,6 +35,7 @@ from ammonia_surfaces import SURFACE, AmmoniaSurfaces
 from jaxtyping import Float
 
 import nadyn
+from nadyn.analysis.fates import ended_as_asked
 from nadyn.data import Dataset, group_from_arrays, load_dataset, write_dataset
 from nadyn.data.dataset import Group
 from nadyn.data.joining import join
@@ -45,12 +48,13 @@ from nadyn.trajectory import Run, open_run
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE
 
 HELD_OUT = 0.1
-FINISHED = 0
 REFERENCE = {10: 0.945, 20: 0.819, 30: 0.529, 40: 0.455, 60: 0.352}
 N_REFERENCE = 3000
 # Above this no trajectory comes: 6.5 eV of excitation and the zero point energy [eV].
 _LOWER_BELOW, _UPPER_BELOW = 8.5, 16.0
 _SHORTEST_BOHR = 0.5 * BOHR_PER_ANGSTROM
+# Frames near the seam [eV], and how far others are displaced from those that were there before.
+_NEAR_SEAM, _DISPLACED_BOHR = 0.5, 0.03 * BOHR_PER_ANGSTROM
 
 Positions = Float[np.ndarray, "frame atom 3"]
 
@@ -77,9 +81,20 @@ def labelled(positions: Positions) -> Group:
 
 
 def trajectories(
-    model: Model, path: Path, *, n: int, seed: int, dt_fs: float = 0.1, time_fs: float = 60, every: int = 2
+    model: Model,
+    path: Path,
+    *,
+    n: int,
+    seed: int,
+    dt_fs: float = 0.1,
+    time_fs: float = 60,
+    every: int = 2,
+    follow: bool = True,
 ) -> Run:
-    """Return a run from the upper state by the defaults of `nadyn run`, without decoherence."""
+    """Return a run from the upper state by the defaults of `nadyn run`, without decoherence.
+
+    With `follow` its fragments are followed to the end of the run.
+    """
     if not path.exists():
         config = {
             "initial": {"sample": "wigner", "n": n, "temperature_kelvin": 0, "state": 1},
@@ -89,6 +104,7 @@ def trajectories(
             "time_fs": time_fs,
             "write_every": every,
             "seed": seed,
+            "stop": {"dissociated": False} if follow else None,
             "output": str(path.with_suffix(".part")),
         }
         nadyn.run(config, model=model, overwrite=True, progress=False)
@@ -118,7 +134,7 @@ def next_frames(run: Run, model: Model, rng: np.random.Generator) -> Group:
     """Return the frames of a later round: where trajectories stopped and where the model is worst."""
     positions, alive = np.asarray(run.positions), run.alive()
     last = alive.sum(axis=0) - 1
-    stopped = np.flatnonzero(run.status != FINISHED)
+    stopped = np.flatnonzero(~ended_as_asked(run))
     ends = [positions[np.maximum(last[stopped] - back, 0), stopped] for back in (0, 4, 10)]
     visited = positions[alive]
     some = visited[rng.choice(len(visited), min(len(visited), 30_000), replace=False)]
@@ -131,6 +147,17 @@ def next_frames(run: Run, model: Model, rng: np.random.Generator) -> Group:
         straightened(far[rng.choice(len(far), 500, replace=False)], rng),
     ]
     return _within_reach(labelled(np.concatenate([*ends, some[worst], some[:300], *by_hand])))
+
+
+def seam_frames(run: Run, rng: np.random.Generator) -> Group:
+    """Return frames near the seam: of trajectories, and about those of the file that holds such frames."""
+    energies, positions = np.asarray(run.energies), np.asarray(run.positions)
+    near = positions[(energies[..., 1] - energies[..., 0]) * ELECTRONVOLT_PER_HARTREE < _NEAR_SEAM]
+    many = near[rng.choice(len(near), min(len(near), 20_000), replace=False)]
+    training, _ = frames(("ammonia_near_intersection",))
+    known = np.repeat(training.groups[0].positions, 3, axis=0)
+    displaced = known + _DISPLACED_BOHR * rng.standard_normal(known.shape)
+    return _within_reach(labelled(np.concatenate([many[spread_out(many, 1200, rng)], displaced])))
 
 
 def errors_ev(model: Model, positions: Positions) -> Float[np.ndarray, "frame state"]:
@@ -201,7 +228,7 @@ def straightened(positions: Positions, rng: np.random.Generator) -> Positions:
 
 def judge(model: Model, path: Path, *, seed: int, dt_fs: float) -> dict[str, object]:
     """Run and print populations, endings, and errors at geometries that were visited."""
-    run = trajectories(model, path, n=1000, seed=seed, dt_fs=dt_fs, every=1)
+    run = trajectories(model, path, n=1000, seed=seed, dt_fs=dt_fs, every=1, follow=False)
     rng = np.random.default_rng(seed)
     alive, state = run.alive(), np.asarray(run.active_state)
     held = np.take_along_axis(state, np.minimum(np.arange(len(state))[:, None], alive.sum(0) - 1), axis=0)
@@ -298,11 +325,17 @@ def rounds(folder: Path, n_rounds: int, configuration: TrainingConfiguration) ->
         else:
             model = trained(folder / f"model-{number}.safetensors", names[:number], configuration)
             run = trajectories(model, folder / f"run-{number}.h5", n=500, seed=200 + number)
-            print(f"round {number}: {np.sum(run.status != FINISHED)} of {run.n_trajectories} stopped")
+            print(f"round {number}: {np.sum(~ended_as_asked(run))} of {run.n_trajectories} stopped")
             group = next_frames(run, model, rng)
         write_dataset(name, Dataset((_shuffled(group, rng),)))
         print(f"round {number}: {group.n_frames} frames")
-    parts = [_parts(load_dataset(name).groups[0]) for name in names]
+    seam = folder / "visited-seam.h5"
+    if not seam.exists():
+        rng = np.random.default_rng(2000)
+        group = seam_frames(open_run(folder / "start.h5"), rng)
+        write_dataset(seam, Dataset((_shuffled(group, rng),)))
+        print(f"near the seam: {group.n_frames} frames")
+    parts = [_parts(load_dataset(name).groups[0]) for name in (*names, seam)]
     held_out, training = (join([Dataset((part[side],)) for part in parts]).groups[0] for side in (0, 1))
     rng = np.random.default_rng(0)
     together = join([Dataset((_shuffled(part, rng),)) for part in (held_out, training)])
@@ -313,7 +346,7 @@ def rounds(folder: Path, n_rounds: int, configuration: TrainingConfiguration) ->
 def trained(output: Path, names: Sequence[Path], configuration: TrainingConfiguration) -> Model:
     """Return the model of all frames so far that are not held out."""
     if not output.exists():
-        old, _ = frames()
+        old, _ = frames(("ammonia", "ammonia_near_intersection"))
         new = [Dataset((_parts(load_dataset(name).groups[0])[1],)) for name in names]
         resume = output.with_name(output.name + ".checkpoint").exists()
         train(join([old, *new]), output, configuration, resume=resume)
@@ -324,7 +357,7 @@ def main() -> None:
     """Do the rounds, or judge a model."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("ammonia_rounds"))
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--training", type=Path)
     parser.add_argument("--judge", type=Path)
     parser.add_argument("--seed", type=int, default=77)

@@ -6,9 +6,9 @@
 Whole trajectories of SHARC (`output.dat`), training files of PyRAI2MD and databases of SchNarc and
 SPaiNN need no script: `nadyn convert` reads them. Each reader here returns arrays in atomic units:
 positions, energies, forces (minus the gradient) and the interstate couplings h, which are the derivative
-couplings d of SHARC and Newton-X times the energy difference. Copy the one you need and change what differs in your version of the program;
-`group_from_arrays` checks shapes, the sign of the forces and the order of the states, and
-`nadyn info data.h5` shows what came out.
+couplings d of SHARC and Newton-X times the energy difference. Copy the one you need and change what
+differs in your version of the program; `group_from_arrays` checks shapes, the sign of the forces and the
+order of the states, and `nadyn info data.h5` shows what came out.
 """
 
 import argparse

@@ -3,51 +3,24 @@
 import html
 import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import yaml
 from matplotlib.figure import Figure
 
-from nadyn.analysis import plots
 from nadyn.analysis.beside import Beside, read_beside
-from nadyn.analysis.geometry import choose_quantities, label
 from nadyn.analysis.key_numbers import KeyNumber, key_numbers, note_on_stopped
-from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.page_style import STYLE
-from nadyn.analysis.plots_hops import hops_figure
-from nadyn.analysis.plots_products import products_figure
-from nadyn.analysis.plots_spin import multiplicities_figure
 from nadyn.analysis.plots_style import COLOURS, INK
-from nadyn.analysis.populations import populations
-from nadyn.analysis.products import products
-from nadyn.analysis.scattering import branching
-from nadyn.analysis.summary import run_lifetimes, summarise
+from nadyn.analysis.sections import Section, sections
+from nadyn.analysis.summary import summarise
 from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
 from nadyn.trajectory import Run, digest, open_run
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SVG = {"svg.fonttype": "none", "svg.hashsalt": "nadyn", "figure.dpi": 144}
-
-
-@dataclass(frozen=True)
-class Section:
-    """A figure with its words.
-
-    Attributes:
-        name: Short name, of a file or an anchor.
-        title: Heading.
-        caption: What one sees.
-        figure: The figure.
-    """
-
-    name: str
-    title: str
-    caption: str
-    figure: Figure
 
 
 def report(
@@ -78,112 +51,6 @@ def report(
     numbers = summarise(run)
     write_new(output, _page(run, numbers, sections(run, numbers, other), digest(path), other))
     return output
-
-
-def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) -> list[Section]:
-    """Return the figures that a run gives, with captions that carry its numbers."""
-    found: list[Section] = []
-    scattered = branching(run)
-    if scattered is not None and np.isfinite(list(scattered.fraction.values())).all():
-        caption = "Fractions of trajectories with standard errors, on the adiabatic state they ended on."
-        found.append(
-            Section("branching", "Where the trajectories went", caption, plots.branching_figure(scattered))
-        )
-    if run.changes_states:
-        found.append(
-            Section(
-                "populations",
-                "Populations",
-                _population_words(run, numbers) + _beside_words(other),
-                plots.populations_figure(run, run_lifetimes(run), other),
-            )
-        )
-    fell_apart = products(run)
-    if fell_apart:
-        words = "Fragments and electronic state at the end of each trajectory, with 95 % intervals"
-        words += " that hold whatever became of the stopped ones." if numbers["n_stopped"] else "."
-        figure = products_figure(fell_apart, whole=formula(run.atomic_numbers), other=other)
-        found.append(Section("products", "Products", words + _beside_words(other), figure))
-    if run.diabatic_populations is not None:
-        words = f"Means over trajectories: {numbers['diabatic_population_estimator']}. "
-        words += "Bands: ±1.96 standard errors."
-        found.append(Section("diabatic", "Diabatic populations", words, plots.diabatic_figure(run)))
-    spins = multiplicity_populations(run)
-    if spins is not None:
-        words = "Sums of the diabatic populations of each multiplicity. Bands: ±1.96 standard errors."
-        found.append(Section("multiplicities", "Multiplicities", words, multiplicities_figure(run, spins)))
-    for quantity in choose_quantities(run)[: 1 if run.changes_states else 2]:
-        shown = len(plots.drawn_trajectories(run))
-        words = f"{shown} of {run.n_trajectories} trajectories"
-        if run.moves_on != "mean of the states":
-            what = "the state they move on" if run.moves_on == "active state" else "their pointer state"
-            words += f", coloured by {what}; circles are hops down, triangles hops up"
-        else:
-            words += ", each moving on the mean of its states"
-        words += ". Right: all trajectories at the end."
-        if not run.changes_states:
-            words = f"{shown} of {run.n_trajectories} trajectories. Right: all of them at the end."
-        if quantity.kind == "dihedral":
-            words += " 0° is cis, 180° is trans."
-        if quantity.kind == "separation":
-            words += " The longest distance needed to join all atoms; it grows where a fragment leaves."
-        found.append(
-            Section("geometry", _heading(label(run, quantity)), words, plots.geometry_figure(run, quantity))
-        )
-    if len(run.hops["step"]):
-        words = "Left: when states were changed. Right: the energy gap at each hop"
-        if run.moves_on != "active state":
-            words = "When pointer states were changed, to lower or to higher ones"
-        words += "; crosses were refused for want of energy." if numbers["frustrated_hops"] else "."
-        found.append(Section("hops", _hops_name(run), words, hops_figure(run)))
-    if not run.changes_states:
-        found.append(
-            Section("temperature", "Temperature", _temperature_words(numbers), plots.temperature_figure(run))
-        )
-    words = "Left: total energy minus that at the start, up to 120 trajectories; the worst one stands out. "
-    words += "Right: its changes from one frame to the next, on a logarithmic scale."
-    found.append(Section("energy", "Energy conservation", words, plots.energy_figure(run)))
-    return found
-
-
-def _hops_name(run: Run) -> str:
-    return "Hops" if run.moves_on == "active state" else "Changes of the pointer state"
-
-
-def _heading(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _population_words(run: Run, numbers: dict[str, object]) -> str:
-    pops = populations(run)
-    empty = [str(k) for k in range(run.n_states) if k not in plots.drawn_states(pops)]
-    left_out = f" States {', '.join(empty)} stay empty and are not drawn." if empty else ""
-    words = f"Solid: {numbers['population_estimator']}, with 95 % intervals"
-    if numbers["n_stopped"]:
-        words += (
-            " that hold whatever became of the stopped trajectories; means over those not stopped so far; "
-        )
-        words += "dash-dotted: over all, the stopped ones held at their last state"
-    if not run.amplitudes_are_populations:
-        return words + "." + left_out
-    mean = np.array(numbers["populations"], dtype=float)
-    apart = np.abs(mean - np.array(numbers["populations_electronic"], dtype=float))
-    words += "; dashed: the electronic populations of the same trajectories, equal if all is consistent. "
-    return words + f"They differ by up to {np.nanmax(apart, initial=0.0):.3f}." + left_out
-
-
-def _beside_words(other: Beside | None) -> str:
-    if other is None:
-        return ""
-    return f" Diamonds: {other.name}, {other.n_trajectories} trajectories, with 95 % intervals."
-
-
-def _temperature_words(numbers: dict[str, object]) -> str:
-    kelvin = numbers["temperature_kelvin"]
-    return (
-        f"From the kinetic energy of {kelvin['degrees_of_freedom']} degrees of freedom: mean "
-        f"{kelvin['mean']:.0f} K; the band holds two thirds of the trajectories."
-    )
 
 
 def _page(

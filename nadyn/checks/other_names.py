@@ -3,9 +3,12 @@
 from pydantic import BaseModel
 
 from nadyn.checks.nearest import nearest
-from nadyn.checks.places import is_section, known_keys, options_of
+from nadyn.checks.places import is_section, known_keys, options_of, sections_within
 
 _UNITS = ("_fs", "_ev", "_au", "_bohr", "_angstrom", "_kelvin", "_hartree", "_per_ps", "_minutes", "_every")
+
+# In `json_schema_extra` of a field: what other programs call it, where its section says so itself.
+OTHER_NAMES = "other_names"
 
 # Keys of SHARC, Newton-X, PyRAI2MD, ASE and of common training programs, without case and underscores, and
 # what they are called here: the first that the file can have.
@@ -21,12 +24,10 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "seed": "rngseed randomseed iseed randomstate randseed".split(),
     "method": "dynamics algorithm surfacehopping surf sh hoppingprocedure".split(),
     "decoherence": "decoherencescheme deco decoherencecorrection decoscheme".split(),
-    "energy_parameter_hartree": "c alpha decay edcparameter decoherenceparam".split(),
     "rescale": "ekincorrect adjust rescaling momentumrescaling velocityrescaling adjmom".split(),
     "frustrated": "reflectfrustrated frustratedhops reflect".split(),
     "propagation": "coupling integrator electronicpropagation eom".split(),
     "write_every": "kt saveevery interval loginterval dumpevery printevery stride".split(),
-    "friction_per_ps": "friction gamma frictioncoefficient damping".split(),
     "cutoff_angstrom": "cutoff rcut rmax rc rcutoff radius cutoffradius".split(),
     "encoder.cutoff_angstrom": "cutoff rcut rmax rc rcutoff radius cutoffradius".split(),
     "hidden": "layers hiddenlayers hiddensizes nhidden width neurons units".split(),
@@ -62,7 +63,7 @@ def advice_for_key(name: str, known: list[str], root: type[BaseModel]) -> str:
     for key in (name.lower(), *(name.lower() + unit for unit in _UNITS)):
         if key in known:
             return f"Did you mean `{key}`?"
-    for key, words in _WORDS.items():
+    for key, words in {**_WORDS, **_declared(root)}.items():
         if word in words and (key in known or ("." in key and _is_there(key, root))):
             return f"Did you mean `{key}`?"
     if word in _ELSEWHERE:
@@ -75,6 +76,17 @@ def advice_for_key(name: str, known: list[str], root: type[BaseModel]) -> str:
         return f"Did you mean `{elsewhere[0]}`?"
     near = nearest(name, known, cutoff=0.5)
     return f"Did you mean `{near}`?" if near else f"Known keys: {', '.join(known)}."
+
+
+def _declared(root: type[BaseModel]) -> dict[str, list[str]]:
+    """Return the words that the sections of a configuration themselves declare for their keys."""
+    found: dict[str, list[str]] = {}
+    for section in sections_within(root):
+        for name, field in section.model_fields.items():
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and OTHER_NAMES in extra:
+                found[name] = str(extra[OTHER_NAMES]).split()
+    return found
 
 
 def _is_there(key: str, root: type[BaseModel]) -> bool:

@@ -64,6 +64,16 @@ def is_section(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def sections_within(section: type[BaseModel]) -> list[type[BaseModel]]:
+    """Return a section and all sections inside it, each once."""
+    found = [section]
+    for one in found:
+        for field in one.model_fields.values():
+            inner = (option for option in options_of((field.annotation,)) if is_section(option))
+            found += [option for option in inner if option not in found]
+    return found
+
+
 def known_keys(options: tuple[object, ...]) -> list[str]:
     """Return the keys of the sections among `options`, sorted."""
     return sorted(

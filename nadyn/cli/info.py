@@ -8,13 +8,12 @@ import typer
 from nadyn.cli.convert import EnergyKey, ForcesKey, Multiplicities, read_options
 
 if TYPE_CHECKING:
-    from nadyn.data import Group
+    from nadyn.data import Dataset, Group
     from nadyn.data.readers.reader import ReadOptions
     from nadyn.data.statistics import GroupStatistics
 
 # A file of another program.
 FOREIGN = "foreign"
-CHECKED = ("bond lengths", "single frames", "energies", "forces", "the order of states", "couplings")
 
 
 def info(
@@ -179,7 +178,22 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
     for warning in caught:
         print("warning: " + " ".join(str(warning.message).split()))
     if not caught:
-        print(f"nothing looks wrong: {', '.join(CHECKED)} were looked at")
+        print(f"nothing looks wrong: {', '.join(_looked_at(dataset))} were looked at")
+
+
+def _looked_at(dataset: "Dataset") -> list[str]:
+    """Return what the checks could see in these data."""
+    groups = dataset.groups
+    molecules = any(group.n_atoms > 1 and not group.pbc.any() for group in groups)
+    seen = {
+        "bond lengths": any(group.n_atoms > 1 for group in groups),
+        "single frames": True,
+        "energies": molecules,
+        "forces": molecules and any(group.forces is not None for group in groups),
+        "the order of states": any(group.n_states > 1 for group in groups),
+        "couplings": any(group.interstate_couplings is not None for group in groups),
+    }
+    return [name for name, is_seen in seen.items() if is_seen]
 
 
 def _masses(group: "Group") -> str:

@@ -22,7 +22,12 @@ from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
 from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
-from nadyn.models.molecules import Molecule
+from nadyn.models.molecule_records import (
+    molecule_of_older_file,
+    molecule_records,
+    molecule_tensors,
+    recorded_molecules,
+)
 from nadyn.models.nearest_neighbours import known_in_the_first_days
 from nadyn.structures import formula, symbol
 from nadyn.units import ANGSTROM_PER_BOHR
@@ -45,8 +50,7 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
         tensors["starting_geometry"] = model.starting_geometry.contiguous()
     if model.cell is not None:
         tensors["cell"] = model.cell.contiguous()
-    for number, molecule in enumerate(model.molecules):
-        tensors |= _molecule_tensors(number, molecule)
+    tensors |= molecule_tensors(model.molecules)
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -62,15 +66,7 @@ def save_model(model: LearnedModel, path: str | Path, *, timings: dict[str, obje
         "block_width": model.block_width,
         "atomic_numbers": list(model.atomic_numbers),
         "trained_on": model.trained_on,
-        "molecules": [
-            {
-                "name": molecule.name,
-                "atomic_numbers": list(molecule.atomic_numbers),
-                "n_frames": molecule.n_frames,
-                "pbc": list(molecule.pbc),
-            }
-            for molecule in model.molecules
-        ],
+        "molecules": molecule_records(model.molecules),
     }
     if model.cell is not None:
         header["pbc"] = list(model.pbc)
@@ -103,7 +99,7 @@ def load_model(path: str | Path) -> LearnedModel:
     geometry = tensors.pop("starting_geometry", None)
     cell = tensors.pop("cell", None)
     pbc = (False, False, False) if cell is None else tuple(header["pbc"])
-    molecules = _molecules(header, tensors)
+    molecules = recorded_molecules(header, tensors)
     known_in_the_first_days(tensors, network)
     try:
         network.load_state_dict(tensors)
@@ -114,7 +110,7 @@ def load_model(path: str | Path) -> LearnedModel:
     network.requires_grad_(False)
     atomic_numbers = tuple(header["atomic_numbers"])
     if molecules is None:
-        molecules = _first_group(header["trained_on"], atomic_numbers, geometry, cell, pbc)
+        molecules = molecule_of_older_file(header["trained_on"], atomic_numbers, geometry, cell, pbc)
     return LearnedModel(
         name=header["name"],
         network=network,
@@ -163,56 +159,6 @@ def describe(path: str | Path) -> dict[str, str]:
         if not isinstance(value, dict | list)
     }
     return result | {key: str(value) for key, value in timings.items()}
-
-
-def _molecule_tensors(number: int, molecule: Molecule) -> dict[str, Tensor]:
-    # Copies: a model bound to this molecule holds the same arrays, and no array may have two names.
-    arrays = {
-        "starting_geometry": molecule.starting_geometry,
-        "cell": molecule.cell,
-        "contacts": molecule.contacts,
-    }
-    return {
-        f"molecules.{number}.{name}": array.clone(memory_format=torch.contiguous_format)
-        for name, array in arrays.items()
-        if array is not None
-    }
-
-
-def _molecules(header: dict, tensors: dict[str, Tensor]) -> tuple[Molecule, ...] | None:
-    """Take the molecules out of header and tensors; None for a file of the days when none were listed."""
-    if "molecules" not in header:
-        return None
-    return tuple(
-        Molecule(
-            entry["name"],
-            tuple(entry["atomic_numbers"]),
-            entry["n_frames"],
-            tensors.pop(f"molecules.{number}.starting_geometry", None),
-            tensors.pop(f"molecules.{number}.cell", None),
-            tuple(entry["pbc"]),
-            tensors.pop(f"molecules.{number}.contacts", None),
-        )
-        for number, entry in enumerate(header["molecules"])
-    )
-
-
-def _first_group(
-    trained_on: dict,
-    atomic_numbers: tuple[int, ...],
-    geometry: Tensor | None,
-    cell: Tensor | None,
-    pbc: tuple[bool, bool, bool],
-) -> tuple[Molecule, ...]:
-    """Return the molecule of an older file, which names only the one that it is bound to.
-
-    Of several groups the others are not known, so that none is returned.
-    """
-    groups = trained_on.get("groups", {})
-    if len(groups) != 1:
-        return ()
-    ((name, group),) = groups.items()
-    return (Molecule(name, atomic_numbers, group["n_frames"], geometry, cell, pbc),)
 
 
 def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:

@@ -10,7 +10,8 @@ from synthetic_run import decaying_states, write_run
 from typer.testing import CliRunner
 
 from nadyn.analysis import report
-from nadyn.analysis.page import sections, svg
+from nadyn.analysis.page import svg
+from nadyn.analysis.sections import sections
 from nadyn.analysis.summary import summarise
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import build_app

@@ -4,7 +4,7 @@ import pytest
 
 from nadyn.analysis import analyse
 from nadyn.analysis.key_numbers import key_numbers
-from nadyn.analysis.page import sections
+from nadyn.analysis.sections import sections
 from nadyn.analysis.summary import summarise
 from nadyn.dynamics.run.loop import run as run_trajectories
 from nadyn.trajectory import open_run

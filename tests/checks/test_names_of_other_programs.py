@@ -40,6 +40,20 @@ def test_a_key_of_another_program_in_a_run_file(name, meant):
     assert f"`{name}` is not a known key. Did you mean `{meant}`?" in _said(RunConfiguration, RUN | {name: 1})
 
 
+@pytest.mark.parametrize(
+    ("section", "name", "meant"),
+    [
+        ({"decoherence": {"name": "edc", "alpha": 0.1}}, "alpha", "energy_parameter_hartree"),
+        ({"decoherence": {"name": "sdm", "c": 0.1}}, "c", "energy_parameter_hartree"),
+        ({"thermostat": {"temperature_kelvin": 300, "gamma": 1}}, "gamma", "friction_per_ps"),
+    ],
+)
+def test_a_key_of_another_program_that_a_section_declares_itself(section, name, meant):
+    assert f"`{name}` is not a known key. Did you mean `{meant}`?" in _said(
+        RunConfiguration, RUN | section
+    ).replace("decoherence.", "").replace("thermostat.", "")
+
+
 def test_the_number_of_states_is_said_to_be_that_of_the_model():
     said = _said(RunConfiguration, RUN | {"nstates": 3})
     assert "`nstates` is not a known key. The number of states is that of the data and of the model." in said

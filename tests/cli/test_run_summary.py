@@ -112,6 +112,28 @@ def test_divided_steps_are_counted(nadyn_run, method):
     assert "divided" not in nadyn_run("--overwrite", method=method)[1]
 
 
+def test_cut_probabilities_are_counted_said_and_written(nadyn_run):
+    # Twelve states and long steps: an active state that is nearly empty is filled again in one step.
+    crowded = {
+        "model": {"name": "sulfur_dioxide", "variant": "triplets"},
+        "initial": {"sample": "wigner", "n": 20, "state": 1},
+        "dt_fs": 2.0,
+        "time_fs": 40,
+        "decoherence": "none",
+        "max_energy_step_ev": 10,
+    }
+    code, out, _ = nadyn_run(**crowded)
+    assert code == 0
+    n = int(re.search(r"Probabilities of hops were cut to a sum of 1 (\d+) times", out)[1])
+    assert 0 < n < 20 * 20
+    assert analyse("run.h5")["cut_probabilities"] == {"n": n, "of": 20 * 20}
+    # Between two states it cannot be, and a method that draws no hops has no such number.
+    assert "were cut" not in nadyn_run("--overwrite")[1]
+    assert analyse("run.h5")["cut_probabilities"]["n"] == 0
+    nadyn_run("--overwrite", method="mash")
+    assert "cut_probabilities" not in analyse("run.h5")
+
+
 def test_the_count_of_divided_steps_survives_an_interruption(nadyn_run, monkeypatch):
     adaptive = {"energy_ev": 1e-6, "gap_ev": 1e-9, "shortest_dt_fs": 0.1}
     nadyn_run(adaptive=adaptive)

@@ -90,7 +90,7 @@ def test_an_interrupted_training_prints_the_line_that_resumes_it(trained, tmp_pa
 def test_resuming_a_complete_training_has_nothing_to_do_and_succeeds(trained):
     folder, _ = trained
     before = {path: path.read_bytes() for path in folder.glob("m.*")}
-    code, printed = _run(
+    code, printed = run_command(
         *("train", folder / "data.h5", "--output", folder / "m.safetensors"),
         *("--config", folder / "train.yaml", "--resume"),
     )

@@ -15,6 +15,7 @@ FEWEST_FRAMES = 20
 _MOST = 20.0
 _LEAST_HARTREE = 1.0 * HARTREE_PER_EV
 _ROWS = 500
+_NO_DISTANCE = 1e-12
 
 
 def energy_outliers(group: Group) -> Doubt | None:
@@ -40,7 +41,8 @@ def energy_outliers(group: Group) -> Doubt | None:
     neighbour, length = np.concatenate(neighbours), np.concatenate(lengths)
     usual_length = np.median(length.min(axis=1))
     change = np.abs(group.energies[:, None] - group.energies[neighbour])
-    slope = change / (length + usual_length)[..., None]
+    # Where every frame has a copy, the usual distance is none.
+    slope = change / np.maximum(length + usual_length, _NO_DISTANCE)[..., None]
     usual = np.median(slope, axis=(0, 1))
     far_off = (slope.min(axis=1) > _MOST * usual) & (change.min(axis=1) > _LEAST_HARTREE)
     outliers = far_off.any(axis=1)

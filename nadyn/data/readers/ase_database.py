@@ -20,7 +20,7 @@ import numpy as np
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset, Group, state_pairs
-from nadyn.data.readers.reader import Reader, ReadOptions
+from nadyn.data.readers.reader import Reader, ReadOptions, unused_name
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula
 from nadyn.units import to_atomic_units
@@ -77,11 +77,7 @@ def read_ase_database(path: str | Path, *, multiplicities: tuple[int, ...] | Non
             kinds.setdefault(key, []).append(row)
         groups: dict[str, Group] = {}
         for (numbers, _), members in kinds.items():
-            name = base = formula(numbers)
-            count = 1
-            while name in groups:
-                count += 1
-                name = f"{base}_{count}"
+            name = unused_name(formula(numbers), groups)
             with located(f"group {name!r}"):
                 groups[name] = _group(name, members, metadata, length, multiplicities, path)
         return Dataset(tuple(groups.values()))

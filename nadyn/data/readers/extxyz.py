@@ -35,7 +35,7 @@ from nadyn.data.label_checks.frame_geometry import wrapped_frames
 from nadyn.data.readers.extxyz_labels import Keys, labels_of
 from nadyn.data.readers.extxyz_text import FrameNotes, prepared
 from nadyn.data.readers.extxyz_unread import UnreadLabels
-from nadyn.data.readers.reader import Reader, ReadOptions, whole_text
+from nadyn.data.readers.reader import Reader, ReadOptions, unused_name, whole_text
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula, isotope_mass, masses, symbol
 from nadyn.units import ELECTRON_MASS_PER_DALTON, to_atomic_units
@@ -88,11 +88,7 @@ def read_extxyz(
         unread.check_key()
         groups: dict[str, Group] = {}
         for (own_name, numbers, _, mass), members in kinds.items():
-            name = base = own_name or formula(numbers)
-            kind = 1
-            while name in groups:
-                kind += 1
-                name = f"{base}_{kind}"
+            name = unused_name(own_name or formula(numbers), groups)
             groups[name] = _group(name, members, mass, keys)
         unread.warn()
     texts = {"theory": theory, "source": source or path.name, "licence": licence}

@@ -1,7 +1,7 @@
 """What the table of readers holds of each one, and how files are looked into."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -76,3 +76,12 @@ def whole_text(path: Path) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError("the file must be text, but is not.") from error
+
+
+def unused_name(base: str, taken: Container[str]) -> str:
+    """Return a name for a group: `base`, or with a number from 2 on where that is taken."""
+    name, count = base, 1
+    while name in taken:
+        count += 1
+        name = f"{base}_{count}"
+    return name

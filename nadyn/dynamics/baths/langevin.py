@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration
+from nadyn.checks.other_names import OTHER_NAMES
 from nadyn.dynamics.baths.thermostat import PER_PS, Bathed, Thermostat
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import kinetic_energy
@@ -21,7 +22,12 @@ class LangevinSection(Configuration):
 
     name: Literal["langevin"] = "langevin"
     temperature_kelvin: float = Field(gt=0.0, allow_inf_nan=False)
-    friction_per_ps: float = Field(default=10.0, gt=0.0, allow_inf_nan=False)
+    friction_per_ps: float = Field(
+        default=10.0,
+        gt=0.0,
+        allow_inf_nan=False,
+        json_schema_extra={OTHER_NAMES: "friction gamma frictioncoefficient damping"},
+    )
 
     def thermostat(
         self, *, dt: float, seed: int, masses: Float[Tensor, "atom"], laws: frozenset[str]

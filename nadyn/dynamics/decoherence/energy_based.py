@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration
+from nadyn.checks.other_names import OTHER_NAMES
 from nadyn.dynamics.decoherence.correction import Decoherence, Moment
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import electronic_width, elementwise
@@ -16,6 +17,13 @@ from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.electronic.surfaces import in_blocks
 
 Damps = Literal["populations", "amplitudes"]
+
+_ENERGY_PARAMETER = Field(
+    default=0.1,
+    gt=0.0,
+    allow_inf_nan=False,
+    json_schema_extra={OTHER_NAMES: "c alpha decay edcparameter decoherenceparam"},
+)
 
 
 class EdcSection(Configuration):
@@ -27,7 +35,7 @@ class EdcSection(Configuration):
 
     name: Literal["edc"]
     damps: Damps = "populations"
-    energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
+    energy_parameter_hartree: float = _ENERGY_PARAMETER
 
     def correction(self) -> Decoherence:
         """Return the correction of this section."""
@@ -38,7 +46,7 @@ class SdmSection(Configuration):
     """The energy-based correction that damps amplitudes, by the name that MLatom and Newton-X give it."""
 
     name: Literal["sdm"]
-    energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
+    energy_parameter_hartree: float = _ENERGY_PARAMETER
 
     def correction(self) -> Decoherence:
         """Return the correction of this section."""

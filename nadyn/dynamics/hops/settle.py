@@ -60,7 +60,7 @@ def settle_hops(
 ) -> tuple[State, Hops]:
     """Return the batch after the hops that can be paid, and the record of all attempts.
 
-    Active state, momenta and force change; the coefficients do not.
+    Active state, momenta, force, heat and total energy change; the coefficients do not.
 
     Args:
         state: The batch.
@@ -85,12 +85,15 @@ def settle_hops(
         momenta, masses, direction=direction, target_force=target_force, treatment=frustrated
     )
     new_momenta = _choose(kicked.accepted, kicked.momenta, refused)
+    kinetic_after, heat = kinetic_energy(new_momenta, masses), state.heat[rows] + work
+    total = kinetic_after + torch.where(kicked.accepted, energy_to, energy_from) - heat
     new_state = replace(
         state,
         momenta=state.momenta.index_copy(0, rows, new_momenta),
         active_state=state.active_state.index_copy(0, rows, torch.where(kicked.accepted, target, active)),
         force=state.force.index_copy(0, rows, _choose(kicked.accepted, target_force, state.force[rows])),
-        heat=state.heat.index_copy(0, rows, state.heat[rows] + work),
+        heat=state.heat.index_copy(0, rows, heat),
+        total_energy=state.total_energy.index_copy(0, rows, total),
     )
     hops = Hops(
         row=rows,
@@ -100,7 +103,7 @@ def settle_hops(
         energy_from=energy_from,
         energy_to=energy_to,
         kinetic_before=kinetic_energy(momenta, masses),
-        kinetic_after=kinetic_energy(new_momenta, masses),
+        kinetic_after=kinetic_after,
         zeta=zeta,
         probability=probability,
     )

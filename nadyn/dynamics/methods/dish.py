@@ -24,7 +24,7 @@ from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.state.choice import choose_target
-from nadyn.dynamics.state.energies import kinetic_energy, with_energy_of_active
+from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, MIXED, squared_coefficients
 from nadyn.dynamics.state.random_numbers import Draws, Stream
 from nadyn.dynamics.state.step import Step, finish_step
@@ -109,7 +109,7 @@ def dish_draw(drift: Drift, model: Model, draws: Draws, *, options: Dish) -> Ste
         collapse(after.coefficients, target),
         torch.where(happens[:, None], project_out(after.coefficients, left_out), after.coefficients),
     )
-    after = with_energy_of_active(replace(hopped, coefficients=c), options.masses)
+    after = replace(hopped, coefficients=c)
     after = replace(after, surplus_gap=surplus_gap_above_states_in_use(after))
     return finish_step(before, after, hops, intruder=drift.intruder)
 

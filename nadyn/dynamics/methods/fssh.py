@@ -159,8 +159,6 @@ def fssh_draw(drift: Drift, model: Model, draws: Draws, *, options: Fssh) -> Ste
         after = options.decoherence.act(
             Moment(before, after, hops, made, model, options.masses, drift.dt, draws)
         )
-    if len(hops.row):
-        after = with_energy_of_active(after, options.masses)
     after = replace(after, surplus_gap=surplus_gap_above_states_in_use(after))
     return finish_step(before, after, hops, intruder=drift.intruder)
 

@@ -128,7 +128,6 @@ def gap_hopping_draw(drift: Drift, model: Model, draws: Draws, *, options: GapHo
             probability=probabilities.gather(1, target[:, None])[:, 0],
         )
         after = in_active_state(after)
-    after = with_energy_of_active(after, options.masses)
     return finish_step(before, replace(after, surplus_gap=surplus_gap_above_active(after)), hops)
 
 

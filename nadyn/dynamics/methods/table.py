@@ -55,8 +55,8 @@ def find_method(config: RunConfiguration) -> Method:
     method = METHODS.get(config.method)
     if method is None:
         word = config.method.lower().replace("-", "_").replace(" ", "_")
-        by_name = next((name for name, other in METHODS.items() if word in other.other_names), None)
-        near = by_name or nearest(word, METHODS, cutoff=0.5)
+        known = [name for name, other in METHODS.items() if word in other.other_names]
+        near = known[0] if known else nearest(word, METHODS, cutoff=0.5)
         advice = f"Did you mean {near}? " if near else ""
         raise InputError(
             f"`method` must be a known one, but is {config.method!r}. {advice}Known: {', '.join(METHODS)}."

@@ -62,6 +62,11 @@ def test_an_energy_that_fits_to_no_neighbour_is_named(ammonia, state, error_ev):
     assert f"that of state {state} in frame" in doubt.sentence
 
 
+def test_frames_that_all_have_a_copy_are_no_outliers(ammonia):
+    (group,) = ammonia.groups if isinstance(ammonia, Dataset) else (ammonia,)
+    assert energy_outliers(group.select([*range(60), *range(60)])) is None
+
+
 def test_d_grows_as_one_over_the_gap_and_h_does_not(near):
     gap = np.diff(near.energies, axis=1)[:, 0]
     wrong = replace(near, interstate_couplings=near.interstate_couplings / gap[:, None, None, None])

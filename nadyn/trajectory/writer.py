@@ -2,17 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace as with_changes
 from pathlib import Path
 
 import numpy as np
 
 from nadyn.checks.errors import InputError
-from nadyn.checks.output import check_folder, telling_why
 from nadyn.checks.shapes import check_shape
 from nadyn.trajectory import checkpoint as slots
+from nadyn.trajectory.creation import copy_with_room, create_file
 from nadyn.trajectory.layout import (
     FRAME_CHECKSUMS,
     HOP_COLUMNS,
@@ -20,16 +19,12 @@ from nadyn.trajectory.layout import (
     TIMINGS,
     TIMINGS_BYTES,
     RunHeader,
-    copy_with_room,
-    create_file,
     frame_times,
-    partial_path,
-    replace,
 )
-from nadyn.trajectory.raw_file import KEPT, RawFile, refuse_if_being_written
+from nadyn.trajectory.placing import building, check_new, partial_path
+from nadyn.trajectory.raw_file import KEPT, RawFile
 from nadyn.trajectory.reader import check_format, damaged_frames, frame_names
-
-_FILL_HOPS = {name: np.nan if dtype == "<f8" else -1 for name, (dtype, _) in HOP_COLUMNS.items()}
+from nadyn.trajectory.tail import cut_tail
 
 
 class TrajectoryWriter:
@@ -89,7 +84,7 @@ class TrajectoryWriter:
             slot=0, sequence=1, step=0, committed_frames=0, committed_hops=0, state=state
         )
         empty = hashlib.sha256().digest()
-        with _building(path) as partial:
+        with building(path) as partial:
             create_file(partial, header, state)
             file = RawFile(partial)
             slots.write_slot(file, first, frames_hash=empty, hops_hash=empty)
@@ -126,7 +121,7 @@ class TrajectoryWriter:
             notices.append(
                 f"The newest checkpoint is damaged; going on from the one before, step {sound.step}."
             )
-        notices += _cut_tail(file, sound)
+        notices += cut_tail(file, sound)
         writer = cls(path, file, sound)
         writer._publish_summary(sound.state)
         return writer, sound.state, notices
@@ -266,7 +261,7 @@ class TrajectoryWriter:
         self._move_to_larger(capacity, self._file.places[FRAME_CHECKSUMS].shape[0], {})
 
     def _move_to_larger(self, n_hops: int, n_frames: int, attributes: Mapping[str, str | int]) -> None:
-        with _building(self.path, advice=KEPT) as partial:
+        with building(self.path, advice=KEPT) as partial:
             copy_with_room(self.path, partial, n_hops=n_hops, n_frames=n_frames, attributes=attributes)
             larger = RawFile(partial)
             self._file.copy_to(larger)
@@ -274,70 +269,3 @@ class TrajectoryWriter:
             larger.write_all("time", frame_times(n_frames, write_every=int(every), dt_au=float(dt)))
         self._file.close()
         self._file = larger
-
-
-def check_new(path: Path, *, overwrite: bool) -> None:
-    """Refuse an output that exists and may not be replaced, is being written, or is in a folder without room.
-
-    Raises:
-        InputError: One of these is so.
-    """
-    if path.is_dir():
-        raise InputError(f"`output` must be a file, but {str(path)!r} is a folder. Name a file in it.")
-    if path.exists() and overwrite:
-        refuse_if_being_written(path)
-    elif path.exists():
-        raise InputError(
-            f"`output` must be a new file, but {str(path)!r} exists. "
-            "Try --resume to continue that run or --overwrite to start again."
-        )
-    check_folder(path)
-
-
-@contextmanager
-def _building(
-    path: Path, *, advice: str = "Make room on the disk, or choose another `output`."
-) -> Iterator[Path]:
-    """Give the place where a file is built; at the end of the block it takes the place of `path`.
-
-    An error, an interrupt too, leaves nothing of it behind.
-    """
-    partial = partial_path(path)
-    with telling_why(path, advice=advice):
-        try:
-            yield partial
-            replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-
-
-def _cut_tail(file: RawFile, sound: slots.Checkpoint) -> list[str]:
-    """Set everything after a checkpoint back to its value at creation, and say what was cut."""
-    notices = []
-    n_frames = file.places[FRAME_CHECKSUMS].shape[0]
-    torn_frames = 0
-    for frame in range(sound.committed_frames, n_frames):
-        written = bool(file.read_rows(FRAME_CHECKSUMS, frame, frame + 1).any())
-        for name in frame_names(file.places):
-            row = file.read_rows(name, frame, frame + 1)
-            fill = np.full_like(row, np.nan if row.dtype.kind == "f" else -1)
-            if row.tobytes() != fill.tobytes():
-                file.write_rows(name, frame, fill)
-                written = True
-        file.write_rows(FRAME_CHECKSUMS, frame, np.zeros((1, 32), "u1"))
-        torn_frames += written
-        if not written:
-            break  # frames are written in order: nothing can follow an untouched one
-    torn_hops = int(
-        np.sum(file.read_rows("hops/step", sound.committed_hops, file.places["hops/step"].shape[0]) != -1)
-    )
-    for name in HOP_COLUMNS:
-        place = file.places[f"hops/{name}"]
-        rest = np.full(place.shape[0] - sound.committed_hops, _FILL_HOPS[name], place.dtype)
-        file.write_rows(f"hops/{name}", sound.committed_hops, rest)
-    if torn_frames or torn_hops:
-        notices.append(
-            f"Cut {torn_frames} frames and {torn_hops} hops that were written after the last checkpoint, "
-            f"step {sound.step}; they are computed again."
-        )
-    return notices

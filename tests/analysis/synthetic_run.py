@@ -97,6 +97,7 @@ def write_run(
         diabatic_population_estimator="" if diabatic is None else "|amplitude|^2",
         multiplicities=multiplicities,
         moves_on=moves_on,
+        on_one_state=method in ("nve", "nvt"),
         amplitudes_are_populations=amplitudes_are_populations,
     )
     summary = {"status": np.ones(n_traj, int), "last_step": np.zeros(n_traj, int)}

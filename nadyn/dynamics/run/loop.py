@@ -21,8 +21,9 @@ from nadyn.dynamics.run.ensemble import (
     hop_columns,
 )
 from nadyn.dynamics.run.model_source import find_model
-from nadyn.dynamics.run.prepare import Plan, check_method, create_run, resume_run
+from nadyn.dynamics.run.prepare import Plan, check_method, create_run
 from nadyn.dynamics.run.progress import LiveTable, NoTable
+from nadyn.dynamics.run.resume import resume_run
 from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, statuses
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.memory import recall, remembers

@@ -1,14 +1,12 @@
 """Before the first step: model, initial conditions and file of a new run, or those of an old one."""
 
 import warnings
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial import sample
 from nadyn.dynamics.initial.start import in_active_state, start_in_diabatic_state, start_in_state
 from nadyn.dynamics.methods.method import Method, Motion
@@ -23,9 +21,7 @@ from nadyn.dynamics.run.endings import check_stop, limits_of
 from nadyn.dynamics.run.ensemble import (
     Ensemble,
     checkpoint_arrays,
-    from_checkpoint,
     gathered,
-    reopened,
     start_ensemble,
 )
 from nadyn.dynamics.run.known_region import unknown_composition
@@ -37,15 +33,13 @@ from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
-from nadyn.trajectory import Run, RunHeader, TrajectoryWriter, open_run
+from nadyn.trajectory import RunHeader, TrajectoryWriter
 from nadyn.trajectory.initial_conditions import InitialConditions
-from nadyn.trajectory.writer import check_new
+from nadyn.trajectory.placing import check_new
 
 # Keys that may change when a run is resumed, because no number in the file depends on them; nor does the
 # digest of the file.
-_FREE_KEYS = {"output", "checkpoint_every"}
-# Keys that may change because a run is made longer.
-_LENGTH_KEYS = {"time_fs", "write_every"}
+FREE_KEYS = {"output", "checkpoint_every"}
 # Starting geometries whose frequencies are looked at.
 _TYPICAL = 5
 
@@ -93,14 +87,14 @@ def create_run(
     notices = [*initial.notices, *(str(warning.message) for warning in caught)]
     if sentence := unknown_composition(model):
         notices.append(sentence)
-    plan = _plan(config, model, torch.from_numpy(np.array(initial.masses)))
+    plan = plan_of(config, model, torch.from_numpy(np.array(initial.masses)))
     state = _start(plan, initial)
     notices += notices_about_spins(config, model)
     # The mean of a sample is nearly the minimum, where the frequencies mean something.
     typical = state.positions.mean(0, keepdim=True) if config.initial.sample else state.positions[:_TYPICAL]
     notices += warnings_about(model, typical, plan.masses, dt=config.dt)
     ensemble = gathered(start_ensemble(state))
-    stored, outside_digest = _stored(written)
+    stored, outside_digest = stored_in_file(written)
     header = RunHeader(
         config=stored,
         config_outside_digest=outside_digest,
@@ -132,107 +126,17 @@ def create_run(
     return plan, ensemble, writer, notices
 
 
-def resume_run(
-    config: RunConfiguration, source: ModelSource, *, written: RunConfiguration
-) -> tuple[Plan, Ensemble, TrajectoryWriter, list[str]]:
-    """Open the trajectory file of a run at its newest checkpoint; arguments as in `create_run`.
-
-    A run whose `time_fs` is larger than that of its file is made longer. Frames and checkpoints keep the
-    intervals of the file, which may follow from the shorter time: so every number is the one of a run that
-    had the longer time and these intervals from the beginning.
-
-    Raises:
-        InputError: The file is damaged, or was started with another run file or model.
-        RunError: The disk has no room for the longer run.
-    """
-    before = open_run(config.output)
-    config = _with_intervals_of(before, config)
-    _check_same(written, before)
-    writer, arrays, notices = TrajectoryWriter.resume(config.output)
-    with ExitStack() as undo:
-        undo.callback(writer.release)
-        ensemble = from_checkpoint(arrays, writer.step)
-        # The start is needed for the digest of a model without a file; frame 0 may not be there yet.
-        start = before.positions[:1, 0] if before.committed_frames else arrays["positions"][:1]
-        digest = source.digest or digest_at(source.model, torch.from_numpy(np.array(start, dtype=np.float64)))
-        if digest != before.attributes["model_digest"]:
-            raise InputError(
-                f"`model` must be the one that {config.output!r} was started with, but "
-                f"{before.attributes['model_name']} was changed since. Choose another `output`."
-            )
-        plan = _plan(config, source.model, torch.from_numpy(np.array(before.masses, dtype=np.float64)))
-        n_before = int(before.attributes["n_steps"])
-        if writer.step < config.n_steps:
-            ensemble = reopened(ensemble)
-        if config.n_steps > n_before:
-            intervals = {"write_every": config.write_every, "checkpoint_every": config.checkpoint_every}
-            stored, outside_digest = _stored(written.model_copy(update=intervals))
-            writer.extend(config.n_steps, stored, outside_digest)
-            writer.checkpoint(writer.step, checkpoint_arrays(ensemble))
-            notices.append(
-                f"The run is made longer, from {n_before * config.dt_fs:g} to "
-                f"{config.n_steps * config.dt_fs:g} fs; a frame stays {config.write_every} steps long."
-            )
-        undo.pop_all()
-    return plan, ensemble, writer, notices
-
-
-def _with_intervals_of(before: Run, config: RunConfiguration) -> RunConfiguration:
-    """Return a run file with the intervals of frames and checkpoints that a file of it has."""
-    interval = int(before.attributes["write_every"])
-    as_before = config.model_copy(update={"time_fs": before.config["time_fs"], "write_every": interval})
-    checkpoints = before.config.get("checkpoint_every") or as_before.checkpoint_interval
-    config_now = config.model_copy(
-        update={"write_every": interval, "checkpoint_every": config.checkpoint_every or checkpoints}
-    )
-    n_before = int(before.attributes["n_steps"])
-    if config_now.n_steps < n_before:
-        raise InputError(
-            f"`time_fs` must be at least the {n_before * config.dt_fs:g} of {config.output!r}, but is "
-            f"{config.time_fs:g}. A run can be made longer, not shorter: choose another `output`."
-        )
-    given = config.write_every
-    is_as_written = given == before.config.get("write_every") and config_now.n_steps == n_before
-    if given not in (None, interval) and not is_as_written:
-        raise InputError(
-            f"`write_every` must be {interval}, as in {config.output!r}, or left out, but is {given}. Change "
-            "it, or choose another `output`."
-        )
-    return config_now
-
-
-def _check_same(written: RunConfiguration, before: Run) -> None:
-    """Refuse to go on with a run whose run file has another value on which numbers depend."""
-    now = stored_configuration(written)
-    changed = sorted(
-        key for key in now.keys() - _FREE_KEYS - _LENGTH_KEYS if _differ(now[key], before.config.get(key))
-    )
-    if changed:
-        raise InputError(
-            f"`{changed[0]}` must be as it was when {str(before.path)!r} was started, "
-            f"{before.config.get(changed[0])!r}, but is {now[changed[0]]!r}. Change it back, or choose "
-            "another `output`."
-        )
-
-
-def _stored(written: RunConfiguration) -> tuple[dict[str, object], dict[str, object]]:
+def stored_in_file(written: RunConfiguration) -> tuple[dict[str, object], dict[str, object]]:
     """Return a run file as the trajectory file keeps it: what the digest covers, and what it does not."""
     stored = stored_configuration(written)
     if isinstance(stored["model"], dict):
         # The order in which options are written changes nothing, and should not change the digest.
         stored["model"] = dict(sorted(stored["model"].items()))
-    covered = {key: value for key, value in stored.items() if key not in _FREE_KEYS}
-    return covered, {key: stored[key] for key in sorted(_FREE_KEYS)}
+    covered = {key: value for key, value in stored.items() if key not in FREE_KEYS}
+    return covered, {key: stored[key] for key in sorted(FREE_KEYS)}
 
 
-def _differ(now: object, before: object) -> bool:
-    """Tell whether two values of a run file differ; a key that is missing is one that is not given."""
-    if isinstance(now, dict) and isinstance(before, dict):
-        return any(_differ(now.get(key), before.get(key)) for key in now.keys() | before.keys())
-    return now != before
-
-
-def _plan(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
+def plan_of(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
     method = find_method(config)
     motion = motion_of(config, model, masses)
     method = method if motion.diabatic is None else replace(method, diabatic=motion.diabatic)

@@ -5,9 +5,9 @@
 
 The first frames of each shipped file, which stand in random order, are held out: they neither train nor
 choose anything; how many, `HELD_OUT` says. Settings are those of the shipped `train.yaml`, with the changes
-that are given. `--couplings 100` keeps the labels h of 100 frames only, chosen at random, and `none` trains on
-energies and forces alone. The model and its errors are written to the folder; finished ones are not trained
-again. Several folders side by side: `--table folder/*.json` prints the mean and its standard error.
+that are given. `--couplings 100` keeps the labels h of 100 frames only, chosen at random, and `none` trains
+on energies and forces alone. The model and its errors are written to the folder; finished ones are not
+trained again. Several folders side by side: `--table folder/*.json` prints the mean and its standard error.
 """
 
 import argparse

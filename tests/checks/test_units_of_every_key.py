@@ -1,6 +1,8 @@
 """Every key of a run or training file that has a unit, as the number that the program computes with."""
 
 import re
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
@@ -15,15 +17,19 @@ from nadyn.dynamics.baths.friction import friction_of
 from nadyn.dynamics.decoherence import energy_based, exact_factorisation
 from nadyn.dynamics.decoherence.table import decoherence_of
 from nadyn.dynamics.initial.wigner import mode_energies
-from nadyn.dynamics.methods import csdm
+from nadyn.dynamics.methods import csdm, dish
 from nadyn.dynamics.methods.adaptive import division_of
 from nadyn.dynamics.methods.representation_of import pulse_of
 from nadyn.dynamics.methods.table import METHODS
-from nadyn.dynamics.run import prepare
+from nadyn.dynamics.run.endings import limits_of
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.models.model import Evaluation
 from nadyn.training import build, loop, stages
-from nadyn.training.configuration import EncoderSection, TrainingConfiguration
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.samples import samples_from_group
+
+sys.path.append(str(Path(__file__).parents[1] / "training"))
+from teacher import dataset
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -76,11 +82,11 @@ def pulse(**keys):
     return pulse_of(run_file(laser={**needed, "polarisation": [0, 0, 1], **keys}).laser)
 
 
-def plan(**keys):
+def limits(**keys):
     model = model_by_hand(
         lambda x: Evaluation(torch.zeros(len(x), 2, 2).double(), torch.zeros(len(x)).double()), MASSES, 2
     )
-    return prepare._plan(run_file(**keys), model, MASSES)
+    return limits_of(run_file(**keys), model)
 
 
 def rubbed(**keys):
@@ -97,6 +103,23 @@ def pointer(patch, **keys):
     return told.keys
 
 
+def dephased(patch, **keys):
+    told = Told()
+    patch.setattr(dish, "Dish", told)
+    patch.setattr(dish, "dish_stepping", lambda options: options)
+    patch.setattr(dish, "representation_of", lambda *arguments: None)
+    dish.DISH.build(run_file(method="dish", options=keys), None, MASSES)
+    return told.keys
+
+
+def network(**keys):
+    data = dataset(3, couplings=False)
+    samples = tuple(samples_from_group(group) for group in data.groups)
+    elements = build.elements_of(data)
+    shortest = build.shortest_distances(data, elements)
+    return build.build_network(training_file(**keys), samples, shortest, elements)
+
+
 def started(**keys):
     return run_file(initial={"position_au": 0, "momentum_au": 1, "n": 1, **keys}).initial
 
@@ -105,7 +128,7 @@ def started(**keys):
 RUN = {
     "dt_fs": (lambda p: run_file(dt_fs=0.7).dt, 0.7 * FEMTOSECOND),
     "time_fs": (lambda p: run_file(dt_fs=0.5, time_fs=9.0, write_every=1).n_steps, 18),
-    "max_energy_step_ev": (lambda p: plan(max_energy_step_ev=0.6).limits.max_energy_step, 0.6 * EV),
+    "max_energy_step_ev": (lambda p: limits(max_energy_step_ev=0.6).max_energy_step, 0.6 * EV),
     "adaptive.energy_ev": (lambda p: division_of(run_file(adaptive={"energy_ev": 0.3})).energy, 0.3 * EV),
     "adaptive.gap_ev": (lambda p: division_of(run_file(adaptive={"gap_ev": 0.3})).gap, 0.3 * EV),
     "adaptive.shortest_dt_fs": (
@@ -154,7 +177,15 @@ RUN = {
     ),
     "decoherence.shxf.width_bohr": (lambda p: decoherence("shxf", p, width_bohr=0.4)["width"], 0.4),
     "options.csdm.energy_hartree": (lambda p: pointer(p, energy_hartree=0.3)["energy"], 0.3),
-    "stop.beyond_au": (lambda p: plan(stop={"beyond_au": 11.0}).limits.beyond, 11.0),
+    "options.dish.dephasing_fs": (
+        lambda p: dephased(p, dephasing_fs=12)["dephasing"],
+        12 * FEMTOSECOND,
+    ),
+    "options.dish.energy_parameter_hartree": (
+        lambda p: dephased(p, energy_parameter_hartree=0.2)["energy_parameter"],
+        0.2,
+    ),
+    "stop.beyond_au": (lambda p: limits(stop={"beyond_au": 11.0}).beyond, 11.0),
     "initial.position_au": (lambda p: started(position_au=-3).position_au, -3.0),
     "initial.momentum_au": (lambda p: started(momentum_au=4).momentum_au, 4.0),
     "initial.width_au": (lambda p: started(width_au=0.6).width_au, 0.6),
@@ -171,7 +202,7 @@ TRAINING = {
         180.0,
     ),
     "encoder.cutoff_angstrom": (
-        lambda p: build._encoder(EncoderSection(cutoff_angstrom=5.0), (1,), 1.5).cutoff,
+        lambda p: network(encoder={"cutoff_angstrom": 5.0}).network.cutoff,
         5 * ANGSTROM,
     ),
     "label_noise.energy_ev": (

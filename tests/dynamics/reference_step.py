@@ -209,7 +209,8 @@ class Trajectories:
             m = max(y - s2 * t0**2, 0.0)
             times = np.linspace(-dt, 0.0, SUBSTEPS + 1)
             path = 0.5 * np.arctan2(np.sqrt(s2) * (times - t0), np.sqrt(m))
-            narrow = np.sqrt(m) < np.sqrt(s2) * dt and remembered != 0
+            near = abs(t0 + dt) < 1.5 * dt
+            narrow = np.sqrt(m) < np.sqrt(s2) * dt and remembered != 0 and near
             self.turned[row, pair] = path[-1]
             if narrow or remembered * path[0] < 0:
                 path = np.maximum(path, remembered)

@@ -117,7 +117,8 @@ def turns_from_curvature(
     angles = _angle(distance[:, None] - s[:, None] * left[:, None], width[:, None].expand(-1, len(left), -1))
     remembered = known.angle
     # Narrow crossings go on from where the last step ended: its parabola may put them a little elsewhere.
-    narrow = (width < s * dt) & (remembered != 0)
+    near = (distance - s * dt).abs() < 1.5 * s * dt
+    narrow = (width < s * dt) & (remembered != 0) & near
     disputed = narrow | (remembered * angles[:, 0] < 0)
     start = torch.where(disputed, remembered, angles[:, 0])[:, None]
     path = torch.cat(

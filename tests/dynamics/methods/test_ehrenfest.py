@@ -8,10 +8,11 @@ from constant_coupling import coupled
 from constant_coupling import start as start_of_constants
 from toy_molecule import ToyMolecule, start
 
-from nadyn.dynamics.electrons.mean import mean_density, mean_energy, weighted_gradient
+from nadyn.dynamics.electrons.mean import MeanWeights, mean_density, mean_energy, weighted_gradient
 from nadyn.dynamics.initial.start import start_in_diabatic_state, start_in_state
 from nadyn.dynamics.methods.ehrenfest import Ehrenfest, ehrenfest_step
 from nadyn.dynamics.methods.mean_field import begin_on_mean
+from nadyn.dynamics.state.memory import remember
 from nadyn.dynamics.state.populations import squared_amplitudes
 from nadyn.models.analytic.vibronic import pyrazine
 
@@ -55,7 +56,7 @@ def test_the_mean_energy_is_the_trace_of_density_and_hamiltonian():
     density = mean_density(state.coefficients, state.eigenvectors, one, none)
     trace = (density * model.evaluate(state.positions).hamiltonian).sum((1, 2))
     torch.testing.assert_close(mean_energy(state), trace, rtol=1e-12, atol=1e-12)
-    shifted = replace(state, extra={"scale": 1.3 * one, "zero_point": none + 0.1})
+    shifted = remember(state, MeanWeights(1.3 * one, none + 0.1))
     density = mean_density(shifted.coefficients, shifted.eigenvectors, 1.3 * one, none + 0.1)
     trace = (density * model.evaluate(state.positions).hamiltonian).sum((1, 2))
     torch.testing.assert_close(mean_energy(shifted), trace, rtol=1e-12, atol=1e-12)

@@ -32,6 +32,15 @@ DECOHERENCES = {
     "shxf": {"name": "shxf", "width_bohr": WIDTH},
 }
 RESCALES = ("nac", "nac_unprojected", "gradient_difference", "isotropic")
+# What a correction remembers, here and in the other program.
+MEMORIES = {
+    "afssh": {"moments.positions": "moved", "moments.momenta": "kicked"},
+    "shxf": {
+        "auxiliaries.positions": "aux_r",
+        "auxiliaries.momenta": "aux_p",
+        "auxiliaries.phase": "aux_f",
+    },
+}
 FRUSTRATED = ("keep", "reverse", "jasper_truhlar")
 
 
@@ -135,6 +144,9 @@ def test_steps_are_those_of_an_independent_program(propagation, decoherence):
             assert np.abs(state.momenta.numpy() - other.p).max() < 1e-7, where
             assert np.abs(amplitudes.numpy() - other.amplitudes).max() < 1e-7, where
             assert np.abs(state.force.numpy() - other.force).max() < 1e-9, where
+            for key, expected in MEMORIES.get(decoherence, {}).items():
+                found = state.extra[key].numpy()
+                assert np.abs(found - getattr(other, expected)).max() < 1e-7, (key, where)
         attempts, refused = attempts + other.attempts, refused + other.refused
     assert refused >= 2 and attempts - refused >= (4 if propagation == "curvature" else 12)
 

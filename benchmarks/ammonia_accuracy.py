@@ -1,13 +1,14 @@
 """Errors of ammonia models on frames that they never saw, near the seam and everywhere.
 
     python benchmarks/ammonia_accuracy.py --output folder [--basis "1x0e + 1x1o"] [--epochs 120] [--seed 1]
-        [--couplings all|none|100]
+        [--couplings all|none|100] [--trajectories]
 
 The first frames of each shipped file, which stand in random order, are held out: they neither train nor
 choose anything; how many, `HELD_OUT` says. Settings are those of the shipped `train.yaml`, with the changes
-that are given. `--couplings 100` keeps the labels h of 100 frames only, chosen at random, and `none` trains
-on energies and forces alone. The model and its errors are written to the folder; finished ones are not
-trained again. Several folders side by side: `--table folder/*.json` prints the mean and its standard error.
+that are given, on the two older files; with `--trajectories` those of `train_trajectories.yaml`, on all.
+`--couplings 100` keeps the labels h of 100 frames only, chosen at random, and `none` trains on energies and
+forces alone. The model and its errors are written to the folder; finished ones are not trained again. Several
+folders side by side: `--table folder/*.json` prints the mean and its standard error.
 """
 
 import argparse
@@ -28,9 +29,10 @@ from nadyn.training.evaluation import Comparison, compare, metrics
 from nadyn.training.train import checkpoint_path, train
 
 HELD_OUT = {"ammonia": 300, "ammonia_near_intersection": 100, "ammonia_visited": 1348}
+_WITHOUT_FRAGMENTS = ("ammonia", "ammonia_near_intersection")
 
 
-def frames(names: tuple[str, ...] = tuple(HELD_OUT)) -> tuple[Dataset, dict[str, Group]]:
+def frames(names: tuple[str, ...] = _WITHOUT_FRAGMENTS) -> tuple[Dataset, dict[str, Group]]:
     """Return the frames to train on, and those that are held out, by the file that they are from."""
     training, held_out = [], {}
     for name in names:
@@ -106,6 +108,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--couplings", default="all")
+    parser.add_argument("--trajectories", action="store_true")
     parser.add_argument("--table", type=Path, nargs="+")
     options = parser.parse_args()
     if options.table:
@@ -113,11 +116,12 @@ def main() -> None:
         return
     options.output.mkdir(parents=True, exist_ok=True)
     file = options.output / "ammonia.safetensors"
-    dataset, held_out = frames()
+    dataset, held_out = frames(tuple(HELD_OUT)) if options.trajectories else frames()
     if options.couplings != "all":
         dataset = with_couplings_of(dataset, 0 if options.couplings == "none" else int(options.couplings))
     if not file.exists():
-        settings = yaml.safe_load(path("ammonia/train.yaml").read_text(encoding="utf-8"))
+        name = "train_trajectories.yaml" if options.trajectories else "train.yaml"
+        settings = yaml.safe_load(path(f"ammonia/{name}").read_text(encoding="utf-8"))
         settings["seed"] = options.seed
         settings["epochs"] = options.epochs or settings["epochs"]
         settings["model"]["basis"] = options.basis or settings["model"]["basis"]

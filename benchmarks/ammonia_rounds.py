@@ -18,9 +18,9 @@ NH2, and NH2 that is nearly straight.
 After the rounds come frames near the seam, for which the others leave too little weight: of the trajectories
 of round 0, and of `ammonia_near_intersection.h5`, each displaced at random. A tenth of each part is held out.
 `ammonia_visited.h5` is written at the end: first the frames that are held out, then the others, each in
-random order; their number is printed. `ammonia_accuracy.py` trains on it and the two older files. `--judge`
-runs 1,000 trajectories with the defaults and another seed and prints what the README of the shipped model
-promises.
+random order; their number is printed. `ammonia_accuracy.py --trajectories` trains on it and the two older
+files. `--judge` runs 1,000 trajectories with the defaults and another seed and prints what the README of the
+shipped model promises.
 """
 
 import argparse

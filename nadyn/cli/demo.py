@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-MODEL = "ammonia.safetensors"
+MODEL = "ammonia_trajectories.safetensors"
 SEAM = "ammonia_near_intersection.h5"
 # Frames of that file which the training did not see.
 HELD_OUT = range(100)

@@ -29,7 +29,7 @@ def demo(tmp_path_factory):
 
 def test_the_demo_leaves_model_run_file_trajectories_analysis_and_report(demo):
     assert {path.name for path in demo.iterdir()} == {
-        "ammonia.safetensors",
+        "ammonia_trajectories.safetensors",
         "analytic_surfaces.json",
         "run.yaml",
         "run.h5",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from nadyn.checks.errors import RunError
@@ -56,6 +57,8 @@ def folder(tmp_path, monkeypatch):
     }
     group = group_from_arrays("water", atomic_numbers=np.array([8, 1, 1]), pbc=(False,) * 3, **arrays)
     write_dataset("data.h5", Dataset((group,)))
+    # Some versions of torch write files of their own when an optimizer is made for the first time.
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
     Path("train.yaml").write_text("{epochs: 1, model: {hidden: [8]}}", encoding="utf-8")
     return tmp_path
 

@@ -78,6 +78,7 @@ METHOD_CASES = {
     "spin_adiabatic gfsh": MethodCase(
         "gfsh", {"decoherence": "none", "rescale": "gradient_difference"}, spins=True
     ),
+    "spin_adiabatic dish": MethodCase("dish", spins=True),
     "adaptive": MethodCase(
         "fssh", {"adaptive": {"energy_ev": 1e-4, "gap_ev": 0.2, "shortest_dt_fs": 0.0625}}
     ),

@@ -13,7 +13,7 @@ from nadyn.dynamics.run_file import RunConfiguration
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
-MIXING = {"fssh", "gfsh"}
+MIXING = [name for name, method in METHODS.items() if method.mixes_spins]
 WITHOUT_SPINS = sorted(name for name, m in METHODS.items() if m.needs_two_states and name not in MIXING)
 
 
@@ -32,8 +32,8 @@ def ready(model, **keys):
 def test_a_method_without_spins_wants_to_be_told_to_ignore_their_coupling(method):
     with pytest.raises(
         InputError,
-        match=rf"`representation` must be spin_free for method {method}, which ignores the spin-orbit "
-        "coupling of model spin-crossing, but is missing. Add it, or use method fssh or gfsh",
+        match=f"`representation` must be spin_free for method {method}, which ignores the spin-orbit "
+        f"coupling of model spin-crossing, but is missing. Add it, or use method {' or '.join(MIXING)}",
     ):
         ready(SpinCrossing(), method=method)
     with pytest.raises(InputError, match=r"must be spin_free for method .*, but is spin_adiabatic"):

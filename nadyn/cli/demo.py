@@ -22,7 +22,7 @@ def demo(
     time_fs: Annotated[float, typer.Option(min=1.0, help="Length of the trajectories.")] = 60.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder with files.")] = False,
 ) -> None:
-    """Photodissociation of ammonia: learned surfaces that cross, surface hopping, products, a report."""
+    """Photodissociation of ammonia: learned surfaces, surface hopping, products, a report."""
     import shutil
 
     import yaml

@@ -75,6 +75,7 @@ def test_the_training_after_a_search_is_that_with_the_basis_given(tmp_path, undi
         assert torch.equal(weights, trained.model.network.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_a_trial_that_stops_before_its_pace_is_known_ends_no_search(tmp_path):
     # One step an epoch, and no patience: each trial ends after a few steps, long before its time.
     settings = configuration(
@@ -119,7 +120,13 @@ def test_the_best_trial_on_validation_goes_on(undisturbed):
     assert not list(path.parent.glob("*checkpoint*"))
 
 
-@pytest.mark.parametrize("stops", [(2,), (7,), (8,), (11,), (14,), (16,), (17,), (31,), (1, 10, 20)])
+@pytest.mark.parametrize(
+    "stops",
+    [
+        *[pytest.param(stops, marks=pytest.mark.slow) for stops in ((2,), (8,), (11,), (14,), (17,), (31,))],
+        *[(7,), (16,), (1, 10, 20)],
+    ],
+)
 def test_stopped_in_a_trial_or_after_it_the_search_goes_on(tmp_path, undisturbed, stops):
     trained, undisturbed_path = undisturbed
     path = tmp_path / "model.safetensors"

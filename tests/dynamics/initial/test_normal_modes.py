@@ -1,10 +1,13 @@
 """Minimum, Hessian and vibrations of molecules whose answers are known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.initial import oscillators
 from nadyn.dynamics.initial.hessian import hessian
 from nadyn.dynamics.initial.minimise import minimise
 from nadyn.dynamics.initial.normal_modes import normal_modes, rigid_motions
@@ -130,3 +133,12 @@ def test_an_imaginary_frequency_is_an_error_with_advice(ammonia_like):
 def test_a_single_atom_cannot_be_sampled():
     with pytest.raises(InputError, match="must vibrate"):
         normal_modes(np.zeros((3, 3)), np.zeros((1, 3)), np.array([4000.0]), laws=CARTESIAN_LAWS)
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_soft_modes_are_named_by_their_wavenumbers():
+    modes = SimpleNamespace(frequencies=np.array([1e-4, 2e-4, 0.01]))
+    (sentence,) = oscillators._warnings(modes)
+    # 219474.63 cm-1 a hartree.
+    assert "(22, 44)" in sentence and "2 of 3" in sentence
+    assert oscillators._warnings(SimpleNamespace(frequencies=np.array([0.01]))) == ()

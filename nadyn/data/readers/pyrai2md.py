@@ -51,6 +51,11 @@ def read_pyrai2md(path: str | Path, *, multiplicities: tuple[int, ...] | None = 
         numbers = [atomic_number(label) for label in labels]
         couplings = _array(content, "nac")
         norms = _array(content, "soc")
+        if multiplicities is not None and len(multiplicities) != n_states:
+            raise InputError(
+                f"`--multiplicities` must hold 2S+1 of each of the {n_states} states, but holds "
+                f"{' '.join(map(str, multiplicities))}."
+            )
         spins = multiplicities or _concluded(energies, norms.shape[1] if norms is not None else 0)
         forces = -gradients
         forces[(gradients == 0.0).all(axis=(2, 3))] = np.nan

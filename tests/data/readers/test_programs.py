@@ -24,6 +24,12 @@ def written_json(tmp_path, fixtures, **changes):
     return path, content
 
 
+@pytest.mark.parametrize("given", [(1, 1, 3), (1, 1, 1), (1, 1, 3, 3, 3)])
+def test_multiplicities_of_another_number_of_states_are_refused(fixtures, given):
+    with pytest.raises(InputError, match="must hold 2S\\+1 of each of the 4 states"):
+        read_pyrai2md(fixtures / "pyrai2md_5_frames.json", multiplicities=given)
+
+
 def test_singlets_triplets_and_their_couplings_are_all_read(fixtures):
     path = fixtures / "pyrai2md_5_frames.json"
     raw = json.loads(path.read_text())

@@ -20,6 +20,8 @@ _PART = 0.04
 _PART_OF_TIME = 0.3
 # Steps that carry a matrix farther, not those that polish it.
 _RATE = 0.5
+# The few frames of a new ring are wrong at first by far more than all others, and are no outliers.
+_OUTLIER_SIGMAS = 1e3
 
 
 def go_outward(job: Job, network: Network, outward: Outward, length: Length) -> tuple[Network, float]:
@@ -34,7 +36,12 @@ def go_outward(job: Job, network: Network, outward: Outward, length: Length) -> 
         length: Of the training proper.
     """
     configuration = job.configuration
-    slower = configuration.model_copy(update={"learning_rate": _RATE * configuration.learning_rate})
+    carrying = configuration.model_copy(
+        update={
+            "learning_rate": _RATE * configuration.learning_rate,
+            "outlier_sigmas": max(_OUTLIER_SIGMAS, configuration.outlier_sigmas),
+        }
+    )
     limits = outward.limits
     one = _length_of_one(length, len(limits))
     began = job.clock()
@@ -46,7 +53,7 @@ def go_outward(job: Job, network: Network, outward: Outward, length: Length) -> 
             job,
             training=_within(job.training, outward.training, limit),
             validation=_within(job.validation, outward.validation, limit),
-            configuration=slower,
+            configuration=carrying,
         )
         network, _ = ring.train(
             partial(_as_it_is, network),

@@ -17,17 +17,19 @@ from jaxtyping import Bool, Float
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import Group
 from nadyn.data.similarity import fingerprints, nearest_distances
+from nadyn.electronic.eigen import eigh
+from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian
 from nadyn.structures import symbol
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.held_out import HeldOut
-from nadyn.training.predictions import predict
 from nadyn.training.samples import Samples, samples_from_group
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
-# The model to begin from is right where the energies of all states are as close to their labels as this.
+# The model to begin from is right where a trajectory would not stop as outside of its training, and the
+# energies of all states are as close to their labels as this.
 RIGHT = 0.05 * HARTREE_PER_EV
 FEWEST_RIGHT = 10
 N_RINGS = 10
@@ -54,11 +56,12 @@ class Outward:
     def limits(self) -> tuple[float, ...]:
         """The distance up to which frames are trained on in each ring; the last one leaves none out.
 
-        Rings are as wide as each other; one that holds no frame of its own is left out.
+        Rings are as wide as each other, but for the last, which has the hundredth of the frames that is
+        farthest; one that holds no frame of its own is left out.
         """
         distances = np.concatenate(self.training)
-        largest = float(distances.max())
-        limits = [largest * (number + 1) / N_RINGS for number in range(N_RINGS)]
+        width = float(np.quantile(distances, 0.99)) / (N_RINGS - 1)
+        limits = [width * (number + 1) for number in range(N_RINGS - 1)] + [float(distances.max())]
         inside = [int((distances <= limit).sum()) for limit in limits]
         return tuple(limit for k, limit in enumerate(limits) if k == 0 or inside[k] > inside[k - 1])
 
@@ -108,9 +111,9 @@ def outward_from(model: LearnedModel, held_out: HeldOut) -> Outward:
     n_right, n_frames = sum(int(rows.sum()) for rows in right), sum(map(len, right))
     if n_right < FEWEST_RIGHT:
         raise InputError(
-            f"the model to begin from must have the energies of {FEWEST_RIGHT} training frames right within "
-            f"{RIGHT * ELECTRONVOLT_PER_HARTREE:.2f} eV, but has those of {n_right} of {n_frames}. Begin "
-            "without it."
+            f"the model to begin from must have the energies of {FEWEST_RIGHT} frames of its own kind right "
+            f"within {RIGHT * ELECTRONVOLT_PER_HARTREE:.2f} eV, but has those of {n_right} of {n_frames}. "
+            "Begin without it."
         )
     centres = {
         group.name: fingerprints(group)[rows]
@@ -140,12 +143,18 @@ def _distances(group: Group, centres: dict[str, Float[np.ndarray, "frame feature
 
 
 def _right(network: Network, samples: Samples) -> Bool[np.ndarray, "frame"]:
+    """Tell where energies are right for a reason: inside of the training, and not by chance."""
     found = []
+    precision = next(network.parameters()).dtype
     for start in range(0, len(samples), _CHUNK):
         batch = samples.take(torch.arange(start, min(start + _CHUNK, len(samples))))
-        error = (predict(network, batch, ()).energies.detach() - batch.energies).abs()
+        surroundings = batch.environment(batch.positions, network.network.cutoff, precision)
+        with torch.no_grad():
+            hamiltonian, features = network(surroundings)
+            novelty = network.network.novelty(features, surroundings)
+        error = (eigh(hamiltonian)[0][:, : network.n_states] - batch.energies).abs()
         # A label that is missing is not met.
-        found.append((error < RIGHT).all(dim=1))
+        found.append((error < RIGHT).all(dim=1) & (novelty <= MOST_NOVELTY))
     return torch.cat(found).numpy()
 
 

@@ -127,7 +127,7 @@ def test_another_basis_other_states_other_elements_and_a_model_that_is_wrong_are
     wrong = data()
     group = wrong.groups[0]
     shifted = Dataset((replace(group, energies=group.energies + 0.1),))
-    with pytest.raises(InputError, match=r"right within 0\.05 eV, but has those of 0 of 36"):
+    with pytest.raises(InputError, match=r"of its own kind right within 0\.05 eV, but has those of 0 of 36"):
         outward_from(model, hold_out(shifted, settings()))
     foreign = Dataset((replace(group, atomic_numbers=np.array([8, 1, 1, 9])),))
     with pytest.raises(InputError, match="knows H, C, N, F and not O"):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nadyn.cli.convert import EnergyKey, ForcesKey, Multiplicities, read_options
+from nadyn.cli.convert import AllFrames, EnergyKey, ForcesKey, Multiplicities, read_options
 
 if TYPE_CHECKING:
     from nadyn.data import Dataset, Group
@@ -28,6 +28,7 @@ def info(
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
     multiplicities: Multiplicities = None,
+    all_frames: AllFrames = False,
 ) -> None:
     """Say what a file holds and what looks wrong; with --digest, print a sha256 over arrays and attributes.
 
@@ -36,13 +37,16 @@ def info(
     if digest:
         print(file_digest(file))
         return
+    from nadyn.data.frames_in_words import every_frame_named
+
     kind = file_kind(file)
     if kind == "model":
         from nadyn.models.model_file import describe
 
         _print_pairs(f"model {file}", describe(file))
     elif kind in ("nadyn-dataset", FOREIGN):
-        _print_dataset(file, read_options(energy_key, forces_key, multiplicities))
+        with every_frame_named(all_frames):
+            _print_dataset(file, read_options(energy_key, forces_key, multiplicities))
     elif kind == "nadyn-trajectories":
         _print_pairs(f"trajectories {file}", _run(file))
     else:

@@ -186,6 +186,20 @@ def test_doubtful_frames_are_named_and_left_out_on_demand(nadyn, fixtures, tmp_p
     assert load_dataset(target).n_frames == 9
 
 
+@pytest.mark.parametrize("command", ["info", "convert"])
+def test_every_doubtful_frame_is_named_on_demand(nadyn, fixtures, tmp_path, command):
+    right = load_dataset(fixtures / "butene_60_frames.h5").groups[0]
+    positions, wrong = right.positions.copy(), range(3, 33, 2)
+    positions[list(wrong)] *= 0.4
+    source = tmp_path / "a.h5"
+    write_dataset(source, Dataset((replace(right, positions=positions, forces=None),)))
+    more = [tmp_path / "b.h5", "--overwrite"] * (command == "convert")
+    short = "".join(nadyn(command, source, *more)[1:])
+    assert "in 15 of 60 frames (3, 5, 7, 9, 11, 13, 15, 17, …; `nadyn info --all-frames` names all)" in short
+    code, *outputs = nadyn(command, source, "--all-frames", *more)
+    assert code == 0 and f"in 15 of 60 frames ({', '.join(map(str, wrong))})" in "".join(outputs)
+
+
 def test_couplings_that_are_d_become_h(nadyn, tmp_path):
     source, target = shipped.path("ammonia/ammonia_near_intersection.h5"), tmp_path / "a.h5"
     right = load_dataset(source).groups[0]

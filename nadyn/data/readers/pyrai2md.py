@@ -140,9 +140,10 @@ def _check_fit(spins: tuple[int, ...], n_couplings: int) -> None:
     fitting = _fitting(len(spins), n_couplings)
     if n_couplings and fitting and n_low not in fitting and len(set(spins)) < 3:
         others = " or ".join(in_words((1,) * n + (3,) * (len(spins) - n)) for n in fitting)
+        here = n_low * (len(spins) - n_low)
         raise InputError(
             f"the file has {n_couplings} spin-orbit couplings a frame, as {others} has, but "
-            f"`--multiplicities` says {in_words(spins)}, which has {n_low * (len(spins) - n_low)}: they would "
+            f"`--multiplicities` says {in_words(spins)}, which has {here}: they would "
             "be left out. Correct the option, or remove it."
         )
 

@@ -3,6 +3,7 @@
 import html
 import io
 import json
+import re
 from pathlib import Path
 
 import matplotlib
@@ -20,6 +21,7 @@ from nadyn.structures import formula
 from nadyn.trajectory import Run, digest, open_run
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SVG = {"svg.fonttype": "none", "svg.hashsalt": "nadyn", "figure.dpi": 144}
 
 
@@ -85,10 +87,16 @@ def _title(run: Run) -> str:
         "nvt": "dynamics at constant temperature",
     }
     method = str(run.attributes["method"])
-    molecule = (
-        "" if run.atomic_numbers is None else f" ({formula(run.atomic_numbers).translate(_SUBSCRIPTS)})"
-    )
+    molecule = "" if run.atomic_numbers is None else f" ({typeset(formula(run.atomic_numbers, run.masses))})"
     return f"{name}{molecule}: {what.get(method, method)}"
+
+
+def typeset(text: str) -> str:
+    """Return a formula with its counts as subscripts and mass numbers as superscripts: CHD₃, ¹³CH₄."""
+    pieces = re.split(r"\[(\d+)\]", text)
+    pieces[::2] = [piece.translate(_SUBSCRIPTS) for piece in pieces[::2]]
+    pieces[1::2] = [piece.translate(_SUPERSCRIPTS) for piece in pieces[1::2]]
+    return "".join(pieces)
 
 
 def _lead(run: Run, numbers: dict[str, object]) -> str:

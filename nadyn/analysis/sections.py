@@ -59,7 +59,7 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
     if fell_apart:
         words = "Fragments and electronic state at the end of each trajectory, with 95 % intervals"
         words += " that hold whatever became of the stopped ones." if numbers["n_stopped"] else "."
-        figure = products_figure(fell_apart, whole=formula(run.atomic_numbers), other=other)
+        figure = products_figure(fell_apart, whole=formula(run.atomic_numbers, run.masses), other=other)
         found.append(Section("products", "Products", words + _beside_words(other), figure))
     if run.diabatic_populations is not None:
         words = f"Means over trajectories: {numbers['diabatic_population_estimator']}. "

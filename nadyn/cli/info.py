@@ -111,11 +111,13 @@ def file_digest(file: Path) -> str:
 def _run(file: Path) -> dict[str, str]:
     import numpy as np
 
+    from nadyn.structures import formula
     from nadyn.trajectory import open_run
 
     run = open_run(file)
     names = {int(code): name for code, name in run.status_names.items()}
     codes, counts = np.unique(run.status, return_counts=True)
+    molecule = {} if run.atomic_numbers is None else {"molecule": formula(run.atomic_numbers, run.masses)}
     shown = (
         "method",
         "model_name",
@@ -127,6 +129,7 @@ def _run(file: Path) -> dict[str, str]:
         "date",
     )
     return {key.replace("_", " "): str(run.attributes[key]) for key in shown if key in run.attributes} | {
+        **molecule,
         "trajectories": str(len(run.status)),
         "states": str(run.energies.shape[-1]),
         "step": f"{run.step} of {run.attributes['n_steps']}",

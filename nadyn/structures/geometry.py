@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.structures.distances import pair_distances
-from nadyn.structures.elements import atom_of, symbol
+from nadyn.structures.elements import atom_of, isotope_symbol, symbol
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
 
 # No chemistry happens below; an H2 molecule compressed by 10 eV is still longer.
@@ -36,19 +36,31 @@ class Structure:
     isotopes: Mapping[int, int] = field(default_factory=dict)
 
 
-def formula(atomic_numbers: Sequence[int] | Int[np.ndarray, "atom"]) -> str:
+def formula(
+    atomic_numbers: Sequence[int] | Int[np.ndarray, "atom"],
+    masses: Sequence[float] | Float[np.ndarray, "atom"] | None = None,
+) -> str:
     """Return the chemical formula: C, H, then the others by alphabet (Hill); without carbon, as NH3 and H2O.
 
     Without carbon the elements stand in the order of N. G. Connelly, T. Damhus, R. M. Hartshorn and A. T.
-    Hutton, Nomenclature of Inorganic Chemistry (RSC, 2005), IR-4.4.2.2, metals first and by alphabet.
+    Hutton, Nomenclature of Inorganic Chemistry (RSC, 2005), IR-4.4.2.2, metals first and by alphabet. With
+    masses, isotopes other than the most abundant one stand behind it: NH2D, [13]CH4.
+
+    Args:
+        atomic_numbers: One number an atom.
+        masses: Mass of each atom [electron mass]; those of the most abundant isotopes if None.
     """
-    symbols = [symbol(int(number)) for number in atomic_numbers]
-    names = sorted(set(symbols))
-    if "C" in names:
-        names.sort(key=lambda name: ({"C": 0, "H": 1}.get(name, 2), name))
+    elements = [symbol(int(number)) for number in atomic_numbers]
+    symbols = elements
+    if masses is not None:
+        pairs = zip(atomic_numbers, masses, strict=True)
+        symbols = [isotope_symbol(int(number), float(mass)) for number, mass in pairs]
+    names = sorted(set(zip(elements, symbols, strict=True)), key=lambda name: (name[0] != name[1], name[1]))
+    if "C" in elements:
+        names.sort(key=lambda name: ({"C": 0, "H": 1}.get(name[0], 2), name[0]))
     else:
-        names.sort(key=lambda name: (_INORGANIC.index(name) if name in _INORGANIC else -1, name))
-    counts = [(name, symbols.count(name)) for name in names]
+        names.sort(key=lambda name: (_INORGANIC.index(name[0]) if name[0] in _INORGANIC else -1, name[0]))
+    counts = [(name, symbols.count(name)) for _, name in names]
     return "".join(name + (str(count) if count > 1 else "") for name, count in counts)
 
 

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from nadyn.analysis import analyse
+from nadyn.analysis import analyse, report
 from nadyn.analysis.key_numbers import key_numbers
 from nadyn.analysis.populations import wilson
 from nadyn.analysis.products import products, yields
 from nadyn.structures.fragments import fragments
 from nadyn.trajectory import open_run
-from nadyn.units import BOHR_PER_ANGSTROM
+from nadyn.units import BOHR_PER_ANGSTROM, ELECTRON_MASS_PER_DALTON
 from tests.analysis.synthetic_run import write_run
 
 METHYLAMINE = np.array([6, 7, 1, 1, 1, 1, 1])
@@ -60,6 +60,22 @@ def test_products_are_fragments_on_a_state(tmp_path):
     assert one.fraction == pytest.approx(3 / 8)
     assert (one.low, one.high) == pytest.approx(tuple(end[0] for end in wilson(np.array([3 / 8]), 8.0)))
     assert products(run)[0] == one
+
+
+def test_the_loss_of_one_isotope_is_another_product_than_that_of_another(tmp_path):
+    masses = np.array([13.00335, 14.00307, 2.01410, 1.00783, 1.00783, 2.01410, 1.00783])
+    masses *= ELECTRON_MASS_PER_DALTON
+    ends = [HYDROGEN_LOST, HYDROGEN_LOST, _pulled([6], 5.0), SPLIT, SHAPE]
+    path = _run(tmp_path, ends, [0, 0, 0, 0, 0], masses=masses)
+    found = {one.fragments: one.n for one in products(open_run(path))}
+    assert found == {
+        "[13]CH3DN + D": 2,
+        "[13]CH2D2N + H": 1,
+        "[13]CH2D + NHD": 1,
+        "[13]CH3D2N": 1,
+    }
+    page = report(path, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<h1>synthetic (¹³CH₃D₂N)" in page and "[13]CH3D2N, whole, state 0" in page
 
 
 def test_a_trajectory_stopped_in_pieces_is_decided_and_one_stopped_whole_is_not(tmp_path):

@@ -13,6 +13,8 @@ from nadyn.checks.errors import InputWarning
 from nadyn.cli.main import main
 from nadyn.data import Dataset, load_dataset, write_dataset
 from nadyn.data.readers.table import read_file
+from nadyn.units import ELECTRON_MASS_PER_DALTON
+from tests.analysis.synthetic_run import write_run
 
 
 @pytest.fixture
@@ -152,6 +154,16 @@ def test_info_shows_trajectories(nadyn, tmp_path, monkeypatch):
         assert expected in out
     code, out, _ = nadyn("info", "run.h5", "--digest")
     assert code == 0 and re.fullmatch(r"[0-9a-f]{64}\n", out)
+
+
+def test_info_names_the_molecule_of_a_run_with_its_isotopes(nadyn, tmp_path):
+    masses = np.array([14.0031, 1.0078, 2.0141, 1.0078]) * ELECTRON_MASS_PER_DALTON
+    positions = np.broadcast_to(2.0 * np.eye(4, 3), (3, 2, 4, 3))
+    numbers = np.array([7, 1, 1, 1])
+    state = np.zeros((3, 2), int)
+    path = tmp_path / "run.h5"
+    write_run(path, state, n_states=2, positions=positions, masses=masses, atomic_numbers=numbers)
+    assert re.search(r"molecule +│ NH2D ", nadyn("info", path)[1])
 
 
 @pytest.mark.parametrize(

@@ -179,8 +179,9 @@ def _unreadable(path: Path) -> str:
     if not signature:
         return "the file must be an HDF5 file, but is empty."
     return (
-        "the file must be an HDF5 file, but is not. `nadyn convert` reads extended xyz (.xyz, .extxyz). "
-        "For output of other programs see the page `Data of other programs` of the documentation."
+        f"the file must be an HDF5 file, but is not. Convert it first: nadyn convert {path} data.h5 reads "
+        "extended xyz and files of other programs (see the page `Data of other programs` of the "
+        "documentation), and takes `--energy-key`, `--forces-key` and `--multiplicities`."
     )
 
 

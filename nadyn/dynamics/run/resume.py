@@ -32,6 +32,9 @@ def resume_run(
     """
     before = open_run(config.output)
     config = _with_intervals_of(before, config)
+    if source.digest is not None and source.digest == before.attributes["model_digest"]:
+        # The same model, wherever it lies now; the file keeps the name that it was started with.
+        written = written.model_copy(update={"model": before.config["model"]})
     _check_same(written, before)
     writer, arrays, notices = TrajectoryWriter.resume(config.output)
     with ExitStack() as undo:

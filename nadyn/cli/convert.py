@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nadyn.checks.counts import counted
+
 if TYPE_CHECKING:
     from nadyn.data import Dataset
 
@@ -118,6 +120,7 @@ def _print_groups(dataset: "Dataset") -> None:
         if set(group.multiplicities) != {1}:
             spins = f" (2S+1: {' '.join(map(str, group.multiplicities))})"
         print(
-            f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states{spins}; "
+            f"{group.name}: {counted(group.n_frames, 'frame')}, {counted(group.n_atoms, 'atom')}, "
+            f"{counted(group.n_states, 'state')}{spins}; "
             f"{labels}{own}"
         )

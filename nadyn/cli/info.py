@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nadyn.checks.counts import counted
 from nadyn.cli.convert import AllFrames, EnergyKey, ForcesKey, Multiplicities, read_options
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
         dataset = read_file(file, options)
         warn_of_doubts(dataset)
         tables = [(group, group_statistics(group)) for group in dataset.groups]
-    console.print(f"dataset {file}: {dataset.n_frames} frames", style="bold")
+    console.print(f"dataset {file}: {counted(dataset.n_frames, 'frame')}", style="bold")
     for group, numbers in tables:
         console.print()
         for line in _facts(numbers):
@@ -217,19 +218,20 @@ def _facts(numbers: "GroupStatistics") -> list[str]:
     from nadyn.data.statistics import NEAR_GAP_EV
 
     labels = ", ".join(
-        key if count == numbers.n_frames else f"{key} ({count} frames)"
+        key if count == numbers.n_frames else f"{key} ({counted(count, 'frame')})"
         for key, count in numbers.n_labelled.items()
     )
-    states = "1 state" if numbers.n_states == 1 else f"{numbers.n_states} states"
     lines = [
-        f"{numbers.name}: {numbers.n_frames} frames, {numbers.n_atoms} atoms, {states}",
+        f"{numbers.name}: {counted(numbers.n_frames, 'frame')}, {counted(numbers.n_atoms, 'atom')}, "
+        f"{counted(numbers.n_states, 'state')}",
         f"labels: {labels}",
         "shortest distances [Å]: "
         + ", ".join(f"{pair} {value:.3f}" for pair, value in numbers.shortest_angstrom.items()),
     ]
     if numbers.gap_min_ev is not None:
         lines.append(
-            f"smallest gap: {numbers.gap_min_ev:.4f} eV; {numbers.n_near} frames under {NEAR_GAP_EV} eV"
+            f"smallest gap: {numbers.gap_min_ev:.4f} eV; {counted(numbers.n_near, 'frame')} under "
+            f"{NEAR_GAP_EV} eV"
         )
     return lines
 

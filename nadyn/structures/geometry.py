@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.structures.distances import pair_distances
@@ -87,9 +88,11 @@ def read_xyz(path: str | Path) -> Structure:
     n_atoms = int(count)
     atoms = lines[2 : 2 + n_atoms]
     if len(atoms) < n_atoms:
-        raise InputError(f"{where} must hold {n_atoms} atoms, but ends after {len(atoms)}.")
+        raise InputError(f"{where} must hold {counted(n_atoms, 'atom')}, but ends after {len(atoms)}.")
     if any(line.strip() for line in lines[2 + n_atoms :]):
-        raise InputError(f"{where} must hold one geometry of {n_atoms} atoms, but goes on. Keep one.")
+        raise InputError(
+            f"{where} must hold one geometry of {counted(n_atoms, 'atom')}, but goes on. Keep one."
+        )
     rows = [_read_atom(line, f"{where}, line {number}") for number, line in enumerate(atoms, start=3)]
     positions = np.array([row[1] for row in rows]) * BOHR_PER_ANGSTROM
     isotopes = {atom: row[2] for atom, row in enumerate(rows) if row[2] is not None}

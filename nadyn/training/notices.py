@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from nadyn.checks.counts import counted
 from nadyn.data import Dataset, Group
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.origin import is_among
@@ -43,8 +44,8 @@ def about_judged(trained_on: Mapping[str, object], group: Group) -> list[str]:
     if is_among(group, trained_on.get("data", {})):
         held_out = trained_on["held_out"]["n_frames"]
         result.append(
-            f"the model was trained on this group, of which {held_out} frames at most were held out: the "
-            "errors are those of frames that it has learned, which say little about others"
+            f"the model was trained on this group, of which at most {counted(held_out, 'frame')} had been "
+            "held out: the errors are those of frames that it has learned, which say little about others"
         )
     for key, value in (
         ("charge", group.charge),
@@ -67,6 +68,6 @@ def about_trials(trials: tuple[Trial, ...]) -> str | None:
     if shortest >= SHORTEST_TRIAL:
         return None
     return (
-        f"trials of {shortest} steps are too short to tell which basis is right. Give the training more "
-        "time, or name a basis."
+        f"trials of {counted(shortest, 'step')} are too short to tell which basis is right. Give the "
+        "training more time, or name a basis."
     )

@@ -35,7 +35,7 @@ def nadyn(capsys):
 def test_extended_xyz_becomes_a_dataset_and_comes_back(nadyn, fixtures, tmp_path):
     xyz, h5, back = fixtures / "3bpa_5_frames.xyz", tmp_path / "a.h5", tmp_path / "b.xyz"
     code, out, _ = nadyn("convert", xyz, h5, "--theory", "DFT", "--source", "a paper", "--licence", "MIT")
-    assert code == 0 and "C12H12N2O: 5 frames, 27 atoms, 1 states; energies, forces" in out
+    assert code == 0 and "C12H12N2O: 5 frames, 27 atoms, 1 state; energies, forces" in out
     group = load_dataset(h5).groups[0]
     assert (group.theory, group.source, group.licence) == ("DFT", "a paper", "MIT")
     assert nadyn("convert", h5, back)[0] == 0

@@ -120,7 +120,7 @@ def test_an_evaluation_says_what_its_errors_are_worth_on_the_screen_and_in_the_f
     (group,) = load_dataset(folder / "data.h5").groups
     others = Dataset((replace(group.select(range(5)), name="other", charge=1, theory=""),))
     write_dataset(tmp_path / "other.h5", others)
-    seen = "the model was trained on this group, of which 2 frames at most were held out"
+    seen = "the model was trained on this group, of which at most 2 frames had been held out"
     charged = "the model was trained on `charge` 0, but this group has 1"
     for path, sentences in ((folder / "data.h5", [seen]), (tmp_path / "other.h5", [charged])):
         code, printed = run_command(

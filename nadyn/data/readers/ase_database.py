@@ -17,6 +17,7 @@ from pathlib import Path
 import ase.db
 import numpy as np
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset, Group, state_pairs
@@ -115,7 +116,7 @@ def _group(
     energies = _stacked(rows, "energy").reshape(len(rows), -1)
     n_atoms, numbers = len(rows[0].numbers), rows[0].numbers.astype(np.int64)
     if energies.shape[1] != len(spins):
-        raise InputError(f"`energy` must have {len(spins)} states, but has {energies.shape[1]}.")
+        raise InputError(f"`energy` must have {counted(len(spins), 'state')}, but has {energies.shape[1]}.")
     periodic = bool(np.any(rows[0].pbc))
     labels = {
         "forces": _by_state(_stacked(rows, "forces"), n_states, n_atoms, states.atoms_first, "forces"),
@@ -164,7 +165,7 @@ def _spins(
         return said or given
     if any(metadata.get(key) for key in ("states", "n_singlets", "n_triplets")):
         raise InputError(
-            f"the metadata must tell the multiplicities of {n_states} states, but tell of "
+            f"the metadata must tell the multiplicities of {counted(n_states, 'state')}, but tell of "
             f"{int(metadata.get('n_singlets', 0) or 0)} singlets and "
             f"{int(metadata.get('n_triplets', 0) or 0)} triplets. Give `--multiplicities`."
         )
@@ -243,8 +244,8 @@ def _dipoles(given: np.ndarray | None, states: _States) -> np.ndarray | None:
         known = [(k, l) for k, l in triangle if spins[k] == spins[l]]
     if given.shape[1:] != (len(known), 3):
         warnings.warn(
-            f"`dipoles` must have {len(known)} pairs of states, but have {given.shape[1]}: they were not "
-            "read.",
+            f"`dipoles` must have {counted(len(known), 'pair of states')}, but have {given.shape[1]}: they "
+            "were not read.",
             InputWarning,
             stacklevel=5,
         )
@@ -274,7 +275,7 @@ def _spin_orbit(given: np.ndarray | None, states: _States, *, asked: bool) -> np
                 "Correct it."
             )
         warnings.warn(
-            f"`socs` must hold {2 * len(rows)} numbers for {size} spin components, but hold "
+            f"`socs` must hold {2 * len(rows)} numbers for {counted(size, 'spin component')}, but hold "
             f"{given.shape[1]}: they were not read.",
             InputWarning,
             stacklevel=5,

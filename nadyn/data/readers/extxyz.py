@@ -28,6 +28,7 @@ import ase
 import ase.io
 import numpy as np
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset, Group
@@ -134,7 +135,7 @@ def _group(
     for (number, _), row in zip(members, rows, strict=True):
         if len(row["energies"]) != n_states:
             raise InputError(
-                f"frame {number} must have {n_states} states as frame {members[0][0]}, "
+                f"frame {number} must have {counted(n_states, 'state')} as frame {members[0][0]}, "
                 f"but has {len(row['energies'])}."
             )
         for key in ("charge", "multiplicities"):

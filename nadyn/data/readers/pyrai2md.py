@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset, state_pairs
@@ -190,8 +191,8 @@ def _couplings(given: np.ndarray | None, spins: tuple[int, ...] | None, n_states
         pairs = tuple((k, l) for k, l in everything if spins[k] == spins[l])
     if given.shape[1] != len(pairs):
         warnings.warn(
-            f"`nac` must have {len(pairs)} pairs of states, but has {given.shape[1]}, and which is not said: "
-            "it was not read.",
+            f"`nac` must have {counted(len(pairs), 'pair of states')}, but has {given.shape[1]}, and which "
+            "is not said: it was not read.",
             InputWarning,
             stacklevel=3,
         )
@@ -208,8 +209,8 @@ def _norms(given: np.ndarray | None, spins: tuple[int, ...] | None, n_states: in
     high = [k for k in range(n_states) if spins[k] != min(spins)]
     if given.shape[1] != len(low) * len(high):
         warnings.warn(
-            f"`soc` must have {len(low) * len(high)} pairs of states, but has {given.shape[1]}, and which is "
-            "not said: it was not read.",
+            f"`soc` must have {counted(len(low) * len(high), 'pair of states')}, but has {given.shape[1]}, "
+            "and which is not said: it was not read.",
             InputWarning,
             stacklevel=3,
         )

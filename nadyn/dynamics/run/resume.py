@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import numpy as np
 import torch
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.methods.table import stored_configuration
 from nadyn.dynamics.run.ensemble import Ensemble, checkpoint_arrays, from_checkpoint, reopened
@@ -59,7 +60,8 @@ def resume_run(
             writer.checkpoint(writer.step, checkpoint_arrays(ensemble))
             notices.append(
                 f"The run is made longer, from {n_before * config.dt_fs:g} to "
-                f"{config.n_steps * config.dt_fs:g} fs; a frame stays {config.write_every} steps long."
+                f"{config.n_steps * config.dt_fs:g} fs; a frame stays "
+                f"{counted(config.write_every, 'step')} long."
             )
         undo.pop_all()
     return plan, ensemble, writer, notices

@@ -24,7 +24,10 @@ def demo(
     time_fs: Annotated[float, typer.Option(min=1.0, help="Length of the trajectories.")] = 60.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder with files.")] = False,
 ) -> None:
-    """Photodissociation of ammonia: learned surfaces, surface hopping, products, a report."""
+    """Photodissociation of ammonia: learned surfaces, surface hopping, products, a report.
+
+    Hops by fewest switches without a correction for decoherence (`decoherence: none`), as in the reference.
+    """
     import shutil
 
     import yaml

@@ -25,7 +25,9 @@ def test_the_example_runs_and_finds_about_half_on_the_upper_state(
     # Exact 0.493, fewest switches 0.50, 2,000 trajectories: standard error 0.011.
     assert fraction == pytest.approx(0.50, abs=3 * 0.011)
     # What the text says of it, of which the last digit may differ on another machine.
-    said = re.search(r"It prints ([\d.]+), 95 %: ([\d.]+) to ([\d.]+)\. The exact wave packet has ([\d.]+)\.", README)
+    said = re.search(
+        r"It prints ([\d.]+), 95 %: ([\d.]+) to ([\d.]+)\. The exact wave packet has ([\d.]+)\.", README
+    )
     assert [float(number) for number in said.groups()[:3]] == pytest.approx([fraction, low, high], abs=0.002)
     assert low <= float(said[4]) <= high
 

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 def run(
     config: Annotated[Path, typer.Argument(help="Run file (YAML).")],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint, also beyond the end with a larger time_fs; or begin.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from the newest checkpoint, also beyond the end with a larger time_fs; or begin.",
+        ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     molecule: Annotated[

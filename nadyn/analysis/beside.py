@@ -19,6 +19,8 @@ _SHOWN = 12
 # Of a run file, what makes no other dynamics, or is told in another way.
 _NO_DIFFERENCE = {"model", "output", "seed", "checkpoint_every", "write_every", "time_fs", "molecule"}
 _NO_DIFFERENCE_OF_START = {"n", "file"}
+# Where one of these is not given, it is null.
+_NULL = ("isotopes", "adaptive", "friction", "laser", "options", "stop")
 # Two times that differ by less than this part are one.
 _SAME_TIME = 0.01
 
@@ -106,16 +108,16 @@ def differences(run: Run, other: Beside) -> list[str]:
     found = []
     end = float(run.time_fs[-1])
     if not other.ends_with(end):
-        what = "Its products are those of its end" if other.products else "Its last numbers are not shown"
         found.append(
-            f"{other.name} ends at {other.end_fs:.4g} fs, this run at {end:.4g} fs. {what}; populations are "
-            "compared at equal times."
+            f"{other.name} ends at {other.end_fs:.4g} fs, this run at {end:.4g} fs: populations are compared at "
+            f"equal times{', products as they are at the end of each' * bool(other.products)}."
         )
     if not other.config:
         found.append(
             f"The numbers of {other.name} do not say with which method, decoherence and time step they were "
             "made."
         )
+        return found
     here, there = _dynamics(run.config), _dynamics(other.config)
     unlike = [
         f"`{key}` {_as_written(there[key])} instead of {_as_written(here[key])}"
@@ -131,6 +133,7 @@ def _dynamics(config: Mapping[str, object]) -> dict[str, object]:
     """Return the keys of a run file that another dynamics may have otherwise, those of `initial` by name."""
     initial = config.get("initial")
     start = initial.items() if isinstance(initial, Mapping) else ()
+    config = {**config, **{key: None for key in _NULL if key not in config}}
     return {key: value for key, value in config.items() if key not in _NO_DIFFERENCE | {"initial"}} | {
         f"initial.{key}": value for key, value in start if key not in _NO_DIFFERENCE_OF_START
     }

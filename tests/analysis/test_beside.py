@@ -52,13 +52,18 @@ def test_a_run_beside_that_ends_otherwise_or_moves_otherwise_is_said_to(two, tmp
     assert "ends at" not in same and "was run with" not in same and "do not say" not in same
     numbers = json.loads(beside.read_text(encoding="utf-8"))
     numbers["time_fs"] = [2.0 * time for time in numbers["time_fs"]]
-    numbers["run"] |= {"method": "gfsh", "dt_fs": 0.5, "seed": 8, "decoherence": "none"}
+    numbers["run"] |= {"method": "gfsh", "dt_fs": 0.5, "seed": 8, "decoherence": "none", "isotopes": {"H": 2}}
     beside.write_text(json.dumps(numbers), encoding="utf-8")
     text = html.unescape(report(path, tmp_path / "page.html", beside=beside).read_text(encoding="utf-8"))
     name = "the <true> surfaces"
-    assert f"{name} ends at 6 fs, this run at 3 fs. Its products are those of its end" in text
+    assert (
+        f"{name} ends at 6 fs, this run at 3 fs: populations are compared at equal times, products as" in text
+    )
     # What only one of the two says is no difference.
-    assert f"{name} was run with `method` gfsh instead of fssh, `dt_fs` 0.5 instead of 1.0.<" in text
+    assert (
+        f"{name} was run with `method` gfsh instead of fssh, `dt_fs` 0.5 instead of 1.0, `isotopes` " in text
+    )
+    assert "`isotopes` {H: 2} instead of null.<" in text
     assert "They are of 6 fs, those of this run of 3 fs." in text
     cards = {
         one.name: one.detail

@@ -51,7 +51,7 @@ def test_the_demo_says_its_choice_of_decoherence_and_what_the_reference_differs_
     assert run_file(n=1, time_fs=60.0)["decoherence"] == "none"
     assert "(`decoherence: none`), as in the reference." in (demo.parent / "printed.txt").read_text("utf-8")
     page = (demo / "report.html").read_text(encoding="utf-8")
-    assert "analytic surfaces ends at 60 fs, this run at 4 fs." in page and "was run with" not in page
+    assert "analytic surfaces ends at 60 fs, this run at 4 fs: " in page and "was run with" not in page
 
 
 def test_a_second_demo_leaves_the_first_alone(demo, tmp_path, monkeypatch, capsys):

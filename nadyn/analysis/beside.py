@@ -109,8 +109,8 @@ def differences(run: Run, other: Beside) -> list[str]:
     end = float(run.time_fs[-1])
     if not other.ends_with(end):
         found.append(
-            f"{other.name} ends at {other.end_fs:.4g} fs, this run at {end:.4g} fs: populations are compared at "
-            f"equal times{', products as they are at the end of each' * bool(other.products)}."
+            f"{other.name} ends at {other.end_fs:.4g} fs, this run at {end:.4g} fs: populations are compared "
+            f"at equal times{', products as they are at the end of each' * bool(other.products)}."
         )
     if not other.config:
         found.append(

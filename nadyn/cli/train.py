@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nadyn.checks.counts import counted
+
 
 def train(
     data: Annotated[
@@ -70,7 +72,8 @@ def train(
         warn_of_doubts(dataset)
     for group in dataset.groups:
         console.print(
-            f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states"
+            f"{group.name}: {counted(group.n_frames, 'frame')}, {counted(group.n_atoms, 'atom')}, "
+            f"{counted(group.n_states, 'state')}"
         )
     notices = about_couplings(dataset, configuration), about_not_learned(dataset), *about_energies(dataset)
     for notice in notices:
@@ -115,11 +118,13 @@ def train(
         console.print(f"Note: {note}.", highlight=False)
     title = trained.held_out.title
     ending = f"no progress on {title}" if trained.outcome.stopped_early else "as planned"
-    console.print(f"{progress.step} steps, ended {ending}; best on {title} at step {progress.best_step}")
+    console.print(
+        f"{counted(progress.step, 'step')}, ended {ending}; best on {title} at step {progress.best_step}"
+    )
     if trained.learned.kept:
         console.print(f"Note: {trained.learned.kept}.", highlight=False)
     if progress.skipped:
-        console.print(f"{progress.skipped} steps were skipped because their loss was not finite")
+        console.print(f"{counted(progress.skipped, 'step')} skipped because the loss was not finite")
     with console.status(f"judging on the {title}"):
         comparisons = [compare(trained.model, group) for group in trained.validation.groups]
     for comparison in comparisons:

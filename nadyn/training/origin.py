@@ -1,7 +1,7 @@
 """What a training started from, so that it goes on with the same configuration and the same data only."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group
@@ -57,6 +57,11 @@ def check_origin(stored: dict[str, dict[str, object]], now: dict[str, dict[str, 
             "the model to begin from must stay the same when the training is resumed, but differs. "
             "Use that of the interrupted training, or --overwrite to start again."
         )
+
+
+def is_among(group: Group, data: Mapping[str, str]) -> bool:
+    """Tell whether a group is one of those whose sha256 `origin` has put under `data`, frame by frame."""
+    return any(_fingerprint(group, place) == digest for place, digest in enumerate(data.values()))
 
 
 def _keys(section: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

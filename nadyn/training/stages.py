@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 import torch
 
+from nadyn.checks.counts import counted
 from nadyn.models.learned import Network
 from nadyn.training.assignments import assignment_from_plain, assignments
 from nadyn.training.checkpoint import beside, best_weights, read_progress
@@ -131,9 +132,9 @@ def _best_of_all(learned: Learned, job: Job, build: Build) -> Learned:
             parameter.copy_(weights[name])
     kind = "a trial" if best.small is None else "a small network"
     kept = (
-        f"the training proper ({proper.step} steps) reached a validation score of {proper.best_score:.3f}, "
-        f"worse than the {best.score:.3f} of {kind} before it ({best.n_steps} steps): the model is that one. "
-        "Give the training more time"
+        f"the training proper ({counted(proper.step, 'step')}) reached a validation score of "
+        f"{proper.best_score:.3f}, worse than the {best.score:.3f} of {kind} before it "
+        f"({counted(best.n_steps, 'step')}): the model is that one. Give the training more time"
     )
     return replace(learned, network=network, kept=kept)
 

@@ -144,7 +144,7 @@ def train(
         errors = validate(learned.network, judged, label_pairs(training_samples, job.n_states))
         useless = no_better_than_nothing(errors, errors_of_nothing(training_samples, judged))
         notes = held_out.sentences + ([about_nothing(useless, held_out.title)] if useless else [])
-        more = {"held_out": held_out.record, "notes": notes}
+        more = {"held_out": held_out.record, "notes": notes, "data": begins_from["data"]}
         model = _finished_model(learned, training, training_samples, shortest, configuration, more)
     timings = {
         "host": platform.node(),

@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 from jaxtyping import Complex, Float, Int
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
@@ -39,6 +39,15 @@ class DishOptions(Configuration):
 
     dephasing_fs: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> "DishOptions":
+        if self.dephasing_fs is not None and "energy_parameter_hartree" in self.model_fields_set:
+            raise ValueError(
+                "`energy_parameter_hartree` must be left out where `dephasing_fs` gives one time for all "
+                "pairs of states, but both are given. Remove one of them."
+            )
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)

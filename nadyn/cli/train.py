@@ -17,6 +17,12 @@ def train(
     config: Annotated[
         Path | None, typer.Option("--config", help="Training file (YAML); every key has a default.")
     ] = None,
+    begin_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Model to begin from: its matrix is learned where it is right, then outward."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training, or begin.")
     ] = False,
@@ -39,6 +45,7 @@ def train(
     from nadyn.data import load_dataset
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.not_learned import about_not_learned
+    from nadyn.models import load_model
     from nadyn.training.checkpoint import existing
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
@@ -59,6 +66,7 @@ def train(
         # A job script that always asks to go on has then done its work.
         console.print(f"{output} is complete: nothing to do", highlight=False)
         return
+    teacher = None if begin_from is None else load_model(begin_from)
     with console.status("reading the data"):
         dataset = load_dataset(data[0], *data[1:], mix=configuration.mix)
         warn_of_doubts(dataset)
@@ -81,11 +89,19 @@ def train(
     try:
         with live:
             trained = train_model(
-                dataset, output, configuration, resume=resume, overwrite=overwrite, report=show
+                dataset,
+                output,
+                configuration,
+                begin_from=teacher,
+                resume=resume,
+                overwrite=overwrite,
+                report=show,
             )
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
-            options = f"--output {output} --resume" + ("" if config is None else f" --config {config}")
+            given = {"--config": config, "--from": begin_from}
+            options = f"--output {output} --resume"
+            options += "".join(f" {name} {path}" for name, path in given.items() if path is not None)
             console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
         else:
             console.print("interrupted before the first step; nothing was written.")

@@ -1,4 +1,5 @@
-"""What comes before the training proper: a search where `basis` is auto, small networks without couplings."""
+"""What comes before the training proper: another model to begin from, a search where `basis` is auto, small
+networks without couplings."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +13,7 @@ from nadyn.training.checkpoint import beside, best_weights, read_progress
 from nadyn.training.earlier import Earlier, earlier_from_plain
 from nadyn.training.job import Job
 from nadyn.training.loop import Outcome
+from nadyn.training.rings import go_outward
 from nadyn.training.samples import batches_per_epoch
 from nadyn.training.schedule import Length
 from nadyn.training.search import (
@@ -70,7 +72,10 @@ def search_and_train(job: Job, build: Build) -> Learned:
     earlier: tuple[Earlier, ...] = ()
     spent, network = 0.0, None
     assignment = None
-    if called_for(job):
+    if job.outward is not None:
+        network, spent = go_outward(job, build(assignment, configuration), job.outward, length)
+        found = {"start": {"sentence": job.outward.sentence, "assignment": None}}
+    elif called_for(job):
         start = start_from_the_best(job, build, length_of_one(job, length))
         network, earlier, spent = start.network, start.earlier, start.seconds
         found = {

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.baths.friction import refuse_random_force
 from nadyn.dynamics.decoherence.correction import Decoherence, Moment
 from nadyn.dynamics.decoherence.energy_based import edc
 from nadyn.dynamics.decoherence.table import decoherence_of
@@ -206,6 +207,8 @@ def hopping_choices(
             "`adaptive` must be left out with `propagation: curvature`, which needs steps of one length, "
             "but is given. Try propagation: local_diabatisation."
         )
+    if config.propagation == "curvature":
+        refuse_random_force(config.friction, "with `propagation: curvature`")
     return Fssh(
         dt=config.dt,
         seed=config.seed,

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nadyn.dynamics.baths.friction import refuse_random_force
 from nadyn.dynamics.electrons.curvature import Parabola, parabola
 from nadyn.dynamics.hops.attempts import along, attempt_hops
 from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
@@ -33,7 +34,8 @@ GAP_KEYS = frozenset({"rescale", "frustrated", "adaptive", "representation"})
 
 @dataclass(frozen=True)
 class StepBefore:
-    """Energies before the last step, and how long that was [au]."""
+    """Energies before the last step, those after it where momenta have changed at its end, and how long that
+    was [au]."""
 
     energies: Float[Tensor, "traj state"]
     length: Float[Tensor, "traj"]
@@ -127,7 +129,7 @@ def gap_hopping_draw(drift: Drift, model: Model, draws: Draws, *, options: GapHo
             zeta=zeta,
             probability=probabilities.gather(1, target[:, None])[:, 0],
         )
-        after = in_active_state(after)
+        after = in_active_state(_without_kinks(drift.after, after))
     return finish_step(before, replace(after, surplus_gap=surplus_gap_above_active(after)), hops)
 
 
@@ -157,7 +159,12 @@ def gap_motion(
     *,
     probabilities: Callable[[State, State, Minima, GapHopping], Float[Tensor, "traj state"]],
 ) -> Stepping:
-    """Return hopping at minima of gaps as a run file asks for it, by a rule of hopping."""
+    """Return hopping at minima of gaps as a run file asks for it, by a rule of hopping.
+
+    Raises:
+        InputError: A random force acts, which makes minima of its own.
+    """
+    refuse_random_force(config.friction, f"with method {config.method}")
     return gap_hopping_stepping(
         GapHopping(
             dt=config.dt,
@@ -178,6 +185,19 @@ def parabola_of(minima: Minima) -> Parabola:
         minima.after,
         since=minima.since[:, None],
         until=minima.until[:, None],
+    )
+
+
+def _without_kinks(before: State, after: State) -> State:
+    """Return a batch after its attempts whose next minimum lies behind the momenta that have changed at once.
+
+    A gap that has been closing opens where momenta turn round. That is no minimum in time, but a kink, whose
+    curvature has no bound for short steps.
+    """
+    kicked = (after.momenta != before.momenta).flatten(1).any(1)
+    known = recall(after, StepBefore)
+    return remember(
+        after, replace(known, energies=torch.where(kicked[:, None], after.energies, known.energies))
     )
 
 

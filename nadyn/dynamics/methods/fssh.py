@@ -154,7 +154,7 @@ def fssh_draw(drift: Drift, model: Model, draws: Draws, *, options: Fssh) -> Ste
         zeta=zeta,
         probability=probability,
     )
-    after = after_attempts(after, hops.row)
+    after = after_attempts(drift.after, after, hops.row)
     if not options.states.driven(after):
         # What light has made has not moved apart yet; a correction would undo it while it is being made.
         after = options.decoherence.act(

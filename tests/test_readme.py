@@ -20,9 +20,16 @@ def test_the_example_runs_and_finds_about_half_on_the_upper_state(
     (example,) = code_blocks("python")
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "README.md", "exec"), {})
-    fraction = float(re.search(r"upper state: ([\d.]+)", capsys.readouterr().out)[1])
+    printed = re.search(r"upper state: ([\d.]+), 95 %: ([\d.]+) to ([\d.]+)", capsys.readouterr().out)
+    fraction, low, high = map(float, printed.groups())
     # Exact 0.493, fewest switches 0.50, 2,000 trajectories: standard error 0.011.
     assert fraction == pytest.approx(0.50, abs=3 * 0.011)
+    # What the text says of it, of which the last digit may differ on another machine.
+    said = re.search(
+        r"It prints ([\d.]+), 95 %: ([\d.]+) to ([\d.]+)\. The exact wave packet has ([\d.]+)\.", README
+    )
+    assert [float(number) for number in said.groups()[:3]] == pytest.approx([fraction, low, high], abs=0.002)
+    assert low <= float(said[4]) <= high
 
 
 def test_ci_runs_the_commands_of_the_readme():

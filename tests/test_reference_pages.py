@@ -9,6 +9,8 @@ from pydantic import Field
 from docs.reference import __main__ as reference
 from docs.reference.configuration import NOT_EXPLAINED, configuration, meanings_in
 from docs.reference.docstrings import function
+from docs.reference.links import with_text
+from docs.reference.source import source
 from nadyn import _FUNCTIONS
 from nadyn.checks.configuration import Configuration
 from nadyn.cli.main import COMMANDS
@@ -84,7 +86,48 @@ def test_a_docstring_becomes_markdown_that_shows_what_it_says(tmp_path):
     assert "\n*Raises*\n\n- `InputError`: The file is missing," in text
 
 
+@pytest.mark.parametrize("page", reference.every_page(), ids=lambda page: page.name)
+def test_every_link_says_where_it_leads(page):
+    """Where this fails: python -m docs.reference"""
+    text = page.read_text(encoding="utf-8")
+    assert with_text(text, page) == text
+
+
+def test_a_link_without_a_text_gets_the_heading_that_it_leads_to(tmp_path):
+    (tmp_path / "other.md").write_text("# A page\n\n```\n# no heading\n```\n\n## It's `one` part\n")
+    page = tmp_path / "page.md"
+    text = "See [](other.md), [](other.md#its-one-part) and [](#here); ![](a.png).\n\n## Here\n"
+    assert with_text(text, page) == (
+        "See [A page](other.md), [It's `one` part](other.md#its-one-part) and [Here](#here); ![](a.png).\n\n"
+        "## Here\n"
+    )
+    with pytest.raises(LookupError):
+        with_text("[](other.md#elsewhere)", page)
+
+
+def test_the_code_that_a_page_shows_is_that_of_the_file():
+    assert blocks("source") == ["examples/06_from_other_programs.py::read_sharc"]
+    shown = source("examples/06_from_other_programs.py::read_sharc")
+    assert shown.startswith("```python\ndef read_sharc(folder: Path)") and shown.endswith(
+        "return arrays\n```"
+    )
+
+
+def test_the_index_leads_to_every_page_with_a_line_on_each():
+    index = (reference.DOCS / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^- \[[^\]]+\]\(([\w/]+)\.md\): \w.*\.$", index, flags=re.MULTILINE)
+    pages = {str(path.relative_to(reference.DOCS).with_suffix("")) for path in reference.DOCS.rglob("*.md")}
+    assert sorted(listed) == sorted(pages - {"index"})
+    # The built pages have their menu from the same list.
+    in_menu = re.findall(
+        r"^([\w/]+)$", "".join(re.findall(r"```\{toctree\}(.*?)```", index, re.DOTALL)), re.M
+    )
+    assert sorted(in_menu) == sorted(listed)
+
+
 def test_pages_hold_no_directive_that_only_a_build_fills_in():
     docs = Path(reference.DOCS)
     for page in docs.rglob("*.md"):
-        assert not re.search(r"```\{(configuration|command-help|eval-rst)", page.read_text(encoding="utf-8"))
+        assert not re.search(
+            r"```\{(configuration|command-help|eval-rst|literalinclude)", page.read_text(encoding="utf-8")
+        )

@@ -78,6 +78,24 @@ def test_formulas_are_written_as_chemists_do(numbers, name):
     assert structures.formula(np.array(numbers)) == name
 
 
+@pytest.mark.parametrize(
+    ("numbers", "dalton", "name"),
+    [
+        ([7, 1, 1, 1], [14.0031, 1.0078, 2.0141, 1.0078], "NH2D"),
+        ([6, 1, 1, 1, 1], [13.0034, 1.0078, 2.0141, 2.0141, 2.0141], "[13]CHD3"),
+        ([6, 6, 1, 1], [13.0034, 12.0, 3.0160, 1.0078], "C[13]CHT"),
+        ([1, 8, 1], [2.0141, 17.9992, 2.0141], "D2[18]O"),
+        # Means over isotopes, and masses that no isotope has, are the element's own.
+        ([35, 1, 6], [79.904, 1.008, 12.011], "CHBr"),
+        ([32, 1], [72.63, 10.0], "GeH"),
+    ],
+)
+def test_a_formula_tells_isotopes_apart(numbers, dalton, name):
+    masses = np.array(dalton) * ELECTRON_MASS_PER_DALTON
+    assert structures.formula(numbers, masses) == name
+    assert structures.formula(numbers, structures.masses(numbers)) == structures.formula(numbers)
+
+
 def test_a_geometry_is_read_in_bohr(tmp_path):
     path = tmp_path / "water.xyz"
     path.write_text(WATER)

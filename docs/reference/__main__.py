@@ -9,7 +9,8 @@ A page marks what is generated:
     <!-- end -->
 
 Kinds: `configuration` (a table of every section; the column `meaning` is written by hand and kept), `command`
-(usage and options), `commands` (all of them), `function` and `class` (signature and docstring).
+(usage and options), `commands` (all of them), `function` and `class` (signature and docstring), `source` (the
+code of a function, by `path.py::name`). A link without a text, `[](files.md)`, gets the heading it leads to.
 """
 
 import re
@@ -20,6 +21,8 @@ from pathlib import Path
 from docs.reference.commands import command, commands
 from docs.reference.configuration import configuration
 from docs.reference.docstrings import class_, function
+from docs.reference.links import with_text
+from docs.reference.source import source
 
 DOCS = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- begin (\w+) ?(\S*) -->\n)(.*?)(<!-- end -->)", flags=re.DOTALL)
@@ -29,6 +32,7 @@ KINDS: dict[str, Callable[[str, str], str]] = {
     "commands": lambda name, old: commands(),
     "function": lambda name, old: function(name),
     "class": lambda name, old: class_(name),
+    "source": lambda name, old: source(name),
 }
 
 
@@ -39,6 +43,12 @@ def generated(text: str) -> str:
     )
 
 
+def every_page() -> list[Path]:
+    """Return all pages, and what people read beside them in the repository."""
+    root = DOCS.parent
+    return sorted([root / "README.md", root / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
+
+
 def pages() -> list[Path]:
     """Return the pages that hold generated blocks."""
     return [path for path in sorted(DOCS.rglob("*.md")) if BLOCK.search(path.read_text(encoding="utf-8"))]
@@ -47,12 +57,12 @@ def pages() -> list[Path]:
 def main() -> int:
     """Bring all pages up to date, or say which are not."""
     old = []
-    for path in pages():
+    for path in every_page():
         text = path.read_text(encoding="utf-8")
-        new = generated(text)
+        new = with_text(generated(text), path)
         if new == text:
             continue
-        old.append(path.relative_to(DOCS))
+        old.append(path.relative_to(DOCS.parent))
         if "--check" not in sys.argv:
             path.write_text(new, encoding="utf-8")
     for path in old:

@@ -1,18 +1,28 @@
 """Numbers of another run to stand beside those of a run: a reference on other surfaces, another method."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import yaml
 from jaxtyping import Float
 
 from nadyn.analysis.products import Product
 from nadyn.checks.errors import InputError
+from nadyn.trajectory import Run
 
 _NEEDED = ("time_fs", "populations", "populations_low", "populations_high", "n_trajectories")
 # Times at which a figure shows the other numbers, so that its intervals can be told apart.
 _SHOWN = 12
+# Of a run file, what makes no other dynamics, or is told in another way.
+_NO_DIFFERENCE = {"model", "output", "seed", "checkpoint_every", "write_every", "time_fs", "molecule"}
+_NO_DIFFERENCE_OF_START = {"n", "file"}
+# Where one of these is not given, it is null.
+_NULL = ("isotopes", "adaptive", "friction", "laser", "options", "stop")
+# Two times that differ by less than this part are one.
+_SAME_TIME = 0.01
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,8 @@ class Beside:
         populations: Of its states.
         low: Lower ends of their 95 % intervals.
         high: Upper ends.
-        products: Its products; empty where it has none.
+        products: Its products at its end; empty where it has none.
+        config: Its run file; empty where the JSON does not say.
     """
 
     name: str
@@ -36,6 +47,16 @@ class Beside:
     low: Float[np.ndarray, "frame state"]
     high: Float[np.ndarray, "frame state"]
     products: tuple[Product, ...]
+    config: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def end_fs(self) -> float:
+        """Time of its last frame [fs]."""
+        return float(self.time_fs[-1])
+
+    def ends_with(self, time_fs: float) -> bool:
+        """Tell whether its end, at which its products are, is at that time."""
+        return bool(np.isclose(self.end_fs, time_fs, rtol=_SAME_TIME))
 
 
 def read_beside(path: str | Path, *, n_states: int, name: str | None = None) -> Beside:
@@ -77,7 +98,58 @@ def read_beside(path: str | Path, *, n_states: int, name: str | None = None) -> 
         )
     products = tuple(Product(**one) for one in numbers.get("products", ()))
     label = name or str(numbers.get("name") or path.stem)
-    return Beside(label, int(numbers["n_trajectories"]), *arrays, products)
+    config = numbers.get("run")
+    config = config if isinstance(config, dict) else {}
+    return Beside(label, int(numbers["n_trajectories"]), *arrays, products, config)
+
+
+def differences(run: Run, other: Beside) -> list[str]:
+    """Return sentences on what makes a comparison one of unlike things: another end, another dynamics."""
+    found = []
+    end = float(run.time_fs[-1])
+    if not other.ends_with(end):
+        found.append(
+            f"{other.name} ends at {other.end_fs:.4g} fs, this run at {end:.4g} fs: populations are compared "
+            f"at equal times{', products as they are at the end of each' * bool(other.products)}."
+        )
+    if not other.config:
+        found.append(
+            f"The numbers of {other.name} do not say with which method, decoherence and time step they were "
+            "made."
+        )
+        return found
+    here, there = _dynamics(run.config), _dynamics(other.config)
+    unlike = [
+        f"`{key}` {_as_written(there[key])} instead of {_as_written(here[key])}"
+        for key in here
+        if key in there and _differ(here[key], there[key])
+    ]
+    if unlike:
+        found.append(f"{other.name} was run with {', '.join(unlike)}.")
+    return found
+
+
+def _dynamics(config: Mapping[str, object]) -> dict[str, object]:
+    """Return the keys of a run file that another dynamics may have otherwise, those of `initial` by name."""
+    initial = config.get("initial")
+    start = initial.items() if isinstance(initial, Mapping) else ()
+    config = {**config, **{key: None for key in _NULL if key not in config}}
+    return {key: value for key, value in config.items() if key not in _NO_DIFFERENCE | {"initial"}} | {
+        f"initial.{key}": value for key, value in start if key not in _NO_DIFFERENCE_OF_START
+    }
+
+
+def _differ(one: object, two: object) -> bool:
+    """Tell whether two values of a run file differ; in sections, by the keys that both have."""
+    if isinstance(one, Mapping) and isinstance(two, Mapping):
+        return any(_differ(one[key], two[key]) for key in one.keys() & two.keys())
+    return one != two
+
+
+def _as_written(value: object) -> str:
+    """Return a value as a run file has it, on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
+    return " ".join(text.removesuffix("...\n").split())
 
 
 def shown_frames(other: Beside, until_fs: float) -> np.ndarray:

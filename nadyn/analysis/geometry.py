@@ -11,7 +11,7 @@ from nadyn.analysis.populations import wilson
 from nadyn.analysis.products import products
 from nadyn.analysis.separation import longest_link
 from nadyn.checks.errors import InputError
-from nadyn.structures import symbol
+from nadyn.structures import isotope_symbol
 from nadyn.structures.fragments import fragments
 from nadyn.trajectory import Run
 from nadyn.units import ANGSTROM_PER_BOHR
@@ -144,7 +144,10 @@ def label(run: Run, quantity: Quantity) -> str:
         return f"coordinate {quantity.atoms[0]}"
     if quantity.kind == "separation":
         return "longest link of the molecule"
-    names = [f"{symbol(int(run.atomic_numbers[atom]))}{atom}" for atom in quantity.atoms]
+    names = [
+        f"{isotope_symbol(int(run.atomic_numbers[atom]), float(run.masses[atom]))}{atom}"
+        for atom in quantity.atoms
+    ]
     return f"{quantity.kind} {'–'.join(names)}"
 
 

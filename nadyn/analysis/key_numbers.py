@@ -7,6 +7,7 @@ import numpy as np
 from nadyn.analysis.beside import Beside, product_beside
 from nadyn.analysis.fates import MOST_UNKNOWN
 from nadyn.analysis.multiplicities import multiplicity_name
+from nadyn.checks.counts import counted
 from nadyn.trajectory import Run
 
 _MOST_PRODUCTS = 4
@@ -50,7 +51,7 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
         found.append(_share("Isomerised", change["isomerised"], detail))
     everyone = f"of all {numbers['n_trajectories']}, at their last step"
     found += [
-        _product(one, everyone, other, bool(numbers["n_stopped"]))
+        _product(one, everyone, other, bool(numbers["n_stopped"]), float(run.time_fs[-1]))
         for one in numbers.get("products", [])[:_MOST_PRODUCTS]
     ]
     if not run.changes_states:
@@ -72,7 +73,12 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
         detail = f"{n} of {of} time steps of all trajectories, as `adaptive` asks for"
         found.append(KeyNumber("Divided steps", f"{100 * n / max(of, 1):.3g}", " %", detail))
     stopped = sum(numbers["n_stopped"].values())
-    detail = f"of {numbers['n_trajectories']}; {stopped} stopped early, {numbers['n_running']} running"
+    early = "".join(
+        f"{n} {ending.replace('_', ' ')}, "
+        for ending, n in numbers["endings"].items()
+        if n and ending != "finished"
+    )
+    detail = f"of {numbers['n_trajectories']}; {early}{stopped} stopped early, {numbers['n_running']} running"
     found.append(KeyNumber("Finished", str(numbers["n_finished"]), "", detail))
     return found
 
@@ -182,11 +188,17 @@ def _lifetime(state: str, life: dict[str, object]) -> KeyNumber:
     return KeyNumber(name, f"{life['value']:.3g}", " fs", detail)
 
 
-def _product(one: dict[str, object], everyone: str, other: Beside | None, some_stopped: bool) -> KeyNumber:
-    detail = f"{one['n']} trajectories {everyone}; 95 %: {_percent(one['low'])} to {_percent(one['high'])} %"
+def _product(
+    one: dict[str, object], everyone: str, other: Beside | None, some_stopped: bool, end_fs: float
+) -> KeyNumber:
+    detail = (
+        f"{counted(one['n'], 'trajectory')} {everyone}; 95 %: {_percent(one['low'])} to "
+        f"{_percent(one['high'])} %"
+    )
     same = product_beside(other, one["fragments"], one["state"])
     if same is not None:
         detail += f"; {_beside_words(other, same.fraction, same.low, same.high)}"
+        detail += "" if other.ends_with(end_fs) else f" at {other.end_fs:.4g} fs"
     name = one["fragments"] if one["state"] is None else f"{one['fragments']}, state {one['state']}"
     says_nothing = some_stopped and one["high"] - one["low"] > MOST_UNKNOWN
     return _share(name, None if says_nothing else one["fraction"], detail)
@@ -199,7 +211,7 @@ def _equilibrium(numbers: dict[str, object]) -> list[KeyNumber]:
             "Temperature",
             f"{kelvin['mean']:.0f}",
             " K",
-            f"kinetic, {kelvin['degrees_of_freedom']} degrees of freedom",
+            f"kinetic, {counted(kelvin['degrees_of_freedom'], 'degree of freedom')}",
         )
     ]
     if slope["median"] is not None:

@@ -3,23 +3,26 @@
 import html
 import io
 import json
+import re
 from pathlib import Path
 
 import matplotlib
 import yaml
 from matplotlib.figure import Figure
 
-from nadyn.analysis.beside import Beside, read_beside
+from nadyn.analysis.beside import Beside, differences, read_beside
 from nadyn.analysis.key_numbers import KeyNumber, key_numbers, note_on_stopped
 from nadyn.analysis.page_style import STYLE
 from nadyn.analysis.plots_style import COLOURS, INK
 from nadyn.analysis.sections import Section, sections
 from nadyn.analysis.summary import summarise
+from nadyn.checks.counts import counted
 from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
 from nadyn.trajectory import Run, digest, open_run
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SVG = {"svg.fonttype": "none", "svg.hashsalt": "nadyn", "figure.dpi": 144}
 
 
@@ -64,7 +67,7 @@ def _page(
         f"<title>{html.escape(title)} · nadyn</title><style>{STYLE}</style></head><body><main>",
         f"<header><p class=kicker>nadyn report</p><h1>{html.escape(title)}</h1>",
         f"<p class=lead>{html.escape(_lead(run, numbers))}</p></header>",
-        _notes(run, numbers),
+        _notes(run, numbers, other),
         "<section class=cards aria-label='Key numbers'>",
         *(_card(number) for number in key_numbers(run, numbers, other)),
         "</section>",
@@ -85,22 +88,31 @@ def _title(run: Run) -> str:
         "nvt": "dynamics at constant temperature",
     }
     method = str(run.attributes["method"])
-    molecule = (
-        "" if run.atomic_numbers is None else f" ({formula(run.atomic_numbers).translate(_SUBSCRIPTS)})"
-    )
+    molecule = "" if run.atomic_numbers is None else f" ({typeset(formula(run.atomic_numbers, run.masses))})"
     return f"{name}{molecule}: {what.get(method, method)}"
 
 
+def typeset(text: str) -> str:
+    """Return a formula with its counts as subscripts and mass numbers as superscripts: CHD₃, ¹³CH₄."""
+    pieces = re.split(r"\[(\d+)\]", text)
+    pieces[::2] = [piece.translate(_SUBSCRIPTS) for piece in pieces[::2]]
+    pieces[1::2] = [piece.translate(_SUPERSCRIPTS) for piece in pieces[1::2]]
+    return "".join(pieces)
+
+
 def _lead(run: Run, numbers: dict[str, object]) -> str:
-    states = f"{run.n_states} states" if run.n_states > 1 else "one state"
-    words = f"{run.n_trajectories} trajectories on {states} over {run.time_fs[-1]:.4g} fs, "
-    words += f"seed {run.attributes['seed']}."
+    words = (
+        f"{counted(run.n_trajectories, 'trajectory')} on {counted(run.n_states, 'state')} over "
+        f"{run.time_fs[-1]:.4g} fs, seed {run.attributes['seed']}."
+    )
     if numbers["n_running"]:
-        words += f" The run is not finished: {numbers['n_running']} trajectories are at step {run.step}."
+        words += (
+            f" The run is not finished: {counted(numbers['n_running'], 'trajectory')} at step {run.step}."
+        )
     return words
 
 
-def _notes(run: Run, numbers: dict[str, object]) -> str:
+def _notes(run: Run, numbers: dict[str, object], other: Beside | None) -> str:
     notes = [str(note) for note in run.attributes["warnings"]]
     if numbers["n_stopped"]:
         total = sum(numbers["n_stopped"].values())
@@ -108,6 +120,7 @@ def _notes(run: Run, numbers: dict[str, object]) -> str:
             f"{total} of {run.n_trajectories} trajectories stopped early; see below for reasons and advice."
         )
     notes += [note_on_stopped(run, numbers)] if note_on_stopped(run, numbers) else []
+    notes += [] if other is None else differences(run, other)
     if not notes:
         return ""
     items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)

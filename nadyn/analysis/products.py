@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from nadyn.analysis.fates import effective_number, ended_as_asked, final_state
 from nadyn.analysis.populations import wilson
@@ -18,7 +18,8 @@ class Product:
     """One kind of end of a trajectory.
 
     Attributes:
-        fragments: Formulas of the fragments, the one with most atoms first, such as `NH2 + H`.
+        fragments: Formulas of the fragments, the one with most atoms first, such as `NH2 + H`; isotopes are
+            told apart, as in `NHD + H` and `NH2 + D`.
         state: Electronic state at the end; None for methods whose trajectories are on no single state.
         n: Number of trajectories.
         fraction: Of all trajectories, by weight.
@@ -83,8 +84,9 @@ def _ends(run: Run) -> _Ends | None:
         return None
     last = np.minimum(run.last_step // int(run.attributes["write_every"]), run.committed_frames - 1)
     ends = np.stack([np.asarray(run.positions[frame, traj]) for traj, frame in enumerate(last.tolist())])
-    names = np.array([_name(run.atomic_numbers, one) for one in fragments(run.atomic_numbers, ends)])
-    whole = names == formula(run.atomic_numbers)
+    members = fragments(run.atomic_numbers, ends)
+    names = np.array([_name(run.atomic_numbers, run.masses, one) for one in members])
+    whole = names == formula(run.atomic_numbers, run.masses)
     if whole.all():
         return None
     ended = ended_as_asked(run)
@@ -95,9 +97,14 @@ def _most_frequent_first(found: Iterable[Product]) -> list[Product]:
     return sorted(found, key=lambda product: -product.fraction)
 
 
-def _name(atomic_numbers: Int[np.ndarray, "atom"], member: Int[np.ndarray, "atom"]) -> str:
-    parts = [atomic_numbers[member == number] for number in np.unique(member)]
-    return " + ".join(formula(part) for part in sorted(parts, key=lambda part: (-len(part), formula(part))))
+def _name(
+    atomic_numbers: Int[np.ndarray, "atom"],
+    masses: Float[np.ndarray, "atom"],
+    member: Int[np.ndarray, "atom"],
+) -> str:
+    parts = [member == number for number in np.unique(member)]
+    named = [(-int(part.sum()), formula(atomic_numbers[part], masses[part])) for part in parts]
+    return " + ".join(name for _, name in sorted(named))
 
 
 def _on_one_state(run: Run) -> bool:

@@ -16,6 +16,7 @@ from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products
 from nadyn.analysis.scattering import branching
 from nadyn.analysis.summary import run_lifetimes
+from nadyn.checks.counts import counted
 from nadyn.structures import formula
 from nadyn.trajectory import Run
 
@@ -59,8 +60,11 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
     if fell_apart:
         words = "Fragments and electronic state at the end of each trajectory, with 95 % intervals"
         words += " that hold whatever became of the stopped ones." if numbers["n_stopped"] else "."
-        figure = products_figure(fell_apart, whole=formula(run.atomic_numbers), other=other)
-        found.append(Section("products", "Products", words + _beside_words(other), figure))
+        figure = products_figure(fell_apart, whole=formula(run.atomic_numbers, run.masses), other=other)
+        words += _beside_words(other)
+        if other is not None and not other.ends_with(float(run.time_fs[-1])):
+            words += f" They are of {other.end_fs:.4g} fs, those of this run of {run.time_fs[-1]:.4g} fs."
+        found.append(Section("products", "Products", words, figure))
     if run.diabatic_populations is not None:
         words = f"Means over trajectories: {numbers['diabatic_population_estimator']}. "
         words += "Bands: ±1.96 standard errors."
@@ -71,7 +75,7 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
         found.append(Section("multiplicities", "Multiplicities", words, multiplicities_figure(run, spins)))
     for quantity in choose_quantities(run)[: 1 if run.changes_states else 2]:
         shown = len(plots.drawn_trajectories(run))
-        words = f"{shown} of {run.n_trajectories} trajectories"
+        words = f"{shown} of {counted(run.n_trajectories, 'trajectory')}"
         if run.moves_on != "mean of the states":
             what = "the state they move on" if run.moves_on == "active state" else "their pointer state"
             words += f", coloured by {what}; circles are hops down, triangles hops up"
@@ -79,7 +83,7 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
             words += ", each moving on the mean of its states"
         words += ". Right: all trajectories at the end."
         if not run.changes_states:
-            words = f"{shown} of {run.n_trajectories} trajectories. Right: all of them at the end."
+            words = f"{shown} of {counted(run.n_trajectories, 'trajectory')}. Right: all of them at the end."
         if quantity.kind == "dihedral":
             words += " 0° is cis, 180° is trans."
         if quantity.kind == "separation":
@@ -132,7 +136,7 @@ def _population_words(run: Run, numbers: dict[str, object]) -> str:
 def _beside_words(other: Beside | None) -> str:
     if other is None:
         return ""
-    return f" Diamonds: {other.name}, {other.n_trajectories} trajectories, with 95 % intervals."
+    return f" Diamonds: {other.name}, {counted(other.n_trajectories, 'trajectory')}, with 95 % intervals."
 
 
 def _temperature_words(numbers: dict[str, object]) -> str:

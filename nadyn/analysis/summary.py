@@ -26,9 +26,10 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     None stands where a number is not defined, and for means and fractions also where more than half of the
     trajectories, by weight, are of unknown state: what the others do then says nothing of all.
 
-    Always there: `time_fs`, `populations` (time, state), means over the `populations_counted`
-    trajectories not stopped so far, with `populations_low` and `populations_high` (95 %, over every fate
-    that stopped trajectories could have had), `populations_held` (stopped ones held at their last state),
+    Always there: `run` (the run file), `time_fs`, `populations` (time, state), means over the
+    `populations_counted` trajectories not stopped so far, with `populations_low` and `populations_high`
+    (95 %, over every fate that stopped trajectories could have had), `populations_held` (stopped ones held
+    at their last state),
     `populations_differ` (whether that is farther off than chance explains), `population_estimator`,
     `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `endings` {"finished": n,
     "left_region": n, "dissociated": n} that add up to it, `n_running`, `n_stopped` {reason: n}, `hops`
@@ -66,6 +67,7 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
     slopes = np.abs(energy.slope_ev_per_ps[np.isfinite(energy.slope_ev_per_ps)])
     chosen = list(quantities) or choose_quantities(run)
     result: dict[str, object] = {
+        "run": dict(run.config),
         "time_fs": pops.time_fs,
         "populations": pops.mean,
         "populations_low": pops.low,

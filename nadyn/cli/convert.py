@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nadyn.checks.counts import counted
+
 if TYPE_CHECKING:
     from nadyn.data import Dataset
 
@@ -20,6 +22,9 @@ ForcesKey = Annotated[
 Multiplicities = Annotated[
     str | None,
     typer.Option("--multiplicities", help="2S + 1 of each state where IN does not say it: '1 1 3 3'."),
+]
+AllFrames = Annotated[
+    bool, typer.Option("--all-frames", help="Name every frame that looks wrong, not the first eight.")
 ]
 
 
@@ -43,6 +48,7 @@ def convert(
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
     multiplicities: Multiplicities = None,
+    all_frames: AllFrames = False,
     theory: Annotated[str, typer.Option(help="Level of theory, kept in the dataset.")] = "",
     origin: Annotated[str, typer.Option("--source", help="Where the data are from, kept too.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the data, kept too.")] = "",
@@ -56,6 +62,7 @@ def convert(
     from nadyn.checks.output import check_output
     from nadyn.data import Dataset, write_dataset
     from nadyn.data.cleaning import couplings_from_d, without_doubtful
+    from nadyn.data.frames_in_words import every_frame_named
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.readers.table import read_file
     from nadyn.data.writers.extxyz import write_extxyz
@@ -69,7 +76,7 @@ def convert(
     # Before the work is done, not after it.
     check_output(target, overwrite=overwrite)
     console = Console(stderr=True)
-    with console.status(f"reading {source}"):
+    with every_frame_named(all_frames), console.status(f"reading {source}"):
         dataset = read_file(source, read_options(energy_key, forces_key, multiplicities))
     given = {
         key: text for key, text in (("theory", theory), ("source", origin), ("licence", licence)) if text
@@ -77,7 +84,7 @@ def convert(
     dataset = Dataset(tuple(replace(group, **given) for group in dataset.groups))
     if couplings == "d":
         dataset = couplings_from_d(dataset)
-    with console.status("looking at the labels"):
+    with every_frame_named(all_frames), console.status("looking at the labels"):
         if drop_doubtful:
             dataset, dropped = without_doubtful(dataset)
             for sentence in dropped:
@@ -113,6 +120,7 @@ def _print_groups(dataset: "Dataset") -> None:
         if set(group.multiplicities) != {1}:
             spins = f" (2S+1: {' '.join(map(str, group.multiplicities))})"
         print(
-            f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states{spins}; "
+            f"{group.name}: {counted(group.n_frames, 'frame')}, {counted(group.n_atoms, 'atom')}, "
+            f"{counted(group.n_states, 'state')}{spins}; "
             f"{labels}{own}"
         )

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from nadyn.checks.counts import counted
+
 MODEL = "ammonia_trajectories.safetensors"
 SEAM = "ammonia_near_intersection.h5"
 # Frames of that file which the training did not see.
@@ -22,7 +24,10 @@ def demo(
     time_fs: Annotated[float, typer.Option(min=1.0, help="Length of the trajectories.")] = 60.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder with files.")] = False,
 ) -> None:
-    """Photodissociation of ammonia: learned surfaces, surface hopping, products, a report."""
+    """Photodissociation of ammonia: learned surfaces, surface hopping, products, a report.
+
+    Hops by fewest switches without a correction for decoherence (`decoherence: none`), as in the reference.
+    """
     import shutil
 
     import yaml
@@ -63,7 +68,11 @@ def demo(
     console.rule("2  the trajectories")
     configuration = run_file(n=n, time_fs=time_fs)
     (folder / "run.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False), encoding="utf-8")
-    console.print(f"{n} trajectories start on the excited state from a Wigner sample of the ground state.")
+    console.print(
+        f"{counted(n, 'trajectory')} from the excited state, in a Wigner sample of the ground state, by "
+        "fewest switches without a correction for decoherence (`decoherence: none`), as in the reference.",
+        soft_wrap=True,
+    )
     result = run(folder / "run.yaml", overwrite=True)
     console.print(f"{result.n_finished} of {n} came to a result in {result.seconds:.0f} s.")
 

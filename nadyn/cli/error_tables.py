@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from nadyn.checks.counts import counted
 from nadyn.data import state_pairs
 from nadyn.training.evaluation import Comparison, constant_errors, coupling_outlier, metrics
 
@@ -20,7 +21,7 @@ def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | N
     """
     values = metrics(comparison)
     nothing = constant_errors(comparison)
-    table = Table(title=f"{title} ({values['n_frames']} frames)", title_justify="left")
+    table = Table(title=f"{title} ({counted(values['n_frames'], 'frame')})", title_justify="left")
     for column in ("", "MAE", "RMSE", "predicting nothing", "unit"):
         table.add_column(column, justify="left" if column in ("", "unit") else "right")
     for quantity, key, unit in (
@@ -42,7 +43,7 @@ def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | N
         near = values["near"]
         if near["gap_mae_ev"] is not None:
             error = "" if near["gap_mae_se_ev"] is None else f" ± {near['gap_mae_se_ev']:.4f}"
-            label = f"gap below {near['gap_below_ev']} eV ({near['n_frames']} frames)"
+            label = f"gap below {near['gap_below_ev']} eV ({counted(near['n_frames'], 'frame')})"
             table.add_row(label, f"{near['gap_mae_ev']:.4f}{error}", "", "", "eV")
     if "coupling_relative_error" in values:
         table.add_row("coupling, relative", f"{values['coupling_relative_error']:.4f}", "", "1.0000", "")

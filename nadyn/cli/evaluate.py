@@ -27,6 +27,7 @@ def evaluate(
     from nadyn.models import load_model
     from nadyn.training.evaluation import compare, metrics
     from nadyn.training.figures import check_picture, parity
+    from nadyn.training.notices import about_judged
 
     # Before the work: an hour of it must not be lost to a wrong name.
     if json_file is not None:
@@ -44,10 +45,16 @@ def evaluate(
             comparisons.append(
                 compare(learned, group, report=lambda done, task=task: progress.update(task, completed=done))
             )
+    notices = {group.name: about_judged(learned.trained_on, group) for group in dataset.groups}
     for comparison in comparisons:
         console.print(error_table(comparison, title=comparison.name, frames=range(len(comparison.energies))))
+        for notice in notices[comparison.name]:
+            console.print(f"Note: {notice}.", highlight=False, soft_wrap=True)
     if json_file is not None:
-        result = {comparison.name: _plain(metrics(comparison)) for comparison in comparisons}
+        result = {
+            comparison.name: _plain(metrics(comparison) | {"notices": notices[comparison.name]})
+            for comparison in comparisons
+        }
         with new_file(json_file, overwrite=True) as target:
             target.write_text(json.dumps(result, indent=1, allow_nan=False), encoding="utf-8")
         console.print(f"wrote {json_file}")

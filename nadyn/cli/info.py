@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nadyn.cli.convert import EnergyKey, ForcesKey, Multiplicities, read_options
+from nadyn.checks.counts import counted
+from nadyn.cli.convert import AllFrames, EnergyKey, ForcesKey, Multiplicities, read_options
 
 if TYPE_CHECKING:
     from nadyn.data import Dataset, Group
@@ -28,6 +29,7 @@ def info(
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
     multiplicities: Multiplicities = None,
+    all_frames: AllFrames = False,
 ) -> None:
     """Say what a file holds and what looks wrong; with --digest, print a sha256 over arrays and attributes.
 
@@ -36,13 +38,16 @@ def info(
     if digest:
         print(file_digest(file))
         return
+    from nadyn.data.frames_in_words import every_frame_named
+
     kind = file_kind(file)
     if kind == "model":
         from nadyn.models.model_file import describe
 
         _print_pairs(f"model {file}", describe(file))
     elif kind in ("nadyn-dataset", FOREIGN):
-        _print_dataset(file, read_options(energy_key, forces_key, multiplicities))
+        with every_frame_named(all_frames):
+            _print_dataset(file, read_options(energy_key, forces_key, multiplicities))
     elif kind == "nadyn-trajectories":
         _print_pairs(f"trajectories {file}", _run(file))
     else:
@@ -107,11 +112,13 @@ def file_digest(file: Path) -> str:
 def _run(file: Path) -> dict[str, str]:
     import numpy as np
 
+    from nadyn.structures import formula
     from nadyn.trajectory import open_run
 
     run = open_run(file)
     names = {int(code): name for code, name in run.status_names.items()}
     codes, counts = np.unique(run.status, return_counts=True)
+    molecule = {} if run.atomic_numbers is None else {"molecule": formula(run.atomic_numbers, run.masses)}
     shown = (
         "method",
         "model_name",
@@ -123,6 +130,7 @@ def _run(file: Path) -> dict[str, str]:
         "date",
     )
     return {key.replace("_", " "): str(run.attributes[key]) for key in shown if key in run.attributes} | {
+        **molecule,
         "trajectories": str(len(run.status)),
         "states": str(run.energies.shape[-1]),
         "step": f"{run.step} of {run.attributes['n_steps']}",
@@ -158,7 +166,7 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
         dataset = read_file(file, options)
         warn_of_doubts(dataset)
         tables = [(group, group_statistics(group)) for group in dataset.groups]
-    console.print(f"dataset {file}: {dataset.n_frames} frames", style="bold")
+    console.print(f"dataset {file}: {counted(dataset.n_frames, 'frame')}", style="bold")
     for group, numbers in tables:
         console.print()
         for line in _facts(numbers):
@@ -210,19 +218,20 @@ def _facts(numbers: "GroupStatistics") -> list[str]:
     from nadyn.data.statistics import NEAR_GAP_EV
 
     labels = ", ".join(
-        key if count == numbers.n_frames else f"{key} ({count} frames)"
+        key if count == numbers.n_frames else f"{key} ({counted(count, 'frame')})"
         for key, count in numbers.n_labelled.items()
     )
-    states = "1 state" if numbers.n_states == 1 else f"{numbers.n_states} states"
     lines = [
-        f"{numbers.name}: {numbers.n_frames} frames, {numbers.n_atoms} atoms, {states}",
+        f"{numbers.name}: {counted(numbers.n_frames, 'frame')}, {counted(numbers.n_atoms, 'atom')}, "
+        f"{counted(numbers.n_states, 'state')}",
         f"labels: {labels}",
         "shortest distances [Å]: "
         + ", ".join(f"{pair} {value:.3f}" for pair, value in numbers.shortest_angstrom.items()),
     ]
     if numbers.gap_min_ev is not None:
         lines.append(
-            f"smallest gap: {numbers.gap_min_ev:.4f} eV; {numbers.n_near} frames under {NEAR_GAP_EV} eV"
+            f"smallest gap: {numbers.gap_min_ev:.4f} eV; {counted(numbers.n_near, 'frame')} under "
+            f"{NEAR_GAP_EV} eV"
         )
     return lines
 

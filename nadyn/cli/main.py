@@ -129,9 +129,23 @@ def _failure(error: BaseException, code: int, *, debug: bool) -> int:
     return code
 
 
+def _who_takes(option: str | None) -> str:
+    """Return which commands take an option that the one typed does not, as a sentence; empty if none does."""
+    if option is None:
+        return ""
+    program = typer.main.get_command(build_app())
+    takers = [
+        f"`nadyn {name}`"
+        for name, command in program.commands.items()
+        if any(option in parameter.opts for parameter in command.params)
+    ]
+    return f"It is an option of {' and '.join(takers)}." if takers else ""
+
+
 def _sentence(error: BaseException) -> str:
     if isinstance(error, ProgramError):
-        return error.format_message()
+        takers = _who_takes(getattr(error, "option_name", None))
+        return f"{error.format_message().rstrip('.')}. {takers}" if takers else error.format_message()
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{str(error.filename)!r}: {error.strerror[:1].lower()}{error.strerror[1:]}."
     return str(error) or "interrupted."

@@ -22,8 +22,14 @@ def report(
     from rich.console import Console
 
     from nadyn.analysis import report as write_report
+    from nadyn.checks.errors import InputError
     from nadyn.checks.output import check_output
 
+    if beside_name is not None and beside is None:
+        raise InputError(
+            "`--beside-name` must come with `--beside`, which names the file of the other run, but comes "
+            "alone. Add it, or remove the name."
+        )
     check_output(output, overwrite=overwrite)
     console = Console()
     with console.status("Drawing figures"):

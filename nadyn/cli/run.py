@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nadyn.checks.counts import counted
+
 if TYPE_CHECKING:
     from nadyn.dynamics.run.loop import RunResult
 
@@ -13,7 +15,11 @@ if TYPE_CHECKING:
 def run(
     config: Annotated[Path, typer.Argument(help="Run file (YAML).")],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint, or begin.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from the newest checkpoint, also beyond the end with a larger time_fs; or begin.",
+        ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     molecule: Annotated[
@@ -39,7 +45,7 @@ def run(
     if not result.n_finished:
         reason = max(result.n_stopped, key=result.n_stopped.get)
         raise RunError(
-            f"none of the {result.n_trajectories} trajectories finished, most stopped for {reason}. "
+            f"none of {counted(result.n_trajectories, 'trajectory')} finished, most stopped for {reason}. "
             f"They are in {result.path} up to their last step."
         )
 
@@ -51,16 +57,19 @@ def _print_summary(result: "RunResult") -> None:
     advice = {STATUS_NAMES[int(status)]: text for status, text in ADVICE.items()}
     for notice in result.notices:
         print(f"Note: {notice}")
-    print(f"{result.n_finished} of {result.n_trajectories} trajectories finished in {result.seconds:.1f} s.")
+    print(
+        f"{result.n_finished} of {counted(result.n_trajectories, 'trajectory')} finished in "
+        f"{result.seconds:.1f} s."
+    )
     if n := result.endings["dissociated"]:
         print(f"{n} of them fell apart before the end: dissociated. {advice['dissociated']}")
     for reason, n in result.n_stopped.items():
         print(f"{n} stopped: {reason}. {advice[reason]}")
-    written = open_run(result.path)
+    written, hops = open_run(result.path), result.n_hops
     changes = {
-        "active state": f"{result.n_hops} hops, {result.n_refused} refused. " * written.changes_states,
+        "active state": f"{counted(hops, 'hop')}, {result.n_refused} refused. " * written.changes_states,
         "mean of the states": "",
-        "mean of the states and a pointer state": f"{result.n_hops} changes of the pointer state. ",
+        "mean of the states and a pointer state": f"{counted(hops, 'change of the pointer state')}. ",
     }[written.moves_on]
     print(f"{changes}Worst energy error {result.energy_error_max_ev:.4f} eV.")
     if result.n_divided is not None:
@@ -70,7 +79,7 @@ def _print_summary(result: "RunResult") -> None:
     if result.n_cut:
         percent = 100 * result.n_cut / max(result.n_steps_of_trajectories, 1)
         print(
-            f"Probabilities of hops were cut to a sum of 1 {result.n_cut} times, in {percent:.2g} % of the "
-            "steps: the active state was nearly empty."
+            f"Probabilities of hops were cut to a sum of 1 {counted(result.n_cut, 'time')}, in "
+            f"{percent:.2g} % of the steps: the active state was nearly empty."
         )
     print(f"Written: {result.path}. Next: nadyn report {result.path}")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nadyn.checks.counts import counted
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -117,7 +119,7 @@ def sample(
         if initial.diabatic_state is None
         else f"diabatic state {initial.diabatic_state}"
     )
-    console.print(f"Wrote {n} initial conditions on {start} to {output}", highlight=False)
+    console.print(f"Wrote {counted(n, 'initial condition')} on {start} to {output}", highlight=False)
 
 
 def _isotopes(given: list[str]) -> dict[str | int, int]:

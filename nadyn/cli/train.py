@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nadyn.checks.counts import counted
+
 
 def train(
     data: Annotated[
@@ -14,6 +16,12 @@ def train(
     output: Annotated[Path, typer.Option("--output", help="Model file to write (.safetensors).")],
     config: Annotated[
         Path | None, typer.Option("--config", help="Training file (YAML); every key has a default.")
+    ] = None,
+    begin_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Model to begin from: its matrix is learned where it is right, then outward."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training, or begin.")
@@ -37,6 +45,7 @@ def train(
     from nadyn.data import load_dataset
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.not_learned import about_not_learned
+    from nadyn.models import load_model
     from nadyn.training.checkpoint import existing
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
@@ -57,12 +66,14 @@ def train(
         # A job script that always asks to go on has then done its work.
         console.print(f"{output} is complete: nothing to do", highlight=False)
         return
+    teacher = None if begin_from is None else load_model(begin_from)
     with console.status("reading the data"):
         dataset = load_dataset(data[0], *data[1:], mix=configuration.mix)
         warn_of_doubts(dataset)
     for group in dataset.groups:
         console.print(
-            f"{group.name}: {group.n_frames} frames, {group.n_atoms} atoms, {group.n_states} states"
+            f"{group.name}: {counted(group.n_frames, 'frame')}, {counted(group.n_atoms, 'atom')}, "
+            f"{counted(group.n_states, 'state')}"
         )
     notices = about_couplings(dataset, configuration), about_not_learned(dataset), *about_energies(dataset)
     for notice in notices:
@@ -78,11 +89,19 @@ def train(
     try:
         with live:
             trained = train_model(
-                dataset, output, configuration, resume=resume, overwrite=overwrite, report=show
+                dataset,
+                output,
+                configuration,
+                begin_from=teacher,
+                resume=resume,
+                overwrite=overwrite,
+                report=show,
             )
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
-            options = f"--output {output} --resume" + ("" if config is None else f" --config {config}")
+            given = {"--config": config, "--from": begin_from}
+            options = f"--output {output} --resume"
+            options += "".join(f" {name} {path}" for name, path in given.items() if path is not None)
             console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
         else:
             console.print("interrupted before the first step; nothing was written.")
@@ -99,11 +118,13 @@ def train(
         console.print(f"Note: {note}.", highlight=False)
     title = trained.held_out.title
     ending = f"no progress on {title}" if trained.outcome.stopped_early else "as planned"
-    console.print(f"{progress.step} steps, ended {ending}; best on {title} at step {progress.best_step}")
+    console.print(
+        f"{counted(progress.step, 'step')}, ended {ending}; best on {title} at step {progress.best_step}"
+    )
     if trained.learned.kept:
         console.print(f"Note: {trained.learned.kept}.", highlight=False)
     if progress.skipped:
-        console.print(f"{progress.skipped} steps were skipped because their loss was not finite")
+        console.print(f"{counted(progress.skipped, 'step')} skipped because the loss was not finite")
     with console.status(f"judging on the {title}"):
         comparisons = [compare(trained.model, group) for group in trained.validation.groups]
     for comparison in comparisons:

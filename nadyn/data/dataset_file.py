@@ -138,11 +138,10 @@ def _read_attributes(name: str, content: h5py.Group, energies: np.ndarray) -> di
     if spins is not None and not np.issubdtype(np.asarray(spins).dtype, np.integer):
         raise InputError(f"`multiplicities` must be whole numbers, but are {spins!r}.")
     if spins is None and energies.shape[1] > 1:
-        warnings.warn(
-            f"group {name!r}: `multiplicities` is missing; all states are taken as singlets.",
-            InputWarning,
-            stacklevel=2,
-        )
+        guess = "`multiplicities` is missing; all states are taken as singlets"
+        warnings.warn(f"group {name!r}: {guess}.", InputWarning, stacklevel=2)
+        # A dataset that is written from it says them, and must say where they are from.
+        attributes["note"] = "; ".join(text for text in (attributes["note"], guess) if text)
     attributes["multiplicities"] = spins
     return attributes
 
@@ -180,8 +179,9 @@ def _unreadable(path: Path) -> str:
     if not signature:
         return "the file must be an HDF5 file, but is empty."
     return (
-        "the file must be an HDF5 file, but is not. `nadyn convert` reads extended xyz (.xyz, .extxyz). "
-        "For output of other programs see the page `Data of other programs` of the documentation."
+        f"the file must be an HDF5 file, but is not. Convert it first: nadyn convert {path} data.h5 reads "
+        "extended xyz and files of other programs (see the page `Data of other programs` of the "
+        "documentation), and takes `--energy-key`, `--forces-key` and `--multiplicities`."
     )
 
 

@@ -1,7 +1,7 @@
 """How alike frames of a molecule are, whatever way they are turned and however like atoms are numbered."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from nadyn.data.dataset import Group
 from nadyn.structures import pair_distances
@@ -27,17 +27,22 @@ def fingerprints(group: Group) -> Float[np.ndarray, "frame feature"]:
     first, second = np.triu_indices(group.n_atoms, 1)
     numbers = np.sort(group.atomic_numbers[np.stack([first, second])], axis=0)
     kinds = numbers[0] * 1000 + numbers[1]
-    columns = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
     mixing = None
     if len(first) > _MOST_FEATURES:
         mixing = np.random.default_rng(len(first)).standard_normal((len(first), _MOST_FEATURES))
         mixing /= np.sqrt(len(first))
     parts = []
     for start in range(0, group.n_frames, _CHUNK):
-        distances = _distances(group, slice(start, start + _CHUNK))
-        distances = np.concatenate([np.sort(distances[:, column], axis=1) for column in columns], axis=1)
+        distances = sorted_within_kinds(_distances(group, slice(start, start + _CHUNK)), kinds)
         parts.append(distances if mixing is None else distances @ mixing)
     return np.concatenate(parts)
+
+
+def sorted_within_kinds(
+    rows: Float[np.ndarray, "row column"], kinds: Int[np.ndarray, "column"]
+) -> Float[np.ndarray, "row column"]:
+    """Return the rows with the columns of each kind sorted: what is left where like atoms have no order."""
+    return np.concatenate([np.sort(rows[:, kinds == kind], axis=1) for kind in np.unique(kinds)], axis=1)
 
 
 def typical_distance(frames: Float[np.ndarray, "frame feature"]) -> float:

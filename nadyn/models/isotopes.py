@@ -1,12 +1,14 @@
 """Other isotopes in the molecule of a model: the surfaces stay, the masses change."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from nadyn.checks.errors import InputError
 from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
-from nadyn.structures import atomic_number, isotope_mass, symbol
+from nadyn.structures import atomic_number, is_element, isotope_mass, symbol
+from nadyn.structures.isotopes import NAMED_ISOTOPES
 
 
 def with_isotopes(model: Model, isotopes: Mapping[str | int, int]) -> Model:
@@ -30,6 +32,7 @@ def with_isotopes(model: Model, isotopes: Mapping[str | int, int]) -> Model:
     chosen = dict(enumerate(model.own_masses)) if model.own_masses else {}
     by_element = {key: number for key, number in isotopes.items() if isinstance(key, str)}
     for element, mass_number in by_element.items():
+        _check_element(element, mass_number)
         found = [atom for atom, number in enumerate(numbers) if number == atomic_number(element)]
         if not found:
             raise InputError(f"`isotopes` must name elements of {model.name}, but it has no {element}.")
@@ -42,3 +45,20 @@ def with_isotopes(model: Model, isotopes: Mapping[str | int, int]) -> Model:
         chosen[atom] = isotope_mass(symbol(numbers[atom]), mass_number)
     usual = model.masses.tolist()
     return replace(model, own_masses=tuple(chosen.get(atom, usual[atom]) for atom in range(len(numbers))))
+
+
+def _check_element(name: str, mass_number: int) -> None:
+    """Refuse a name that is no element, with what to write instead where it is that of an isotope."""
+    if is_element(name):
+        return
+    parts = re.fullmatch(r"(?P<before>\d*)-?(?P<element>[A-Za-z]+)-?(?P<after>\d*)", name)
+    element = parts["element"].capitalize() if parts else ""
+    number = int(parts["before"] or parts["after"] or mass_number) if parts else mass_number
+    element, number = NAMED_ISOTOPES.get(element, (element, number))
+    advice = "Write {H: 2} for all hydrogens, or {4: 2} for atom 4."
+    if is_element(element):
+        advice = f"Write {{{element}: {number}}} for every {element}, or name an atom, as in {{0: {number}}}."
+    raise InputError(
+        "`isotopes` must give the mass number of an element or of an atom (counted from 0), but names "
+        f"{name!r}. {advice}"
+    )

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.nearest import nearest
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
@@ -150,7 +151,9 @@ class LearnedModel:
                 )
         known = [molecule.name for molecule in self.molecules]
         near = nearest(name, known)
-        listed = ", ".join(f"{molecule.name} ({molecule.n_frames} frames)" for molecule in self.molecules)
+        listed = ", ".join(
+            f"{molecule.name} ({counted(molecule.n_frames, 'frame')})" for molecule in self.molecules
+        )
         raise InputError(
             f"the molecule must be one that model {self.name} was trained on "
             f"({listed or 'its file names none'}), but is {name!r}."

@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.checks.output import write_new
@@ -151,7 +152,7 @@ def describe(path: str | Path) -> dict[str, str]:
     }
     if len(header.get("molecules", ())) > 1:
         result["trained molecules"] = ", ".join(
-            f"{entry['name']} ({entry['n_frames']} frames)" for entry in header["molecules"]
+            f"{entry['name']} ({counted(entry['n_frames'], 'frame')})" for entry in header["molecules"]
         )
     result |= {
         key.replace("_", " "): str(value)

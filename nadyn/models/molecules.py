@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.checks.counts import counted
 from nadyn.structures import formula
 
 # Of the number of atoms: what a combination of trained molecules may be off in rounding.
@@ -60,7 +61,7 @@ def undetermined(trained: tuple[tuple[int, ...], ...], numbers: tuple[int, ...])
     if np.abs(weights @ known - asked).max() <= _ROUNDING * len(numbers):
         return None
     names = list(dict.fromkeys(formula(one) for one in trained))
-    listed = ", ".join(names[:4]) + (f" and {len(names) - 4} others" if len(names) > 4 else "")
+    listed = ", ".join(names[:4]) + (f" and {counted(len(names) - 4, 'other')}" if len(names) > 4 else "")
     return (
         f"a model must know the composition of its molecule, but it was trained on {listed} and asked for "
         f"{formula(numbers)}, whose energies those do not determine: energies and forces mean nothing."

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 
 # More points than this times the square of the number of states do not fit into the memory of a workstation.
@@ -133,6 +134,6 @@ def check_grid(grid: Grid, *, n_coordinates: int, n_states: int) -> None:
     most = _MOST_MATRIX_ELEMENTS // n_states**2
     if math.prod(grid.points) > most:
         raise InputError(
-            f"`grid` must have at most {most} points for {n_states} states, but has "
+            f"`grid` must have at most {most} points for {counted(n_states, 'state')}, but has "
             f"{math.prod(grid.points)}. Use fewer points, or `basis_propagation` for a vibronic model."
         )

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.models.analytic.vibronic import VibronicCoupling
 from nadyn.models.spin_states import spin_states
@@ -104,8 +105,8 @@ def harmonic_basis(
 
 def _too_large(n_states: int) -> str:
     return (
-        f"the basis must have at most {_MOST_ELEMENTS // n_states} functions for {n_states} states, but has "
-        "more. Lower `energy_limit` or `largest_quanta`."
+        f"the basis must have at most {_MOST_ELEMENTS // n_states} functions for "
+        f"{counted(n_states, 'state')}, but has more. Lower `energy_limit` or `largest_quanta`."
     )
 
 

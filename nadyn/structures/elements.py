@@ -9,6 +9,8 @@ from nadyn.checks.errors import InputError
 from nadyn.structures.isotopes import ISOTOPES, NAMED_ISOTOPES, OTHER_ISOTOPES
 from nadyn.units import ELECTRON_MASS_PER_DALTON
 
+# Two masses [dalton] that differ by less are of one isotope; an element's isotopes lie 1 apart.
+_SAME_ISOTOPE = 0.02
 _NUMBER_BY_SYMBOL = {row[0]: number for number, row in enumerate(ISOTOPES, start=1)}
 
 
@@ -19,6 +21,11 @@ def symbol(atomic_number: int) -> str:
         InputError: There is no such element in the table (1 to 96).
     """
     return _row(atomic_number)[0]
+
+
+def is_element(symbol: str) -> bool:
+    """Tell whether a text is the symbol of an element, whatever its case."""
+    return symbol.capitalize() in _NUMBER_BY_SYMBOL
 
 
 def atomic_number(symbol: str) -> int:
@@ -78,6 +85,25 @@ def atom_of(symbol: str) -> tuple[int, int | None]:
         element, mass_number = NAMED_ISOTOPES[symbol.capitalize()]
         return atomic_number(element), mass_number
     return atomic_number(symbol), None
+
+
+def isotope_symbol(atomic_number: int, mass: float) -> str:
+    """Return the symbol of an atom of that mass: `H` for the most abundant isotope, else `D`, `T` or `[13]C`.
+
+    A mass that lies within 0.02 u of no isotope in the table, such as a mean over them, is the element's own.
+
+    Args:
+        atomic_number: Of the element.
+        mass: [electron mass].
+    """
+    name, usual, usual_mass = _row(atomic_number)
+    known = {usual: usual_mass, **OTHER_ISOTOPES.get(name, {})}
+    dalton = mass / ELECTRON_MASS_PER_DALTON
+    nearest = min(known, key=lambda number: abs(known[number] - dalton))
+    if nearest == usual or abs(known[nearest] - dalton) > _SAME_ISOTOPE:
+        return name
+    own = next((one for one, meant in NAMED_ISOTOPES.items() if meant == (name, nearest)), None)
+    return own or f"[{nearest}]{name}"
 
 
 def _row(number: int) -> tuple[str, int, float]:

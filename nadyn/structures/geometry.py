@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.structures.distances import pair_distances
-from nadyn.structures.elements import atom_of, symbol
+from nadyn.structures.elements import atom_of, isotope_symbol, symbol
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
 
 # No chemistry happens below; an H2 molecule compressed by 10 eV is still longer.
@@ -36,19 +37,31 @@ class Structure:
     isotopes: Mapping[int, int] = field(default_factory=dict)
 
 
-def formula(atomic_numbers: Sequence[int] | Int[np.ndarray, "atom"]) -> str:
+def formula(
+    atomic_numbers: Sequence[int] | Int[np.ndarray, "atom"],
+    masses: Sequence[float] | Float[np.ndarray, "atom"] | None = None,
+) -> str:
     """Return the chemical formula: C, H, then the others by alphabet (Hill); without carbon, as NH3 and H2O.
 
     Without carbon the elements stand in the order of N. G. Connelly, T. Damhus, R. M. Hartshorn and A. T.
-    Hutton, Nomenclature of Inorganic Chemistry (RSC, 2005), IR-4.4.2.2, metals first and by alphabet.
+    Hutton, Nomenclature of Inorganic Chemistry (RSC, 2005), IR-4.4.2.2, metals first and by alphabet. With
+    masses, isotopes other than the most abundant one stand behind it: NH2D, [13]CH4.
+
+    Args:
+        atomic_numbers: One number an atom.
+        masses: Mass of each atom [electron mass]; those of the most abundant isotopes if None.
     """
-    symbols = [symbol(int(number)) for number in atomic_numbers]
-    names = sorted(set(symbols))
-    if "C" in names:
-        names.sort(key=lambda name: ({"C": 0, "H": 1}.get(name, 2), name))
+    elements = [symbol(int(number)) for number in atomic_numbers]
+    symbols = elements
+    if masses is not None:
+        pairs = zip(atomic_numbers, masses, strict=True)
+        symbols = [isotope_symbol(int(number), float(mass)) for number, mass in pairs]
+    names = sorted(set(zip(elements, symbols, strict=True)), key=lambda name: (name[0] != name[1], name[1]))
+    if "C" in elements:
+        names.sort(key=lambda name: ({"C": 0, "H": 1}.get(name[0], 2), name[0]))
     else:
-        names.sort(key=lambda name: (_INORGANIC.index(name) if name in _INORGANIC else -1, name))
-    counts = [(name, symbols.count(name)) for name in names]
+        names.sort(key=lambda name: (_INORGANIC.index(name[0]) if name[0] in _INORGANIC else -1, name[0]))
+    counts = [(name, symbols.count(name)) for _, name in names]
     return "".join(name + (str(count) if count > 1 else "") for name, count in counts)
 
 
@@ -75,9 +88,11 @@ def read_xyz(path: str | Path) -> Structure:
     n_atoms = int(count)
     atoms = lines[2 : 2 + n_atoms]
     if len(atoms) < n_atoms:
-        raise InputError(f"{where} must hold {n_atoms} atoms, but ends after {len(atoms)}.")
+        raise InputError(f"{where} must hold {counted(n_atoms, 'atom')}, but ends after {len(atoms)}.")
     if any(line.strip() for line in lines[2 + n_atoms :]):
-        raise InputError(f"{where} must hold one geometry of {n_atoms} atoms, but goes on. Keep one.")
+        raise InputError(
+            f"{where} must hold one geometry of {counted(n_atoms, 'atom')}, but goes on. Keep one."
+        )
     rows = [_read_atom(line, f"{where}, line {number}") for number, line in enumerate(atoms, start=3)]
     positions = np.array([row[1] for row in rows]) * BOHR_PER_ANGSTROM
     isotopes = {atom: row[2] for atom, row in enumerate(rows) if row[2] is not None}

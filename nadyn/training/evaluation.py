@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, state_pairs
 from nadyn.electronic.surfaces import surfaces
@@ -49,7 +50,8 @@ def compare(
     n_states = group.energies.shape[1]
     if n_states != model.n_states:
         raise InputError(
-            f"group {group.name!r} must have the model's {model.n_states} states, but has {n_states}."
+            f"group {group.name!r} must have the model's {counted(model.n_states, 'state')}, but has "
+            f"{n_states}."
         )
     numbers = tuple(int(number) for number in group.atomic_numbers)
     periodic = bool(np.any(group.pbc))

@@ -18,7 +18,14 @@ _MOST_STEPS = 1000
 _WARMUP_STEPS = 200
 
 
-def learn_matrix(network: Network, teacher: Network, job: Job, length: Length) -> None:
+def learn_matrix(
+    network: Network,
+    teacher: Network,
+    job: Job,
+    length: Length,
+    *,
+    title: str = "learning the matrix of the best",
+) -> None:
     """Train a network in place until its W at the training frames is about that of a teacher of its basis.
 
     A thousand steps at most, about half as dear as those of a training; an interruption begins them again.
@@ -28,6 +35,7 @@ def learn_matrix(network: Network, teacher: Network, job: Job, length: Length) -
         teacher: Whose matrix to learn, elements and all, surplus rows too.
         job: Frames, batches and the learning rate.
         length: A number of steps, and a time after which no further one begins.
+        title: What progress says.
     """
     configuration, n_steps = job.configuration, min(_MOST_STEPS, length.n_steps)
     warmup = min(_WARMUP_STEPS, configuration.warmup_steps)
@@ -35,7 +43,7 @@ def learn_matrix(network: Network, teacher: Network, job: Job, length: Length) -
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=configuration.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
     )
-    progress = Progress(n_steps=n_steps, steps_per_epoch=n_steps, title="learning the matrix of the best")
+    progress = Progress(n_steps=n_steps, steps_per_epoch=n_steps, title=title)
     epoch, started = 0, job.clock()
     while progress.step < n_steps:
         for batch in batches(job.training, configuration.batch_size, seed=configuration.seed, epoch=epoch):

@@ -9,13 +9,17 @@ from nadyn.models.learned import Network
 from nadyn.training.build import is_atomic_sum
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.loop import Outcome, Progress, train_network
+from nadyn.training.outward import Outward
 from nadyn.training.samples import Samples
 from nadyn.training.schedule import Length
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every part of a training needs; see `train_network` for the attributes."""
+    """What every part of a training needs; see `train_network` for the attributes.
+
+    `outward` is what it begins from, where that is another model.
+    """
 
     training: tuple[Samples, ...]
     validation: tuple[Samples, ...]
@@ -25,6 +29,7 @@ class Job:
     resume: bool
     report: Callable[[Progress], None]
     clock: Callable[[], float] = time.monotonic
+    outward: Outward | None = None
 
     @property
     def n_states(self) -> int:

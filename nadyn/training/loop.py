@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, RunError
 from nadyn.electronic.interrupt import DeferredInterrupt
 from nadyn.models.learned import Network
@@ -244,8 +245,8 @@ def train_network(
                     break
         if progress.skipped == progress.step:
             raise RunError(
-                f"the loss was not finite in any of {progress.step} steps, so nothing was learned. "
-                "Try a smaller learning_rate, or look for broken frames with `nadyn info`."
+                f"the loss was not finite in any of {counted(progress.step, 'step')}, so nothing was "
+                "learned. Try a smaller learning_rate, or look for broken frames with `nadyn info`."
             )
         if progress.step > first_step:
             save()

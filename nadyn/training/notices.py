@@ -1,9 +1,13 @@
 """What a user should know about a training beside its numbers, in sentences."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from nadyn.data import Dataset
+from nadyn.checks.counts import counted
+from nadyn.data import Dataset, Group
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.origin import is_among
 from nadyn.training.search import Trial
 
 # Of one trial, in the first round: the shortest schedule of which the end says something.
@@ -29,12 +33,41 @@ def about_couplings(dataset: Dataset, configuration: TrainingConfiguration) -> s
     )
 
 
+def about_judged(trained_on: Mapping[str, object], group: Group) -> list[str]:
+    """Return sentences on what errors of a model on a group are worth: frames it has seen, other surfaces.
+
+    Args:
+        trained_on: What the model file says of its training.
+        group: The frames that the model is judged on.
+    """
+    result = []
+    if is_among(group, trained_on.get("data", {})):
+        held_out = trained_on["held_out"]["n_frames"]
+        result.append(
+            f"the model was trained on this group, of which at most {counted(held_out, 'frame')} had been "
+            "held out: the errors are those of frames that it has learned, which say little about others"
+        )
+    for key, value in (
+        ("charge", group.charge),
+        ("multiplicities", list(group.multiplicities)),
+        ("theory", group.theory),
+    ):
+        known = [one[key] for one in trained_on.get("groups", {}).values() if one.get(key) not in (None, "")]
+        if value != "" and known and value not in known:
+            seen = " and ".join(dict.fromkeys(map(str, known)))
+            result.append(
+                f"the model was trained on `{key}` {seen}, but this group has {value}, which the model does "
+                "not see: the errors are those of another surface"
+            )
+    return result
+
+
 def about_trials(trials: tuple[Trial, ...]) -> str | None:
     """Return a sentence where the trials of a search were too short to choose by, otherwise None."""
     shortest = min((trial.n_steps for trial in trials), default=SHORTEST_TRIAL)
     if shortest >= SHORTEST_TRIAL:
         return None
     return (
-        f"trials of {shortest} steps are too short to tell which basis is right. Give the training more "
-        "time, or name a basis."
+        f"trials of {counted(shortest, 'step')} are too short to tell which basis is right. Give the "
+        "training more time, or name a basis."
     )

@@ -1,10 +1,11 @@
 """What a training started from, so that it goes on with the same configuration and the same data only."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group
+from nadyn.models.learned import LearnedModel
 from nadyn.training.configuration import TrainingConfiguration
 
 # Neither changes what is learned.
@@ -13,16 +14,20 @@ MAY_DIFFER = ("threads", "checkpoint_every")
 _ARRAYS = ("positions", "energies", "forces", "interstate_couplings", "cell")
 
 
-def origin(configuration: TrainingConfiguration, dataset: Dataset) -> dict[str, dict[str, object]]:
-    """Return the configuration, and a sha256 for each group of the data, as plain values for a checkpoint."""
+def origin(
+    configuration: TrainingConfiguration, dataset: Dataset, begin_from: LearnedModel | None = None
+) -> dict[str, dict[str, object]]:
+    """Return the configuration, and a sha256 for each group of the data and for the model to begin from, as
+    plain values for a checkpoint."""
     return {
         "configuration": configuration.model_dump(mode="json"),
         "data": {group.name: _fingerprint(group, place) for place, group in enumerate(dataset.groups)},
+        "begin_from": {} if begin_from is None else {"sha256": _sha256(begin_from)},
     }
 
 
 def check_origin(stored: dict[str, dict[str, object]], now: dict[str, dict[str, object]]) -> None:
-    """Refuse to go on with another configuration or other data than a training started from.
+    """Refuse to go on with another configuration, data or model than a training started from.
 
     Args:
         stored: `origin` of the interrupted training.
@@ -46,6 +51,18 @@ def check_origin(stored: dict[str, dict[str, object]], now: dict[str, dict[str, 
                 "Use the data of the interrupted training, or --overwrite to start again."
             )
 
+    # Checkpoints of the first days began from nothing, and do not say so.
+    if stored.get("begin_from", {}) != now["begin_from"]:
+        raise InputError(
+            "the model to begin from must stay the same when the training is resumed, but differs. "
+            "Use that of the interrupted training, or --overwrite to start again."
+        )
+
+
+def is_among(group: Group, data: Mapping[str, str]) -> bool:
+    """Tell whether a group is one of those whose sha256 `origin` has put under `data`, frame by frame."""
+    return any(_fingerprint(group, place) == digest for place, digest in enumerate(data.values()))
+
 
 def _keys(section: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     """Yield every key with its value; keys within sections as `section.key`."""
@@ -54,6 +71,14 @@ def _keys(section: dict[str, object], prefix: str = "") -> Iterator[tuple[str, o
             yield from _keys(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
+
+
+def _sha256(model: LearnedModel) -> str:
+    result = hashlib.sha256()
+    for name, tensor in model.network.state_dict().items():
+        result.update(f"{name} {tuple(tensor.shape)}".encode())
+        result.update(tensor.detach().numpy().tobytes())
+    return result.hexdigest()
 
 
 def _fingerprint(group: Group, place: int) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from nadyn.checks.counts import counted
 from nadyn.models.encoders.table import reduced
 from nadyn.models.learned import Network
 from nadyn.training.assignments import Assignment, assignments
@@ -134,7 +135,7 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
     spent += job.clock() - began
     shortest = min(one.n_steps for one in earlier)
     lowest, highest = (1e3 * ELECTRONVOLT_PER_HARTREE * edge for edge in (min(errors), max(errors)))
-    short = f" ({shortest} steps each, too few to tell)" if shortest < SHORTEST_START else ""
+    short = f" ({counted(shortest, 'step')} each, too few to tell)" if shortest < SHORTEST_START else ""
     sentence = (
         f"no frame has couplings: {len(errors)} small networks{short} looked for where states cross, with "
         f"errors of small gaps from {lowest:.0f} to {highest:.0f} meV; the training began with the matrix of "

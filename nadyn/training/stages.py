@@ -1,16 +1,19 @@
-"""What comes before the training proper: a search where `basis` is auto, small networks without couplings."""
+"""What comes before the training proper: another model to begin from, a search where `basis` is auto, small
+networks without couplings."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
 
+from nadyn.checks.counts import counted
 from nadyn.models.learned import Network
 from nadyn.training.assignments import assignment_from_plain, assignments
 from nadyn.training.checkpoint import beside, best_weights, read_progress
 from nadyn.training.earlier import Earlier, earlier_from_plain
 from nadyn.training.job import Job
 from nadyn.training.loop import Outcome
+from nadyn.training.rings import go_outward
 from nadyn.training.samples import batches_per_epoch
 from nadyn.training.schedule import Length
 from nadyn.training.search import (
@@ -69,7 +72,10 @@ def search_and_train(job: Job, build: Build) -> Learned:
     earlier: tuple[Earlier, ...] = ()
     spent, network = 0.0, None
     assignment = None
-    if called_for(job):
+    if job.outward is not None:
+        network, spent = go_outward(job, build(assignment, configuration), job.outward, length)
+        found = {"start": {"sentence": job.outward.sentence, "assignment": None}}
+    elif called_for(job):
         start = start_from_the_best(job, build, length_of_one(job, length))
         network, earlier, spent = start.network, start.earlier, start.seconds
         found = {
@@ -126,9 +132,9 @@ def _best_of_all(learned: Learned, job: Job, build: Build) -> Learned:
             parameter.copy_(weights[name])
     kind = "a trial" if best.small is None else "a small network"
     kept = (
-        f"the training proper ({proper.step} steps) reached a validation score of {proper.best_score:.3f}, "
-        f"worse than the {best.score:.3f} of {kind} before it ({best.n_steps} steps): the model is that one. "
-        "Give the training more time"
+        f"the training proper ({counted(proper.step, 'step')}) reached a validation score of "
+        f"{proper.best_score:.3f}, worse than the {best.score:.3f} of {kind} before it "
+        f"({counted(best.n_steps, 'step')}): the model is that one. Give the training more time"
     )
     return replace(learned, network=network, kept=kept)
 

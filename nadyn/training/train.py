@@ -34,6 +34,7 @@ from nadyn.training.loop import Outcome, Progress
 from nadyn.training.mixing import check_one_surface
 from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.origin import check_origin, origin
+from nadyn.training.outward import outward_from, with_basis_of
 from nadyn.training.predictions import label_pairs
 from nadyn.training.samples import Samples, samples_from_group
 from nadyn.training.search import Trial
@@ -77,6 +78,7 @@ def train(
     output: str | Path,
     configuration: TrainingConfiguration | None = None,
     *,
+    begin_from: LearnedModel | None = None,
     resume: bool = False,
     overwrite: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
@@ -91,6 +93,7 @@ def train(
         dataset: Labelled frames; a part of them is held out for validation.
         output: Model file.
         configuration: All settings; the default suits a molecule never seen before.
+        begin_from: A model whose matrix the network learns first where it is right, see `outward`.
         resume: Go on from the checkpoint of an interrupted training of the same data and configuration, of
             which only `threads` and `checkpoint_every` may have changed; begin where there is none yet.
         overwrite: Replace an existing model file and forget its checkpoint.
@@ -106,7 +109,9 @@ def train(
     checkpoint = checkpoint_path(output)
     _check_files(output, checkpoint, resume=resume, overwrite=overwrite)
     _check_dataset(dataset, configuration)
-    begins_from = origin(configuration, dataset)
+    if begin_from is not None:
+        configuration = with_basis_of(begin_from, configuration)
+    begins_from = origin(configuration, dataset, begin_from)
     if resume:
         for path in existing(checkpoint):
             # Checkpoints of the first days do not say what they started from.
@@ -132,13 +137,14 @@ def train(
             resume,
             report,
             clock,
+            None if begin_from is None else outward_from(begin_from, held_out),
         )
         learned = search_and_train(job, build)
         judged = validation_samples or training_samples
         errors = validate(learned.network, judged, label_pairs(training_samples, job.n_states))
         useless = no_better_than_nothing(errors, errors_of_nothing(training_samples, judged))
         notes = held_out.sentences + ([about_nothing(useless, held_out.title)] if useless else [])
-        more = {"held_out": held_out.record, "notes": notes}
+        more = {"held_out": held_out.record, "notes": notes, "data": begins_from["data"]}
         model = _finished_model(learned, training, training_samples, shortest, configuration, more)
     timings = {
         "host": platform.node(),

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nadyn.checks.counts import counted
 from nadyn.trajectory import checkpoint as slots
 from nadyn.trajectory.layout import FRAME_CHECKSUMS, HOP_COLUMNS
 from nadyn.trajectory.raw_file import RawFile
@@ -36,7 +37,7 @@ def cut_tail(file: RawFile, sound: slots.Checkpoint) -> list[str]:
         file.write_rows(f"hops/{name}", sound.committed_hops, rest)
     if torn_frames or torn_hops:
         notices.append(
-            f"Cut {torn_frames} frames and {torn_hops} hops that were written after the last checkpoint, "
-            f"step {sound.step}; they are computed again."
+            f"Cut {counted(torn_frames, 'frame')} and {counted(torn_hops, 'hop')} that were written after "
+            f"the last checkpoint, step {sound.step}; they are computed again."
         )
     return notices

@@ -39,7 +39,7 @@ class Trajectories:
         masses: [electron_mass].
         atomic_numbers: None for generalised coordinates.
         weight: Statistical weight of each trajectory.
-        status: How each trajectory ended: finished, running, left_region, or why it was stopped.
+        status: How each trajectory ended: finished, running, left_region, dissociated, or why it was stopped.
         end_fs: Time of the last valid step of each trajectory [fs].
         energy_error_max: Largest absolute `total_energy_error` of each trajectory over all steps [hartree].
         hops: One entry for every hop and every refused hop: `time_fs`, `traj`, `from_state`, `to_state`,
@@ -105,7 +105,8 @@ def load_trajectories(path: str | Path, *, frames: slice = slice(None)) -> Traje
     """Read a trajectory file, finished or not; the run may be under way.
 
     Everything is read into memory, as much as the committed frames take on the disk. For a file that is too
-    large, take some of the frames.
+    large, take some of the frames. The page `File formats` shows the same with h5py alone, and the state
+    after the last valid step: `active_state[0]`, then `to_state` of the last accepted hop of each trajectory.
 
     Args:
         path: The `output` of `nadyn run`.

@@ -1,5 +1,6 @@
 """Numbers of another run beside those of a run: read, refused, drawn and said."""
 
+import html
 import json
 
 import numpy as np
@@ -43,6 +44,36 @@ def test_populations_and_products_of_another_run_stand_beside(two, tmp_path):
     assert "reference: 25.0 % (" in cards["CH4N + H, state 0"]
     # A product that only this run has stands alone.
     assert "reference" not in {one.name: one.detail for one in key_numbers(run, analyse(path))}["Hops"]
+
+
+def test_a_run_beside_that_ends_otherwise_or_moves_otherwise_is_said_to(two, tmp_path):
+    path, beside = two
+    same = report(path, tmp_path / "same.html", beside=beside).read_text(encoding="utf-8")
+    assert "ends at" not in same and "was run with" not in same and "do not say" not in same
+    numbers = json.loads(beside.read_text(encoding="utf-8"))
+    numbers["time_fs"] = [2.0 * time for time in numbers["time_fs"]]
+    numbers["run"] |= {"method": "gfsh", "dt_fs": 0.5, "seed": 8, "decoherence": "none", "isotopes": {"H": 2}}
+    beside.write_text(json.dumps(numbers), encoding="utf-8")
+    text = html.unescape(report(path, tmp_path / "page.html", beside=beside).read_text(encoding="utf-8"))
+    name = "the <true> surfaces"
+    assert (
+        f"{name} ends at 6 fs, this run at 3 fs: populations are compared at equal times, products as" in text
+    )
+    # What only one of the two says is no difference.
+    assert (
+        f"{name} was run with `method` gfsh instead of fssh, `dt_fs` 0.5 instead of 1.0, `isotopes` " in text
+    )
+    assert "`isotopes` {H: 2} instead of null.<" in text
+    assert "They are of 6 fs, those of this run of 3 fs." in text
+    cards = {
+        one.name: one.detail
+        for one in key_numbers(open_run(path), analyse(path), read_beside(beside, n_states=2))
+    }
+    assert cards["CH4N + H, state 0"].endswith(" at 6 fs")
+    del numbers["run"]
+    beside.write_text(json.dumps(numbers), encoding="utf-8")
+    text = html.unescape(report(path, tmp_path / "page.html", beside=beside).read_text(encoding="utf-8"))
+    assert f"The numbers of {name} do not say with which method, decoherence and time step" in text
 
 
 def test_a_figure_shows_evenly_chosen_times_up_to_its_end(tmp_path):

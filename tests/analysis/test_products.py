@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from nadyn.analysis import analyse
+from nadyn.analysis import analyse, report
 from nadyn.analysis.key_numbers import key_numbers
 from nadyn.analysis.populations import wilson
 from nadyn.analysis.products import products, yields
 from nadyn.structures.fragments import fragments
 from nadyn.trajectory import open_run
-from nadyn.units import BOHR_PER_ANGSTROM
+from nadyn.units import BOHR_PER_ANGSTROM, ELECTRON_MASS_PER_DALTON
 from tests.analysis.synthetic_run import write_run
 
 METHYLAMINE = np.array([6, 7, 1, 1, 1, 1, 1])
@@ -62,6 +62,22 @@ def test_products_are_fragments_on_a_state(tmp_path):
     assert products(run)[0] == one
 
 
+def test_the_loss_of_one_isotope_is_another_product_than_that_of_another(tmp_path):
+    masses = np.array([13.00335, 14.00307, 2.01410, 1.00783, 1.00783, 2.01410, 1.00783])
+    masses *= ELECTRON_MASS_PER_DALTON
+    ends = [HYDROGEN_LOST, HYDROGEN_LOST, _pulled([6], 5.0), SPLIT, SHAPE]
+    path = _run(tmp_path, ends, [0, 0, 0, 0, 0], masses=masses)
+    found = {one.fragments: one.n for one in products(open_run(path))}
+    assert found == {
+        "[13]CH3DN + D": 2,
+        "[13]CH2D2N + H": 1,
+        "[13]CH2D + NHD": 1,
+        "[13]CH3D2N": 1,
+    }
+    page = report(path, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<h1>synthetic (¹³CH₃D₂N)" in page and "[13]CH3D2N, whole, state 0" in page
+
+
 def test_a_trajectory_stopped_in_pieces_is_decided_and_one_stopped_whole_is_not(tmp_path):
     ends = [HYDROGEN_LOST, HYDROGEN_LOST, SHAPE, SPLIT, SHAPE]
     run = open_run(_run(tmp_path, ends, [0, 0, 0, 0, 0], status=np.array([0, 4, 4, 4, 0])))
@@ -94,6 +110,8 @@ def test_a_fragment_that_fell_apart_for_good_keeps_its_state_and_one_that_was_st
     )
     numbers = analyse(path)
     assert numbers["endings"] == {"finished": 1, "left_region": 0, "dissociated": 3}
+    (ended,) = (one for one in key_numbers(open_run(path), numbers) if one.name == "Finished")
+    assert (ended.value, ended.detail) == ("4", "of 5; 3 dissociated, 1 stopped early, 0 running")
     assert (numbers["n_finished"], numbers["n_stopped"], numbers["n_running"]) == (4, {"close_atoms": 1}, 0)
     # At the last frame, after their end, dissociated ones still count where they are.
     assert numbers["populations"][-1] == pytest.approx([3 / 4, 1 / 4])

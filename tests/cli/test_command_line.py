@@ -160,6 +160,18 @@ def test_a_wrong_argument_is_one_line_and_exit_code_2(arguments, capsys, command
     assert arguments[-1] in err or arguments[0] in err
 
 
+def test_an_option_of_other_commands_is_answered_with_their_names(capsys):
+    code, out, error = run_program(capsys, "train", "a.xyz", "--output", "m.safetensors", "--energy-key", "E")
+    assert (code, out) == (2, "") and error.endswith(
+        "o such option: --energy-key. It is an option of `nadyn convert` and `nadyn info`.\n"
+    )
+
+
+def test_a_name_for_a_run_beside_must_come_with_that_run(capsys, tmp_path):
+    code, _, error = run_program(capsys, "report", "run.h5", "--beside-name", "the reference")
+    assert code == 2 and "`--beside-name` must come with `--beside`" in error
+
+
 def test_options_reach_the_command(capsys, command_that):
     seen = []
     command_that(seen.append)

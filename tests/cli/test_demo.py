@@ -1,5 +1,7 @@
 """`nadyn demo`, short: shipped data and model, trajectories, analysis and report, from the command line."""
 
+import contextlib
+import io
 import json
 import re
 from pathlib import Path
@@ -21,9 +23,10 @@ def demo(tmp_path_factory):
         patch.chdir(folder)
         # As a user runs it; checking every shape would take longer than the demo itself.
         patch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-        with pytest.raises(SystemExit) as leaving:
+        with contextlib.redirect_stdout(io.StringIO()) as printed, pytest.raises(SystemExit) as leaving:
             main(["demo", "--n", "8", "--time-fs", "4"])
     assert leaving.value.code == 0
+    (folder / "printed.txt").write_text(printed.getvalue(), encoding="utf-8")
     return folder / "nadyn-demo"
 
 
@@ -42,6 +45,13 @@ def test_the_demo_leaves_model_run_file_trajectories_analysis_and_report(demo):
     numbers = json.loads((demo / "analysis.json").read_text(encoding="utf-8"))
     assert np.asarray(numbers["populations"]).shape == (21, 2)
     assert numbers["populations"][0] == [0.0, 1.0]
+
+
+def test_the_demo_says_its_choice_of_decoherence_and_what_the_reference_differs_in(demo):
+    assert run_file(n=1, time_fs=60.0)["decoherence"] == "none"
+    assert "(`decoherence: none`), as in the reference." in (demo.parent / "printed.txt").read_text("utf-8")
+    page = (demo / "report.html").read_text(encoding="utf-8")
+    assert "analytic surfaces ends at 60 fs, this run at 4 fs: " in page and "was run with" not in page
 
 
 def test_a_second_demo_leaves_the_first_alone(demo, tmp_path, monkeypatch, capsys):

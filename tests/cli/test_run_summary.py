@@ -46,7 +46,7 @@ def shown(table: str, name: str) -> str:
 def test_a_run_that_loses_everything_says_the_energy_error_and_fails(nadyn_run):
     code, out, err = nadyn_run(max_energy_step_ev=1e-5, dt_fs=2.0)
     assert code == 1
-    assert "nadyn: none of the 23 trajectories finished, most stopped for energy_step." in err
+    assert "nadyn: none of 23 trajectories finished, most stopped for energy_step." in err
     error = float(re.search(r"Worst energy error ([0-9.e+-]+) eV", out)[1])
     assert error >= 1e-5
     assert analyse("run.h5")["energy_drift_max_ev"] == pytest.approx(error, rel=0.1)

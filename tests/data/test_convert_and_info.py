@@ -13,6 +13,8 @@ from nadyn.checks.errors import InputWarning
 from nadyn.cli.main import main
 from nadyn.data import Dataset, load_dataset, write_dataset
 from nadyn.data.readers.table import read_file
+from nadyn.units import ELECTRON_MASS_PER_DALTON
+from tests.analysis.synthetic_run import write_run
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def nadyn(capsys):
 def test_extended_xyz_becomes_a_dataset_and_comes_back(nadyn, fixtures, tmp_path):
     xyz, h5, back = fixtures / "3bpa_5_frames.xyz", tmp_path / "a.h5", tmp_path / "b.xyz"
     code, out, _ = nadyn("convert", xyz, h5, "--theory", "DFT", "--source", "a paper", "--licence", "MIT")
-    assert code == 0 and "C12H12N2O: 5 frames, 27 atoms, 1 states; energies, forces" in out
+    assert code == 0 and "C12H12N2O: 5 frames, 27 atoms, 1 state; energies, forces" in out
     group = load_dataset(h5).groups[0]
     assert (group.theory, group.source, group.licence) == ("DFT", "a paper", "MIT")
     assert nadyn("convert", h5, back)[0] == 0
@@ -154,6 +156,16 @@ def test_info_shows_trajectories(nadyn, tmp_path, monkeypatch):
     assert code == 0 and re.fullmatch(r"[0-9a-f]{64}\n", out)
 
 
+def test_info_names_the_molecule_of_a_run_with_its_isotopes(nadyn, tmp_path):
+    masses = np.array([14.0031, 1.0078, 2.0141, 1.0078]) * ELECTRON_MASS_PER_DALTON
+    positions = np.broadcast_to(2.0 * np.eye(4, 3), (3, 2, 4, 3))
+    numbers = np.array([7, 1, 1, 1])
+    state = np.zeros((3, 2), int)
+    path = tmp_path / "run.h5"
+    write_run(path, state, n_states=2, positions=positions, masses=masses, atomic_numbers=numbers)
+    assert re.search(r"molecule +│ NH2D ", nadyn("info", path)[1])
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -184,6 +196,20 @@ def test_doubtful_frames_are_named_and_left_out_on_demand(nadyn, fixtures, tmp_p
     code, out, error = nadyn("convert", source, target, "--drop-doubtful", "--overwrite")
     assert code == 0 and error == "" and "CH4N: left out 3 of 12 frames (0, 1, 2)." in out
     assert load_dataset(target).n_frames == 9
+
+
+@pytest.mark.parametrize("command", ["info", "convert"])
+def test_every_doubtful_frame_is_named_on_demand(nadyn, fixtures, tmp_path, command):
+    right = load_dataset(fixtures / "butene_60_frames.h5").groups[0]
+    positions, wrong = right.positions.copy(), range(3, 33, 2)
+    positions[list(wrong)] *= 0.4
+    source = tmp_path / "a.h5"
+    write_dataset(source, Dataset((replace(right, positions=positions, forces=None),)))
+    more = [tmp_path / "b.h5", "--overwrite"] * (command == "convert")
+    short = "".join(nadyn(command, source, *more)[1:])
+    assert "in 15 of 60 frames (3, 5, 7, 9, 11, 13, 15, 17, …; `nadyn info --all-frames` names all)" in short
+    code, *outputs = nadyn(command, source, "--all-frames", *more)
+    assert code == 0 and f"in 15 of 60 frames ({', '.join(map(str, wrong))})" in "".join(outputs)
 
 
 def test_couplings_that_are_d_become_h(nadyn, tmp_path):

@@ -1,5 +1,6 @@
 """Small labelled data of a known model, and small trainings of it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,7 +99,12 @@ class Stop(Exception):
 
 
 def train_with_stops(
-    data: Dataset, path: Path, settings: TrainingConfiguration, stops: tuple[int, ...]
+    data: Dataset,
+    path: Path,
+    settings: TrainingConfiguration,
+    stops: tuple[int, ...],
+    *,
+    train: Callable[..., Trained] = train,
 ) -> Trained:
     """Return what a training has become that was stopped after these reports, and resumed each time.
 

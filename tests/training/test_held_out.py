@@ -105,7 +105,7 @@ def test_where_nothing_can_be_held_out_it_is_said_wherever_errors_are(tmp_path, 
     )
     assert code == 0, printed
     assert "nothing was held out: the best weights are chosen by the training frames" in printed
-    assert "training frames of atom 3 (1 frames)" in printed
+    assert "training frames of atom 3 (1 frame)" in printed
     assert "valid" not in printed
     assert "held-out" not in printed
     record = load_model(output).trained_on["held_out"]

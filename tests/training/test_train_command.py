@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
@@ -11,7 +12,7 @@ import yaml
 from teacher import configuration, dataset
 
 from nadyn.cli.main import main
-from nadyn.data import write_dataset
+from nadyn.data import Dataset, load_dataset, write_dataset
 
 
 def run_command(*arguments):
@@ -112,6 +113,24 @@ def test_an_evaluation_writes_the_numbers_that_it_prints(trained, tmp_path):
     assert len(errors["toy"]["coupling_mae_ev_per_angstrom"]) == 1
     assert f"{errors['toy']['energy_mae_ev'][0]:.4f}" in printed
     _assert_is_a_picture(tmp_path / "parity.png")
+
+
+def test_an_evaluation_says_what_its_errors_are_worth_on_the_screen_and_in_the_file(trained, tmp_path):
+    folder, _ = trained
+    (group,) = load_dataset(folder / "data.h5").groups
+    others = Dataset((replace(group.select(range(5)), name="other", charge=1, theory=""),))
+    write_dataset(tmp_path / "other.h5", others)
+    seen = "the model was trained on this group, of which at most 2 frames had been held out"
+    charged = "the model was trained on `charge` 0, but this group has 1"
+    for path, sentences in ((folder / "data.h5", [seen]), (tmp_path / "other.h5", [charged])):
+        code, printed = run_command(
+            *("evaluate", folder / "m.safetensors", path, "--json", tmp_path / "errors.json")
+        )
+        assert code == 0, printed
+        (numbers,) = json.loads((tmp_path / "errors.json").read_text(encoding="utf-8")).values()
+        assert len(numbers["notices"]) == len(sentences)
+        for notice, sentence in zip(numbers["notices"], sentences, strict=True):
+            assert notice.startswith(sentence) and f"Note: {notice}." in printed
 
 
 def test_labels_that_are_missing_are_null_in_the_file(trained, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import toy_run
 
 import nadyn
+from nadyn.analysis.fates import final_state
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import TrajectoryWriter, open_run
 from nadyn.trajectory.trajectories import Trajectories
@@ -78,7 +79,7 @@ def code_of_the_documentation() -> list[str]:
 
 def test_the_lines_of_the_documentation_read_the_same(finished, monkeypatch):
     monkeypatch.chdir(finished.parent)
-    by_nadyn, by_h5py = code_of_the_documentation()
+    by_nadyn, by_h5py, last_state = code_of_the_documentation()
     assert len([line for line in by_h5py.splitlines() if line and "import" not in line]) <= 10
     names: dict[str, object] = {}
     exec(by_nadyn, names)
@@ -88,6 +89,13 @@ def test_the_lines_of_the_documentation_read_the_same(finished, monkeypatch):
     assert np.array_equal(names["state"], found.active_state)
     assert tuple(names["status"]) == found.status
     assert names["on_upper"][0] == found.active_state[0].mean()
+    expected = final_state(open_run(finished))
+    # This toy writes hops of its broken trajectory after its end, which no run does.
+    sound = np.array(found.status) == "finished"
+    assert np.array_equal(names["last_state"][sound], expected[sound])
+    exec(last_state, names)
+    assert np.array_equal(names["last_state"], expected)
+    assert 0 < expected.sum() < len(expected)
 
 
 def test_the_lines_of_the_documentation_read_a_run_that_is_under_way(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from nadyn.checks.counts import counted
 from nadyn.data.dataset import Group, state_pairs
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.overlay import centred, overlay
@@ -60,7 +61,7 @@ def contradiction(group: Group) -> str | None:
         if agreement is None:
             continue
         r, n = agreement.correlation, agreement.n_pairs
-        of_pairs = f"{n} pairs of near frames"
+        of_pairs = counted(n, "pair of near frames")
         other = _better_state(near, state)
         if other is not None:
             return (

@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
+from nadyn.data.similarity import sorted_within_kinds
+
 
 def overlay(
     numbers: Int[np.ndarray, "atom"], fixed: Float[np.ndarray, "atom 3"], moving: Float[np.ndarray, "atom 3"]
@@ -28,15 +30,14 @@ def _match(
     numbers: Int[np.ndarray, "atom"], fixed: Float[np.ndarray, "atom 3"], moving: Float[np.ndarray, "atom 3"]
 ) -> Int[np.ndarray, "atom"]:
     """Return which atom of `moving` has the surroundings of each atom of `fixed`."""
-    fingerprints = []
-    for positions in (fixed, moving):
-        distances = np.linalg.norm(positions[:, None] - positions, axis=-1)
-        columns = [np.sort(distances[:, numbers == number], axis=1) for number in np.unique(numbers)]
-        fingerprints.append(np.concatenate(columns, axis=1))
+    surroundings = [
+        sorted_within_kinds(np.linalg.norm(positions[:, None] - positions, axis=-1), numbers)
+        for positions in (fixed, moving)
+    ]
     order = np.arange(len(numbers))
     for number in np.unique(numbers):
         like = np.flatnonzero(numbers == number)
-        difference = fingerprints[0][like][:, None] - fingerprints[1][like]
+        difference = surroundings[0][like][:, None] - surroundings[1][like]
         _, chosen = linear_sum_assignment((difference**2).sum(axis=-1))
         order[like] = like[chosen]
     return order

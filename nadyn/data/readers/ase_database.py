@@ -17,10 +17,11 @@ from pathlib import Path
 import ase.db
 import numpy as np
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset, Group, state_pairs
-from nadyn.data.readers.reader import Reader, ReadOptions, unused_name
+from nadyn.data.readers.reader import Reader, ReadOptions, in_words, unused_name
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula
 from nadyn.units import to_atomic_units
@@ -28,6 +29,9 @@ from nadyn.units import to_atomic_units
 _READ = ("energy", "forces", "nacs", "smooth_nacs", "dipoles", "socs")
 # Flags and copies that say nothing new.
 _IDLE = ("has_forces", "_idx")
+
+# Warned of, and kept in the note of the dataset.
+_NOBODY_SAYS = "the metadata tell no multiplicities; all states are taken as singlets"
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,11 @@ def read_ase_database(path: str | Path, *, multiplicities: tuple[int, ...] | Non
 
     Args:
         path: The file.
-        multiplicities: 2S + 1 of each state, instead of those that the metadata give.
+        multiplicities: 2S + 1 of each state, where the metadata do not give it.
 
     Raises:
-        InputError: The file is missing or damaged, a row has no energies, or the unit of positions is not
-            said.
+        InputError: The file is missing or damaged, a row has no energies, the unit of positions is not said,
+            or the multiplicities contradict the metadata or the number of spin-orbit couplings.
     """
     path = Path(path)
     with located(f"ASE database {str(path)!r}"):
@@ -106,18 +110,19 @@ def _group(
     if "energy" not in first:
         raise InputError("each row must have `energy` among its data, but the first has none.")
     n_states = np.asarray(first["energy"]).size
-    spins = multiplicities or _spins(metadata, n_states)
+    spins = _spins(metadata, n_states, multiplicities)
+    guess = "" if multiplicities or _said(metadata, n_states) else _NOBODY_SAYS
     states = _States(spins, atoms_first=np.asarray(first["energy"]).ndim == 2)
     energies = _stacked(rows, "energy").reshape(len(rows), -1)
     n_atoms, numbers = len(rows[0].numbers), rows[0].numbers.astype(np.int64)
     if energies.shape[1] != len(spins):
-        raise InputError(f"`energy` must have {len(spins)} states, but has {energies.shape[1]}.")
+        raise InputError(f"`energy` must have {counted(len(spins), 'state')}, but has {energies.shape[1]}.")
     periodic = bool(np.any(rows[0].pbc))
     labels = {
         "forces": _by_state(_stacked(rows, "forces"), n_states, n_atoms, states.atoms_first, "forces"),
         "interstate_couplings": _couplings(rows, energies, states, n_atoms),
         "dipoles": _dipoles(_stacked(rows, "dipoles"), states),
-        "spin_orbit": _spin_orbit(_stacked(rows, "socs"), states),
+        "spin_orbit": _spin_orbit(_stacked(rows, "socs"), states, asked=multiplicities is not None),
     }
     return group_from_arrays(
         name,
@@ -130,7 +135,7 @@ def _group(
         multiplicities=spins,
         theory=str(metadata.get("ReferenceMethod", "")),
         source=path.name,
-        note=" ".join(str(metadata.get("info", "")).split()),
+        note="; ".join(text for text in (" ".join(str(metadata.get("info", "")).split()), guess) if text),
         **labels,
     )
 
@@ -145,8 +150,31 @@ def _warn_of_unread(rows: list) -> None:
         )
 
 
-def _spins(metadata: dict[str, object], n_states: int) -> tuple[int, ...]:
-    """Return the multiplicities that the metadata give; SHARC's `states`, such as `S S T`, counts too."""
+def _spins(
+    metadata: dict[str, object], n_states: int, given: tuple[int, ...] | None = None
+) -> tuple[int, ...]:
+    """Return the multiplicities that the metadata give, or those given; warn where nobody says them."""
+    said = _said(metadata, n_states)
+    if said and given and said != given:
+        raise InputError(
+            f"the multiplicities must be those of the metadata, {in_words(said)}, but `--multiplicities` "
+            f"says {in_words(given)}, which would leave out or misplace couplings. Remove the option, or "
+            "correct the metadata."
+        )
+    if said or given:
+        return said or given
+    if any(metadata.get(key) for key in ("states", "n_singlets", "n_triplets")):
+        raise InputError(
+            f"the metadata must tell the multiplicities of {counted(n_states, 'state')}, but tell of "
+            f"{int(metadata.get('n_singlets', 0) or 0)} singlets and "
+            f"{int(metadata.get('n_triplets', 0) or 0)} triplets. Give `--multiplicities`."
+        )
+    warnings.warn(f"{_NOBODY_SAYS}.", InputWarning, stacklevel=5)
+    return (1,) * n_states
+
+
+def _said(metadata: dict[str, object], n_states: int) -> tuple[int, ...] | None:
+    """Return what the metadata say; SHARC's `states`, such as `S S T`, counts too."""
     words = str(metadata.get("states", "")).split()
     numbers = {"S": 1, "D": 2, "T": 3, "Q": 4}
     if len(words) == n_states and all(word in numbers for word in words):
@@ -154,15 +182,7 @@ def _spins(metadata: dict[str, object], n_states: int) -> tuple[int, ...]:
     counts = int(metadata.get("n_singlets", 0) or 0), int(metadata.get("n_triplets", 0) or 0)
     if sum(counts) == n_states:
         return (1,) * counts[0] + (3,) * counts[1]
-    if any(counts) or words:
-        raise InputError(
-            f"the metadata must tell the multiplicities of {n_states} states, but tell of "
-            f"{counts[0]} singlets and {counts[1]} triplets. Give `--multiplicities`."
-        )
-    warnings.warn(
-        "the metadata tell no multiplicities; all states are taken as singlets.", InputWarning, stacklevel=5
-    )
-    return (1,) * n_states
+    return None
 
 
 def _stacked(rows: list, key: str) -> np.ndarray | None:
@@ -224,8 +244,8 @@ def _dipoles(given: np.ndarray | None, states: _States) -> np.ndarray | None:
         known = [(k, l) for k, l in triangle if spins[k] == spins[l]]
     if given.shape[1:] != (len(known), 3):
         warnings.warn(
-            f"`dipoles` must have {len(known)} pairs of states, but have {given.shape[1]}: they were not "
-            "read.",
+            f"`dipoles` must have {counted(len(known), 'pair of states')}, but have {given.shape[1]}: they "
+            "were not read.",
             InputWarning,
             stacklevel=5,
         )
@@ -236,16 +256,26 @@ def _dipoles(given: np.ndarray | None, states: _States) -> np.ndarray | None:
     return result
 
 
-def _spin_orbit(given: np.ndarray | None, states: _States) -> np.ndarray | None:
-    """Return the spin-orbit matrix from its strict upper triangle, real and imaginary parts in turn."""
+def _spin_orbit(given: np.ndarray | None, states: _States, *, asked: bool) -> np.ndarray | None:
+    """Return the spin-orbit matrix from its strict upper triangle, real and imaginary parts in turn.
+
+    Multiplicities that a user asks for are refused where they would lose it.
+    """
     if given is None:
         return None
     size = sum(states.multiplicities)
     rows, columns = np.triu_indices(size, k=1)
     given = given.reshape(len(given), -1)
     if given.shape[1] != 2 * len(rows):
+        held = next((n for n in range(2, given.shape[1]) if n * (n - 1) == given.shape[1]), None)
+        if asked and held:
+            raise InputError(
+                f"`--multiplicities` must give the {held} spin components of `socs`, but "
+                f"{in_words(states.multiplicities)} gives {size}: the couplings would be left out. "
+                "Correct it."
+            )
         warnings.warn(
-            f"`socs` must hold {2 * len(rows)} numbers for {size} spin components, but hold "
+            f"`socs` must hold {2 * len(rows)} numbers for {counted(size, 'spin component')}, but hold "
             f"{given.shape[1]}: they were not read.",
             InputWarning,
             stacklevel=5,

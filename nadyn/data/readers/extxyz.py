@@ -28,6 +28,7 @@ import ase
 import ase.io
 import numpy as np
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset, Group
@@ -88,7 +89,7 @@ def read_extxyz(
         unread.check_key()
         groups: dict[str, Group] = {}
         for (own_name, numbers, _, mass), members in kinds.items():
-            name = unused_name(own_name or formula(numbers), groups)
+            name = unused_name(own_name or formula(numbers, mass), groups)
             groups[name] = _group(name, members, mass, keys)
         unread.warn()
     texts = {"theory": theory, "source": source or path.name, "licence": licence}
@@ -96,13 +97,14 @@ def read_extxyz(
 
 
 def _masses(atoms: ase.Atoms, note: FrameNotes) -> tuple[float, ...] | None:
-    """Return the masses [u] that the column or the symbols of a frame name; None where they name none."""
+    """Return the masses [electron mass] that the column or the symbols of a frame name; None if none are."""
     if "masses" not in atoms.arrays and not note.isotopes:
         return None
-    usual = masses(atoms.numbers.tolist()) / ELECTRON_MASS_PER_DALTON
-    found = np.array(atoms.arrays.get("masses", usual), dtype=np.float64)
+    found = masses(atoms.numbers.tolist())
+    if "masses" in atoms.arrays:
+        found = np.array(atoms.arrays["masses"], dtype=np.float64) * ELECTRON_MASS_PER_DALTON
     for atom, mass_number in note.isotopes.items():
-        found[atom] = isotope_mass(symbol(int(atoms.numbers[atom])), mass_number) / ELECTRON_MASS_PER_DALTON
+        found[atom] = isotope_mass(symbol(int(atoms.numbers[atom])), mass_number)
     return tuple(found.tolist())
 
 
@@ -133,7 +135,7 @@ def _group(
     for (number, _), row in zip(members, rows, strict=True):
         if len(row["energies"]) != n_states:
             raise InputError(
-                f"frame {number} must have {n_states} states as frame {members[0][0]}, "
+                f"frame {number} must have {counted(n_states, 'state')} as frame {members[0][0]}, "
                 f"but has {len(row['energies'])}."
             )
         for key in ("charge", "multiplicities"):
@@ -152,7 +154,7 @@ def _group(
             name,
             atomic_numbers=numbers,
             positions=positions,
-            masses=None if mass is None else np.array(mass) * ELECTRON_MASS_PER_DALTON,
+            masses=None if mass is None else np.array(mass),
             energies=np.stack([row["energies"] for row in rows]),
             cell=cell if keeps_cell else None,
             pbc=pbc,

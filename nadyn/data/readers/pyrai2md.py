@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset, state_pairs
-from nadyn.data.readers.reader import Reader, ReadOptions, whole_text
+from nadyn.data.readers.reader import Reader, ReadOptions, in_words, whole_text
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import atomic_number, formula
 from nadyn.units import to_atomic_units
@@ -39,8 +40,9 @@ def read_pyrai2md(path: str | Path, *, multiplicities: tuple[int, ...] | None = 
         multiplicities: 2S + 1 of each state.
 
     Raises:
-        InputError: The file is missing or no training file, its arrays do not fit together, or its states
-            are of several multiplicities and nothing says of which.
+        InputError: The file is missing or no training file, its arrays do not fit together, its states are
+            of several multiplicities and nothing says of which, or the multiplicities given contradict the
+            number of spin-orbit couplings.
     """
     path = Path(path)
     with located(f"PyRAI2MD file {str(path)!r}"):
@@ -54,9 +56,13 @@ def read_pyrai2md(path: str | Path, *, multiplicities: tuple[int, ...] | None = 
         if multiplicities is not None and len(multiplicities) != n_states:
             raise InputError(
                 f"`--multiplicities` must hold 2S+1 of each of the {n_states} states, but holds "
-                f"{' '.join(map(str, multiplicities))}."
+                f"{in_words(multiplicities)}."
             )
-        spins = multiplicities or _concluded(energies, norms.shape[1] if norms is not None else 0)
+        n_norms = norms.shape[1] if norms is not None else 0
+        if multiplicities is not None:
+            _check_fit(multiplicities, n_norms)
+        spins = multiplicities or _concluded(energies, n_norms)
+        note = "" if multiplicities or spins is None else _conclusion(spins, n_norms)
         forces = -gradients
         forces[(gradients == 0.0).all(axis=(2, 3))] = np.nan
         return Dataset(
@@ -71,6 +77,7 @@ def read_pyrai2md(path: str | Path, *, multiplicities: tuple[int, ...] | None = 
                     spin_orbit_norms=_norms(norms, spins, n_states),
                     multiplicities=spins,
                     source=path.name,
+                    note=note,
                 ),
             )
         )
@@ -123,15 +130,33 @@ def _array(content: dict[str, object], key: str) -> np.ndarray | None:
     return array if array.size and array.ndim > 1 else None
 
 
+def _fitting(n_states: int, n_couplings: int) -> list[int]:
+    """Return the numbers of singlets, beside triplets, that have so many couplings of two spins."""
+    return [n for n in range(1, n_states) if n * (n_states - n) == n_couplings]
+
+
+def _check_fit(spins: tuple[int, ...], n_couplings: int) -> None:
+    """Refuse multiplicities of one or two kinds that would leave out the spin-orbit couplings."""
+    n_low = spins.count(min(spins))
+    fitting = _fitting(len(spins), n_couplings)
+    if n_couplings and fitting and n_low not in fitting and len(set(spins)) < 3:
+        others = " or ".join(in_words((1,) * n + (3,) * (len(spins) - n)) for n in fitting)
+        here = n_low * (len(spins) - n_low)
+        raise InputError(
+            f"the file has {n_couplings} spin-orbit couplings a frame, as {others} has, but "
+            f"`--multiplicities` says {in_words(spins)}, which has {here}: they would "
+            "be left out. Correct the option, or remove it."
+        )
+
+
 def _concluded(energies: np.ndarray, n_couplings: int) -> tuple[int, ...] | None:
     """Return singlets and triplets whose numbers have the right product, in the order of the energies."""
     n_states = energies.shape[1]
     if n_couplings == 0:
         return None
-    fitting = [n for n in range(1, n_states) if n * (n_states - n) == n_couplings]
     ascending = [
         n
-        for n in fitting
+        for n in _fitting(n_states, n_couplings)
         if (np.diff(energies[:, :n], axis=1) >= 0).all() and (np.diff(energies[:, n:], axis=1) >= 0).all()
     ]
     if len(ascending) != 1:
@@ -142,13 +167,19 @@ def _concluded(energies: np.ndarray, n_couplings: int) -> tuple[int, ...] | None
     n = ascending[0]
     spins = (1,) * n + (3,) * (n_states - n)
     warnings.warn(
-        f"the file does not say which states are singlets and triplets: by its {n_couplings} spin-orbit "
-        f"couplings and its energies they are taken as {' '.join(map(str, spins))}. "
-        "If they are not, give `--multiplicities`.",
+        f"{_conclusion(spins, n_couplings)}. If they are not, give `--multiplicities`.",
         InputWarning,
         stacklevel=3,
     )
     return spins
+
+
+def _conclusion(spins: tuple[int, ...], n_couplings: int) -> str:
+    """Return what was concluded, as the warning says it and the dataset keeps it."""
+    return (
+        f"the file does not say which states are singlets and triplets: by its {n_couplings} spin-orbit "
+        f"couplings and its energies they are taken as {in_words(spins)}"
+    )
 
 
 def _couplings(given: np.ndarray | None, spins: tuple[int, ...] | None, n_states: int) -> np.ndarray | None:
@@ -160,8 +191,8 @@ def _couplings(given: np.ndarray | None, spins: tuple[int, ...] | None, n_states
         pairs = tuple((k, l) for k, l in everything if spins[k] == spins[l])
     if given.shape[1] != len(pairs):
         warnings.warn(
-            f"`nac` must have {len(pairs)} pairs of states, but has {given.shape[1]}, and which is not said: "
-            "it was not read.",
+            f"`nac` must have {counted(len(pairs), 'pair of states')}, but has {given.shape[1]}, and which "
+            "is not said: it was not read.",
             InputWarning,
             stacklevel=3,
         )
@@ -178,8 +209,8 @@ def _norms(given: np.ndarray | None, spins: tuple[int, ...] | None, n_states: in
     high = [k for k in range(n_states) if spins[k] != min(spins)]
     if given.shape[1] != len(low) * len(high):
         warnings.warn(
-            f"`soc` must have {len(low) * len(high)} pairs of states, but has {given.shape[1]}, and which is "
-            "not said: it was not read.",
+            f"`soc` must have {counted(len(low) * len(high), 'pair of states')}, but has {given.shape[1]}, "
+            "and which is not said: it was not read.",
             InputWarning,
             stacklevel=3,
         )

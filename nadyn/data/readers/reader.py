@@ -78,6 +78,11 @@ def whole_text(path: Path) -> str:
         raise InputError("the file must be text, but is not.") from error
 
 
+def in_words(multiplicities: tuple[int, ...]) -> str:
+    """Return multiplicities as `--multiplicities` takes them."""
+    return " ".join(map(str, multiplicities))
+
+
 def unused_name(base: str, taken: Container[str]) -> str:
     """Return a name for a group: `base`, or with a number from 2 on where that is taken."""
     name, count = base, 1

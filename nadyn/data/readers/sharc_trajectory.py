@@ -47,7 +47,7 @@ def read_sharc_trajectory(path: str | Path) -> Dataset:
         own = _header_array(header, "Atomic masses")
         usual = np.allclose(own, masses(numbers), rtol=_SAME_MASS)
         group = group_from_arrays(
-            formula(numbers),
+            formula(numbers, own),
             atomic_numbers=numbers,
             masses=None if usual else own,
             multiplicities=spins,

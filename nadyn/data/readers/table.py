@@ -5,6 +5,7 @@ A file is known by its content, whatever it is called.
 
 from pathlib import Path
 
+from nadyn.checks.counts import with_article
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset
@@ -55,6 +56,7 @@ def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
         )
     for name in sorted(options.given() - reader.options):
         raise InputError(
-            f"`--{name.replace('_', '-')}` must be left out for a {reader.name}, but is given. Remove it."
+            f"`--{name.replace('_', '-')}` must be left out for {with_article(reader.name)}, but is given. "
+            "Remove it."
         )
     return reader.read(path, options)

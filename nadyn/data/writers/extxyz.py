@@ -67,7 +67,7 @@ def _frame(group: Group, frame: int) -> str:
     header = ["Properties=species:S:1:" + ":".join(named)]
     if group.cell is not None:
         header.insert(0, f'Lattice="{_numbers(group.cell[frame] / _LENGTH)}"')
-    if group.name != formula(group.atomic_numbers):
+    if group.name != formula(group.atomic_numbers, group.masses):
         name = group.name.replace('"', "'")
         header.append(f'nadyn_group="{name}"')
     header.append(f'pbc="{" ".join("T" if periodic else "F" for periodic in group.pbc)}"')

@@ -1,10 +1,12 @@
 """Electronic coefficients over one time step, by local diabatisation."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from nadyn.dynamics.electrons.propagation import Propagation
+from nadyn.dynamics.electrons.propagation import Levels, Propagation
 from nadyn.dynamics.state.batch_independence import electronic_width
 from nadyn.dynamics.state.matrix_products import product, trajectories_last
 from nadyn.electronic.eigen import aligned_eigh
@@ -12,13 +14,7 @@ from nadyn.electronic.surfaces import in_blocks
 
 
 def local_diabatisation(
-    coefficients: Complex[Tensor, "traj state"],
-    energies: Float[Tensor, "traj state"],
-    eigenvectors: Float[Tensor, "traj basis state"],
-    new_energies: Float[Tensor, "traj state"],
-    new_eigenvectors: Float[Tensor, "traj basis state"],
-    *,
-    dt: float,
+    coefficients: Complex[Tensor, "traj state"], old: Levels, new: Levels, *, dt: float
 ) -> Propagation:
     """Return the coefficients after a time step.
 
@@ -31,23 +27,13 @@ def local_diabatisation(
 
     Args:
         coefficients: c(t).
-        energies: E(t) [hartree].
-        eigenvectors: U(t).
-        new_energies: E(t+dt) [hartree].
-        new_eigenvectors: U(t+dt).
+        old: E(t) [hartree] and U(t).
+        new: E(t+dt) [hartree] and U(t+dt).
         dt: Time step [au].
     """
-
-    by_shape = _propagate_two if eigenvectors.shape[1:] == (2, 2) else _propagate
-
-    def block(*rows: Tensor) -> tuple[Tensor, ...]:
-        return by_shape(*rows, dt=dt)
-
-    width = electronic_width(eigenvectors.shape[1])
+    width = electronic_width(old[1].shape[1])
     c = torch.view_as_real(coefficients.resolve_conj())
-    c, propagator, smallest = in_blocks(
-        width, block, c[..., 0], c[..., 1], energies, eigenvectors, new_energies, new_eigenvectors
-    )
+    c, propagator, smallest = in_blocks(width, partial(_propagate, dt=dt), c[..., 0], c[..., 1], *old, *new)
     return Propagation(torch.view_as_complex(c), torch.view_as_complex(propagator), smallest)
 
 
@@ -80,6 +66,7 @@ def _propagate(
 ) -> tuple[Tensor, Tensor, Tensor]:
     # The trajectories are the last axis here: long vectors are what the processor is fast with.
     n_basis, n_states = eigenvectors.shape[1:]
+    by_shape = _in_complete_basis_of_two if n_basis == n_states == 2 else _in_any_basis
     real, imag, energies, new_energies = (trajectories_last(a) for a in (real, imag, energies, new_energies))
     overlap = product(trajectories_last(eigenvectors).transpose(0, 1), trajectories_last(new_eigenvectors))
     if n_basis == n_states:
@@ -87,6 +74,14 @@ def _propagate(
         smallest = torch.ones_like(energies[0])
     else:
         overlap, smallest = _nearest_orthogonal(overlap)
+    coefficients, propagator = by_shape(real, imag, energies, new_energies, overlap, dt=dt)
+    return coefficients.movedim(-1, 0).contiguous(), propagator.movedim(-1, 0).contiguous(), smallest
+
+
+def _in_any_basis(
+    real: Tensor, imag: Tensor, energies: Tensor, new_energies: Tensor, overlap: Tensor, *, dt: float
+) -> tuple[Tensor, Tensor]:
+    n_states = len(energies)
     mean = product(overlap * new_energies, overlap.transpose(0, 1))
     # (E + S E' S^T)/2 is symmetric up to rounding; the exponentials below read both triangles.
     mean = 0.25 * (mean + mean.transpose(0, 1))
@@ -99,23 +94,13 @@ def _propagate(
     new_real = product(propagator_real, re) - product(propagator_imag, im)
     new_imag = product(propagator_real, im) + product(propagator_imag, re)
     coefficients = torch.stack([new_real[:, 0], new_imag[:, 0]], dim=1)
-    propagator = torch.stack([propagator_real, propagator_imag], dim=2)
-    return coefficients.movedim(-1, 0).contiguous(), propagator.movedim(-1, 0).contiguous(), smallest
+    return coefficients, torch.stack([propagator_real, propagator_imag], dim=2)
 
 
-def _propagate_two(
-    real: Tensor,
-    imag: Tensor,
-    energies: Tensor,
-    eigenvectors: Tensor,
-    new_energies: Tensor,
-    new_eigenvectors: Tensor,
-    *,
-    dt: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The same as `_propagate` for a complete basis of two, in fewer operations."""
-    real, imag, energies, new_energies = (trajectories_last(a) for a in (real, imag, energies, new_energies))
-    overlap = product(trajectories_last(eigenvectors).transpose(0, 1), trajectories_last(new_eigenvectors))
+def _in_complete_basis_of_two(
+    real: Tensor, imag: Tensor, energies: Tensor, new_energies: Tensor, overlap: Tensor, *, dt: float
+) -> tuple[Tensor, Tensor]:
+    """The same for a complete basis of two, in fewer operations."""
     # With half gaps d, d' and the lower new state (x, y):
     # S E' S^T = m' - d' [[x^2 - y^2, 2xy], [2xy, y^2 - x^2]].
     half, new_half = 0.5 * (energies[1] - energies[0]), 0.5 * (new_energies[1] - new_energies[0])
@@ -126,9 +111,7 @@ def _propagate_two(
     r_real, r_imag = product(backward, cosine), product(backward, sine)
     terms_real, terms_imag = r_real * real + r_imag * imag, r_real * imag - r_imag * real
     coefficients = torch.stack([terms_real[:, 0] + terms_real[:, 1], terms_imag[:, 0] + terms_imag[:, 1]], 1)
-    propagator = torch.stack([r_real, -r_imag], dim=2)
-    smallest = torch.ones_like(mean)
-    return coefficients.movedim(-1, 0).contiguous(), propagator.movedim(-1, 0).contiguous(), smallest
+    return coefficients, torch.stack([r_real, -r_imag], dim=2)
 
 
 def _exponential_of_two(matrix: Tensor, dt: float) -> tuple[Tensor, Tensor]:

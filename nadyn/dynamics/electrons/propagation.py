@@ -6,6 +6,10 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
+# Adiabatic states at one time: energies [hartree], and eigenvectors as columns.
+Levels = tuple[Float[Tensor, "traj state"], Float[Tensor, "traj basis state"]]
+SpinLevels = tuple[Float[Tensor, "traj state"], Complex[Tensor, "traj spin_state state"]]
+
 
 @dataclass(frozen=True)
 class Propagation:

@@ -166,7 +166,7 @@ def _in_halves_where_needed(
     old: State, new: State, model: Model, masses: Float[Tensor, "atom"], *, dt: float
 ) -> Propagation:
     whole = local_diabatisation(
-        old.coefficients, old.energies, old.eigenvectors, new.energies, new.eigenvectors, dt=dt
+        old.coefficients, (old.energies, old.eigenvectors), (new.energies, new.eigenvectors), dt=dt
     )
     rows = torch.nonzero(whole.smallest_overlap < SMALLEST_OVERLAP)[:, 0]
     if not len(rows):
@@ -174,14 +174,10 @@ def _in_halves_where_needed(
     middle = midpoint(
         old.positions[rows], new.positions[rows], old.momenta[rows], new.momenta[rows], masses, dt=dt
     )
-    energies, eigenvectors = energies_and_eigenvectors(model, middle)
-    half = 0.5 * dt
-    first = local_diabatisation(
-        old.coefficients[rows], old.energies[rows], old.eigenvectors[rows], energies, eigenvectors, dt=half
-    )
-    second = local_diabatisation(
-        first.coefficients, energies, eigenvectors, new.energies[rows], new.eigenvectors[rows], dt=half
-    )
+    begin, end = ((state.energies[rows], state.eigenvectors[rows]) for state in (old, new))
+    halfway, half = energies_and_eigenvectors(model, middle), 0.5 * dt
+    first = local_diabatisation(old.coefficients[rows], begin, halfway, dt=half)
+    second = local_diabatisation(first.coefficients, halfway, end, dt=half)
     both = in_sequence(first, second)
     return Propagation(
         whole.coefficients.index_copy(0, rows, both.coefficients),

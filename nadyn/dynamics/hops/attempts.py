@@ -1,13 +1,14 @@
 """Attempts of hops, the same for every method: who hops, along which direction, at what cost."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from nadyn.dynamics.hops.momentum import Frustrated
-from nadyn.dynamics.hops.representation import Representation
+from nadyn.dynamics.hops.representation import Representation, SpinFree
 from nadyn.dynamics.hops.settle import Rescale, direction_of_kick, settle_hops
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.step import Hops, no_hops
@@ -26,6 +27,43 @@ Direction = Callable[
     ],
     Float[Tensor, "hop atom x"],
 ]
+
+
+@dataclass(frozen=True)
+class HopRules:
+    """How a hop is made.
+
+    Attributes:
+        states: In which states trajectories hop.
+        direction: Along which momenta change.
+        frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
+    """
+
+    states: Representation
+    direction: Direction
+    frustrated: Frustrated
+
+
+@dataclass(frozen=True, kw_only=True)
+class HopChoices:
+    """What a run chooses about its hops, whatever decides them.
+
+    Attributes:
+        masses: [electron mass].
+        rescale: Direction of the momentum change at a hop, see `settle.direction_of_kick`.
+        frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
+        states: In which states it hops, and how coefficients go through a step there.
+    """
+
+    masses: Float[Tensor, "atom"]
+    rescale: Rescale = "nac"
+    frustrated: Frustrated = "keep"
+    states: Representation = field(default_factory=SpinFree)
+
+    @property
+    def rules(self) -> HopRules:
+        """How a hop is made."""
+        return HopRules(self.states, along(self.rescale), self.frustrated)
 
 
 def along(rescale: Rescale) -> Direction:
@@ -52,10 +90,8 @@ def attempt_hops(
     model: Model,
     masses: Float[Tensor, "atom"],
     target: Int[Tensor, "traj"],
+    rules: HopRules,
     *,
-    states: Representation,
-    direction: Direction,
-    frustrated: Frustrated,
     zeta: Float[Tensor, "traj"],
     probability: Float[Tensor, "traj"],
 ) -> tuple[State, Hops]:
@@ -69,9 +105,7 @@ def attempt_hops(
         model: Its model.
         masses: [electron mass].
         target: Where each trajectory is to be.
-        states: In which states it hops.
-        direction: Along which momenta change.
-        frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
+        rules: How a hop is made.
         zeta: The random number of each trajectory.
         probability: The probability of its target.
     """
@@ -79,16 +113,16 @@ def attempt_hops(
     if not len(rows):
         return state, no_hops()
     target = target[rows]
-    force, coupling = states.couplings(state, model, rows, target)
+    force, coupling = rules.states.couplings(state, model, rows, target)
     return settle_hops(
         state,
         masses,
         rows,
         target,
-        direction=direction(state, model, masses, rows, target, force, coupling),
+        direction=rules.direction(state, model, masses, rows, target, force, coupling),
         target_force=force,
-        frustrated=frustrated,
+        frustrated=rules.frustrated,
         zeta=zeta[rows],
         probability=probability[rows],
-        paid_by_field=states.paid_by_field(state, rows, target),
+        paid_by_field=rules.states.paid_by_field(state, rows, target),
     )

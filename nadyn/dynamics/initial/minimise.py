@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial.hessian import hessian
 from nadyn.electronic.surfaces import active_surface
@@ -67,7 +68,9 @@ def minimise(
                 raise InputError(_failure(model, positions, state, largest, "no step lowers the energy"))
         limit = min(_LARGEST_STEP_BOHR, 2.0 * np.linalg.norm(step, axis=-1).max())
         positions, energy, force = positions + step, new_energy, new_force
-    raise InputError(_failure(model, positions, state, largest, f"it is not reached in {max_steps} steps"))
+    raise InputError(
+        _failure(model, positions, state, largest, f"it is not reached in {counted(max_steps, 'step')}")
+    )
 
 
 def _newton_step(curvature: np.ndarray, force: np.ndarray) -> np.ndarray:

@@ -18,9 +18,9 @@ from nadyn.dynamics.electrons.mean import mean_force, total_mean_energy
 from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
 from nadyn.dynamics.hops.momentum import kick
 from nadyn.dynamics.hops.probabilities import at_most_one, flow_probabilities
-from nadyn.dynamics.methods.ehrenfest import ehrenfest_drift
+from nadyn.dynamics.methods.ehrenfest import ehrenfest_drift, motion_on_the_mean
 from nadyn.dynamics.methods.mean_field import begin_on_mean
-from nadyn.dynamics.methods.method import Drift, Method, Stepping, smallest_gap_of_neighbours
+from nadyn.dynamics.methods.method import Drift, Stepping, smallest_gap_of_neighbours
 from nadyn.dynamics.nuclei.rigid_motion import is_free, turned_halfway, without_rigid_motion
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State, for_each_array, select
@@ -28,11 +28,7 @@ from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.state.choice import choose_target
 from nadyn.dynamics.state.energies import kinetic_energy, potential_energy
 from nadyn.dynamics.state.memory import recall, remember
-from nadyn.dynamics.state.populations import (
-    MEAN_SQUARED_AMPLITUDES,
-    MEAN_SQUARED_COEFFICIENTS,
-    squared_coefficients,
-)
+from nadyn.dynamics.state.populations import squared_coefficients
 from nadyn.dynamics.state.random_numbers import Draws, Stream
 from nadyn.dynamics.state.step import Hops, Step, finish_step, no_hops
 from nadyn.electronic.surfaces import directional_gradient
@@ -268,13 +264,4 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
     return csdm_stepping(options)
 
 
-CSDM = Method(
-    _build,
-    keys=frozenset({"adaptive", "representation"}),
-    adiabatic=MEAN_SQUARED_COEFFICIENTS,
-    diabatic=MEAN_SQUARED_AMPLITUDES,
-    moves_coefficients=True,
-    needs_two_states=True,
-    moves_on="mean of the states and a pointer state",
-    options=CsdmOptions,
-)
+CSDM = motion_on_the_mean(_build, options=CsdmOptions, moves_on="mean of the states and a pointer state")

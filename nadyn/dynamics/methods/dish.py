@@ -3,21 +3,18 @@
 Source: H. M. Jaeger, S. Fischer and O. V. Prezhdo, J. Chem. Phys. 137, 22A545 (2012).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from jaxtyping import Complex, Float, Int
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.dynamics.decoherence.correction import collapse
-from nadyn.dynamics.hops.attempts import along, attempt_hops
-from nadyn.dynamics.hops.momentum import Frustrated
-from nadyn.dynamics.hops.representation import Representation, SpinFree
-from nadyn.dynamics.hops.settle import Rescale
-from nadyn.dynamics.methods.fssh import fssh_drift
+from nadyn.dynamics.hops.attempts import HopChoices, attempt_hops
+from nadyn.dynamics.methods.fssh import hops_after_a_drift
 from nadyn.dynamics.methods.method import Drift, Method, Stepping
 from nadyn.dynamics.methods.representation_of import representation_of
 from nadyn.dynamics.run_file import RunConfiguration
@@ -43,26 +40,27 @@ class DishOptions(Configuration):
     dephasing_fs: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     energy_parameter_hartree: float = Field(default=0.1, gt=0.0, allow_inf_nan=False)
 
+    @model_validator(mode="after")
+    def _one_rate(self) -> "DishOptions":
+        if self.dephasing_fs is not None and "energy_parameter_hartree" in self.model_fields_set:
+            raise ValueError(
+                "`energy_parameter_hartree` must be left out where `dephasing_fs` gives one time for all "
+                "pairs of states, but both are given. Remove one of them."
+            )
+        return self
 
-@dataclass(frozen=True)
-class Dish:
+
+@dataclass(frozen=True, kw_only=True)
+class Dish(HopChoices):
     """Choices of a DISH run.
 
     Attributes:
-        masses: [electron mass].
         dephasing: Time in which a coherence falls to 1/e [au]; None for the rates of energies.
         energy_parameter: C of those rates [hartree].
-        rescale: Direction of the momentum change at a hop, see `settle.direction_of_kick`.
-        frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
-        states: In which states it hops.
     """
 
-    masses: Float[Tensor, "atom"]
     dephasing: float | None = None
     energy_parameter: float = 0.1
-    rescale: Rescale = "nac"
-    frustrated: Frustrated = "keep"
-    states: Representation = field(default_factory=SpinFree)
 
 
 def dish_draw(drift: Drift, model: Model, draws: Draws, *, options: Dish) -> Step:
@@ -92,15 +90,7 @@ def dish_draw(drift: Drift, model: Model, draws: Draws, *, options: Dish) -> Ste
     target = torch.where(found | taken, decohered, active)
     chance = torch.where(happens, probabilities.gather(1, event.clamp(max=3 * n - 1)[:, None])[:, 0], 0.0)
     hopped, hops = attempt_hops(
-        after,
-        model,
-        options.masses,
-        target,
-        states=options.states,
-        direction=along(options.rescale),
-        frustrated=options.frustrated,
-        zeta=zeta,
-        probability=chance,
+        after, model, options.masses, target, options.rules, zeta=zeta, probability=chance
     )
     there = hopped.active_state == target
     left_out = torch.where(there & taken, active, torch.where(there, decohered, target))
@@ -172,14 +162,7 @@ def project_out(
 
 def dish_stepping(options: Dish) -> Stepping:
     """Return the method with its choices."""
-    masses, states = options.masses, options.states
-    return Stepping(
-        drift=partial(fssh_drift, masses=masses, states=states),
-        draw=partial(dish_draw, options=options),
-        begin=states.begin,
-        gap=states.gap,
-        diabatic=states.diabatic,
-    )
+    return hops_after_a_drift(options, draw=partial(dish_draw, options=options), begin=options.states.begin)
 
 
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:

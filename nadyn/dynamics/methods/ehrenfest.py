@@ -11,16 +11,25 @@ from functools import partial
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.checks.configuration import Configuration
 from nadyn.dynamics.electrons.mean import total_mean_energy
 from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP
 from nadyn.dynamics.methods.mean_field import begin_on_mean, mean_field_verlet
-from nadyn.dynamics.methods.method import Drift, Method, Stepping, as_it_is, smallest_gap_of_neighbours
+from nadyn.dynamics.methods.method import (
+    Drift,
+    Method,
+    NoOptions,
+    Stepping,
+    as_it_is,
+    smallest_gap_of_neighbours,
+)
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.populations import MEAN_SQUARED_AMPLITUDES, MEAN_SQUARED_COEFFICIENTS
 from nadyn.dynamics.state.random_numbers import Draws
 from nadyn.dynamics.state.step import Step
 from nadyn.models.model import Model
+from nadyn.trajectory import MovesOn
 
 
 @dataclass(frozen=True)
@@ -63,13 +72,25 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
     return mean_field_stepping(masses, lambda state, model: begin_on_mean(state, model, masses))
 
 
-EHRENFEST = Method(
-    _build,
-    keys=frozenset({"adaptive", "representation"}),
-    adiabatic=MEAN_SQUARED_COEFFICIENTS,
-    diabatic=MEAN_SQUARED_AMPLITUDES,
-    moves_coefficients=True,
-    needs_two_states=True,
-    other_names=("eh", "mean_field", "mtef"),
-    moves_on="mean of the states",
-)
+def motion_on_the_mean(
+    build: Callable[[RunConfiguration, Model, Float[Tensor, "atom"]], Stepping],
+    *,
+    other_names: tuple[str, ...] = (),
+    options: type[Configuration] = NoOptions,
+    moves_on: MovesOn = "mean of the states",
+) -> Method:
+    """Return a method whose populations are the squares of its amplitudes."""
+    return Method(
+        build,
+        keys=frozenset({"adaptive", "representation"}),
+        adiabatic=MEAN_SQUARED_COEFFICIENTS,
+        diabatic=MEAN_SQUARED_AMPLITUDES,
+        moves_coefficients=True,
+        needs_two_states=True,
+        options=options,
+        other_names=other_names,
+        moves_on=moves_on,
+    )
+
+
+EHRENFEST = motion_on_the_mean(_build, other_names=("eh", "mean_field", "mtef"))

@@ -3,6 +3,7 @@
 Source: J. C. Tully, J. Chem. Phys. 93, 1061 (1990), with the electronic step by local diabatisation.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -18,18 +19,16 @@ from nadyn.dynamics.decoherence.correction import Decoherence, Moment
 from nadyn.dynamics.decoherence.energy_based import edc
 from nadyn.dynamics.decoherence.table import decoherence_of
 from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP, after_attempts
-from nadyn.dynamics.hops.attempts import along, attempt_hops
+from nadyn.dynamics.hops.attempts import HopChoices, attempt_hops
 from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
-from nadyn.dynamics.hops.momentum import Frustrated
 from nadyn.dynamics.hops.probabilities import (
     Probabilities,
     at_most_one,
     flow_probabilities,
     shared_loss_probabilities,
 )
-from nadyn.dynamics.hops.representation import Representation, SpinFree
-from nadyn.dynamics.hops.settle import Rescale
-from nadyn.dynamics.methods.method import Drift, Method, Stepping
+from nadyn.dynamics.hops.representation import Representation
+from nadyn.dynamics.methods.method import Drift, Method, NoOptions, Stepping
 from nadyn.dynamics.methods.representation_of import representation_of
 from nadyn.dynamics.nuclei.verlet import verlet
 from nadyn.dynamics.run_file import RunConfiguration
@@ -43,11 +42,6 @@ from nadyn.dynamics.state.step import Step, finish_step
 from nadyn.dynamics.state.surplus import highest_in_use, surplus_gap_above_states_in_use
 from nadyn.models.model import Model
 
-# What every method of this step understands in a run file.
-HOPPING_KEYS = frozenset(
-    {"propagation", "decoherence", "rescale", "frustrated", "adaptive", "representation", "laser"}
-)
-
 
 class FsshOptions(Configuration):
     """Options of method fssh: {probability: flow}.
@@ -60,29 +54,21 @@ class FsshOptions(Configuration):
     probability: Literal["flow", "shared_loss"] = "flow"
 
 
-@dataclass(frozen=True)
-class Fssh:
+@dataclass(frozen=True, kw_only=True)
+class Fssh(HopChoices):
     """Choices of a surface hopping run.
 
     Attributes:
         dt: Time step [au].
         seed: Seed of the hops.
-        masses: [electron mass].
-        rescale: Direction of the momentum change at a hop, see `settle.direction_of_kick`.
-        frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
         decoherence: What is done to the coefficients at the end of a step.
         probabilities: The rule of hopping: of c(t), c(t+dt), R in c(t+dt) = R c(t), and the active state.
-        states: In which states it hops, and how coefficients go through a step there.
     """
 
     dt: float
     seed: int
-    masses: Float[Tensor, "atom"]
-    rescale: Rescale = "nac"
-    frustrated: Frustrated = "keep"
     decoherence: Decoherence = field(default_factory=edc)
     probabilities: Probabilities = flow_probabilities
-    states: Representation = field(default_factory=SpinFree)
 
 
 def fssh_begin(state: State, model: Model, options: Fssh) -> State:
@@ -143,16 +129,9 @@ def fssh_draw(drift: Drift, model: Model, draws: Draws, *, options: Fssh) -> Ste
         # A state that became another one takes its trajectories along, paid for like any hop.
         probability = torch.where(target == active, 1.0, probability)
         target = made.follows.gather(1, target[:, None])[:, 0]
+    after = count_cuts(after, cut)
     after, hops = attempt_hops(
-        count_cuts(after, cut),
-        model,
-        options.masses,
-        target,
-        states=options.states,
-        direction=along(options.rescale),
-        frustrated=options.frustrated,
-        zeta=zeta,
-        probability=probability,
+        after, model, options.masses, target, options.rules, zeta=zeta, probability=probability
     )
     after = after_attempts(drift.after, after, hops.row)
     if not options.states.driven(after):
@@ -166,11 +145,23 @@ def fssh_draw(drift: Drift, model: Model, draws: Draws, *, options: Fssh) -> Ste
 
 def fssh_stepping(options: Fssh) -> Stepping:
     """Return the method with its choices."""
-    masses, states = options.masses, options.states
+    return hops_after_a_drift(
+        options, draw=partial(fssh_draw, options=options), begin=partial(fssh_begin, options=options)
+    )
+
+
+def hops_after_a_drift(
+    options: HopChoices,
+    *,
+    draw: Callable[[Drift, Model, Draws], Step],
+    begin: Callable[[State, Model], State],
+) -> Stepping:
+    """Return a method that moves as fewest switches do and hops in its own way."""
+    states = options.states
     return Stepping(
-        drift=partial(fssh_drift, masses=masses, states=states),
-        draw=partial(fssh_draw, options=options),
-        begin=partial(fssh_begin, options=options),
+        drift=partial(fssh_drift, masses=options.masses, states=states),
+        draw=draw,
+        begin=begin,
         gap=states.gap,
         diabatic=states.diabatic,
     )
@@ -227,15 +218,31 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
     return fssh_stepping(hopping_choices(config, model, masses, rule))
 
 
-FSSH = Method(
+def hopping_by_amplitudes(
+    build: Callable[[RunConfiguration, Model, Float[Tensor, "atom"]], Stepping],
+    *,
+    other_names: tuple[str, ...],
+    options: type[Configuration] = NoOptions,
+) -> Method:
+    """Return a method of this step, which takes all its keys."""
+    return Method(
+        build,
+        keys=frozenset(
+            {"propagation", "decoherence", "rescale", "frustrated", "adaptive", "representation", "laser"}
+        ),
+        adiabatic=FRACTION_OF_TRAJECTORIES,
+        diabatic=MIXED,
+        moves_coefficients=True,
+        needs_two_states=True,
+        options=options,
+        other_names=other_names,
+        mixes_spins=True,
+        amplitudes_are_populations=True,
+    )
+
+
+FSSH = hopping_by_amplitudes(
     _build,
-    keys=HOPPING_KEYS,
-    adiabatic=FRACTION_OF_TRAJECTORIES,
-    diabatic=MIXED,
-    moves_coefficients=True,
-    needs_two_states=True,
     options=FsshOptions,
     other_names=("tsh", "sh", "surface_hopping", "fewest_switches", "tully", "sharc", "dc_fssh"),
-    mixes_spins=True,
-    amplitudes_are_populations=True,
 )

@@ -10,26 +10,22 @@ from torch import Tensor
 
 from nadyn.dynamics.baths.friction import refuse_random_force
 from nadyn.dynamics.electrons.curvature import Parabola, parabola
-from nadyn.dynamics.hops.attempts import along, attempt_hops
+from nadyn.dynamics.hops.attempts import HopChoices, attempt_hops
 from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
-from nadyn.dynamics.hops.momentum import Frustrated
 from nadyn.dynamics.hops.probabilities import at_most_one
-from nadyn.dynamics.hops.representation import SpinFree
-from nadyn.dynamics.hops.settle import Rescale
 from nadyn.dynamics.initial.start import in_active_state
-from nadyn.dynamics.methods.method import Drift, Stepping
+from nadyn.dynamics.methods.method import Drift, Method, Stepping
 from nadyn.dynamics.nuclei.verlet import verlet
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.choice import choose_target
 from nadyn.dynamics.state.energies import potential_energy, with_energy_of_active
 from nadyn.dynamics.state.memory import recall, remember
+from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
 from nadyn.dynamics.state.random_numbers import Draws, Stream
 from nadyn.dynamics.state.step import Step, finish_step, no_hops
 from nadyn.dynamics.state.surplus import surplus_gap_above_active
 from nadyn.models.model import Model
-
-GAP_KEYS = frozenset({"rescale", "frustrated", "adaptive", "representation"})
 
 
 @dataclass(frozen=True)
@@ -70,26 +66,23 @@ class Minima:
         return self.since + self.until
 
 
-@dataclass(frozen=True)
-class GapHopping:
+@dataclass(frozen=True, kw_only=True)
+class GapHopping(HopChoices):
     """Choices of a run that hops at minima of gaps.
 
     Attributes:
         dt: Time step [au].
         seed: Seed of the hops.
-        masses: [electron mass].
         probabilities: The rule: of the state before the step, the one after it, the minima and these choices;
             what it gives where there is no minimum does not matter.
-        rescale: Direction of the momentum change at a hop, see `settle.direction_of_kick`.
-        frustrated: What a hop does that cannot be paid, see `momentum.after_frustrated_hop`.
     """
 
     dt: float
     seed: int
-    masses: Float[Tensor, "atom"]
-    probabilities: Callable[[State, State, Minima, "GapHopping"], Float[Tensor, "traj state"]]
-    rescale: Rescale = "nac"
-    frustrated: Frustrated = "keep"
+    probabilities: "Rule"
+
+
+Rule = Callable[[State, State, Minima, GapHopping], Float[Tensor, "traj state"]]
 
 
 def gap_hopping_begin(state: State, model: Model) -> State:
@@ -118,16 +111,10 @@ def gap_hopping_draw(drift: Drift, model: Model, draws: Draws, *, options: GapHo
         probabilities, cut = at_most_one(torch.where(minima.found, raw, 0.0))
         zeta = draws.uniform(after.trajectory, after.step, Stream.HOP)
         target = choose_target(probabilities, after.active_state, zeta)
+        chance = probabilities.gather(1, target[:, None])[:, 0]
+        after = count_cuts(after, cut)
         after, hops = attempt_hops(
-            count_cuts(after, cut),
-            model,
-            options.masses,
-            target,
-            states=SpinFree(),
-            direction=along(options.rescale),
-            frustrated=options.frustrated,
-            zeta=zeta,
-            probability=probabilities.gather(1, target[:, None])[:, 0],
+            after, model, options.masses, target, options.rules, zeta=zeta, probability=chance
         )
         after = in_active_state(_without_kinks(drift.after, after))
     return finish_step(before, replace(after, surplus_gap=surplus_gap_above_active(after)), hops)
@@ -153,27 +140,31 @@ def gap_hopping_step(state: State, model: Model, options: GapHopping) -> Step:
     return gap_hopping_stepping(options).whole(state, model, options.dt, Draws(options.seed))
 
 
-def gap_motion(
-    config: RunConfiguration,
-    masses: Float[Tensor, "atom"],
-    *,
-    probabilities: Callable[[State, State, Minima, GapHopping], Float[Tensor, "traj state"]],
-) -> Stepping:
-    """Return hopping at minima of gaps as a run file asks for it, by a rule of hopping.
+def gap_hopping(probabilities: Rule, *, other_names: tuple[str, ...]) -> Method:
+    """Return the method that hops at minima of gaps by a rule."""
 
-    Raises:
-        InputError: A random force acts, which makes minima of its own.
-    """
-    refuse_random_force(config.friction, f"with method {config.method}")
-    return gap_hopping_stepping(
-        GapHopping(
-            dt=config.dt,
-            seed=config.seed,
-            masses=masses,
-            probabilities=probabilities,
-            rescale=config.rescale,
-            frustrated=config.frustrated,
+    def build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
+        # It would make minima of its own.
+        refuse_random_force(config.friction, f"with method {config.method}")
+        return gap_hopping_stepping(
+            GapHopping(
+                dt=config.dt,
+                seed=config.seed,
+                masses=masses,
+                probabilities=probabilities,
+                rescale=config.rescale,
+                frustrated=config.frustrated,
+            )
         )
+
+    return Method(
+        build,
+        keys=frozenset({"rescale", "frustrated", "adaptive", "representation"}),
+        adiabatic=FRACTION_OF_TRAJECTORIES,
+        diabatic=OF_ACTIVE,
+        moves_coefficients=False,
+        needs_two_states=True,
+        other_names=other_names,
     )
 
 

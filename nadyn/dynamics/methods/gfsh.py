@@ -7,11 +7,10 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from nadyn.dynamics.methods.fssh import HOPPING_KEYS, fssh_stepping, hopping_choices
-from nadyn.dynamics.methods.method import Method, Stepping
+from nadyn.dynamics.methods.fssh import fssh_stepping, hopping_by_amplitudes, hopping_choices
+from nadyn.dynamics.methods.method import Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch_independence import ordered_sum
-from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, MIXED
 from nadyn.models.model import Model
 
 
@@ -49,14 +48,4 @@ def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]
     return fssh_stepping(hopping_choices(config, model, masses, global_flux_probabilities))
 
 
-GFSH = Method(
-    _build,
-    keys=HOPPING_KEYS,
-    adiabatic=FRACTION_OF_TRAJECTORIES,
-    diabatic=MIXED,
-    moves_coefficients=True,
-    needs_two_states=True,
-    other_names=("global_flux", "gfs"),
-    mixes_spins=True,
-    amplitudes_are_populations=True,
-)
+GFSH = hopping_by_amplitudes(_build, other_names=("global_flux", "gfs"))

@@ -9,19 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.dynamics.methods.gap_hops import (
-    GAP_KEYS,
-    GapHopping,
-    Minima,
-    gap_motion,
-    parabola_of,
-)
-from nadyn.dynamics.methods.method import Method, Stepping
-from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.methods.gap_hops import GapHopping, Minima, gap_hopping, parabola_of
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
-from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
-from nadyn.models.model import Model
 
 
 def landau_zener_probabilities(
@@ -42,16 +32,4 @@ def landau_zener_probabilities(
     return elementwise(torch.exp, -0.5 * math.pi * smallest / torch.sqrt(gap.squared_rate))
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
-    return gap_motion(config, masses, probabilities=landau_zener_probabilities)
-
-
-LANDAU_ZENER = Method(
-    _build,
-    keys=GAP_KEYS,
-    adiabatic=FRACTION_OF_TRAJECTORIES,
-    diabatic=OF_ACTIVE,
-    moves_coefficients=False,
-    needs_two_states=True,
-    other_names=("lz", "lzsh", "lzbl", "belyaev_lebedev"),
-)
+LANDAU_ZENER = gap_hopping(landau_zener_probabilities, other_names=("lz", "lzsh", "lzbl", "belyaev_lebedev"))

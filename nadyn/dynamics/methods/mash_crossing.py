@@ -17,7 +17,7 @@ from torch import Tensor
 from nadyn.dynamics.electrons.local_diabatisation import local_diabatisation
 from nadyn.dynamics.electrons.propagation import Propagation
 from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP, propagate
-from nadyn.dynamics.hops.attempts import Direction, attempt_hops
+from nadyn.dynamics.hops.attempts import Direction, HopRules, attempt_hops
 from nadyn.dynamics.hops.representation import SpinFree
 from nadyn.dynamics.methods.method import Drift, Stepping
 from nadyn.dynamics.methods.root_search import sign_changes
@@ -184,9 +184,7 @@ def _hop(state: State, model: Model, options: Mash) -> tuple[State, Hops]:
         model,
         options.masses,
         strongest_other(state.coefficients, state.active_state),
-        states=SpinFree(),
-        direction=options.direction,
-        frustrated="reverse",
+        HopRules(SpinFree(), options.direction, "reverse"),
         zeta=torch.zeros_like(state.weight),
         probability=torch.ones_like(state.weight),
     )
@@ -202,10 +200,8 @@ def _propagated(state: State, energies: Tensor, eigenvectors: Tensor, dt: Tensor
     # Only the products of energies and time step occur, so that each trajectory may have its own.
     return local_diabatisation(
         state.coefficients,
-        state.energies * dt[:, None],
-        state.eigenvectors,
-        energies * dt[:, None],
-        eigenvectors,
+        (state.energies * dt[:, None], state.eigenvectors),
+        (energies * dt[:, None], eigenvectors),
         dt=1.0,
     )
 

@@ -60,7 +60,8 @@ def mean_field_verlet(
         new_energies = torch.where(sound[:, None], levels[:, :n], energies)
         new_vectors = torch.where(sound[:, None, None], vectors[:, :, :n], eigenvectors)
         before, after = turned_halfway(model, masses, old_positions, positions, eigenvectors, new_vectors)
-        moved = local_diabatisation(torch.complex(real, imag), energies, before, new_energies, after, dt=dt)
+        c = torch.complex(real, imag)
+        moved = local_diabatisation(c, (energies, before), (new_energies, after), dt=dt)
         density = mean_density(moved.coefficients, new_vectors, scale, zero_point)
         force = -torch.autograd.grad(evaluation.hamiltonian, inputs, density)[0]
         force = torque_free(force, positions, model, masses)

@@ -10,22 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.dynamics.methods.gap_hops import (
-    GAP_KEYS,
-    GapHopping,
-    Minima,
-    StepBefore,
-    gap_motion,
-    parabola_of,
-)
-from nadyn.dynamics.methods.method import Method, Stepping
-from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.methods.gap_hops import GapHopping, Minima, StepBefore, gap_hopping, parabola_of
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import elementwise
 from nadyn.dynamics.state.energies import kinetic_energy, potential_energy
 from nadyn.dynamics.state.memory import recall
-from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, OF_ACTIVE
-from nadyn.models.model import Model
 
 
 def zhu_nakamura_probabilities(
@@ -72,16 +61,4 @@ def zhu_nakamura_probabilities(
     return torch.where((excess > 0) & (kinetic > 0), elementwise(torch.exp, -exponent), 0.0)
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
-    return gap_motion(config, masses, probabilities=zhu_nakamura_probabilities)
-
-
-ZHU_NAKAMURA = Method(
-    _build,
-    keys=GAP_KEYS,
-    adiabatic=FRACTION_OF_TRAJECTORIES,
-    diabatic=OF_ACTIVE,
-    moves_coefficients=False,
-    needs_two_states=True,
-    other_names=("zn", "znsh"),
-)
+ZHU_NAKAMURA = gap_hopping(zhu_nakamura_probabilities, other_names=("zn", "znsh"))

@@ -3,9 +3,10 @@
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.methods.table import find_method
 from nadyn.dynamics.run.dissociation import Dissociation, interval_of
-from nadyn.dynamics.run.stopping import MOST_NOVELTY, Limits
+from nadyn.dynamics.run.stopping import Limits
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.populations import MEAN_SQUARED_COEFFICIENTS
+from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
 from nadyn.units import HARTREE_PER_EV

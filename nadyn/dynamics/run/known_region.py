@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nadyn.dynamics.run.stopping import MOST_NOVELTY, SHORTEST_FRACTION, Status
+from nadyn.dynamics.run.stopping import SHORTEST_FRACTION, Status
 from nadyn.electronic.surfaces import in_blocks
+from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.model import Model
 
 

@@ -1,6 +1,7 @@
 """A run from its run file to its trajectory file: the same for every method."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +123,7 @@ def run(
             plan, ensemble, writer, notices = resume_run(config, source, written=written)
     if resume and begins:
         notices = [f"There was no {config.output!r} to go on with: the run begins.", *notices]
+    earlier = {} if begins else open_run(config.output).timings
     config, first_step = plan.config, ensemble.step
     if progress:
         table: LiveTable | NoTable = LiveTable(
@@ -140,7 +142,9 @@ def run(
         seconds = time.monotonic() - started
         steps = ensemble.everyone.step - first_step
         resumed_at = None if begins else first_step
-        writer.close({"seconds": seconds, "steps": steps, "resumed_at_step": resumed_at})
+        writer.close(
+            _with_earlier(earlier, {"seconds": seconds, "steps": steps, "resumed_at_step": resumed_at})
+        )
     finally:
         writer.release()
     return _result(Path(config.output), ensemble, seconds, notices)
@@ -190,6 +194,14 @@ def _advance(
     writer.checkpoint(n_steps, checkpoint_arrays(ensemble))
     table.update(ensemble, accepted=0, refused=0, last=True)
     return ensemble
+
+
+def _with_earlier(earlier: Mapping[str, object], timings: dict[str, object]) -> dict[str, object]:
+    """Return timings with the time and the steps of processes that came to an end of the run before."""
+    if earlier and not timings["steps"]:
+        # Nothing was left to do.
+        return dict(earlier)
+    return timings | {key: timings[key] + earlier.get(key, 0) for key in ("seconds", "steps")}
 
 
 def _hops_so_far(path: str) -> tuple[int, int]:

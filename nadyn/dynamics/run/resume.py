@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import numpy as np
 import torch
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.methods.table import stored_configuration
 from nadyn.dynamics.run.ensemble import Ensemble, checkpoint_arrays, from_checkpoint, reopened
@@ -32,6 +33,9 @@ def resume_run(
     """
     before = open_run(config.output)
     config = _with_intervals_of(before, config)
+    if source.digest is not None and source.digest == before.attributes["model_digest"]:
+        # The same model, wherever it lies now; the file keeps the name that it was started with.
+        written = written.model_copy(update={"model": before.config["model"]})
     _check_same(written, before)
     writer, arrays, notices = TrajectoryWriter.resume(config.output)
     with ExitStack() as undo:
@@ -56,7 +60,8 @@ def resume_run(
             writer.checkpoint(writer.step, checkpoint_arrays(ensemble))
             notices.append(
                 f"The run is made longer, from {n_before * config.dt_fs:g} to "
-                f"{config.n_steps * config.dt_fs:g} fs; a frame stays {config.write_every} steps long."
+                f"{config.n_steps * config.dt_fs:g} fs; a frame stays "
+                f"{counted(config.write_every, 'step')} long."
             )
         undo.pop_all()
     return plan, ensemble, writer, notices

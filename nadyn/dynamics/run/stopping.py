@@ -10,13 +10,11 @@ from torch import Tensor
 from nadyn.dynamics.run.dissociation import Dissociation, dissociated
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.step import Step
+from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
 
 SHORTEST_FRACTION = 0.9
-# Measured on ammonia, see docs/methods/fssh.md: of geometries beyond it, five in six are wrong by 0.1 eV and
-# more.
-MOST_NOVELTY = 0.03
 SMALLEST_SURPLUS_GAP = 0.1 * HARTREE_PER_EV
 
 

@@ -105,10 +105,8 @@ class SpinAdiabatic:
             driving = Driving(*self.dipole_states, self.pulse.fields_of_step(time, dt))
         made = unitary_step(
             old.coefficients,
-            old.energies,
-            old.eigenvectors,
-            new.energies,
-            new.eigenvectors,
+            (old.energies, old.eigenvectors),
+            (new.energies, new.eigenvectors),
             dt=dt,
             driving=driving,
         )

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from nadyn.dynamics.electrons.propagation import Propagation
+from nadyn.dynamics.electrons.propagation import Propagation, SpinLevels
 from nadyn.dynamics.spins.hamiltonian import hermitian_eigh
 from nadyn.dynamics.state.batch_independence import electronic_width
 from nadyn.dynamics.state.matrix_products import product, trajectories_last
@@ -30,10 +30,8 @@ class Driving:
 
 def unitary_step(
     coefficients: Complex[Tensor, "traj state"],
-    energies: Float[Tensor, "traj state"],
-    eigenvectors: Complex[Tensor, "traj spin_state state"],
-    new_energies: Float[Tensor, "traj state"],
-    new_eigenvectors: Complex[Tensor, "traj spin_state state"],
+    old: SpinLevels,
+    new: SpinLevels,
     *,
     dt: float,
     driving: Driving | None = None,
@@ -52,10 +50,8 @@ def unitary_step(
 
     Args:
         coefficients: c(t).
-        energies: E(t) [hartree].
-        eigenvectors: U(t).
-        new_energies: E(t+dt) [hartree].
-        new_eigenvectors: U(t+dt).
+        old: E(t) [hartree] and U(t).
+        new: E(t+dt) [hartree] and U(t+dt).
         dt: Time step [au].
         driving: The field of this step, if there is one.
     """
@@ -63,11 +59,9 @@ def unitary_step(
     def block(*rows: Tensor) -> tuple[Tensor, ...]:
         return _step(*rows, dt=dt, driving=driving)
 
-    width = electronic_width(eigenvectors.shape[1])
-    new, propagator = in_blocks(
-        width, block, coefficients, energies, eigenvectors, new_energies, new_eigenvectors
-    )
-    return Propagation(new, propagator, torch.ones_like(energies[:, 0]))
+    width = electronic_width(old[1].shape[1])
+    after, propagator = in_blocks(width, block, coefficients, *old, *new)
+    return Propagation(after, propagator, torch.ones_like(old[0][:, 0]))
 
 
 def to_states(

@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.models.analytic.generalised import GeneralisedCoordinates
 from nadyn.models.analytic.option_values import number
-from nadyn.models.model import Coordinates, Evaluation
+from nadyn.models.model import Evaluation
 
 # Hartree and bohr.
 _STIFFNESS_X, _STIFFNESS_Y, _SHIFT = 0.02, 0.10, 0.01
@@ -20,7 +21,7 @@ _NARROWNESS_X, _NARROWNESS_Y = 3.0, 1.5
 
 
 @dataclass(frozen=True)
-class ConicalIntersection:
+class ConicalIntersection(GeneralisedCoordinates):
     """Two diabatic states in the coordinates X and Y; build it with `conical_intersection`.
 
     W_11 = K_X (X - X_1)²/2 + K_Y Y²/2, W_22 = K_X (X - X_2)²/2 + K_Y Y²/2 + Δ and
@@ -37,14 +38,9 @@ class ConicalIntersection:
     )
 
     name: ClassVar[str] = "conical-intersection"
-    coordinates: ClassVar[Coordinates] = "generalised"
-    laws: ClassVar[frozenset[str]] = frozenset()
     n_states: ClassVar[int] = 2
     n_basis: ClassVar[int] = 2
-    atomic_numbers: ClassVar[None] = None
-    fixed_diabatic_basis: ClassVar[bool] = True
     block_width: ClassVar[int] = 1024
-    shortest_distances: ClassVar[None] = None
 
     def evaluate(self, positions: Float[Tensor, "traj atom x"]) -> Evaluation:
         """Return W [hartree] at positions [bohr] of shape (traj, 2, 1)."""

@@ -11,11 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
-from nadyn.models.model import Coordinates, Evaluation
+from nadyn.models.analytic.generalised import GeneralisedCoordinates
+from nadyn.models.model import Evaluation
 
 
 @dataclass(frozen=True)
-class MorsePhotodissociation:
+class MorsePhotodissociation(GeneralisedCoordinates):
     """Three diabatic states along one distance; build it with `morse`.
 
     W_aa = D_a [1 - exp(-β_a (R - R_a))]² + c_a and W_ab = A_ab exp(-α_ab (R - R_ab)²).
@@ -26,14 +27,9 @@ class MorsePhotodissociation:
         default_factory=lambda: torch.tensor([20000.0], dtype=torch.float64)
     )
 
-    coordinates: ClassVar[Coordinates] = "generalised"
-    laws: ClassVar[frozenset[str]] = frozenset()
     n_states: ClassVar[int] = 3
     n_basis: ClassVar[int] = 3
-    atomic_numbers: ClassVar[None] = None
-    fixed_diabatic_basis: ClassVar[bool] = True
     block_width: ClassVar[int] = 1024
-    shortest_distances: ClassVar[None] = None
 
     @property
     def name(self) -> str:

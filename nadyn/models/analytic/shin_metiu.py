@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.models.model import Coordinates, Evaluation
+from nadyn.models.analytic.generalised import GeneralisedCoordinates
+from nadyn.models.model import Evaluation
 
 # Bohr. The ions stand at -9.5 and 9.5; the ranges soften the attraction of the left ion, the right ion and
 # the proton.
@@ -24,7 +25,7 @@ _FIRST, _SPACING, _POINTS = -21.5, 1.0, 44
 
 
 @dataclass(frozen=True, eq=False)
-class ShinMetiu:
+class ShinMetiu(GeneralisedCoordinates):
     """The lowest states of the electron along the coordinate R of the proton; build it with `shin_metiu`.
 
     The diabatic basis is the electron's position r on a grid (sinc functions), so that
@@ -45,15 +46,11 @@ class ShinMetiu:
     masses: Float[Tensor, "atom"]
 
     name: ClassVar[str] = "shin-metiu"
-    coordinates: ClassVar[Coordinates] = "generalised"
-    laws: ClassVar[frozenset[str]] = frozenset()
     n_states: ClassVar[int] = 3
     n_basis: ClassVar[int] = _POINTS
-    atomic_numbers: ClassVar[None] = None
     # A place of the electron is no state whose population would mean something.
     fixed_diabatic_basis: ClassVar[bool] = False
     block_width: ClassVar[int] = 64
-    shortest_distances: ClassVar[None] = None
 
     def evaluate(self, positions: Float[Tensor, "traj atom x"]) -> Evaluation:
         """Return W [hartree] at proton positions [bohr] of shape (traj, 1, 1), between the ions."""

@@ -11,24 +11,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
-from nadyn.models.model import Coordinates, Evaluation
+from nadyn.models.analytic.generalised import GeneralisedCoordinates
+from nadyn.models.model import Evaluation
 
 
 @dataclass(frozen=True)
-class Tully:
+class Tully(GeneralisedCoordinates):
     """Two diabatic states along one coordinate; build it with `tully`."""
 
     variant: int
     masses: Float[Tensor, "atom"] = field(default_factory=lambda: torch.tensor([2000.0], dtype=torch.float64))
 
-    coordinates: ClassVar[Coordinates] = "generalised"
-    laws: ClassVar[frozenset[str]] = frozenset()
     n_states: ClassVar[int] = 2
     n_basis: ClassVar[int] = 2
-    atomic_numbers: ClassVar[None] = None
-    fixed_diabatic_basis: ClassVar[bool] = True
     block_width: ClassVar[int] = 2048
-    shortest_distances: ClassVar[None] = None
 
     @property
     def name(self) -> str:

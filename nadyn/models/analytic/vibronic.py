@@ -14,13 +14,14 @@ from torch import Tensor
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.models.analytic.generalised import GeneralisedCoordinates
 from nadyn.models.analytic.normal_coordinates import NormalCoordinates
 from nadyn.models.analytic.vibronic_parameters import VibronicParameters, parse_parameters
-from nadyn.models.model import Coordinates, Evaluation
+from nadyn.models.model import Evaluation
 
 
 @dataclass(frozen=True, eq=False)
-class VibronicCoupling:
+class VibronicCoupling(GeneralisedCoordinates):
     """Harmonic oscillators coupled to any number of diabatic states.
 
     W_ab = δ_ab Σ_m ω_m Q_m² / 2 + E_ab + Σ_m κ_abm Q_m + Σ_{m≤n} γ_abmn Q_m Q_n
@@ -55,12 +56,7 @@ class VibronicCoupling:
     dipoles: Complex[Tensor, "spin_state spin_state 3"] | None = None
     frame: NormalCoordinates | None = None
 
-    coordinates: ClassVar[Coordinates] = "generalised"
-    laws: ClassVar[frozenset[str]] = frozenset()
-    atomic_numbers: ClassVar[None] = None
-    fixed_diabatic_basis: ClassVar[bool] = True
     block_width: ClassVar[int] = 256
-    shortest_distances: ClassVar[None] = None
 
     @property
     def n_states(self) -> int:

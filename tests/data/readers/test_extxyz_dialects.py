@@ -116,7 +116,7 @@ def test_settings_of_a_calculation_are_no_labels(tmp_path):
 
 def test_deuterium_and_tritium_are_hydrogen_with_their_mass(tmp_path):
     (group,) = read_extxyz(water(tmp_path, symbols="ODT")).groups
-    assert group.name == "H2O" and group.atomic_numbers.tolist() == [8, 1, 1]
+    assert group.name == "DTO" and group.atomic_numbers.tolist() == [8, 1, 1]
     found = group.masses / ELECTRON_MASS_PER_DALTON
     np.testing.assert_allclose(found, [15.9949146, 2.0141018, 3.0160493], atol=1e-6)
 
@@ -131,7 +131,7 @@ def test_isotopologues_are_groups_of_their_own(tmp_path):
     path = water(tmp_path, symbols="ODD")
     path.write_text(light + path.read_text())
     first, second = read_extxyz(path).groups
-    assert (first.name, first.masses, second.name) == ("H2O", None, "H2O_2")
+    assert (first.name, first.masses, second.name) == ("H2O", None, "D2O")
     assert second.masses is not None
 
 

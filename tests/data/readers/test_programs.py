@@ -2,19 +2,24 @@
 
 import json
 import re
+from dataclasses import replace
 
 import ase
 import ase.db
+import h5py
 import numpy as np
 import pytest
 
 from nadyn.checks.errors import InputError, InputWarning
+from nadyn.data import Dataset, load_dataset, write_dataset
 from nadyn.data.readers.ase_database import read_ase_database
 from nadyn.data.readers.pyrai2md import read_pyrai2md
 from nadyn.data.readers.sharc_trajectory import read_sharc_trajectory
 from nadyn.units import ANGSTROM_PER_BOHR, INVERSE_CM_PER_HARTREE
 
 SPINS = (1, 1, 3, 3)
+# Of SPaiNN, whose arrays have the states second.
+ASCENDING = np.array([[-40.0, -39.9, -39.8, -39.7]])
 
 
 def written_json(tmp_path, fixtures, **changes):
@@ -28,6 +33,63 @@ def written_json(tmp_path, fixtures, **changes):
 def test_multiplicities_of_another_number_of_states_are_refused(fixtures, given):
     with pytest.raises(InputError, match="must hold 2S\\+1 of each of the 4 states"):
         read_pyrai2md(fixtures / "pyrai2md_5_frames.json", multiplicities=given)
+
+
+@pytest.mark.parametrize("given", [(1, 1, 1, 1), (1, 3, 3, 3), (3, 3, 3, 3)])
+def test_multiplicities_that_would_leave_out_spin_orbit_norms_are_refused(fixtures, given):
+    sentence = "the file has 4 spin-orbit couplings a frame, as 1 1 3 3 has, but `--multiplicities` says "
+    with pytest.raises(
+        InputError, match=f"{sentence}{' '.join(map(str, given))}, which has [03]: they would"
+    ):
+        read_pyrai2md(fixtures / "pyrai2md_5_frames.json", multiplicities=given)
+
+
+def test_multiplicities_that_a_database_contradicts_are_refused(tmp_path):
+    path, _ = database(tmp_path, spainn=True)
+    with pytest.raises(
+        InputError, match="those of the metadata, 1 1 3 3, but `--multiplicities` says 1 1 1 1"
+    ):
+        read_ase_database(path, multiplicities=(1, 1, 1, 1))
+    (same,) = read_ase_database(path, multiplicities=SPINS).groups
+    assert same.spin_orbit is not None
+    # Without a word in the metadata the number of spin-orbit couplings tells.
+    nothing = {"n_singlets": 0, "n_triplets": 0}
+    (tmp_path / "silent").mkdir()
+    data = {"smooth_nacs": np.ones((4, 6, 3)), "dipoles": np.ones((10, 3)), "energy": ASCENDING}
+    silent, _ = database(tmp_path / "silent", spainn=True, metadata=nothing, data=data)
+    with pytest.raises(InputError, match=r"the 8 spin components .* but 1 1 1 1 gives 4: .* be left out"):
+        read_ase_database(silent, multiplicities=(1, 1, 1, 1))
+    (given,) = read_ase_database(silent, multiplicities=SPINS).groups
+    assert given.spin_orbit is not None and given.note == ""
+
+
+def test_multiplicities_that_were_guessed_are_kept_in_the_note(tmp_path, fixtures):
+    with pytest.warns(InputWarning, match="taken as 1 1 3 3"):
+        (guessed,) = read_pyrai2md(fixtures / "pyrai2md_5_frames.json").groups
+    assert guessed.note.endswith("they are taken as 1 1 3 3")
+    (given,) = read_pyrai2md(fixtures / "pyrai2md_5_frames.json", multiplicities=SPINS).groups
+    assert given.note == ""
+    path, _ = database(
+        tmp_path,
+        spainn=True,
+        metadata={"n_singlets": 0, "n_triplets": 0, "info": "by hand"},
+        data={
+            "energy": ASCENDING,
+            "smooth_nacs": np.ones((4, 6, 3)),
+            "dipoles": np.ones((10, 3)),
+            "socs": np.ones(12),
+        },
+    )
+    with pytest.warns(InputWarning, match="tell no multiplicities"):
+        (group,) = read_ase_database(path).groups
+    assert group.note == "by hand; the metadata tell no multiplicities; all states are taken as singlets"
+    # A dataset that does not say them keeps it too.
+    write_dataset(tmp_path / "a.h5", Dataset((replace(group, note="by hand"),)))
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file[group.name].attrs["multiplicities"]
+    with pytest.warns(InputWarning, match="`multiplicities` is missing"):
+        (read,) = load_dataset(tmp_path / "a.h5").groups
+    assert read.note == "by hand; `multiplicities` is missing; all states are taken as singlets"
 
 
 def test_singlets_triplets_and_their_couplings_are_all_read(fixtures):

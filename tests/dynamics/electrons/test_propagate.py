@@ -26,7 +26,7 @@ def test_it_is_the_exponential_of_the_mean_hamiltonian_where_all_states_are_kept
     old, new = random_hamiltonians(7, n, 1), random_hamiltonians(7, n, 2)
     (e0, u0), (e1, u1) = torch.linalg.eigh(old), torch.linalg.eigh(new)
     c = random_coefficients(7, n, 3)
-    result = local_diabatisation(c, e0, u0, e1, u1, dt=11.0)
+    result = local_diabatisation(c, (e0, u0), (e1, u1), dt=11.0)
     for t in range(7):
         exact = scipy.linalg.expm(-11j * 0.5 * (old[t] + new[t]).numpy())
         amplitudes = exact @ (u0[t].numpy() @ c[t].numpy())
@@ -39,9 +39,9 @@ def test_it_is_the_exponential_of_the_mean_hamiltonian_where_all_states_are_kept
 def test_signs_of_eigenvectors_do_not_matter(n):
     (e0, u0), (e1, u1) = (torch.linalg.eigh(random_hamiltonians(7, n, seed)) for seed in (1, 2))
     c = random_coefficients(7, n, 3)
-    reference = local_diabatisation(c, e0, u0, e1, u1, dt=11.0)
+    reference = local_diabatisation(c, (e0, u0), (e1, u1), dt=11.0)
     signs = torch.tensor([1.0, -1.0, -1.0, 1.0][:n], dtype=torch.float64)
-    flipped = local_diabatisation(c, e0, u0, e1, u1 * signs, dt=11.0)
+    flipped = local_diabatisation(c, (e0, u0), (e1, u1 * signs), dt=11.0)
     torch.testing.assert_close(flipped.coefficients * signs, reference.coefficients, rtol=0, atol=1e-14)
 
 
@@ -51,7 +51,7 @@ def test_the_norm_stays_one_for_hundreds_of_steps(n):
     surfaces = [torch.linalg.eigh(random_hamiltonians(7, n, seed)) for seed in range(4)]
     for step in range(300):
         (e0, u0), (e1, u1) = surfaces[step % 4], surfaces[(step + 1) % 4]
-        c = local_diabatisation(c, e0, u0, e1, u1, dt=11.0).coefficients
+        c = local_diabatisation(c, (e0, u0), (e1, u1), dt=11.0).coefficients
     assert (torch.linalg.norm(c, dim=1) - 1).abs().max() < 1e-12
 
 
@@ -61,7 +61,7 @@ def test_a_trivial_crossing_between_two_geometries_is_followed():
     u0 = torch.eye(2, dtype=torch.float64)[None]
     u1 = torch.tensor([[[0.0, -1.0], [1.0, 0.0]]], dtype=torch.float64)
     c = torch.tensor([[1.0, 0.0]], dtype=torch.complex128)
-    result = local_diabatisation(c, e0, u0, e0, u1, dt=20.0)
+    result = local_diabatisation(c, (e0, u0), (e0, u1), dt=20.0)
     populations = result.coefficients.abs() ** 2
     torch.testing.assert_close(populations, torch.tensor([[0.0, 1.0]], dtype=torch.float64))
 
@@ -77,7 +77,7 @@ def surplus(n_traj, angle):
 def test_the_norm_stays_one_and_the_loss_is_told_where_surplus_states_exist():
     u0, u1 = surplus(7, 0.9)
     e = torch.tensor([[0.1, 0.13]], dtype=torch.float64).expand(7, 2)
-    result = local_diabatisation(random_coefficients(7, 2, 3), e, u0, e, u1, dt=11.0)
+    result = local_diabatisation(random_coefficients(7, 2, 3), (e, u0), (e, u1), dt=11.0)
     expected = torch.full((7,), np.cos(0.9), dtype=torch.float64)
     torch.testing.assert_close(result.smallest_overlap, expected)
     torch.testing.assert_close(torch.linalg.norm(result.coefficients, dim=1), torch.ones_like(expected))
@@ -87,7 +87,7 @@ def test_surplus_states_take_no_population_and_leave_the_phases_of_the_others():
     u0, u1 = surplus(7, 0.4)
     e = torch.tensor([[0.1, 0.13]], dtype=torch.float64).expand(7, 2)
     c = random_coefficients(7, 2, 3)
-    result = local_diabatisation(c, e, u0, e, u1, dt=11.0)
+    result = local_diabatisation(c, (e, u0), (e, u1), dt=11.0)
     torch.testing.assert_close(result.coefficients, c * torch.exp(-11j * e))
 
 
@@ -101,7 +101,7 @@ def test_the_overlap_is_replaced_by_its_nearest_orthogonal_matrix(n):
     e = torch.zeros(7, n, dtype=torch.float64)
     c = random_coefficients(7, n, 3)
     # Without energies nothing but the change of basis is left: c(t+dt) = Q^T c(t).
-    result = local_diabatisation(c, e, u0, e, u1, dt=11.0)
+    result = local_diabatisation(c, (e, u0), (e, u1), dt=11.0)
     for t in range(7):
         overlap = (u0[t].T @ u1[t]).numpy()
         nearest, _ = scipy.linalg.polar(overlap)
@@ -113,7 +113,7 @@ def test_the_overlap_is_replaced_by_its_nearest_orthogonal_matrix(n):
 def test_two_halves_make_the_propagator_of_the_whole():
     (e0, u0), (e1, u1), (e2, u2) = (torch.linalg.eigh(random_hamiltonians(7, 4, s)) for s in (1, 2, 3))
     c = random_coefficients(7, 4, 3)
-    first = local_diabatisation(c, e0, u0, e1, u1, dt=5.0)
-    both = in_sequence(first, local_diabatisation(first.coefficients, e1, u1, e2, u2, dt=5.0))
+    first = local_diabatisation(c, (e0, u0), (e1, u1), dt=5.0)
+    both = in_sequence(first, local_diabatisation(first.coefficients, (e1, u1), (e2, u2), dt=5.0))
     applied = (both.propagator @ c[:, :, None])[:, :, 0]
     torch.testing.assert_close(applied, both.coefficients, rtol=0, atol=1e-14)

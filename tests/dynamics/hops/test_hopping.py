@@ -24,7 +24,7 @@ def rotating_states(n_traj, n, angle_per_time, dt, seed=4):
 
 def step(n, dt, active):
     t, c, energies, u0, u1 = rotating_states(60, n, 2e-3, dt)
-    result = local_diabatisation(c, energies, u0, energies, u1, dt=dt)
+    result = local_diabatisation(c, (energies, u0), (energies, u1), dt=dt)
     a = torch.full((60,), active)
     return t, c, result, flow_probabilities(c, result.coefficients, result.propagator, a)
 
@@ -74,7 +74,7 @@ def test_small_steps_give_tullys_probability_between_spin_adiabatic_states_too()
     limit.scatter_(1, active[:, None], 0.0)
     errors = []
     for dt in (1e-2, 1e-3):
-        made = unitary_step(c, energies, u0, energies, torch.matrix_exp(t * dt), dt=dt)
+        made = unitary_step(c, (energies, u0), (energies, torch.matrix_exp(t * dt)), dt=dt)
         found = flow_probabilities(c, made.coefficients, made.propagator, active)
         errors.append(float((found / dt - limit).abs().max() / limit.max()))
     assert errors[1] < 1e-2 and errors[0] / errors[1] == pytest.approx(10.0, rel=0.3)
@@ -168,7 +168,7 @@ def test_a_trivial_crossing_is_followed_with_probability_one():
     c = torch.tensor([[1.0, 0.0]], dtype=torch.complex128)
     e = torch.tensor([[0.0, 1e-4]], dtype=torch.float64)
     u1 = torch.tensor([[[0.0, -1.0], [1.0, 0.0]]], dtype=torch.float64)
-    result = local_diabatisation(c, e, torch.eye(2, dtype=torch.float64)[None], e, u1, dt=20.0)
+    result = local_diabatisation(c, (e, torch.eye(2, dtype=torch.float64)[None]), (e, u1), dt=20.0)
     p = flow_probabilities(c, result.coefficients, result.propagator, torch.tensor([0]))
     torch.testing.assert_close(p, torch.tensor([[0.0, 1.0]], dtype=torch.float64))
 
@@ -177,7 +177,7 @@ def test_nothing_hops_out_of_an_empty_state_or_without_motion():
     c = torch.tensor([[0.0, 1.0], [1.0, 0.0]], dtype=torch.complex128)
     e = torch.tensor([[0.0, 0.1]], dtype=torch.float64).expand(2, 2)
     u = torch.eye(2, dtype=torch.float64).expand(2, 2, 2)
-    result = local_diabatisation(c, e, u, e, u, dt=20.0)
+    result = local_diabatisation(c, (e, u), (e, u), dt=20.0)
     p = flow_probabilities(c, result.coefficients, result.propagator, torch.tensor([0, 0]))
     assert torch.equal(p, torch.zeros(2, 2, dtype=torch.float64))
 

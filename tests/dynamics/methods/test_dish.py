@@ -1,6 +1,7 @@
 """Decoherence-induced surface hopping."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -8,9 +9,12 @@ import pytest
 import torch
 from scipy.linalg import expm
 
+from nadyn.checks.configuration import parse_configuration
+from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial.start import start_in_state
 from nadyn.dynamics.methods.dish import (
     Dish,
+    DishOptions,
     decoherence_rates,
     dish_stepping,
     event_probabilities,
@@ -87,6 +91,13 @@ def test_populations_of_two_states_are_those_of_the_exact_master_equation(dephas
     # Neither is the other, nor what an undisturbed wave function gives.
     undisturbed = abs(expm(-1j * h * n_steps * dt)[1, 0]) ** 2
     assert min(abs(exact - undisturbed), abs(exact - expected[5])) > 0.05 and hops > 100
+
+
+def test_a_parameter_of_energies_beside_a_dephasing_time_is_refused():
+    parse = partial(parse_configuration, section=DishOptions, where="options")
+    assert parse({"energy_parameter_hartree": 0.2}).dephasing_fs is None
+    with pytest.raises(InputError, match="`energy_parameter_hartree` must be left out where `dephasing_fs`"):
+        parse({"dephasing_fs": 10, "energy_parameter_hartree": 0.1})
 
 
 def test_a_coherence_falls_to_one_e_in_the_dephasing_time_and_populations_stay():

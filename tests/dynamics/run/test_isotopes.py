@@ -47,7 +47,11 @@ def test_an_element_or_an_atom_is_replaced_and_the_surfaces_stay(ammonia):
     [
         ({"H": 4}, "the isotope of H must be one of 1, 2, 3, but is 4"),
         ({"C": 13}, "it has no C"),
-        ({"Xx": 1}, "must be an element"),
+        ({"Xx": 1}, "counted from 0.*, but names 'Xx'. Write {H: 2} for all hydrogens, or {4: 2} for atom 4"),
+        ({"D": 2}, "but names 'D'. Write {H: 2} for every H, or name an atom, as in {0: 2}"),
+        ({"T": 3}, "but names 'T'. Write {H: 3} for every H"),
+        ({"15N": 1}, "but names '15N'. Write {N: 15} for every N"),
+        ({"n-15": 1}, "but names 'n-15'. Write {N: 15} for every N"),
         ({9: 2}, "must name atoms from 0 to 3, but names 9"),
     ],
 )

@@ -250,9 +250,42 @@ def test_an_existing_output_is_replaced_only_on_demand(tmp_path):
 def test_a_finished_run_resumes_to_itself(tmp_path):
     config = scattering(tmp_path, time_fs=2)
     runner.run(config, progress=False)
-    before = digest(config["output"])
-    runner.run(config, resume=True, progress=False)
-    assert digest(config["output"]) == before
+    before, timings = digest(config["output"]), open_run(config["output"]).timings
+    assert timings["steps"] == 4 and timings["seconds"] > 0
+    for _ in range(2):
+        runner.run(config, resume=True, progress=False)
+        assert digest(config["output"]) == before
+        assert open_run(config["output"]).timings == timings
+
+
+def test_the_timings_of_a_longer_run_are_those_of_all_its_parts(tmp_path):
+    config = scattering(tmp_path, time_fs=2)
+    runner.run(config, progress=False)
+    first = open_run(config["output"]).timings["seconds"]
+    second = runner.run({**config, "time_fs": 4}, resume=True, progress=False).seconds
+    timings = open_run(config["output"]).timings
+    assert (timings["steps"], timings["resumed_at_step"]) == (8, 4)
+    assert timings["seconds"] == pytest.approx(first + second)
+
+
+def test_the_same_model_at_another_place_can_be_resumed(tmp_path):
+    shipped = resources.files("nadyn.models.analytic") / "pyrazine4.json"
+    initial = {"sample": "wigner", "n": 3, "state": 1}
+
+    def named(path):
+        path.write_bytes(shipped.read_bytes())
+        return {"name": "vibronic", "file": str(path)}
+
+    config = scattering(
+        tmp_path, model=named(tmp_path / "here.json"), initial=initial, time_fs=2, write_every=1
+    )
+    whole = {**config, "output": str(tmp_path / "whole.h5"), "time_fs": 4}
+    runner.run(whole, progress=False)
+    runner.run(config, progress=False)
+    (tmp_path / "here.json").unlink()
+    moved = {**config, "model": named(tmp_path / "there.json"), "time_fs": 4}
+    runner.run(moved, resume=True, progress=False)
+    assert digest(config["output"]) == digest(whole["output"])
 
 
 def test_the_live_table_ends_with_a_new_line_where_it_is_no_terminal(tmp_path, capsys):

@@ -73,7 +73,7 @@ def test_a_step_is_the_exponential_of_the_mean_hamiltonian_in_the_diabatic_basis
     hamiltonian = spin_hamiltonian(model)
     old, new = (spin_energies_and_eigenvectors(model, hamiltonian, x) for x in (q, q + 0.1))
     c = torch.randn(3, 12, dtype=torch.complex128, generator=torch.Generator().manual_seed(1))
-    made = unitary_step(c, *old, *new, dt=dt)
+    made = unitary_step(c, old, new, dt=dt)
     mean = 0.5 * (by_hand(model, q) + by_hand(model, q + 0.1))
     for row in range(3):
         expected = expm(-1j * dt * mean[row]) @ old[1][row].numpy() @ c[row].numpy()
@@ -98,7 +98,7 @@ def test_the_choice_of_eigenvectors_does_not_matter():
     results = []
     for before, after in ((old, new), (other_choice(*old), other_choice(*new))):
         c = (before[1].mH @ amplitudes)[:, :, 0]
-        made = unitary_step(c, *before, *after, dt=20.0)
+        made = unitary_step(c, before, after, dt=20.0)
         results.append((after[1] @ made.coefficients[:, :, None])[:, :, 0])
     # Three equal eigenvalues in the mixing: the test is none if there are not.
     assert int(((old[0][:, :, None] - old[0][:, None, :]).abs() < 1e-12).sum()) == 5 * (3 + 27)
@@ -121,7 +121,7 @@ def test_hopping_probability_and_direction_do_not_know_phases():
     rows, target = torch.arange(6), (state.active_state + 1) % 12
     found = []
     for one, vectors in ((state, moved[1]), (turned, moved[1] * phase[:, None].roll(1, 2))):
-        made = unitary_step(one.coefficients, one.energies, one.eigenvectors, moved[0], vectors, dt=20.0)
+        made = unitary_step(one.coefficients, (one.energies, one.eigenvectors), (moved[0], vectors), dt=20.0)
         chance = flow_probabilities(one.coefficients, made.coefficients, made.propagator, one.active_state)
         found.append((chance, *options_of(model).states.couplings(one, model, rows, target)))
     assert float(found[0][2].abs().max()) > 0.0

@@ -91,10 +91,11 @@ def test_the_coefficients_after_a_step_do_not_depend_on_the_batch(n_states, n_su
         energies + 0.01 * random(n_states),
         turned[:, :, :n_states].contiguous(),
     )
-    together = local_diabatisation(*arrays, dt=10.0)
+    together = local_diabatisation(arrays[0], arrays[1:3], arrays[3:], dt=10.0)
     # Odd places: LAPACK sees those matrices at another alignment than the first one.
     for t in range(1, n_traj, 2):
-        alone = local_diabatisation(*(array[t : t + 1] for array in arrays), dt=10.0)
+        one = tuple(array[t : t + 1] for array in arrays)
+        alone = local_diabatisation(one[0], one[1:3], one[3:], dt=10.0)
         for name in ("coefficients", "propagator", "smallest_overlap"):
             assert torch.equal(getattr(alone, name)[0], getattr(together, name)[t]), t
 

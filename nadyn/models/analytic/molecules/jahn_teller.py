@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.models.analytic.molecules.symmetric_molecule import SymmetricMolecule, distance, two_by_two
+from nadyn.models.analytic.molecules.atom_sums import distance
+from nadyn.models.analytic.molecules.symmetric_molecule import SymmetricMolecule, two_by_two
 
 # [bohr, 1/bohr, hartree/bohr², hartree/bohr, hartree/bohr², 1/bohr]
 _LENGTH, _DECAY, _STIFFNESS, _LINEAR, _QUADRATIC, _BREATHING = 5.4, 0.45, 0.040, 0.016, 0.006, 0.15

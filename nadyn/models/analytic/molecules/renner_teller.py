@@ -4,7 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.models.analytic.molecules.symmetric_molecule import SymmetricMolecule, dot, spring
+from nadyn.models.analytic.molecules.atom_sums import dot
+from nadyn.models.analytic.molecules.springs import spring
+from nadyn.models.analytic.molecules.symmetric_molecule import SymmetricMolecule
 
 _LENGTH = 2.25  # bohr
 _STIFFNESS, _STRETCH_STRETCH = 0.20, 0.010  # hartree/bohr²

@@ -6,15 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.models.analytic.molecules.symmetric_molecule import (
-    SymmetricMolecule,
-    distance,
-    ligand_vector,
-    spring,
-    triple_product,
-    two_by_two,
-    two_length_spring,
-)
+from nadyn.models.analytic.molecules.atom_sums import distance, ligand_vector, triple_product
+from nadyn.models.analytic.molecules.springs import spring, two_length_spring
+from nadyn.models.analytic.molecules.symmetric_molecule import SymmetricMolecule, two_by_two
 
 _XX, _XY, _XZ = 2.87, 2.28, 2.10  # bohr
 _XXY, _XXZ = math.radians(121.0), math.radians(115.0)

@@ -6,15 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.models.analytic.molecules.symmetric_molecule import (
-    SymmetricMolecule,
-    distance,
-    ligand_vector,
-    spring,
-    triple_product,
-    two_by_two,
-    two_length_spring,
-)
+from nadyn.models.analytic.molecules.atom_sums import distance, ligand_vector, triple_product
+from nadyn.models.analytic.molecules.springs import spring, two_length_spring
+from nadyn.models.analytic.molecules.symmetric_molecule import SymmetricMolecule, two_by_two
 
 _XX, _XY, _ANGLE = 2.40, 1.95, math.radians(112.0)  # bohr, bohr, X-X-Y
 _STIFFNESS_XX, _STIFFNESS_XY, _STIFFNESS_YY = 0.45, 0.30, 0.05  # hartree/bohr²

@@ -5,6 +5,7 @@ import pytest
 from synthetic_run import hop_table, write_run
 
 from nadyn.analysis import analyse
+from nadyn.analysis.fates import final_state
 from nadyn.analysis.key_numbers import key_numbers
 from nadyn.trajectory import open_run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_KELVIN
@@ -134,3 +135,21 @@ def test_a_hop_after_the_last_frame_counts_for_the_branching(tmp_path):
 def test_several_coordinates_are_no_scattering(tmp_path):
     path = write_run(tmp_path / "run.h5", np.zeros((3, 4), int), n_states=2)
     assert "branching" not in analyse(path)
+
+
+def test_the_final_state_is_that_of_the_last_accepted_hop_before_the_end(tmp_path):
+    state = np.array([[1, 1, 1], [0, 1, 1], [0, 1, 1]])
+    table = hop_table(state, write_every=2)
+    # Trajectory 0 is refused to go up again, 1 goes down after its last valid step, 2 between frames.
+    more = {name: np.repeat(column[:1], 3) for name, column in table.items()} | {
+        "step": np.array([4, 3, 3]),
+        "traj": np.array([0, 1, 2]),
+        "from_state": np.array([0, 1, 1]),
+        "to_state": np.array([1, 0, 0]),
+        "accepted": np.array([0, 1, 1]),
+    }
+    hops = {name: np.concatenate([column, more[name]]) for name, column in table.items()}
+    path = write_run(
+        tmp_path / "run.h5", state, n_states=2, write_every=2, hops=hops, last_step=np.array([4, 2, 3])
+    )
+    assert final_state(open_run(path)).tolist() == [0, 1, 0]

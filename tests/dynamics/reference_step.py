@@ -142,6 +142,7 @@ class Trajectories:
         self.force = self.s.forces()[self.rows, self.a]
         self.gaps = [np.diff(self.s.energies)] * 2
         self.squared_rate, self.turned, self.smooth = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n, int)
+        self.turned_round = np.zeros(n, bool)
         self.moved, self.kicked = np.zeros((2, n, 3, 3, 3))
         self.aux_r, self.aux_p, self.aux_f = np.zeros((3, n, 3, 3, 3))
         self.coherent, self.resting = np.zeros((2, n, 3), bool)
@@ -209,6 +210,8 @@ class Trajectories:
             m = max(y - s2 * t0**2, 0.0)
             times = np.linspace(-dt, 0.0, SUBSTEPS + 1)
             path = 0.5 * np.arctan2(np.sqrt(s2) * (times - t0), np.sqrt(m))
+            if self.turned_round[row] and remembered * path[0] < 0:
+                remembered = -remembered
             near = abs(t0 + dt) < 1.5 * dt
             narrow = np.sqrt(m) < np.sqrt(s2) * dt and remembered != 0 and near
             self.turned[row, pair] = path[-1]
@@ -216,6 +219,7 @@ class Trajectories:
                 path = np.maximum(path, remembered)
                 path[0] = remembered
             turns[row, :, pair] = np.diff(path)
+        self.turned_round[:] = False
         self.gaps, self.squared_rate = [g[0], g[1]], rate
         r = np.broadcast_to(np.eye(3, dtype=complex), (len(rate), 3, 3))
         for m in range(SUBSTEPS):
@@ -268,6 +272,7 @@ class Trajectories:
                 reverse = linear * np.sum(forces[new] * d) < 0
             if reverse:
                 self.p[row] = self.p[row] - linear / quadratic * d
+                self.turned_round[row] = True
         self.attempts += len(attempted)
         self.refused += len(attempted) - len(hopped)
         return np.array(hopped, int), np.array(attempted, int)

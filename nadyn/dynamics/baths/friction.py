@@ -80,6 +80,27 @@ def friction_of(section: FrictionSection, *, dt: float, seed: int, masses: Float
     )
 
 
+def refuse_random_force(section: FrictionSection | None, where: str) -> None:
+    """Refuse a random force where curvatures of energies in time decide.
+
+    A random force gives velocities jumps of the size sqrt(dt), so that three energies in a row have a second
+    derivative that grows like 1/sqrt(dt) and says nothing of a coupling.
+
+    Args:
+        section: The `friction` section, if there is one.
+        where: What takes curvatures in time, such as "with method landau_zener".
+
+    Raises:
+        InputError: There is a random force.
+    """
+    if section is not None and section.temperature_kelvin > 0:
+        raise InputError(
+            f"`friction.temperature_kelvin` must be 0 {where}, which reads couplings from curvatures of "
+            f"energies in time, but is {section.temperature_kelvin:g}: a random force bends them without "
+            "limit. Try 0, or method fssh with propagation: local_diabatisation."
+        )
+
+
 def with_friction(step: Callable[[State, Model], Step], friction: Friction) -> Callable[[State, Model], Step]:
     """Return the step of any method between two halves of friction and random force.
 

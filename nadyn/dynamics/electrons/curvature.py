@@ -23,8 +23,8 @@ from nadyn.dynamics.state.memory import recall, remember
 @dataclass(frozen=True)
 class GapHistory:
     """Energies one step ago, s^2 of each pair of neighbours, the angle by which it has turned since the
-    minimum of its gap, the steps since the energies had a kink in time, and the signs with which the
-    eigenvectors have gone on without a jump since the start."""
+    minimum of its gap, the steps since the energies had a kink in time, -1 where the motion turned round in
+    it, and the signs with which the eigenvectors have gone on without a jump since the start."""
 
     energies_before: Float[Tensor, "traj state"]
     squared_rate: Float[Tensor, "traj pair"]
@@ -116,6 +116,9 @@ def turns_from_curvature(
     left = torch.arange(SUBSTEPS, -1, -1, dtype=torch.float64) * (dt / SUBSTEPS)
     angles = _angle(distance[:, None] - s[:, None] * left[:, None], width[:, None].expand(-1, len(left), -1))
     remembered = known.angle
+    # Who turns round behind a minimum is before it again, as far away as the energies say on which side.
+    back = (known.smooth_steps < 0)[:, None] & (remembered * angles[:, 0] < 0)
+    remembered = torch.where(back, -remembered, remembered)
     # Narrow crossings go on from where the last step ended: its parabola may put them a little elsewhere.
     near = (distance - s * dt).abs() < 1.5 * s * dt
     narrow = (width < s * dt) & (remembered != 0) & near
@@ -125,13 +128,21 @@ def turns_from_curvature(
         [start, torch.maximum(angles[:, 1:], torch.where(disputed[:, None], start, -torch.pi))], 1
     )
     turns = torch.where(convex[:, None], path[:, 1:] - path[:, :-1], 0.0)
-    return turns, GapHistory(energies, rate, torch.where(convex, angles[:, -1], 0.0), steps, known.signs)
+    angle = torch.where(convex, angles[:, -1], 0.0)
+    return turns, GapHistory(energies, rate, angle, steps.clamp(min=1), known.signs)
 
 
-def after_a_kink(state: State, rows: Int[Tensor, "hop"]) -> State:
-    """Return the state with what has to be forgotten where momenta and force have changed at once."""
+def after_a_kink(state: State, rows: Int[Tensor, "hop"], turned: Int[Tensor, "turn"]) -> State:
+    """Return the state with what has to be forgotten where momenta and force have changed at once.
+
+    Args:
+        state: The batch.
+        rows: Who has a kink in its energies.
+        turned: Who of them has turned round on the same state.
+    """
     known = recall(state, GapHistory)
-    return remember(state, replace(known, smooth_steps=known.smooth_steps.index_fill(0, rows, 0)))
+    steps = known.smooth_steps.index_fill(0, rows, 0).index_fill(0, turned, -1)
+    return remember(state, replace(known, smooth_steps=steps))
 
 
 def _angle(opposite: Tensor, adjacent: Tensor) -> Tensor:

@@ -38,12 +38,21 @@ def begin_propagation(state: State, by: Propagate) -> State:
     return remember(state, begin_curvature(state))
 
 
-def after_attempts(state: State, rows: Int[Tensor, "hop"]) -> State:
+def after_attempts(before: State, state: State, rows: Int[Tensor, "hop"]) -> State:
     """Return the state with what a propagation has to forget where a hop has changed momenta and force.
 
     Energies have a kink in time there, which is no curvature.
+
+    Args:
+        before: The batch before the attempts.
+        state: The batch after them.
+        rows: Who has attempted a hop.
     """
-    return after_a_kink(state, rows) if remembers(state, GapHistory) else state
+    if not remembers(state, GapHistory):
+        return state
+    stayed = before.active_state[rows] == state.active_state[rows]
+    kicked = (before.momenta[rows] != state.momenta[rows]).flatten(1).any(1)
+    return after_a_kink(state, rows, rows[stayed & kicked])
 
 
 def propagate(

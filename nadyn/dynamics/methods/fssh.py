@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.baths.friction import refuse_random_force
 from nadyn.dynamics.decoherence.correction import Decoherence, Moment
 from nadyn.dynamics.decoherence.energy_based import edc
 from nadyn.dynamics.decoherence.table import decoherence_of
@@ -132,7 +133,7 @@ def fssh_draw(drift: Drift, model: Model, draws: Draws, *, options: Fssh) -> Ste
     after, hops = attempt_hops(
         after, model, options.masses, target, options.rules, zeta=zeta, probability=probability
     )
-    after = after_attempts(after, hops.row)
+    after = after_attempts(drift.after, after, hops.row)
     if not options.states.driven(after):
         # What light has made has not moved apart yet; a correction would undo it while it is being made.
         after = options.decoherence.act(
@@ -197,6 +198,8 @@ def hopping_choices(
             "`adaptive` must be left out with `propagation: curvature`, which needs steps of one length, "
             "but is given. Try propagation: local_diabatisation."
         )
+    if config.propagation == "curvature":
+        refuse_random_force(config.friction, "with `propagation: curvature`")
     return Fssh(
         dt=config.dt,
         seed=config.seed,

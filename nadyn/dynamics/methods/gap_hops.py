@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nadyn.dynamics.baths.friction import refuse_random_force
 from nadyn.dynamics.electrons.curvature import Parabola, parabola
 from nadyn.dynamics.hops.attempts import HopChoices, attempt_hops
 from nadyn.dynamics.hops.cuts import begin_cuts, count_cuts
@@ -29,7 +30,8 @@ from nadyn.models.model import Model
 
 @dataclass(frozen=True)
 class StepBefore:
-    """Energies before the last step, and how long that was [au]."""
+    """Energies before the last step, those after it where momenta have changed at its end, and how long that
+    was [au]."""
 
     energies: Float[Tensor, "traj state"]
     length: Float[Tensor, "traj"]
@@ -114,7 +116,7 @@ def gap_hopping_draw(drift: Drift, model: Model, draws: Draws, *, options: GapHo
         after, hops = attempt_hops(
             after, model, options.masses, target, options.rules, zeta=zeta, probability=chance
         )
-        after = in_active_state(after)
+        after = in_active_state(_without_kinks(drift.after, after))
     return finish_step(before, replace(after, surplus_gap=surplus_gap_above_active(after)), hops)
 
 
@@ -142,6 +144,8 @@ def gap_hopping(probabilities: Rule, *, other_names: tuple[str, ...]) -> Method:
     """Return the method that hops at minima of gaps by a rule."""
 
     def build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
+        # It would make minima of its own.
+        refuse_random_force(config.friction, f"with method {config.method}")
         return gap_hopping_stepping(
             GapHopping(
                 dt=config.dt,
@@ -172,6 +176,19 @@ def parabola_of(minima: Minima) -> Parabola:
         minima.after,
         since=minima.since[:, None],
         until=minima.until[:, None],
+    )
+
+
+def _without_kinks(before: State, after: State) -> State:
+    """Return a batch after its attempts whose next minimum lies behind the momenta that have changed at once.
+
+    A gap that has been closing opens where momenta turn round. That is no minimum in time, but a kink, whose
+    curvature has no bound for short steps.
+    """
+    kicked = (after.momenta != before.momenta).flatten(1).any(1)
+    known = recall(after, StepBefore)
+    return remember(
+        after, replace(known, energies=torch.where(kicked[:, None], after.energies, known.energies))
     )
 
 

@@ -1,6 +1,7 @@
 """Methods that know energies only: where the steps fall beside a crossing must not matter."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -8,10 +9,16 @@ import torch
 from contracts.by_hand import model_by_hand
 
 from nadyn.checks.configuration import parse_configuration
-from nadyn.dynamics.electrons.curvature import begin_curvature, parabola, turns_from_curvature
+from nadyn.dynamics.electrons.curvature import (
+    GapHistory,
+    begin_curvature,
+    parabola,
+    turns_from_curvature,
+)
 from nadyn.dynamics.initial.start import start_in_state
 from nadyn.dynamics.methods.table import motion_of
 from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.state.memory import recall
 from nadyn.models.analytic.tully import tully
 from nadyn.models.model import Evaluation
 
@@ -152,3 +159,53 @@ def test_the_parabola_of_squares_knows_straight_lines_at_uneven_steps():
     found = parabola(gap(-since), gap(torch.zeros(())), gap(until), since=since, until=until)
     torch.testing.assert_close(found.squared_rate, rate**2, rtol=1e-9, atol=0)
     torch.testing.assert_close(found.smallest, coupling**2, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("width", [10.0, 0.5, 0.05])
+def test_who_turns_round_behind_a_crossing_turns_its_states_back_by_as_much(width):
+    # In steps: g^2 = s^2 (x^2 + width^2), through the crossing at 0, round at `end` and back.
+    for places in (0.0, 0.3, 0.6):
+        for end in (0.3, 1.0, 5.0):
+            x = -30.0 + places + torch.arange(80, dtype=torch.float64)
+            x = x[: int((x < end).sum()) + 1]
+            path = torch.cat([x, x[:-1].flip(0)])
+            gap = 0.01 * torch.sqrt(path * path + width * width)
+            energies = torch.stack([torch.zeros_like(gap), gap], 1)[:, None]
+            first = SimpleNamespace(energies=energies[0], active_state=torch.zeros(1, dtype=torch.int64))
+            known, made = begin_curvature(first), []
+            for step in range(1, len(path)):
+                turns, known = turns_from_curvature(known, energies[step - 1], energies[step], dt=1.0)
+                made.append(float(turns.sum()))
+                if step == len(x) - 1:
+                    known = replace(known, smooth_steps=torch.full_like(known.smooth_steps, -1))
+            there, back = sum(made[: len(x) - 1]), sum(made[len(x) - 1 :])
+            assert back == pytest.approx(there, rel=0.02)
+
+
+def wall_of_two_states():
+    def evaluate(positions):
+        x = positions[:, 0, 0]
+        zero, coupling = torch.zeros_like(x), torch.full_like(x, 8e-4)
+        rows = [torch.stack([zero, coupling], 1), torch.stack([coupling, -0.006 * x], 1)]
+        return Evaluation(torch.stack(rows, 1), zero)
+
+    return model_by_hand(evaluate, torch.tensor([2000.0], dtype=torch.float64), 2)
+
+
+def test_a_refused_hop_is_known_to_have_turned_round_only_where_its_momenta_did():
+    model, seen = wall_of_two_states(), {}
+    for frustrated in ("keep", "reverse"):
+        content = {"initial": {"position_au": 0, "momentum_au": 1, "n": 1}, "time_fs": 100, "dt_fs": 0.5}
+        content |= {"method": "fssh", "propagation": "curvature", "seed": 3, "frustrated": frustrated}
+        config = parse_configuration(content, RunConfiguration, where="test")
+        motion = motion_of(config, model, model.masses)
+        positions = torch.full((200, 1, 1), -0.15, dtype=torch.float64)
+        momenta = torch.full_like(positions, 1.8)
+        state = start_in_state(model, positions, momenta, masses=model.masses, active_state=0)
+        state, seen[frustrated] = motion.begin(state, model), []
+        for _ in range(16):
+            step = motion.step(state, model)
+            state, refused = step.state, step.hops.row[~step.hops.accepted]
+            seen[frustrated] += recall(state, GapHistory).smooth_steps[refused].tolist()
+    assert len(seen["keep"]) > 20 and set(seen["keep"]) == {0}
+    assert len(seen["reverse"]) > 20 and set(seen["reverse"]) == {-1}

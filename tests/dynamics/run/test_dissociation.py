@@ -49,6 +49,23 @@ def test_fragments_that_have_not_the_energy_to_leave_do_not_end():
     assert asked(FragmentModel(), [felt, felt], speeds=[0.5, 10.0]) == [False, True]
 
 
+class Ions(FragmentModel):
+    """The same with a charge on N-H and the opposite one on H."""
+
+    def evaluate(self, positions):
+        found = super().evaluate(positions)
+        pull = -1.0 / torch.linalg.norm(positions[:, 2] - positions[:, 0], dim=-1)
+        identity = torch.eye(2, dtype=torch.float64)
+        return replace(found, hamiltonian=found.hamiltonian + pull[:, None, None] * identity)
+
+
+def test_ions_do_not_end_where_the_pull_is_weak_but_far_from_over():
+    # At 60 angstrom 0.24 eV are left to climb, 0.03 of them in the next 10 angstrom; it has 0.14 and 1.2 eV.
+    assert asked(Ions(), [115.0, 115.0], speeds=[4.3, 12.7]) == [False, False]
+    # At 330 angstrom 0.044 eV are left.
+    assert asked(Ions(), [630.0, 630.0], speeds=[2.0, 10.0]) == [False, True]
+
+
 def test_a_state_in_use_that_still_feels_a_force_keeps_a_trajectory_going():
     reaches = (1.0, 4.0)
     # 0.8 eV above: it may be reached.

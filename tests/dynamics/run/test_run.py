@@ -208,6 +208,18 @@ RUBBED = {"atoms": [0], "per_ps": 5, "temperature_kelvin": 300}
             {"method": "nvt", "thermostat": {"temperature_kelvin": 3}, "friction": RUBBED},
             "`friction` must be left out for method nvt",
         ),
+        (
+            {"method": "landau_zener", "friction": RUBBED},
+            "`friction.temperature_kelvin` must be 0 with method landau_zener",
+        ),
+        (
+            {"method": "zhu_nakamura", "friction": RUBBED},
+            "`friction.temperature_kelvin` must be 0 with method zhu_nakamura",
+        ),
+        (
+            {"method": "gfsh", "propagation": "curvature", "friction": RUBBED},
+            "`friction.temperature_kelvin` must be 0 with `propagation: curvature`",
+        ),
         ({"time_fs": 0.1}, "`time_fs` must be at least `dt_fs`"),
         ({"model": None}, "`model` must be a model file or an analytic model, but is missing"),
         (

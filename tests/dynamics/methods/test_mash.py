@@ -126,7 +126,7 @@ def test_the_first_model_of_tully_branches_as_quantum_mechanics_says():
 
 def test_every_hop_and_every_reflection_is_certain_and_none_is_drawn():
     first, model = crossing(25)
-    _, made = advanced(first, model, 20.0, 45)
+    _, made = advanced(first, model, 30.0, 30)
     accepted, probability, zeta = (
         torch.cat([getattr(step, name) for step in made]) for name in ("accepted", "probability", "zeta")
     )

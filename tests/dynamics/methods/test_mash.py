@@ -125,8 +125,8 @@ def test_the_first_model_of_tully_branches_as_quantum_mechanics_says():
 
 
 def test_every_hop_and_every_reflection_is_certain_and_none_is_drawn():
-    first, model = crossing(25)
-    _, made = advanced(first, model, 30.0, 30)
+    model, momenta = tully(1), torch.linspace(5.0, 14.0, 10, dtype=torch.float64)[:, None, None]
+    _, made = advanced(begun(model, torch.full_like(momenta, -0.8), momenta, state=0), model, 30.0, 12)
     accepted, probability, zeta = (
         torch.cat([getattr(step, name) for step in made]) for name in ("accepted", "probability", "zeta")
     )

@@ -32,7 +32,7 @@ from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 # energies of all states are as close to their labels as this.
 RIGHT = 0.05 * HARTREE_PER_EV
 FEWEST_RIGHT = 10
-N_RINGS = 10
+N_RINGS = 12
 _CHUNK = 64
 
 
@@ -56,11 +56,11 @@ class Outward:
     def limits(self) -> tuple[float, ...]:
         """The distance up to which frames are trained on in each ring; the last one leaves none out.
 
-        Rings are as wide as each other, but for the last, which has the hundredth of the frames that is
-        farthest; one that holds no frame of its own is left out.
+        Rings are as wide as each other, but for the last, which has the few frames that are farthest; one
+        that holds no frame of its own is left out.
         """
         distances = np.concatenate(self.training)
-        width = float(np.quantile(distances, 0.99)) / (N_RINGS - 1)
+        width = float(np.quantile(distances, 0.995)) / (N_RINGS - 1)
         limits = [width * (number + 1) for number in range(N_RINGS - 1)] + [float(distances.max())]
         inside = [int((distances <= limit).sum()) for limit in limits]
         return tuple(limit for k, limit in enumerate(limits) if k == 0 or inside[k] > inside[k - 1])

@@ -16,8 +16,10 @@ from nadyn.training.samples import Samples
 from nadyn.training.schedule import Length
 
 # Of the training proper, for each ring; and of a time limit, which all of them are a part of.
-_PART = 0.04
+_PART = 0.03
 _PART_OF_TIME = 0.3
+# Frames from inside for each new one, and at least so many: a new frame is met again and again.
+_OLD_FRAMES, _FEWEST_OLD_FRAMES = 2, 500
 # Steps that carry a matrix farther, not those that polish it.
 _RATE = 0.5
 # The few frames of a new ring are wrong at first by far more than all others, and are no outliers.
@@ -25,7 +27,7 @@ _OUTLIER_SIGMAS = 1e3
 
 
 def go_outward(job: Job, network: Network, outward: Outward, length: Length) -> tuple[Network, float]:
-    """Train a network ring by ring, each with the frames of all rings before; return it and the seconds.
+    """Train a network ring by ring, each with some frames of the rings before; return it and the seconds.
 
     Each ring has a checkpoint beside that of the training, and ends with its best weights.
 
@@ -49,9 +51,10 @@ def go_outward(job: Job, network: Network, outward: Outward, length: Length) -> 
         inside = replace(job, training=_within(job.training, outward.training, 0.0))
         learn_matrix(network, outward.teacher, inside, one, title="learning the matrix to begin from")
     for number, limit in enumerate(limits):
+        inner = limits[number - 1] if number else 0.0
         ring = replace(
             job,
-            training=_within(job.training, outward.training, limit),
+            training=_ring(job.training, outward.training, inner, limit, seed=configuration.seed + number),
             validation=_within(job.validation, outward.validation, limit),
             configuration=carrying,
         )
@@ -72,6 +75,29 @@ def _length_of_one(length: Length, n_rings: int) -> Length:
     if length.n_steps is not None:
         return Length(n_steps=max(1, int(_PART * length.n_steps)))
     return Length(seconds=_PART_OF_TIME * length.seconds / (n_rings + 1))
+
+
+def _ring(
+    samples: tuple[Samples, ...],
+    distances: tuple[Float[np.ndarray, "..."], ...],
+    inner: float,
+    limit: float,
+    *,
+    seed: int,
+) -> tuple[Samples, ...]:
+    """Return the frames of a ring, and a few times as many from inside that keep what is learned there."""
+    inside = [np.flatnonzero(values <= inner) for values in distances]
+    new = [np.flatnonzero((values > inner) & (values <= limit)) for values in distances]
+    n_inside, n_new = sum(map(len, inside)), sum(map(len, new))
+    n_kept = min(n_inside, max(_OLD_FRAMES * n_new, _FEWEST_OLD_FRAMES))
+    kept = np.zeros(n_inside, dtype=bool)
+    kept[np.random.default_rng(seed).choice(n_inside, n_kept, replace=False)] = True
+    parts = np.split(kept, np.cumsum([len(rows) for rows in inside])[:-1])
+    chosen = (
+        group.take(torch.from_numpy(np.sort(np.concatenate([rows[part], fresh]))))
+        for group, rows, part, fresh in zip(samples, inside, parts, new, strict=True)
+    )
+    return tuple(group for group in chosen if len(group))
 
 
 def _within(

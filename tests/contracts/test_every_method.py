@@ -155,14 +155,14 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, name):
         case,
         initial={"position_au": -1, "momentum_au": 20, "n": 9, **case.start},
         dt_fs=0.5,
-        time_fs=12,
-        checkpoint_every=5,
-        write_every=4,
+        time_fs=8,
+        checkpoint_every=4,
+        write_every=3,
     )
     judge = runner.statuses
 
     def fail(old, step, model, limits):
-        if step.state.step == 13:
+        if step.state.step == 9:
             raise _Stop
         return judge(old, step, model, limits)
 

@@ -221,9 +221,7 @@ def test_a_model_of_several_molecules_can_be_bound_to_each_of_them_after_loading
     assert torch.equal(loaded.for_molecule("crystal").cell, CELL)
     # From one to another and back.
     assert loaded.for_molecule("crystal").for_molecule("amine").cell is None
-    assert (
-        describe(path)["trained molecules"] == "hydrogen (1 frames), amine (40 frames), crystal (40 frames)"
-    )
+    assert describe(path)["trained molecules"] == "hydrogen (1 frame), amine (40 frames), crystal (40 frames)"
     save_model(loaded, tmp_path / "again.safetensors")
     assert digest(tmp_path / "again.safetensors") == digest(path)
 

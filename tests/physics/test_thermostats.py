@@ -70,13 +70,13 @@ every_thermostat = pytest.mark.parametrize("name", ["langevin", "andersen", "one
 
 @every_thermostat
 def test_kinetic_energies_of_oscillators_have_the_canonical_mean_and_variance(name):
-    model, n_traj, dt = oscillators(), 250, 12.0
+    model, n_traj, dt = oscillators(), 500, 12.0
     bath = thermostat(name, dt=dt)
     state, options = bath.begin(at_twice_the_temperature(n_traj)), Nvt(dt, MASSES, bath)
     samples = []
-    for step in range(650):
+    for step in range(400):
         state = nvt_step(state, model, options).state
-        if step >= 200:
+        if step >= 180:
             samples.append(state.momenta[:, :, 0] ** 2 / (2.0 * MASSES) / KT)
     kinetic = torch.stack(samples)
     kinetic = torch.cat([kinetic, kinetic.sum(2, keepdim=True)], dim=2)
@@ -174,12 +174,12 @@ def crystal():
 
 
 def test_one_chain_gives_a_crystal_its_temperature_with_the_net_momentum_left_out():
-    model, n_traj, kelvin, kt = crystal(), 120, 600.0, 600.0 * HARTREE_PER_KELVIN
+    model, n_traj, kelvin, kt = crystal(), 240, 600.0, 600.0 * HARTREE_PER_KELVIN
     content = {
         "initial": {"sample": "thermal", "n": n_traj, "temperature_kelvin": kelvin},
         "method": "nvt",
         "dt_fs": 0.75,
-        "time_fs": 450,
+        "time_fs": 280,
         "thermostat": {"name": "nose_hoover", "temperature_kelvin": kelvin, "period_fs": 60},
     }
     config = parse_configuration(content, RunConfiguration, where="test")

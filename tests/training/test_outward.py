@@ -71,7 +71,8 @@ def test_rings_come_first_grow_and_take_no_epochs_from_the_training(tmp_path, mo
         learn(network, teacher, job, length, **options)
 
     def train_part(job, build, length, **options):
-        trained_on.append((sum(map(len, job.training)), sum(map(len, job.validation))))
+        frames = {tuple(positions.flatten().tolist()) for positions in job.training[0].positions}
+        trained_on.append((frames, sum(map(len, job.validation))))
         return proceed(job, build, length, **options)
 
     monkeypatch.setattr(rings, "learn_matrix", learn_matrix)
@@ -95,9 +96,10 @@ def test_rings_come_first_grow_and_take_no_epochs_from_the_training(tmp_path, mo
     assert network is model.network
     energies = predict(network, frames[0], ()).energies.detach()
     assert float((energies - frames[0].energies).abs().max()) < RIGHT
-    inside, judged = zip(*trained_on, strict=True)
-    assert len(frames[0]) < inside[0]
-    assert list(inside) == sorted(inside) and inside[-2:] == (36, 36)
+    parts, judged = zip(*trained_on, strict=True)
+    joined = [len(set.union(*parts[: number + 1])) for number in range(len(parts))]
+    assert len(frames[0]) < joined[0] < joined[n_rings // 2] < joined[-2] == 36
+    assert len(parts[-1]) == 36 and len(parts) == n_rings + 1
     assert list(judged) == sorted(judged) and judged[0] < judged[-1] == 4
 
 

@@ -7,8 +7,10 @@
 
 `collect` needs the package coverage and runs the default suite once (`--tests` for a part of it). `run`
 draws mutants of nadyn's `electronic`, `dynamics`, `models` and `training`, as many of each kind, and puts
-one after the other into a copy of the tree. Results are lines of JSON, kept in `reference/mutants.json`; a
-survivor that cannot be told from the original has its reason in the key `equivalent`, written by hand.
+one after the other into a copy of the tree. Results are lines of JSON, kept in `reference/mutants.json`, of
+which the last one of a mutant counts. What was done about a survivor is appended by hand: the reason in the
+key `equivalent` where it cannot be told from the original; or the test in `killed_by`, with `test_added`
+where that test was written because of it, or `not_run` where it stood, but was not among those that were run.
 """
 
 import argparse
@@ -29,6 +31,13 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ["nadyn/electronic", "nadyn/dynamics", "nadyn/models", "nadyn/training"]
 # They print and draw, and change no number.
 SPEAKS_ONLY = {"progress.py", "figures.py", "notices.py", "__init__.py"}
+
+FATES = {
+    "stood": "killed by tests as they stood when it was drawn",
+    "added": "killed after tests were added",
+    "equivalent": "cannot be told from the original by any result",
+    "open": "no test notices",
+}
 
 
 def draw(n: int, seed: int) -> list[Mutant]:
@@ -109,19 +118,31 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"{number + 1}/{len(todo)} {took:5.1f} s {said}", flush=True)
 
 
+def fate(row: dict) -> str:
+    """Return what has become of a mutant, one of `FATES`."""
+    if row["killed_by"]:
+        return "added" if row.get("test_added") else "stood"
+    return "equivalent" if row.get("equivalent") else "open"
+
+
 def show(arguments: argparse.Namespace) -> None:
     rows = read(arguments.results)
-    alive = [row for row in rows if not row["killed_by"]]
-    same = [row for row in alive if row.get("equivalent")]
-    for row in alive:
-        print(f"{row['file']}:{row['line']} {row['kind']} ({row['of']} tests)")
-        print(f"    - {row['old']}\n    + {row['new']}\n    {row.get('equivalent', '')}")
-    counted, lost = Counter(row["kind"] for row in rows), Counter(row["kind"] for row in alive)
-    for kind in KINDS:
-        print(f"{kind:12} {counted[kind] - lost[kind]:4} of {counted[kind]} killed")
-    judged = len(rows) - len(same)
-    killed = len(rows) - len(alive)
-    print(f"{len(rows)} mutants, {len(same)} equivalent, {killed} of {judged} killed")
+    for row in rows:
+        if fate(row) in ("equivalent", "open"):
+            print(f"{row['file']}:{row['line']} {row['kind']} ({row['of']} tests)")
+            print(f"    - {row['old']}\n    + {row['new']}\n    {row.get('equivalent', '')}")
+    counted = Counter((row["kind"], fate(row)) for row in rows)
+    print(f"{'':12} {'drawn':>10}" + "".join(f" {name:>10}" for name in FATES))
+    for kind in (*KINDS, "all"):
+        numbers = [
+            sum(n for (of, end), n in counted.items() if kind in (of, "all") and end == name)
+            for name in FATES
+        ]
+        print(f"{kind:12} {sum(numbers):10}" + "".join(f" {n:10}" for n in numbers))
+    for name, meaning in FATES.items():
+        print(f"{name:12} {meaning}")
+    not_run = sum(bool(row.get("not_run")) for row in rows)
+    print(f"{not_run} of those killed by tests as they stood: by one that was not among those run")
 
 
 def main() -> None:

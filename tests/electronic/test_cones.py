@@ -137,6 +137,14 @@ def test_a_loop_with_too_few_points_is_refused():
         geometric_phase(model, loop)
 
 
+def test_a_loop_that_is_open_at_one_place_is_refused_however_fine_it_is_elsewhere():
+    # Around the cone a state turns by half the angle: by 64 degrees where a third of the loop is missing.
+    model = jahn_teller()
+    loop = _circle(model, model.starting_geometry, 0.2, n_points=48)
+    with pytest.raises(InputError, match=r"smallest is 0\.4"):
+        geometric_phase(model, loop[:32])
+
+
 def test_states_that_do_not_exist_are_refused():
     model = jahn_teller()
     with pytest.raises(InputError, match="`k` and `l` must be two states"):

@@ -104,9 +104,9 @@ def test_the_conserved_quantity_is_kept_as_the_square_of_the_time_step(name):
     assert 3.0 < errors[0] / errors[1] < 5.0
 
 
-def calm_molecules(n_traj):
-    """Molecules without net and angular momentum."""
-    positions, momenta = toy_start(n_traj, momentum=5.0)
+def calm_molecules(n_traj, axes=(1.0, 1.0, 1.0)):
+    """Molecules without net and angular momentum, in space or in the plane of two axes."""
+    positions, momenta = (torch.tensor(axes) * array for array in toy_start(n_traj, momentum=5.0))
     masses = ToyMolecule().masses
     weight = (masses / masses.sum())[:, None]
     r = positions - (positions * weight).sum(1, keepdim=True)
@@ -151,6 +151,13 @@ def test_momenta_that_stay_zero_are_counted_for_each_molecule():
     along = torch.tensor([[[0.0, 0.0, -3.0], [0.0, 0.0, 3.0]]], dtype=torch.float64)
     assert degrees_of_freedom(pair, along, masses[:2], CARTESIAN_LAWS).tolist() == [1.0]
     assert degrees_of_freedom(pair, along, masses[:2], PERIODIC).tolist() == [3.0]
+
+
+@pytest.mark.parametrize("flat", [0, 1, 2])
+def test_the_momenta_of_a_flat_molecule_are_counted_as_those_of_any_other(flat):
+    positions, momenta = calm_molecules(6, axes=[0.0 if axis == flat else 1.0 for axis in range(3)])
+    masses = ToyMolecule().masses
+    assert degrees_of_freedom(positions, momenta, masses, CARTESIAN_LAWS).tolist() == [9.0] * 6
 
 
 def crystal():

@@ -18,12 +18,42 @@ from nadyn.units import BOHR_PER_ANGSTROM, EV_PER_ANGSTROM_PER_AU, HARTREE_PER_E
 NOISE = {"energy_ev": 0.02, "force_ev_per_angstrom": 0.05, "coupling_ev_per_angstrom": 0.07}
 
 
-def _step(network, batch, settings):
+SIGMA = {
+    "energy": 0.02 * HARTREE_PER_EV,
+    "force": 0.05 / EV_PER_ANGSTROM_PER_AU,
+    "coupling": 0.07 / EV_PER_ANGSTROM_PER_AU,
+}
+WEIGHTS = {"energy": 1.0, "force": 10.0, "coupling": 10.0}
+
+
+def _network(settings, data):
+    (batch,) = map(samples_from_group, data.groups)
+    elements = elements_of(data)
+    return build_network(settings, (batch,), shortest_distances(data, elements), elements), batch
+
+
+def _squares(prediction, batch):
+    """Mean squared residual of each frame, by quantity."""
+    return {
+        "energy": ((prediction.energies - batch.energies) ** 2).mean(dim=1),
+        "force": ((prediction.gradients[:, :2] + batch.forces) ** 2).mean(dim=(1, 2, 3)),
+        "coupling": torch.minimum(
+            *(
+                ((prediction.gradients[:, 2:] + sign * batch.couplings) ** 2).mean(dim=(1, 2, 3))
+                for sign in (1.0, -1.0)
+            )
+        ),
+    }
+
+
+def _step(network, batch, settings, mean_gap_weight=None):
     """Loss of one step and the gradient that it leaves; the optimizer moves nothing."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.0, weight_decay=0.0)
     scales = loop.NoiseScales(loop._given_noise(settings))
     pairs = label_pairs((batch,), 2)
-    loss = loop._step(network, batch, pairs, optimizer, scales, settings, None, step=3, looseness=1.0)
+    loss = loop._step(
+        network, batch, pairs, optimizer, scales, settings, mean_gap_weight, step=3, looseness=1.0
+    )
     return loss, [None if p.grad is None else p.grad.clone() for p in network.parameters()]
 
 
@@ -41,34 +71,15 @@ def test_the_loss_of_a_step_is_that_of_its_formula_with_the_penalty_of_surplus_l
     settings = configuration(model=model, label_noise=NOISE, outlier_sigmas=1e4)
     # Not clipped, so that the whole gradient can be seen.
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, limit: torch.tensor(1.0))
-    data = dataset(5)
-    (batch,) = map(samples_from_group, data.groups)
-    network = build_network(
-        settings, (batch,), shortest_distances(data, elements_of(data)), elements_of(data)
-    )
+    network, batch = _network(settings, dataset(5))
     with torch.no_grad():
         # Far from the surplus levels the penalty says nothing: they are brought near.
         network.reference.offsets[2:] = network.reference.offsets[1] + 0.3 * HARTREE_PER_EV
     loss, gradient = _step(network, batch, settings)
     prediction = predict(network, batch, ((0, 0), (1, 1), (0, 1)))
-    squares = {
-        "energy": ((prediction.energies - batch.energies) ** 2).mean(dim=1),
-        "force": ((prediction.gradients[:, :2] + batch.forces) ** 2).mean(dim=(1, 2, 3)),
-        "coupling": torch.minimum(
-            *(
-                ((prediction.gradients[:, 2:] + sign * batch.couplings) ** 2).mean(dim=(1, 2, 3))
-                for sign in (1.0, -1.0)
-            )
-        ),
-    }
-    sigma = {
-        "energy": 0.02 * HARTREE_PER_EV,
-        "force": 0.05 / EV_PER_ANGSTROM_PER_AU,
-        "coupling": 0.07 / EV_PER_ANGSTROM_PER_AU,
-    }
-    weights = {"energy": 1.0, "force": 10.0, "coupling": 10.0}
+    squares = _squares(prediction, batch)
     expected = sum(
-        0.5 * weights[q] * (squares[q].mean() / sigma[q] ** 2 + 2.0 * math.log(sigma[q])) for q in sigma
+        0.5 * WEIGHTS[q] * (squares[q].mean() / SIGMA[q] ** 2 + 2.0 * math.log(SIGMA[q])) for q in SIGMA
     )
     if basis != "2x0e":
         displaced = displaced_frames(batch, 0.3 * BOHR_PER_ANGSTROM, seed=1, step=3)
@@ -82,6 +93,20 @@ def test_the_loss_of_a_step_is_that_of_its_formula_with_the_penalty_of_surplus_l
     for found, value in zip(gradient, wanted, strict=True):
         if value is not None:
             torch.testing.assert_close(found, value, rtol=2e-3, atol=1e-4 * float(value.abs().max()) + 1e-9)
+
+
+def test_frames_weigh_by_their_gap_beside_three_tenths_of_an_electronvolt():
+    settings = configuration(label_noise=NOISE, outlier_sigmas=1e4)
+    network, batch = _network(settings, dataset(6))
+    # 0.05 to 0.9 eV: both sides of the width.
+    gaps = torch.linspace(0.05, 0.9, 6, dtype=torch.float64) / 27.211386
+    batch.energies[:, 1] = batch.energies[:, 0] + gaps
+    raw = 1.0 / (gaps**2 + (0.3 / 27.211386) ** 2)
+    loss, _ = _step(network, batch, settings, loop._mean_gap_weight((batch,)))
+    squares = _squares(predict(network, batch, ((0, 0), (1, 1), (0, 1))), batch)
+    weighted = {q: float((raw / raw.mean() * squares[q].detach()).mean()) for q in SIGMA}
+    expected = sum(0.5 * WEIGHTS[q] * (weighted[q] / SIGMA[q] ** 2 + 2.0 * math.log(SIGMA[q])) for q in SIGMA)
+    assert loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_penalty_falls_to_zero_at_its_margin():

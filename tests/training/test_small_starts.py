@@ -17,6 +17,7 @@ from nadyn.cli.training_table import TrainingTable
 from nadyn.data import Dataset, split, write_dataset
 from nadyn.models import load_model
 from nadyn.models.model_file import digest
+from nadyn.training import small_starts
 from nadyn.training.build import build_network, elements_of, shortest_distances
 from nadyn.training.checkpoint import existing
 from nadyn.training.inheritance import learn_matrix
@@ -26,7 +27,7 @@ from nadyn.training.origin import origin
 from nadyn.training.predictions import predict
 from nadyn.training.samples import samples_from_group
 from nadyn.training.schedule import Length
-from nadyn.training.small_starts import called_for, gap_error
+from nadyn.training.small_starts import called_for, gap_error, start_from_the_best
 from nadyn.training.train import checkpoint_path, train
 from nadyn.units import HARTREE_PER_EV
 
@@ -179,6 +180,49 @@ def test_the_error_of_the_gap_is_the_weighted_mean_by_hand(tmp_path):
     assert gap_error(network, (replace(group, energies=missing),)) == pytest.approx(
         expected / total, rel=1e-9
     )
+
+
+def test_the_sentence_has_the_errors_of_small_gaps_in_millielectronvolts(
+    tmp_path, monkeypatch, unchecked_annotations
+):
+    job, build = _job(tmp_path, _data(), _settings())
+    # Hartree.
+    errors = iter((0.002, 0.001, 0.003))
+    monkeypatch.setattr(small_starts, "gap_error", lambda network, samples: next(errors))
+    started = start_from_the_best(job, lambda assignment, settings: build(settings), Length(n_steps=1))
+    assert "errors of small gaps from 27 to 82 meV" in started.sentence
+
+
+def test_what_is_shown_of_a_matrix_is_its_error_in_parts_of_0_02_electronvolts_and_the_time_of_a_step(
+    tmp_path, unchecked_annotations
+):
+    settings = _settings(batch_size=22)
+    job, build = _job(tmp_path, _data(), settings)
+    network, other = build(settings), build(settings.model_copy(update={"seed": 5}))
+    with torch.no_grad():
+        for number, one in enumerate((network, other)):
+            one.reference.offsets.fill_(0.01 * number)
+            for parameter in one.parameters():
+                parameter.add_(
+                    0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number))
+                )
+    # One batch of all frames, so that the first step sees each of them once.
+    (group,) = job.training
+    first, second = (
+        one(group.environment(group.positions, one.network.cutoff, torch.float32))[0].detach()
+        for one in (network, other)
+    )
+    shown, now = [], [0.0]
+
+    def report(progress):
+        shown.append((progress.loss, progress.seconds_a_step))
+        now[0] += 2.0
+
+    learn_matrix(network, other, replace(job, report=report, clock=lambda: now[0]), Length(n_steps=3))
+    expected = float((((second - first) * 27.211386 / 0.02) ** 2).mean())
+    assert shown[0][0] == pytest.approx(expected, rel=1e-4)
+    # Two seconds pass after each step.
+    assert [seconds for _, seconds in shown] == pytest.approx([0.0, 1.0, 4.0 / 3.0])
 
 
 def test_a_network_learns_the_matrix_of_another_one_of_another_size(tmp_path, unchecked_annotations):

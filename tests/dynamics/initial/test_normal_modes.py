@@ -58,6 +58,14 @@ def test_the_minimiser_finds_the_springs_at_rest(ammonia_like):
     np.testing.assert_allclose(distances[0], distances[1], atol=1e-4)
 
 
+def test_a_minimum_is_found_where_an_atom_has_nowhere_to_go(carbon_dioxide_like):
+    start = np.array([[0.0, 0.0, -2.6], [0.0, 0.0, 0.0], [0.0, 0.0, 2.6]])
+    found = minimise(carbon_dioxide_like, start, state=0)
+    # Both bonds of k = 0.9 against the ends' repulsion of k = 0.05.
+    length = (0.9 * 2.1 + 6 * 0.05) / (0.9 + 2 * 0.05)
+    np.testing.assert_allclose(found.positions[:, 2], [-length, 0.0, length], atol=1e-5)
+
+
 def test_the_minimiser_says_when_there_is_no_minimum(ammonia_like):
     # Springs that push at any distance.
     positions = ammonia_like.starting_geometry

@@ -24,6 +24,8 @@ from nadyn.dynamics.methods.csdm import (
 from nadyn.dynamics.methods.mean_field import begin_on_mean
 from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import squared_coefficients
+from nadyn.electronic.surfaces import surfaces
+from nadyn.models.analytic import pyrazine
 from nadyn.models.analytic.tully import tully
 from nadyn.models.model import Evaluation
 
@@ -85,6 +87,27 @@ def test_the_rate_in_one_dimension_is_that_of_the_paper():
     gap = state.energies[:, 1] - state.energies[:, 0]
     expected = c.abs()[:, 1] ** 2 * torch.exp(-7.0 * gap / (1.3 + 0.2 / kinetic))
     torch.testing.assert_close(squared_coefficients(after)[:, 1], expected, rtol=1e-12, atol=0)
+
+
+def test_the_rate_along_several_modes_of_unlike_mass_is_that_of_the_paper():
+    model, generator = pyrazine(4), torch.Generator().manual_seed(2)
+    positions, momenta = (torch.randn(5, 4, 1, dtype=torch.float64, generator=generator) for _ in range(2))
+    # Close to the intersection, where the coupling makes a large part of s.
+    positions = 0.05 * positions + torch.tensor([0.0, 2 * 0.423 / (0.09806 + 0.13545), 0.0, 0.0])[:, None]
+    c = torch.tensor([0.6, 0.8j], dtype=torch.complex128).expand(5, 2)
+    state = replace(begun(model, positions, momenta, 0), coefficients=c)
+    after = decay_of_mixing(state, model, options(model, dt=2000.0, constant=1.3, energy=0.01))
+    found = surfaces(model, positions)
+    # The eigenvectors of both are the same, but for signs that s does not see.
+    gap = (found.energies[:, 1] - found.energies[:, 0]).numpy()
+    d = found.interstate_coupling[:, 0, 1, :, 0].numpy() / gap[:, None]
+    p, w = momenta[:, :, 0].numpy(), 1.0 / model.masses.numpy()
+    along = (p * d * w).sum(1) / np.sqrt((d * d * w).sum(1))
+    s = d * along[:, None] + p
+    kinetic = (p * s * w).sum(1) ** 2 / (2.0 * (s * s * w).sum(1))
+    expected = 0.64 * np.exp(-2000.0 * gap / (1.3 + 0.01 / kinetic))
+    assert 0.2 < expected.min() < expected.max() < 0.6
+    np.testing.assert_allclose(squared_coefficients(after)[:, 1].numpy(), expected, rtol=1e-12)
 
 
 def test_nuclei_at_rest_do_not_let_anything_decay():

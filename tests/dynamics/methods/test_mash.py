@@ -124,6 +124,16 @@ def test_the_first_model_of_tully_branches_as_quantum_mechanics_says():
     assert abs(upper - 0.49278) < 3 * np.sqrt(0.25 / n)
 
 
+def test_every_hop_and_every_reflection_is_certain_and_none_is_drawn():
+    model, momenta = tully(1), torch.linspace(5.0, 14.0, 10, dtype=torch.float64)[:, None, None]
+    _, made = advanced(begun(model, torch.full_like(momenta, -0.8), momenta, state=0), model, 30.0, 12)
+    accepted, probability, zeta = (
+        torch.cat([getattr(step, name) for step in made]) for name in ("accepted", "probability", "zeta")
+    )
+    assert accepted.any() and not accepted.all()
+    assert (probability == 1.0).all() and (zeta == 0.0).all()
+
+
 def test_the_energy_error_falls_with_the_square_of_the_time_step():
     first, model = crossing(25)
     errors = []

@@ -112,6 +112,32 @@ def test_the_axis_of_the_trans_molecule_forbids_the_coupling_and_the_inversion_d
         assert float(coupling.max()) < 1e-15 or coupled
 
 
+def test_the_level_along_the_axis_of_a_linear_pi_molecule_lies_eleven_electronvolts_above():
+    model = renner_teller()
+    levels = torch.linalg.eigvalsh(model.evaluate(model.starting_geometry[None]).hamiltonian)[0]
+    assert float(levels[1] - levels[0]) < 1e-15
+    # D |a|² with |a| = 2.
+    assert float(levels[2] - levels[1]) * 27.211386 == pytest.approx(10.88, abs=0.01)
+
+
+# By formulas written a second time from the docstrings, with plain numpy.
+LEVELS = {
+    "jahn_teller": [-0.0022616080, 0.0062692528],
+    "renner_teller": [-0.0006395003, 0.0011810210, 0.3982447171],
+    "twisted": [0.0212000284, 0.0400813388],
+    "trans_planar": [0.0681047252, 0.1179034941],
+}
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_the_levels_of_a_crooked_molecule_are_those_that_data_was_made_from(name):
+    model = analytic_model({"name": name})
+    n = model.starting_geometry.numel()
+    crooked = 0.15 * torch.sin(1.0 + torch.arange(n, dtype=torch.float64)).reshape(-1, 3)
+    levels = torch.linalg.eigvalsh(model.evaluate((model.starting_geometry + crooked)[None]).hamiltonian)[0]
+    assert levels.tolist() == pytest.approx(LEVELS[name], rel=0, abs=1e-9)
+
+
 @pytest.mark.parametrize("name", ["jahn_teller", "renner_teller", "twisted", "trans_planar"])
 def test_a_run_file_can_name_the_molecule(name):
     model = analytic_model({"name": name})

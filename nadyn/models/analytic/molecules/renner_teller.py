@@ -24,7 +24,7 @@ def renner_teller() -> SymmetricMolecule:
     V = Σ k (r - l)²/2 + k' (r₁ - l)(r₂ - l) + k_b b²/2 + q b⁴
 
     a and b are at right angles: normal to the molecule the energy is V, and the p function along the axis
-    lies 2 eV higher; it is the surplus state. With b = 0 the two components across the axis are one level.
+    lies 11 eV higher; it is the surplus state. With b = 0 the two components across the axis are one level.
     The lower component has its minimum at 130°, the upper one is linear, as in BH₂; the numbers are made up.
 
     Source: R. Renner, Z. Phys. 92, 172 (1934); G. Herzberg, Molecular Spectra and Molecular Structure III.

@@ -18,10 +18,8 @@ def train(
         Path | None, typer.Option("--config", help="Training file (YAML); every key has a default.")
     ] = None,
     begin_from: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", help="Model to begin from: its matrix is learned where it is right, then outward."
-        ),
+        list[Path] | None,
+        typer.Option("--from", help="Model to begin from: its matrix is learned where it is right."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training, or begin.")
@@ -66,7 +64,7 @@ def train(
         # A job script that always asks to go on has then done its work.
         console.print(f"{output} is complete: nothing to do", highlight=False)
         return
-    teacher = None if begin_from is None else load_model(begin_from)
+    teachers = [load_model(path) for path in begin_from or ()]
     with console.status("reading the data"):
         dataset = load_dataset(data[0], *data[1:], mix=configuration.mix)
         warn_of_doubts(dataset)
@@ -92,16 +90,16 @@ def train(
                 dataset,
                 output,
                 configuration,
-                begin_from=teacher,
+                begin_from=teachers,
                 resume=resume,
                 overwrite=overwrite,
                 report=show,
             )
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
-            given = {"--config": config, "--from": begin_from}
+            given = [("--config", config), *(("--from", path) for path in begin_from or ())]
             options = f"--output {output} --resume"
-            options += "".join(f" {name} {path}" for name, path in given.items() if path is not None)
+            options += "".join(f" {name} {path}" for name, path in given if path is not None)
             console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
         else:
             console.print("interrupted before the first step; nothing was written.")

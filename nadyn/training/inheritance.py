@@ -1,6 +1,8 @@
-"""A network learns the diabatic matrix of another one before it is trained on labels."""
+"""A network learns the diabatic matrices of other ones before it is trained on labels."""
 
+import itertools
 import math
+from collections.abc import Iterator
 
 import torch
 
@@ -15,7 +17,12 @@ from nadyn.units import HARTREE_PER_EV
 _SCALE = 0.02 * HARTREE_PER_EV
 _GRADIENT_NORM_LIMIT = 10.0
 _MOST_STEPS = 1000
+# Of the training that follows; and where that has only a time, no other bound than the above.
+_PART, _MOST_LESSONS = 0.1, 10**9
 _WARMUP_STEPS = 200
+
+
+Lessons = tuple[tuple[Network, tuple[Samples, ...]], ...]
 
 
 def learn_matrix(
@@ -28,45 +35,76 @@ def learn_matrix(
 ) -> None:
     """Train a network in place until its W at the training frames is about that of a teacher of its basis.
 
-    A thousand steps at most, about half as dear as those of a training; an interruption begins them again.
+    See `learn_matrices`.
+    """
+    learn_matrices(network, ((teacher, job.training),), job, length, title=title)
+
+
+def learn_matrices(
+    network: Network,
+    lessons: Lessons,
+    job: Job,
+    length: Length,
+    *,
+    title: str = "learning the matrices to begin from",
+) -> None:
+    """Train a network in place until its W is about that of other networks of its basis, each at some frames.
+
+    A thousand steps a teacher at most, about half as dear as those of a training; an interruption begins them
+    again. A step takes as many frames of each teacher.
 
     Args:
         network: Untrained.
-        teacher: Whose matrix to learn, elements and all, surplus rows too.
-        job: Frames, batches and the learning rate.
+        lessons: Whose matrices to learn, elements and all, surplus rows too, and at which frames.
+        job: Batches and the learning rate.
         length: A number of steps, and a time after which no further one begins.
         title: What progress says.
     """
-    configuration, n_steps = job.configuration, min(_MOST_STEPS, length.n_steps)
+    configuration, n_steps = job.configuration, min(_MOST_STEPS * len(lessons), length.n_steps)
     warmup = min(_WARMUP_STEPS, configuration.warmup_steps)
     schedule = Schedule(configuration.learning_rate, warmup, ((0, n_steps),))
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=configuration.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
     )
     progress = Progress(n_steps=n_steps, steps_per_epoch=n_steps, title=title)
-    epoch, started = 0, job.clock()
+    size = max(1, configuration.batch_size // len(lessons))
+    endless = [_endless(samples, size, configuration.seed) for _, samples in lessons]
+    started = job.clock()
     while progress.step < n_steps:
-        for batch in batches(job.training, configuration.batch_size, seed=configuration.seed, epoch=epoch):
-            for group in optimizer.param_groups:
-                group["lr"] = schedule.rate(progress.step)
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.rate(progress.step)
+        optimizer.zero_grad(set_to_none=True)
+        loss = 0.0
+        for (teacher, _), frames in zip(lessons, endless, strict=True):
+            batch = next(frames)
             with torch.no_grad():
                 target = _matrix(teacher, batch)
-            optimizer.zero_grad(set_to_none=True)
-            loss = (((_matrix(network, batch) - target) / _SCALE) ** 2).mean()
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
-            if math.isfinite(loss.item()) and math.isfinite(norm.item()):
-                optimizer.step()
-            progress.step += 1
-            progress.loss = loss.item()
-            progress.seconds_a_step = (job.clock() - started) / progress.step
-            progress.learning_rate = schedule.rate(progress.step - 1)
-            job.report(progress)
-            if length.seconds is not None and job.clock() - started >= length.seconds:
-                return
-            if progress.step >= n_steps:
-                break
-        epoch += 1
+            part = (((_matrix(network, batch) - target) / _SCALE) ** 2).mean() / len(lessons)
+            part.backward()
+            loss += part.item()
+        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+        if math.isfinite(loss) and math.isfinite(norm.item()):
+            optimizer.step()
+        progress.step += 1
+        progress.loss = loss
+        progress.seconds_a_step = (job.clock() - started) / progress.step
+        progress.learning_rate = schedule.rate(progress.step - 1)
+        job.report(progress)
+        if length.seconds is not None and job.clock() - started >= length.seconds:
+            return
+
+
+def length_of_lessons(length: Length) -> Length:
+    """Return the length of what comes before a training that begins from other models."""
+    return Length(
+        _MOST_LESSONS if length.n_steps is None else max(1, int(_PART * length.n_steps)),
+        None if length.seconds is None else _PART * length.seconds,
+    )
+
+
+def _endless(samples: tuple[Samples, ...], size: int, seed: int) -> Iterator[Samples]:
+    for epoch in itertools.count():
+        yield from batches(samples, size, seed=seed, epoch=epoch)
 
 
 def _matrix(network: Network, batch: Samples) -> torch.Tensor:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nadyn.models.learned import Network
+from nadyn.training.beginning import Beginning
 from nadyn.training.build import is_atomic_sum
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.loop import Outcome, Progress, train_network
-from nadyn.training.outward import Outward
 from nadyn.training.samples import Samples
 from nadyn.training.schedule import Length
 
@@ -18,7 +18,7 @@ from nadyn.training.schedule import Length
 class Job:
     """What every part of a training needs; see `train_network` for the attributes.
 
-    `outward` is what it begins from, where that is another model.
+    `beginning` is what it begins from, where that are other models.
     """
 
     training: tuple[Samples, ...]
@@ -29,7 +29,7 @@ class Job:
     resume: bool
     report: Callable[[Progress], None]
     clock: Callable[[], float] = time.monotonic
-    outward: Outward | None = None
+    beginning: Beginning | None = None
 
     @property
     def n_states(self) -> int:

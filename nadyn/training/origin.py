@@ -1,7 +1,7 @@
 """What a training started from, so that it goes on with the same configuration and the same data only."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group
@@ -15,14 +15,14 @@ _ARRAYS = ("positions", "energies", "forces", "interstate_couplings", "cell")
 
 
 def origin(
-    configuration: TrainingConfiguration, dataset: Dataset, begin_from: LearnedModel | None = None
+    configuration: TrainingConfiguration, dataset: Dataset, begin_from: Sequence[LearnedModel] = ()
 ) -> dict[str, dict[str, object]]:
-    """Return the configuration, and a sha256 for each group of the data and for the model to begin from, as
+    """Return the configuration, and a sha256 for each group of the data and for each model to begin from, as
     plain values for a checkpoint."""
     return {
         "configuration": configuration.model_dump(mode="json"),
         "data": {group.name: _fingerprint(group, place) for place, group in enumerate(dataset.groups)},
-        "begin_from": {} if begin_from is None else {"sha256": _sha256(begin_from)},
+        "begin_from": {"sha256": [_sha256(model) for model in begin_from]},
     }
 
 
@@ -52,10 +52,10 @@ def check_origin(stored: dict[str, dict[str, object]], now: dict[str, dict[str, 
             )
 
     # Checkpoints of the first days began from nothing, and do not say so.
-    if stored.get("begin_from", {}) != now["begin_from"]:
+    if stored.get("begin_from", {"sha256": []}) != now["begin_from"]:
         raise InputError(
-            "the model to begin from must stay the same when the training is resumed, but differs. "
-            "Use that of the interrupted training, or --overwrite to start again."
+            "the models to begin from must stay the same when the training is resumed, but differ. "
+            "Use those of the interrupted training, or --overwrite to start again."
         )
 
 

@@ -1,4 +1,4 @@
-"""What comes before the training proper: another model to begin from, a search where `basis` is auto, small
+"""What comes before the training proper: other models to begin from, a search where `basis` is auto, small
 networks without couplings."""
 
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from nadyn.models.learned import Network
 from nadyn.training.assignments import assignment_from_plain, assignments
 from nadyn.training.checkpoint import beside, best_weights, read_progress
 from nadyn.training.earlier import Earlier, earlier_from_plain
+from nadyn.training.inheritance import learn_matrices, length_of_lessons
 from nadyn.training.job import Job
 from nadyn.training.loop import Outcome
-from nadyn.training.rings import go_outward
 from nadyn.training.samples import batches_per_epoch
 from nadyn.training.schedule import Length
 from nadyn.training.search import (
@@ -72,9 +72,12 @@ def search_and_train(job: Job, build: Build) -> Learned:
     earlier: tuple[Earlier, ...] = ()
     spent, network = 0.0, None
     assignment = None
-    if job.outward is not None:
-        network, spent = go_outward(job, build(assignment, configuration), job.outward, length)
-        found = {"start": {"sentence": job.outward.sentence, "assignment": None}}
+    if job.beginning is not None:
+        began = job.clock()
+        network = build(assignment, configuration)
+        learn_matrices(network, job.beginning.lessons, job, length_of_lessons(length))
+        spent = job.clock() - began
+        found = {"start": {"sentence": job.beginning.sentence, "assignment": None}}
     elif called_for(job):
         start = start_from_the_best(job, build, length_of_one(job, length))
         network, earlier, spent = start.network, start.earlier, start.seconds

@@ -3,7 +3,7 @@
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from nadyn.models.learned import LearnedModel, Network
 from nadyn.models.model_file import save_model
 from nadyn.models.molecules import default_molecule
 from nadyn.training.assignments import Assignment
+from nadyn.training.beginning import beginning, with_basis_of
 from nadyn.training.build import (
     build_network,
     elements_of,
@@ -34,7 +35,6 @@ from nadyn.training.loop import Outcome, Progress
 from nadyn.training.mixing import check_one_surface
 from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.origin import check_origin, origin
-from nadyn.training.outward import outward_from, with_basis_of
 from nadyn.training.predictions import label_pairs
 from nadyn.training.samples import Samples, samples_from_group
 from nadyn.training.search import Trial
@@ -78,7 +78,7 @@ def train(
     output: str | Path,
     configuration: TrainingConfiguration | None = None,
     *,
-    begin_from: LearnedModel | None = None,
+    begin_from: Sequence[LearnedModel] = (),
     resume: bool = False,
     overwrite: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
@@ -93,7 +93,7 @@ def train(
         dataset: Labelled frames; a part of them is held out for validation.
         output: Model file.
         configuration: All settings; the default suits a molecule never seen before.
-        begin_from: A model whose matrix the network learns first where it is right, see `outward`.
+        begin_from: Models whose matrices the network learns first, each where it is right, see `beginning`.
         resume: Go on from the checkpoint of an interrupted training of the same data and configuration, of
             which only `threads` and `checkpoint_every` may have changed; begin where there is none yet.
         overwrite: Replace an existing model file and forget its checkpoint.
@@ -109,7 +109,7 @@ def train(
     checkpoint = checkpoint_path(output)
     _check_files(output, checkpoint, resume=resume, overwrite=overwrite)
     _check_dataset(dataset, configuration)
-    if begin_from is not None:
+    if begin_from:
         configuration = with_basis_of(begin_from, configuration)
     begins_from = origin(configuration, dataset, begin_from)
     if resume:
@@ -137,7 +137,7 @@ def train(
             resume,
             report,
             clock,
-            None if begin_from is None else outward_from(begin_from, held_out),
+            beginning(begin_from, training_samples) if begin_from else None,
         )
         learned = search_and_train(job, build)
         judged = validation_samples or training_samples

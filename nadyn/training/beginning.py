@@ -1,0 +1,145 @@
+"""What a training begins from, where that are other models: their matrices, each where it is right.
+
+Energies, forces and couplings seen all at once do not always lead to states that cross where they should: a
+network learns the lower and the upper surface first, and exchanges the states too late or never. A model of
+a part of the data (a seam; fragments) is easier to get right. What it knows is its matrix: that is handed on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nadyn.checks.errors import InputError
+from nadyn.electronic.eigen import eigh
+from nadyn.models.atomic_network import MOST_NOVELTY
+from nadyn.models.learned import LearnedModel, Network
+from nadyn.models.matrix.basis import parse_basis
+from nadyn.models.matrix.diabatic import DiabaticHamiltonian
+from nadyn.structures import symbol
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.samples import Samples
+from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
+
+# A model is right where a trajectory would not stop as outside of its training, and the energies of all
+# states are as close to their labels as this.
+RIGHT = 0.05 * HARTREE_PER_EV
+FEWEST_RIGHT = 10
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a training begins from.
+
+    Attributes:
+        lessons: Each network to learn from, and the training frames at which its matrix is learned.
+        sentence: What it begins from.
+    """
+
+    lessons: tuple[tuple[Network, tuple[Samples, ...]], ...]
+    sentence: str
+
+
+def with_basis_of(
+    models: Sequence[LearnedModel], configuration: TrainingConfiguration
+) -> TrainingConfiguration:
+    """Return the configuration with the kind and the latent basis of the models to begin from.
+
+    Raises:
+        InputError: They differ in it, or the configuration asks for another one.
+    """
+    section = configuration.model
+    kinds = {isinstance(model.network, DiabaticHamiltonian) for model in models}
+    bases = {basis for model in models if (basis := _basis(model))}
+    if len(kinds) > 1 or len(bases) > 1:
+        raise InputError(
+            "the models to begin from must have one latent basis, but have "
+            f"{' and '.join(sorted(_basis(model) or 'one energy' for model in models))}."
+        )
+    if kinds == {False}:
+        if section.kind == "diabatic":
+            raise InputError(
+                "`model.kind` must be that of the model to begin from, atomic_sum, but is diabatic. "
+                "Leave it out."
+            )
+        return configuration.model_copy(update={"model": section.model_copy(update={"kind": "atomic_sum"})})
+    (basis,) = bases
+    if section.basis != "auto" and str(parse_basis(section.basis)) != str(parse_basis(basis)):
+        raise InputError(
+            f"`model.basis` must be that of the model to begin from, {basis!r}, but is {section.basis!r}. "
+            "Leave it out."
+        )
+    update = {"kind": "diabatic", "basis": basis}
+    return configuration.model_copy(update={"model": section.model_copy(update=update)})
+
+
+def beginning(models: Sequence[LearnedModel], samples: tuple[Samples, ...]) -> Beginning:
+    """Compare models with the labels of a training; each teaches the frames where it is the best, and right.
+
+    Raises:
+        InputError: A model has other elements or states, or is right almost nowhere.
+    """
+    lessons: list[list[Samples]] = [[] for _ in models]
+    for group in samples:
+        for model in models:
+            _check(model, group)
+        errors = torch.stack([_errors(model.network, group) for model in models])
+        smallest, best = errors.min(dim=0)
+        for number, lesson in enumerate(lessons):
+            rows = torch.nonzero((best == number) & (smallest < RIGHT))[:, 0]
+            if len(rows):
+                lesson.append(group.take(rows))
+    n_frames, counts = sum(map(len, samples)), [sum(map(len, lesson)) for lesson in lessons]
+    for model, count in zip(models, counts, strict=True):
+        if count < FEWEST_RIGHT:
+            raise InputError(
+                f"model {model.name} must have the energies of {FEWEST_RIGHT} frames of its own kind right "
+                f"within {RIGHT * ELECTRONVOLT_PER_HARTREE:.2f} eV to begin from, but has those of {count} "
+                f"of {n_frames}. Begin without it."
+            )
+    given = ", ".join(f"{model.name} ({n} frames)" for model, n in zip(models, counts, strict=True))
+    return Beginning(
+        tuple((model.network, tuple(lesson)) for model, lesson in zip(models, lessons, strict=True)),
+        f"it began with the matrices of other models at {sum(counts)} of {n_frames} training frames, where "
+        f"their energies are right: {given}",
+    )
+
+
+def _basis(model: LearnedModel) -> str | None:
+    network = model.network
+    return network.settings.basis if isinstance(network, DiabaticHamiltonian) else None
+
+
+def _errors(network: Network, samples: Samples) -> Float[Tensor, "frame"]:
+    """Return the largest error of an energy of each frame [hartree]; inf outside of the network's training,
+    where it may be right by chance, and where a label is missing."""
+    found = []
+    precision = next(network.parameters()).dtype
+    for start in range(0, len(samples), _CHUNK):
+        batch = samples.take(torch.arange(start, min(start + _CHUNK, len(samples))))
+        surroundings = batch.environment(batch.positions, network.network.cutoff, precision)
+        with torch.no_grad():
+            hamiltonian, features = network(surroundings)
+            novelty = network.network.novelty(features, surroundings)
+        error = (eigh(hamiltonian)[0][:, : network.n_states] - batch.energies).abs().amax(dim=1)
+        found.append(torch.where((novelty <= MOST_NOVELTY) & ~error.isnan(), error, torch.inf))
+    return torch.cat(found)
+
+
+def _check(model: LearnedModel, group: Samples) -> None:
+    known = model.network.network.elements
+    unknown = sorted({symbol(number) for number in group.numbers if number not in known})
+    if unknown:
+        raise InputError(
+            f"the model to begin from must know the elements of group {group.name!r}, but it knows "
+            f"{', '.join(map(symbol, known))} and not {', '.join(unknown)}. Begin without it."
+        )
+    n_states = group.energies.shape[1]
+    if model.n_states != n_states:
+        raise InputError(
+            f"the model to begin from must have the {n_states} states of the data, but has "
+            f"{model.n_states}. Begin without it."
+        )

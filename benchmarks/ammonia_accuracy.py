@@ -1,11 +1,14 @@
 """Errors of ammonia models on frames that they never saw, near the seam and everywhere.
 
     python benchmarks/ammonia_accuracy.py --output folder [--basis "1x0e + 1x1o"] [--epochs 120] [--seed 1]
-        [--couplings all|none|100] [--trajectories]
+        [--couplings all|none|100] [--trajectories [--seam MODEL] [--far MODEL]]
 
 The first frames of each shipped file, which stand in random order, are held out: they neither train nor
 choose anything; how many, `HELD_OUT` says. Settings are those of the shipped `train.yaml`, with the changes
-that are given, on the two older files; with `--trajectories` those of `train_trajectories.yaml`, on all.
+that are given, on the two older files. `--trajectories` trains on all frames, in three steps: a model of the
+seam (as without the option), one of the frames in which a hydrogen has left (`train_far.yaml`), and with
+`train_trajectories.yaml` the final one, which begins with the matrices of both; `--seam` and `--far` are such
+models, if they exist.
 `--couplings 100` keeps the labels h of 100 frames only, chosen at random, and `none` trains on energies and
 forces alone. The model and its errors are written to the folder; finished ones are not trained again. Several
 folders side by side: `--table folder/*.json` prints the mean and its standard error.
@@ -27,7 +30,10 @@ from nadyn.training.checkpoint import existing
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.evaluation import Comparison, compare, metrics
 from nadyn.training.train import checkpoint_path, train
+from nadyn.units import BOHR_PER_ANGSTROM
 
+# Where a hydrogen has left [bohr].
+_LEFT = 3.8 * BOHR_PER_ANGSTROM
 HELD_OUT = {"ammonia": 300, "ammonia_near_intersection": 100, "ammonia_visited": 1348}
 _WITHOUT_FRAGMENTS = ("ammonia", "ammonia_near_intersection")
 
@@ -76,6 +82,25 @@ def numbers(model: nadyn.models.learned.LearnedModel, held_out: dict[str, Group]
     }
 
 
+def fragments(dataset: Dataset) -> Dataset:
+    """Return the frames in which a hydrogen is far from the nitrogen."""
+    group = dataset.groups[0]
+    farthest = np.linalg.norm(group.positions[:, 1:] - group.positions[:, :1], axis=-1).max(axis=1)
+    return Dataset((group.select(np.flatnonzero(farthest > _LEFT)),))
+
+
+def learn(dataset: Dataset, file: Path, settings: str, *, begin_from: tuple = (), **changes: object) -> None:
+    """Train with the settings of a shipped training file and some changes, if that has not been done."""
+    if file.exists():
+        return
+    content = yaml.safe_load(path(f"ammonia/{settings}").read_text(encoding="utf-8"))
+    basis = changes.pop("basis", None)
+    content |= {key: value for key, value in changes.items() if value is not None}
+    content["model"]["basis"] = basis or content["model"]["basis"]
+    resume = bool(existing(checkpoint_path(file)))
+    train(dataset, file, TrainingConfiguration.model_validate(content), begin_from=begin_from, resume=resume)
+
+
 _COLUMNS = (
     ("S0 (meV)", lambda found: 1e3 * found["ammonia_near_intersection"]["energy_mae_ev"][0]),
     ("S1 (meV)", lambda found: 1e3 * found["ammonia_near_intersection"]["energy_mae_ev"][1]),
@@ -109,6 +134,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--couplings", default="all")
     parser.add_argument("--trajectories", action="store_true")
+    parser.add_argument("--seam", type=Path)
+    parser.add_argument("--far", type=Path)
     parser.add_argument("--table", type=Path, nargs="+")
     options = parser.parse_args()
     if options.table:
@@ -119,14 +146,16 @@ def main() -> None:
     dataset, held_out = frames(tuple(HELD_OUT)) if options.trajectories else frames()
     if options.couplings != "all":
         dataset = with_couplings_of(dataset, 0 if options.couplings == "none" else int(options.couplings))
-    if not file.exists():
-        name = "train_trajectories.yaml" if options.trajectories else "train.yaml"
-        settings = yaml.safe_load(path(f"ammonia/{name}").read_text(encoding="utf-8"))
-        settings["seed"] = options.seed
-        settings["epochs"] = options.epochs or settings["epochs"]
-        settings["model"]["basis"] = options.basis or settings["model"]["basis"]
-        resume = bool(existing(checkpoint_path(file)))
-        train(dataset, file, TrainingConfiguration.model_validate(settings), resume=resume)
+    changes = {"seed": options.seed, "epochs": options.epochs, "basis": options.basis}
+    if options.trajectories:
+        seam, far = options.seam or options.output / "seam.safetensors", options.far
+        far = far or options.output / "far.safetensors"
+        learn(frames()[0], seam, "train.yaml", seed=options.seed)
+        learn(fragments(dataset), far, "train_far.yaml", seed=options.seed)
+        parts = (nadyn.load_model(seam), nadyn.load_model(far))
+        learn(dataset, file, "train_trajectories.yaml", begin_from=parts, **changes)
+    else:
+        learn(dataset, file, "train.yaml", **changes)
     found = numbers(nadyn.load_model(file), held_out)
     (options.output / "errors.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     table([options.output / "errors.json"])

@@ -20,6 +20,7 @@ _MOST_STEPS = 1000
 # Of the training that follows; and where that has only a time, no other bound than the above.
 _PART, _MOST_LESSONS = 0.1, 10**9
 _WARMUP_STEPS = 200
+_LEARNING_RATE = 2e-3
 
 
 Lessons = tuple[tuple[Network, tuple[Samples, ...]], ...]
@@ -62,9 +63,11 @@ def learn_matrices(
     """
     configuration, n_steps = job.configuration, min(_MOST_STEPS * len(lessons), length.n_steps)
     warmup = min(_WARMUP_STEPS, configuration.warmup_steps)
-    schedule = Schedule(configuration.learning_rate, warmup, ((0, n_steps),))
+    # A training that is to keep what has been learned here goes slowly; this need not.
+    rate = max(_LEARNING_RATE, configuration.learning_rate)
+    schedule = Schedule(rate, warmup, ((0, n_steps),))
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=configuration.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+        network.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
     )
     progress = Progress(n_steps=n_steps, steps_per_epoch=n_steps, title=title)
     size = max(1, configuration.batch_size // len(lessons))

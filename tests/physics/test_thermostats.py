@@ -238,3 +238,27 @@ def test_friction_brings_the_chosen_atoms_to_its_temperature():
     states = rubbed(at_twice_the_temperature(n_traj), temperature=2.0 * KT, n_steps=500, rate=0.004)
     kinetic = torch.stack([s.momenta[:, 0, 0] ** 2 / (2.0 * MASSES[0]) / KT for s in states[150:]]).mean(0)
     assert abs(float(kinetic.mean()) - 1.0) < 3 * float(kinetic.std()) / n_traj**0.5
+
+
+@pytest.mark.parametrize("n_atoms", [20, 80])
+def test_the_heat_of_free_atoms_comes_and_goes_with_the_period_of_the_chain_whatever_their_number(n_atoms):
+    masses = torch.full((n_atoms,), 1800.0, dtype=torch.float64)
+
+    def evaluate(positions):
+        energy = 0.0 * positions[:, :, 0].sum(1)
+        return Evaluation(energy[:, None, None], torch.zeros_like(energy))
+
+    model, dt, period = model_by_hand(evaluate, masses, 1), 5.0, 500.0
+    momenta = torch.sqrt(KT * masses).expand(50, n_atoms)[:, :, None]
+    state = start_in_state(model, torch.zeros_like(momenta), momenta, masses=masses, active_state=0)
+    options = {"seed": 5, "temperature": KT, "period": period, "chains": "one", "laws": frozenset()}
+    bath = nose_hoover(dt=dt, masses=masses, **options)
+    state, choices, heat = bath.begin(state), Nvt(dt, masses, bath), []
+    for _ in range(150):
+        state = nvt_step(state, model, choices).state
+        heat.append((state.momenta**2 / masses[:, None]).mean((1, 2)) / KT - 1.0)
+    # Small swings of dp/dt = -ξ p, Q dξ/dt = 2 K - f kT with Q = f kT (period/2π)² have the period/√2: zero is
+    # passed 4 times after the start. Large ones are slower, and each count is a whole number.
+    heat = torch.stack(heat)
+    crossings = (heat[1:] * heat[:-1] < 0).sum(0).double()
+    assert 3.3 < float(crossings.mean()) < 4.5

@@ -257,8 +257,8 @@ def test_the_heat_of_free_atoms_comes_and_goes_with_the_period_of_the_chain_what
     for _ in range(150):
         state = nvt_step(state, model, choices).state
         heat.append((state.momenta**2 / masses[:, None]).mean((1, 2)) / KT - 1.0)
-    # Small swings of dp/dt = -ξ p, Q dξ/dt = 2 K - f kT with Q = f kT (period/2π)² have the period/√2: zero is
-    # passed 4 times after the start. Large ones are slower, and each count is a whole number.
+    # Small swings of dp/dt = -ξ p, Q dξ/dt = 2 K - f kT with Q = f kT (period/2π)² have the period/√2:
+    # zero is passed 4 times after the start. Large ones are slower, and each count is a whole number.
     heat = torch.stack(heat)
     crossings = (heat[1:] * heat[:-1] < 0).sum(0).double()
     assert 3.3 < float(crossings.mean()) < 4.5

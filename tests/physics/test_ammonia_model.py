@@ -1,4 +1,4 @@
-"""The shipped model of ammonia on frames that it was not trained on, and the cone that it has learned."""
+"""The shipped models of ammonia on frames that they never saw, and the cones that they have learned."""
 
 import numpy as np
 import pytest
@@ -11,9 +11,19 @@ from nadyn.shipped import path
 from nadyn.training.evaluation import compare, metrics
 
 
+@pytest.fixture(scope="module", params=["ammonia", "ammonia_trajectories"])
+def model(request):
+    return nadyn.load_model(path(f"ammonia/{request.param}.safetensors"))
+
+
 @pytest.fixture(scope="module")
-def model():
+def seam_model():
     return nadyn.load_model(path("ammonia/ammonia.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def trajectories_model():
+    return nadyn.load_model(path("ammonia/ammonia_trajectories.safetensors"))
 
 
 def _held_out(name, n_frames):
@@ -32,18 +42,42 @@ def seam(model):
     return found, plane, start
 
 
-def test_errors_near_the_seam_are_below_the_goals(model):
-    found = metrics(compare(model, _held_out("ammonia_near_intersection", 100)))
+def test_errors_near_the_seam_are_below_the_goals(seam_model):
+    found = metrics(compare(seam_model, _held_out("ammonia_near_intersection", 100)))
     assert max(found["energy_mae_ev"]) < 0.002
     assert found["near"]["gap_mae_ev"] < 0.001
     assert found["coupling_relative_error"] < 0.008
     assert found["coupling_mae_ev_per_angstrom"][0] < 0.004
 
 
-def test_errors_everywhere_are_a_few_millielectronvolt(model):
-    found = metrics(compare(model, _held_out("ammonia", 300)))
+def test_errors_everywhere_are_a_few_millielectronvolt(seam_model):
+    found = metrics(compare(seam_model, _held_out("ammonia", 300)))
     assert max(found["energy_mae_ev"]) < 0.003
     assert max(found["force_mae_ev_per_angstrom"]) < 0.04
+
+
+def test_the_model_of_trajectories_is_right_near_the_seam_and_where_the_molecule_has_fallen_apart(
+    trajectories_model,
+):
+    near = metrics(compare(trajectories_model, _held_out("ammonia_near_intersection", 100)))
+    assert max(near["energy_mae_ev"]) < 0.003
+    assert near["near"]["gap_mae_ev"] < 0.004
+    assert near["coupling_relative_error"] < 0.02
+    group = _held_out("ammonia_visited", 1348)
+    farthest = np.linalg.norm(group.positions[:, 1:] - group.positions[:, :1], axis=-1).max(1)
+    apart = group.select(np.flatnonzero(farthest > 7.5))
+    assert apart.n_frames > 100
+    assert max(metrics(compare(trajectories_model, apart))["energy_mae_ev"]) < 0.05
+
+
+def test_beyond_the_seam_the_states_have_exchanged_their_places(trajectories_model):
+    group = _held_out("ammonia_visited", 1348)
+    farthest = np.linalg.norm(group.positions[:, 1:] - group.positions[:, :1], axis=-1).max(1)
+    for frames, share in (((farthest < 3.4), 0.1), ((farthest > 8.5), 0.95)):
+        hamiltonian = trajectories_model.evaluate(torch.from_numpy(group.positions[frames])).hamiltonian
+        vectors = torch.linalg.eigh(hamiltonian)[1]
+        is_vector = float((vectors[:, 0, 0] ** 2 < 0.5).double().mean())
+        assert is_vector < share if share < 0.5 else is_vector > share
 
 
 def test_the_seam_lies_close_to_the_frame_with_the_smallest_gap(model, seam):

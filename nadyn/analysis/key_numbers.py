@@ -39,7 +39,10 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
     elif run.changes_states:
         found += _multiplicities_at_end(run, numbers)
         found += _populations_at_end(run, numbers, other)
-        found += [_lifetime(state, life) for state, life in numbers["lifetimes_fs"].items()]
+        found += [
+            _lifetime(state, life, some_stopped=bool(numbers["n_stopped"]))
+            for state, life in numbers["lifetimes_fs"].items()
+        ]
     if "isomerisation" in numbers and run.changes_states:
         change = numbers["isomerisation"]
         detail = (
@@ -54,6 +57,10 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
         _product(one, everyone, other, bool(numbers["n_stopped"]), float(run.time_fs[-1]))
         for one in numbers.get("products", [])[:_MOST_PRODUCTS]
     ]
+    without = numbers["n_trajectories"] - sum(one["n"] for one in numbers.get("products", []))
+    if numbers.get("products") and without:
+        detail = f"{everyone}: whole, and stopped or still running, in a state of which no fate is known"
+        found.append(KeyNumber("Without a product", str(without), "", detail))
     if not run.changes_states:
         found += _equilibrium(numbers)
     elif run.moves_on != "mean of the states":
@@ -136,7 +143,7 @@ def _counted(numbers: dict[str, object]) -> str:
     counted, total = numbers["populations_counted"][-1], numbers["n_trajectories"]
     if counted == total:
         return f"of all {total}"
-    return f"of the {counted} of {total} {'still running' if numbers['n_running'] else 'not stopped'}"
+    return f"of the {counted} of {total} not stopped{' so far' if numbers['n_running'] else ''}"
 
 
 def _not_known(numbers: dict[str, object]) -> str:
@@ -178,12 +185,13 @@ def _multiplicities_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumb
     return found
 
 
-def _lifetime(state: str, life: dict[str, object]) -> KeyNumber:
+def _lifetime(state: str, life: dict[str, object], *, some_stopped: bool) -> KeyNumber:
     name = f"Lifetime of state {state}"
     if life["value"] is None:
         return KeyNumber(name, _NOTHING, "", str(life["reason"]))
     upper = f"to {life['high']:.3g} fs" if life["high"] is not None else "without an upper end"
-    detail = f"95 %: {life['low']:.3g} fs {upper}, whatever became of the stopped ones; "
+    detail = f"95 %: {life['low']:.3g} fs {upper}"
+    detail += ", whatever became of the stopped ones; " if some_stopped else "; "
     detail += f"after {life['delay']:.3g} fs"
     return KeyNumber(name, f"{life['value']:.3g}", " fs", detail)
 

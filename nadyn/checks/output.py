@@ -29,6 +29,32 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     check_folder(path)
 
 
+def check_json(path: Path, *inputs: Path) -> None:
+    """Refuse a file of numbers that would take the place of something else; an older one is replaced.
+
+    Raises:
+        InputError: As `check_output`, its name does not end in .json, or it is one of the inputs.
+    """
+    check_output(path, overwrite=True)
+    if path.suffix != ".json":
+        raise InputError(f"`--json` must name a file that ends in .json, but is {str(path)!r}.")
+    check_is_no_input(path, *inputs)
+
+
+def check_is_no_input(path: Path, *inputs: Path) -> None:
+    """Refuse an output that is one of the files that are read, also where it may replace a file.
+
+    Raises:
+        InputError: It is one of them.
+    """
+    for one in inputs:
+        if path.exists() and one.exists() and path.samefile(one):
+            raise InputError(
+                f"output {str(path)!r} must not be a file that is read, but is {str(one)!r}. "
+                "Choose another name."
+            )
+
+
 def check_folder(path: Path) -> None:
     """Refuse a path in whose folder no file can be made.
 

@@ -22,12 +22,12 @@ def analyse(
     from nadyn.analysis.key_numbers import key_numbers, note_on_stopped
     from nadyn.analysis.multiplicities import diabatic_names
     from nadyn.analysis.summary import summarise
-    from nadyn.checks.output import check_output, write_new
+    from nadyn.checks.output import check_json, write_new
     from nadyn.cli.population_tables import diabatic_tables, population_tables
     from nadyn.trajectory import open_run
 
     if json_file is not None:
-        check_output(json_file, overwrite=True)
+        check_json(json_file, run)
     opened = open_run(run)
     asked = {"distance": distance, "angle": angle, "dihedral": dihedral}
     n_atoms = opened.positions.shape[2]

@@ -21,7 +21,7 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from nadyn.checks.output import check_output, new_file
+    from nadyn.checks.output import check_is_no_input, check_json, check_output, new_file
     from nadyn.cli.error_tables import error_table
     from nadyn.data import load_dataset
     from nadyn.models import load_model
@@ -31,9 +31,10 @@ def evaluate(
 
     # Before the work: an hour of it must not be lost to a wrong name.
     if json_file is not None:
-        check_output(json_file, overwrite=True)
+        check_json(json_file, model, *data)
     if figure is not None:
         check_output(figure, overwrite=True)
+        check_is_no_input(figure, model, *data)
         check_picture(figure)
     learned = load_model(model)
     dataset = load_dataset(data[0], *data[1:])

@@ -62,7 +62,10 @@ def _print_summary(result: "RunResult") -> None:
         f"{result.seconds:.1f} s."
     )
     if n := result.endings["dissociated"]:
-        print(f"{n} of them fell apart before the end: dissociated. {advice['dissociated']}")
+        print(
+            f"{n} of them ended before, as dissociated: they had fallen apart for good. "
+            f"{advice['dissociated']}"
+        )
     for reason, n in result.n_stopped.items():
         print(f"{n} stopped: {reason}. {advice[reason]}")
     written, hops = open_run(result.path), result.n_hops

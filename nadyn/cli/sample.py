@@ -7,6 +7,9 @@ import typer
 
 from nadyn.checks.counts import counted
 
+# A dihedral this close to 0 or 180 degrees is one of an isomer of a double bond.
+_PLANAR = 45.0
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -223,5 +226,7 @@ def _shape(model: "Model", centre: "np.ndarray") -> str | None:
         return None
     degrees = abs(float(dihedral(centre[None, list(atoms)])[0]))
     names = "-".join(f"{symbol(model.atomic_numbers[atom])}{atom}" for atom in atoms)
+    if _PLANAR < degrees < 180.0 - _PLANAR:
+        return f"Dihedral {names} of this minimum: {degrees:.1f} degrees, neither cis nor trans"
     isomer = "cis" if degrees < 90 else "trans"
     return f"This minimum is the {isomer} isomer: dihedral {names} {degrees:.1f} degrees"

@@ -161,7 +161,10 @@ def test_starts_are_outside_exactly_where_a_trajectory_is_stopped(starts):
     assert region_statuses(model, torch.from_numpy(positions)).tolist() == [int(reason) for reason in reasons]
 
 
-@pytest.mark.parametrize(("turn", "isomer"), [(0.0, "cis"), (np.pi, "trans")])
+@pytest.mark.parametrize(
+    ("turn", "isomer"),
+    [(0.0, "the cis isomer"), (np.pi, "the trans isomer"), (np.pi / 2, "neither cis nor trans")],
+)
 def test_the_isomer_is_named(turn, isomer):
     """1,2-difluoroethene, turned about its double bond."""
     angstrom = np.array(

@@ -9,6 +9,7 @@ import numpy as np
 
 from nadyn.checks.configuration import parse_configuration, read_configuration
 from nadyn.checks.errors import InputError
+from nadyn.checks.output import check_is_no_input
 from nadyn.dynamics.hops.cuts import CutProbabilities
 from nadyn.dynamics.methods.adaptive import DividedSteps
 from nadyn.dynamics.methods.table import find_method
@@ -101,8 +102,9 @@ def run(
         KeyboardInterrupt: Ctrl-C or SIGTERM; a checkpoint was written, and the message says how to go on.
     """
     started = time.monotonic()
-    folder = Path(config).parent if isinstance(config, str | Path) else Path()
-    if isinstance(config, str | Path):
+    run_file = Path(config) if isinstance(config, str | Path) else None
+    folder = run_file.parent if run_file else Path()
+    if run_file:
         config = read_configuration(config, RunConfiguration)
     elif isinstance(config, dict):
         config = parse_configuration(config, RunConfiguration, where="run")
@@ -110,6 +112,8 @@ def run(
         config = config.model_copy(update={"molecule": molecule})
     # Stored as written: a folder that was moved, or seen from another one, still holds the same run.
     written, config = config, config.beside(folder)
+    if run_file:
+        check_is_no_input(Path(config.output), run_file)
     if resume and overwrite:
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
     find_method(config)

@@ -1,12 +1,14 @@
 """Before the first step: model, initial conditions and file of a new run, or those of an old one."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from nadyn.checks.output import check_is_no_input
 from nadyn.dynamics.initial import sample
 from nadyn.dynamics.initial.start import in_active_state, start_in_diabatic_state, start_in_state
 from nadyn.dynamics.methods.method import Method, Motion
@@ -81,6 +83,7 @@ def create_run(
     model, output = source.model, Path(config.output)
     # Said before the work of sampling, which the writer would not know about.
     check_new(output, overwrite=overwrite)
+    check_is_no_input(output, *_files(config.model_dump(exclude={"output"})))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         initial = sample(model, config.initial, seed=config.seed)
@@ -148,6 +151,15 @@ def _several_multiplicities(model: Model) -> tuple[int, ...]:
     if not isinstance(model, HasSpinStates) or not model.fixed_diabatic_basis:
         return ()
     return model.multiplicities if len(set(model.multiplicities)) > 1 else ()
+
+
+def _files(section: object) -> Iterator[Path]:
+    """Yield what a run file names and what is a file."""
+    if isinstance(section, dict):
+        for value in section.values():
+            yield from _files(value)
+    elif isinstance(section, str | Path) and Path(section).is_file():
+        yield Path(section)
 
 
 def _start(plan: Plan, initial: InitialConditions) -> State:

@@ -49,7 +49,7 @@ ADVICE = {
     Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step: try a "
     "smaller time step, and if that does not help, more data near the last frame.",
     Status.LEFT_REGION: "It went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",
-    Status.DISSOCIATED: "Its fragments recede and no longer feel each other in any state in use: a result, "
+    Status.DISSOCIATED: "Fragments recede and no longer feel each other in any state in use: a result, "
     "nothing to do; `stop: {dissociated: false}` follows them to the end.",
 }
 

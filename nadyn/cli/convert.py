@@ -8,7 +8,9 @@ import typer
 from nadyn.checks.counts import counted
 
 if TYPE_CHECKING:
-    from nadyn.data import Dataset
+    from collections.abc import Callable
+
+    from nadyn.data import Dataset, Group
 
 EXTXYZ_SUFFIXES = (".xyz", ".extxyz")
 DATASET_SUFFIXES = (".h5", ".hdf5")
@@ -65,7 +67,7 @@ def convert(
     from nadyn.data.frames_in_words import every_frame_named
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.readers.table import read_file
-    from nadyn.data.writers.extxyz import write_extxyz
+    from nadyn.data.writers.extxyz import without_place, write_extxyz
 
     suffix = target.suffix.lower()
     if suffix not in EXTXYZ_SUFFIXES + DATASET_SUFFIXES:
@@ -93,7 +95,7 @@ def convert(
     with console.status(f"writing {target}"):
         write = write_extxyz if suffix in EXTXYZ_SUFFIXES else write_dataset
         write(target, dataset, overwrite=overwrite)
-    _print_groups(dataset)
+    _print_groups(dataset, without_place if suffix in EXTXYZ_SUFFIXES else lambda group: [])
     print(f"wrote {target}")
 
 
@@ -112,9 +114,10 @@ def read_options(energy_key: str | None, forces_key: str | None, multiplicities:
     return ReadOptions(energy_key, forces_key, None if words is None else tuple(map(int, words)))
 
 
-def _print_groups(dataset: "Dataset") -> None:
+def _print_groups(dataset: "Dataset", left_out: "Callable[[Group], list[str]]") -> None:
     for group in dataset.groups:
-        labels = ", ".join(key for key in group.frame_arrays() if key != "positions")
+        written = [key for key in group.frame_arrays() if key not in ("positions", *left_out(group))]
+        labels = ", ".join(written)
         own = "" if group.masses is None else ", masses"
         spins = ""
         if set(group.multiplicities) != {1}:

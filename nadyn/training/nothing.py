@@ -38,24 +38,32 @@ def errors_of_nothing(training: tuple[Samples, ...], judged: tuple[Samples, ...]
 
 
 def no_better_than_nothing(errors: Errors, nothing: Errors) -> list[str]:
-    """Return which of energy, force and coupling a model predicts no better than nothing does."""
+    """Return which of energy, force and coupling a model predicts no better than nothing does.
+
+    Where they are better in the mean over the states, single states that are not are named.
+    """
     pairs = {
         "energy": (errors.energy_mae, nothing.energy_mae),
         "force": (errors.force_mae, nothing.force_mae),
         "coupling": (errors.coupling_mae, nothing.coupling_mae),
     }
-    means = {
-        name: [float(torch.tensor(values, dtype=torch.float64).nanmean()) for values in both]
-        for name, both in pairs.items()
-        if all(both)
-    }
-    # An error that is no number is no better either; without any label there is nothing to say.
-    return [name for name, (own, zero) in means.items() if zero > 0 and not own < zero]
+    found = []
+    for name, both in pairs.items():
+        if not all(both):
+            continue
+        own, zero = (float(torch.tensor(values, dtype=torch.float64).nanmean()) for values in both)
+        # An error that is no number is no better either; without any label there is nothing to say.
+        if zero > 0 and not own < zero:
+            found.append(name)
+        elif name != "coupling":
+            columns = enumerate(zip(*both, strict=False))
+            found += [f"{name} of state {k}" for k, (own, zero) in columns if zero > 0 and own >= zero]
+    return found
 
 
 def about_nothing(names: list[str], title: str) -> str:
     """Return the sentence about what a model predicts no better than nothing does."""
-    listed = " and ".join(_WORDS[name] for name in names)
+    listed = " and ".join(_WORDS[name.split(" ")[0]] + name[len(name.split(" ")[0]) :] for name in names)
     return (
         f"on the {title} the model predicts {listed} no better than nothing would, which is the mean energy "
         "of the molecule and zero forces and couplings: train longer, or on more frames"

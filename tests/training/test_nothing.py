@@ -10,7 +10,7 @@ from teacher import configuration, dataset, geometries, labelled, teacher
 from nadyn.data import Dataset
 from nadyn.models import load_model
 from nadyn.training.evaluation import compare, constant_errors
-from nadyn.training.nothing import errors_of_nothing, no_better_than_nothing
+from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.samples import samples_from_group
 from nadyn.training.train import train
 from nadyn.training.validation import Errors
@@ -68,7 +68,11 @@ def test_two_surfaces_in_one_training_are_worse_than_nothing():
 
 def test_each_quantity_is_compared_with_its_own():
     nothing = Errors.of([1.0, 3.0], [2.0, 2.0], [0.5])
-    assert no_better_than_nothing(Errors.of([1.9, 1.9], [1.0, 2.9], [0.4]), nothing) == []
+    assert no_better_than_nothing(Errors.of([0.9, 2.9], [1.0, 1.9], [0.4]), nothing) == []
+    # Better in the mean, but not for each state.
+    single = no_better_than_nothing(Errors.of([1.9, 1.9], [1.0, 2.9], [0.4]), nothing)
+    assert single == ["energy of state 0", "force of state 1"]
+    assert "energies of state 0 and forces of state 1 no better" in about_nothing(single, "held-out frames")
     assert no_better_than_nothing(Errors.of([1.0, 3.0], [1.0, 1.0], [0.6]), nothing) == ["energy", "coupling"]
     assert no_better_than_nothing(Errors.of([torch.inf, 0.1], [0.1, 0.1], []), nothing) == ["energy"]
     # One frame a molecule: nothing is right as well, and there is nothing to compare.

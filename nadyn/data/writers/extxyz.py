@@ -17,6 +17,18 @@ _FORCE = to_atomic_units("eV/angstrom", "force")
 _STRESS = to_atomic_units("eV/angstrom^3", "stress")
 
 
+def without_place(group: Group) -> list[str]:
+    """Return which arrays of a group extended xyz does not hold."""
+    lost = [
+        key
+        for key in ("dipoles", "spin_orbit", "spin_orbit_norms", "stress")
+        if getattr(group, key) is not None
+    ]
+    if group.n_states == 1 and "stress" in lost:
+        lost.remove("stress")
+    return lost
+
+
 def write_extxyz(path: str | Path, dataset: Dataset, *, overwrite: bool = False) -> None:
     """Write a dataset as extended xyz: one state under the common names, several as `readers.extxyz` says.
 
@@ -28,14 +40,7 @@ def write_extxyz(path: str | Path, dataset: Dataset, *, overwrite: bool = False)
     """
     check_output(Path(path), overwrite=overwrite)
     for group in dataset.groups:
-        lost = [
-            key
-            for key in ("dipoles", "spin_orbit", "spin_orbit_norms", "stress")
-            if getattr(group, key) is not None
-        ]
-        if group.n_states == 1 and "stress" in lost:
-            lost.remove("stress")
-        if lost:
+        if lost := without_place(group):
             warnings.warn(
                 f"group {group.name!r}: {' and '.join(lost)} have no place in extended xyz and are left out.",
                 InputWarning,

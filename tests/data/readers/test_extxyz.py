@@ -1,13 +1,15 @@
 """Extended xyz files, real ones and ones with several states."""
 
 import re
+import warnings
 
 import ase.io
 import numpy as np
 import pytest
 
 from nadyn.checks.errors import InputError, InputWarning
-from nadyn.data import Dataset, group_from_arrays
+from nadyn.cli.main import main
+from nadyn.data import Dataset, group_from_arrays, write_dataset
 from nadyn.data.readers.extxyz import read_extxyz
 from nadyn.data.writers.extxyz import write_extxyz
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
@@ -191,6 +193,17 @@ def test_one_state_is_written_so_that_ase_understands_it(tmp_path, arrays):
         )
     (group,) = read_extxyz(tmp_path / "out.xyz").groups
     np.testing.assert_allclose(group.stress, given.stress, rtol=1e-12)
+
+
+def test_the_command_names_what_it_has_written_and_not_what_is_left_out(tmp_path, dataset, capsys):
+    write_dataset(tmp_path / "in.h5", dataset)
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as leaving:
+        warnings.simplefilter("always")
+        main(["convert", str(tmp_path / "in.h5"), str(tmp_path / "out.xyz")])
+    assert leaving.value.code == 0
+    printed = capsys.readouterr().out
+    assert "energies, forces" in printed
+    assert not any(name in printed for name in ("dipoles", "spin_orbit", "stress"))
 
 
 def test_labels_without_a_place_are_left_out_with_a_warning(tmp_path, dataset):

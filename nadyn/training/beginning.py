@@ -6,7 +6,7 @@ a part of the data (a seam; fragments) is easier to get right. What it knows is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -106,6 +106,26 @@ def beginning(models: Sequence[LearnedModel], samples: tuple[Samples, ...]) -> B
         f"it began with the matrices of other models at {sum(counts)} of {n_frames} training frames, where "
         f"their energies are right: {given}",
     )
+
+
+def takes_weights(network: Network, begun: Beginning) -> bool:
+    """Give a network the weights of the only model to begin from, if that is one of the same settings.
+
+    Returns whether it did; its matrix need not be learned then.
+    """
+    if len(begun.lessons) > 1:
+        return False
+    teacher = begun.lessons[0][0]
+    same = type(teacher) is type(network) and _settings(teacher) == _settings(network)
+    if same:
+        network.load_state_dict(teacher.state_dict())
+    return same
+
+
+def _settings(network: Network) -> object:
+    # What the states started as does not matter any more.
+    settings = network.settings
+    return replace(settings, start=()) if isinstance(network, DiabaticHamiltonian) else settings
 
 
 def _basis(model: LearnedModel) -> str | None:

@@ -9,6 +9,7 @@ import torch
 from nadyn.checks.counts import counted
 from nadyn.models.learned import Network
 from nadyn.training.assignments import assignment_from_plain, assignments
+from nadyn.training.beginning import takes_weights
 from nadyn.training.checkpoint import beside, best_weights, read_progress
 from nadyn.training.earlier import Earlier, earlier_from_plain
 from nadyn.training.inheritance import learn_matrices, length_of_lessons
@@ -75,7 +76,8 @@ def search_and_train(job: Job, build: Build) -> Learned:
     if job.beginning is not None:
         began = job.clock()
         network = build(assignment, configuration)
-        learn_matrices(network, job.beginning.lessons, job, length_of_lessons(length))
+        if not takes_weights(network, job.beginning):
+            learn_matrices(network, job.beginning.lessons, job, length_of_lessons(length))
         spent = job.clock() - began
         found = {"start": {"sentence": job.beginning.sentence, "assignment": None}}
     elif called_for(job):

@@ -88,6 +88,33 @@ def test_the_matrix_is_learned_first_and_takes_no_epochs_from_the_training(tmp_p
     assert trained.learned.start == trained.model.trained_on["start"]
 
 
+def test_a_single_model_of_the_same_settings_hands_on_its_weights(tmp_path, monkeypatch):
+    # A training of seconds is right nowhere.
+    monkeypatch.setattr("nadyn.training.beginning.RIGHT", 10.0)
+    first = train(data(), tmp_path / "first.safetensors", settings(), begin_from=models())
+    seen = []
+
+    def report(progress):
+        seen.append(progress.title)
+
+    slow = settings(epochs=1, learning_rate=1e-9)
+    path = tmp_path / "second.safetensors"
+    second = train(data(), path, slow, begin_from=(first.model,), report=report)
+    assert set(seen) == {""}
+    weights = second.model.network.state_dict()
+    for name, values in first.model.network.state_dict().items():
+        torch.testing.assert_close(weights[name], values, rtol=1e-5, atol=1e-6)
+    other = settings(epochs=1, model={"hidden": [8]})
+    train(
+        data(),
+        tmp_path / "third.safetensors",
+        other,
+        begin_from=(first.model,),
+        report=lambda p: seen.append(p.title),
+    )
+    assert "learning the matrices to begin from" in seen
+
+
 @pytest.mark.parametrize("stops", [(1, 12, 30)])
 def test_stopped_anywhere_it_ends_with_the_same_model(tmp_path, stops):
     def train_it(data, path, settings, **options):

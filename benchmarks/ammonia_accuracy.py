@@ -5,10 +5,11 @@
 
 The first frames of each shipped file, which stand in random order, are held out: they neither train nor
 choose anything; how many, `HELD_OUT` says. Settings are those of the shipped `train.yaml`, with the changes
-that are given, on the two older files. `--trajectories` trains on all frames, in four steps: a model of the
+that are given, on the two older files. `--trajectories` trains on all frames, in five steps: a model of the
 seam (as without the option), one of the frames in which a hydrogen has left (`train_far.yaml`), one that
-begins with the matrices of both and learns mostly energies (`train_first.yaml`), and the final one, which
-begins with that (`train_trajectories.yaml`); `--seam` and `--far` are such models, if they exist.
+begins with the matrices of both and learns mostly energies (`train_first.yaml`), one that begins with that
+(`train_trajectories.yaml`) and goes on (`train_polish.yaml`); `--seam` and `--far` are such models, if they
+exist.
 `--couplings 100` keeps the labels h of 100 frames only, chosen at random, and `none` trains on energies and
 forces alone. The model and its errors are written to the folder; finished ones are not trained again. Several
 folders side by side: `--table folder/*.json` prints the mean and its standard error.
@@ -153,8 +154,11 @@ def main() -> None:
         learn(frames()[0], seam, "train.yaml", seed=options.seed)
         learn(fragments(dataset), far, "train_far.yaml", seed=options.seed)
         parts, first = (nadyn.load_model(seam), nadyn.load_model(far)), options.output / "first.safetensors"
+        second = options.output / "second.safetensors"
         learn(dataset, first, "train_first.yaml", begin_from=parts, seed=options.seed)
-        learn(dataset, file, "train_trajectories.yaml", begin_from=(nadyn.load_model(first),), **changes)
+        first_model = (nadyn.load_model(first),)
+        learn(dataset, second, "train_trajectories.yaml", begin_from=first_model, **changes)
+        learn(dataset, file, "train_polish.yaml", begin_from=(nadyn.load_model(second),), seed=options.seed)
     else:
         learn(dataset, file, "train.yaml", **changes)
     found = numbers(nadyn.load_model(file), held_out)

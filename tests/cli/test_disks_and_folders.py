@@ -19,8 +19,6 @@ from nadyn.trajectory import digest, open_run
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
-# Nobody can make a file in it, root included.
-CLOSED = Path("/sys")
 RUN = {
     "model": {"name": "tully", "variant": 1},
     "initial": {"position_au": -2, "momentum_au": 20, "n": 40, "state": 0},
@@ -98,12 +96,24 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(name, folder, capsys):
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
-@pytest.mark.skipif(not CLOSED.is_dir(), reason="no folder that is closed to everybody")
+@pytest.fixture
+def closed(tmp_path):
+    """A folder in which no file can be made, by root either where the system has one."""
+    system = Path("/sys")
+    if system.is_dir():
+        yield system
+        return
+    own = tmp_path / "closed"
+    own.mkdir(mode=0o555)
+    yield own
+    own.chmod(0o755)
+
+
 @every_command
-def test_a_folder_that_takes_no_files_is_refused_before_the_work(name, folder, capsys):
-    code, error = call(name, CLOSED / f"out{ENDING.get(name, '.h5')}", capsys)
+def test_a_folder_that_takes_no_files_is_refused_before_the_work(name, folder, closed, capsys):
+    code, error = call(name, closed / f"out{ENDING.get(name, '.h5')}", capsys)
     assert code == 2, error
-    assert "must be in a folder that can be written to, but '/sys' cannot" in error
+    assert f"must be in a folder that can be written to, but {str(closed)!r} cannot" in error
 
 
 def test_a_disk_that_becomes_full_keeps_what_was_committed(tmp_path):

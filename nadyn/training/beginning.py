@@ -5,6 +5,7 @@ network learns the lower and the upper surface first, and exchanges the states t
 a part of the data (a seam; fragments) is easier to get right. What it knows is its matrix: that is handed on.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian
 from nadyn.structures import symbol
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.lessons import Lesson, matrix_at
 from nadyn.training.samples import Samples
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
@@ -28,6 +30,8 @@ from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 RIGHT = 0.05 * HARTREE_PER_EV
 FEWEST_RIGHT = 10
 _CHUNK = 64
+# Frames that tell the signs.
+_ENOUGH = 200
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,29 @@ class Beginning:
     """What a training begins from.
 
     Attributes:
-        lessons: Each network to learn from, and the training frames at which its matrix is learned.
-        sentence: What it begins from.
+        lessons: Each network to learn from, the training frames at which its matrix is learned, and the signs
+            that its basis functions have in the first one.
+        given: Each model and the number of these frames, in words.
+        n_frames: Number of all training frames.
     """
 
-    lessons: tuple[tuple[Network, tuple[Samples, ...]], ...]
-    sentence: str
+    lessons: tuple[Lesson, ...]
+    given: str
+    n_frames: int
+
+    @property
+    def with_matrices(self) -> str:
+        """A sentence for a training that has learned the matrices."""
+        n_right = sum(len(group) for lesson in self.lessons for group in lesson.samples)
+        return (
+            f"it began with the matrices of other models at {n_right} of {self.n_frames} training frames, "
+            f"where their energies are right: {self.given}"
+        )
+
+    @property
+    def with_weights(self) -> str:
+        """A sentence for a training that has the weights of the model."""
+        return f"it began with the weights of another model: {self.given}"
 
 
 def with_basis_of(
@@ -83,6 +104,7 @@ def beginning(models: Sequence[LearnedModel], samples: tuple[Samples, ...]) -> B
         InputError: A model has other elements or states, or is right almost nowhere.
     """
     lessons: list[list[Samples]] = [[] for _ in models]
+    common: list[list[Samples]] = [[] for _ in models]
     for group in samples:
         for model in models:
             _check(model, group)
@@ -92,6 +114,9 @@ def beginning(models: Sequence[LearnedModel], samples: tuple[Samples, ...]) -> B
             rows = torch.nonzero((best == number) & (smallest < RIGHT))[:, 0]
             if len(rows):
                 lesson.append(group.take(rows))
+            both = torch.nonzero((errors[0] < RIGHT) & (errors[number] < RIGHT))[:_ENOUGH, 0]
+            if len(both):
+                common[number].append(group.take(both))
     n_frames, counts = sum(map(len, samples)), [sum(map(len, lesson)) for lesson in lessons]
     for model, count in zip(models, counts, strict=True):
         if count < FEWEST_RIGHT:
@@ -101,11 +126,35 @@ def beginning(models: Sequence[LearnedModel], samples: tuple[Samples, ...]) -> B
                 f"of {n_frames}. Begin without it."
             )
     given = ", ".join(f"{model.name} ({n} frames)" for model, n in zip(models, counts, strict=True))
-    return Beginning(
-        tuple((model.network, tuple(lesson)) for model, lesson in zip(models, lessons, strict=True)),
-        f"it began with the matrices of other models at {sum(counts)} of {n_frames} training frames, where "
-        f"their energies are right: {given}",
+    first = models[0].network
+    found = (
+        Lesson(model.network, tuple(lesson), _signs(first, model.network, frames))
+        for model, lesson, frames in zip(models, lessons, common, strict=True)
     )
+    return Beginning(tuple(found), given, n_frames)
+
+
+def _signs(first: Network, other: Network, common: list[Samples]) -> Float[Tensor, "basis"] | None:
+    """Return the signs that the functions of a network have in another one; None where none can be compared.
+
+    The sign of a basis function is a convention, which energies and couplings of states do not know. But
+    between two regions with different ones the elements between functions would have to pass through zero.
+    """
+    if first is other or not isinstance(other, DiabaticHamiltonian) or not common:
+        return None
+    agreement = torch.zeros(other.n_basis, other.n_basis, dtype=torch.float64)
+    for group in common:
+        with torch.no_grad():
+            left, right = (matrix_at(network, group) for network in (first, other))
+        agreement += (left * right).sum(dim=0)
+    rows = [(start, start + 2 * int(name[0]) + 1) for name, start in other.matrix.functions]
+    choices = []
+    for values in itertools.product((1.0, -1.0), repeat=len(rows) - 1):
+        signs = torch.ones(other.n_basis, dtype=torch.float64)
+        for (start, end), sign in zip(rows[1:], values, strict=True):
+            signs[start:end] = sign
+        choices.append((float(signs @ agreement @ signs), signs))
+    return max(choices, key=lambda one: one[0])[1]
 
 
 def takes_weights(network: Network, begun: Beginning) -> bool:
@@ -115,7 +164,7 @@ def takes_weights(network: Network, begun: Beginning) -> bool:
     """
     if len(begun.lessons) > 1:
         return False
-    teacher = begun.lessons[0][0]
+    teacher = begun.lessons[0].teacher
     same = type(teacher) is type(network) and _settings(teacher) == _settings(network)
     if same:
         network.load_state_dict(teacher.state_dict())

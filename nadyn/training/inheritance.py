@@ -8,6 +8,7 @@ import torch
 
 from nadyn.models.learned import Network
 from nadyn.training.job import Job
+from nadyn.training.lessons import Lesson, matrix_at
 from nadyn.training.loop import Progress
 from nadyn.training.samples import Samples, batches
 from nadyn.training.schedule import Length, Schedule
@@ -17,13 +18,10 @@ from nadyn.units import HARTREE_PER_EV
 _SCALE = 0.02 * HARTREE_PER_EV
 _GRADIENT_NORM_LIMIT = 10.0
 _MOST_STEPS = 1000
-# Of the training that follows; and where that has only a time, no other bound than the above.
-_PART, _MOST_LESSONS = 0.1, 10**9
+# Of the training that follows.
+_PART = 0.1
 _WARMUP_STEPS = 200
 _LEARNING_RATE = 2e-3
-
-
-Lessons = tuple[tuple[Network, tuple[Samples, ...]], ...]
 
 
 def learn_matrix(
@@ -38,12 +36,12 @@ def learn_matrix(
 
     See `learn_matrices`.
     """
-    learn_matrices(network, ((teacher, job.training),), job, length, title=title)
+    learn_matrices(network, (Lesson(teacher, job.training),), job, length, title=title)
 
 
 def learn_matrices(
     network: Network,
-    lessons: Lessons,
+    lessons: tuple[Lesson, ...],
     job: Job,
     length: Length,
     *,
@@ -56,12 +54,13 @@ def learn_matrices(
 
     Args:
         network: Untrained.
-        lessons: Whose matrices to learn, elements and all, surplus rows too, and at which frames.
+        lessons: Whose matrices to learn, and at which frames.
         job: Batches and the learning rate.
-        length: A number of steps, and a time after which no further one begins.
+        length: A number of steps, a time after which no further one begins, or both.
         title: What progress says.
     """
-    configuration, n_steps = job.configuration, min(_MOST_STEPS * len(lessons), length.n_steps)
+    configuration, n_steps = job.configuration, _MOST_STEPS * len(lessons)
+    n_steps = n_steps if length.n_steps is None else min(n_steps, length.n_steps)
     warmup = min(_WARMUP_STEPS, configuration.warmup_steps)
     # A training that is to keep what has been learned here goes slowly; this need not.
     rate = max(_LEARNING_RATE, configuration.learning_rate)
@@ -71,18 +70,20 @@ def learn_matrices(
     )
     progress = Progress(n_steps=n_steps, steps_per_epoch=n_steps, title=title)
     size = max(1, configuration.batch_size // len(lessons))
-    endless = [_endless(samples, size, configuration.seed) for _, samples in lessons]
+    endless = [_endless(lesson.samples, size, configuration.seed) for lesson in lessons]
     started = job.clock()
     while progress.step < n_steps:
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate(progress.step)
         optimizer.zero_grad(set_to_none=True)
         loss = 0.0
-        for (teacher, _), frames in zip(lessons, endless, strict=True):
+        for lesson, frames in zip(lessons, endless, strict=True):
             batch = next(frames)
             with torch.no_grad():
-                target = _matrix(teacher, batch)
-            part = (((_matrix(network, batch) - target) / _SCALE) ** 2).mean() / len(lessons)
+                target = matrix_at(lesson.teacher, batch)
+                if lesson.signs is not None:
+                    target = lesson.signs[:, None] * target * lesson.signs
+            part = (((matrix_at(network, batch) - target) / _SCALE) ** 2).mean() / len(lessons)
             part.backward()
             loss += part.item()
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
@@ -100,7 +101,7 @@ def learn_matrices(
 def length_of_lessons(length: Length) -> Length:
     """Return the length of what comes before a training that begins from other models."""
     return Length(
-        _MOST_LESSONS if length.n_steps is None else max(1, int(_PART * length.n_steps)),
+        None if length.n_steps is None else max(1, int(_PART * length.n_steps)),
         None if length.seconds is None else _PART * length.seconds,
     )
 
@@ -108,8 +109,3 @@ def length_of_lessons(length: Length) -> Length:
 def _endless(samples: tuple[Samples, ...], size: int, seed: int) -> Iterator[Samples]:
     for epoch in itertools.count():
         yield from batches(samples, size, seed=seed, epoch=epoch)
-
-
-def _matrix(network: Network, batch: Samples) -> torch.Tensor:
-    precision = next(network.parameters()).dtype
-    return network(batch.environment(batch.positions, network.network.cutoff, precision))[0]

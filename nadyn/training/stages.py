@@ -76,10 +76,12 @@ def search_and_train(job: Job, build: Build) -> Learned:
     if job.beginning is not None:
         began = job.clock()
         network = build(assignment, configuration)
+        sentence = job.beginning.with_weights
         if not takes_weights(network, job.beginning):
+            sentence = job.beginning.with_matrices
             learn_matrices(network, job.beginning.lessons, job, length_of_lessons(length))
         spent = job.clock() - began
-        found = {"start": {"sentence": job.beginning.sentence, "assignment": None}}
+        found = {"start": {"sentence": sentence, "assignment": None}}
     elif called_for(job):
         start = start_from_the_best(job, build, length_of_one(job, length))
         network, earlier, spent = start.network, start.earlier, start.seconds

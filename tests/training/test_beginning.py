@@ -1,5 +1,6 @@
 """A training begins with the matrices of other models, each where it is right."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from nadyn.models import load_model, save_model
 from nadyn.models.model_file import digest
 from nadyn.training.beginning import RIGHT, beginning, with_basis_of
 from nadyn.training.checkpoint import existing
+from nadyn.training.lessons import matrix_at
 from nadyn.training.predictions import predict
 from nadyn.training.samples import samples_from_group
 from nadyn.training.train import checkpoint_path, train
@@ -43,12 +45,13 @@ def test_each_model_teaches_the_frames_where_it_is_right():
     (samples,) = map(samples_from_group, data().groups)
     begun = beginning(models(), (samples,))
     parts = (range(13), range(27, 40))
-    for (network, (frames,)), model, rows in zip(begun.lessons, models(), parts, strict=True):
+    for lesson, model, rows in zip(begun.lessons, models(), parts, strict=True):
+        network, (frames,) = lesson.teacher, lesson.samples
         assert torch.equal(frames.positions, samples.positions[list(rows)])
         errors = predict(network, frames, ()).energies.detach() - frames.energies
         assert float(errors.abs().max()) < RIGHT
         assert torch.equal(network.reference.offsets, model.network.reference.offsets)
-    assert "at 26 of 40 training frames" in begun.sentence and "(13 frames)" in begun.sentence
+    assert "at 26 of 40 training frames" in begun.with_matrices and "(13 frames)" in begun.with_matrices
 
 
 def test_where_several_are_right_the_best_teaches_and_a_missing_label_is_never_right():
@@ -60,8 +63,43 @@ def test_where_several_are_right_the_best_teaches_and_a_missing_label_is_never_r
     (samples,) = map(samples_from_group, (replace(group, energies=energies),))
     with pytest.raises(InputError, match="but has those of 0 of 40"):
         beginning((first, second), (samples,))
-    ((_, (frames,)),) = beginning((first,), (samples,)).lessons
+    (frames,) = beginning((first,), (samples,)).lessons[0].samples
     assert len(frames) == 12 and not torch.isnan(frames.energies).any()
+
+
+def flipped(model, signs):
+    """Return the model with other signs of its basis functions, which no energy and no coupling knows."""
+    network = copy.deepcopy(model.network)
+    original = network.forward
+
+    def forward(environment):
+        matrix, features = original(environment)
+        return signs[:, None] * matrix * signs, features
+
+    network.forward = forward
+    return replace(model, network=network)
+
+
+@pytest.mark.parametrize("basis", ["1x0e + 1x1o", "2x0e + 1x1o"])
+def test_signs_of_basis_functions_are_those_of_the_first_model(basis):
+    model = teacher(basis)
+    scalars = model.n_basis - 3
+    wanted = torch.ones(model.n_basis, dtype=torch.float64)
+    wanted[scalars - 1] = -1.0
+    samples = samples_from_group(labelled(model, geometries(40, spread=0.05)))
+    # Each is a little better than the other at half of the frames, and right at all.
+    half = torch.arange(40)[:, None] < 20
+    samples = replace(samples, energies=samples.energies + torch.where(half, 0.0, 1e-4))
+    other = flipped(model, wanted)
+    other.network.reference.offsets.add_(1e-4)
+    first, second = beginning((model, other), (samples,)).lessons
+    assert first.signs is None and [len(lesson.samples[0]) for lesson in (first, second)] == [20, 20]
+    # The first function is the one that keeps its sign.
+    assert torch.equal(second.signs, wanted * wanted[0])
+    left, right = (matrix_at(network, samples) for network in (model.network, other.network))
+    right = second.signs[:, None] * right * second.signs
+    shift = 1e-4 * torch.eye(model.n_basis, dtype=torch.float64)
+    assert float((left + shift - right).abs().max()) < 1e-12
 
 
 def test_outside_of_its_training_a_model_is_right_by_chance_only():
@@ -101,6 +139,7 @@ def test_a_single_model_of_the_same_settings_hands_on_its_weights(tmp_path, monk
     path = tmp_path / "second.safetensors"
     second = train(data(), path, slow, begin_from=(first.model,), report=report)
     assert set(seen) == {""}
+    assert second.learned.start.startswith("it began with the weights of another model: toy (36 frames)")
     weights = second.model.network.state_dict()
     for name, values in first.model.network.state_dict().items():
         torch.testing.assert_close(weights[name], values, rtol=1e-5, atol=1e-6)

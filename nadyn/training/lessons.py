@@ -1,0 +1,30 @@
+"""What a network learns from another one before it is trained on labels: the elements of its matrix."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nadyn.models.learned import Network
+from nadyn.training.samples import Samples
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a network learns from another one.
+
+    Attributes:
+        teacher: Whose matrix W to learn, elements and all, surplus rows too.
+        samples: At which frames.
+        signs: D = ±1 of each row: D W D is learned. None for W as it is.
+    """
+
+    teacher: Network
+    samples: tuple[Samples, ...]
+    signs: Float[Tensor, "basis"] | None = None
+
+
+def matrix_at(network: Network, batch: Samples) -> Float[Tensor, "frame basis basis"]:
+    """Return W of a network at some frames [hartree]."""
+    precision = next(network.parameters()).dtype
+    return network(batch.environment(batch.positions, network.network.cutoff, precision))[0]

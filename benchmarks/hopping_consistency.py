@@ -4,9 +4,9 @@
 
 A Hamiltonian that is linear in time, H(t) = H_0 + t H_1, stands for a prescribed path, so that all
 trajectories have the same amplitudes. The fractions p of trajectories then follow
-p'_l = p_l (1 - Σ_k P_l→k) + Σ_k p_k P_k→l with the hopping probabilities of a rule, cut to a sum of 1 where they
-exceed it; fewest switches should keep p = |c|^2. The largest difference on the way and at the end is that of
-the rule alone: nothing is drawn.
+p'_l = p_l (1 - Σ_k P_l→k) + Σ_k p_k P_k→l with the hopping probabilities of a rule, cut to a sum of 1 where
+they exceed it; fewest switches should keep p = |c|^2. The largest difference on the way and at the end is
+that of the rule alone: nothing is drawn.
 """
 
 import torch

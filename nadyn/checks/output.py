@@ -15,17 +15,23 @@ _REFUSALS = frozenset(
 )
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Refuse an output that exists already, or whose folder does not exist or takes no files.
+def check_output(path: Path, *inputs: Path | None, overwrite: bool) -> None:
+    """Refuse an output that exists already, that is read, or whose folder does not exist or takes no files.
+
+    Args:
+        path: The output.
+        inputs: Files that are read; None for one that is not given.
+        overwrite: Whether it may take the place of another file.
 
     Raises:
-        InputError: The file exists and `overwrite` is False, it is a folder, or its folder does not exist
-            or cannot be written to.
+        InputError: The file exists and `overwrite` is False, it is one of the inputs or a folder, or its
+            folder does not exist or cannot be written to.
     """
     if path.is_dir():
         raise InputError(f"output {str(path)!r} must be a file, but is a folder. Name a file in it.")
     if path.exists() and not overwrite:
         raise InputError(f"output {str(path)!r} must not exist yet, but does. Use --overwrite to replace it.")
+    check_is_no_input(path, *inputs)
     check_folder(path)
 
 
@@ -35,20 +41,19 @@ def check_json(path: Path, *inputs: Path) -> None:
     Raises:
         InputError: As `check_output`, its name does not end in .json, or it is one of the inputs.
     """
-    check_output(path, overwrite=True)
+    check_output(path, *inputs, overwrite=True)
     if path.suffix != ".json":
         raise InputError(f"`--json` must name a file that ends in .json, but is {str(path)!r}.")
-    check_is_no_input(path, *inputs)
 
 
-def check_is_no_input(path: Path, *inputs: Path) -> None:
+def check_is_no_input(path: Path, *inputs: Path | None) -> None:
     """Refuse an output that is one of the files that are read, also where it may replace a file.
 
     Raises:
         InputError: It is one of them.
     """
     for one in inputs:
-        if path.exists() and one.exists() and path.samefile(one):
+        if one is not None and path.exists() and one.exists() and path.samefile(one):
             raise InputError(
                 f"output {str(path)!r} must not be a file that is read, but is {str(one)!r}. "
                 "Choose another name."

@@ -76,7 +76,7 @@ def convert(
     if couplings not in ("h", "d"):
         raise InputError(f"`--couplings` must be h or d, but is {couplings!r}.")
     # Before the work is done, not after it.
-    check_output(target, overwrite=overwrite)
+    check_output(target, source, overwrite=overwrite)
     console = Console(stderr=True)
     with every_frame_named(all_frames), console.status(f"reading {source}"):
         dataset = read_file(source, read_options(energy_key, forces_key, multiplicities))

@@ -21,7 +21,7 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from nadyn.checks.output import check_is_no_input, check_json, check_output, new_file
+    from nadyn.checks.output import check_json, check_output, new_file
     from nadyn.cli.error_tables import error_table
     from nadyn.data import load_dataset
     from nadyn.models import load_model
@@ -33,8 +33,7 @@ def evaluate(
     if json_file is not None:
         check_json(json_file, model, *data)
     if figure is not None:
-        check_output(figure, overwrite=True)
-        check_is_no_input(figure, model, *data)
+        check_output(figure, model, *data, overwrite=True)
         check_picture(figure)
     learned = load_model(model)
     dataset = load_dataset(data[0], *data[1:])

@@ -30,7 +30,7 @@ def report(
             "`--beside-name` must come with `--beside`, which names the file of the other run, but comes "
             "alone. Add it, or remove the name."
         )
-    check_output(output, overwrite=overwrite)
+    check_output(output, run, beside, overwrite=overwrite)
     console = Console()
     with console.status("Drawing figures"):
         written = write_report(run, output, beside=beside, beside_name=beside_name)

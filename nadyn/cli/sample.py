@@ -71,7 +71,7 @@ def sample(
     from nadyn.trajectory.initial_conditions import write_initial_conditions
     from nadyn.units import ELECTRONVOLT_PER_HARTREE, INVERSE_CM_PER_HARTREE
 
-    check_output(output, overwrite=overwrite)
+    check_output(output, model, geometry, overwrite=overwrite)
     options = {
         "sample": distribution,
         "n": n,

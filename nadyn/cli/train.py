@@ -37,7 +37,7 @@ def train(
 
     from nadyn.checks.configuration import read_configuration
     from nadyn.checks.errors import InputError
-    from nadyn.checks.output import check_folder
+    from nadyn.checks.output import check_folder, check_is_no_input
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
@@ -56,6 +56,7 @@ def train(
     if output.suffix != ".safetensors":
         raise InputError(f"`--output` must end in .safetensors, but is {str(output)!r}.")
     check_folder(output)
+    check_is_no_input(output, *data, config, *(begin_from or ()))
     configuration = (
         TrainingConfiguration() if config is None else read_configuration(config, TrainingConfiguration)
     )

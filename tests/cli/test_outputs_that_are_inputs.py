@@ -29,10 +29,10 @@ def test_numbers_of_an_analysis_replace_neither_the_run_nor_what_is_no_json(tmp_
     run = tmp_path / "run.h5"
     runner.run({**RUN, "output": str(run)}, progress=False)
     before = run.read_bytes()
-    assert "must name a file that ends in .json" in refusal(capsys, "analyse", run, "--json", run)
-    disguised = run.rename(tmp_path / "run.json")
-    assert "must not be a file that is read" in refusal(capsys, "analyse", disguised, "--json", disguised)
-    assert disguised.read_bytes() == before
+    assert "must not be a file that is read" in refusal(capsys, "analyse", run, "--json", run)
+    other = shutil.copy(run, tmp_path / "other.h5")
+    assert "must name a file that ends in .json" in refusal(capsys, "analyse", run, "--json", other)
+    assert run.read_bytes() == other.read_bytes() == before
 
 
 def test_numbers_of_an_evaluation_replace_neither_model_nor_data(tmp_path, capsys):
@@ -41,8 +41,30 @@ def test_numbers_of_an_evaluation_replace_neither_model_nor_data(tmp_path, capsy
     shutil.copy(shipped.path("ammonia/ammonia_near_intersection.h5"), data)
     for target in (model, data):
         before = target.read_bytes()
-        assert "ends in .json" in refusal(capsys, "evaluate", model, data, "--json", target)
+        assert "must not be a file that is read" in refusal(capsys, "evaluate", model, data, "--json", target)
         assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "data.h5", "--output", "model.safetensors", "--from", "model.safetensors"),
+        ("sample", "model.safetensors", "--n", "2", "--output", "model.safetensors"),
+        ("convert", "data.h5", "data.h5"),
+        ("report", "run.h5", "--output", "run.h5"),
+        ("evaluate", "model.safetensors", "data.h5", "--figure", "data.h5"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_no_command_replaces_what_it_reads(tmp_path, monkeypatch, capsys, command):
+    shutil.copy(shipped.path("ammonia/ammonia.safetensors"), tmp_path / "model.safetensors")
+    shutil.copy(shipped.path("ammonia/ammonia_near_intersection.h5"), tmp_path / "data.h5")
+    runner.run({**RUN, "output": str(tmp_path / "run.h5")}, progress=False)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.chdir(tmp_path)
+    more = () if command[0] == "evaluate" else ("--overwrite",)
+    assert "must not be a file that is read" in refusal(capsys, *command, *more)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_run_does_not_replace_its_run_file(tmp_path, capsys):

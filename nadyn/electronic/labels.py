@@ -1,0 +1,102 @@
+"""What quantum chemistry is asked for, and what it answers: one geometry, its label, and how far to trust it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+
+class Quality(IntEnum):
+    """How far a label is to be trusted; only trusted ones train a model."""
+
+    TRUSTED = 0
+    DOUBTFUL = 1
+    FAILED = 2
+
+
+@dataclass(frozen=True)
+class Label:
+    """The answer of a source for one geometry, in atomic units.
+
+    A failed label may hold NaN everywhere; what a source does not give is None.
+
+    Attributes:
+        quality: Trusted, doubtful or failed.
+        reason: One sentence why it is not trusted; empty where it is.
+        energies: Adiabatic energies [hartree], ordered by multiplicity, then by energy.
+        forces: -∂E_k/∂R [hartree/bohr].
+        interstate_couplings: h_kl = ⟨k|∇H|l⟩ [hartree/bohr] for the pairs k < l in lexicographic order, with
+            any sign of the states; NaN for a pair that was not computed.
+        dipoles: ⟨k|μ|l⟩ [e bohr], with the signs of the couplings.
+        seconds: Processor time that it cost.
+        checks: Numbers behind the quality, by name: what a source measures of itself.
+        memory: What the source wants to find again when it labels a geometry nearby (orbitals, coefficients);
+            arrays that nobody else reads, in the frame of the geometry.
+    """
+
+    quality: Quality
+    reason: str
+    energies: Float[np.ndarray, "state"]
+    forces: Float[np.ndarray, "state atom 3"] | None = None
+    interstate_couplings: Float[np.ndarray, "pair atom 3"] | None = None
+    dipoles: Float[np.ndarray, "state state 3"] | None = None
+    seconds: float = 0.0
+    checks: Mapping[str, float] = field(default_factory=dict)
+    memory: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A geometry [bohr] with its label."""
+
+    positions: Float[np.ndarray, "atom 3"]
+    label: Label
+
+
+@runtime_checkable
+class LabelSource(Protocol):
+    """Something that knows energies at a geometry: a program, a calculator, a function, a model.
+
+    Attributes:
+        name: Short name for files and tables, "pyscf".
+        theory: Everything that makes a label what it is, in words: method, active space, basis. Labels of
+            one dataset have one theory.
+        atomic_numbers: One number an atom; the order of every array.
+        charge: Total charge [e].
+        multiplicities: 2S + 1 of each state, in the order of the energies.
+        gives: Which of "forces", "interstate_couplings", "dipoles" and "overlaps" it knows.
+    """
+
+    name: str
+    theory: str
+    atomic_numbers: tuple[int, ...]
+    charge: int
+    multiplicities: tuple[int, ...]
+    gives: frozenset[str]
+
+    def label(self, positions: Float[np.ndarray, "atom 3"], near: Sequence[Known] = ()) -> Label | None:
+        """Return the label of one geometry, or None where it has been asked for and is not there yet.
+
+        A calculation that does not converge is a failed label and no error. Errors are what will be as wrong
+        at every other geometry.
+
+        Args:
+            positions: The geometry [bohr].
+            near: Labels of the same source to begin from, the nearest first.
+
+        Raises:
+            InputError: The source is missing, or cannot do what it was set up for.
+        """
+        ...
+
+
+@runtime_checkable
+class HasOverlaps(Protocol):
+    """A source whose wave functions at two geometries can be compared."""
+
+    def overlaps(self, first: Known, second: Known) -> Float[np.ndarray, "state state"]:
+        """Return S_kl = ⟨k at the first geometry|l at the second⟩, from what the labels remember."""
+        ...

@@ -1,4 +1,4 @@
-"""What quantum chemistry is asked for, and what it answers: one geometry, its label, and how far to trust it."""
+"""What quantum chemistry is asked, and what it answers: a geometry, its label, and how far to trust it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

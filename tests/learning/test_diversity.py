@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from nadyn.learning.diversity import farthest_first, shapes
 from scipy.spatial.transform import Rotation
+
+from nadyn.learning.diversity import farthest_first, shapes
 
 ETHYLENE = np.array(
     [[0, 0, 1.26], [0, 0, -1.26], [0, 1.74, 2.34], [0, -1.74, 2.34], [0, 1.74, -2.34], [0, -1.74, -2.34]]

@@ -1,12 +1,12 @@
 """Descents of the gap: to the seam, no farther than the model is trusted, and never up."""
 
 import torch
+
+import nadyn
 from nadyn.electronic.surfaces import surfaces
 from nadyn.learning.gap_descent import descend
 from nadyn.shipped import path
 from nadyn.units import HARTREE_PER_EV
-
-import nadyn
 
 MODEL = nadyn.load_model(path("ammonia/ammonia.safetensors"))
 

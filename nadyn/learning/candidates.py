@@ -21,7 +21,7 @@ _AT_RANDOM = 400
 
 
 def stops(run: Run, results: frozenset[str], where: str) -> list[Candidate]:
-    """Return the geometry of each trajectory that was stopped: the one that stopped it, where the file has it.
+    """Return for each trajectory that was stopped the geometry that stopped it.
 
     Args:
         run: The swarm.
@@ -104,7 +104,7 @@ def down_the_gap(
     chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(frames))[:_DESCENTS])
     frames, trajectories = frames[chosen], trajectories[chosen]
     positions = torch.from_numpy(np.asarray(run.positions)[frames, trajectories].astype(np.float64))
-    lower: Int[Tensor, "traj"] = torch.from_numpy(active[frames, trajectories].astype(np.int64)) - 1
+    lower = torch.from_numpy(active[frames, trajectories].astype(np.int64)) - 1
     ended = descend(model, positions, lower, trusted)
     found = []
     for i in range(len(frames)):

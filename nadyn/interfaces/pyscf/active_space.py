@@ -29,13 +29,11 @@ def with_active_orbitals(mo: Orbitals, chosen: Sequence[int], n_core: int) -> Or
     return mo[:, [*rest[:n_core], *chosen, *rest[n_core:]]]
 
 
-def overlapping_with_atoms(
-    mf: SCF, atoms: Sequence[int], labels: Sequence[str], n_electrons: int, n_orbitals: int
-) -> Orbitals:
-    """Return orbitals whose active ones overlap most with p orbitals of some atoms.
+def overlapping_with_atoms(mf: SCF, atoms: Sequence[int], labels: Sequence[str]) -> Orbitals:
+    """Return orbitals of which those at the frontier overlap most with p orbitals of some atoms.
 
-    Occupied and empty orbitals are turned among themselves so that as few as possible overlap with the p
-    orbitals of a minimal basis; of those, the n_electrons / 2 best occupied and the best empty ones are active.
+    Occupied and empty orbitals are turned among themselves, and ordered by their overlap with the p orbitals
+    of a minimal basis: the occupied so that it grows, the empty so that it falls.
 
     Source: E. R. Sayfutyarova, Q. Sun, G. K.-L. Chan and G. Knizia, J. Chem. Theory Comput. 13, 4063 (2017).
 
@@ -43,26 +41,20 @@ def overlapping_with_atoms(
         InputError: An atom has no p orbital in a minimal basis.
     """
     mol = mf.mol
-    minimal = gto.M(
-        atom=mol._atom, unit="bohr", basis="minao", charge=mol.charge, spin=mol.spin, verbose=0
-    )
+    minimal = gto.M(atom=mol._atom, unit="bohr", basis="minao", charge=mol.charge, spin=mol.spin, verbose=0)
     targets = _targets(minimal, atoms, labels)
     cross = targets.T @ gto.intor_cross("int1e_ovlp", minimal, mol) @ mf.mo_coeff
     metric = targets.T @ minimal.intor("int1e_ovlp") @ targets
     projector = cross.T @ np.linalg.pinv(metric, rcond=1e-8) @ cross
     n_filled = int(np.count_nonzero(mf.mo_occ > 0))
-    n_active_filled = (n_electrons + 1) // 2
     filled, empty = slice(0, n_filled), slice(n_filled, mf.mo_coeff.shape[1])
     # Ascending: the best of the occupied come last, of the empty first.
     in_filled = mf.mo_coeff[:, filled] @ np.linalg.eigh(projector[filled, filled])[1]
     in_empty = mf.mo_coeff[:, empty] @ np.linalg.eigh(projector[empty, empty])[1][:, ::-1]
-    del n_orbitals, n_active_filled
     return np.hstack([in_filled, in_empty])
 
 
-def read_orbitals(
-    file: str, mol: gto.Mole, overlap: Float[np.ndarray, "ao ao"], n_occupied: int
-) -> Orbitals:
+def read_orbitals(file: str, mol: gto.Mole, overlap: Float[np.ndarray, "ao ao"], n_occupied: int) -> Orbitals:
     """Return the orbitals of a molden file, turned into the frame of a molecule and orthonormal there.
 
     Raises:

@@ -31,6 +31,8 @@ _SAME_SPACE = 0.7
 _NEAR_BOHR = 0.3 / ANGSTROM_PER_BOHR
 _ASKED = 2
 _SPIN_ERROR = 1e-2
+# What a state of another spin is raised by [hartree] for S² wrong by 1: beyond all states of a valence space.
+_SPIN_PENALTY = 1.0
 
 
 @dataclass(frozen=True)
@@ -211,9 +213,7 @@ class CasscfSource:
             return overlapping_with_atoms(mf, section.atoms, section.labels)
         return mf.mo_coeff
 
-    def _carried(
-        self, mol: gto.Mole, overlap: np.ndarray, known: Known, positions: np.ndarray
-    ) -> Orbitals:
+    def _carried(self, mol: gto.Mole, overlap: np.ndarray, known: Known, positions: np.ndarray) -> Orbitals:
         """Return the orbitals of another geometry, turned and moved to this one."""
         rotation = rotation_onto(known.positions, positions)
         return orthonormal(turned(mol, known.label.memory["orbitals"], rotation), overlap)
@@ -225,7 +225,7 @@ class CasscfSource:
         if len(blocks) == 1:
             mc = mc.state_average(weights)
             spin = 0.5 * (blocks[0] - 1)
-            mc.fix_spin_(ss=spin * (spin + 1.0))
+            mc.fix_spin_(ss=spin * (spin + 1.0), shift=_SPIN_PENALTY)
         else:
             mc = mcscf.state_average_mix(mc, [self._solver(mf.mol, block) for block in blocks], weights)
         mc.conv_tol = self.section.energy_tolerance_hartree
@@ -233,11 +233,23 @@ class CasscfSource:
         mc.max_cycle_macro, mc.max_memory = _MOST_CYCLES, self.section.memory_mb
         mc.chkfile = None
         mc.kernel(orbitals, ci0=vectors)
+        if not mc.converged:
+            second = mc.newton()
+            second.kernel(mc.mo_coeff, ci0=mc.ci)
+            mc.mo_coeff, mc.ci, mc.e_tot, mc.converged = (
+                second.mo_coeff,
+                second.ci,
+                second.e_tot,
+                second.converged,
+            )
+            mc.fcisolver.e_states = second.fcisolver.e_states
         return mc
 
     def _solver(self, mol: gto.Mole, multiplicity: int) -> direct_spin1.FCISolver:
         spin = 0.5 * (multiplicity - 1)
-        solver = fci.addons.fix_spin_(direct_spin1.FCISolver(mol), ss=spin * (spin + 1.0))
+        solver = fci.addons.fix_spin_(
+            direct_spin1.FCISolver(mol), ss=spin * (spin + 1.0), shift=_SPIN_PENALTY
+        )
         solver.spin, solver.nroots = multiplicity - 1, self.multiplicities.count(multiplicity)
         return solver
 
@@ -258,9 +270,7 @@ class CasscfSource:
         return (n + unpaired) // 2, (n - unpaired) // 2
 
     def _failed(self, reason: str, checks: dict[str, float]) -> Label:
-        return Label(
-            Quality.FAILED, reason, np.full(len(self.multiplicities), np.nan), checks=checks
-        )
+        return Label(Quality.FAILED, reason, np.full(len(self.multiplicities), np.nan), checks=checks)
 
 
 def casscf_source(section: PyscfSection, method: Casscf, atomic_numbers: tuple[int, ...]) -> CasscfSource:
@@ -332,9 +342,7 @@ def _check_active(section: PyscfSection, method: Casscf, mol: gto.Mole, n_core: 
             )
     atoms = section.active.atoms
     if atoms is not None and not all(0 <= atom < mol.natm for atom in atoms):
-        raise InputError(
-            f"`atoms` of `active` must be from 0 to {mol.natm - 1}, but are {list(atoms)}."
-        )
+        raise InputError(f"`atoms` of `active` must be from 0 to {mol.natm - 1}, but are {list(atoms)}.")
 
 
 def _theory(section: PyscfSection, method: Casscf, spins: tuple[int, ...]) -> str:

@@ -43,9 +43,7 @@ def overlapping_with_atoms(
         InputError: An atom has no p orbital in a minimal basis.
     """
     mol = mf.mol
-    minimal = gto.M(
-        atom=mol._atom, unit="bohr", basis="minao", charge=mol.charge, spin=mol.spin, verbose=0
-    )
+    minimal = gto.M(atom=mol._atom, unit="bohr", basis="minao", charge=mol.charge, spin=mol.spin, verbose=0)
     targets = _targets(minimal, atoms, labels)
     cross = targets.T @ gto.intor_cross("int1e_ovlp", minimal, mol) @ mf.mo_coeff
     metric = targets.T @ minimal.intor("int1e_ovlp") @ targets
@@ -60,9 +58,7 @@ def overlapping_with_atoms(
     return np.hstack([in_filled, in_empty])
 
 
-def read_orbitals(
-    file: str, mol: gto.Mole, overlap: Float[np.ndarray, "ao ao"], n_occupied: int
-) -> Orbitals:
+def read_orbitals(file: str, mol: gto.Mole, overlap: Float[np.ndarray, "ao ao"], n_occupied: int) -> Orbitals:
     """Return the orbitals of a molden file, turned into the frame of a molecule and orthonormal there.
 
     Raises:

@@ -211,9 +211,7 @@ class CasscfSource:
             return overlapping_with_atoms(mf, section.atoms, section.labels)
         return mf.mo_coeff
 
-    def _carried(
-        self, mol: gto.Mole, overlap: np.ndarray, known: Known, positions: np.ndarray
-    ) -> Orbitals:
+    def _carried(self, mol: gto.Mole, overlap: np.ndarray, known: Known, positions: np.ndarray) -> Orbitals:
         """Return the orbitals of another geometry, turned and moved to this one."""
         rotation = rotation_onto(known.positions, positions)
         return orthonormal(turned(mol, known.label.memory["orbitals"], rotation), overlap)
@@ -258,9 +256,7 @@ class CasscfSource:
         return (n + unpaired) // 2, (n - unpaired) // 2
 
     def _failed(self, reason: str, checks: dict[str, float]) -> Label:
-        return Label(
-            Quality.FAILED, reason, np.full(len(self.multiplicities), np.nan), checks=checks
-        )
+        return Label(Quality.FAILED, reason, np.full(len(self.multiplicities), np.nan), checks=checks)
 
 
 def casscf_source(section: PyscfSection, method: Casscf, atomic_numbers: tuple[int, ...]) -> CasscfSource:
@@ -332,9 +328,7 @@ def _check_active(section: PyscfSection, method: Casscf, mol: gto.Mole, n_core: 
             )
     atoms = section.active.atoms
     if atoms is not None and not all(0 <= atom < mol.natm for atom in atoms):
-        raise InputError(
-            f"`atoms` of `active` must be from 0 to {mol.natm - 1}, but are {list(atoms)}."
-        )
+        raise InputError(f"`atoms` of `active` must be from 0 to {mol.natm - 1}, but are {list(atoms)}.")
 
 
 def _theory(section: PyscfSection, method: Casscf, spins: tuple[int, ...]) -> str:

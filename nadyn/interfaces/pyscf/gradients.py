@@ -307,4 +307,3 @@ def _moving_orbitals(
     overlap = mc._scf.nuc_grad_method().get_ovlp(mc.mol)
     slices = mc.mol.aoslice_by_atom()[:, 2:]
     return np.stack([0.5 * np.einsum("xij,ij->x", overlap[:, b:e], density[b:e]) for b, e in slices])
-

@@ -65,6 +65,9 @@ class PythonSection(Configuration):
     gives: tuple[str, ...] = ("forces",)
     options: dict[str, object] = Field(default_factory=dict)
 
+    # Where it lies is no matter of the labels; `theory` says what they are.
+    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = ("function",)
+
     def beside(self, folder: Path) -> "PythonSection":
         """Return the section with the path of a file taken from `folder`."""
         file, colon, name = self.function.rpartition(":")

@@ -29,12 +29,15 @@ class FirstSection(Configuration):
 class RoundSection(Configuration):
     """One round: how many trajectories look for gaps in the data, and how many labels are asked for.
 
+    The last models are looked at with `final_trajectories` on each member.
+
     `at_random` of the labels are drawn from where the committee objects to nothing. They judge the models
     before they train them. `at_gaps` are sought at small gaps, the rest are places where trajectories were
     stopped.
     """
 
     trajectories: Count = 100
+    final_trajectories: Count = 400
     labels: Count = 60
     at_random: Share = 0.2
     at_gaps: Share = 0.25
@@ -58,10 +61,11 @@ class GoalsSection(Configuration):
 
 
 class BudgetSection(Configuration):
-    """When it has cost enough, converged or not."""
+    """When it has cost enough, converged or not; `final_minutes` of the time are kept for the last model."""
 
     labels: Count = 2500
     minutes: Positive = 180.0
+    final_minutes: Positive = 40.0
     rounds: Count = 30
 
 

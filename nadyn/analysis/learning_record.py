@@ -15,7 +15,7 @@ FILE = "learning.json"
 
 @dataclass(frozen=True)
 class AnswerRecord:
-    """One question about a round: whether its goal is reached (None: cannot be told yet), and the sentence."""
+    """A question about a round, whether its goal is reached (None: cannot be told yet), and the sentence."""
 
     question: str
     reached: bool | None

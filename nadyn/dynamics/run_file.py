@@ -57,10 +57,23 @@ class StopSection(Configuration):
     dissociated: bool | None = None
 
 
+class LabelsSection(Configuration):
+    """How a label source that takes the place of a model is asked: {processes: 4, timeout_minutes: 60}.
+
+    Each of the processes labels one geometry at a time, on one thread; 0 asks in the process of the run
+    itself. Without a number there are as many as processors, and not more than trajectories. A label that
+    takes longer than `timeout_minutes` has failed.
+    """
+
+    processes: int | None = Field(default=None, ge=0, le=4096)
+    timeout_minutes: float = Field(default=60.0, gt=0.0, allow_inf_nan=False)
+
+
 class RunConfiguration(Configuration):
     """A run file. Which keys a method understands, and which methods there are, `methods.table` checks.
 
-    `model` is a file or the mapping of an analytic model; `molecule` names the one that moves of a model that
+    `model` is a file, the mapping of an analytic model, or a label source for direct dynamics, {pyscf: {…}},
+    which `labels` says how to ask; `molecule` names the one that moves of a model that
     was trained on several, which without it is that with most frames. `isotopes` names other isotopes than
     the most abundant ones by mass number: {H: 2} for all atoms of an element, {3: 2} for one atom, counted
     from 0. Relative paths begin at the folder of the run file; in a mapping given to `nadyn.run`, at the
@@ -73,6 +86,7 @@ class RunConfiguration(Configuration):
     """
 
     model: str | dict[str, object] | None = None
+    labels: LabelsSection | None = None
     molecule: str | None = None
     isotopes: dict[int | str, int] | None = None
     initial: InitialSection

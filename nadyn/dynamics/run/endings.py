@@ -6,6 +6,7 @@ from nadyn.dynamics.run.dissociation import Dissociation, interval_of
 from nadyn.dynamics.run.stopping import Limits
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.populations import MEAN_SQUARED_COEFFICIENTS
+from nadyn.electronic.direct.model import DirectModel
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
@@ -62,6 +63,8 @@ def _why_not_dissociated(config: RunConfiguration, model: Model) -> str:
         return "with a laser"
     if isinstance(model, HasSpinStates) and config.representation != "spin_free":
         return "among spin-adiabatic states"
+    if isinstance(model, DirectModel):
+        return "for a label source"
     method = find_method(config)
     if method.moves_on != "active state" and method.adiabatic is not MEAN_SQUARED_COEFFICIENTS:
         return f"for method {config.method}, whose amplitudes are no populations"

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 
 from nadyn.checks.errors import InputError
+from nadyn.electronic.direct.model import DirectModel
+from nadyn.electronic.direct.questions import Desk
 from nadyn.models.analytic import analytic_model
 from nadyn.models.isotopes import with_isotopes
 from nadyn.models.learned import LearnedModel
@@ -45,6 +47,19 @@ def find_model(
             such isotope.
     """
     source = _bound(_source(named, given), molecule)
+    return ModelSource(with_isotopes(source.model, isotopes or {}), source.digest)
+
+
+def direct_source(
+    desk: Desk, *, molecule: str | None = None, isotopes: Mapping[str | int, int] | None = None
+) -> ModelSource:
+    """Return a label source as the model of a run.
+
+    Raises:
+        InputError: A molecule is named, or it has no such isotope.
+    """
+    model = DirectModel(desk)
+    source = _bound(ModelSource(model, model.digest), molecule)
     return ModelSource(with_isotopes(source.model, isotopes or {}), source.digest)
 
 

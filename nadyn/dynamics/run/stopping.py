@@ -7,9 +7,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from nadyn.dynamics.nuclei.followed import worst_quality
 from nadyn.dynamics.run.dissociation import Dissociation, dissociated
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.step import Step
+from nadyn.electronic.labels import Quality
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
@@ -30,6 +32,8 @@ class Status(IntEnum):
     ENERGY_STEP = 6
     LEFT_REGION = 7
     DISSOCIATED = 8
+    SOURCE_FAILED = 9
+    OUTSIDE_METHOD = 10
 
 
 # Endings that are results: the last step counts, and the trajectory keeps its state for ever.
@@ -41,8 +45,8 @@ STATUS_NAMES = {int(status): status.name.lower() for status in Status}
 ADVICE = {
     Status.NOT_FINITE: "Energies or forces were not finite: look at the last frame, try a smaller time step.",
     Status.INTRUDER_STATE: "A surplus eigenvalue of the latent basis met the physical states: add "
-    "geometries like the last frame to the data; a basis of scalars only has no such level, but it rounds the "
-    "cone of two states that differ in symmetry.",
+    "geometries like the last frame to the data; a basis of scalars only has no such level, but it rounds "
+    "the cone of two states that differ in symmetry.",
     Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
     "geometries to the data; a model of kind atomic_sum may also be trained with `repulsion: zbl`.",
     Status.OUTSIDE_TRAINING: "More than 3 % of the descriptors of an atom left the training range by over a "
@@ -52,6 +56,10 @@ ADVICE = {
     Status.LEFT_REGION: "It went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",
     Status.DISSOCIATED: "Fragments recede and no longer feel each other in any state in use: a result, "
     "nothing to do; `stop: {dissociated: false}` follows them to the end.",
+    Status.SOURCE_FAILED: "The label source gave no answer there, or no finite one: the run says why; try "
+    "other settings of convergence, or a longer `labels.timeout_minutes`.",
+    Status.OUTSIDE_METHOD: "The level of theory itself does not hold there, for instance because its active "
+    "space cannot break a bond: the run says why; try a larger active space or more states.",
 }
 
 
@@ -96,7 +104,10 @@ def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor
         & torch.isfinite(new.positions).flatten(1).all(1)
         & torch.isfinite(torch.view_as_real(new.coefficients)).flatten(1).all(1)
     )
-    return _mark(status, ~finite, Status.NOT_FINITE)
+    status = _mark(status, ~finite, Status.NOT_FINITE)
+    quality = worst_quality(new, model)
+    status = _mark(status, quality == int(Quality.DOUBTFUL), Status.OUTSIDE_METHOD)
+    return _mark(status, quality == int(Quality.FAILED), Status.SOURCE_FAILED)
 
 
 def _mark(status: Tensor, rows: Tensor, reason: Status) -> Tensor:

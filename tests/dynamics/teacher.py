@@ -1,7 +1,6 @@
-"""A model as a label source with random signs of the states, for tests: what a quantum-chemical program is."""
+"""A model as a label source with random signs of the states: what a quantum-chemical program is."""
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +24,7 @@ class Teacher:
     gives: frozenset = frozenset({"forces", "interstate_couplings", "overlaps"})
     laws: frozenset = None
     quality_at: object = None
+    settled: object = ()
     multiplicities: tuple = ()
     asked: list = field(default_factory=list)
     name: str = "teacher"
@@ -46,7 +46,8 @@ class Teacher:
     def _label(self, positions):
         found = surfaces(self.model, torch.from_numpy(np.array(positions))[None])
         n = self.model.n_states
-        signs = random_signs(positions, n)
+        is_start = any(np.array_equal(positions, one) for one in self.settled)
+        signs = np.ones(n) if is_start else random_signs(positions, n)
         h = found.interstate_coupling[0].numpy() * (signs[:, None] * signs)[..., None, None]
         quality = Quality.TRUSTED if self.quality_at is None else self.quality_at(positions)
         if quality == Quality.FAILED:
@@ -81,11 +82,4 @@ class PartTeacher(Teacher):
             if (k, l) in [tuple(pair) for pair in pairs]:
                 couplings[index] = label.interstate_couplings[index] * signs[k] * signs[l]
         memory = {"vectors": label.memory["vectors"] * signs}
-        return Label(
-            label.quality, label.reason, label.energies, left, couplings, seconds=0.5, memory=memory
-        )
-
-
-def told(source):
-    """Facts of a source as text, for a digest."""
-    return json.dumps([source.name, source.theory])
+        return Label(label.quality, label.reason, label.energies, left, couplings, seconds=0.5, memory=memory)

@@ -62,7 +62,7 @@ def smallest_gap(state: State) -> Float[Tensor, "traj"]:
 def smallest_gap_of_neighbours(state: State) -> Float[Tensor, "traj"]:
     """Return the smallest distance in energy of two neighbouring states [hartree]: motion on a mean has no
     state of its own."""
-    return (state.energies[:, 1:] - state.energies[:, :-1]).amin(1)
+    return (state.energies[:, 1:] - state.energies[:, :-1]).abs().amin(1)
 
 
 @dataclass(frozen=True)

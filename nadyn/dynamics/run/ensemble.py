@@ -35,10 +35,12 @@ class Ensemble:
         return self.running.step
 
 
-def start_ensemble(state: State) -> Ensemble:
-    """Return an ensemble in which every trajectory runs."""
+def start_ensemble(state: State, status: torch.Tensor | None = None) -> Ensemble:
+    """Return an ensemble in which every trajectory runs, but for those that have a status of their own."""
     n = len(state.trajectory)
-    return Ensemble(state, state, np.full(n, int(Status.RUNNING)), np.zeros(n, dtype=np.int64))
+    codes = torch.full((n,), int(Status.RUNNING)) if status is None else status
+    running = state if status is None else select(state, codes == int(Status.RUNNING))
+    return Ensemble(running, state, codes.numpy().copy(), np.zeros(n, dtype=np.int64))
 
 
 def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[Ensemble, Hops]:

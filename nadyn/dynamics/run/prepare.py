@@ -32,7 +32,7 @@ from nadyn.dynamics.run.ensemble import (
 from nadyn.dynamics.run.known_region import unknown_composition
 from nadyn.dynamics.run.model_source import ModelSource, digest_at
 from nadyn.dynamics.run.paths import Paths
-from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Limits
+from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Limits, start_statuses
 from nadyn.dynamics.run.time_step import warnings_about
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
@@ -115,7 +115,7 @@ def create_run(
             state.positions.mean(0, keepdim=True) if config.initial.sample else state.positions[:_TYPICAL]
         )
         notices += warnings_about(model, typical, plan.masses, dt=config.dt)
-    ensemble = gathered(start_ensemble(state))
+    ensemble = gathered(start_ensemble(state, start_statuses(state, model)))
     arrays = {**checkpoint_arrays(ensemble), **plan.paths.arrays(ensemble.everyone, ensemble.running)}
     stored, outside_digest = stored_in_file(written)
     header = RunHeader(

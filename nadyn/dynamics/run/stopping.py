@@ -105,7 +105,15 @@ def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor
         & torch.isfinite(torch.view_as_real(new.coefficients)).flatten(1).all(1)
     )
     status = _mark(status, ~finite, Status.NOT_FINITE)
-    quality = worst_quality(new, model)
+    return _judged(status, worst_quality(new, model))
+
+
+def start_statuses(state: State, model: Model) -> Int[Tensor, "traj"]:
+    """Return RUNNING, or the reason why a trajectory cannot start: its first label is not trusted."""
+    return _judged(torch.full_like(state.active_state, int(Status.RUNNING)), worst_quality(state, model))
+
+
+def _judged(status: Tensor, quality: Tensor) -> Tensor:
     status = _mark(status, quality == int(Quality.DOUBTFUL), Status.OUTSIDE_METHOD)
     return _mark(status, quality == int(Quality.FAILED), Status.SOURCE_FAILED)
 

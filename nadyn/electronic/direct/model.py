@@ -296,14 +296,14 @@ class DirectModel:
                 self._anchor.append(place.known)
 
     def _complete(self, asked: dict[bytes, tuple[tuple[int, ...], tuple[tuple[int, int], ...]]]) -> None:
-        """Have forces and couplings computed that some labels lack; states and pairs are those by energy."""
+        """Have forces and couplings computed that some labels lack."""
         missing: dict[bytes, Question] = {}
         for key, (forces, pairs) in asked.items():
             place = self._places[key]
             if place.quality == Quality.FAILED:
                 continue
-            states = tuple(int(place.order[k]) for k in forces if place.force(k) is None)
-            lacking = tuple(place.source_pair(pair) for pair in pairs if place.coupling(pair) is None)
+            states = tuple(k for k in forces if place.force(k) is None)
+            lacking = tuple(pair for pair in pairs if place.coupling(pair) is None)
             if states or lacking:
                 known = place.known
                 compare = "overlaps" in self.facts.gives
@@ -311,10 +311,10 @@ class DirectModel:
         for (key, question), given in zip(missing.items(), self._ask(list(missing.values())), strict=True):
             before = self._places[key]
             place = merged(before, question, given)
-            lacks = [k for k in question.forces if _lacks_force(place, k)]
-            lacks += [pair for pair in question.pairs if _lacks_coupling(place, pair)]
+            lacks = [f"force of state {k}" for k in question.forces if place.force(k) is None]
+            lacks += [f"coupling of {k} and {l}" for k, l in question.pairs if place.coupling((k, l)) is None]
             if lacks and place.quality != Quality.FAILED:
-                place = place.failed(f"the label has no force or coupling of {lacks[0]}.")
+                place = place.failed(f"the label has no {lacks[0]}.")
             self._places[key] = place
             if place.quality > before.quality:
                 self._note(place)
@@ -363,7 +363,7 @@ class DirectModel:
                     (k, l)
                     for k in range(self.n_states)
                     for l in range(k + 1, self.n_states)
-                    if part[k, l] != 0 and self._places[key].source_pair((k, l)) in pairs
+                    if part[k, l] != 0 and (k, l) in pairs
                 )
                 before = asked.get(key, ((), ()))
                 asked[key] = (_union(before[0], forces), _union(before[1], needed))
@@ -421,21 +421,10 @@ def _sum_over_states(
             total -= part[k, k] * (np.nan if force is None else force)
         for l in range(k + 1, n):
             # States of different spin do not couple.
-            if part[k, l] != 0 and place.source_pair((k, l)) in couple:
+            if part[k, l] != 0 and (k, l) in couple:
                 coupling = place.coupling((k, l))
                 total += 2.0 * part[k, l] * (np.nan if coupling is None else coupling)
     return total
-
-
-def _lacks_force(place: Place, source_state: int) -> bool:
-    forces = place.known.label.forces
-    return forces is None or not np.isfinite(forces[source_state]).all()
-
-
-def _lacks_coupling(place: Place, source_pair: tuple[int, int]) -> bool:
-    by_energy = np.argsort(place.order)
-    first, second = sorted(int(by_energy[state]) for state in source_pair)
-    return place.coupling((first, second)) is None
 
 
 def _union(first: tuple, second: tuple) -> tuple:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from nadyn.electronic.direct.questions import Answer, Facts, Question
 from nadyn.electronic.direct.turning import carried_turn, centre_of_mass, turned
@@ -24,19 +24,17 @@ _SAME_STATE = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A geometry on the way of a trajectory, in the order of its energies.
+    """A geometry on the way of a trajectory, with the states in the order of the source.
 
     Attributes:
-        known: The label, in the order of the source and at the geometry that the source has seen.
-        order: State of the source for each state by energy.
-        frame: U, the states by energy in the basis that is carried along.
+        known: The label, at the geometry that the source has seen.
+        frame: U, the states in the basis that is carried along.
         turn: Rotation from the geometry in space to that of `known`.
         quality: Of the label and of what has been asked of it since.
         reason: Why it is not trusted, in one sentence; empty where it is.
     """
 
     known: Known
-    order: Int[np.ndarray, "state"]
     frame: Float[np.ndarray, "state state"]
     turn: Float[np.ndarray, "3 3"]
     quality: Quality
@@ -44,28 +42,23 @@ class Place:
 
     @property
     def energies(self) -> Float[np.ndarray, "state"]:
-        """Energies in ascending order [hartree]."""
-        return self.known.label.energies[self.order]
+        """Energies [hartree]."""
+        return self.known.label.energies
 
     def force(self, state: int) -> Float[np.ndarray, "atom 3"] | None:
-        """Return the force of a state by energy [hartree/bohr], None where it was not computed."""
+        """Return the force of a state [hartree/bohr], None where it was not computed."""
         forces = self.known.label.forces
-        if forces is None or not np.isfinite(forces[self.order[state]]).all():
+        if forces is None or not np.isfinite(forces[state]).all():
             return None
-        return forces[self.order[state]] @ self.turn
+        return forces[state] @ self.turn
 
     def coupling(self, pair: tuple[int, int]) -> Float[np.ndarray, "atom 3"] | None:
-        """Return h of a pair of states by energy [hartree/bohr], None where it was not computed."""
+        """Return h of a pair k < l [hartree/bohr], None where it was not computed."""
         couplings = self.known.label.interstate_couplings
         if couplings is None:
             return None
-        value = couplings[pair_index(self.source_pair(pair), len(self.order))]
+        value = couplings[pair_index(pair, len(self.energies))]
         return value @ self.turn if np.isfinite(value).all() else None
-
-    def source_pair(self, pair: tuple[int, int]) -> tuple[int, int]:
-        """Return a pair of states by energy as the source counts them."""
-        first, second = sorted(int(self.order[state]) for state in pair)
-        return first, second
 
     def failed(self, reason: str, quality: Quality = Quality.FAILED) -> "Place":
         """Return the place with a worse quality."""
@@ -108,16 +101,14 @@ def next_question(
         positions: Where to, in space [bohr].
         masses: [electron mass].
         facts: Of the source.
-        forces: States by energy whose forces are needed, as far as the order of the states stays.
-        pairs: Pairs of the source.
+        forces: States whose forces are needed.
+        pairs: Pairs whose couplings are needed.
     """
     turn, seen = before.turn, positions
     if facts.laws is None or {"rotation", "translation"} <= facts.laws:
         turn = carried_turn(before.known.positions, positions, masses, before.turn)
         seen = turned(positions, masses, turn, centre_of_mass(before.known.positions, masses))
-    states = tuple(int(before.order[state]) for state in forces)
-    compare = "overlaps" in facts.gives
-    return Question(seen, before.known, states, pairs, compare), turn
+    return Question(seen, before.known, forces, pairs, "overlaps" in facts.gives), turn
 
 
 def next_place(
@@ -130,7 +121,7 @@ def next_place(
     if given.overlap is None:
         signs = _signs(before, place)
         return replace(place, frame=before.frame * signs), 1.0
-    overlap = given.overlap[np.ix_(before.order, place.order)]
+    overlap = given.overlap
     if not np.isfinite(overlap).all():
         return place.failed("the overlap of the states with those before is not finite."), 1.0
     left, values, right = np.linalg.svd(overlap)
@@ -171,14 +162,12 @@ def _place(question: Question, given: Answer, frame: np.ndarray, turn: np.ndarra
     quality, reason = label.quality, label.reason
     if not np.isfinite(label.energies).all():
         quality, reason = Quality.FAILED, reason or "the energies are not finite."
-    # Equal energies keep the order of the source.
-    order = np.argsort(label.energies, kind="stable")
-    return Place(Known(question.positions, label), order, frame, turn, quality, reason)
+    return Place(Known(question.positions, label), frame, turn, quality, reason)
 
 
 def _signs(before: Place, place: Place) -> Float[np.ndarray, "state"]:
     """Return the sign of each new state with which the couplings go on from those before."""
-    n = len(place.order)
+    n = len(place.energies)
     likeness = np.zeros((n, n))
     for k in range(n):
         for l in range(k + 1, n):

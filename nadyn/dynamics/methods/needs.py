@@ -11,7 +11,7 @@ from nadyn.checks.errors import InputError
 from nadyn.dynamics.decoherence.moments import AfsshSection
 from nadyn.dynamics.methods.method import Method
 from nadyn.dynamics.run_file import RunConfiguration
-from nadyn.electronic.direct.model import Wanted
+from nadyn.electronic.direct.book import Wanted
 from nadyn.electronic.direct.questions import Facts
 
 Kind = Literal["forces", "interstate_couplings", "overlaps", "a fixed diabatic basis", "states of one spin"]

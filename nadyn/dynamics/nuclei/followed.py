@@ -23,7 +23,7 @@ def begin_following(state: State, model: Model) -> State:
     """Return the batch with the quality of the labels that it starts with."""
     if not isinstance(model, DirectModel):
         return state
-    return remember(state, Answered(model.qualities(state.positions)))
+    return remember(state, Answered(model.book.qualities(state.positions)))
 
 
 def followed(
@@ -41,7 +41,7 @@ def followed(
     """
     if not isinstance(model, DirectModel):
         return state
-    quality = model.follow(state.positions, positions, state.active_state if forces else None)
+    quality = model.book.follow(state.positions, positions, state.active_state if forces else None)
     if not remembers(state, Answered):
         return state
     return remember(state, Answered(torch.maximum(recall(state, Answered).quality, quality)))
@@ -60,5 +60,5 @@ def worst_quality(state: State, model: Model) -> Int[Tensor, "traj"]:
     """Return the worst quality of the labels of a step, with what a hop has asked for."""
     if not isinstance(model, DirectModel):
         return torch.zeros_like(state.active_state)
-    quality = model.qualities(state.positions)
+    quality = model.book.qualities(state.positions)
     return torch.maximum(quality, recall(state, Answered).quality) if remembers(state, Answered) else quality

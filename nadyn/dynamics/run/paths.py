@@ -44,13 +44,13 @@ class Paths:
     def keep(self, running: State) -> None:
         """Forget what no trajectory goes on from."""
         if isinstance(self.model, DirectModel):
-            self.model.keep(running.positions)
+            self.model.book.keep(running.positions)
 
     def notices(self) -> list[str]:
         """Return what labels have cost, and why some were not trusted."""
-        if not isinstance(self.model, DirectModel) or not self.model.account.n_labels:
+        if not isinstance(self.model, DirectModel) or not self.model.record.n_labels:
             return []
-        account = self.model.account
+        account = self.model.record
         sentences = [
             f"{counted(account.n_labels, 'label')} of source {self.model.name}, "
             f"{account.seconds / account.n_labels:.2g} s of a processor each."

@@ -36,7 +36,7 @@ def packed(
     Raises:
         RunError: A source remembers more than there was room for at the start.
     """
-    texts = {int(row): place_to_bytes(model.place(positions[int(row)])) for row in rows}
+    texts = {int(row): place_to_bytes(model.book.place(positions[int(row)])) for row in rows}
     longest = max((len(text) for text in texts.values()), default=0)
     if width is None:
         width = int(_ROOM * longest) + _MORE_BYTES
@@ -57,7 +57,7 @@ def unpack(
     """Let a model go on from the labels of a checkpoint."""
     for row, text in enumerate(arrays[ROWS]):
         if text[:8].any():
-            model.put(positions[row], place_from_bytes(text.tobytes()))
+            model.book.put(positions[row], place_from_bytes(text.tobytes()))
 
 
 def place_to_bytes(place: Place) -> bytes:

@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "nadyn.cli.evaluate",
     "sample": "nadyn.cli.sample",
     "run": "nadyn.cli.run",
+    "label": "nadyn.cli.label",
     "analyse": "nadyn.cli.analyse",
     "report": "nadyn.cli.report",
     "convert": "nadyn.cli.convert",

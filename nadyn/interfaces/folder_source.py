@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -60,6 +60,9 @@ class FolderSection(Configuration):
         "interstate_couplings",
     )
     files: tuple[str, ...] = ()
+
+    # Where it lies is no matter of the labels; `theory` says what they are.
+    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = ("folder", "files")
 
     def beside(self, folder: Path) -> "FolderSection":
         """Return the section with its paths taken from `folder`."""

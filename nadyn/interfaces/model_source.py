@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -41,6 +42,9 @@ class ModelSection(Configuration):
     molecule: str | None = None
     charge: int = 0
 
+    # Where it lies is no matter of the labels; `theory` says what they are.
+    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = ("model", "molecule")
+
     def beside(self, folder: Path) -> "ModelSection":
         """Return the section with the paths of files taken from `folder`."""
         return self.model_copy(update={"model": model_beside(self.model, folder)})
@@ -69,6 +73,14 @@ class ModelSource:
     gives: frozenset[str]
     model: Model
     name: str = field(default="model", init=False)
+
+    @property
+    def laws(self) -> frozenset[str]:
+        """Which laws leave its energies unchanged."""
+        if self.model.coordinates == "cartesian":
+            return self.model.laws
+        # Turned into a frame; like atoms there are told apart by their numbers.
+        return frozenset({"translation", "rotation"})
 
     def label(self, positions: Float[np.ndarray, "atom 3"], near: Sequence[Known] = ()) -> Label:
         """Return the label of one geometry [bohr].

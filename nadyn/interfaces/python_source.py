@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -64,6 +65,9 @@ class PythonSection(Configuration):
     energy_unit: str = "hartree"
     gives: tuple[str, ...] = ("forces",)
     options: dict[str, object] = Field(default_factory=dict)
+
+    # Where it lies is no matter of the labels; `theory` says what they are.
+    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = ("function",)
 
     def beside(self, folder: Path) -> "PythonSection":
         """Return the section with the path of a file taken from `folder`."""

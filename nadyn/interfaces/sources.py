@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import yaml
+
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.checks.files import check_file
 from nadyn.checks.nearest import nearest
+from nadyn.checks.yaml_text import read_yaml
 from nadyn.electronic.labels import LabelSource
 from nadyn.interfaces.ase_source import AseSection
 from nadyn.interfaces.folder_source import FolderSection
@@ -88,3 +92,21 @@ def source_from(
     """
     section = source_section(configuration, folder=folder)
     return section.source(tuple(int(number) for number in atomic_numbers))
+
+
+def read_source(path: str | Path) -> dict[str, dict[str, object]]:
+    """Return the configuration in a YAML file of one label source, validated, with absolute paths.
+
+    Raises:
+        InputError: The file is missing or no YAML, or as `source_section`.
+    """
+    path = Path(path)
+    where = f"source file {str(path)!r}"
+    check_file(path, where)
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{where} must be YAML, but cannot be read.") from error
+    section = source_section(content, where=where, folder=path.absolute().parent)
+    (name,) = content
+    return {name: section.model_dump(mode="json", exclude_unset=True)}

@@ -29,13 +29,11 @@ def with_active_orbitals(mo: Orbitals, chosen: Sequence[int], n_core: int) -> Or
     return mo[:, [*rest[:n_core], *chosen, *rest[n_core:]]]
 
 
-def overlapping_with_atoms(
-    mf: SCF, atoms: Sequence[int], labels: Sequence[str], n_electrons: int, n_orbitals: int
-) -> Orbitals:
-    """Return orbitals whose active ones overlap most with p orbitals of some atoms.
+def overlapping_with_atoms(mf: SCF, atoms: Sequence[int], labels: Sequence[str]) -> Orbitals:
+    """Return orbitals of which those at the frontier overlap most with p orbitals of some atoms.
 
-    Occupied and empty orbitals are turned among themselves so that as few as possible overlap with the p
-    orbitals of a minimal basis; of those, the n_electrons / 2 best occupied and the best empty ones are active.
+    Occupied and empty orbitals are turned among themselves, and ordered by their overlap with the p orbitals
+    of a minimal basis: the occupied so that it grows, the empty so that it falls.
 
     Source: E. R. Sayfutyarova, Q. Sun, G. K.-L. Chan and G. Knizia, J. Chem. Theory Comput. 13, 4063 (2017).
 
@@ -49,12 +47,10 @@ def overlapping_with_atoms(
     metric = targets.T @ minimal.intor("int1e_ovlp") @ targets
     projector = cross.T @ np.linalg.pinv(metric, rcond=1e-8) @ cross
     n_filled = int(np.count_nonzero(mf.mo_occ > 0))
-    n_active_filled = (n_electrons + 1) // 2
     filled, empty = slice(0, n_filled), slice(n_filled, mf.mo_coeff.shape[1])
     # Ascending: the best of the occupied come last, of the empty first.
     in_filled = mf.mo_coeff[:, filled] @ np.linalg.eigh(projector[filled, filled])[1]
     in_empty = mf.mo_coeff[:, empty] @ np.linalg.eigh(projector[empty, empty])[1][:, ::-1]
-    del n_orbitals, n_active_filled
     return np.hstack([in_filled, in_empty])
 
 

@@ -31,6 +31,8 @@ _SAME_SPACE = 0.7
 _NEAR_BOHR = 0.3 / ANGSTROM_PER_BOHR
 _ASKED = 2
 _SPIN_ERROR = 1e-2
+# What a state of another spin is raised by [hartree] for S² wrong by 1: beyond all states of a valence space.
+_SPIN_PENALTY = 1.0
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ class CasscfSource:
         if len(blocks) == 1:
             mc = mc.state_average(weights)
             spin = 0.5 * (blocks[0] - 1)
-            mc.fix_spin_(ss=spin * (spin + 1.0))
+            mc.fix_spin_(ss=spin * (spin + 1.0), shift=_SPIN_PENALTY)
         else:
             mc = mcscf.state_average_mix(mc, [self._solver(mf.mol, block) for block in blocks], weights)
         mc.conv_tol = self.section.energy_tolerance_hartree
@@ -231,11 +233,23 @@ class CasscfSource:
         mc.max_cycle_macro, mc.max_memory = _MOST_CYCLES, self.section.memory_mb
         mc.chkfile = None
         mc.kernel(orbitals, ci0=vectors)
+        if not mc.converged:
+            second = mc.newton()
+            second.kernel(mc.mo_coeff, ci0=mc.ci)
+            mc.mo_coeff, mc.ci, mc.e_tot, mc.converged = (
+                second.mo_coeff,
+                second.ci,
+                second.e_tot,
+                second.converged,
+            )
+            mc.fcisolver.e_states = second.fcisolver.e_states
         return mc
 
     def _solver(self, mol: gto.Mole, multiplicity: int) -> direct_spin1.FCISolver:
         spin = 0.5 * (multiplicity - 1)
-        solver = fci.addons.fix_spin_(direct_spin1.FCISolver(mol), ss=spin * (spin + 1.0))
+        solver = fci.addons.fix_spin_(
+            direct_spin1.FCISolver(mol), ss=spin * (spin + 1.0), shift=_SPIN_PENALTY
+        )
         solver.spin, solver.nroots = multiplicity - 1, self.multiplicities.count(multiplicity)
         return solver
 
@@ -308,8 +322,8 @@ def _check_number_of_states(wanted: int, multiplicity: int, method: Casscf) -> N
     there = spins * math.comb(m + 1, low) * math.comb(m + 1, high) // (m + 1)
     if wanted > there:
         raise InputError(
-            f"`method` must average at most {there} states of multiplicity {multiplicity} of casscf({n},{m}), "
-            f"but averages {wanted}. Take a larger active space."
+            f"`method` must average at most the {there} states of multiplicity {multiplicity} of "
+            f"casscf({n},{m}), but averages {wanted}. Take a larger active space."
         )
 
 

@@ -70,7 +70,7 @@ def desk_of(config: RunConfiguration, folder: Path) -> Desk | None:
     if not names_source(named):
         return None
     # Here, because a run of a model needs none of the programs that label.
-    from nadyn.interfaces.label_desk import LabelDesk
+    from nadyn.interfaces.label_desk import PoolDesk
     from nadyn.interfaces.sources import source_from
 
     labels = config.labels or LabelsSection()
@@ -79,7 +79,7 @@ def desk_of(config: RunConfiguration, folder: Path) -> Desk | None:
         return OwnProcess(source_from(named, numbers, folder=folder))
     n_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     n_most = config.initial.n or n_processors
-    return LabelDesk(
+    return PoolDesk(
         named,
         numbers,
         folder=folder,

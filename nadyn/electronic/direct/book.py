@@ -1,13 +1,14 @@
 """What a label source was asked along the paths of trajectories, and what is asked of it next."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nadyn.checks.errors import InputError
 from nadyn.electronic.direct.places import (
     SMALLEST_OVERLAP,
     Place,
@@ -18,7 +19,8 @@ from nadyn.electronic.direct.places import (
     next_question,
 )
 from nadyn.electronic.direct.questions import Answer, Desk, Facts, Question
-from nadyn.electronic.labels import Known, Quality
+from nadyn.electronic.direct.record import Record, is_finite, key_of, keys_of
+from nadyn.electronic.labels import Quality
 
 # States and pairs of states.
 Parts = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
@@ -35,36 +37,6 @@ class Wanted:
 
     all_forces: bool = False
     couplings: str = "when asked"
-
-
-@dataclass
-class Record:
-    """What was asked so far.
-
-    Attributes:
-        n_labels: Number of labels.
-        seconds: Their processor time.
-        reasons: Why some were not trusted, and how many.
-        places: Labels that paths go on from, by the bits of their geometries.
-        origins: Where the path came from.
-        anchor: The first trusted label, from which those of all starts begin.
-    """
-
-    n_labels: int = 0
-    seconds: float = 0.0
-    reasons: dict[str, int] = field(default_factory=dict)
-    places: dict[bytes, Place] = field(default_factory=dict)
-    origins: dict[bytes, bytes] = field(default_factory=dict)
-    anchor: Known | None = None
-
-    def note(self, place: Place) -> None:
-        """Count a label that is not trusted."""
-        if place.quality != Quality.TRUSTED:
-            self.reasons[place.reason] = self.reasons.get(place.reason, 0) + 1
-
-    def quality(self, key: bytes) -> Quality:
-        """Return the quality of a label; trusted where nothing was asked."""
-        return self.places[key].quality if key in self.places else Quality.TRUSTED
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +93,11 @@ class Book:
             first = next(iter(fresh.values()))
             self.start(positions[first : first + 1], forces and forces[first : first + 1], pairs)
             del fresh[key_of(positions[first].detach().numpy())]
-        near = self.record.anchor
+        near = () if self.record.anchor is None else (self.record.anchor,)
         questions = [
-            Question(positions[row].detach().numpy().copy(), near, forces[row] if forces else (), pairs)
+            Question(
+                positions[row].detach().numpy().copy(), near, forces[row] if forces else (), pairs, parts=True
+            )
             for row in fresh.values()
         ]
         for key, question, given in zip(fresh, questions, self._ask(questions), strict=True):
@@ -180,7 +154,9 @@ class Book:
             if states or lacking:
                 known = place.known
                 compare = "overlaps" in self.facts.gives
-                missing[key] = Question(known.positions, known, states, lacking, compare)
+                missing[key] = Question(
+                    known.positions, (known,), states, lacking, parts=True, compare=compare
+                )
         for (key, question), given in zip(missing.items(), self._ask(list(missing.values())), strict=True):
             before = self.record.places[key]
             place = merged(before, question, given)
@@ -196,6 +172,11 @@ class Book:
         if not questions:
             return []
         answers = self.desk.ask(questions)
+        if any(given.label is None for given in answers):
+            raise InputError(
+                f"the source of `model` must answer while a trajectory waits, but {self.facts.name} answers "
+                "later. Label a dataset with it and train a model."
+            )
         self.record.n_labels += len(answers)
         self.record.seconds += sum(given.label.seconds for given in answers)
         return answers
@@ -279,15 +260,3 @@ def _judged(place: Place, smallest: float) -> Place:
         f"(smallest singular value of their overlap under {SMALLEST_OVERLAP})."
     )
     return place.failed(reason, Quality.DOUBTFUL)
-
-
-def is_finite(positions: Tensor) -> bool:
-    return bool(torch.isfinite(positions).all())
-
-
-def keys_of(positions: Tensor) -> list[bytes]:
-    return [key_of(row) for row in positions.detach().numpy()]
-
-
-def key_of(positions: np.ndarray) -> bytes:
-    return np.ascontiguousarray(positions).tobytes()

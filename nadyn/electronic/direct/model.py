@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nadyn.electronic.direct.book import Book, Record, Wanted, keys_of
+from nadyn.electronic.direct.book import Book, Wanted
 from nadyn.electronic.direct.places import Place, all_pairs
 from nadyn.electronic.direct.questions import Desk, Facts
+from nadyn.electronic.direct.record import Record, keys_of
 from nadyn.electronic.labels import Quality
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
 from nadyn.structures import masses as usual_masses

@@ -108,7 +108,8 @@ def next_question(
     if facts.laws is None or {"rotation", "translation"} <= facts.laws:
         turn = carried_turn(before.known.positions, positions, masses, before.turn)
         seen = turned(positions, masses, turn, centre_of_mass(before.known.positions, masses))
-    return Question(seen, before.known, forces, pairs, "overlaps" in facts.gives), turn
+    compare = "overlaps" in facts.gives
+    return Question(seen, (before.known,), forces, pairs, parts=True, compare=compare), turn
 
 
 def next_place(

@@ -7,7 +7,6 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.checks.errors import InputError
 from nadyn.electronic.labels import HasOverlaps, Known, Label, LabelsInParts, LabelSource, Quality
 
 
@@ -17,24 +16,26 @@ class Question:
 
     Attributes:
         positions: The geometry [bohr].
-        near: Where to begin from; None for a source's own start.
+        near: Where to begin from, the nearest first.
         forces: States whose forces are needed.
         pairs: Pairs k < l whose couplings are needed.
-        compare: Whether the overlap with the states of `near` is asked for.
+        parts: Whether a source may leave out all other forces and couplings.
+        compare: Whether the overlap with the states of the nearest is asked for.
     """
 
     positions: Float[np.ndarray, "atom 3"]
-    near: Known | None = None
+    near: tuple[Known, ...] = ()
     forces: tuple[int, ...] = ()
     pairs: tuple[tuple[int, int], ...] = ()
+    parts: bool = False
     compare: bool = False
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A label, and S_kl = ⟨k at `near`|l here⟩ where it was asked for and the label is not failed."""
+    """A label, None where it is not there yet, and S_kl = ⟨k at the nearest|l here⟩ if that was asked for."""
 
-    label: Label
+    label: Label | None
     overlap: Float[np.ndarray, "state state"] | None = None
 
 
@@ -90,23 +91,16 @@ def facts_of(source: LabelSource) -> Facts:
     )
 
 
-def answer(source: LabelSource, question: Question) -> Answer:
+def answer_from(source: LabelSource, question: Question) -> Answer:
     """Return the answer of a source to one question."""
-    near = () if question.near is None else (question.near,)
-    if isinstance(source, LabelsInParts):
-        label = source.label_parts(
-            question.positions, near, forces=list(question.forces), pairs=list(question.pairs)
-        )
+    positions, near = question.positions, question.near
+    if question.parts and isinstance(source, LabelsInParts):
+        label = source.label_parts(positions, near, forces=question.forces, pairs=question.pairs)
     else:
-        label = source.label(question.positions, near)
-    if label is None:
-        raise InputError(
-            f"the source of `model` must answer while a trajectory waits, but {source.name} answers later. "
-            "Label a dataset with it and train a model."
-        )
-    if not question.compare or label.quality == Quality.FAILED:
+        label = source.label(positions, near)
+    if label is None or not question.compare or label.quality == Quality.FAILED:
         return Answer(label)
-    return Answer(label, np.asarray(source.overlaps(question.near, Known(question.positions, label))))
+    return Answer(label, np.asarray(source.overlaps(near[0], Known(positions, label))))
 
 
 @dataclass(frozen=True)
@@ -121,7 +115,7 @@ class OwnProcess:
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Return the answers in the order of the questions."""
-        return [answer(self.source, question) for question in questions]
+        return [answer_from(self.source, question) for question in questions]
 
     def close(self) -> None:
         """Do nothing."""

@@ -10,8 +10,8 @@ A page marks what is generated:
 
 Kinds: `configuration` (a table of every section; the column `meaning` is written by hand and kept), `command`
 (usage and options), `commands` (all of them), `function` and `class` (signature and docstring), `source` (the
-code of a function, by `path.py::name`), `sources` (which method goes with which label source). A link without a
-text, `[](files.md)`, gets the heading it leads to.
+code of a function, by `path.py::name`), `sources` (which method goes with which label source). A link
+without a text, `[](files.md)`, gets the heading it leads to.
 """
 
 import re

@@ -20,7 +20,7 @@ from nadyn.electronic.surfaces import active_surface, energies_and_eigenvectors,
 from nadyn.models.analytic.molecules import twisted
 
 sys.path.append(str(Path(__file__).parents[1] / "dynamics"))
-from teacher import PartTeacher, Teacher
+from signless_teacher import PartTeacher, Teacher
 from toy_molecule import ToyMolecule, start
 
 MASSES = ToyMolecule().masses.numpy()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from teacher import PartTeacher, Teacher
+from signless_teacher import PartTeacher, Teacher
 from toy_molecule import ToyMolecule, start
 
 from nadyn.analysis.summary import analyse
@@ -337,7 +337,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
 import test_direct_dynamics as here
-from teacher import PartTeacher
+from signless_teacher import PartTeacher
 from nadyn.dynamics.run.loop import run
 class Killed(PartTeacher):
     def overlaps(self, first, second):

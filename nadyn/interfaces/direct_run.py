@@ -6,21 +6,27 @@ from pathlib import Path
 
 import numpy as np
 
+from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.run.loop import RunResult
 from nadyn.dynamics.run.loop import run as run_with
+from nadyn.dynamics.run.model_source import direct_source
 from nadyn.dynamics.run_file import LabelsSection, RunConfiguration
+from nadyn.electronic.direct.model import DirectModel
 from nadyn.electronic.direct.questions import Desk, OwnProcess
 from nadyn.electronic.labels import LabelSource
 from nadyn.models.model import Model
 from nadyn.structures import read_xyz
 from nadyn.trajectory.initial_conditions import read_initial_conditions
 
+# As many labels at once as there are processors.
+_MANY = 1_000_000
+
 
 def run(
     config: RunConfiguration | dict[str, object] | str | Path,
     *,
-    model: Model | LabelSource | None = None,
+    model: Model | LabelSource | Desk | None = None,
     molecule: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -31,7 +37,7 @@ def run(
     Args:
         config: A run file, its content, or a validated configuration. Relative paths in a run file begin at
             its folder. Its `model` may be a label source, {pyscf: {…}}, for direct dynamics.
-        model: A model object, or a label source, instead of `model` in the run file.
+        model: A model object, or a label source or what has one answer, instead of `model` in the run file.
         molecule: Instead of `molecule` in the run file.
         resume: Go on with the file `output`, from its newest checkpoint; begin where there is none yet. The
             result is the file that a run without interruption would have written, bit for bit, as far as a
@@ -71,8 +77,9 @@ def desk_of(config: RunConfiguration, folder: Path) -> Desk | None:
         return None
     # Here, because a run of a model needs none of the programs that label.
     from nadyn.interfaces.label_desk import PoolDesk
-    from nadyn.interfaces.sources import source_from
+    from nadyn.interfaces.sources import source_from, source_section
 
+    source_section(named, where="`model`", folder=folder)
     labels = config.labels or LabelsSection()
     numbers = _atomic_numbers(config)
     if labels.processes == 0:
@@ -88,13 +95,41 @@ def desk_of(config: RunConfiguration, folder: Path) -> Desk | None:
     )
 
 
+def source_model(
+    named: Mapping[str, object],
+    geometry: str,
+    *,
+    folder: Path,
+    isotopes: Mapping[str | int, int],
+    labels: object = None,
+) -> tuple[DirectModel, Desk]:
+    """Return a label source as a model, for what happens before a run, and the desk to be closed after it.
+
+    Args:
+        named: `model` of a run file.
+        geometry: An .xyz file with the atoms.
+        folder: Where paths of the source begin.
+        isotopes: Mass number by element or atom.
+        labels: `labels` of a run file.
+
+    Raises:
+        InputError: There is no such source, atom or isotope.
+    """
+    content: dict[str, object] = {"model": dict(named), "labels": labels, "method": "nve", "time_fs": 1.0}
+    content["initial"] = {"sample": "wigner", "n": _MANY, "geometry": geometry}
+    desk = desk_of(parse_configuration(content, RunConfiguration, where="sample"), folder)
+    return direct_source(desk, isotopes=isotopes).model, desk
+
+
 def names_source(named: object) -> bool:
     """Tell whether `model` of a run file is a label source; options of an analytic model hold its name."""
     if not isinstance(named, Mapping) or len(named) != 1 or "name" in named:
         return False
     from nadyn.interfaces.sources import SOURCES
 
-    return next(iter(named)) in SOURCES
+    (name, section), *_ = named.items()
+    # Of an unknown source it is said which ones there are.
+    return name in SOURCES or isinstance(section, Mapping)
 
 
 def _atomic_numbers(config: RunConfiguration) -> tuple[int, ...]:

@@ -83,7 +83,7 @@ class RunResult:
 def run(
     config: RunConfiguration | dict[str, object] | str | Path,
     *,
-    model: Model | LabelSource | None = None,
+    model: Model | LabelSource | Desk | None = None,
     sources: Sources | None = None,
     molecule: str | None = None,
     resume: bool = False,
@@ -95,7 +95,8 @@ def run(
     Args:
         config: A run file, its content, or a validated configuration. Relative paths in a run file begin at
             its folder.
-        model: A model object, or a label source for direct dynamics, instead of `model` in the run file.
+        model: A model object, or for direct dynamics a label source or what has one answer, instead of
+            `model` in the run file.
         sources: Opens the label source that `model` in the run file names; returns None where it names none.
         molecule: Instead of `molecule` in the run file.
         resume: Go on with the file `output`, from its newest checkpoint; begin where there is none yet. The
@@ -178,15 +179,15 @@ def _run(
 
 def _source(
     config: RunConfiguration,
-    model: Model | LabelSource | None,
+    model: Model | LabelSource | Desk | None,
     folder: Path,
     sources: Sources | None,
     opened: ExitStack,
 ) -> ModelSource:
     """Return the model of a run, or its label source as one; `opened` closes what answers."""
     desk = None
-    if isinstance(model, LabelSource) and config.model is None:
-        desk, model = OwnProcess(model), None
+    if isinstance(model, LabelSource | Desk) and config.model is None:
+        desk, model = model if isinstance(model, Desk) else OwnProcess(model), None
     elif model is None and isinstance(config.model, dict) and sources is not None:
         desk = sources(config, folder)
     if desk is None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.memory import recall, remember, remembers
+from nadyn.dynamics.state.surplus import in_use
 from nadyn.electronic.direct.model import DirectModel
 from nadyn.models.model import Model
 
@@ -41,7 +42,8 @@ def followed(
     """
     if not isinstance(model, DirectModel):
         return state
-    quality = model.book.follow(state.positions, positions, state.active_state if forces else None)
+    active_state = state.active_state if forces else None
+    quality = model.book.follow(state.positions, positions, active_state, used=in_use(state))
     if not remembers(state, Answered):
         return state
     return remember(state, Answered(torch.maximum(recall(state, Answered).quality, quality)))

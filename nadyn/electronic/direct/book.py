@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
@@ -41,12 +41,14 @@ class Wanted:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """A step from a place to positions in space, where the forces of some states are wanted."""
+    """A step from a place to positions in space, where the forces of some states are wanted and some are in
+    use."""
 
     before: Place
     origin: np.ndarray
     positions: np.ndarray
     states: tuple[int, ...]
+    used: tuple[int, ...]
 
     def to_the_middle(self) -> "_Job":
         """Return the first half of the step, for the sake of the states alone."""
@@ -111,6 +113,8 @@ class Book:
         positions: Float[Tensor, "traj atom x"],
         new_positions: Float[Tensor, "traj atom x"],
         active_state: Int[Tensor, "traj"] | None,
+        *,
+        used: Bool[Tensor, "traj state"] | None = None,
     ) -> Int[Tensor, "traj"]:
         """Go from positions that are known to others, and return the quality of the labels there.
 
@@ -121,6 +125,7 @@ class Book:
             positions: Where each path is [bohr].
             new_positions: Where it goes.
             active_state: State whose force will be asked for; None for energies alone.
+            used: States that matter; all if None. What others have turned into does not.
         """
         steps = list(zip(keys_of(positions), keys_of(new_positions), strict=True))
         states = self._forces(active_state, len(steps))
@@ -132,7 +137,8 @@ class Book:
             before = self.record.places[old]
             if before.quality == Quality.TRUSTED:
                 ends = (array[row].detach().numpy().copy() for array in (positions, new_positions))
-                jobs[old, new] = _Job(before, *ends, states[row])
+                matter = self._all if used is None else tuple(torch.nonzero(used[row])[:, 0].tolist())
+                jobs[old, new] = _Job(before, *ends, states[row], matter)
             else:
                 # The step is thrown away; nothing is asked for its sake.
                 self.record.places[new], self.record.origins[new] = before, old
@@ -200,6 +206,10 @@ class Book:
         """Go on from a label of an earlier process."""
         self.record.places[key_of(positions.numpy())] = place
 
+    @property
+    def _all(self) -> tuple[int, ...]:
+        return tuple(range(len(self.facts.multiplicities)))
+
     def pairs(self) -> tuple[tuple[int, int], ...]:
         known = "interstate_couplings" in self.facts.gives and self.wanted.couplings != "never"
         return all_pairs(self.facts.multiplicities) if known else ()
@@ -208,7 +218,7 @@ class Book:
         if active_state is None:
             return [()] * n
         if self.wanted.all_forces:
-            return [tuple(range(len(self.facts.multiplicities)))] * n
+            return [self._all] * n
         return [(int(state),) for state in active_state]
 
     def _go(self, jobs: list[_Job]) -> list[Place]:
@@ -247,7 +257,7 @@ class Book:
         ]
         given = self._ask([question for question, _ in asked])
         return [
-            next_place(job.before, question, one, turn)
+            next_place(job.before, question, one, turn, used=job.used)
             for job, (question, turn), one in zip(jobs, asked, given, strict=True)
         ]
 

@@ -113,9 +113,15 @@ def next_question(
 
 
 def next_place(
-    before: Place, question: Question, given: Answer, turn: Float[np.ndarray, "3 3"]
+    before: Place,
+    question: Question,
+    given: Answer,
+    turn: Float[np.ndarray, "3 3"],
+    *,
+    used: tuple[int, ...],
 ) -> tuple[Place, float]:
-    """Return the place that a trajectory has gone to, and the smallest singular value of S; 1 without S."""
+    """Return the place that a trajectory has gone to, and the smallest singular value of S among the states
+    in use; 1 without S."""
     place = _place(question, given, before.frame, turn)
     if place.quality == Quality.FAILED:
         return place, 1.0
@@ -125,11 +131,12 @@ def next_place(
     overlap = given.overlap
     if not np.isfinite(overlap).all():
         return place.failed("the overlap of the states with those before is not finite."), 1.0
-    left, values, right = np.linalg.svd(overlap)
+    among = np.linalg.svd(overlap[np.ix_(used, used)], compute_uv=False)
+    left, _, right = np.linalg.svd(overlap)
     frame = before.frame @ left @ right
     # Thousands of products would drift away from an orthogonal matrix.
     left, _, right = np.linalg.svd(frame)
-    return replace(place, frame=left @ right), float(values[-1])
+    return replace(place, frame=left @ right), float(among[-1])
 
 
 def merged(place: Place, question: Question, given: Answer) -> Place:

@@ -375,3 +375,21 @@ def test_another_level_of_theory_is_not_gone_on_with(begin):
     trajectories(begin, "run.h5", Teacher(Molecule()), time_fs=2)
     with pytest.raises(InputError, match="`model` must be the one"):
         run(config(begin, "run.h5"), model=Teacher(Molecule(), theory="other"), resume=True, progress=False)
+
+
+def test_what_becomes_of_a_state_that_is_not_in_use_ends_no_trajectory(begin):
+    class Restless(Teacher):
+        def overlaps(self, first, second):
+            overlap = super().overlaps(first, second)
+            overlap[2], overlap[:, 2] = 0.1 * overlap[2], 0.1 * overlap[:, 2]
+            return overlap
+
+        def _label(self, positions):
+            label = super()._label(positions)
+            return replace(label, energies=label.energies + np.array([0.0, 0.0, 1.0]))
+
+    keys = {"initial": {"file": str(begin / "initial.h5"), "state": 0}}
+    assert trajectories(begin, "low.h5", Restless(Molecule()), **keys)[0].n_finished == N_TRAJ
+    keys = {"initial": {"file": str(begin / "initial.h5"), "state": 2}}
+    direct, _ = trajectories(begin, "high.h5", Restless(Molecule()), **keys)
+    assert direct.n_stopped == {"outside_method": N_TRAJ}

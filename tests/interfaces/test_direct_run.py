@@ -237,3 +237,10 @@ def test_a_sample_of_a_source_is_a_start_for_runs_on_it(folder, monkeypatch):
 def test_an_unknown_source_is_answered_with_the_nearest(folder):
     with pytest.raises(InputError, match=r"names 'pyscff'. Did you mean pyscf\?"):
         nadyn.run({**content(), "model": {"pyscff": {"method": "casscf"}}}, progress=False)
+
+
+def test_isotopes_of_a_source_are_chosen_as_of_a_learned_model(folder):
+    usual = nadyn.run(written(folder), progress=False)
+    with pytest.raises(InputError, match="must be for the atoms and masses"):
+        nadyn.run(written(folder, "heavy.yaml", isotopes={"O": 18}), progress=False)
+    assert np.allclose(np.array(open_run(usual.path).masses), masses(np.array([8, 8, 8])))

@@ -27,7 +27,7 @@ WAYS = {
     "nve": {"method": "nve"},
     "nvt": {"method": "nvt", "thermostat": {"temperature_kelvin": 300}},
     "fssh": {},
-    "fssh in divided steps": {"adaptive": {"gap_ev": 0.4, "shortest_dt_fs": 0.125}},
+    "fssh in divided steps": {"adaptive": {"gap_ev": 0.4, "shortest_dt_fs": 0.25}},
     "afssh": {"decoherence": {"name": "afssh"}},
     "shxf": {"decoherence": {"name": "shxf", "width_bohr": 0.2}},
     "npi": {"propagation": "npi", "rescale": "gradient_difference"},
@@ -44,7 +44,7 @@ WAYS = {
     "multistate_mash": {"method": "multistate_mash"},
     "multistate_mash in divided steps": {
         "method": "multistate_mash",
-        "adaptive": {"gap_ev": 0.4, "shortest_dt_fs": 0.125},
+        "adaptive": {"gap_ev": 0.4, "shortest_dt_fs": 0.25},
     },
 }
 NO_SOURCE = {"spin_lsc", "sqc"}
@@ -274,10 +274,19 @@ def bad_at_one_place(reference, bad):
     return lambda x: bad if np.abs(distances(x) - there).max() < 1e-3 else Quality.TRUSTED
 
 
+FAILED, DOUBTFUL = (Quality.FAILED, "source_failed"), (Quality.DOUBTFUL, "outside_method")
+
+
 @pytest.mark.parametrize(
-    "bad, status", [(Quality.FAILED, "source_failed"), (Quality.DOUBTFUL, "outside_method")]
+    "bad, status, keys",
+    [
+        (*FAILED, {}),
+        (*DOUBTFUL, {}),
+        (*FAILED, WAYS["fssh in divided steps"]),
+        (*DOUBTFUL, WAYS["ehrenfest"]),
+        (*FAILED, {"method": "nve"}),
+    ],
 )
-@pytest.mark.parametrize("keys", [{}, WAYS["fssh in divided steps"], WAYS["ehrenfest"], {"method": "nve"}])
 def test_one_bad_label_ends_one_trajectory_with_a_status(begin, bad, status, keys):
     model = Molecule()
     _, reference = trajectories(begin, "model.h5", model, **keys)
@@ -349,7 +358,10 @@ run(here.config(Path({folder!r}), "run.h5", checkpoint_every=3, **{keys!r}), mod
 """
 
 
-@pytest.mark.parametrize("way", ["fssh", "tdc", "multistate_mash"])
+SLOW = [pytest.param(way, marks=pytest.mark.slow) for way in ("fssh", "multistate_mash")]
+
+
+@pytest.mark.parametrize("way", ["tdc", *SLOW])
 def test_a_killed_run_goes_on_with_the_same_bits(begin, way):
     keys = {**WAYS[way], "checkpoint_every": 3}
     trajectories(begin, "whole.h5", PartTeacher(Molecule()), **keys)

@@ -134,7 +134,7 @@ def test_nothing_is_said_of_scattering_where_most_did_not_leave(tmp_path):
 def test_trajectories_outside_of_the_method_are_counted_apart_in_every_headline(tmp_path):
     state = np.ones((11, 50), int)
     status = np.zeros(50, int)
-    status[:3], status[3:8] = 10, 9
+    status[:3], status[3:8] = 11, 10
     last = np.where(status > 0, 4, 10)
     path = write_run(tmp_path / "run.h5", state, n_states=2, status=status, last_step=last)
     numbers = analyse(path)

@@ -32,8 +32,8 @@ class Status(IntEnum):
     ENERGY_STEP = 6
     LEFT_REGION = 7
     DISSOCIATED = 8
-    SOURCE_FAILED = 9
-    OUTSIDE_METHOD = 10
+    SOURCE_FAILED = 10
+    OUTSIDE_METHOD = 11
 
 
 # Endings that are results: the last step counts, and the trajectory keeps its state for ever.

@@ -29,7 +29,6 @@ from nadyn.dynamics.run.progress import LiveTable, NoTable
 from nadyn.dynamics.run.resume import resume_run
 from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, statuses
 from nadyn.dynamics.run_file import RunConfiguration
-from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.memory import recall, remembers
 from nadyn.electronic.direct.questions import Desk, OwnProcess
 from nadyn.electronic.interrupt import DeferredInterrupt
@@ -227,26 +226,24 @@ def _advance(
         if frame_due:
             write_frame(ensemble)
         if checkpoint_due:
-            writer.checkpoint(ensemble.step, _checkpoint(plan, ensemble, ensemble.running))
+            writer.checkpoint(ensemble.step, _checkpoint(plan, ensemble))
         accepted = int(hops.accepted.sum())
         table.update(ensemble, accepted=accepted, refused=len(hops.row) - accepted)
         if interrupt.requested and ensemble.step < n_steps:
             raise KeyboardInterrupt(
                 f"interrupted after step {ensemble.step} of {n_steps}; nothing is lost. Go on with --resume."
             )
-    running = ensemble.running
     ensemble = finished(ensemble, n_steps)
     # Where every trajectory has ended early, the remaining frames repeat what they ended with.
     while writer.next_frame <= n_steps // every:
         write_frame(ensemble)
-    writer.checkpoint(n_steps, _checkpoint(plan, ensemble, running))
+    writer.checkpoint(n_steps, _checkpoint(plan, ensemble))
     table.update(ensemble, accepted=0, refused=0, last=True)
     return ensemble
 
 
-def _checkpoint(plan: Plan, ensemble: Ensemble, running: State) -> dict[str, np.ndarray]:
-    """Return the arrays of a checkpoint; `running` are those that go on, or could in a longer run."""
-    return {**checkpoint_arrays(ensemble), **plan.paths.arrays(ensemble.everyone, running)}
+def _checkpoint(plan: Plan, ensemble: Ensemble) -> dict[str, np.ndarray]:
+    return {**checkpoint_arrays(ensemble), **plan.paths.arrays(ensemble)}
 
 
 def _with_earlier(earlier: Mapping[str, object], timings: dict[str, object]) -> dict[str, object]:

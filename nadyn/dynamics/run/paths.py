@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from nadyn.checks.counts import counted
+from nadyn.dynamics.run.ensemble import Ensemble
+from nadyn.dynamics.run.stopping import Status
 from nadyn.dynamics.state.batch import State
 from nadyn.electronic.direct.model import DirectModel
 from nadyn.electronic.direct.packing import ROWS, packed, unpack
@@ -27,11 +30,13 @@ class Paths:
     model: Model
     width: int | None = field(default=None)
 
-    def arrays(self, everyone: State, running: State) -> dict[str, np.ndarray]:
-        """Return what a checkpoint has to hold beside the state of a batch."""
+    def arrays(self, ensemble: Ensemble) -> dict[str, np.ndarray]:
+        """Return what a checkpoint has to hold beside the state of a batch: the labels of those that go on,
+        or would in a longer run."""
         if not isinstance(self.model, DirectModel):
             return {}
-        arrays = packed(self.model, everyone.positions, running.trajectory, width=self.width)
+        rows = torch.from_numpy(np.flatnonzero(np.isin(ensemble.status, (Status.RUNNING, Status.FINISHED))))
+        arrays = packed(self.model, ensemble.everyone.positions, rows, width=self.width)
         self.width = arrays[ROWS].shape[1]
         return arrays
 

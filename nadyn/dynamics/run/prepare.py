@@ -116,7 +116,7 @@ def create_run(
         )
         notices += warnings_about(model, typical, plan.masses, dt=config.dt)
     ensemble = gathered(start_ensemble(state, start_statuses(state, model)))
-    arrays = {**checkpoint_arrays(ensemble), **plan.paths.arrays(ensemble.everyone, ensemble.running)}
+    arrays = {**checkpoint_arrays(ensemble), **plan.paths.arrays(ensemble)}
     stored, outside_digest = stored_in_file(written)
     header = RunHeader(
         config=stored,

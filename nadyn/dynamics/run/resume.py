@@ -64,7 +64,7 @@ def resume_run(
             intervals = {"write_every": config.write_every, "checkpoint_every": config.checkpoint_every}
             stored, outside_digest = stored_in_file(written.model_copy(update=intervals))
             writer.extend(config.n_steps, stored, outside_digest)
-            paths = plan.paths.arrays(ensemble.everyone, ensemble.running)
+            paths = plan.paths.arrays(ensemble)
             writer.checkpoint(writer.step, {**checkpoint_arrays(ensemble), **paths})
             notices.append(
                 f"The run is made longer, from {n_before * config.dt_fs:g} to "

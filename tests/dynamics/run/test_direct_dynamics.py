@@ -379,6 +379,8 @@ def test_a_run_that_is_made_longer_is_the_longer_run(begin):
     keys = {"write_every": 1, "checkpoint_every": 4}
     trajectories(begin, "whole.h5", Teacher(Molecule()), **keys)
     trajectories(begin, "run.h5", Teacher(Molecule()), **keys, time_fs=6)
+    # One that is complete may be gone on with, which changes nothing.
+    run(config(begin, "run.h5", **keys, time_fs=6), model=Teacher(Molecule()), resume=True, progress=False)
     run(config(begin, "run.h5", **keys), model=Teacher(Molecule()), resume=True, progress=False)
     assert digest(begin / "run.h5") == digest(begin / "whole.h5")
 

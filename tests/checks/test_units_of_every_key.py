@@ -100,7 +100,9 @@ def asked(patch, **keys):
     told = Told()
     patch.setattr(label_desk, "PoolDesk", told)
     patch.setattr(direct_run, "_atomic_numbers", lambda config: (1, 1))
-    direct_run.desk_of(run_file(model={"pyscf": {}}, labels={"processes": 1, **keys}), Path())
+    direct_run.desk_of(
+        run_file(model={"pyscf": {"method": "casscf(2,2)/sto-3g"}}, labels={"processes": 1, **keys}), Path()
+    )
     return told.keys
 
 

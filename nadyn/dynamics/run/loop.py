@@ -22,6 +22,7 @@ from nadyn.dynamics.run.ensemble import (
     gathered,
     hop_columns,
 )
+from nadyn.dynamics.run.judging import judged_step
 from nadyn.dynamics.run.model_source import find_model
 from nadyn.dynamics.run.prepare import Plan, check_method, create_run
 from nadyn.dynamics.run.progress import LiveTable, NoTable
@@ -117,7 +118,9 @@ def run(
     if resume and overwrite:
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
     find_method(config)
-    source = find_model(config.model, model, molecule=config.molecule, isotopes=config.isotopes)
+    source = find_model(
+        config.model, model, molecule=config.molecule, isotopes=config.isotopes, member=config.member
+    )
     check_method(config, source.model)
     begins = not (resume and Path(config.output).exists())
     with threads(1):
@@ -165,14 +168,15 @@ def _advance(
     diabatic = plan.model.fixed_diabatic_basis
 
     def write_frame(ensemble: Ensemble) -> None:
-        writer.write_frame(
-            writer.next_frame, frame_arrays(ensemble, plan.masses, plan.method, diabatic=diabatic)
-        )
+        arrays = frame_arrays(ensemble, plan.masses, plan.method, diabatic=diabatic)
+        # A file that an older version began does not hold all of them.
+        writer.write_frame(writer.next_frame, {name: arrays[name] for name in writer.frame_names})
 
     if writer.next_frame == 0:
         write_frame(ensemble)
     while ensemble.step < n_steps and len(ensemble.running.trajectory):
         step = plan.motion.step(ensemble.running, plan.model)
+        step = judged_step(ensemble.running, step, plan.model, plan.method)
         status = statuses(ensemble.running, step, plan.model, plan.limits)
         ensemble, hops = after_step(ensemble, step, status)
         if len(hops.row):

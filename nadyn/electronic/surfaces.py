@@ -172,6 +172,28 @@ def in_blocks(width: int, function: Callable[..., tuple[Tensor, ...]], *arrays: 
     return tuple(torch.cat(results)[:n_rows] for results in zip(*parts, strict=True))
 
 
+def weighted_gradient(
+    hamiltonian: Float[Tensor, "traj basis basis"],
+    positions: Float[Tensor, "traj atom x"],
+    eigenvectors: Float[Tensor, "traj basis state"],
+    weights: Float[Tensor, "traj state"],
+) -> Float[Tensor, "traj atom x"]:
+    """Return the gradient of Σ_k w_k u_k · W · u_k, the eigenvectors held fixed, by one backward pass.
+
+    Args:
+        hamiltonian: W with its graph [hartree].
+        positions: Where the graph begins [bohr].
+        eigenvectors: States as columns.
+        weights: w_k.
+    """
+    cotangent = torch.zeros_like(hamiltonian)
+    for k in range(weights.shape[1]):
+        u = eigenvectors[:, :, k]
+        cotangent = cotangent + weights[:, k, None, None] * (u[:, :, None] * u[:, None, :])
+    (gradient,) = torch.autograd.grad(hamiltonian, positions, cotangent)
+    return gradient
+
+
 def check_positions(model: Model, positions: Tensor) -> None:
     """Refuse positions that do not fit the model.
 

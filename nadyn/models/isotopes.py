@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nadyn.checks.errors import InputError
+from nadyn.models.committee import Committee
 from nadyn.models.model import Model
 from nadyn.structures import atomic_number, is_element, isotope_mass, symbol
 from nadyn.structures.isotopes import NAMED_ISOTOPES
@@ -23,6 +24,8 @@ def with_isotopes(model: Model, isotopes: Mapping[str | int, int]) -> Model:
     """
     if not isotopes:
         return model
+    if isinstance(model, Committee):
+        return model.map(lambda member: with_isotopes(member, isotopes))
     if not takes_isotopes(model):
         raise InputError(
             f"`isotopes` must be left out for model {model.name}, which has masses of its own, but is given."

@@ -23,6 +23,7 @@ from nadyn.dynamics.run.ensemble import (
     gathered,
     hop_columns,
 )
+from nadyn.dynamics.run.judging import judged_step
 from nadyn.dynamics.run.model_source import ModelSource, direct_source, find_model
 from nadyn.dynamics.run.prepare import Plan, check_method, create_run
 from nadyn.dynamics.run.progress import LiveTable, NoTable
@@ -190,9 +191,11 @@ def _source(
     elif model is None and isinstance(config.model, dict) and sources is not None:
         desk = sources(config, folder)
     if desk is None:
-        return find_model(config.model, model, molecule=config.molecule, isotopes=config.isotopes)
+        return find_model(
+            config.model, model, molecule=config.molecule, isotopes=config.isotopes, member=config.member
+        )
     opened.callback(desk.close)
-    return direct_source(desk, molecule=config.molecule, isotopes=config.isotopes)
+    return direct_source(desk, molecule=config.molecule, isotopes=config.isotopes, member=config.member)
 
 
 def _advance(
@@ -206,14 +209,15 @@ def _advance(
     diabatic = plan.model.fixed_diabatic_basis
 
     def write_frame(ensemble: Ensemble) -> None:
-        writer.write_frame(
-            writer.next_frame, frame_arrays(ensemble, plan.masses, plan.method, diabatic=diabatic)
-        )
+        arrays = frame_arrays(ensemble, plan.masses, plan.method, diabatic=diabatic)
+        # A file that an older version began does not hold all of them.
+        writer.write_frame(writer.next_frame, {name: arrays[name] for name in writer.frame_names})
 
     if writer.next_frame == 0:
         write_frame(ensemble)
     while ensemble.step < n_steps and len(ensemble.running.trajectory):
         step = plan.motion.step(ensemble.running, plan.model)
+        step = judged_step(ensemble.running, step, plan.model, plan.method)
         status = statuses(ensemble.running, step, plan.model, plan.limits)
         ensemble, hops = after_step(ensemble, step, status)
         plan.paths.keep(ensemble.running)

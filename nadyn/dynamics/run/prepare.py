@@ -29,6 +29,7 @@ from nadyn.dynamics.run.ensemble import (
     gathered,
     start_ensemble,
 )
+from nadyn.dynamics.run.judging import judged_start
 from nadyn.dynamics.run.known_region import unknown_composition
 from nadyn.dynamics.run.model_source import ModelSource, digest_at
 from nadyn.dynamics.run.paths import Paths
@@ -37,6 +38,7 @@ from nadyn.dynamics.run.time_step import warnings_about
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES
+from nadyn.electronic.committee import HasMembers
 from nadyn.electronic.direct.model import DirectModel, with_masses
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
@@ -143,6 +145,8 @@ def create_run(
         on_one_state=not plan.method.needs_two_states,
         amplitudes_are_populations=plan.method.amplitudes_are_populations,
         multiplicities=_several_multiplicities(model),
+        knows_novelty=model.shortest_distances is not None,
+        has_committee=isinstance(model, HasMembers),
         warnings=tuple(notices),
     )
     writer = TrajectoryWriter.create(output, header, arrays, overwrite=overwrite)
@@ -206,4 +210,5 @@ def _start(plan: Plan, initial: InitialConditions) -> State:
         started = start_in_state(
             plan.model, positions, momenta, masses=plan.masses, active_state=state, weight=weight
         )
-    return plan.motion.begin(begin_following(started, plan.model), plan.model)
+    begun = plan.motion.begin(begin_following(started, plan.model), plan.model)
+    return judged_start(begun, plan.model, plan.method)

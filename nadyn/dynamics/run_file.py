@@ -92,12 +92,13 @@ class RunConfiguration(Configuration):
 
     `model` is a file, the mapping of an analytic model, or a label source for direct dynamics, {pyscf: {…}},
     which `labels` says how to ask; `molecule` names the one that moves of a model that was trained on
-    several, which without it is that with most frames. Where the model is a committee, `member` is the number of the
-    one that moves the nuclei, the first without it; the others judge it. `isotopes` names other isotopes than
-    the most abundant ones by mass number: {H: 2} for all atoms of an element, {3: 2} for one atom, counted
-    from 0. Relative paths begin at the folder of the run file; in a mapping given to `nadyn.run`, at the
-    working folder. `time_fs` is rounded up to a whole number of frames. `write_every` and `checkpoint_every`
-    are in steps; without them about 200 frames and 20 checkpoints are written. A trajectory whose total
+    several, which without it is that with most frames. Where the model is a committee, `member` is the number
+    of the one that moves the nuclei, the first without it; the others judge it. `isotopes` names other
+    isotopes than the most abundant ones by mass number: {H: 2} for all atoms of an element, {3: 2} for one
+    atom, counted from 0. Relative paths begin at the folder of the run file; in a mapping given to
+    `nadyn.run`, at the working folder. `time_fs` is rounded up to a whole number of frames. `write_every` and
+    `checkpoint_every` are in steps; without them about 200 frames and 20 checkpoints are written. A
+    trajectory whose total
     energy changes by more than `max_energy_step_ev` in one step is stopped: the step is then too long for the
     surface by far. Measured on hexafluorobutene near the intersection (gap below 0.3 eV), median and 99th
     percentile: 14 and 140 meV a step of 0.5 fs, 2.4 and

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from nadyn.electronic.direct.questions import Question
 from nadyn.electronic.labels import Known, Label, Quality
 
 Message = dict[str, np.ndarray]
@@ -75,6 +76,27 @@ def label_from_arrays(message: Mapping[str, np.ndarray], prefix: str = "") -> La
         checks=rest["checks"],
         memory={n.removeprefix("memory."): array for n, array in own.items() if n.startswith("memory.")},
         **{name: own[name] for name in _OPTIONAL if name in own},
+    )
+
+
+def question_arrays(question: Question) -> Message:
+    """Return a question as arrays."""
+    asked = {"parts": question.parts, "compare": question.compare}
+    asked |= {"forces": question.forces, "pairs": question.pairs}
+    positions = np.asarray(question.positions, dtype=np.float64)
+    return {"positions": positions, "asked": words(asked), **known_arrays(list(question.near))}
+
+
+def question_from_arrays(message: Message) -> Question:
+    """Return the question that `question_arrays` took apart."""
+    asked = from_words(message["asked"])
+    return Question(
+        message["positions"],
+        tuple(known_from_arrays(message)),
+        tuple(asked["forces"]),
+        tuple((k, l) for k, l in asked["pairs"]),
+        parts=asked["parts"],
+        compare=asked["compare"],
     )
 
 

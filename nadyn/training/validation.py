@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.electronic.signs import coupling_signs
 from nadyn.models.learned import Network
-from nadyn.training.losses import coupling_signs
 from nadyn.training.predictions import Pairs, predict
 from nadyn.training.samples import Samples
 

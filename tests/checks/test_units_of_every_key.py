@@ -23,6 +23,7 @@ from nadyn.dynamics.methods.representation_of import pulse_of
 from nadyn.dynamics.methods.table import METHODS
 from nadyn.dynamics.run.endings import limits_of
 from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.interfaces import direct_run, label_desk
 from nadyn.models.model import Evaluation
 from nadyn.training import build, loop, stages
 from nadyn.training.configuration import TrainingConfiguration
@@ -95,6 +96,16 @@ def rubbed(**keys):
     return friction_of(section, dt=1.0, seed=1, masses=MASSES)
 
 
+def asked(patch, **keys):
+    told = Told()
+    patch.setattr(label_desk, "PoolDesk", told)
+    patch.setattr(direct_run, "_atomic_numbers", lambda config: (1, 1))
+    direct_run.desk_of(
+        run_file(model={"pyscf": {"method": "casscf(2,2)/sto-3g"}}, labels={"processes": 1, **keys}), Path()
+    )
+    return told.keys
+
+
 def pointer(patch, **keys):
     told = Told()
     patch.setattr(csdm, "Csdm", told)
@@ -126,6 +137,7 @@ def started(**keys):
 
 # key -> a value, what the program makes of it, and what that must be; `p` is pytest's monkeypatch.
 RUN = {
+    "labels.timeout_minutes": (lambda patch: asked(patch, timeout_minutes=3.0)["timeout_seconds"], 180.0),
     "dt_fs": (lambda p: run_file(dt_fs=0.7).dt, 0.7 * FEMTOSECOND),
     "time_fs": (lambda p: run_file(dt_fs=0.5, time_fs=9.0, write_every=1).n_steps, 18),
     "max_energy_step_ev": (lambda p: limits(max_energy_step_ev=0.6).max_energy_step, 0.6 * EV),

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
@@ -63,10 +64,26 @@ class CasscfSource:
         singular value of the overlap of active orbitals with those of up to two near geometries, and the
         largest error of S².
         """
+        states = range(len(self.multiplicities))
+        pairs = list(combinations(states, 2)) if self.section.couplings else []
+        return self.label_parts(positions, near, forces=states, pairs=pairs)
+
+    def label_parts(
+        self,
+        positions: Float[np.ndarray, "atom 3"],
+        near: Sequence[Known] = (),
+        *,
+        forces: Sequence[int],
+        pairs: Sequence[tuple[int, int]],
+    ) -> Label | None:
+        """Return the label with forces and couplings of some states, see `LabelsInParts`.
+
+        From a label of this very geometry nothing else is begun with.
+        """
         start = time.process_time()
         checks: dict[str, float] = {}
         try:
-            label = self._label(np.asarray(positions, dtype=np.float64), near, checks)
+            label = self._label(np.asarray(positions, dtype=np.float64), near, checks, forces, pairs)
         except np.linalg.LinAlgError as error:
             label = self._failed(f"the linear algebra of PySCF failed: {error}.", checks)
         return replace(label, seconds=time.process_time() - start)
@@ -85,7 +102,14 @@ class CasscfSource:
             )
         return result
 
-    def _label(self, positions: np.ndarray, near: Sequence[Known], checks: dict[str, float]) -> Label:
+    def _label(
+        self,
+        positions: np.ndarray,
+        near: Sequence[Known],
+        checks: dict[str, float],
+        forces: Sequence[int],
+        pairs: Sequence[tuple[int, int]],
+    ) -> Label:
         mol = self._molecule(positions)
         overlap = mol.intor("int1e_ovlp")
         mf = self._mean_field(mol)
@@ -95,7 +119,8 @@ class CasscfSource:
         for orbitals in carried:
             vectors = [v for m in self._blocks() for v in near[0].label.memory[f"ci_{m}"]]
             solutions.append(("neighbour", self._solve(mf, orbitals, vectors)))
-        beginning = self._from_hartree_fock(mf, overlap)
+        again = bool(carried) and np.array_equal(near[0].positions, positions)
+        beginning = None if again else self._from_hartree_fock(mf, overlap)
         if beginning is not None:
             solutions.append(("hartree_fock", self._solve(mf, beginning, None)))
         converged = []
@@ -132,11 +157,15 @@ class CasscfSource:
             energies=energies,
             couplings=self.section.couplings,
             translation_factors=self.section.translation_factors,
+            states=forces,
+            pairs=pairs,
         )
         couplings = None
         if self.section.couplings:
             couplings = without_rigid_part(answer.couplings, positions)
-            checks["rigid_part_of_couplings"] = _rigid_fraction(answer.couplings, couplings)
+            checks["rigid_part_of_couplings"] = _rigid_fraction(
+                np.nan_to_num(answer.couplings), np.nan_to_num(couplings)
+            )
         memory = {"orbitals": mc.mo_coeff[:, :n_occupied].copy()}
         for multiplicity in self._blocks():
             memory[f"ci_{multiplicity}"] = np.stack(
@@ -322,8 +351,8 @@ def _check_number_of_states(wanted: int, multiplicity: int, method: Casscf) -> N
     there = spins * math.comb(m + 1, low) * math.comb(m + 1, high) // (m + 1)
     if wanted > there:
         raise InputError(
-            f"`method` must average at most {there} states of multiplicity {multiplicity} of casscf({n},{m}), "
-            f"but averages {wanted}. Take a larger active space."
+            f"`method` must average at most the {there} states of multiplicity {multiplicity} of "
+            f"casscf({n},{m}), but averages {wanted}. Take a larger active space."
         )
 
 

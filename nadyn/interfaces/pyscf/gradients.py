@@ -10,6 +10,7 @@ Source: J. Stålring, A. Bernhardsson and R. Lindh, Mol. Phys. 99, 103 (2001); S
 and J. E. Subotnik, J. Chem. Phys. 135, 234105 (2011).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ _MOST_CYCLES = 100
 
 @dataclass(frozen=True)
 class Gradients:
-    """Gradients of each state and h of each pair, and whether the response to the orbitals converged.
+    """Gradients of states and h of pairs, NaN for others, and whether the response to the orbitals converged.
 
     Attributes:
         gradients: ∂E_k/∂R [hartree/bohr].
@@ -62,6 +63,8 @@ def gradients_and_couplings(
     energies: Float[np.ndarray, "state"],
     couplings: bool,
     translation_factors: bool,
+    states: Sequence[int] | None = None,
+    pairs: Sequence[tuple[int, int]] | None = None,
 ) -> Gradients:
     """Return gradients and couplings of a converged state-averaged wave function.
 
@@ -71,21 +74,30 @@ def gradients_and_couplings(
         energies: Energies of the states, whose CI vectors are in the same order.
         couplings: Whether pairs of states are wanted.
         translation_factors: Without the term ⟨k|∂l⟩ of moving orbitals, as electron translation factors do.
+        states: Those whose gradients are wanted, all if None.
+        pairs: Those k < l whose couplings are wanted, all if None.
     """
     n_states, ncas = len(electrons), mc.ncas
     ci = [np.asarray(vector) for vector in mc.ci]
-    targets = [_state(vector, ncas, nelec) for vector, nelec in zip(ci, electrons, strict=True)]
-    pairs = [(k, l) for k in range(n_states) for l in range(k + 1, n_states)]
-    allowed = [(k, l) for k, l in pairs if couplings and electrons[k] == electrons[l]]
+    all_pairs = [(k, l) for k in range(n_states) for l in range(k + 1, n_states)]
+    states = range(n_states) if states is None else states
+    pairs = (all_pairs if pairs is None else pairs) if couplings else []
+    allowed = [(k, l) for k, l in pairs if electrons[k] == electrons[l]]
+    gradients = np.full((n_states, mc.mol.natm, 3), np.nan)
+    found = np.full((len(all_pairs), mc.mol.natm, 3), np.nan)
+    for k, l in pairs:
+        found[all_pairs.index((k, l))] = 0.0
+    targets = [_state(ci[k], ncas, electrons[k]) for k in states]
     targets += [_transition(ci[k], ci[l], ncas, electrons[k]) for k, l in allowed]
+    if not targets:
+        return Gradients(gradients, found, True)
     derivatives, converged = _derivatives(mc, ci, targets)
-    found = np.zeros((len(pairs), mc.mol.natm, 3))
-    for (k, l), h in zip(allowed, derivatives[n_states:], strict=True):
+    for (k, l), h in zip(allowed, derivatives[len(states) :], strict=True):
         if not translation_factors:
             h = h + (energies[l] - energies[k]) * _moving_orbitals(mc, ci[k], ci[l], electrons[k])
-        found[pairs.index((k, l))] = h
-    nuclear = mc._scf.nuc_grad_method().grad_nuc()
-    return Gradients(derivatives[:n_states] + nuclear, found, converged)
+        found[all_pairs.index((k, l))] = h
+    gradients[list(states)] = derivatives[: len(states)] + mc._scf.nuc_grad_method().grad_nuc()
+    return Gradients(gradients, found, converged)
 
 
 def _state(vector: np.ndarray, ncas: int, electrons: tuple[int, int]) -> _Target:

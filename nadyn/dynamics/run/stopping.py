@@ -41,8 +41,8 @@ STATUS_NAMES = {int(status): status.name.lower() for status in Status}
 ADVICE = {
     Status.NOT_FINITE: "Energies or forces were not finite: look at the last frame, try a smaller time step.",
     Status.INTRUDER_STATE: "A surplus eigenvalue of the latent basis met the physical states: add "
-    "geometries like the last frame to the data; a basis of scalars only has no such level, but it rounds the "
-    "cone of two states that differ in symmetry.",
+    "geometries like the last frame to the data; a basis of scalars only has no such level, but it rounds "
+    "the cone of two states that differ in symmetry.",
     Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
     "geometries to the data; a model of kind atomic_sum may also be trained with `repulsion: zbl`.",
     Status.OUTSIDE_TRAINING: "More than 3 % of the descriptors of an atom left the training range by over a "

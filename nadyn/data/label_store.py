@@ -242,8 +242,8 @@ class LabelStore:
         ]
         if not chosen:
             raise InputError(
-                f"label store {str(self.folder)!r} must hold a trusted label of {self.method.theory}, but holds "
-                f"none among {len(self)}."
+                f"label store {str(self.folder)!r} must hold a trusted label of {self.method.theory}, but "
+                f"has none among {len(self)}."
             )
         return group_from_arrays(
             name,

@@ -1,4 +1,4 @@
-"""The desk: geometries go in, labels come out, over several processes and with a store that forgets nothing."""
+"""The desk: geometries go in and labels come out, over several processes, with a store of all of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -322,8 +322,8 @@ def _check_number_of_states(wanted: int, multiplicity: int, method: Casscf) -> N
     there = spins * math.comb(m + 1, low) * math.comb(m + 1, high) // (m + 1)
     if wanted > there:
         raise InputError(
-            f"`method` must average at most {there} states of multiplicity {multiplicity} of casscf({n},{m}), "
-            f"but averages {wanted}. Take a larger active space."
+            f"`method` must average at most the {there} states of multiplicity {multiplicity} of "
+            f"casscf({n},{m}), but averages {wanted}. Take a larger active space."
         )
 
 

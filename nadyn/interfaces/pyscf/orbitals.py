@@ -22,5 +22,5 @@ def orthonormal(occupied: Orbitals, overlap: Float[np.ndarray, "ao ao"]) -> Orbi
 
 
 def active_overlap(first: Orbitals, second: Orbitals, overlap: Float[np.ndarray, "ao ao"]) -> float:
-    """Return the smallest singular value of the overlap of two sets of orthonormal orbitals: 1 in one space."""
+    """Return the smallest singular value of the overlap of two sets of orthonormal orbitals."""
     return float(np.linalg.svd(first.T @ overlap @ second, compute_uv=False)[-1])

@@ -1,6 +1,7 @@
 """Labels from a model, analytic or learned, as the teacher of another one."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -58,6 +59,7 @@ class ModelSource:
         Outside of the region that a learned model knows it is doubtful; where the model has no finite number,
         or the geometry no orientation in the frame of the model, it is failed.
         """
+        start = time.process_time()
         geometry = torch.from_numpy(np.ascontiguousarray(positions, dtype=np.float64))
         frame = getattr(self.model, "frame", None)
         orientation = None
@@ -83,6 +85,7 @@ class ModelSource:
             {key: array.numpy() for key, array in arrays.items()},
             multiplicities=self.multiplicities,
             n_atoms=len(self.atomic_numbers),
+            seconds=time.process_time() - start,
             doubt=self._doubt(geometry[None], states),
             checks={"novelty": states.novelty},
             memory={_EIGENVECTORS: eigenvectors.numpy()},

@@ -99,8 +99,11 @@ def test_a_folder_is_asked_once_and_read_when_its_answers_have_come(here, capsys
     d = np.zeros((3, 3, 3, 3))
     d[0, 1], d[1, 0] = 0.5, -0.5
     (places[1] / "QM.out").write_text(qm_out((2, 0, 1), energies, forces, d))
+    (places[0] / "QM.out").write_text(qm_out((2, 0, 1), energies, forces, d)[:-3])
     assert _run(*command) == 0
-    assert "1 trusted, 0 doubtful, 0 failed, 1 to come" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "1 trusted, 0 doubtful, 0 failed, 1 to come" in out
+    assert f"1 answer begun and without an end: {places[0] / 'QM.out'}" in out
     group = load_dataset("data.h5").groups[0]
     np.testing.assert_allclose(group.positions[0], read_xyz(places[1] / "geometry.xyz").positions)
     np.testing.assert_allclose(group.energies, energies[None])

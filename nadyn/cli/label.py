@@ -145,16 +145,27 @@ def _labelled(console: "Console", work: object, asked: "Geometries") -> "Labelle
 
 def _print_summary(found: "Labelled") -> None:
     from nadyn.electronic.labels import Quality
+    from nadyn.interfaces.folder_source import FolderSource
     from nadyn.learning.labelling import in_a_list
 
     counts = {quality: len(found.frames(quality)) for quality in Quality}
     parts = [f"{n} {quality.name.lower()}" for quality, n in counts.items()]
     if waiting := len(found.frames(None)):
         parts.append(f"{waiting} to come")
-    minutes = found.seconds / 60.0
     print(f"{found.source.theory}: {', '.join(parts)} of {counted(len(found.labels), 'geometry')}.")
-    if sum(counts.values()):
-        print(f"{minutes:.1f} processor minutes, {60 * minutes / sum(counts.values()):.1f} s a label.")
+    if n := sum(counts.values()):
+        # Of many labels in minutes.
+        minutes = found.seconds > 120.0
+        spent = (
+            f"{found.seconds / 60:.1f} processor minutes"
+            if minutes
+            else f"{found.seconds:.1f} processor seconds"
+        )
+        print(f"{spent}, {found.seconds / n:.2g} s a label.")
+    if isinstance(found.source, FolderSource) and (begun := found.source.unfinished()):
+        print(
+            f"{counted(len(begun), 'answer')} begun and without an end: {begun[0]}{', …' * (len(begun) > 1)}"
+        )
     for quality in (Quality.DOUBTFUL, Quality.FAILED):
         reasons = found.reasons(quality)
         for reason, frames in reasons[:_MOST_REASONS]:

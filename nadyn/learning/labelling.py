@@ -45,7 +45,7 @@ class Labelled:
     @property
     def seconds(self) -> float:
         """What the labels cost, those that were in the store included."""
-        return sum(label.seconds for label in self.labels if label is not None)
+        return sum((label.seconds for label in self.labels if label is not None), 0.0)
 
     def reasons(self, quality: Quality) -> list[tuple[str, list[int]]]:
         """Return why labels are not trusted, in the words of the first of its kind, the commonest first.

@@ -27,6 +27,7 @@ from nadyn.structures.rigid import without_rigid_part
 from nadyn.units import ANGSTROM_PER_BOHR
 
 _MOST_CYCLES = 100
+_MOST_SECOND_ORDER_CYCLES = 50
 # Another active space than that of a neighbour, and how near a neighbour must be to be asked.
 _SAME_SPACE = 0.7
 _NEAR_BOHR = 0.3 / ANGSTROM_PER_BOHR
@@ -264,6 +265,7 @@ class CasscfSource:
         mc.kernel(orbitals, ci0=vectors)
         if not mc.converged:
             second = mc.newton()
+            second.max_cycle_macro = _MOST_SECOND_ORDER_CYCLES
             second.kernel(mc.mo_coeff, ci0=mc.ci)
             mc.mo_coeff, mc.ci, mc.e_tot, mc.converged = (
                 second.mo_coeff,

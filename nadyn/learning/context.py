@@ -82,7 +82,9 @@ class Clock:
     def of_round(self, number: int) -> dict[str, float]:
         """Return the seconds of a round by what they were spent on."""
         start = f"{number} "
-        return {key.removeprefix(start): round(s, 1) for key, s in self.seconds.items() if key.startswith(start)}
+        return {
+            key.removeprefix(start): round(s, 1) for key, s in self.seconds.items() if key.startswith(start)
+        }
 
     def save(self) -> None:
         """Write it down."""

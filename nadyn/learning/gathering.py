@@ -7,70 +7,39 @@ import numpy as np
 
 from nadyn.data import Dataset, Group, load_dataset
 from nadyn.data.joining import join
-from nadyn.data.validation import group_from_arrays
-from nadyn.electronic.labels import Label
+from nadyn.data.rigid_couplings import without_rigid_couplings
+from nadyn.electronic.labels import Known, Label, Quality
 from nadyn.learning.context import Context
+from nadyn.learning.export import group_of_labels
 from nadyn.learning.fresh import single
-from nadyn.structures.rigid import without_rigid_part
+from nadyn.learning.stored_labels import known_of
 
 # Steps of direct trajectories between those that train: too near to their neighbours to teach anything.
 BETWEEN = "between"
 
 
 def gathered_labels(context: Context) -> Group:
-    """Return all trusted labels as one group, with the datasets that were there before.
+    """Return all trusted labels as one group, behind the datasets that were there before.
 
     Couplings are free of translation and rotation, whatever the source gives.
+
+    Raises:
+        InputError: Nothing is trusted, or the datasets are of other atoms, states or another level.
     """
-    store = context.desk.store
-    tags = sorted({record.tag for record in store.records} - {BETWEEN})
-    group = store.group(context.name, tags=tags)
-    if group.interstate_couplings is not None:
-        group = replace(
-            group,
-            interstate_couplings=np.stack(
-                [
-                    without_rigid_part(h, x)
-                    for h, x in zip(group.interstate_couplings, group.positions, strict=True)
-                ]
-            ),
-        )
-    return single(join([*earlier_data(context), Dataset((group,))]))
+    found = earlier_data(context)
+    known = [known_of(record) for record in context.desk.store.records if record.tag != BETWEEN]
+    if not found or any(one.label.quality is Quality.TRUSTED for one in known):
+        found.append(Dataset((group_of_labels(context.desk.source, known, context.name),)))
+    return single(join(found))
 
 
 def earlier_data(context: Context) -> list[Dataset]:
     """Return the datasets that were there before, under the name of the molecule."""
-    found = []
-    for path in context.config.data:
-        group = single(load_dataset(path))
-        found.append(Dataset((replace(group, name=context.name),)))
-    return found
+    groups = [single(load_dataset(path)) for path in context.config.data]
+    return [Dataset((without_rigid_couplings(replace(group, name=context.name)),)) for group in groups]
 
 
-def group_of(
-    context: Context, positions: Sequence[np.ndarray], labels: Sequence[Label]
-) -> Group:
-    """Return labels as a group of their own."""
-    method = context.desk.store.method
-    couplings = None
-    if all(label.interstate_couplings is not None for label in labels):
-        couplings = np.stack(
-            [
-                without_rigid_part(label.interstate_couplings, x)
-                for label, x in zip(labels, positions, strict=True)
-            ]
-        )
-    forces = None
-    if all(label.forces is not None for label in labels):
-        forces = np.stack([label.forces for label in labels])
-    return group_from_arrays(
-        context.name,
-        atomic_numbers=method.atomic_numbers,
-        positions=np.stack(positions),
-        energies=np.stack([label.energies for label in labels]),
-        forces=forces,
-        interstate_couplings=couplings,
-        charge=method.charge,
-        multiplicities=method.multiplicities,
-        theory=method.theory,
-    )
+def group_of(context: Context, positions: Sequence[np.ndarray], labels: Sequence[Label]) -> Group:
+    """Return trusted labels as a group of their own, in their order."""
+    known = [Known(x, label) for x, label in zip(positions, labels, strict=True)]
+    return group_of_labels(context.desk.source, known, context.name)

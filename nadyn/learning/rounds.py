@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from nadyn.analysis.learning_record import (
     AnswerRecord,
@@ -30,7 +29,7 @@ from nadyn.learning.convergence import (
 )
 from nadyn.learning.desk import Progress
 from nadyn.learning.folder import read_json, write_json
-from nadyn.learning.fresh import judge, single
+from nadyn.learning.fresh import judge
 from nadyn.learning.gathering import gathered_labels, group_of
 from nadyn.learning.jobs import Job, side_by_side
 from nadyn.learning.learn_file import FINAL_TRAINING, ROUND_TRAINING
@@ -175,7 +174,9 @@ def _swarms(context: Context, folder: Path, members: Sequence[int], n: int) -> N
         )
         output = folder / f"swarm_{member}.h5"
         if not _complete(output):
-            jobs.append(Job("learning.swarm:run_swarm", {"config": content, "output": str(output.absolute())}))
+            jobs.append(
+                Job("learning.swarm:run_swarm", {"config": content, "output": str(output.absolute())})
+            )
     if jobs:
         context.narrator.stage(f"{n} trajectories on each of {len(members)} members")
         side_by_side(jobs, processes=config.processes, waiting=_teller(context, "swarms", len(jobs)))
@@ -199,9 +200,7 @@ def _differences(
     runs = [open_run(folder / one.run) for one in swarms]
     values = [known_occupations(run) for run in runs]
     times = runs[0].time_fs
-    members = [
-        paired_difference(times, values[i], values[j]) for i in range(len(runs)) for j in range(i)
-    ]
+    members = [paired_difference(times, values[i], values[j]) for i in range(len(runs)) for j in range(i)]
     rounds = []
     if before is not None and before.swarms:
         earlier = context.folder.round(before.number)
@@ -268,9 +267,7 @@ def _label(context: Context, number: int, picked: Sequence[Candidate]) -> list[L
 
 def _group_of_fresh(context: Context, picked: Sequence[Candidate], labels: Sequence[Label]) -> Group | None:
     rows = [
-        row
-        for row, one in enumerate(picked)
-        if one.kind == RANDOM and labels[row].quality is Quality.TRUSTED
+        row for row, one in enumerate(picked) if one.kind == RANDOM and labels[row].quality is Quality.TRUSTED
     ]
     if not rows:
         return None
@@ -280,7 +277,7 @@ def _group_of_fresh(context: Context, picked: Sequence[Candidate], labels: Seque
 def _outside_method(
     picked: Sequence[Candidate], labels: Sequence[Label], swarms: Sequence[SwarmRecord]
 ) -> int:
-    """Return how many of all stopped trajectories stand where the level of theory fails, by those labelled."""
+    """Return how many of all stopped trajectories stand where the level fails, judged by those labelled."""
     stops = [labels[row] for row, one in enumerate(picked) if one.kind == "stop"]
     untrusted = sum(label.quality is not Quality.TRUSTED for label in stops)
     if len(stops) < _FEWEST_STOPS:

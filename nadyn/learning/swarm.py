@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.analysis.learning_record import SwarmRecord
 from nadyn.analysis.fates import ended_as_asked, known
+from nadyn.analysis.learning_record import SwarmRecord
 from nadyn.analysis.populations import occupations
 from nadyn.trajectory import Run, open_run
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nadyn.analysis.fates import ended_as_asked
 from nadyn.learning.gap_descent import descend
 from nadyn.learning.picks import GAP, RANDOM, STOP, Candidate
 from nadyn.models.model import Model
@@ -20,21 +21,19 @@ _DESCENTS = 40
 _AT_RANDOM = 400
 
 
-def stops(run: Run, results: frozenset[str], where: str) -> list[Candidate]:
+def stops(run: Run, where: str) -> list[Candidate]:
     """Return for each trajectory that was stopped the geometry that stopped it.
 
     Args:
         run: The swarm.
-        results: Names of endings that are no stops.
         where: Which swarm it is, in words.
     """
     found = []
-    for trajectory, code in enumerate(run.status.tolist()):
-        reason = run.status_names[code]
-        if reason not in results and reason != "running":
-            frame = _last_frame(run)[trajectory]
-            words = f"{where}, trajectory {trajectory} at {run.time_fs[frame]:.1f} fs: {reason}"
-            found.append(Candidate(np.array(run.positions[frame, trajectory]), STOP, words))
+    frames = np.minimum(run.last_step // int(run.attributes["write_every"]), run.committed_frames - 1)
+    for trajectory in np.flatnonzero(~ended_as_asked(run)).tolist():
+        reason = run.status_names[int(run.status[trajectory])]
+        words = f"{where}, trajectory {trajectory} at {run.time_fs[frames[trajectory]]:.1f} fs: {reason}"
+        found.append(Candidate(_stopped_at(run, trajectory, frames[trajectory]), STOP, words))
     return found
 
 
@@ -117,5 +116,9 @@ def down_the_gap(
     return found
 
 
-def _last_frame(run: Run) -> Int[np.ndarray, "traj"]:
-    return np.minimum(run.last_step // int(run.attributes["write_every"]), run.committed_frames - 1)
+def _stopped_at(run: Run, trajectory: int, frame: int) -> Float[np.ndarray, "atom 3"]:
+    """Return the geometry that stopped a trajectory; the last frame where the file does not have it."""
+    stopped = run.stops.get("positions")
+    if stopped is not None and np.isfinite(stopped[trajectory]).all():
+        return np.array(stopped[trajectory])
+    return np.array(run.positions[frame, trajectory])

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from nadyn.analysis.learning_record import RoundRecord
@@ -100,6 +101,8 @@ class Context:
         folder: Where everything lies.
         desk: Who labels.
         name: Of the molecule, as groups of the dataset have it.
+        molecule_file: A geometry to begin from.
+        source_folder: Where relative paths of the source begin.
         clock: Time spent.
         narrator: Who tells a person.
     """
@@ -108,6 +111,8 @@ class Context:
     folder: Folder
     desk: Desk
     name: str
+    molecule_file: Path
+    source_folder: Path
     clock: Clock
     narrator: Narrator
 

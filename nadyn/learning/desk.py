@@ -54,6 +54,7 @@ class Desk:
         *,
         processes: int = 1,
         time_limit_seconds: float | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Open the store of a source.
 
@@ -63,12 +64,17 @@ class Desk:
             store: Folder of the label store.
             processes: How many labels are computed at a time.
             time_limit_seconds: Time by the clock after which a label has failed.
+            folder: Where relative paths of the source begin; the working folder if None.
 
         Raises:
             InputError: The source or the store cannot be used.
         """
         self._pool = WorkerPool(
-            configuration, atomic_numbers, processes=processes, time_limit_seconds=time_limit_seconds
+            configuration,
+            atomic_numbers,
+            processes=processes,
+            time_limit_seconds=time_limit_seconds,
+            folder=folder,
         )
         self.source = self._pool.source
         self.store = LabelStore(store, method_of_source(self.source, configuration))

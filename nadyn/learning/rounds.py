@@ -1,7 +1,7 @@
 """One round: train, look where trajectories go, ask for labels, judge. Each stage leaves a file and is not
 done twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from nadyn.learning.gathering import gathered_labels, group_of
 from nadyn.learning.jobs import Job, side_by_side
 from nadyn.learning.learn_file import FINAL_TRAINING, ROUND_TRAINING
 from nadyn.learning.picks import GAP, KINDS, RANDOM, Candidate, pick
+from nadyn.learning.plan import Plan
 from nadyn.learning.swarm import known_occupations, swarm_file, swarm_record
 from nadyn.learning.trusting import trusted_by
 from nadyn.models.committee import Committee
@@ -44,14 +45,13 @@ from nadyn.trajectory import open_run
 _FEWEST_STOPS = 5
 
 
-def one_round(context: Context, number: int, *, final: bool, before: RoundRecord | None) -> RoundRecord:
+def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord | None) -> RoundRecord:
     """Go through a round, or through what is left of it, and return its record."""
     folder = context.folder.round(number)
     done = read_json(folder / "round.json")
     if done is not None:
         return round_from(done)
-    folder.mkdir(parents=True, exist_ok=True)
-    n_before = len(context.desk.store)
+    final = plan.final
     dataset = _dataset(context, folder)
     with context.clock.on("training", number):
         committee = _train(context, folder, number, final=final)
@@ -81,7 +81,7 @@ def one_round(context: Context, number: int, *, final: bool, before: RoundRecord
         number=number,
         final=final,
         frames=dataset.n_frames,
-        labels=n_before,
+        labels=plan.labels,
         swarms=tuple(swarms),
         outside_method=outside,
         asked=_asked(picked, labels),
@@ -311,11 +311,11 @@ def _answer_record(answer: Answer) -> AnswerRecord:
     return AnswerRecord(answer.question, answer.reached, answer.sentence)
 
 
-def _teller(context: Context, what: str, n: int):
+def _teller(context: Context, what: str, n: int) -> Callable[[int], None]:
     return lambda n_done: context.narrator.progress(f"{n_done} of {n} {what}")
 
 
-def _label_teller(context: Context):
+def _label_teller(context: Context) -> Callable[[Progress], None]:
     def tell(progress: Progress) -> None:
         context.narrator.progress(f"{progress.n_done} of {progress.n} labels")
 

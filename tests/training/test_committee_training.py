@@ -13,7 +13,7 @@ from nadyn.models import load_model
 from nadyn.models.calibration import Scale
 from nadyn.models.model_file import digest
 from nadyn.training.calibrate import calibrated, fitted
-from nadyn.training.committee import train_committee
+from nadyn.training.committee import finish_member, train_committee
 from nadyn.training.reliability import Sample, coverage, samples_of
 from nadyn.training.train import checkpoint_path, train
 
@@ -84,6 +84,20 @@ def test_a_finished_member_is_not_trained_again(tmp_path):
         dataset(40), path, SETTINGS, n_members=3, resume=True, report=lambda one: titles.append(one.title)
     )
     assert set(titles) == {"member 3 of 3"}
+
+
+def test_members_trained_side_by_side_make_the_same_committee(trained, tmp_path):
+    path = tmp_path / "model.safetensors"
+    for number in (2, 0, 1, 1):
+        finish_member(dataset(40), path, SETTINGS, n_members=3, number=number)
+    titles = []
+    train_committee(
+        dataset(40), path, SETTINGS, n_members=3, resume=True, report=lambda one: titles.append(one.title)
+    )
+    assert digest(path) == digest(trained[1]) and not titles
+    open_basis = configuration(model={"hidden": [8], "basis": "auto"}, validation_fraction=0.2)
+    with pytest.raises(InputError, match="`basis` must be given where members are trained side by side"):
+        finish_member(dataset(40), tmp_path / "open.safetensors", open_basis, n_members=3, number=1)
 
 
 def test_a_committee_goes_on_with_the_same_number_of_members_only(tmp_path):

@@ -95,5 +95,7 @@ def _fingerprint(group: Group, place: int) -> str:
         if array is not None:
             result.update(f"{name} {array.shape}".encode())
             result.update(array.tobytes())
+    if group.weight is not None:
+        result.update(b"weight" + group.weight.tobytes())
     result.update(str(group.pbc.tolist()).encode())
     return result.hexdigest()

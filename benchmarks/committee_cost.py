@@ -2,8 +2,8 @@
 
     python benchmarks/committee_cost.py [--members 4] [--trajectories 200] [--steps 60]
 
-Members are the shipped model of ammonia or hexafluorobutene with slightly other weights: what they say does not
-matter here. Best of three runs in turn, on one thread; nothing is written while the clock runs.
+Members are the shipped model of ammonia or hexafluorobutene with slightly other weights: what they say does
+not matter here. Best of three runs in turn, on one thread; nothing is written while the clock runs.
 """
 
 import argparse

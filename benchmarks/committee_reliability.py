@@ -2,10 +2,10 @@
 
     python benchmarks/committee_reliability.py --output folder [--frames 400] [--epochs 60] [--seed 2]
 
-Four members of 64-64 learn from so many frames of the two older shipped files, drawn at random; 15 % of them are
-seen by no member and calibrate. Judged are 1,000 other frames of the same files, and every third of the frames
-that trajectories have visited, most of which lie far outside: those that are wrong by more than 0.3 eV are to be
-stopped, those right within 0.15 eV are not. A finished committee is not trained again.
+Four members of 64-64 learn from so many frames of the two older shipped files, drawn at random; 15 % of them
+are seen by no member and calibrate. Judged are 1,000 other frames of the same files, and every third of the
+frames that trajectories have visited, most of which lie far outside: those that are wrong by more than 0.3 eV
+are to be stopped, those right within 0.15 eV are not. A finished committee is not trained again.
 """
 
 import argparse

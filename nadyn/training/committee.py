@@ -25,7 +25,7 @@ from nadyn.models.committee import Committee
 from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.diabatic import DiabaticHamiltonian
 from nadyn.models.model_file import load_model, save_model
-from nadyn.training.calibrate import calibrated
+from nadyn.training.calibrate import FEWEST_VALUES, calibrated
 from nadyn.training.checkpoint import beside, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.held_out import HeldOut, hold_out
@@ -179,6 +179,14 @@ def _plan(
         raise InputError(
             "a committee must have frames that no member sees, but nothing can be held out of this dataset. "
             "Add frames, or train one model without `--members`."
+        )
+    # Said now, and not after the last member.
+    n_errors = n_members * sum(group.energies.size for group in held_out.validation.groups)
+    if n_errors < FEWEST_VALUES:
+        raise InputError(
+            f"a committee must have {FEWEST_VALUES} errors of energies at least to calibrate its spread, one a "
+            f"member, state and held-out frame, but {n_members} members have {n_errors}. Raise "
+            "`validation_fraction`, or add frames."
         )
     if not checkpoint.exists():
         metadata = {"progress": json.dumps({"origin": begins_from})}

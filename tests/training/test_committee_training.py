@@ -135,6 +135,15 @@ def test_a_committee_has_two_members_at_least(tmp_path, n_members):
     assert not list(tmp_path.iterdir())
 
 
+def test_too_few_frames_to_calibrate_are_said_before_the_training(tmp_path):
+    def report(progress):
+        raise AssertionError("a step was made")
+
+    with pytest.raises(InputError, match=r"20 errors of energies at least .* but 2 members have 16"):
+        train_committee(dataset(20), tmp_path / "m.safetensors", SETTINGS, n_members=2, report=report)
+    assert not list(tmp_path.iterdir())
+
+
 def test_spread_and_errors_of_every_quantity_are_compared(trained):
     committee, data = trained[0].committee, dataset(40)
     found = samples_of(committee, data)

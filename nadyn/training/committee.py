@@ -184,8 +184,8 @@ def _plan(
     n_errors = n_members * sum(group.energies.size for group in held_out.validation.groups)
     if n_errors < FEWEST_VALUES:
         raise InputError(
-            f"a committee must have {FEWEST_VALUES} errors of energies at least to calibrate its spread, one a "
-            f"member, state and held-out frame, but {n_members} members have {n_errors}. Raise "
+            f"a committee must have {FEWEST_VALUES} errors of energies at least to calibrate its spread, one "
+            f"for each member, state and held-out frame, but {n_members} members have {n_errors}. Raise "
             "`validation_fraction`, or add frames."
         )
     if not checkpoint.exists():

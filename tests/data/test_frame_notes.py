@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nadyn.checks.errors import InputError
+from nadyn.cli.info import info
 from nadyn.data import Dataset, join, load_dataset, write_dataset
 from nadyn.data.readers.extxyz import read_extxyz
 from nadyn.data.writers.extxyz import write_extxyz
@@ -59,3 +60,11 @@ def test_what_is_no_weight_or_tag_is_refused(tmp_path, noted):
         file["made up/tag"] = np.arange(7)
     with pytest.raises(InputError, match="`tag` must be a list of words, one a frame"):
         load_dataset(path)
+
+
+def test_info_tells_tags_and_weights(tmp_path, noted, capsys):
+    write_dataset(tmp_path / "data.h5", noted)
+    info(tmp_path / "data.h5")
+    printed = capsys.readouterr().out
+    assert "tags: start (2), no tag (1), stop (2), gap π (1), random (1)" in printed
+    assert "weights: 0.25 to 3" in printed

@@ -48,6 +48,8 @@ def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | N
             table.add_row(label, f"{near['gap_mae_ev']:.4f}{error}", "", "", "eV")
     if "coupling_relative_error" in values:
         table.add_row("coupling, relative", f"{values['coupling_relative_error']:.4f}", "", "1.0000", "")
+        if comparison.rigid_part is not None:
+            table.add_row("coupling, rigid part of |h|", f"{comparison.rigid_part:.4f}", "", "", "")
         outlier = coupling_outlier(comparison)
         table.add_row("coupling, median of frames", f"{outlier['median']:.4f}", "", "", "eV/Å")
         if outlier["largest_norm"] > 20.0:

@@ -151,6 +151,7 @@ def _print_pairs(title: str, pairs: dict[str, str]) -> None:
 
 def _print_dataset(file: Path, options: "ReadOptions") -> None:
     import warnings
+    from collections import Counter
 
     from rich.console import Console
 
@@ -173,6 +174,12 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
             console.print(line, highlight=False, markup=False)
         if not_learned(group):
             console.print(f"not used in training: {', '.join(not_learned(group))}", highlight=False)
+        if group.tag is not None:
+            counts = Counter(word or "no tag" for word in group.tag)
+            tags = ", ".join(f"{word} ({n})" for word, n in counts.items())
+            console.print(f"tags: {tags}", highlight=False, markup=False)
+        if group.weight is not None:
+            console.print(f"weights: {group.weight.min():g} to {group.weight.max():g}", highlight=False)
         for key in ("theory", "source", "licence", "note"):
             if getattr(group, key):
                 console.print(f"{key}: {getattr(group, key)}", highlight=False, markup=False)

@@ -77,8 +77,9 @@ class SampleSection(Configuration):
 
 
 # Small networks learn a few hundred frames in a minute, and rounds are many.
-ROUND_TRAINING = {"model": {"hidden": [64, 64]}, "epochs": 120, "batch_size": 8}
-FINAL_TRAINING = {"epochs": 200}
+ROUND_TRAINING = {"model": {"hidden": [64, 64]}, "steps": 3000, "split": "stable"}
+FINAL_TRAINING = {"steps": 10000, "split": "stable"}
+_LENGTHS = ("steps", "epochs", "time_limit_minutes")
 DYNAMICS = {"method": "fssh", "dt_fs": 0.5, "time_fs": 100}
 
 
@@ -100,11 +101,26 @@ class LearnConfiguration(Configuration):
     first: FirstSection = FirstSection()
     members: Annotated[int, Field(ge=2, le=64)] = 4
     round: RoundSection = RoundSection()
-    training: dict[str, object] = Field(default_factory=lambda: dict(ROUND_TRAINING))
-    final: dict[str, object] = Field(default_factory=lambda: dict(FINAL_TRAINING))
+    training: dict[str, object] = Field(default_factory=dict)
+    final: dict[str, object] = Field(default_factory=dict)
     goals: GoalsSection = GoalsSection()
     budget: BudgetSection = BudgetSection()
     processes: Annotated[int, Field(gt=0, le=1024)] = 2
     label_minutes: Positive = 30.0
     force: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+
+
+def training_settings(config: LearnConfiguration, n_states: int, *, final: bool) -> dict[str, object]:
+    """Return the training file of the rounds, or of the last models: the defaults, and what was asked for.
+
+    Without a basis it is one vector of each parity beside as many scalars as states: it served every molecule
+    that was tried, and the search for a better one costs more than a round.
+    """
+    default, own = (FINAL_TRAINING, config.final) if final else (ROUND_TRAINING, config.training)
+    if any(length in own for length in _LENGTHS):
+        default = {key: value for key, value in default.items() if key not in _LENGTHS}
+    model = {**default.get("model", {}), **dict(own.get("model", {}))}
+    if n_states > 1:
+        model.setdefault("basis", f"{n_states}x0e + 1x1o + 1x1e")
+    return {**default, **own, "model": model}

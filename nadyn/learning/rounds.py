@@ -1,7 +1,7 @@
 """One round: train, look where trajectories go, ask for labels, judge. Each stage leaves a file and is not
 done twice."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from nadyn.learning.folder import read_json, write_json
 from nadyn.learning.fresh import judge
 from nadyn.learning.gathering import gathered_labels, group_of
 from nadyn.learning.jobs import Job, side_by_side
-from nadyn.learning.learn_file import FINAL_TRAINING, ROUND_TRAINING
+from nadyn.learning.learn_file import training_settings
 from nadyn.learning.picks import GAP, KINDS, RANDOM, Candidate, pick
 from nadyn.learning.plan import Plan
 from nadyn.learning.swarm import known_occupations, swarm_file, swarm_record
@@ -105,8 +105,8 @@ def _train(context: Context, folder: Path, number: int, *, final: bool) -> Commi
     path = folder / "model.safetensors"
     if not path.exists():
         config = context.config
-        settings = {**FINAL_TRAINING, **config.final} if final else {**ROUND_TRAINING, **config.training}
-        settings = with_basis(settings, context.n_states) | {"seed": config.seed + 1009 * number}
+        settings = training_settings(config, context.n_states, final=final)
+        settings |= {"seed": config.seed + 1009 * number}
         what = "the last models" if final else f"round {number}: models"
         context.narrator.stage(f"training {what}, {config.members} members")
         arguments = {
@@ -122,18 +122,6 @@ def _train(context: Context, folder: Path, number: int, *, final: bool) -> Commi
         side_by_side(members, processes=config.processes, waiting=tell)
         side_by_side([Job("learning.training:assemble", arguments)], processes=1)
     return load_model(path)
-
-
-def with_basis(settings: Mapping[str, object], n_states: int) -> dict[str, object]:
-    """Return a training file with a latent basis where it names none.
-
-    One vector of each parity beside as many scalars as states: it served every molecule that was tried, and
-    the search for a better one costs more than a round.
-    """
-    model = dict(settings.get("model", {}))
-    if n_states > 1:
-        model.setdefault("basis", f"{n_states}x0e + 1x1o + 1x1e")
-    return {**settings, "model": model}
 
 
 def _run(

@@ -119,7 +119,8 @@ def _committee_parts(committee: Committee) -> tuple[dict[str, object], dict[str,
     for number, member in enumerate(committee.members):
         header, own = _parts(member)
         members.append(header)
-        tensors |= {f"members.{number}.{name}": tensor for name, tensor in own.items()}
+        # Copies: members may hold the same array, and no array may have two names.
+        tensors |= {f"members.{number}.{name}": tensor.clone() for name, tensor in own.items()}
     header = {
         "format": FORMAT,
         "version": VERSION,

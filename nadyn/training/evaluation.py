@@ -1,7 +1,7 @@
 """Errors of a model on labelled frames: `nadyn evaluate`."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, state_pairs
+from nadyn.data.rigid_couplings import rigid_fraction
 from nadyn.electronic.signs import coupling_signs
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models.committee import Committee
@@ -19,6 +20,8 @@ from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 
 # Frames whose smallest adjacent reference gap lies below this are near an intersection.
 NEAR_GAP_EV = 0.3
+# Labels whose couplings have less of rigid motion were made free of it, or are by symmetry.
+FREE_OF_RIGID_MOTION = 1e-3
 _CHUNK = 256
 
 BoundModel = TypeVar("BoundModel", LearnedModel, Committee)
@@ -30,6 +33,8 @@ class Comparison:
 
     Attributes:
         couplings: One entry a pair k < l in lexicographic order.
+        rigid_part: ‖h along rigid motions‖ / ‖h‖ of the predicted couplings over all frames, where the labels
+            are free of it; None where they are not, or there are none.
         surplus_gap: Distance from the highest state to the lowest surplus eigenvalue; inf without one.
     """
 
@@ -41,6 +46,7 @@ class Comparison:
     couplings: Float[np.ndarray, "frame pair atom 3"]
     reference_couplings: Float[np.ndarray, "frame pair atom 3"] | None
     surplus_gap: Float[np.ndarray, "frame"]
+    rigid_part: float | None = None
 
 
 def compare(
@@ -82,7 +88,16 @@ def compare(
         couplings.numpy() * EV_PER_ANGSTROM_PER_AU,
         reference,
         surplus.numpy() * ELECTRONVOLT_PER_HARTREE,
+        None if reference is None else _rigid_part(group, couplings.numpy()),
     )
+
+
+def _rigid_part(group: Group, couplings: Float[np.ndarray, "frame pair atom 3"]) -> float | None:
+    """Return how much of predicted couplings is rigid motion, None where that of the labels is as well."""
+    if rigid_fraction(group) > FREE_OF_RIGID_MOTION:
+        return None
+    known = np.where(np.isnan(group.interstate_couplings), np.nan, couplings)
+    return rigid_fraction(replace(group, interstate_couplings=known))
 
 
 def bound_to_frames(
@@ -128,6 +143,8 @@ def metrics(comparison: Comparison) -> dict[str, object]:
         result["coupling_rmse_ev_per_angstrom"] = _columns(error, power=2)
         norm = np.sqrt(np.nansum(comparison.reference_couplings**2))
         result["coupling_relative_error"] = float(np.sqrt(np.nansum(error**2)) / norm)
+    if comparison.rigid_part is not None:
+        result["coupling_rigid_part"] = comparison.rigid_part
     if comparison.energies.shape[1] > 1:
         near = reference < NEAR_GAP_EV
         errors = _error(gap, reference)[near]

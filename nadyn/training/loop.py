@@ -21,11 +21,14 @@ from nadyn.training.losses import (
     QUANTITIES,
     NoiseScales,
     gap_weights,
+    given_weights,
     inverse_square_gap,
+    mean_frame_weight,
     residuals,
     surplus_penalty,
     total_loss,
 )
+from nadyn.training.nothing import errors_of_nothing
 from nadyn.training.predictions import Pairs, label_pairs, predict, surplus_gap
 from nadyn.training.samples import Samples, batches, batches_per_epoch, displaced_frames
 from nadyn.training.schedule import Length, Schedule
@@ -170,6 +173,8 @@ def train_network(
     if not resume:
         # From here on a training can be resumed, whenever it is stopped.
         save()
+    nothing = errors_of_nothing(training, validation or training)
+    mean_weight = mean_frame_weight(training)
     mean_gap_weight = (
         _mean_gap_weight(training) if configuration.gap_weight and network.n_states > 1 else None
     )
@@ -202,6 +207,7 @@ def train_network(
                     scales,
                     configuration,
                     mean_gap_weight,
+                    mean_weight=mean_weight,
                     step=step,
                     looseness=schedule.looseness(step),
                 )
@@ -228,7 +234,7 @@ def train_network(
                 last = schedule.n_steps is not None and progress.step >= schedule.n_steps
                 if progress.step % per_epoch == 0 or last:
                     validation_started = clock()
-                    errors = _validate_average(network, average, validation or training, pairs)
+                    errors = _validate_average(network, average, validation or training, pairs, nothing)
                     budget.validated(clock() - validation_started)
                     progress.history.append(_history_entry(progress, scales, errors))
                     if errors.score < progress.best_score or progress.best_step == 0:
@@ -268,6 +274,7 @@ def _step(
     *,
     step: int,
     looseness: float,
+    mean_weight: float | None = None,
 ) -> float:
     """Take one step and return the loss; a loss or gradient that is not finite changes nothing."""
     optimizer.zero_grad(set_to_none=True)
@@ -276,6 +283,9 @@ def _step(
     frame_weights = None
     if mean_gap_weight is not None:
         frame_weights = gap_weights(batch.energies, mean_gap_weight, _GAP_WIDTH)
+    if mean_weight is not None:
+        own = given_weights(batch, mean_weight)
+        frame_weights = own if frame_weights is None else own * frame_weights
     loss = total_loss(
         residuals(prediction, batch),
         scales,
@@ -298,10 +308,10 @@ def _step(
 
 
 def _validate_average(
-    network: Network, average: WeightAverage, samples: tuple[Samples, ...], pairs: Pairs
+    network: Network, average: WeightAverage, samples: tuple[Samples, ...], pairs: Pairs, nothing: Errors
 ) -> Errors:
     average.swap(network)
-    errors = validate(network, samples, pairs)
+    errors = validate(network, samples, pairs, nothing)
     average.swap(network)
     return errors
 

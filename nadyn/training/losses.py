@@ -97,6 +97,20 @@ def total_loss(
     return total
 
 
+def mean_frame_weight(samples: tuple[Samples, ...]) -> float | None:
+    """Return the mean of the weights that frames were given, 1 for those without; None where none has one."""
+    if all(group.weight is None for group in samples):
+        return None
+    total = sum(float(len(group)) if group.weight is None else float(group.weight.sum()) for group in samples)
+    return total / sum(map(len, samples))
+
+
+def given_weights(batch: Samples, mean_weight: float) -> Float[Tensor, "frame"]:
+    """Return the weights of a batch, divided by the mean over the training set."""
+    weight = torch.ones(len(batch), dtype=torch.float64) if batch.weight is None else batch.weight
+    return weight / mean_weight
+
+
 def gap_weights(
     energies: Float[Tensor, "frame state"], mean_weight: float, width: float
 ) -> Float[Tensor, "frame"]:

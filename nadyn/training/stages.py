@@ -152,6 +152,8 @@ def _trials(job: Job) -> tuple[Trial, ...]:
 
 def _length(job: Job) -> Length:
     configuration = job.configuration
+    if configuration.steps is not None:
+        return Length(n_steps=configuration.steps)
     if configuration.epochs is not None:
         return Length(
             n_steps=configuration.epochs * batches_per_epoch(job.training, configuration.batch_size)

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 import torch
 from contracts.by_hand import model_by_hand
+from contracts.committees import committee
 from pydantic import BaseModel
 
 from nadyn.checks.configuration import parse_configuration
@@ -88,6 +89,10 @@ def limits(**keys):
         lambda x: Evaluation(torch.zeros(len(x), 2, 2).double(), torch.zeros(len(x)).double()), MASSES, 2
     )
     return limits_of(run_file(**keys), model)
+
+
+def spreads(**keys):
+    return limits_of(run_file(stop=keys), committee(2)).spreads
 
 
 def rubbed(**keys):
@@ -198,6 +203,12 @@ RUN = {
         0.2,
     ),
     "stop.beyond_au": (lambda p: limits(stop={"beyond_au": 11.0}).beyond, 11.0),
+    "stop.energy_spread_ev": (lambda p: spreads(energy_spread_ev=0.4).energy, 0.4 * EV),
+    "stop.gap_spread_ev": (lambda p: spreads(gap_spread_ev=0.4).gap, 0.4 * EV),
+    "stop.force_spread_ev_per_angstrom": (
+        lambda p: spreads(force_spread_ev_per_angstrom=0.4).force,
+        0.4 * EV / ANGSTROM,
+    ),
     "initial.position_au": (lambda p: started(position_au=-3).position_au, -3.0),
     "initial.momentum_au": (lambda p: started(momentum_au=4).momentum_au, 4.0),
     "initial.width_au": (lambda p: started(width_au=0.6).width_au, 0.6),

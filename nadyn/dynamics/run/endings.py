@@ -26,6 +26,7 @@ def limits_of(config: RunConfiguration, model: Model) -> Limits:
         beyond=None if config.stop is None else config.stop.beyond_au,
         dissociation=_dissociation(config, model),
         spreads=_spreads(config, model),
+        novelty=_novelty(config),
     )
 
 
@@ -36,6 +37,11 @@ def check_stop(config: RunConfiguration, model: Model) -> None:
     if config.stop.beyond_au is not None and model.coordinates != "generalised":
         raise InputError(
             f"`stop.beyond_au` must be left out for molecules like {model.name}, but is given. Remove it."
+        )
+    if config.stop.novelty is not None and model.shortest_distances is None:
+        raise InputError(
+            f"`stop.novelty` must be left out for model {model.name}, which was not trained, but is given. "
+            "Remove it."
         )
     if config.stop.names_spreads and not isinstance(model, HasMembers):
         raise InputError(
@@ -48,6 +54,11 @@ def check_stop(config: RunConfiguration, model: Model) -> None:
             f"`stop.dissociated` must be left out {reason}, where fragments have no last word, but is true. "
             "Remove it."
         )
+
+
+def _novelty(config: RunConfiguration) -> float:
+    given = None if config.stop is None else config.stop.novelty
+    return MOST_NOVELTY if given is None else given
 
 
 def _spreads(config: RunConfiguration, model: Model) -> Spreads | None:
@@ -74,7 +85,7 @@ def _dissociation(config: RunConfiguration, model: Model) -> Dissociation | None
     method = find_method(config)
     return Dissociation(
         interval_of(config.dt),
-        MOST_NOVELTY,
+        _novelty(config),
         on_a_mean=method.moves_on != "active state",
         on_one_state=not method.needs_two_states,
     )

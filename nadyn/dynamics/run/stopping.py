@@ -52,8 +52,9 @@ ADVICE = {
     "the cone of two states that differ in symmetry.",
     Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
     "geometries to the data; a model of kind atomic_sum may also be trained with `repulsion: zbl`.",
-    Status.OUTSIDE_TRAINING: "More than 3 % of the descriptors of an atom left the training range by over a "
-    "standard deviation, or an atom lost its neighbours: label the last frame and add it to the data.",
+    Status.OUTSIDE_TRAINING: "More than 3 % of the descriptors of an atom (`stop.novelty`) left the training "
+    "range by over a standard deviation, or an atom lost its neighbours: label the geometry that stopped it, "
+    "`stop/positions` of the file, and add it to the data.",
     Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step: try a "
     "smaller time step, and if that does not help, more data near the last frame.",
     Status.COMMITTEE: "The members of the committee differ by more than a spread of `stop` allows: label the "
@@ -86,12 +87,14 @@ class Limits:
         beyond: End of the region of interest: |x| > beyond with x moving outward; None for no end [bohr].
         dissociation: How to ask whether a molecule has fallen apart; None for never.
         spreads: How far the members of a committee may differ; None where none ends a trajectory.
+        novelty: Largest novelty, see `Evaluation`.
     """
 
     max_energy_step: float
     beyond: float | None = None
     dissociation: Dissociation | None = None
     spreads: Spreads | None = None
+    novelty: float = MOST_NOVELTY
 
 
 def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor, "traj"]:
@@ -110,7 +113,7 @@ def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor
     status = _mark(status, too_large, Status.ENERGY_STEP)
     if limits.spreads is not None:
         status = _mark(status, _too_wide(recall(new, Judgement), limits.spreads), Status.COMMITTEE)
-    status = _mark(status, new.novelty > MOST_NOVELTY, Status.OUTSIDE_TRAINING)
+    status = _mark(status, new.novelty > limits.novelty, Status.OUTSIDE_TRAINING)
     if model.shortest_distances is not None:
         close = model.shortest_distances.any_closer(new.positions, SHORTEST_FRACTION)
         status = _mark(status, close, Status.CLOSE_ATOMS)

@@ -82,6 +82,7 @@ class Record:
         seconds: Processor time that it cost.
         checks: Numbers behind the quality.
         memory: What the source wants to find again.
+        doubted: States that a doubt is about, None for all.
         tag: What it was asked for.
         written: When, in seconds since 1970.
     """
@@ -96,6 +97,7 @@ class Record:
     seconds: float = 0.0
     checks: Mapping[str, float] = field(default_factory=dict)
     memory: Mapping[str, np.ndarray] = field(default_factory=dict)
+    doubted: tuple[int, ...] | None = None
     tag: str = ""
     written: float = 0.0
 
@@ -142,6 +144,7 @@ def read_record(path: Path) -> Record:
             quality=str(file.attrs["quality"]),
             reason=str(file.attrs["reason"]),
             seconds=float(file.attrs["seconds"]),
+            doubted=tuple(file.attrs["doubted"].tolist()) if "doubted" in file.attrs else None,
             tag=str(file.attrs["tag"]),
             written=float(file.attrs["written"]),
             checks={k: float(v) for k, v in file["checks"].attrs.items()} if "checks" in file else {},
@@ -172,6 +175,8 @@ def _write(file: h5py.File, record: Record, method: LabelMethod) -> None:
             "written": record.written,
         }
     )
+    if record.doubted is not None:
+        file.attrs["doubted"] = np.array(record.doubted, dtype=np.int64)
     file["atomic_numbers"] = np.array(method.atomic_numbers, dtype=np.int64)
     file["positions"] = np.asarray(record.positions, dtype=np.float64)
     file["positions"].attrs["unit"] = "bohr"

@@ -35,6 +35,8 @@ class Label:
         checks: Numbers behind the quality, by name: what a source measures of itself.
         memory: What the source wants to find again when it labels a geometry nearby (orbitals, coefficients);
             arrays that nobody else reads, in the frame of the geometry.
+        doubted: States that a doubt is about, None for all of them. A label with a doubted state trains
+            nothing, but a trajectory on another state, far below or above, may go on.
     """
 
     quality: Quality
@@ -46,6 +48,7 @@ class Label:
     seconds: float = 0.0
     checks: Mapping[str, float] = field(default_factory=dict)
     memory: Mapping[str, np.ndarray] = field(default_factory=dict)
+    doubted: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ def label_arrays(label: Label, prefix: str = "") -> Message:
         "reason": label.reason,
         "seconds": float(label.seconds),
         "checks": {name: float(value) for name, value in label.checks.items()},
+        "doubted": None if label.doubted is None else list(label.doubted),
     }
     message = {"energies": np.asarray(label.energies), "rest": words(rest)}
     message |= {name: getattr(label, name) for name in _OPTIONAL if getattr(label, name) is not None}
@@ -74,6 +75,7 @@ def label_from_arrays(message: Mapping[str, np.ndarray], prefix: str = "") -> La
         energies=own["energies"],
         seconds=rest["seconds"],
         checks=rest["checks"],
+        doubted=None if rest["doubted"] is None else tuple(rest["doubted"]),
         memory={n.removeprefix("memory."): array for n, array in own.items() if n.startswith("memory.")},
         **{name: own[name] for name in _OPTIONAL if name in own},
     )

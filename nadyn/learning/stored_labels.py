@@ -41,6 +41,7 @@ def record_of(positions: Float[np.ndarray, "atom 3"], label: Label, *, tag: str)
         seconds=label.seconds,
         checks=dict(label.checks),
         memory=dict(label.memory),
+        doubted=label.doubted,
         tag=tag,
     )
 
@@ -57,5 +58,6 @@ def known_of(record: Record) -> Known:
         seconds=record.seconds,
         checks=record.checks,
         memory=record.memory,
+        doubted=record.doubted,
     )
     return Known(record.positions, label)

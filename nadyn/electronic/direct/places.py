@@ -15,9 +15,12 @@ from jaxtyping import Float
 from nadyn.electronic.direct.questions import Answer, Facts, Question
 from nadyn.electronic.direct.turning import carried_turn, centre_of_mass, turned
 from nadyn.electronic.labels import Known, Quality
+from nadyn.units import HARTREE_PER_EV
 
 # Under this singular value of S a state has left those of the label, or another one has come in.
 SMALLEST_OVERLAP = 0.7
+# A doubtful state so far away [hartree] has no part in what a trajectory does.
+_FAR = 2.0 * HARTREE_PER_EV
 # What the same state of one geometry, computed twice, must have in common.
 _SAME_STATE = 0.9
 
@@ -32,6 +35,7 @@ class Place:
         turn: Rotation from the geometry in space to that of `known`.
         quality: Of the label and of what has been asked of it since.
         reason: Why it is not trusted, in one sentence; empty where it is.
+        passed_over: A doubt of the source about states that do not concern the trajectory, see `next_place`.
     """
 
     known: Known
@@ -39,6 +43,7 @@ class Place:
     turn: Float[np.ndarray, "3 3"]
     quality: Quality
     reason: str = ""
+    passed_over: str = ""
 
     @property
     def energies(self) -> Float[np.ndarray, "state"]:
@@ -121,10 +126,19 @@ def next_place(
     used: tuple[int, ...],
 ) -> tuple[Place, float]:
     """Return the place that a trajectory has gone to, and the smallest singular value of S among the states
-    in use; 1 without S."""
+    in use; 1 without S.
+
+    A doubt about states that are not in use and far from those that are does not concern the trajectory: the
+    place is trusted, and no population goes to those states or comes from them in this step.
+    """
     place = _place(question, given, before.frame, turn)
     if place.quality == Quality.FAILED:
         return place, 1.0
+    apart = _doubted_elsewhere(before, place, used)
+    if apart:
+        label = replace(place.known.label, quality=Quality.TRUSTED, reason="")
+        known = replace(place.known, label=label)
+        place = replace(place, known=known, quality=Quality.TRUSTED, reason="", passed_over=place.reason)
     if given.overlap is None:
         signs = _signs(before, place)
         return replace(place, frame=before.frame * signs), 1.0
@@ -132,6 +146,10 @@ def next_place(
     if not np.isfinite(overlap).all():
         return place.failed("the overlap of the states with those before is not finite."), 1.0
     among = np.linalg.svd(overlap[np.ix_(used, used)], compute_uv=False)
+    if apart:
+        overlap = overlap.copy()
+        rest = [k for k in range(len(overlap)) if k not in apart]
+        overlap[np.ix_(rest, apart)] = overlap[np.ix_(apart, rest)] = 0.0
     left, _, right = np.linalg.svd(overlap)
     frame = before.frame @ left @ right
     # Thousands of products would drift away from an orthogonal matrix.
@@ -145,7 +163,9 @@ def merged(place: Place, question: Question, given: Answer) -> Place:
     The second label may have other signs of the states; the overlap with the first one tells.
     """
     old, new = place.known.label, given.label
-    if new.quality != Quality.TRUSTED:
+    passed = set(old.doubted or ()) if place.passed_over else set()
+    is_known_doubt = new.quality == Quality.DOUBTFUL and new.doubted and set(new.doubted) <= passed
+    if new.quality != Quality.TRUSTED and not is_known_doubt:
         return place.failed(new.reason, new.quality)
     signs = np.ones(len(old.energies))
     if given.overlap is not None:
@@ -162,7 +182,10 @@ def merged(place: Place, question: Question, given: Answer) -> Place:
         interstate_couplings=_filled(old.interstate_couplings, couplings),
         seconds=old.seconds + new.seconds,
     )
-    return replace(place, known=replace(place.known, label=label))
+    place = replace(place, known=replace(place.known, label=label))
+    if passed & {*question.forces, *(k for pair in question.pairs for k in pair)}:
+        return place.failed(place.passed_over, Quality.DOUBTFUL)
+    return place
 
 
 def _place(question: Question, given: Answer, frame: np.ndarray, turn: np.ndarray) -> Place:
@@ -171,6 +194,18 @@ def _place(question: Question, given: Answer, frame: np.ndarray, turn: np.ndarra
     if not np.isfinite(label.energies).all():
         quality, reason = Quality.FAILED, reason or "the energies are not finite."
     return Place(Known(question.positions, label), frame, turn, quality, reason)
+
+
+def _doubted_elsewhere(before: Place, place: Place, used: tuple[int, ...]) -> list[int]:
+    """Return the states that the label doubts, if none is in use or near one in use; else nothing."""
+    doubted = place.known.label.doubted
+    if place.quality != Quality.DOUBTFUL or not doubted or set(doubted) & set(used):
+        return []
+    for energies in (before.energies, place.energies):
+        gaps = np.abs(energies[list(used)][:, None] - energies[list(doubted)])
+        if not (gaps > _FAR).all():
+            return []
+    return list(doubted)
 
 
 def _signs(before: Place, place: Place) -> Float[np.ndarray, "state"]:

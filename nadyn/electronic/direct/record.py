@@ -31,9 +31,12 @@ class Record:
     anchor: Known | None = None
 
     def note(self, place: Place) -> None:
-        """Count a label that is not trusted."""
+        """Count a label that is not trusted, also one whose doubt does not concern the trajectory."""
         if place.quality != Quality.TRUSTED:
             self.reasons[place.reason] = self.reasons.get(place.reason, 0) + 1
+        elif place.passed_over:
+            reason = f"passed over, about states far from those in use: {place.passed_over}"
+            self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
     def quality(self, key: bytes) -> Quality:
         """Return the quality of a label; trusted where nothing was asked."""

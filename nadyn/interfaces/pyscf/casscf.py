@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from pyscf import fci, gto
 
+from nadyn.electronic.label_judgement import trapezoid_errors
 from nadyn.electronic.labels import Known, Label, Quality
 from nadyn.interfaces.pyscf.dipoles import dipole_moments
 from nadyn.interfaces.pyscf.gradients import gradients_and_couplings
@@ -18,13 +19,17 @@ from nadyn.interfaces.pyscf.overlaps import state_overlaps
 from nadyn.interfaces.pyscf.state_average import MOST_CYCLES, StateAverage
 from nadyn.structures.alignment import aligned_displacements
 from nadyn.structures.rigid import without_rigid_part
-from nadyn.units import ANGSTROM_PER_BOHR
+from nadyn.units import ANGSTROM_PER_BOHR, HARTREE_PER_EV
 
 # Another active space than that of a neighbour, and how near a neighbour must be to be asked.
 _SAME_SPACE = 0.7
 _NEAR_BOHR = 0.3 / ANGSTROM_PER_BOHR
 _ASKED = 2
 _SPIN_ERROR = 1e-2
+# What a state must have in common with those of the geometry before, and how far its energy may be from where
+# its forces lead, to go on through a change of the active space.
+_SAME_STATE = 0.9
+_LARGEST_JUMP = 0.05 * HARTREE_PER_EV
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class CasscfSource:
         quality, reason = self._judged(checks, bool(carried), near, positions)
         if not answer.converged:
             quality, reason = Quality.FAILED, "the response of the orbitals did not converge."
-        return Label(
+        label = Label(
             quality=quality,
             reason=reason,
             energies=energies,
@@ -183,6 +188,21 @@ class CasscfSource:
             checks=checks,
             memory=memory,
         )
+        return self._with_doubted_states(label, positions, near[0]) if quality is Quality.DOUBTFUL else label
+
+    def _with_doubted_states(self, label: Label, positions: np.ndarray, before: Known) -> Label:
+        """Return a doubtful label that says which of its states are not those of the geometry before.
+
+        A state goes on where 0.9 of it lies in the states before and its energy follows its forces.
+        """
+        overlap = self.overlaps(before, Known(positions, label))
+        kept = np.linalg.norm(overlap, axis=0)
+        errors = trapezoid_errors(label, positions, before)
+        jumps = np.zeros(len(kept)) if errors is None else np.nan_to_num(np.abs(errors))
+        bad = (kept < _SAME_STATE) | (jumps > _LARGEST_JUMP)
+        checks = {**label.checks, **{f"kept_of_state_{k}": float(norm) for k, norm in enumerate(kept)}}
+        doubted = tuple(int(k) for k in np.flatnonzero(bad)) if bad.any() else None
+        return replace(label, checks=checks, doubted=doubted)
 
     def _judged(
         self, checks: dict[str, float], carried: bool, near: Sequence[Known], positions: np.ndarray

@@ -166,6 +166,24 @@ def test_active_orbitals_that_are_not_the_neighbours_make_a_label_doubtful(water
     assert label.checks["active_overlap_min"] < 0.7
 
 
+def test_a_doubt_says_which_states_have_become_others():
+    """The excited state has another orbital; the ground state holds next to nothing of either."""
+    source = _source("sa2-casscf(2,2)/sto-3g", (3, 1))
+    middle = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 3.0]])
+    good = source.label(middle)
+    orbitals = good.memory["orbitals"].copy()
+    # Another empty orbital: p of lithium across the bond.
+    orbitals[:, -1] = np.eye(len(orbitals))[2]
+    strange = Known(middle, replace(good, memory={**good.memory, "orbitals": orbitals}))
+    there = middle + np.diag([0.0, 0.0, 0.02])[1:]
+    label = source.label(there, [strange])
+    assert label.quality is Quality.DOUBTFUL and label.doubted == (1,)
+    assert label.checks["kept_of_state_0"] > 0.9 > 0.1 > label.checks["kept_of_state_1"]
+    # An energy that the forces do not lead to makes the lowest state one of another solution too.
+    jumped = replace(strange, label=replace(strange.label, energies=good.energies - [0.004, 0.0]))
+    assert source.label(there, [jumped]).doubted == (0, 1)
+
+
 def test_a_calculation_that_does_not_converge_is_a_failed_label(water_cation, monkeypatch):
     source, positions = water_cation
     monkeypatch.setattr(state_average, "MOST_CYCLES", 1)

@@ -106,6 +106,18 @@ class HasOverlaps(Protocol):
 
 
 @runtime_checkable
+class HasActiveSpace(Protocol):
+    """A source whose states are made of a few active orbitals, which may be others at another geometry."""
+
+    def active_overlap(self, first: Known, second: Known) -> float:
+        """Return the smallest singular value of the overlap of active orbitals, from what labels remember.
+
+        Orbitals of the first geometry are carried to the second; 1 where they span the same space.
+        """
+        ...
+
+
+@runtime_checkable
 class LabelsInParts(Protocol):
     """A source that can leave out what is not asked for, and is cheaper then."""
 

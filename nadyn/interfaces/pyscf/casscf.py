@@ -104,6 +104,14 @@ class CasscfSource:
             result[np.ix_(states, states)] = state_overlaps(between, self.average.n_core, *vectors, electrons)
         return result
 
+    def active_overlap(self, first: Known, second: Known) -> float:
+        """Return the smallest singular value of the overlap of active orbitals, see `HasActiveSpace`."""
+        mol = self.average.molecule(second.positions)
+        overlap = mol.intor("int1e_ovlp")
+        carried = self.average.carried(mol, overlap, first, second.positions)
+        in_space = self.average.active
+        return active_overlap(carried[:, in_space], second.label.memory["orbitals"][:, in_space], overlap)
+
     def _label(
         self,
         positions: np.ndarray,

@@ -85,13 +85,14 @@ class PyscfSection(Configuration):
         """
         check_installed()
         method = method_of(self.method)
-        if isinstance(method, Casscf):
-            from nadyn.interfaces.pyscf.casscf_setup import casscf_source
+        if not isinstance(method, Casscf):
+            raise InputError(
+                f"`method` of the source pyscf must be CASSCF, but is {self.method!r}: linear response is not "
+                "there yet. Write a function with it and use the source python."
+            )
+        from nadyn.interfaces.pyscf.casscf_setup import casscf_source
 
-            return casscf_source(self, method, tuple(atomic_numbers))
-        from nadyn.interfaces.pyscf.linear_response import linear_response_source
-
-        return linear_response_source(self, method, tuple(atomic_numbers))
+        return casscf_source(self, method, tuple(atomic_numbers))
 
 
 def check_installed() -> None:

@@ -36,6 +36,16 @@ class Narrator(Protocol):
 class Silence:
     """A narrator that says nothing."""
 
+    def __enter__(self) -> "Silence":
+        """Say nothing."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Say nothing."""
+
+    def watch(self, folder: Path) -> None:
+        """Say nothing."""
+
     def stage(self, text: str) -> None:
         """Say nothing."""
 

@@ -30,7 +30,7 @@ from nadyn.models import load_model
 from nadyn.models.analytic.molecules import jahn_teller, renner_teller, trans_planar, twisted
 from nadyn.models.model import Model
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.loop import Progress
+from nadyn.training.progress import Progress
 from nadyn.training.train import checkpoint_path, train
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
 

@@ -144,7 +144,7 @@ class WorkerPool:
         }
         complaints = tempfile.TemporaryFile()
         process = subprocess.Popen(
-            [sys.executable, "-m", "nadyn.interfaces.worker"],
+            [sys.executable, "-P", "-m", "nadyn.interfaces.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,

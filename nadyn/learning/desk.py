@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.data.label_store import LabelStore, geometry_name
+from nadyn.data.label_record import geometry_name
+from nadyn.data.label_store import LabelStore
 from nadyn.electronic.interrupt import termination_interrupts
 from nadyn.electronic.label_judgement import judged
 from nadyn.electronic.labels import Known, Label

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import state_pairs
-from nadyn.data.label_store import LabelStore, geometry_name
+from nadyn.data.label_record import geometry_name
+from nadyn.data.label_store import LabelStore
 from nadyn.dynamics.run.loop import run
 from nadyn.electronic.direct.questions import Answer, Desk, Facts, Question
 from nadyn.interfaces.label_desk import PoolDesk

@@ -75,7 +75,7 @@ def _start(job: Job) -> _Running:
     path = os.pathsep.join(part for part in (here, os.environ.get("PYTHONPATH", "")) if part)
     errors = tempfile.TemporaryFile()
     process = subprocess.Popen(
-        [sys.executable, "-m", "nadyn.learning.job_process"],
+        [sys.executable, "-P", "-m", "nadyn.learning.job_process"],
         # It stays open: a job whose input ends has lost the one that asked for it.
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

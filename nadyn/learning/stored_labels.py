@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.data.label_store import LabelMethod, Record
+from nadyn.data.label_record import LabelMethod, Record
 from nadyn.electronic.labels import Known, Label, LabelSource, Quality
 from nadyn.interfaces.sources import source_section
 

@@ -29,8 +29,8 @@ from nadyn.training.calibrate import FEWEST_VALUES, calibrated
 from nadyn.training.checkpoint import beside, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.held_out import HeldOut, hold_out
-from nadyn.training.loop import Progress
 from nadyn.training.origin import check_origin, origin
+from nadyn.training.progress import Progress
 from nadyn.training.stages import DEFAULT_TIME_LIMIT_MINUTES
 from nadyn.training.train import (
     check_files,

@@ -31,11 +31,11 @@ from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.held_out import HeldOut, hold_out
 from nadyn.training.job import Job
-from nadyn.training.loop import Outcome, Progress
 from nadyn.training.mixing import check_one_surface
 from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.predictions import label_pairs
+from nadyn.training.progress import Outcome, Progress
 from nadyn.training.samples import Samples, samples_from_group
 from nadyn.training.search import Trial
 from nadyn.training.stages import Learned, search_and_train

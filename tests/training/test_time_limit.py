@@ -124,7 +124,7 @@ def without_work(monkeypatch):
                 parameter.add_(0.01)
         return 0.1
 
-    monkeypatch.setattr(loop, "_step", step)
+    monkeypatch.setattr(loop, "train_step", step)
     _scores(monkeypatch, lambda call: 1.0 / (1 + call))
 
 

@@ -114,7 +114,9 @@ def test_an_interrupted_training_prints_the_line_that_resumes_it(trained, tmp_pa
 
     arguments = ("train", folder / "data.h5", "--output", output, "--config", folder / "train.yaml")
     with monkeypatch.context() as patch:
-        patch.setattr("nadyn.training.loop._step" if begun else "nadyn.training.train.hold_out", interrupt)
+        patch.setattr(
+            "nadyn.training.loop.train_step" if begun else "nadyn.training.train.hold_out", interrupt
+        )
         code, printed = run_command(*arguments, "--quiet")
     assert code == 130
     if begun:

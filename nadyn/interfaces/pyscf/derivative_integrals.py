@@ -94,7 +94,7 @@ def fitted_repulsion_derivatives(
         by_function[number] += 2.0 * np.einsum("xpq,pq->px", metric_gradient, square)
         weights.append(total)
     ao, functions = mol.ao_loc_nr(), auxiliary.ao_loc_nr()
-    for first, last in _shell_blocks(auxiliary, 6 * n * n * 8, spare=1.0):
+    for first, last in _shell_blocks(auxiliary, 6.0 * n * n * 8, spare=1.0):
         shells = (0, mol.nbas, 0, mol.nbas, mol.nbas + first, mol.nbas + last)
         here = slice(functions[first], functions[last])
         both = gto.conc_mol(mol, auxiliary)

@@ -86,7 +86,7 @@ class PyscfSection(Configuration):
         check_installed()
         method = method_of(self.method)
         if isinstance(method, Casscf):
-            from nadyn.interfaces.pyscf.casscf import casscf_source
+            from nadyn.interfaces.pyscf.casscf_setup import casscf_source
 
             return casscf_source(self, method, tuple(atomic_numbers))
         from nadyn.interfaces.pyscf.linear_response import linear_response_source

@@ -62,11 +62,11 @@ def asked_figure(rounds: Sequence[RoundRecord]) -> Figure:
     figure, axes = new_figure(3.2)
     there = {one.kind for r in rounds for one in r.asked}
     parts = {
-        kind: [sum(one.trusted for one in r.asked if one.kind == kind) for r in rounds]
+        kind: [float(sum(one.trusted for one in r.asked if one.kind == kind)) for r in rounds]
         for kind in _KINDS
         if kind in there
     }
-    untrusted = [sum(one.doubtful + one.failed for one in r.asked) for r in rounds]
+    untrusted = [float(sum(one.doubtful + one.failed for one in r.asked)) for r in rounds]
     if any(untrusted):
         parts["not trusted"] = untrusted
     _stacked(axes, [one.number for one in rounds], parts)

@@ -29,7 +29,9 @@ def stops(run: Run, where: str) -> list[Candidate]:
         where: Which swarm it is, in words.
     """
     found = []
-    frames = np.minimum(run.last_step // int(run.attributes["write_every"]), run.committed_frames - 1)
+    frames = np.minimum(
+        run.last_step // int(run.attributes["write_every"]), run.committed_frames - 1
+    ).tolist()
     for trajectory in np.flatnonzero(~ended_as_asked(run)).tolist():
         reason = run.status_names[int(run.status[trajectory])]
         words = f"{where}, trajectory {trajectory} at {run.time_fs[frames[trajectory]]:.1f} fs: {reason}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nadyn.analysis.learning_record import RoundRecord
 from nadyn.learning.desk import Desk
@@ -13,6 +13,7 @@ from nadyn.learning.folder import Folder, read_json, write_json
 from nadyn.learning.learn_file import LearnConfiguration
 
 
+@runtime_checkable
 class Narrator(Protocol):
     """Tells a person what happens."""
 
@@ -35,6 +36,16 @@ class Narrator(Protocol):
 
 class Silence:
     """A narrator that says nothing."""
+
+    def __enter__(self) -> "Silence":
+        """Say nothing."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Say nothing."""
+
+    def watch(self, folder: Path) -> None:
+        """Say nothing."""
 
     def stage(self, text: str) -> None:
         """Say nothing."""

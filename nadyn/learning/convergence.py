@@ -38,12 +38,14 @@ class Difference:
         error: Standard error of ΔP there, of pairs of trajectories.
         time_fs: When.
         state: Of which state.
+        to_the_end: Whether enough pairs are known at all times; what is lost on the way has no difference.
     """
 
     largest: float
     error: float
     time_fs: float
     state: int
+    to_the_end: bool = True
 
 
 def paired_difference(
@@ -74,7 +76,11 @@ def paired_difference(
     size = np.where(enough[:, None], np.abs(mean), -1.0)
     frame, state = np.unravel_index(int(np.argmax(size)), size.shape)
     return Difference(
-        float(max(size[frame, state], 0.0)), float(error[frame, state]), float(time_fs[frame]), int(state)
+        float(max(size[frame, state], 0.0)),
+        float(error[frame, state]),
+        float(time_fs[frame]),
+        int(state),
+        to_the_end=bool(enough.all()),
     )
 
 
@@ -94,6 +100,8 @@ def about_populations(differences: Sequence[Difference], what: str, goals: Goals
     """Return whether populations agree, of members or of rounds."""
     if not differences:
         return Answer(what, None, "not compared yet")
+    if not all(one.to_the_end for one in differences):
+        return Answer(what, None, "fewer than half of the pairs are known to the end")
     worst = max(differences, key=lambda one: one.largest - _QUANTILE * one.error)
     largest = max(differences, key=lambda one: one.largest)
     return Answer(

@@ -16,7 +16,7 @@ def main() -> int:
     asked = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
     module, name = asked["function"].split(":")
-    function = getattr(importlib.import_module(f"nadyn.{module}"), name)
+    function = getattr(importlib.import_module(module), name)
     try:
         with termination_interrupts():
             function(**asked["arguments"])

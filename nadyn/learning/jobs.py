@@ -21,7 +21,7 @@ _LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Job:
-    """A function of a module of nadyn, "learning.swarm:run_swarm", and its arguments, which JSON can hold."""
+    """A function, "nadyn.learning.swarm:run_swarm", and its arguments, which JSON can hold."""
 
     function: str
     arguments: Mapping[str, object]

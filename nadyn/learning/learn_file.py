@@ -4,7 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from nadyn.checks.configuration import Configuration
+from nadyn.checks.configuration import Configuration, parse_configuration
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.training.configuration import TrainingConfiguration
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(gt=0, le=10**7)]
@@ -107,8 +110,34 @@ class LearnConfiguration(Configuration):
     budget: BudgetSection = BudgetSection()
     processes: Annotated[int, Field(gt=0, le=1024)] = 2
     label_minutes: Positive = 30.0
-    force: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+
+
+# What the loop says itself, and a learn file must not.
+_OF_THE_LOOP = ("model", "initial", "seed", "output", "member", "molecule")
+
+
+def check_sections(config: LearnConfiguration) -> None:
+    """Refuse keys of a run file or of a training file that are not allowed, before anything is done.
+
+    Raises:
+        InputError: One sentence about the first of them.
+    """
+    for key in _OF_THE_LOOP:
+        if key in config.dynamics:
+            raise InputError(
+                f"`dynamics` must not hold `{key}`, which `nadyn learn` says itself, but does. Remove it."
+            )
+    run_file = {**config.dynamics, "model": "model.safetensors", "initial": {"file": "starts.h5"}}
+    parse_configuration(run_file, RunConfiguration, where="`dynamics`")
+    for name, final in (("training", False), ("final", True)):
+        settings = training_settings(config, 2, final=final)
+        parse_configuration(settings, TrainingConfiguration, where=f"`{name}`")
+        if "seed" in getattr(config, name):
+            raise InputError(
+                f"`{name}` must not hold `seed`, which differs by member and round, but does. Use `seed` of "
+                "the learn file."
+            )
 
 
 def training_settings(config: LearnConfiguration, n_states: int, *, final: bool) -> dict[str, object]:

@@ -14,7 +14,7 @@ from nadyn.learning.context import Clock, Context, Narrator, Silence
 from nadyn.learning.desk import Desk
 from nadyn.learning.folder import Folder, alone_in
 from nadyn.learning.gathering import earlier_data
-from nadyn.learning.learn_file import LearnConfiguration
+from nadyn.learning.learn_file import LearnConfiguration, check_sections
 from nadyn.learning.plan import begun
 from nadyn.learning.rounds import one_round
 from nadyn.structures import formula, read_xyz
@@ -47,6 +47,7 @@ def learn(
     config = _beside(config, beside)
     if config.molecule is None:
         raise InputError("`molecule` must name a geometry to begin from, but is missing. Give an .xyz file.")
+    check_sections(config)
     molecule = read_xyz(config.molecule)
     source_section(config.source, folder=beside)
     folder.path.mkdir(parents=True, exist_ok=True)

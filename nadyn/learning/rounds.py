@@ -116,11 +116,12 @@ def _train(context: Context, folder: Path, number: int, *, final: bool) -> Commi
             "n_members": config.members,
         }
         members = [
-            Job("learning.training:train_member", {**arguments, "number": k}) for k in range(config.members)
+            Job("nadyn.learning.training:train_member", {**arguments, "number": k})
+            for k in range(config.members)
         ]
         tell = _teller(context, "members", config.members)
         side_by_side(members, processes=config.processes, waiting=tell)
-        side_by_side([Job("learning.training:assemble", arguments)], processes=1)
+        side_by_side([Job("nadyn.learning.training:assemble", arguments)], processes=1)
     return load_model(path)
 
 
@@ -163,7 +164,7 @@ def _swarms(context: Context, folder: Path, members: Sequence[int], n: int) -> N
         output = folder / f"swarm_{member}.h5"
         if not _complete(output):
             jobs.append(
-                Job("learning.swarm:run_swarm", {"config": content, "output": str(output.absolute())})
+                Job("nadyn.learning.swarm:run_swarm", {"config": content, "output": str(output.absolute())})
             )
     if jobs:
         context.narrator.stage(f"{n} trajectories on each of {len(members)} members")

@@ -75,6 +75,16 @@ def test_a_difference_that_chance_explains_is_allowed_and_a_large_one_is_not():
     assert about_populations([], "rounds", GOALS).reached is None
 
 
+def test_populations_of_those_that_are_lost_on_the_way_cannot_be_told():
+    first = occupations(np.tile((np.arange(20) < 10).astype(float), (4, 1)))
+    second = first.copy()
+    second[3, :11] = np.nan
+    lost = paired_difference(TIME, first, second)
+    assert not lost.to_the_end and about_populations([lost], "members", GOALS).reached is None
+    second[3, :10] = first[3, :10]
+    assert about_populations([paired_difference(TIME, first, second)], "members", GOALS).reached is True
+
+
 def test_errors_of_few_labels_say_nothing():
     assert about_errors(np.full(3, 0.01), np.full(3, 0.1), GOALS).reached is None
     assert about_errors(np.full(20, 0.07), np.full(20, 0.2), GOALS).reached is True

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nadyn.checks.counts import counted
+from nadyn.cli.convert import Charge, Multiplicities, given_multiplicities
 
 
 def train(
@@ -27,6 +28,8 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUTPUT and forget its checkpoint.")
     ] = False,
+    charge: Charge = None,
+    multiplicities: Multiplicities = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live table.")] = False,
 ) -> None:
     """Train a model on energies, forces and couplings, whatever the dataset has."""
@@ -65,9 +68,10 @@ def train(
         # A job script that always asks to go on has then done its work.
         console.print(f"{output} is complete: nothing to do", highlight=False)
         return
+    spins = given_multiplicities(multiplicities)
     teachers = [load_model(path) for path in begin_from or ()]
     with console.status("reading the data"):
-        dataset = load_dataset(data[0], *data[1:], mix=configuration.mix)
+        dataset = load_dataset(data[0], *data[1:], mix=configuration.mix, charge=charge, multiplicities=spins)
         warn_of_doubts(dataset)
     for group in dataset.groups:
         console.print(
@@ -99,6 +103,7 @@ def train(
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
             given = [("--config", config), *(("--from", path) for path in begin_from or ())]
+            given += [("--charge", charge), ("--multiplicities", multiplicities and f"'{multiplicities}'")]
             options = f"--output {output} --resume"
             options += "".join(f" {name} {path}" for name, path in given if path is not None)
             console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")

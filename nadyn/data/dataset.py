@@ -37,6 +37,7 @@ class Group:
         source: Where the data are from.
         licence: Licence of the data.
         note: Anything else that a reader should know.
+        assumed: Which of `charge` and `multiplicities` nobody says: they are 0, and those of singlets.
         parts: Numbers of consecutive frames that came from one file each; empty for a group from one file.
     """
 
@@ -59,7 +60,13 @@ class Group:
     source: str = ""
     licence: str = ""
     note: str = ""
+    assumed: frozenset[str] = frozenset()
     parts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.charge:
+            # Only 0 is ever assumed: whoever has changed it since has said it.
+            object.__setattr__(self, "assumed", self.assumed - {"charge"})
 
     @property
     def n_frames(self) -> int:

@@ -143,6 +143,8 @@ def describe(path: str | Path) -> dict[str, str]:
         "molecule": formula(header["atomic_numbers"]) + (" in a periodic cell" if "pbc" in header else ""),
         "elements": ", ".join(header["elements"]),
         "states": str(header["n_states"]),
+        "multiplicities": " ".join(map(str, header["multiplicities"])),
+        "charge": charges(trained.get("groups", {})),
         "basis": str(header["hyperparameters"].get("basis", "one energy")),
         "encoder": str(header["hyperparameters"]["encoder"]["name"]),
         "cutoff": f"{header['cutoff_bohr'] * ANGSTROM_PER_BOHR:.2f} Å",
@@ -160,6 +162,19 @@ def describe(path: str | Path) -> dict[str, str]:
         if not isinstance(value, dict | list)
     }
     return result | {key: str(value) for key, value in timings.items()}
+
+
+def charges(groups: dict[str, dict]) -> str:
+    """Return the charge of all groups of a training, or that of each, and which of them was assumed."""
+    silent = " (assumed: its data do not say it)"
+    words = {
+        name: f"{group['charge']}{silent * ('charge' in group.get('assumed', ()))}"
+        for name, group in groups.items()
+        if "charge" in group
+    }
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return ", ".join(f"{text} of {name}" for name, text in words.items()) or "not known"
 
 
 def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:

@@ -193,7 +193,7 @@ def test_doubtful_frames_are_named_and_left_out_on_demand(nadyn, fixtures, tmp_p
     assert (
         "in 3 of 12 frames (0, 1, 2)" in error and "`nadyn convert --drop-doubtful` leaves them out" in error
     )
-    code, out, error = nadyn("convert", source, target, "--drop-doubtful", "--overwrite")
+    code, out, error = nadyn("convert", source, target, "--drop-doubtful", "--overwrite", "--charge", 1)
     assert code == 0 and error == "" and "CH4N: left out 3 of 12 frames (0, 1, 2)." in out
     assert load_dataset(target).n_frames == 9
 

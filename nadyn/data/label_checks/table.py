@@ -12,6 +12,7 @@ from nadyn.data.label_checks.absurd_energies import absurd_energies
 from nadyn.data.label_checks.bond_lengths import doubtful_lengths
 from nadyn.data.label_checks.coupling_kind import couplings_like_d
 from nadyn.data.label_checks.doubt import Doubt
+from nadyn.data.label_checks.electron_count import impossible_electrons
 from nadyn.data.label_checks.energy_outliers import energy_outliers
 from nadyn.data.label_checks.frame_geometry import cut_molecules, shrunken_frames
 from nadyn.data.label_checks.lone_atoms import lone_atoms
@@ -25,6 +26,7 @@ CHECKS: tuple[Callable[[Group], Doubt | None], ...] = (
     absurd_energies,
     lone_atoms,
     couplings_like_d,
+    impossible_electrons,
 )
 
 

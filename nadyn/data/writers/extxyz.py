@@ -81,9 +81,9 @@ def _frame(group: Group, frame: int) -> str:
     if single and group.stress is not None and np.isfinite(group.stress[frame]).all():
         # Nine numbers are a matrix column by column; a stress is symmetric, so the order does not matter.
         header.append(f'stress="{_numbers(group.stress[frame, 0] / _STRESS)}"')
-    if group.charge:
+    if "charge" not in group.assumed:
         header.append(f"charge={group.charge}")
-    if set(group.multiplicities) != {1}:
+    if "multiplicities" not in group.assumed or set(group.multiplicities) != {1}:
         spins = " ".join(str(spin) for spin in group.multiplicities)
         header.append(f'multiplicities="{spins}"')
     table = np.concatenate(list(columns.values()), axis=1)

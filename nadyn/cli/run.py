@@ -45,8 +45,8 @@ def run(
             print(f"Note: {notice}")
     if not quiet and not result.steps:
         print(
-            f"{result.path} is complete at {result.time_fs:g} fs and nothing was done: give a larger `time_fs` "
-            f"in {config} and --resume again to make it longer, or --overwrite to run it anew."
+            f"{result.path} is complete at {result.time_fs:g} fs and nothing was done: give a larger "
+            f"`time_fs` in {config} and --resume again to make it longer, or --overwrite to run it anew."
         )
     elif not quiet:
         _print_summary(result)

@@ -79,6 +79,11 @@ def convert(
         raise InputError(f"OUT must end in one of {known}, but is {str(target)!r}.")
     if couplings not in ("h", "d"):
         raise InputError(f"`--couplings` must be h or d, but is {couplings!r}.")
+    if target.is_file() and not source.exists():
+        raise InputError(
+            f"IN must exist, but {str(source)!r} does not, while {str(target)!r} is there: name what is read "
+            "first, then what is written."
+        )
     # Before the work is done, not after it.
     check_output(target, source, overwrite=overwrite)
     console = Console(stderr=True)

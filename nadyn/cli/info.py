@@ -65,6 +65,7 @@ def file_kind(file: Path) -> str:
     """
     from nadyn.checks.errors import InputError
     from nadyn.checks.files import check_file
+    from nadyn.checks.kinds import what_it_is
     from nadyn.data.hdf5_outline import hdf5_format
     from nadyn.data.readers.table import find_reader
 
@@ -78,7 +79,7 @@ def file_kind(file: Path) -> str:
         return FOREIGN
     raise InputError(
         f"file {str(file)!r} must be a dataset, model, trajectory or initial file of nadyn, or one that "
-        "`nadyn convert` reads, but is none."
+        f"`nadyn convert` reads, but is {what_it_is(file)}."
     )
 
 

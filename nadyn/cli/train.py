@@ -40,6 +40,7 @@ def train(
 
     from nadyn.checks.configuration import read_configuration
     from nadyn.checks.errors import InputError
+    from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import check_folder, check_is_no_input
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
@@ -58,6 +59,13 @@ def train(
 
     if output.suffix != ".safetensors":
         raise InputError(f"`--output` must end in .safetensors, but is {str(output)!r}.")
+    for one in data:
+        for place, other, kind in (
+            ("--config", config, Kind.SETTINGS),
+            *(("--from", path, Kind.MODEL) for path in begin_from or ()),
+        ):
+            right = f"nadyn train {other} {place} {one} --output {output}"
+            check_not_swapped(one, other, kinds=(Kind.HDF5, kind), right=right)
     check_folder(output)
     check_is_no_input(output, *data, config, *(begin_from or ()))
     configuration = (

@@ -12,6 +12,7 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
+from nadyn.checks.kinds import Kind, kind_of, what_it_is
 from nadyn.checks.output import new_file
 from nadyn.data.arrays import ARRAYS, MASSES, check_array
 from nadyn.data.assumptions import ASSUMABLE, agreed_multiplicities, with_charge
@@ -96,8 +97,8 @@ def _check_format(file: h5py.File) -> None:
     found = _text(file.attrs.get("format", ""))
     if found != FORMAT:
         raise InputError(
-            f"the file must be in the format {FORMAT!r}, but its `format` is {found or 'not given'!r}. "
-            "Convert extended xyz files with `nadyn convert`."
+            f"the file must be in the format {FORMAT!r}, but its `format` is {found or 'not given'!r}: it is "
+            f"{what_it_is(Path(file.filename), found)}."
         )
     version = file.attrs.get("version")
     if not isinstance(version, int | np.integer) or version < 1:
@@ -219,9 +220,11 @@ def _unreadable(path: Path) -> str:
         return "the file must be whole, but is truncated or damaged. Copy or create it again."
     if not signature:
         return "the file must be an HDF5 file, but is empty."
+    if (kind := kind_of(path)) in (Kind.MODEL, Kind.PAGE, Kind.PICTURE, Kind.SETTINGS):
+        return f"the file must be an HDF5 file, but is {kind.value}."
     return (
-        f"the file must be an HDF5 file, but is not. Convert it first: nadyn convert {path} data.h5 reads "
-        "extended xyz and files of other programs (see the page `Data of other programs` of the "
+        f"the file must be an HDF5 file, but is {kind.value}. Convert it first: nadyn convert {path} "
+        "data.h5 reads extended xyz and files of other programs (see the page `Data of other programs` of the "
         "documentation), and takes `--energy-key`, `--forces-key`, `--charge` and `--multiplicities`."
     )
 

@@ -17,7 +17,9 @@ from torch import Tensor
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.kinds import Kind, kind_of, what_it_is
 from nadyn.checks.output import write_new
+from nadyn.data.hdf5_outline import hdf5_format
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
@@ -186,6 +188,9 @@ def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         header, timings = json.loads(metadata["nadyn"]), json.loads(metadata["timings"])
     except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+        if kind_of(path) is not Kind.MODEL:
+            found = what_it_is(path, hdf5_format(path))
+            raise InputError(f"{str(path)!r} must be a nadyn model file, but is {found}.") from error
         raise InputError(
             f"{str(path)!r} must be a nadyn model file, but cannot be read as one. It may be "
             "truncated; copy it again."

@@ -8,6 +8,7 @@ from pathlib import Path
 from nadyn.checks.counts import with_article
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.kinds import what_it_is
 from nadyn.data.assumptions import with_charge
 from nadyn.data.dataset import Dataset
 from nadyn.data.readers.ase_database import ASE_DATABASE
@@ -54,7 +55,7 @@ def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
     if reader is None:
         raise InputError(
             f"file {str(path)!r} must be one of {', '.join(reader.name for reader in READERS)}, but is "
-            "none. For other programs see the page `Data of other programs` of the documentation."
+            f"{what_it_is(path)}. For other programs see the page `Data of other programs` of the documentation."
         )
     for name in sorted(options.given() - reader.options - {"charge"}):
         raise InputError(

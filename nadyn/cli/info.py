@@ -153,6 +153,7 @@ def _print_pairs(title: str, pairs: dict[str, str]) -> None:
 
 def _print_dataset(file: Path, options: "ReadOptions") -> None:
     import warnings
+    from collections import Counter
     from functools import partial
 
     from rich.console import Console
@@ -181,6 +182,11 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
         say(in_words(group))
         if not_learned(group):
             say(f"not used in training: {', '.join(not_learned(group))}")
+        if group.tag is not None:
+            counts = Counter(word or "no tag" for word in group.tag)
+            say(f"tags: {', '.join(f'{word} ({n})' for word, n in counts.items())}")
+        if group.weight is not None:
+            say(f"weights: {group.weight.min():g} to {group.weight.max():g}")
         for key in ("theory", "source", "licence", "note"):
             if getattr(group, key):
                 say(f"{key}: {getattr(group, key)}")

@@ -30,7 +30,7 @@ def run(
 ) -> None:
     """Run trajectories and write them to one HDF5 file."""
     from nadyn.checks.errors import RunError
-    from nadyn.dynamics.run.loop import run as run_trajectories
+    from nadyn.interfaces.direct_run import run as run_trajectories
 
     try:
         result = run_trajectories(

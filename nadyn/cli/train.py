@@ -22,6 +22,10 @@ def train(
         list[Path] | None,
         typer.Option("--from", help="Model to begin from: its matrix is learned where it is right."),
     ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option("--members", help="Train so many members of a committee, which judge each other."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training, or begin.")
     ] = False,
@@ -43,12 +47,14 @@ def train(
     from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import check_folder, check_is_no_input
     from nadyn.cli.error_tables import error_table
+    from nadyn.cli.train_committee import report_committee, single_models
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.not_learned import about_not_learned
     from nadyn.models import load_model
     from nadyn.training.checkpoint import existing
+    from nadyn.training.committee import train_committee
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
     from nadyn.training.figures import learning_curves, parity
@@ -77,7 +83,7 @@ def train(
         console.print(f"{output} is complete: nothing to do", highlight=False)
         return
     spins = given_multiplicities(multiplicities)
-    teachers = [load_model(path) for path in begin_from or ()]
+    teachers = single_models([load_model(path) for path in begin_from or ()])
     with console.status("reading the data"):
         dataset = load_dataset(data[0], *data[1:], mix=configuration.mix, charge=charge, multiplicities=spins)
         warn_of_doubts(dataset)
@@ -97,27 +103,27 @@ def train(
     elif not console.is_terminal:
         # A live table would be drawn once, at the end.
         live, show = nullcontext(), TrainingLines(lambda line: print(line, flush=True)).show
+    settings = {"begin_from": teachers, "resume": resume, "overwrite": overwrite, "report": show}
     try:
         with live:
-            trained = train_model(
-                dataset,
-                output,
-                configuration,
-                begin_from=teachers,
-                resume=resume,
-                overwrite=overwrite,
-                report=show,
-            )
+            if members is None:
+                trained = train_model(dataset, output, configuration, **settings)
+            else:
+                several = train_committee(dataset, output, configuration, n_members=members, **settings)
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
             given = [("--config", config), *(("--from", path) for path in begin_from or ())]
             given += [("--charge", charge), ("--multiplicities", multiplicities and f"'{multiplicities}'")]
             options = f"--output {output} --resume"
             options += "".join(f" {name} {path}" for name, path in given if path is not None)
+            options += "" if members is None else f" --members {members}"
             console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
         else:
             console.print("interrupted before the first step; nothing was written.")
         raise
+    if members is not None:
+        report_committee(several, output, console)
+        return
     if trained.trials:
         console.print(trial_table(trained.trials))
         notice = about_trials(trained.trials)

@@ -119,7 +119,7 @@ def _read_group(name: str, content: h5py.Group, multiplicities: Sequence[int] | 
         for required in ("atomic_numbers", "positions", "energies"):
             if required not in content:
                 raise InputError(f"`{required}` must be there, but is missing.")
-        known = {"atomic_numbers", "pbc", "masses", *ARRAYS}
+        known = {"atomic_numbers", "pbc", "masses", "weight", "tag", *ARRAYS}
         for key in content:
             if key not in known:
                 _warn_of_unknown(name, key, sorted(known))
@@ -131,6 +131,8 @@ def _read_group(name: str, content: h5py.Group, multiplicities: Sequence[int] | 
             atomic_numbers=content["atomic_numbers"][...],
             pbc=content["pbc"][...] if "pbc" in content else (False, False, False),
             masses=_read_array("masses", content["masses"]) if "masses" in content else None,
+            weight=_read_weight(content["weight"]) if "weight" in content else None,
+            tag=_read_tag(content["tag"]) if "tag" in content else None,
             **arrays,
             **attributes,
         )
@@ -147,6 +149,18 @@ def _read_array(name: str, item: h5py.Dataset | h5py.Group) -> np.ndarray:
     with located(f"`{name}`"):
         factor = to_atomic_units(_text(item.attrs["unit"]), kind.dimension)
     return item[...].astype(np.float64) * factor
+
+
+def _read_weight(item: h5py.Dataset | h5py.Group) -> np.ndarray:
+    if not isinstance(item, h5py.Dataset) or not np.issubdtype(item.dtype, np.number):
+        raise InputError("`weight` must be an array of numbers, but is not.")
+    return item[...].astype(np.float64)
+
+
+def _read_tag(item: h5py.Dataset | h5py.Group) -> list[str]:
+    if not isinstance(item, h5py.Dataset) or item.ndim != 1 or item.dtype.kind not in "OS":
+        raise InputError("`tag` must be a list of words, one a frame, but is not.")
+    return [_text(word) for word in item[...]]
 
 
 def _assumed(content: h5py.Group) -> frozenset[str]:
@@ -208,6 +222,11 @@ def _write_group(content: h5py.Group, group: Group) -> None:
     if group.masses is not None:
         factor = to_atomic_units(MASSES.atomic_unit, MASSES.dimension)
         content.create_dataset("masses", data=group.masses / factor).attrs["unit"] = MASSES.atomic_unit
+    if group.weight is not None:
+        content.create_dataset("weight", data=group.weight).attrs["unit"] = "1"
+    if group.tag is not None:
+        words = [word.encode() for word in group.tag]
+        content.create_dataset("tag", data=np.array(words, dtype=f"S{max(map(len, words))}"))
     for key, array in group.frame_arrays().items():
         item = content.create_dataset(key, data=array, compression="gzip", shuffle=True, track_times=False)
         item.attrs["unit"] = ARRAYS[key].atomic_unit

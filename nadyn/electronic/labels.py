@@ -100,3 +100,36 @@ class HasOverlaps(Protocol):
     def overlaps(self, first: Known, second: Known) -> Float[np.ndarray, "state state"]:
         """Return S_kl = ⟨k at the first geometry|l at the second⟩, from what the labels remember."""
         ...
+
+
+@runtime_checkable
+class LabelsInParts(Protocol):
+    """A source that can leave out what is not asked for, and is cheaper then."""
+
+    def label_parts(
+        self,
+        positions: Float[np.ndarray, "atom 3"],
+        near: Sequence[Known] = (),
+        *,
+        forces: Sequence[int],
+        pairs: Sequence[tuple[int, int]],
+    ) -> Label | None:
+        """Return a label with all energies, the forces of these states and the couplings of these pairs.
+
+        NaN stands for the others. What the first of `near` remembers of this very geometry is not computed
+        again.
+
+        Args:
+            positions: The geometry [bohr].
+            near: Labels of the same source to begin from, the nearest first.
+            forces: States, in the order of the energies.
+            pairs: k < l.
+        """
+        ...
+
+
+@runtime_checkable
+class HasLaws(Protocol):
+    """A source that says which of `CARTESIAN_LAWS` leave its energies unchanged; others obey all of them."""
+
+    laws: frozenset[str]

@@ -169,8 +169,8 @@ def test_a_newer_version_is_refused_with_advice(stored, tmp_path):
     path = tmp_path / "newer.safetensors"
     _rewritten(stored, path, lambda header: header)
     assert digest(path) == digest(stored)
-    _rewritten(stored, path, lambda header: header.update(version=2))
-    with pytest.raises(InputError, match=r"must have version 1 or older, but has 2. Update nadyn"):
+    _rewritten(stored, path, lambda header: header.update(version=3))
+    with pytest.raises(InputError, match=r"must have version 2 or older, but has 3. Update nadyn"):
         load_model(path)
     _rewritten(stored, path, lambda header: header.update(kind="tensor_network"))
     with pytest.raises(InputError, match=r"kind must be one that this version knows.*Update nadyn"):

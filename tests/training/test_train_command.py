@@ -44,6 +44,45 @@ def trained(tmp_path_factory):
     return folder, printed
 
 
+@pytest.fixture(scope="module")
+def committee(trained, tmp_path_factory):
+    """A folder in which `nadyn train --members` has run, and what it printed."""
+    folder = tmp_path_factory.mktemp("committee")
+    data = trained[0] / "data.h5"
+    settings = configuration(epochs=1, validation_fraction=0.3).model_dump(mode="json", exclude_none=True)
+    (folder / "train.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "300")
+        code, printed = run_command(
+            *("train", data, "--output", folder / "m.safetensors", "--members", 2),
+            *("--config", folder / "train.yaml"),
+        )
+    assert code == 0, printed
+    return folder, data, printed
+
+
+def test_members_are_told_apart_and_their_spread_is_judged(committee):
+    folder, _, printed = committee
+    for words in ("member 0: seed 1, ", "member 1: seed 7920, ", "member 2 of 2", "lowest ⅓", "|coupling|"):
+        assert words in printed
+    for name in ("learning_curves.0", "learning_curves.1", "parity", "reliability"):
+        _assert_is_a_picture(folder / f"m.{name}.png")
+
+
+def test_a_committee_is_evaluated_with_its_spread_and_told_by_info(committee, tmp_path, monkeypatch):
+    folder, data, _ = committee
+    monkeypatch.setenv("COLUMNS", "200")
+    code, printed = run_command("evaluate", folder / "m.safetensors", data, "--json", tmp_path / "m.json")
+    assert code == 0 and "calibrated" in printed
+    found = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["toy"]
+    assert found["committee"]["spread"]["energy"]["n_errors"] == 2 * 20 * 2
+    assert len(found["committee"]["spread"]["force"]["within_one_and_two_of_thirds"]) == 3
+    assert "the model was trained on this group" in found["notices"][0]
+    code, printed = run_command("info", folder / "m.safetensors")
+    assert code == 0 and "2 members; as one model it is member 0" in printed
+    assert "6 frames that no member saw" in printed
+
+
 def _assert_is_a_picture(path):
     picture = matplotlib.image.imread(path)
     assert min(picture.shape[:2]) > 300
@@ -75,7 +114,9 @@ def test_an_interrupted_training_prints_the_line_that_resumes_it(trained, tmp_pa
 
     arguments = ("train", folder / "data.h5", "--output", output, "--config", folder / "train.yaml")
     with monkeypatch.context() as patch:
-        patch.setattr("nadyn.training.loop._step" if begun else "nadyn.training.train.hold_out", interrupt)
+        patch.setattr(
+            "nadyn.training.loop.train_step" if begun else "nadyn.training.train.hold_out", interrupt
+        )
         code, printed = run_command(*arguments, "--quiet")
     assert code == 130
     if begun:

@@ -9,6 +9,7 @@ Units are those of ASE: eV and ångström, stress in eV/ångström³ with ASE's 
 - couplings: `interstate_couplings_0_1`, …, which are h_kl in eV/ångström, 3 columns.
 - cell: `Lattice` and `pbc`; for one state `stress` (9 numbers), or `virial` = -volume · stress.
 - `charge`, and `multiplicities` with one number a state.
+- `nadyn_weight` and `nadyn_tag`: how much the frame counts in a training, and a word on it.
 - masses in u: the column `masses`; the symbols D and T are hydrogen with the mass of the isotope.
 
 The names of energies and forces may be chosen otherwise. Labels that stand there under a name that is not
@@ -152,6 +153,7 @@ def _group(
     arrays = {
         key: _stacked([row[key] for row in rows]) for key in ("forces", "interstate_couplings", "stress")
     }
+    weight = np.array([row["weight"] for row in rows])
     positions = np.stack([atoms.positions for _, atoms in members]) * _LENGTH
     cell = np.stack([atoms.cell.array for _, atoms in members]) * _LENGTH
     numbers, pbc = members[0][1].numbers.astype(np.int64), members[0][1].pbc
@@ -168,6 +170,8 @@ def _group(
             pbc=pbc,
             charge=next((row["charge"] for row in rows if row["charge"] is not None), None),
             multiplicities=agreed_multiplicities(first["multiplicities"], multiplicities),
+            weight=weight if (weight != 1.0).any() else None,
+            tag=[row["tag"] for row in rows],
             **arrays,
         )
 

@@ -43,6 +43,8 @@ def labels_of(atoms: ase.Atoms, keys: Keys) -> dict[str, object]:
         "stress": _scaled(_stress(info, atoms) if n_states == 1 else None, _STRESS),
         "charge": _whole(info["charge"], "charge") if "charge" in info else None,
         "multiplicities": spins,
+        "weight": _number(info.get("nadyn_weight", 1.0), "nadyn_weight"),
+        "tag": str(info.get("nadyn_tag", "")),
     }
 
 

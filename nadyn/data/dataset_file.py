@@ -243,8 +243,8 @@ def _unreadable(path: Path) -> str:
         return f"the file must be an HDF5 file, but is {kind.value}."
     return (
         f"the file must be an HDF5 file, but is {kind.value}. Convert it first: nadyn convert {path} "
-        "data.h5 reads extended xyz and files of other programs (see the page `Data of other programs` of the "
-        "documentation), and takes `--energy-key`, `--forces-key`, `--charge` and `--multiplicities`."
+        "data.h5 reads extended xyz and files of other programs (see the page `Data of other programs` of "
+        "the documentation), and takes `--energy-key`, `--forces-key`, `--charge` and `--multiplicities`."
     )
 
 

@@ -55,7 +55,8 @@ def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
     if reader is None:
         raise InputError(
             f"file {str(path)!r} must be one of {', '.join(reader.name for reader in READERS)}, but is "
-            f"{what_it_is(path)}. For other programs see the page `Data of other programs` of the documentation."
+            f"{what_it_is(path)}. For other programs see the page `Data of other programs` of the "
+            "documentation."
         )
     for name in sorted(options.given() - reader.options - {"charge"}):
         raise InputError(

@@ -125,7 +125,6 @@ def test_two_files_in_each_others_place_are_one_sentence_with_the_right_line(
         ("run m.safetensors", "'m.safetensors' must be YAML, but is a model file."),
         ("info run.yaml", "`nadyn convert` reads, but is a YAML file, such as a run file."),
         ("convert m.safetensors new.h5", "but is a model file."),
-        ("report trajectories.h5 --beside trajectories.h5", "Write it with: nadyn analyse trajectories.h5"),
         ("convert new.h5 geometry.xyz", "is there: name what is read first, then what is written."),
     ],
 )

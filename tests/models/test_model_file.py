@@ -126,11 +126,19 @@ def test_one_changed_byte_anywhere_is_refused(stored, tmp_path):
                 load_model(damaged)
 
 
-@pytest.mark.parametrize("kept", [0, 4, 300, -1])
-def test_a_truncated_file_is_refused_with_advice(stored, tmp_path, kept):
+@pytest.mark.parametrize(
+    ("kept", "what"),
+    [
+        (0, "is empty"),
+        (4, "is a file of another kind"),
+        (300, "truncated; copy it again"),
+        (-1, "truncated; copy it again"),
+    ],
+)
+def test_a_truncated_file_is_refused_with_what_is_left_of_it(stored, tmp_path, kept, what):
     short = tmp_path / "short.safetensors"
     short.write_bytes(stored.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"must be a nadyn model file.*truncated; copy it again"):
+    with pytest.raises(InputError, match=f"must be a nadyn model file.*{what}"):
         load_model(short)
 
 

@@ -26,6 +26,7 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import check_json, check_output, new_file
     from nadyn.cli.error_tables import error_table
     from nadyn.data import load_dataset
@@ -35,6 +36,10 @@ def evaluate(
     from nadyn.training.figures import check_picture, parity
     from nadyn.training.notices import about_judged
 
+    for one in data:
+        others = " ".join(str(other) for other in data if other != one)
+        right = " ".join(f"nadyn evaluate {one} {model} {others}".split())
+        check_not_swapped(model, one, kinds=(Kind.MODEL, Kind.HDF5), right=right)
     # Before the work: an hour of it must not be lost to a wrong name.
     if json_file is not None:
         check_json(json_file, model, *data)

@@ -67,6 +67,7 @@ def sample(
     from rich.table import Table
 
     from nadyn.checks.configuration import parse_configuration
+    from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import check_output
     from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
     from nadyn.dynamics.initial.oscillators import oscillators
@@ -74,6 +75,11 @@ def sample(
     from nadyn.trajectory.initial_conditions import write_initial_conditions
     from nadyn.units import ELECTRONVOLT_PER_HARTREE, INVERSE_CM_PER_HARTREE
 
+    check_not_swapped(
+        *(model, geometry),
+        kinds=(Kind.MODEL, Kind.GEOMETRY),
+        right=f"nadyn sample {geometry} --geometry {model}",
+    )
     check_output(output, model, geometry, overwrite=overwrite)
     options = {
         "sample": distribution,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nadyn.checks.counts import counted
+from nadyn.cli.convert import Charge, Multiplicities, given_multiplicities
 
 
 def train(
@@ -31,6 +32,8 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUTPUT and forget its checkpoint.")
     ] = False,
+    charge: Charge = None,
+    multiplicities: Multiplicities = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live table.")] = False,
 ) -> None:
     """Train a model on energies, forces and couplings, whatever the dataset has."""
@@ -41,6 +44,7 @@ def train(
 
     from nadyn.checks.configuration import read_configuration
     from nadyn.checks.errors import InputError
+    from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import check_folder, check_is_no_input
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.train_committee import report_committee, single_models
@@ -61,6 +65,13 @@ def train(
 
     if output.suffix != ".safetensors":
         raise InputError(f"`--output` must end in .safetensors, but is {str(output)!r}.")
+    for one in data:
+        for place, other, kind in (
+            ("--config", config, Kind.SETTINGS),
+            *(("--from", path, Kind.MODEL) for path in begin_from or ()),
+        ):
+            right = f"nadyn train {other} {place} {one} --output {output}"
+            check_not_swapped(one, other, kinds=(Kind.HDF5, kind), right=right)
     check_folder(output)
     check_is_no_input(output, *data, config, *(begin_from or ()))
     configuration = (
@@ -71,9 +82,10 @@ def train(
         # A job script that always asks to go on has then done its work.
         console.print(f"{output} is complete: nothing to do", highlight=False)
         return
+    spins = given_multiplicities(multiplicities)
     teachers = single_models([load_model(path) for path in begin_from or ()])
     with console.status("reading the data"):
-        dataset = load_dataset(data[0], *data[1:], mix=configuration.mix)
+        dataset = load_dataset(data[0], *data[1:], mix=configuration.mix, charge=charge, multiplicities=spins)
         warn_of_doubts(dataset)
     for group in dataset.groups:
         console.print(
@@ -101,6 +113,7 @@ def train(
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
             given = [("--config", config), *(("--from", path) for path in begin_from or ())]
+            given += [("--charge", charge), ("--multiplicities", multiplicities and f"'{multiplicities}'")]
             options = f"--output {output} --resume"
             options += "".join(f" {name} {path}" for name, path in given if path is not None)
             options += "" if members is None else f" --members {members}"

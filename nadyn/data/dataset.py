@@ -37,6 +37,7 @@ class Group:
         source: Where the data are from.
         licence: Licence of the data.
         note: Anything else that a reader should know.
+        assumed: Which of `charge` and `multiplicities` nobody says: they are 0, and those of singlets.
         weight: How much each frame counts in the loss, above 0; None where all count the same.
         tag: A word on each frame, such as where it is from; None where there are none.
         parts: Numbers of consecutive frames that came from one file each; empty for a group from one file.
@@ -61,9 +62,15 @@ class Group:
     source: str = ""
     licence: str = ""
     note: str = ""
+    assumed: frozenset[str] = frozenset()
     weight: Float[np.ndarray, "frame"] | None = None
     tag: tuple[str, ...] | None = None
     parts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.charge:
+            # Only 0 is ever assumed: whoever has changed it since has said it.
+            object.__setattr__(self, "assumed", self.assumed - {"charge"})
 
     @property
     def n_frames(self) -> int:

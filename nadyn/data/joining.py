@@ -54,8 +54,9 @@ def _join_groups(groups: list[Group], mix: Collection[str]) -> Group:
         key: "; ".join(dict.fromkeys(text for group in groups if (text := getattr(group, key))))
         for key in ("theory", "source", "licence", "note")
     }
+    assumed = frozenset.intersection(*(group.assumed for group in groups))
     parts = tuple(length for group in groups for length in group.parts or (group.n_frames,))
-    return replace(first, **arrays, **texts, tag=tag, parts=parts)
+    return replace(first, **arrays, **texts, assumed=assumed, tag=tag, parts=parts)
 
 
 def _or_missing(array: np.ndarray | None, example: np.ndarray, n_frames: int) -> np.ndarray:
@@ -77,7 +78,8 @@ def _check_fit(first: Group, other: Group, mix: Collection[str]) -> None:
     for key in ("charge", "multiplicities"):
         one, two = getattr(first, key), getattr(other, key)
         if one != two:
-            raise InputError(f"{where} differ in `{key}` ({_plain(one)} and {_plain(two)}). {apart}")
+            differ = f"{where} differ in `{key}` ({_plain(one)} and {_plain(two)})."
+            raise InputError(f"{differ} {_about_silence(key, first, other)}{apart}")
     if first.theory and other.theory and first.theory != other.theory and "theory" not in mix:
         raise InputError(
             f"{where} differ in `theory` ({first.theory!r} and {other.theory!r}), whose energies belong "
@@ -89,6 +91,12 @@ def _check_fit(first: Group, other: Group, mix: Collection[str]) -> None:
         raise InputError(f"{where} differ in `masses`. {advice}")
     if not np.array_equal(first.pbc, other.pbc) or (first.cell is None) != (other.cell is None):
         raise InputError(f"{where} differ in `pbc` or `cell`. {advice}")
+
+
+def _about_silence(key: str, *groups: Group) -> str:
+    if all(key not in group.assumed for group in groups):
+        return ""
+    return f"One of them is assumed, because its file does not say it: give `--{key}`. "
 
 
 def _plain(value: int | tuple[int, ...]) -> str:

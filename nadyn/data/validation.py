@@ -43,7 +43,7 @@ def group_from_arrays(
     pbc: Sequence[bool] | np.ndarray = (False, False, False),
     stress: np.ndarray | None = None,
     masses: np.ndarray | None = None,
-    charge: int = 0,
+    charge: int | None = None,
     multiplicities: Sequence[int] | np.ndarray | None = None,
     theory: str = "",
     source: str = "",
@@ -71,7 +71,7 @@ def group_from_arrays(
         pbc: Which directions are periodic.
         stress: Stress [hartree/bohr³].
         masses: Mass of each atom [electron mass], where it is not that of the most abundant isotope.
-        charge: Total charge [e].
+        charge: Total charge [e]; 0 if None.
         multiplicities: 2S + 1 of each state; all singlets if None.
         theory: Level of theory.
         source: Where the data are from.
@@ -132,12 +132,15 @@ def group_from_arrays(
         cell=given.get("cell"),
         pbc=periodic,
         masses=mass,
-        charge=_charge(charge),
+        charge=0 if charge is None else _charge(charge),
         multiplicities=spins,
         theory=theory,
         source=source,
         licence=licence,
         note=note,
+        assumed=frozenset(
+            key for key, value in (("charge", charge), ("multiplicities", multiplicities)) if value is None
+        ),
         weight=_weight(weight, lengths["n_frames"]),
         tag=_tag(tag, lengths["n_frames"]),
         **labels,

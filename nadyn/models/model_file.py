@@ -17,7 +17,9 @@ from torch import Tensor
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.kinds import Kind, kind_of, what_it_is
 from nadyn.checks.output import write_new
+from nadyn.data.hdf5_outline import hdf5_format
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.calibration import calibration_from_plain
@@ -203,6 +205,8 @@ def describe(path: str | Path) -> dict[str, str]:
         "molecule": formula(header["atomic_numbers"]) + (" in a periodic cell" if "pbc" in header else ""),
         "elements": ", ".join(header["elements"]),
         "states": str(header["n_states"]),
+        "multiplicities": " ".join(map(str, header["multiplicities"])),
+        "charge": charges(trained.get("groups", {})),
         "basis": str(header["hyperparameters"].get("basis", "one energy")),
         "encoder": str(header["hyperparameters"]["encoder"]["name"]),
         "cutoff": f"{header['cutoff_bohr'] * ANGSTROM_PER_BOHR:.2f} Å",
@@ -222,6 +226,19 @@ def describe(path: str | Path) -> dict[str, str]:
     if whole is not header:
         result |= _about_committee(whole)
     return result | {key: str(value) for key, value in timings.items()}
+
+
+def charges(groups: dict[str, dict]) -> str:
+    """Return the charge of all groups of a training, or that of each, and which of them was assumed."""
+    silent = " (assumed: its data do not say it)"
+    words = {
+        name: f"{group['charge']}{silent * ('charge' in group.get('assumed', ()))}"
+        for name, group in groups.items()
+        if "charge" in group
+    }
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return ", ".join(f"{text} of {name}" for name, text in words.items()) or "not known"
 
 
 def _about_committee(header: dict) -> dict[str, str]:
@@ -250,6 +267,9 @@ def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         header, timings = json.loads(metadata["nadyn"]), json.loads(metadata["timings"])
     except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+        if kind_of(path) is not Kind.MODEL:
+            found = what_it_is(path, hdf5_format(path))
+            raise InputError(f"{str(path)!r} must be a nadyn model file, but is {found}.") from error
         raise InputError(
             f"{str(path)!r} must be a nadyn model file, but cannot be read as one. It may be "
             "truncated; copy it again."

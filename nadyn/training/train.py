@@ -258,6 +258,7 @@ def _finished_model(
                 "licence": g.licence,
                 "charge": int(g.charge),
                 "multiplicities": [int(m) for m in g.multiplicities],
+                "assumed": sorted(g.assumed),
             }
             for g in training.groups
         },

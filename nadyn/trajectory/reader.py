@@ -220,9 +220,9 @@ def check_format(path: Path) -> dict[str, object]:
             f"file {str(path)!r} must be a trajectory file, but its format is "
             f"{attributes.get('format', 'unknown')!r}. Try the `output` of `nadyn run`."
         )
-    if attributes["version"] != VERSION:
+    if attributes.get("version") != VERSION:
         raise InputError(
-            f"file {str(path)!r} must have version {VERSION}, but has {attributes['version']}. "
+            f"file {str(path)!r} must have version {VERSION}, but has {attributes.get('version')}. "
             "Try the nadyn that wrote it, or a newer one."
         )
     return attributes

@@ -26,7 +26,7 @@ from nadyn.dynamics.run.endings import limits_of
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.interfaces import direct_run, label_desk
 from nadyn.models.model import Evaluation
-from nadyn.training import build, loop, stages
+from nadyn.training import build, stages, step
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.samples import samples_from_group
 
@@ -229,15 +229,15 @@ TRAINING = {
         5 * ANGSTROM,
     ),
     "label_noise.energy_ev": (
-        lambda p: loop._given_noise(training_file(label_noise={"energy_ev": 0.2}))["energy"],
+        lambda p: step.given_noise(training_file(label_noise={"energy_ev": 0.2}))["energy"],
         0.2 * EV,
     ),
     "label_noise.force_ev_per_angstrom": (
-        lambda p: loop._given_noise(training_file(label_noise={"force_ev_per_angstrom": 0.2}))["force"],
+        lambda p: step.given_noise(training_file(label_noise={"force_ev_per_angstrom": 0.2}))["force"],
         0.2 * EV / ANGSTROM,
     ),
     "label_noise.coupling_ev_per_angstrom": (
-        lambda p: loop._given_noise(training_file(label_noise={"coupling_ev_per_angstrom": 0.2}))["coupling"],
+        lambda p: step.given_noise(training_file(label_noise={"coupling_ev_per_angstrom": 0.2}))["coupling"],
         0.2 * EV / ANGSTROM,
     ),
 }

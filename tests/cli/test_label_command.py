@@ -47,8 +47,8 @@ def label(positions):
 class PoolInThisProcess:
     """What the desk needs of a pool of processes, without the processes."""
 
-    def __init__(self, configuration, atomic_numbers, *, processes, time_limit_seconds=None):
-        self.source = source_from(configuration, atomic_numbers)
+    def __init__(self, configuration, atomic_numbers, *, processes, time_limit_seconds=None, folder=None):
+        self.source = source_from(configuration, atomic_numbers, folder=folder)
         self._task = None
 
     @property

@@ -37,7 +37,7 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "300")
         code, printed = run_command(
-            *("train", folder / "data.h5", "--output", folder / "m.safetensors"),
+            *("train", folder / "data.h5", "--output", folder / "m.safetensors", "--charge", 2),
             *("--config", folder / "train.yaml"),
         )
     assert code == 0, printed
@@ -162,7 +162,7 @@ def test_an_evaluation_says_what_its_errors_are_worth_on_the_screen_and_in_the_f
     others = Dataset((replace(group.select(range(5)), name="other", charge=1, theory=""),))
     write_dataset(tmp_path / "other.h5", others)
     seen = "the model was trained on this group, of which at most 2 frames had been held out"
-    charged = "the model was trained on `charge` 0, but this group has 1"
+    charged = "the model was trained on `charge` 2, but this group has 1"
     for path, sentences in ((folder / "data.h5", [seen]), (tmp_path / "other.h5", [charged])):
         code, printed = run_command(
             *("evaluate", folder / "m.safetensors", path, "--json", tmp_path / "errors.json")
@@ -172,6 +172,26 @@ def test_an_evaluation_says_what_its_errors_are_worth_on_the_screen_and_in_the_f
         assert len(numbers["notices"]) == len(sentences)
         for notice, sentence in zip(numbers["notices"], sentences, strict=True):
             assert notice.startswith(sentence) and f"Note: {notice}." in printed
+
+
+def test_what_is_said_of_the_charge_is_kept_in_the_model_and_contradicts_no_file(
+    trained, tmp_path, monkeypatch
+):
+    folder, _ = trained
+    monkeypatch.setenv("COLUMNS", "300")
+    _, printed = run_command("info", folder / "m.safetensors")
+    rows = {
+        cells[1].strip(): cells[2].strip()
+        for line in printed.splitlines()
+        if len(cells := line.split("│")) > 3
+    }
+    assert (rows["charge"], rows["multiplicities"]) == ("2", "1 1")
+    (group,) = load_dataset(folder / "data.h5").groups
+    write_dataset(tmp_path / "said.h5", Dataset((replace(group, charge=-2),)))
+    code, printed = run_command(
+        *("train", tmp_path / "said.h5", "--output", tmp_path / "m.safetensors", "--charge", 2)
+    )
+    assert code == 2 and "must not contradict the file, which says -2 of group 'toy', but is 2" in printed
 
 
 def test_labels_that_are_missing_are_null_in_the_file(trained, tmp_path):

@@ -86,9 +86,9 @@ def _frame(group: Group, frame: int) -> str:
     if group.tag is not None and group.tag[frame]:
         word = group.tag[frame].replace('"', "'")
         header.append(f'nadyn_tag="{word}"')
-    if group.charge:
+    if "charge" not in group.assumed:
         header.append(f"charge={group.charge}")
-    if set(group.multiplicities) != {1}:
+    if "multiplicities" not in group.assumed or set(group.multiplicities) != {1}:
         spins = " ".join(str(spin) for spin in group.multiplicities)
         header.append(f'multiplicities="{spins}"')
     table = np.concatenate(list(columns.values()), axis=1)

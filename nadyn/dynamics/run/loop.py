@@ -62,6 +62,8 @@ class RunResult:
         n_divided: How many of them were divided; None without `adaptive`.
         n_cut: In how many the probabilities of hops had to be cut to a sum of 1; None where none are drawn.
         seconds: Wall time of this call.
+        time_fs: Length of the run [fs].
+        steps: Time steps of this call; 0 where the run was complete before.
         notices: What was noticed on the way, in sentences.
     """
 
@@ -77,6 +79,8 @@ class RunResult:
     n_divided: int | None
     n_cut: int | None
     seconds: float
+    time_fs: float
+    steps: int
     notices: tuple[str, ...]
 
 
@@ -152,7 +156,7 @@ def _run(
         notices = [f"There was no {config.output!r} to go on with: the run begins.", *notices]
     earlier = {} if begins else open_run(config.output).timings
     config, first_step = plan.config, ensemble.step
-    if progress:
+    if progress and first_step < config.n_steps:
         table: LiveTable | NoTable = LiveTable(
             n_steps=config.n_steps,
             first_step=first_step,
@@ -174,7 +178,7 @@ def _run(
         )
     finally:
         writer.release()
-    return _result(Path(config.output), ensemble, seconds, [*notices, *plan.paths.notices()])
+    return _result(config, ensemble, seconds, steps, [*notices, *plan.paths.notices()])
 
 
 def _source(
@@ -270,7 +274,10 @@ def _counted(ensemble: Ensemble, kind: type[DividedSteps] | type[CutProbabilitie
     return int(recall(state, kind).n.sum()) if remembers(state, kind) else None
 
 
-def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) -> RunResult:
+def _result(
+    config: RunConfiguration, ensemble: Ensemble, seconds: float, steps: int, notices: list[str]
+) -> RunResult:
+    path = Path(config.output)
     done = open_run(path)
     accepted = int(np.sum(done.hops["accepted"] == 1))
     codes, counts = np.unique(ensemble.status, return_counts=True)
@@ -289,5 +296,7 @@ def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) 
         n_divided=_counted(ensemble, DividedSteps),
         n_cut=_counted(ensemble, CutProbabilities),
         seconds=seconds,
+        time_fs=config.n_steps * config.dt_fs,
+        steps=steps,
         notices=tuple(notices),
     )

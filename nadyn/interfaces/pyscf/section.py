@@ -87,8 +87,8 @@ class PyscfSection(Configuration):
         method = method_of(self.method)
         if not isinstance(method, Casscf):
             raise InputError(
-                f"`method` of the source pyscf must be CASSCF, but is {self.method!r}: linear response is not "
-                "there yet. Write a function with it and use the source python."
+                f"`method` of the source pyscf must be CASSCF, but is {self.method!r}: linear response is "
+                "not there yet. Write a function with it and use the source python."
             )
         from nadyn.interfaces.pyscf.casscf_setup import casscf_source
 

@@ -3,8 +3,8 @@
     python benchmarks/learn_after_kill.py --folder folder [--kills 20] [--seed 1]
 
 The teacher is the shipped model of ammonia, and everything is small: a loop of two rounds takes two minutes
-of one core. It is run once undisturbed, and once with `kill -9` at random moments; then models, data, picks and
-records are compared. Times are left out, because they are no result.
+of one core. It is run once undisturbed, and once with `kill -9` at random moments; then models, data, picks
+and records are compared. Times are left out, because they are no result.
 """
 
 import argparse

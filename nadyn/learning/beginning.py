@@ -7,12 +7,12 @@ from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial import InitialSection, sample
 from nadyn.electronic.labels import Label
 from nadyn.interfaces.direct_run import source_model
+from nadyn.learning.asked import asked_record
 from nadyn.learning.context import Context
 from nadyn.learning.desk import Progress
 from nadyn.learning.direct import DIRECT, direct_trajectories
 from nadyn.learning.folder import read_json, write_json
 from nadyn.learning.gathering import BETWEEN, earlier_data
-from nadyn.learning.rounds import asked_record
 from nadyn.learning.stored_labels import known_of
 from nadyn.trajectory.initial_conditions import (
     InitialConditions,

@@ -9,7 +9,6 @@ import numpy as np
 
 from nadyn.analysis.learning_record import (
     AnswerRecord,
-    AskedRecord,
     RoundRecord,
     SwarmRecord,
     round_from,
@@ -18,6 +17,7 @@ from nadyn.data import Dataset, Group, load_dataset
 from nadyn.data.dataset_file import write_dataset
 from nadyn.electronic.labels import Label, Quality
 from nadyn.learning import candidates
+from nadyn.learning.asked import asked_records, outside_method
 from nadyn.learning.context import Context
 from nadyn.learning.convergence import (
     Answer,
@@ -41,9 +41,6 @@ from nadyn.models.committee import Committee
 from nadyn.models.model_file import load_model
 from nadyn.trajectory import open_run
 
-# Fewer stops with a label than this say nothing about the others.
-_FEWEST_STOPS = 5
-
 
 def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord | None) -> RoundRecord:
     """Go through a round, or through what is left of it, and return its record."""
@@ -63,7 +60,7 @@ def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord 
         labels = _label(context, number, picked)
     fresh_group = _group_of_fresh(context, picked, labels)
     fresh = None if fresh_group is None else judge(committee.members, fresh_group)
-    outside = _outside_method(picked, labels, swarms)
+    outside = outside_method(picked, labels, swarms)
     goals = context.config.goals
     answers = (
         about_endings(
@@ -84,7 +81,7 @@ def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord 
         labels=plan.labels,
         swarms=tuple(swarms),
         outside_method=outside,
-        asked=_asked(picked, labels),
+        asked=asked_records(picked, labels),
         fresh=None if fresh is None else fresh.record(),
         answers=tuple(_answer_record(one) for one in answers),
         seconds=context.clock.of_round(number),
@@ -261,39 +258,6 @@ def _group_of_fresh(context: Context, picked: Sequence[Candidate], labels: Seque
     if not rows:
         return None
     return group_of(context, [picked[row].positions for row in rows], [labels[row] for row in rows])
-
-
-def _outside_method(
-    picked: Sequence[Candidate], labels: Sequence[Label], swarms: Sequence[SwarmRecord]
-) -> int:
-    """Return how many of all stopped trajectories stand where the level fails, judged by those labelled."""
-    stops = [labels[row] for row, one in enumerate(picked) if one.kind == "stop"]
-    untrusted = sum(label.quality is not Quality.TRUSTED for label in stops)
-    if len(stops) < _FEWEST_STOPS:
-        return untrusted
-    n_stopped = sum(one.n - one.n_results for one in swarms)
-    return round(untrusted / len(stops) * n_stopped)
-
-
-def _asked(picked: Sequence[Candidate], labels: Sequence[Label]) -> tuple[AskedRecord, ...]:
-    found = []
-    for kind in KINDS:
-        of_kind = [label for one, label in zip(picked, labels, strict=True) if one.kind == kind]
-        if of_kind:
-            found.append(asked_record(kind, of_kind))
-    return tuple(found)
-
-
-def asked_record(kind: str, labels: Sequence[Label]) -> AskedRecord:
-    """Return how many of these labels are trusted, and what is wrong with the others."""
-    counts = {quality: sum(label.quality is quality for label in labels) for quality in Quality}
-    reasons: dict[str, int] = {}
-    for label in labels:
-        if label.quality is not Quality.TRUSTED:
-            reasons[label.reason] = reasons.get(label.reason, 0) + 1
-    return AskedRecord(
-        kind, counts[Quality.TRUSTED], counts[Quality.DOUBTFUL], counts[Quality.FAILED], reasons
-    )
 
 
 def _answer_record(answer: Answer) -> AnswerRecord:

@@ -91,7 +91,7 @@ def test_all_swarms_begin_alike_and_every_pick_has_its_reason(learned, config):
 
 
 def test_an_interrupted_loop_comes_to_the_same_end(learned, config, tmp_path):
-    folder, record, told = learned
+    folder, record, _ = learned
     for stop_at in (2, 4, 7):
         with pytest.raises(KeyboardInterrupt):
             learn(config, tmp_path / "out", resume=True, narrator=Told(stop_at))

@@ -9,7 +9,7 @@ import typer
 from nadyn.checks.counts import counted
 
 if TYPE_CHECKING:
-    from nadyn.dynamics.run.loop import RunResult
+    from nadyn.dynamics.run.result import RunResult
 
 
 def run(

@@ -8,9 +8,9 @@ import numpy as np
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.run.loop import RunResult
 from nadyn.dynamics.run.loop import run as run_with
 from nadyn.dynamics.run.model_source import direct_source
+from nadyn.dynamics.run.result import RunResult
 from nadyn.dynamics.run_file import LabelsSection, RunConfiguration
 from nadyn.electronic.direct.model import DirectModel
 from nadyn.electronic.direct.questions import Desk, OwnProcess

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from nadyn.dynamics.run.judging import judged_step
 from nadyn.dynamics.run.model_source import ModelSource, direct_source, find_model
 from nadyn.dynamics.run.prepare import Plan, check_method, create_run
 from nadyn.dynamics.run.progress import LiveTable, NoTable
+from nadyn.dynamics.run.result import RunResult
 from nadyn.dynamics.run.resume import resume_run
 from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, statuses
 from nadyn.dynamics.run_file import RunConfiguration
@@ -41,47 +41,6 @@ from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
 # Of a run file, its paths as this process can open them, and the folder where other paths begin.
 Sources = Callable[[RunConfiguration, Path], Desk | None]
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run has come to.
-
-    Attributes:
-        path: The trajectory file.
-        n_trajectories: All of them.
-        n_finished: Those whose end is a result: at the end of the run, out of the region of `stop`, or
-            fallen apart for good.
-        endings: Numbers of those by kind: `finished`, `left_region`, `dissociated`.
-        n_stopped: Numbers of the others by reason.
-        n_hops: Accepted hops.
-        n_refused: Frustrated hops.
-        energy_error_max_ev: Worst error of the conserved energy, of all steps and trajectories, steps that
-            were too large and ended their trajectory included.
-        n_steps_of_trajectories: Time steps of all trajectories together.
-        n_divided: How many of them were divided; None without `adaptive`.
-        n_cut: In how many the probabilities of hops had to be cut to a sum of 1; None where none are drawn.
-        seconds: Wall time of this call.
-        time_fs: Length of the run [fs].
-        steps: Time steps of this call; 0 where the run was complete before.
-        notices: What was noticed on the way, in sentences.
-    """
-
-    path: Path
-    n_trajectories: int
-    n_finished: int
-    endings: dict[str, int]
-    n_stopped: dict[str, int]
-    n_hops: int
-    n_refused: int
-    energy_error_max_ev: float
-    n_steps_of_trajectories: int
-    n_divided: int | None
-    n_cut: int | None
-    seconds: float
-    time_fs: float
-    steps: int
-    notices: tuple[str, ...]
 
 
 def run(

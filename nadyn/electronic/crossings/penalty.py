@@ -1,16 +1,18 @@
 """Minimum of a seam by a penalty on the gap: no couplings are needed, and none are used."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
+from nadyn.electronic.crossings.descent import Function, descend
 from nadyn.electronic.crossings.landscape import Landscape, Pair, Point
 from nadyn.electronic.crossings.search_end import Goals, Search, SearchEnd
-from nadyn.electronic.crossings.steps import Trust, best_step, first_curvature, free_directions
+from nadyn.electronic.crossings.steps import first_curvature
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
-_RESOLUTION = 1e-10
+# Where states only avoid each other, no strength closes the gap.
+_STRONGEST = 1e5
 
 
 @dataclass(frozen=True)
@@ -60,52 +62,35 @@ def search_by_penalty(
         penalty: The function.
     """
     curvature = first_curvature(landscape, start)
-    trust = Trust(0.3, 0.8 if landscape.atomic_numbers is not None else 10.0)
-    strength, asked = penalty.strength, 1
+    asked, radius, strength = 1, 0.3, penalty.strength
     point = yield start
     if not point.knows(pair.lower, pair.upper):
         return SearchEnd(point, False, f"the start has no label ({point.doubt})", asked, np.inf)
     while True:
+        end = yield from descend(
+            landscape,
+            point,
+            _function(pair, penalty, strength),
+            curvature,
+            radius=radius,
+            gradient_goal=penalty.gradient,
+            max_points=goals.max_points - asked,
+        )
+        asked, point = asked + end.n_points, end.point
+        gap = abs(pair.gap(point))
+        if end.is_found and gap <= penalty.gap:
+            return replace(end, n_points=asked)
+        if not end.is_found or strength >= _STRONGEST:
+            reason = f"the gap stays at {gap * ELECTRONVOLT_PER_HARTREE:.4f} eV after {asked} geometries"
+            return SearchEnd(point, False, reason if gap > penalty.gap else end.reason, asked, end.gradient)
+        # Only what the penalty adds has become stiffer: short steps learn it.
+        strength, radius = penalty.growth * strength, 0.1
+
+
+def _function(pair: Pair, penalty: Penalty, strength: float) -> Function:
+    def function(point: Point) -> tuple[float, np.ndarray]:
         gap = pair.gap(point)
-        value = penalty.value(strength, pair.mean(point), gap)
-        gradient = _gradient(landscape, pair, point, penalty, strength)
-        slope = float(np.abs(gradient).max())
-        if slope <= penalty.gradient:
-            if abs(gap) <= penalty.gap:
-                return SearchEnd(point, True, "", asked, slope)
-            strength *= penalty.growth
-            trust = Trust(max(trust.radius, 0.1), trust.largest)
-            continue
-        if asked >= goals.max_points or trust.radius < trust.smallest:
-            return SearchEnd(point, False, _reason(gap, slope, asked, penalty), asked, slope)
-        free = free_directions(landscape, point.positions)
-        inner = best_step(free.T @ gradient, free.T @ curvature.matrix @ free, radius=trust.radius)
-        step = free @ inner
-        foreseen = -float(gradient @ step + 0.5 * step @ curvature.matrix @ step)
-        new = yield point.positions + step.reshape(start.shape)
-        asked += 1
-        length = float(np.linalg.norm(step))
-        if not new.knows(pair.lower, pair.upper):
-            trust = trust.after(-1.0, 0.5 * length)
-            continue
-        gain = value - penalty.value(strength, pair.mean(new), pair.gap(new))
-        curvature.learn(step, _gradient(landscape, pair, new, penalty, strength) - gradient)
-        small = foreseen < _RESOLUTION
-        trust = trust if small else trust.after(gain / foreseen, length)
-        if small or gain > 1e-4 * foreseen:
-            point = new
+        gradient = pair.slope(point) + 2.0 * penalty.slope(strength, gap) * pair.difference(point)
+        return penalty.value(strength, pair.mean(point), gap), gradient
 
-
-def _gradient(
-    landscape: Landscape, pair: Pair, point: Point, penalty: Penalty, strength: float
-) -> np.ndarray:
-    rise = penalty.slope(strength, pair.gap(point))
-    gradient = (pair.slope(point) + 2.0 * rise * pair.difference(point)).reshape(-1)
-    free = free_directions(landscape, point.positions)
-    return free @ (free.T @ gradient)
-
-
-def _reason(gap: float, slope: float, asked: int, penalty: Penalty) -> str:
-    wide = f"the gap stays at {abs(gap) * ELECTRONVOLT_PER_HARTREE:.4f} eV"
-    steep = f"the gradient stays at {slope:.1e} hartree/bohr"
-    return f"{wide if abs(gap) > penalty.gap else steep} after {asked} geometries"
+    return function

@@ -14,6 +14,8 @@ LONGEST_FILE = 600
 TARGET_LENGTH = 300
 FILES_OVER_TARGET = 3
 SHAPELESS_NAMES = {"utils", "util", "common", "core", "misc", "helpers", "tools", "base"}
+# What other people's code may raise cannot be listed; it is called, and caught, in this place only.
+CALLS_CODE_OF_USERS = {"nadyn/interfaces/foreign_code.py"}
 CODE_FROM_A_FILE = {
     "torch.load",
     "pickle.load",
@@ -65,7 +67,8 @@ def test_the_tests_have_no_init_files():
 def test_a_source_file_holds_no_unfinished_work(path):
     text = path.read_text(encoding="utf-8")
     assert re.findall(r"\b(?:TODO|FIXME|XXX|NotImplementedError)\b", text) == []
-    assert re.findall(r"except\s*:|except Exception", text) == []
+    broad = re.findall(r"except\s*:|except Exception", text)
+    assert broad == ["except Exception"] * (_name(path) in CALLS_CODE_OF_USERS)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_name)

@@ -16,8 +16,9 @@ import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
-from nadyn.data.dataset import Dataset, state_pairs
+from nadyn.data.dataset import Dataset
 from nadyn.data.readers.reader import Reader, ReadOptions, whole_text
+from nadyn.data.readers.sharc_states import first_components, multiplicities_of, real_matrix, state_arrays
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula, masses
 
@@ -38,7 +39,7 @@ def read_sharc_trajectory(path: str | Path) -> Dataset:
         counts = _whole_numbers(header, "nstates_m")
         e_zero = _setting(header, "ezero")
         numbers = _header_array(header, "Atomic numbers").astype(np.int64)
-        spins = tuple(spin for spin, count in enumerate(counts, start=1) for _ in range(count))
+        spins = multiplicities_of(counts)
         frames = [_frame(_blocks(step), spins, e_zero, len(numbers)) for step in steps]
         # The writer may have been stopped in the middle of a step.
         whole = [frame for frame in frames if frame is not None]
@@ -94,64 +95,29 @@ def _frame(
     blocks: dict[str, np.ndarray], spins: tuple[int, ...], e_zero: float, n_atoms: int
 ) -> dict[str, np.ndarray] | None:
     """Return the arrays of a step; None if it is not whole."""
-    size, n = sum(spins), len(spins)
+    size = sum(spins)
     hamiltonian = blocks.get("Hamiltonian (MCH) in a.u.", np.empty(0))
     geometry = blocks.get("Geometry in a.u.", np.empty(0))
     if hamiltonian.size != 2 * size * size or geometry.size != 3 * n_atoms:
         return None
     hamiltonian = hamiltonian.reshape(size, size, 2)
-    component = _first_components(spins)
+    component = first_components(spins)
     energies = hamiltonian[component, component, 0] + e_zero
     coupling = hamiltonian.copy()
     coupling[range(size), range(size)] = 0.0
-    dipoles = np.stack(
-        [
-            _matrix(blocks.get(f"Dipole moments {axis} (MCH) in a.u."), size)[np.ix_(component, component)]
-            for axis in "XYZ"
-        ],
-        axis=-1,
-    )
-    spin = np.array(spins)
-    # Between multiplicities there is none, and what stands for it is the element of one M_S.
-    dipoles[spin[:, None] != spin] = np.nan
-    forces = np.stack([-_vectors(blocks.get(f"Gradients (MCH) State {c + 1}"), n_atoms) for c in component])
-    couplings = []
-    for k, l in state_pairs(n):
-        title = f"NACdr matrix element (MCH) {component[k] + 1} {component[l] + 1}"
-        known = _vectors(blocks.get(title) if spins[k] == spins[l] else None, n_atoms)
-        couplings.append(known * (energies[l] - energies[k]))
     return {
         "positions": geometry.reshape(n_atoms, 3),
         "energies": energies,
-        "forces": forces,
-        "interstate_couplings": np.array(couplings).reshape(-1, n_atoms, 3),
-        "dipoles": dipoles,
         "spin_orbit": coupling,
+        **state_arrays(
+            spins,
+            n_atoms,
+            energies=energies,
+            gradient=lambda c: blocks.get(f"Gradients (MCH) State {c + 1}"),
+            derivative=lambda c, d: blocks.get(f"NACdr matrix element (MCH) {c + 1} {d + 1}"),
+            dipole=lambda axis: real_matrix(blocks.get(f"Dipole moments {'XYZ'[axis]} (MCH) in a.u."), size),
+        ),
     }
-
-
-def _first_components(spins: tuple[int, ...]) -> list[int]:
-    """Return the component with the lowest M_S of each state."""
-    places, start = [], 0
-    for spin in dict.fromkeys(spins):
-        count = spins.count(spin)
-        places += range(start, start + count)
-        start += spin * count
-    return places
-
-
-def _matrix(block: np.ndarray | None, size: int) -> np.ndarray:
-    """Return the real part of a complex matrix; NaN where there is none."""
-    if block is None or block.size != 2 * size * size:
-        return np.full((size, size), np.nan)
-    return block.reshape(size, size, 2)[..., 0]
-
-
-def _vectors(block: np.ndarray | None, n_atoms: int) -> np.ndarray:
-    """Return a gradient or coupling; NaN where it was not computed."""
-    if block is None or block.size != 3 * n_atoms or not block.any():
-        return np.full((n_atoms, 3), np.nan)
-    return block.reshape(n_atoms, 3)
 
 
 def _recognises(content: bytes) -> bool:

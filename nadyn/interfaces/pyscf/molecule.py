@@ -1,0 +1,58 @@
+"""A geometry as PySCF has it, and how orbitals turn with it."""
+
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+from pyscf import gto
+
+from nadyn.checks.errors import InputError
+from nadyn.structures import symbol
+
+
+def molecule(
+    atomic_numbers: tuple[int, ...],
+    positions: Float[np.ndarray, "atom 3"],
+    *,
+    basis: str,
+    charge: int,
+    spin: int,
+) -> gto.Mole:
+    """Return the molecule; positions in bohr, `spin` = 2S.
+
+    Raises:
+        InputError: The basis is unknown for one of the elements.
+    """
+    atoms = [(symbol(number), tuple(point)) for number, point in zip(atomic_numbers, positions, strict=True)]
+    try:
+        # Silent: what goes wrong is in the label.
+        return gto.M(atom=atoms, unit="bohr", basis=basis, charge=charge, spin=spin, verbose=0)
+    except (KeyError, RuntimeError) as error:
+        names = ", ".join(sorted({symbol(number) for number in atomic_numbers}))
+        raise InputError(
+            f"basis {basis!r} must be known to PySCF for {names}, but is not. Try 6-31g* or def2-svp."
+        ) from error
+
+
+def turned(
+    mol: gto.Mole, orbitals: Float[np.ndarray, "ao orbital"], rotation: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "ao orbital"]:
+    """Return orbitals of a molecule that was turned, positions @ rotation, and they with it."""
+    result = np.empty_like(orbitals)
+    loc = mol.ao_loc_nr()
+    for shell in range(mol.nbas):
+        matrix = _shell_rotation(mol.bas_angular(shell), bool(mol.cart), rotation.tobytes())
+        block = orbitals[loc[shell] : loc[shell + 1]].reshape(mol.bas_nctr(shell), len(matrix), -1)
+        result[loc[shell] : loc[shell + 1]] = (matrix @ block).reshape(-1, orbitals.shape[1])
+    return result
+
+
+@lru_cache(maxsize=256)
+def _shell_rotation(angular: int, cartesian: bool, rotation: bytes) -> np.ndarray:
+    """Return D with Σ_m D_mn χ_m(r) = χ_n(r Qᵀ), from values at points, whatever the order of a shell."""
+    matrix = np.frombuffer(rotation).reshape(3, 3)
+    shell = gto.M(atom="H 0 0 0", basis={"H": [[angular, [1.0, 1.0]]]}, spin=None, cart=cartesian, verbose=0)
+    points = np.random.default_rng(0).normal(size=(8 * (angular + 2) ** 2, 3))
+    kind = "GTOval_cart" if cartesian else "GTOval_sph"
+    here, before = shell.eval_gto(kind, points), shell.eval_gto(kind, points @ matrix.T)
+    return np.linalg.lstsq(here, before, rcond=None)[0]

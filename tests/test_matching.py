@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from nadyn.structures.matching import aligned, match
+from nadyn.structures.matching import match
 
 
 def _hidden(positions, numbers, seed):
@@ -44,13 +44,3 @@ def test_the_rmsd_is_the_smallest_of_all_orders():
             each.append(distance / 2.0)
     assert match(first, second, numbers).rmsd == pytest.approx(min(each), rel=1e-9)
     assert match(first, second, numbers, like_atoms_alike=False).rmsd >= min(each)
-
-
-def test_an_aligned_geometry_keeps_its_hand_unless_it_may_be_mirrored():
-    positions = np.random.default_rng(5).standard_normal((5, 3))
-    mirrored = positions * np.array([1.0, 1.0, -1.0])
-    np.testing.assert_allclose(aligned(mirrored, positions, mirror=True), positions, atol=1e-12)
-    kept = aligned(mirrored, positions)
-    assert np.abs(kept - positions).max() > 0.1
-    volume = [np.linalg.det(one[1:4] - one[0]) for one in (kept, mirrored)]
-    assert volume[0] == pytest.approx(volume[1])

@@ -28,22 +28,6 @@ class Match:
     is_complete: bool
 
 
-def aligned(
-    moving: Float[np.ndarray, "atom 3"], onto: Float[np.ndarray, "atom 3"], *, mirror: bool = False
-) -> Float[np.ndarray, "atom 3"]:
-    """Return a geometry moved and turned onto another, every atom counting the same.
-
-    Source: W. Kabsch, Acta Cryst. A 32, 922 (1976).
-
-    Args:
-        moving: What is moved.
-        onto: What stays.
-        mirror: Whether it may also be mirrored.
-    """
-    first, second = onto - onto.mean(axis=0), moving - moving.mean(axis=0)
-    return second @ _rotation(second, first, mirror=mirror) + onto.mean(axis=0)
-
-
 def match(
     first: Float[np.ndarray, "atom 3"],
     second: Float[np.ndarray, "atom 3"],
@@ -74,7 +58,7 @@ def match(
     for signs in product((1.0, -1.0), repeat=3):
         orders.append(_assigned(a, b @ (other * np.array(signs)) @ frame.T, groups))
     for _ in range(_MOST_ROUNDS):
-        settled = [_assigned(a, b @ _rotation(b[order], a, mirror=True), groups) for order in orders]
+        settled = [_assigned(a, b @ _rotation(b[order], a), groups) for order in orders]
         if all(np.array_equal(new, old) for new, old in zip(settled, orders, strict=True)):
             break
         orders = settled
@@ -88,14 +72,14 @@ def _best(a: np.ndarray, b: np.ndarray, orders: Int[np.ndarray, "order atom"]) -
     best = int(np.argmax(overlap))
     order = orders[best]
     # Once more from the differences: the same geometry is at zero and not at the root of a rounding error.
-    moved = b[order] @ _rotation(b[order], a, mirror=True)
+    moved = b[order] @ _rotation(b[order], a)
     return float(np.sqrt(((moved - a) ** 2).sum() / len(a))), order
 
 
-def _rotation(moving: np.ndarray, onto: np.ndarray, *, mirror: bool) -> np.ndarray:
+def _rotation(moving: np.ndarray, onto: np.ndarray) -> np.ndarray:
+    """Return the rotation that lays one on the other, with a mirror where that is better."""
     left, _, right = np.linalg.svd(moving.T @ onto)
-    sign = 1.0 if mirror else float(np.sign(np.linalg.det(left @ right)))
-    return left @ np.diag([1.0, 1.0, sign]) @ right
+    return left @ right
 
 
 def _axes(centred: np.ndarray) -> np.ndarray:

@@ -9,25 +9,29 @@ from nadyn.checks.errors import InputError, RunError
 from nadyn.electronic.crossings.landscape import Landscape, Point
 from nadyn.electronic.labels import HasOverlaps, Known, Label, LabelSource, Quality
 from nadyn.models.model import CARTESIAN_LAWS
-from nadyn.structures.matching import aligned
+from nadyn.structures.alignment import aligned_distances
 
 # How many of the nearest labels a source is handed to begin from.
 _NEAREST = 3
+
+LabelMany = Callable[[Float[np.ndarray, "frame atom 3"]], list[Label | None]]
 
 
 def landscape_of_source(
     source: LabelSource,
     *,
-    known: Sequence[Known] = (),
+    label_many: LabelMany | None = None,
     report: Callable[[Known], None] | None = None,
 ) -> Landscape:
     """Return a label source as something that a search for crossings can ask.
 
-    Labels are made one after the other, each from the nearest ones before it; nothing is labelled twice.
+    Nothing is labelled twice. A label that is doubtful counts, and its doubt is kept; a failed one only makes
+    a step shorter.
 
     Args:
         source: Must give forces.
-        known: Labels of the same source to begin from.
+        label_many: Labels a list of geometries, for instance `Desk.label`, which remembers them on disk;
+            without it they are labelled one after the other, each from the nearest ones before it.
         report: Called with every new label.
 
     Raises:
@@ -38,31 +42,26 @@ def landscape_of_source(
             f"label source {source.name} must give forces for a search of crossings, but gives "
             f"{', '.join(sorted(source.gives)) or 'energies only'}. Try another method."
         )
-    memory = [one for one in known if one.label.quality != Quality.FAILED]
     points: dict[bytes, Point] = {}
-    n_states = len(source.multiplicities)
+    label_many = label_many or _one_after_the_other(source)
     laws = getattr(source, "laws", CARTESIAN_LAWS)
 
     def ask(geometries: Sequence[Float[np.ndarray, "atom x"]]) -> list[Point]:
-        return [one(np.ascontiguousarray(positions, dtype=np.float64)) for positions in geometries]
-
-    def one(positions: np.ndarray) -> Point:
-        key = positions.tobytes()
-        if key not in points:
-            label = source.label(positions, _nearest(memory, positions))
-            if label is None:
-                raise RunError(
-                    f"label source {source.name} must answer before a search can go on, but has only taken "
-                    "note of the geometry. Type the same command again when the label is there: the search "
-                    "finds its way back to the same place."
-                )
-            found = Known(positions, label)
-            if label.quality != Quality.FAILED:
-                memory.append(found)
-            points[key] = point_of_label(found, n_states)
+        rows = [np.ascontiguousarray(positions, dtype=np.float64) for positions in geometries]
+        new = list({one.tobytes(): one for one in rows if one.tobytes() not in points}.values())
+        labels = label_many(np.stack(new)) if new else []
+        if any(label is None for label in labels):
+            raise RunError(
+                f"label source {source.name} must answer before a search can go on, but has only taken note "
+                "of geometries. Type the same command again when the labels are there: the search finds its "
+                "way back to the same place."
+            )
+        for positions, label in zip(new, labels, strict=True):
+            known = Known(positions, label)
+            points[positions.tobytes()] = point_of_label(known, len(source.multiplicities))
             if report is not None:
-                report(found)
-        return points[key]
+                report(known)
+        return [points[one.tobytes()] for one in rows]
 
     def overlaps(first: Point, second: Point) -> Float[np.ndarray, "state state"]:
         return source.overlaps(first.known, second.known)
@@ -108,7 +107,25 @@ def _square(label: Label, n_states: int, shape: tuple[int, ...]) -> np.ndarray:
     return h
 
 
+def _one_after_the_other(source: LabelSource) -> LabelMany:
+    """Return a function that labels geometries by themselves, and remembers what did not fail."""
+    memory: list[Known] = []
+
+    def label_many(geometries: Float[np.ndarray, "frame atom 3"]) -> list[Label | None]:
+        labels = []
+        for positions in geometries:
+            label = source.label(positions, _nearest(memory, positions))
+            labels.append(label)
+            if label is not None and label.quality != Quality.FAILED:
+                memory.append(Known(positions, label))
+        return labels
+
+    return label_many
+
+
 def _nearest(memory: Sequence[Known], positions: np.ndarray) -> list[Known]:
     """Return the nearest labels, the nearest first; a label is turned onto the geometry to be compared."""
-    far = [float(np.linalg.norm(aligned(one.positions, positions) - positions)) for one in memory]
+    if not memory:
+        return []
+    far = aligned_distances(positions, np.stack([one.positions for one in memory]))
     return [memory[index] for index in np.argsort(far, kind="stable")[:_NEAREST]]

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.electronic.crossings.landscape import Landscape
+from nadyn.structures.rigid import rigid_motions
 
 # Reference distances [bohr] and exponents [1/bohr²] between rows of the periodic table: R. Lindh,
 # A. Bernhardsson, G. Karlström and P.-Å. Malmqvist, Chem. Phys. Lett. 241, 423 (1995), table 1.
@@ -135,10 +136,5 @@ def free_directions(
     size = positions.size
     if not landscape.is_rigid or landscape.atomic_numbers is None:
         return np.eye(size)
-    centred = positions - positions.mean(axis=0)
-    moves = [np.tile(axis, len(positions)) for axis in np.eye(3)]
-    turns = [np.cross(axis, centred).reshape(-1) for axis in np.eye(3)]
-    left, sizes, _ = np.linalg.svd(np.stack(moves + turns, axis=1))
-    # A linear molecule has two turns, an atom none.
-    rank = int((sizes > 1e-6 * sizes[0]).sum())
-    return left[:, rank:]
+    motions = rigid_motions(positions)
+    return np.linalg.qr(motions.T, mode="complete")[0][:, len(motions) :]

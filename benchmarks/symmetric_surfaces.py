@@ -24,13 +24,13 @@ from torch import Tensor
 from nadyn.data import Dataset, Group, group_from_arrays
 from nadyn.dynamics.nuclei.rigid_motion import without_rigid_motion
 from nadyn.electronic.cones import branching_vectors, find_intersection, geometric_phase, loop_in_plane
+from nadyn.electronic.signs import coupling_signs
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models import load_model
 from nadyn.models.analytic.molecules import jahn_teller, renner_teller, trans_planar, twisted
 from nadyn.models.model import Model
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.loop import Progress
-from nadyn.training.losses import coupling_signs
+from nadyn.training.progress import Progress
 from nadyn.training.train import checkpoint_path, train
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
 

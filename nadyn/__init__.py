@@ -15,7 +15,7 @@ _FUNCTIONS = {
     "load_dataset": ("nadyn.data", "load_dataset"),
     "load_model": ("nadyn.models", "load_model"),
     "load_trajectories": ("nadyn.trajectory", "load_trajectories"),
-    "run": ("nadyn.dynamics.run.loop", "run"),
+    "run": ("nadyn.interfaces.direct_run", "run"),
     "surfaces": ("nadyn.electronic.surfaces", "surfaces"),
 }
 _PACKAGES = (

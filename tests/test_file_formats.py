@@ -6,7 +6,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from contracts.committees import committee
 
+import nadyn
 from nadyn.data import Dataset, group_from_arrays, write_dataset
 from nadyn.data.arrays import ARRAYS
 from nadyn.trajectory.initial_conditions import InitialConditions, write_initial_conditions
@@ -48,11 +50,35 @@ def trajectories(tmp_path):
     )
 
 
-def test_every_array_and_attribute_of_a_run_is_on_the_page(trajectories):
+@pytest.fixture
+def judged(tmp_path):
+    """A run that a committee judges."""
+    model = committee()
+    positions = np.array([[[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.9, -0.1]]])
+    numbers, masses = np.array(model.atomic_numbers), model.masses.numpy()
+    initial = InitialConditions(
+        positions, np.zeros((1, 4, 3)), np.ones(1), masses, numbers, 1, None, "by hand", None
+    )
+    write_initial_conditions(tmp_path / "initial.h5", initial)
+    config = {"method": "fssh", "time_fs": 0.5, "initial": {"file": str(tmp_path / "initial.h5")}}
+    nadyn.run({**config, "output": str(tmp_path / "judged.h5")}, model=model, progress=False)
+    return tmp_path / "judged.h5"
+
+
+def test_every_array_and_attribute_of_a_run_is_on_the_page(trajectories, judged):
     text = section("Trajectories")
+    found = set()
+    for path in (trajectories, judged):
+        with h5py.File(path, "r") as file:
+            found |= {
+                re.sub(r"^(checkpoint/slot_\d)/(?!state/stop/).*", r"\1", name) for name in arrays(file)
+            }
+    # What stopped trajectories is a part of the checkpoint.
+    found = {re.sub(r"^checkpoint/slot_\d/state/(stop/.*)", r"\1", name) for name in found}
+    found = {re.sub(r"^(checkpoint/slot_\d)/.*", r"\1", name) for name in found}
+    # Of direct dynamics, which neither of the two is.
+    assert named(text, "array") - {"checkpoint/slot_0/state/label_places"} == found
     with h5py.File(trajectories, "r") as file:
-        found = {re.sub(r"^(checkpoint/slot_\d)/.*", r"\1", name) for name in arrays(file)}
-        assert named(text, "array") == found
         assert named(text, "attribute") - {"nadyn-trajectories"} == set(file.attrs)
         for name in arrays(file):
             unit = file[name].attrs.get("unit")
@@ -74,7 +100,14 @@ def test_every_array_and_attribute_of_a_dataset_is_on_the_page(tmp_path):
     content["forces"] = None
     texts = dict.fromkeys(("theory", "source", "licence", "note"), "known")
     group = group_from_arrays(
-        "CO", atomic_numbers=[6, 8], pbc=(True,) * 3, masses=np.full(2, 3e4), **content, **texts
+        "CO",
+        atomic_numbers=[6, 8],
+        pbc=(True,) * 3,
+        masses=np.full(2, 3e4),
+        weight=np.ones(3),
+        tag=["a", "b", "b"],
+        **content,
+        **texts,
     )
     write_dataset(tmp_path / "data.h5", Dataset((group,)))
     text = section("Dataset")

@@ -10,7 +10,8 @@ A page marks what is generated:
 
 Kinds: `configuration` (a table of every section; the column `meaning` is written by hand and kept), `command`
 (usage and options), `commands` (all of them), `function` and `class` (signature and docstring), `source` (the
-code of a function, by `path.py::name`). A link without a text, `[](files.md)`, gets the heading it leads to.
+code of a function, by `path.py::name`), `sources` (which method goes with which label source). A link
+without a text, `[](files.md)`, gets the heading it leads to.
 """
 
 import re
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from docs.reference import sources
 from docs.reference.commands import command, commands
 from docs.reference.configuration import configuration
 from docs.reference.docstrings import class_, function
@@ -33,6 +35,7 @@ KINDS: dict[str, Callable[[str, str], str]] = {
     "function": lambda name, old: function(name),
     "class": lambda name, old: class_(name),
     "source": lambda name, old: source(name),
+    "sources": lambda name, old: sources.table(),
 }
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from nadyn.analysis.products import Product
 from nadyn.checks.errors import InputError
+from nadyn.checks.kinds import Kind, kind_of
 from nadyn.trajectory import Run
 
 _NEEDED = ("time_fs", "populations", "populations_low", "populations_high", "n_trajectories")
@@ -79,9 +80,10 @@ def read_beside(path: str | Path, *, n_states: int, name: str | None = None) -> 
             "Write it with: nadyn analyse OTHER.h5 --json FILE"
         ) from error
     except (OSError, UnicodeDecodeError, ValueError) as error:
+        is_run = path.is_file() and kind_of(path) is Kind.HDF5
         raise InputError(
             f"`beside` must be JSON that nadyn analyse wrote, but {str(path)!r} cannot be read as JSON. "
-            "Write it with: nadyn analyse OTHER.h5 --json FILE"
+            f"Write it with: nadyn analyse {path if is_run else 'OTHER.h5'} --json FILE"
         ) from error
     missing = [key for key in _NEEDED if not isinstance(numbers, dict) or key not in numbers]
     if missing:

@@ -8,6 +8,8 @@ from nadyn.trajectory import Run
 # Such a trajectory keeps the state it ended on; the file repeats its last values to the end.
 ENDED_AS_ASKED = ("finished", "left_region", "dissociated")
 RUNNING = "running"
+# No data can help such a trajectory: the level of theory does not hold where it went.
+OUTSIDE_METHOD = "outside_method"
 # Where more than this part of all, by weight, has an unknown fate, what became of the others says nothing of
 # all: the truth may be anything in a range that is as wide.
 MOST_UNKNOWN = 0.5

@@ -85,7 +85,12 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
         for ending, n in numbers["endings"].items()
         if n and ending != "finished"
     )
-    detail = f"of {numbers['n_trajectories']}; {early}{stopped} stopped early, {numbers['n_running']} running"
+    outside = numbers["n_outside_method"]
+    apart = f"{outside} outside of the method, " if outside else ""
+    detail = (
+        f"of {numbers['n_trajectories']}; {early}{apart}{stopped - outside} stopped early, "
+        f"{numbers['n_running']} running"
+    )
     found.append(KeyNumber("Finished", str(numbers["n_finished"]), "", detail))
     return found
 
@@ -150,6 +155,18 @@ def _not_known(numbers: dict[str, object]) -> str:
     """Return why there is no mean at the last frame."""
     unknown = numbers["n_trajectories"] - numbers["populations_counted"][-1]
     return f"not known, for {unknown} of {numbers['n_trajectories']} trajectories were stopped"
+
+
+def sentence_on_method(numbers: dict[str, object]) -> str:
+    """Return how many trajectories went where the level of theory itself fails, empty if none did."""
+    n, total = numbers["n_outside_method"], numbers["n_trajectories"]
+    if not n:
+        return ""
+    went = "trajectory went" if n == 1 else "trajectories went"
+    return (
+        f"Outside of the method: {n} {went}, of {total}, where the level of theory itself does not hold. No "
+        "more data would help; they are no results, and intervals hold every fate they could have had."
+    )
 
 
 def note_on_stopped(run: Run, numbers: dict[str, object]) -> str:

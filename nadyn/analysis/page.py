@@ -11,7 +11,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from nadyn.analysis.beside import Beside, differences, read_beside
-from nadyn.analysis.key_numbers import KeyNumber, key_numbers, note_on_stopped
+from nadyn.analysis.key_numbers import KeyNumber, key_numbers, note_on_stopped, sentence_on_method
 from nadyn.analysis.page_style import STYLE
 from nadyn.analysis.plots_style import COLOURS, INK
 from nadyn.analysis.sections import Section, sections
@@ -109,7 +109,7 @@ def _lead(run: Run, numbers: dict[str, object]) -> str:
         words += (
             f" The run is not finished: {counted(numbers['n_running'], 'trajectory')} at step {run.step}."
         )
-    return words
+    return " ".join(filter(None, (words, sentence_on_method(numbers))))
 
 
 def _notes(run: Run, numbers: dict[str, object], other: Beside | None) -> str:

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from nadyn.analysis.energies import degrees_of_freedom, energy_conservation, temperature
-from nadyn.analysis.fates import MOST_UNKNOWN, ended_as_asked, endings, final_state, known, stopped
+from nadyn.analysis.fates import (
+    MOST_UNKNOWN,
+    OUTSIDE_METHOD,
+    ended_as_asked,
+    endings,
+    final_state,
+    known,
+    stopped,
+)
 from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measure
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, lifetimes
@@ -32,8 +40,9 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
     at their last state),
     `populations_differ` (whether that is farther off than chance explains), `population_estimator`,
     `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `endings` {"finished": n,
-    "left_region": n, "dissociated": n} that add up to it, `n_running`, `n_stopped` {reason: n}, `hops`
-    {"1-0": n}, `frustrated_hops`, `hop_energy_error_max_ev`, `energy_drift_max_ev`,
+    "left_region": n, "dissociated": n} that add up to it, `n_running`, `n_stopped` {reason: n}, of which
+    `n_outside_method` where the level of theory itself fails, `hops` {"1-0": n}, `frustrated_hops`,
+    `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,
     reason}} of the state in which most trajectories start (see `nadyn.analysis.kinetics`), `geometry`.
     Where defined: `diabatic_populations` with `diabatic_populations_error` and
@@ -82,6 +91,7 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
         "endings": endings(run),
         "n_running": run.n_trajectories - int(ended_as_asked(run).sum()) - sum(stopped(run).values()),
         "n_stopped": stopped(run),
+        "n_outside_method": stopped(run).get(OUTSIDE_METHOD, 0),
         "hops": hops.counts,
         "frustrated_hops": hops.frustrated,
         "hop_energy_error_max_ev": hops.energy_error_max_ev,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.kinds import Kind, kind_of, what_it_is
 from nadyn.checks.sentences import sentence
 from nadyn.checks.yaml_text import read_yaml
 
@@ -57,9 +58,9 @@ def read_configuration(path: str | Path, section: type[Section]) -> Section:
         raise InputError(f"{path}: {error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = f" at line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
-        raise InputError(
-            f"configuration file {str(path)!r} must be YAML, but cannot be read{where}."
-        ) from error
+        is_text = kind_of(path) in (Kind.SETTINGS, Kind.TEXT, Kind.JSON)
+        found = f"cannot be read{where}" if is_text else f"is {what_it_is(path)}"
+        raise InputError(f"configuration file {str(path)!r} must be YAML, but {found}.") from error
     return parse_configuration(content if content is not None else {}, section, where=str(path))
 
 

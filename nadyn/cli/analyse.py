@@ -19,7 +19,7 @@ def analyse(
     from rich.table import Table
 
     from nadyn.analysis.geometry import parse_quantity
-    from nadyn.analysis.key_numbers import key_numbers, note_on_stopped
+    from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
     from nadyn.analysis.multiplicities import diabatic_names
     from nadyn.analysis.summary import summarise
     from nadyn.checks.output import check_json, write_new
@@ -47,6 +47,8 @@ def analyse(
     for number in key_numbers(opened, numbers):
         table.add_row(number.name, number.value + number.unit, number.detail)
     console.print(table)
+    if sentence_on_method(numbers):
+        console.print(sentence_on_method(numbers), soft_wrap=True, highlight=False)
     if note_on_stopped(opened, numbers):
         console.print(note_on_stopped(opened, numbers), soft_wrap=True, highlight=False)
     if opened.changes_states:

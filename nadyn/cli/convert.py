@@ -23,7 +23,10 @@ ForcesKey = Annotated[
 ]
 Multiplicities = Annotated[
     str | None,
-    typer.Option("--multiplicities", help="2S + 1 of each state where IN does not say it: '1 1 3 3'."),
+    typer.Option("--multiplicities", help="2S + 1 of each state where the file does not say it: '1 1 3 3'."),
+]
+Charge = Annotated[
+    int | None, typer.Option("--charge", help="Total charge where the file does not say it; 0 is assumed.")
 ]
 AllFrames = Annotated[
     bool, typer.Option("--all-frames", help="Name every frame that looks wrong, not the first eight.")
@@ -49,6 +52,7 @@ def convert(
     ] = "h",
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
+    charge: Charge = None,
     multiplicities: Multiplicities = None,
     all_frames: AllFrames = False,
     theory: Annotated[str, typer.Option(help="Level of theory, kept in the dataset.")] = "",
@@ -75,11 +79,16 @@ def convert(
         raise InputError(f"OUT must end in one of {known}, but is {str(target)!r}.")
     if couplings not in ("h", "d"):
         raise InputError(f"`--couplings` must be h or d, but is {couplings!r}.")
+    if target.is_file() and not source.exists():
+        raise InputError(
+            f"IN must exist, but {str(source)!r} does not, while {str(target)!r} is there: name what is read "
+            "first, then what is written."
+        )
     # Before the work is done, not after it.
     check_output(target, source, overwrite=overwrite)
     console = Console(stderr=True)
     with every_frame_named(all_frames), console.status(f"reading {source}"):
-        dataset = read_file(source, read_options(energy_key, forces_key, multiplicities))
+        dataset = read_file(source, read_options(energy_key, forces_key, multiplicities, charge))
     given = {
         key: text for key, text in (("theory", theory), ("source", origin), ("licence", licence)) if text
     }
@@ -99,22 +108,36 @@ def convert(
     print(f"wrote {target}")
 
 
-def read_options(energy_key: str | None, forces_key: str | None, multiplicities: str | None) -> object:
+def read_options(
+    energy_key: str | None, forces_key: str | None, multiplicities: str | None, charge: int | None
+) -> object:
     """Return the options of readers that a command line gives.
 
     Raises:
         InputError: The multiplicities are no whole numbers.
     """
-    from nadyn.checks.errors import InputError
     from nadyn.data.readers.reader import ReadOptions
+
+    return ReadOptions(energy_key, forces_key, given_multiplicities(multiplicities), charge)
+
+
+def given_multiplicities(multiplicities: str | None) -> tuple[int, ...] | None:
+    """Return what `--multiplicities` says.
+
+    Raises:
+        InputError: The multiplicities are no whole numbers.
+    """
+    from nadyn.checks.errors import InputError
 
     words = None if multiplicities is None else multiplicities.replace(",", " ").split()
     if words is not None and (not words or not all(word.isdecimal() and int(word) for word in words)):
         raise InputError(f"`--multiplicities` must be numbers as in '1 1 3 3', but is {multiplicities!r}.")
-    return ReadOptions(energy_key, forces_key, None if words is None else tuple(map(int, words)))
+    return None if words is None else tuple(map(int, words))
 
 
 def _print_groups(dataset: "Dataset", left_out: "Callable[[Group], list[str]]") -> None:
+    from nadyn.data.assumptions import in_words
+
     for group in dataset.groups:
         written = [key for key in group.frame_arrays() if key not in ("positions", *left_out(group))]
         labels = ", ".join(written)
@@ -127,3 +150,5 @@ def _print_groups(dataset: "Dataset", left_out: "Callable[[Group], list[str]]") 
             f"{counted(group.n_states, 'state')}{spins}; "
             f"{labels}{own}"
         )
+        if group.assumed:
+            print(in_words(group))

@@ -7,6 +7,7 @@ from rich.table import Table
 from nadyn.checks.counts import counted
 from nadyn.data import state_pairs
 from nadyn.training.evaluation import Comparison, constant_errors, coupling_outlier, metrics
+from nadyn.training.reliability import Coverage
 
 
 def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | None = None) -> Table:
@@ -47,6 +48,8 @@ def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | N
             table.add_row(label, f"{near['gap_mae_ev']:.4f}{error}", "", "", "eV")
     if "coupling_relative_error" in values:
         table.add_row("coupling, relative", f"{values['coupling_relative_error']:.4f}", "", "1.0000", "")
+        if comparison.rigid_part is not None:
+            table.add_row("coupling, rigid part of |h|", f"{comparison.rigid_part:.4f}", "", "", "")
         outlier = coupling_outlier(comparison)
         table.add_row("coupling, median of frames", f"{outlier['median']:.4f}", "", "", "eV/Å")
         if outlier["largest_norm"] > 20.0:
@@ -57,4 +60,17 @@ def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | N
         table.add_row(
             "smallest distance to a surplus level", f"{values['surplus_gap_min_ev']:.3f}", "", "", "eV"
         )
+    return table
+
+
+def reliability_table(raw: dict[str, Coverage], calibrated: dict[str, Coverage], *, title: str) -> Table:
+    """Return which part of the errors lies within one and two spreads of the members, in per cent."""
+    table = Table(title=f"{title}: errors within one / two spreads [%]", title_justify="left")
+    for column in ("", "raw", "calibrated", "lowest ⅓", "middle ⅓", "highest ⅓", "errors"):
+        table.add_column(column, justify="right" if column else "left")
+    table.add_row("normal", "", *["68 / 95"] * 4, "", style="dim")
+    for name, found in calibrated.items():
+        parts = [f"{100 * one:.0f} / {100 * two:.0f}" for one, two in (raw[name].within[0], *found.within)]
+        parts += [""] * (5 - len(parts))
+        table.add_row(name.replace("coupling_norm", "|coupling|"), *parts, f"{found.n_values:,}")
     return table

@@ -1,10 +1,15 @@
 """`nadyn evaluate`: errors of a model on labelled frames."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from nadyn.data import Group
+    from nadyn.models.committee import Committee
 
 
 def evaluate(
@@ -21,14 +26,20 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import check_json, check_output, new_file
     from nadyn.cli.error_tables import error_table
     from nadyn.data import load_dataset
     from nadyn.models import load_model
+    from nadyn.models.committee import Committee
     from nadyn.training.evaluation import compare, metrics
     from nadyn.training.figures import check_picture, parity
     from nadyn.training.notices import about_judged
 
+    for one in data:
+        others = " ".join(str(other) for other in data if other != one)
+        right = " ".join(f"nadyn evaluate {one} {model} {others}".split())
+        check_not_swapped(model, one, kinds=(Kind.MODEL, Kind.HDF5), right=right)
     # Before the work: an hour of it must not be lost to a wrong name.
     if json_file is not None:
         check_json(json_file, model, *data)
@@ -45,22 +56,59 @@ def evaluate(
             comparisons.append(
                 compare(learned, group, report=lambda done, task=task: progress.update(task, completed=done))
             )
+    judged = {}
+    if isinstance(learned, Committee):
+        with console.status("comparing the members"):
+            judged = {group.name: _reliability(learned, group) for group in dataset.groups}
     notices = {group.name: about_judged(learned.trained_on, group) for group in dataset.groups}
     for comparison in comparisons:
         console.print(error_table(comparison, title=comparison.name, frames=range(len(comparison.energies))))
         for notice in notices[comparison.name]:
             console.print(f"Note: {notice}.", highlight=False, soft_wrap=True)
+        if comparison.name in judged:
+            console.print(judged[comparison.name].table)
     if json_file is not None:
         result = {
             comparison.name: _plain(metrics(comparison) | {"notices": notices[comparison.name]})
             for comparison in comparisons
         }
+        for name, reliability in judged.items():
+            result[name]["committee"] = reliability.plain
         with new_file(json_file, overwrite=True) as target:
             target.write_text(json.dumps(result, indent=1, allow_nan=False), encoding="utf-8")
         console.print(f"wrote {json_file}")
     if figure is not None:
         parity(comparisons, figure)
         console.print(f"wrote {figure}")
+
+
+@dataclass(frozen=True)
+class _Reliability:
+    """What the spread of a committee is worth on labels: a table, and the same for JSON."""
+
+    table: object
+    plain: dict[str, object]
+
+
+def _reliability(committee: "Committee", group: "Group") -> _Reliability:
+    from nadyn.cli.error_tables import reliability_table
+    from nadyn.data import Dataset
+    from nadyn.training.reliability import coverages, samples_of
+
+    samples = samples_of(committee, Dataset((group,)))
+    raw, found = coverages(samples, None), coverages(samples, committee.calibration)
+    kind = "spread" if committee.calibration else "spread, which is not calibrated,"
+    plain = {
+        name: {
+            "n_errors": one.n_values,
+            "within_one_and_two": list(one.within[0]),
+            "within_one_and_two_of_thirds": [list(third) for third in one.within[1:]],
+            "raw_within_one_and_two": list(raw[name].within[0]),
+        }
+        for name, one in found.items()
+    }
+    title = f"{kind} of {len(committee.members)} members on {group.name}"
+    return _Reliability(reliability_table(raw, found, title=title), {"spread": plain})
 
 
 def _plain(value: object) -> object:

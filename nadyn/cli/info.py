@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nadyn.checks.counts import counted
-from nadyn.cli.convert import AllFrames, EnergyKey, ForcesKey, Multiplicities, read_options
+from nadyn.cli.convert import AllFrames, Charge, EnergyKey, ForcesKey, Multiplicities, read_options
 
 if TYPE_CHECKING:
     from nadyn.data import Dataset, Group
@@ -28,6 +28,7 @@ def info(
     digest: Annotated[bool, typer.Option("--digest", help="Print only the digest of the content.")] = False,
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
+    charge: Charge = None,
     multiplicities: Multiplicities = None,
     all_frames: AllFrames = False,
 ) -> None:
@@ -47,7 +48,7 @@ def info(
         _print_pairs(f"model {file}", describe(file))
     elif kind in ("nadyn-dataset", FOREIGN):
         with every_frame_named(all_frames):
-            _print_dataset(file, read_options(energy_key, forces_key, multiplicities))
+            _print_dataset(file, read_options(energy_key, forces_key, multiplicities, charge))
     elif kind == "nadyn-trajectories":
         _print_pairs(f"trajectories {file}", _run(file))
     else:
@@ -64,6 +65,7 @@ def file_kind(file: Path) -> str:
     """
     from nadyn.checks.errors import InputError
     from nadyn.checks.files import check_file
+    from nadyn.checks.kinds import what_it_is
     from nadyn.data.hdf5_outline import hdf5_format
     from nadyn.data.readers.table import find_reader
 
@@ -77,7 +79,7 @@ def file_kind(file: Path) -> str:
         return FOREIGN
     raise InputError(
         f"file {str(file)!r} must be a dataset, model, trajectory or initial file of nadyn, or one that "
-        "`nadyn convert` reads, but is none."
+        f"`nadyn convert` reads, but is {what_it_is(file)}."
     )
 
 
@@ -151,33 +153,45 @@ def _print_pairs(title: str, pairs: dict[str, str]) -> None:
 
 def _print_dataset(file: Path, options: "ReadOptions") -> None:
     import warnings
+    from collections import Counter
+    from functools import partial
 
     from rich.console import Console
 
     from nadyn.checks.errors import InputWarning
+    from nadyn.data.assumptions import in_words
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.not_learned import not_learned
     from nadyn.data.readers.table import read_file
     from nadyn.data.statistics import group_statistics
 
     console = Console()
+    # A line that the terminal breaks itself is found by a search, and nothing of it is lost.
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     with Console(stderr=True).status(f"reading {file}"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
         dataset = read_file(file, options)
         warn_of_doubts(dataset)
         tables = [(group, group_statistics(group)) for group in dataset.groups]
-    console.print(f"dataset {file}: {counted(dataset.n_frames, 'frame')}", style="bold")
+    title = f"dataset {file}: {counted(dataset.n_frames, 'frame')}"
+    console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
     for group, numbers in tables:
         console.print()
         for line in _facts(numbers):
-            console.print(line, highlight=False, markup=False)
+            say(line)
+        say(in_words(group))
         if not_learned(group):
-            console.print(f"not used in training: {', '.join(not_learned(group))}", highlight=False)
+            say(f"not used in training: {', '.join(not_learned(group))}")
+        if group.tag is not None:
+            counts = Counter(word or "no tag" for word in group.tag)
+            say(f"tags: {', '.join(f'{word} ({n})' for word, n in counts.items())}")
+        if group.weight is not None:
+            say(f"weights: {group.weight.min():g} to {group.weight.max():g}")
         for key in ("theory", "source", "licence", "note"):
             if getattr(group, key):
-                console.print(f"{key}: {getattr(group, key)}", highlight=False, markup=False)
+                say(f"{key}: {getattr(group, key)}")
         if group.masses is not None:
-            console.print(f"masses [u]: {_masses(group)}", highlight=False, markup=False)
+            say(f"masses [u]: {_masses(group)}")
         console.print(_states(numbers, group.multiplicities))
         if any(frame is not None for frame in numbers.coupling_max_frame):
             console.print(_couplings(numbers, group.pairs))

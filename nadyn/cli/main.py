@@ -18,10 +18,12 @@ from nadyn.electronic.interrupt import termination_interrupts
 # command -> module that holds a function of the same name
 COMMANDS = {
     "demo": "nadyn.cli.demo",
+    "learn": "nadyn.cli.learn",
     "train": "nadyn.cli.train",
     "evaluate": "nadyn.cli.evaluate",
     "sample": "nadyn.cli.sample",
     "run": "nadyn.cli.run",
+    "label": "nadyn.cli.label",
     "analyse": "nadyn.cli.analyse",
     "report": "nadyn.cli.report",
     "convert": "nadyn.cli.convert",

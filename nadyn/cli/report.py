@@ -23,6 +23,7 @@ def report(
 
     from nadyn.analysis import report as write_report
     from nadyn.checks.errors import InputError
+    from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import check_output
 
     if beside_name is not None and beside is None:
@@ -30,6 +31,11 @@ def report(
             "`--beside-name` must come with `--beside`, which names the file of the other run, but comes "
             "alone. Add it, or remove the name."
         )
+    check_not_swapped(
+        *(run, beside),
+        kinds=(Kind.HDF5, Kind.JSON),
+        right=f"nadyn report {beside} --beside {run}",
+    )
     check_output(output, run, beside, overwrite=overwrite)
     console = Console()
     with console.status("Drawing figures"):

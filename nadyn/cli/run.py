@@ -30,7 +30,7 @@ def run(
 ) -> None:
     """Run trajectories and write them to one HDF5 file."""
     from nadyn.checks.errors import RunError
-    from nadyn.dynamics.run.loop import run as run_trajectories
+    from nadyn.interfaces.direct_run import run as run_trajectories
 
     try:
         result = run_trajectories(
@@ -41,6 +41,14 @@ def run(
         print(error or "interrupted before the first step; nothing was changed.", file=sys.stderr)
         raise
     if not quiet:
+        for notice in result.notices:
+            print(f"Note: {notice}")
+    if not quiet and not result.steps:
+        print(
+            f"{result.path} is complete at {result.time_fs:g} fs and nothing was done: give a larger "
+            f"`time_fs` in {config} and --resume again to make it longer, or --overwrite to run it anew."
+        )
+    elif not quiet:
         _print_summary(result)
     if not result.n_finished:
         reason = max(result.n_stopped, key=result.n_stopped.get)
@@ -55,8 +63,6 @@ def _print_summary(result: "RunResult") -> None:
     from nadyn.trajectory import open_run
 
     advice = {STATUS_NAMES[int(status)]: text for status, text in ADVICE.items()}
-    for notice in result.notices:
-        print(f"Note: {notice}")
     print(
         f"{result.n_finished} of {counted(result.n_trajectories, 'trajectory')} finished in "
         f"{result.seconds:.1f} s."

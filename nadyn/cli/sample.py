@@ -11,6 +11,8 @@ from nadyn.checks.counts import counted
 _PLANAR = 45.0
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
     import numpy as np
 
     from nadyn.models import Model
@@ -58,12 +60,14 @@ def sample(
 
     What a run file says under `initial` about the sample and the state holds where no option is given.
     """
+    from contextlib import ExitStack
     from dataclasses import replace
 
     from rich.console import Console
     from rich.table import Table
 
     from nadyn.checks.configuration import parse_configuration
+    from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import check_output
     from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
     from nadyn.dynamics.initial.oscillators import oscillators
@@ -71,6 +75,11 @@ def sample(
     from nadyn.trajectory.initial_conditions import write_initial_conditions
     from nadyn.units import ELECTRONVOLT_PER_HARTREE, INVERSE_CM_PER_HARTREE
 
+    check_not_swapped(
+        *(model, geometry),
+        kinds=(Kind.MODEL, Kind.GEOMETRY),
+        right=f"nadyn sample {geometry} --geometry {model}",
+    )
     check_output(output, model, geometry, overwrite=overwrite)
     options = {
         "sample": distribution,
@@ -82,7 +91,8 @@ def sample(
         "minimise_state": minimise_state,
     }
     given = {key: value for key, value in options.items() if value is not None}
-    source, initial_of_file = _model(model, molecule, _isotopes(isotope or []))
+    opened = ExitStack()
+    source, initial_of_file = _model(model, molecule, _isotopes(isotope or []), geometry, opened)
     if "state" in given or "diabatic_state" in given:
         initial_of_file = {k: v for k, v in initial_of_file.items() if k not in ("state", "diabatic_state")}
     section = parse_configuration(
@@ -92,7 +102,7 @@ def sample(
     start_state(source, section)
     distribution, temperature_kelvin = section.sample, section.temperature_kelvin
     console = Console()
-    with console.status("Minimising and computing frequencies"):
+    with opened, console.status("Minimising and computing frequencies"):
         found = oscillators(source, section)
     energies = mode_energies(
         found.modes.frequencies, distribution=distribution, temperature_kelvin=temperature_kelvin
@@ -145,15 +155,23 @@ def _isotopes(given: list[str]) -> dict[str | int, int]:
 
 
 def _model(
-    path: Path, molecule: str | None, isotopes: dict[str | int, int]
+    path: Path,
+    molecule: str | None,
+    isotopes: dict[str | int, int],
+    geometry: Path | None,
+    opened: "ExitStack",
 ) -> tuple["Model", dict[str, object]]:
-    """Return the model, bound to a molecule, and what a run file says of a start that a sample can follow."""
+    """Return the model, bound to a molecule, and what a run file says of a start that a sample can follow.
+
+    A label source as a model is closed with `opened`.
+    """
     import yaml
 
     from nadyn.checks.errors import InputError
     from nadyn.checks.yaml_text import read_yaml
     from nadyn.dynamics.run.model_source import find_model
     from nadyn.dynamics.run_file import model_beside
+    from nadyn.interfaces.direct_run import names_source, source_model
 
     if path.suffix.lower() not in (".yaml", ".yml"):
         return find_model(str(path), None, molecule=molecule, isotopes=isotopes).model, {}
@@ -168,9 +186,19 @@ def _model(
     named = model_beside(named, path.parent) if isinstance(named, str | dict) else named
     of_file = content.get("isotopes")
     isotopes = (of_file if isinstance(of_file, dict) else {}) | isotopes
-    found = find_model(named, None, molecule=molecule or content.get("molecule"), isotopes=isotopes).model
     initial = content.get("initial")
-    return found, _sample_of(initial, path.parent) if isinstance(initial, dict) else {}
+    of_start = _sample_of(initial, path.parent) if isinstance(initial, dict) else {}
+    if names_source(named):
+        where = geometry or of_start.get("geometry")
+        if where is None:
+            raise InputError("`geometry` must be given for a label source, which has none of its own.")
+        found, desk = source_model(
+            named, str(where), folder=path.parent, isotopes=isotopes, labels=content.get("labels")
+        )
+        opened.callback(desk.close)
+        return found, of_start
+    found = find_model(named, None, molecule=molecule or content.get("molecule"), isotopes=isotopes).model
+    return found, of_start
 
 
 def _sample_of(initial: dict[str, object], folder: Path) -> dict[str, object]:
@@ -192,9 +220,13 @@ def _outside(model: "Model", positions: "np.ndarray") -> str | None:
     from nadyn.checks.errors import InputError
     from nadyn.dynamics.run.known_region import region_statuses, unknown_composition
     from nadyn.dynamics.run.stopping import Status
+    from nadyn.electronic.direct.model import DirectModel
 
     if sentence := unknown_composition(model):
         return sentence
+    if isinstance(model, DirectModel):
+        # Its region is not known before every start is labelled, as a run does.
+        return None
     status = region_statuses(model, torch.from_numpy(positions))
     n_close = int((status == Status.CLOSE_ATOMS).sum())
     n_outside = int((status == Status.OUTSIDE_TRAINING).sum())

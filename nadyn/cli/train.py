@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nadyn.checks.counts import counted
+from nadyn.cli.convert import Charge, Multiplicities, given_multiplicities
 
 
 def train(
@@ -21,12 +22,18 @@ def train(
         list[Path] | None,
         typer.Option("--from", help="Model to begin from: its matrix is learned where it is right."),
     ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option("--members", help="Train so many members of a committee, which judge each other."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training, or begin.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUTPUT and forget its checkpoint.")
     ] = False,
+    charge: Charge = None,
+    multiplicities: Multiplicities = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live table.")] = False,
 ) -> None:
     """Train a model on energies, forces and couplings, whatever the dataset has."""
@@ -37,14 +44,17 @@ def train(
 
     from nadyn.checks.configuration import read_configuration
     from nadyn.checks.errors import InputError
+    from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import check_folder, check_is_no_input
     from nadyn.cli.error_tables import error_table
+    from nadyn.cli.train_committee import report_committee, single_models
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.not_learned import about_not_learned
     from nadyn.models import load_model
     from nadyn.training.checkpoint import existing
+    from nadyn.training.committee import train_committee
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.evaluation import compare
     from nadyn.training.figures import learning_curves, parity
@@ -55,6 +65,13 @@ def train(
 
     if output.suffix != ".safetensors":
         raise InputError(f"`--output` must end in .safetensors, but is {str(output)!r}.")
+    for one in data:
+        for place, other, kind in (
+            ("--config", config, Kind.SETTINGS),
+            *(("--from", path, Kind.MODEL) for path in begin_from or ()),
+        ):
+            right = f"nadyn train {other} {place} {one} --output {output}"
+            check_not_swapped(one, other, kinds=(Kind.HDF5, kind), right=right)
     check_folder(output)
     check_is_no_input(output, *data, config, *(begin_from or ()))
     configuration = (
@@ -65,9 +82,10 @@ def train(
         # A job script that always asks to go on has then done its work.
         console.print(f"{output} is complete: nothing to do", highlight=False)
         return
-    teachers = [load_model(path) for path in begin_from or ()]
+    spins = given_multiplicities(multiplicities)
+    teachers = single_models([load_model(path) for path in begin_from or ()])
     with console.status("reading the data"):
-        dataset = load_dataset(data[0], *data[1:], mix=configuration.mix)
+        dataset = load_dataset(data[0], *data[1:], mix=configuration.mix, charge=charge, multiplicities=spins)
         warn_of_doubts(dataset)
     for group in dataset.groups:
         console.print(
@@ -85,26 +103,27 @@ def train(
     elif not console.is_terminal:
         # A live table would be drawn once, at the end.
         live, show = nullcontext(), TrainingLines(lambda line: print(line, flush=True)).show
+    settings = {"begin_from": teachers, "resume": resume, "overwrite": overwrite, "report": show}
     try:
         with live:
-            trained = train_model(
-                dataset,
-                output,
-                configuration,
-                begin_from=teachers,
-                resume=resume,
-                overwrite=overwrite,
-                report=show,
-            )
+            if members is None:
+                trained = train_model(dataset, output, configuration, **settings)
+            else:
+                several = train_committee(dataset, output, configuration, n_members=members, **settings)
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
             given = [("--config", config), *(("--from", path) for path in begin_from or ())]
+            given += [("--charge", charge), ("--multiplicities", multiplicities and f"'{multiplicities}'")]
             options = f"--output {output} --resume"
             options += "".join(f" {name} {path}" for name, path in given if path is not None)
+            options += "" if members is None else f" --members {members}"
             console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
         else:
             console.print("interrupted before the first step; nothing was written.")
         raise
+    if members is not None:
+        report_committee(several, output, console)
+        return
     if trained.trials:
         console.print(trial_table(trained.trials))
         notice = about_trials(trained.trials)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rich.table import Table
 
-from nadyn.training.loop import Progress
+from nadyn.training.progress import Progress
 from nadyn.training.search import Trial
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 

@@ -7,24 +7,23 @@ import numpy as np
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import Dataset, Group
 from nadyn.data.frames_in_words import frames_in_words
-from nadyn.data.label_checks.table import doubtful_frames
+from nadyn.data.label_checks.table import kept_frames
 
 
 def without_doubtful(dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
     """Return the dataset without the frames that the checks name, and a sentence a group that lost some.
-
-    What is left is looked at again, because frames that are far off hide others, until nothing is found.
 
     Raises:
         InputError: No frame of a group would be left.
     """
     groups, sentences = [], []
     for group in dataset.groups:
-        kept = np.arange(group.n_frames)
-        while len(kept) and (doubtful := doubtful_frames(group.select(kept))).any():
-            kept = kept[~doubtful]
+        kept = kept_frames(group)
         if not len(kept):
-            raise InputError(f"group {group.name!r} must keep a frame, but all of them are doubtful.")
+            raise InputError(
+                f"group {group.name!r} must keep a frame, but all of them are doubtful. Correct the data "
+                "where they come from, or leave out `--drop-doubtful` to keep them as they are."
+            )
         dropped = np.ones(group.n_frames, dtype=bool)
         dropped[kept] = False
         if dropped.any():

@@ -37,6 +37,9 @@ class Group:
         source: Where the data are from.
         licence: Licence of the data.
         note: Anything else that a reader should know.
+        assumed: Which of `charge` and `multiplicities` nobody says: they are 0, and those of singlets.
+        weight: How much each frame counts in the loss, above 0; None where all count the same.
+        tag: A word on each frame, such as where it is from; None where there are none.
         parts: Numbers of consecutive frames that came from one file each; empty for a group from one file.
     """
 
@@ -59,7 +62,15 @@ class Group:
     source: str = ""
     licence: str = ""
     note: str = ""
+    assumed: frozenset[str] = frozenset()
+    weight: Float[np.ndarray, "frame"] | None = None
+    tag: tuple[str, ...] | None = None
     parts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.charge:
+            # Only 0 is ever assumed: whoever has changed it since has said it.
+            object.__setattr__(self, "assumed", self.assumed - {"charge"})
 
     @property
     def n_frames(self) -> int:
@@ -81,10 +92,13 @@ class Group:
     def select(self, frames: Sequence[int] | Int[np.ndarray, "chosen"]) -> "Group":
         """Return the group with these frames only, in this order."""
         chosen = np.asarray(frames, dtype=np.int64)
-        return replace(self, **{name: array[chosen] for name, array in self.frame_arrays().items()}, parts=())
+        arrays = {name: array[chosen] for name, array in self.frame_arrays().items()}
+        weight = None if self.weight is None else self.weight[chosen]
+        tag = None if self.tag is None else tuple(self.tag[frame] for frame in chosen)
+        return replace(self, **arrays, weight=weight, tag=tag, parts=())
 
     def frame_arrays(self) -> dict[str, np.ndarray]:
-        """Return all arrays whose first axis counts frames, without those that are None."""
+        """Return positions, cell and labels of the frames, without those that are None."""
         return {name: array for name in ARRAYS if (array := getattr(self, name)) is not None}
 
 

@@ -11,7 +11,8 @@ from nadyn.data.dataset import Dataset, Group
 
 
 def join(datasets: Sequence[Dataset], *, mix: Collection[str] = ()) -> Dataset:
-    """Return one dataset; groups of one name are joined, labels that a part lacks are NaN.
+    """Return one dataset; groups of one name are joined, labels that a part lacks are NaN,
+    weights 1 and tags empty.
 
     Texts (source, licence, note, and theory if it may) that differ are kept side by side.
 
@@ -42,12 +43,20 @@ def _join_groups(groups: list[Group], mix: Collection[str]) -> Group:
         filled = next((array for group in groups if (array := getattr(group, key)) is not None), None)
         if filled is not None:
             arrays[key] = np.concatenate([_or_missing(getattr(g, key), filled, g.n_frames) for g in groups])
+    if any(group.weight is not None for group in groups):
+        arrays["weight"] = np.concatenate(
+            [np.ones(one.n_frames) if one.weight is None else one.weight for one in groups]
+        )
+    tag = None
+    if any(group.tag is not None for group in groups):
+        tag = tuple(word for one in groups for word in (one.tag or ("",) * one.n_frames))
     texts = {
         key: "; ".join(dict.fromkeys(text for group in groups if (text := getattr(group, key))))
         for key in ("theory", "source", "licence", "note")
     }
+    assumed = frozenset.intersection(*(group.assumed for group in groups))
     parts = tuple(length for group in groups for length in group.parts or (group.n_frames,))
-    return replace(first, **arrays, **texts, parts=parts)
+    return replace(first, **arrays, **texts, assumed=assumed, tag=tag, parts=parts)
 
 
 def _or_missing(array: np.ndarray | None, example: np.ndarray, n_frames: int) -> np.ndarray:
@@ -69,7 +78,8 @@ def _check_fit(first: Group, other: Group, mix: Collection[str]) -> None:
     for key in ("charge", "multiplicities"):
         one, two = getattr(first, key), getattr(other, key)
         if one != two:
-            raise InputError(f"{where} differ in `{key}` ({_plain(one)} and {_plain(two)}). {apart}")
+            differ = f"{where} differ in `{key}` ({_plain(one)} and {_plain(two)})."
+            raise InputError(f"{differ} {_about_silence(key, first, other)}{apart}")
     if first.theory and other.theory and first.theory != other.theory and "theory" not in mix:
         raise InputError(
             f"{where} differ in `theory` ({first.theory!r} and {other.theory!r}), whose energies belong "
@@ -81,6 +91,12 @@ def _check_fit(first: Group, other: Group, mix: Collection[str]) -> None:
         raise InputError(f"{where} differ in `masses`. {advice}")
     if not np.array_equal(first.pbc, other.pbc) or (first.cell is None) != (other.cell is None):
         raise InputError(f"{where} differ in `pbc` or `cell`. {advice}")
+
+
+def _about_silence(key: str, *groups: Group) -> str:
+    if all(key not in group.assumed for group in groups):
+        return ""
+    return f"One of them is assumed, because its file does not say it: give `--{key}`. "
 
 
 def _plain(value: int | tuple[int, ...]) -> str:

@@ -5,121 +5,23 @@ locked: writers do not meet, and one that is killed leaves at most a file that i
 later. Labels of one method, with all its settings, are in one folder of the store.
 """
 
-import hashlib
-import io
-import json
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import telling_why
 from nadyn.data.dataset import Group
+from nadyn.data.label_record import LabelMethod, Record, checked, geometry_name, image_of, read_record
 from nadyn.data.validation import group_from_arrays
 from nadyn.structures.alignment import aligned_distances
 
-FORMAT = "nadyn-label"
-VERSION = 1
-QUALITIES = ("trusted", "doubtful", "failed")
-
-# Geometries nearer than this in every coordinate [bohr] are one.
-_SAME_BOHR = 1e-7
-_ARRAYS = {
-    "energies": "hartree",
-    "forces": "hartree/bohr",
-    "interstate_couplings": "hartree/bohr",
-    "dipoles": "e*bohr",
-}
 # Files that a killed writer left are cleared away when they are older than this.
 _STALE_SECONDS = 3600.0
-
-
-@dataclass(frozen=True)
-class LabelMethod:
-    """What makes labels comparable: the same for all labels of one folder.
-
-    Attributes:
-        source: Name of the source.
-        theory: Level of theory in words.
-        atomic_numbers: One number an atom.
-        charge: Total charge [e].
-        multiplicities: 2S + 1 of each state.
-        settings: All settings of the source, as its section holds them.
-    """
-
-    source: str
-    theory: str
-    atomic_numbers: tuple[int, ...]
-    charge: int
-    multiplicities: tuple[int, ...]
-    settings: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> str:
-        """Name of the method: the same for the same settings."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
-
-    @property
-    def text(self) -> str:
-        """All of it as JSON."""
-        content = {
-            "source": self.source,
-            "theory": self.theory,
-            "atomic_numbers": list(self.atomic_numbers),
-            "charge": self.charge,
-            "multiplicities": list(self.multiplicities),
-            "settings": self.settings,
-        }
-        return json.dumps(content, sort_keys=True, default=list)
-
-
-@dataclass(frozen=True, eq=False)
-class Record:
-    """One label in the store, in atomic units; what is not known is None.
-
-    Attributes:
-        positions: The geometry [bohr].
-        quality: "trusted", "doubtful" or "failed".
-        reason: Why it is not trusted.
-        energies: [hartree], NaN in a failed label.
-        forces: [hartree/bohr].
-        interstate_couplings: h_kl of the pairs k < l [hartree/bohr].
-        dipoles: [e bohr].
-        seconds: Processor time that it cost.
-        checks: Numbers behind the quality.
-        memory: What the source wants to find again.
-        tag: What it was asked for.
-        written: When, in seconds since 1970.
-    """
-
-    positions: Float[np.ndarray, "atom 3"]
-    quality: str
-    reason: str
-    energies: Float[np.ndarray, "state"]
-    forces: Float[np.ndarray, "state atom 3"] | None = None
-    interstate_couplings: Float[np.ndarray, "pair atom 3"] | None = None
-    dipoles: Float[np.ndarray, "state state 3"] | None = None
-    seconds: float = 0.0
-    checks: Mapping[str, float] = field(default_factory=dict)
-    memory: Mapping[str, np.ndarray] = field(default_factory=dict)
-    tag: str = ""
-    written: float = 0.0
-
-    @property
-    def name(self) -> str:
-        return geometry_name(self.positions)
-
-
-def geometry_name(positions: Float[np.ndarray, "atom 3"]) -> str:
-    """Return the name of a geometry, the same for positions that agree within 1e-7 bohr or so."""
-    rounded = np.round(np.asarray(positions, dtype=np.float64) / _SAME_BOHR).astype(np.int64)
-    return hashlib.sha256(rounded.tobytes()).hexdigest()[:24]
 
 
 class LabelStore:
@@ -173,14 +75,12 @@ class LabelStore:
         Raises:
             RunError: The disk is full or refuses to be written.
         """
-        record = _checked(record, self.method)
-        image = io.BytesIO()
-        with h5py.File(image, "w") as file:
-            _write(file, record, self.method)
+        record = checked(record, self.method)
         path = self._place / f"{record.name}.h5"
         with telling_why(path, advice="The label is lost; make room and ask again."):
-            _write_whole(path, image.getvalue())
+            _write_whole(path, image_of(record, self.method))
         self._records[record.name] = record
+        self._damaged.pop(path.name, None)
         return record
 
     def refresh(self) -> None:
@@ -189,7 +89,7 @@ class LabelStore:
             if path.stem in self._records or path.name in self._damaged:
                 continue
             try:
-                self._records[path.stem] = _read(path)
+                self._records[path.stem] = read_record(path)
             except (OSError, KeyError, ValueError) as error:
                 self._damaged[path.name] = str(error)
 
@@ -242,8 +142,8 @@ class LabelStore:
         ]
         if not chosen:
             raise InputError(
-                f"label store {str(self.folder)!r} must hold a trusted label of {self.method.theory}, but holds "
-                f"none among {len(self)}."
+                f"label store {str(self.folder)!r} must hold a trusted label of {self.method.theory}, but "
+                f"has none among {len(self)}."
             )
         return group_from_arrays(
             name,
@@ -281,65 +181,6 @@ def _write_whole(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _checked(record: Record, method: LabelMethod) -> Record:
-    """Refuse a record that does not fit the method."""
-    n_atoms, n_states = len(method.atomic_numbers), len(method.multiplicities)
-    if record.quality not in QUALITIES:
-        raise InputError(f"`quality` must be one of {', '.join(QUALITIES)}, but is {record.quality!r}.")
-    if record.positions.shape != (n_atoms, 3) or record.energies.shape != (n_states,):
-        raise InputError(
-            f"a label of {method.theory} must have {n_atoms} atoms and {n_states} states, but has positions "
-            f"{record.positions.shape} and energies {record.energies.shape}."
-        )
-    return replace(record, written=record.written or time.time())
-
-
-def _write(file: h5py.File, record: Record, method: LabelMethod) -> None:
-    file.attrs.update(
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "method": method.text,
-            "theory": method.theory,
-            "quality": record.quality,
-            "reason": record.reason,
-            "seconds": record.seconds,
-            "tag": record.tag,
-            "written": record.written,
-        }
-    )
-    file["atomic_numbers"] = np.array(method.atomic_numbers, dtype=np.int64)
-    file["positions"] = np.asarray(record.positions, dtype=np.float64)
-    file["positions"].attrs["unit"] = "bohr"
-    for name, unit in _ARRAYS.items():
-        array = getattr(record, name)
-        if array is not None:
-            file[name] = np.asarray(array, dtype=np.float64)
-            file[name].attrs["unit"] = unit
-    for name, value in record.checks.items():
-        file.require_group("checks").attrs[name] = float(value)
-    for name, array in record.memory.items():
-        file.require_group("memory")[name] = np.asarray(array)
-
-
-def _read(path: Path) -> Record:
-    with h5py.File(path, "r") as file:
-        if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
-            raise ValueError("it is no label of this version of nadyn")
-        arrays = {name: file[name][...] if name in file else None for name in _ARRAYS}
-        return Record(
-            positions=file["positions"][...],
-            quality=str(file.attrs["quality"]),
-            reason=str(file.attrs["reason"]),
-            seconds=float(file.attrs["seconds"]),
-            tag=str(file.attrs["tag"]),
-            written=float(file.attrs["written"]),
-            checks={k: float(v) for k, v in file["checks"].attrs.items()} if "checks" in file else {},
-            memory={k: v[...] for k, v in file["memory"].items()} if "memory" in file else {},
-            **arrays,
-        )
 
 
 def _stacked(records: Sequence[Record], name: str) -> np.ndarray | None:

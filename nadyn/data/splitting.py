@@ -1,5 +1,6 @@
 """A dataset becomes a training and a validation part."""
 
+import hashlib
 import zlib
 
 import numpy as np
@@ -7,9 +8,11 @@ import numpy as np
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import Dataset, Group
 
-HOW = ("random", "blocks", "files")
+HOW = ("random", "blocks", "files", "stable")
 # What is held out of a group in blocks comes in so many of them, if it has as many frames.
 _BLOCKS = 5
+# Steps a bohr to which positions are rounded before they are hashed.
+_GRID = 1e6
 
 
 def split(
@@ -23,11 +26,16 @@ def split(
     single atom, and no molecule whose elements the others lack. Without any validation frame the second part
     is None.
 
+    With `stable` each frame is held out or not for itself, by a hash of its atoms, its geometry and the seed:
+    it stays where it is whatever else is added to the dataset. So no part has a frame for sure: of few frames
+    none may be held out.
+
     Args:
         dataset: What to split.
         validation_fraction: From 0 up to, not including, 1.
         seed: Any whole number from 0.
-        how: Frames at random, blocks of consecutive frames, or whole files that were joined.
+        how: Frames at random, blocks of consecutive frames, whole files that were joined, or frames by their
+            hash.
 
     Raises:
         InputError: The fraction is not allowed, or whole files are wanted of a group from one file.
@@ -38,12 +46,19 @@ def split(
         raise InputError(f"`how` must be one of {', '.join(HOW)}, but is {how!r}.")
     if validation_fraction == 0:
         return dataset, None
+    if how == "stable":
+        return _parts(dataset, _by_hash(dataset, validation_fraction, seed))
     held = {
         group.name: _HELD[how](group, validation_fraction, seed) if group.n_frames > 1 else np.empty(0, int)
         for group in dataset.groups
     }
     for name in _whole_molecules(dataset, validation_fraction, seed, any(map(len, held.values()))):
         held[name] = np.array([0])
+    return _parts(dataset, held)
+
+
+def _parts(dataset: Dataset, held: dict[str, np.ndarray]) -> tuple[Dataset, Dataset | None]:
+    """Return both parts, from the numbers of the frames of each group that are held out."""
     training, validation = [], []
     for group in dataset.groups:
         rest = np.setdiff1d(np.arange(group.n_frames), held[group.name])
@@ -52,6 +67,35 @@ def split(
         if len(held[group.name]):
             validation.append(group.select(np.sort(held[group.name])))
     return Dataset(tuple(training)), Dataset(tuple(validation)) if validation else None
+
+
+def _by_hash(dataset: Dataset, fraction: float, seed: int) -> dict[str, np.ndarray]:
+    held = {
+        group.name: np.flatnonzero([number < fraction for number in frame_numbers(group, seed=seed)])
+        for group in dataset.groups
+    }
+    learned = [group for group in dataset.groups if len(held[group.name]) < group.n_frames]
+    for group in dataset.groups:
+        if len(held[group.name]) < group.n_frames:
+            continue
+        # A molecule is held out whole where it is no atom, and others have its elements.
+        known = {number for other in learned for number in other.atomic_numbers.tolist()}
+        if group.n_atoms == 1 or not set(group.atomic_numbers.tolist()) <= known:
+            held[group.name] = np.empty(0, int)
+            learned.append(group)
+    return held
+
+
+def frame_numbers(group: Group, *, seed: int) -> list[float]:
+    """Return a number from 0 to 1 for each frame, a hash of its atoms, its geometry and the seed.
+
+    Positions are rounded to a millionth of a bohr, so that a frame that went through a file of other units
+    has the same number.
+    """
+    atoms = f"{seed} {group.atomic_numbers.tolist()} ".encode()
+    grid = np.round(group.positions * _GRID).astype("<i8")
+    digests = (hashlib.sha256(atoms + frame.tobytes()).digest() for frame in grid)
+    return [int.from_bytes(digest[:8], "little") / 2.0**64 for digest in digests]
 
 
 def folds(dataset: Dataset, n_folds: int, *, seed: int) -> list[tuple[Dataset, Dataset]]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
+from nadyn.checks.shapes import check_shape
 from nadyn.data.arrays import LABELS, check_array
 from nadyn.data.dataset import Group
 from nadyn.data.frames_in_words import frames_in_words
@@ -42,12 +43,14 @@ def group_from_arrays(
     pbc: Sequence[bool] | np.ndarray = (False, False, False),
     stress: np.ndarray | None = None,
     masses: np.ndarray | None = None,
-    charge: int = 0,
+    charge: int | None = None,
     multiplicities: Sequence[int] | np.ndarray | None = None,
     theory: str = "",
     source: str = "",
     licence: str = "",
     note: str = "",
+    weight: np.ndarray | None = None,
+    tag: Sequence[str] | None = None,
 ) -> Group:
     """Return a checked group; all arrays in atomic units, shapes and signs as in `Group`.
 
@@ -68,12 +71,14 @@ def group_from_arrays(
         pbc: Which directions are periodic.
         stress: Stress [hartree/bohr³].
         masses: Mass of each atom [electron mass], where it is not that of the most abundant isotope.
-        charge: Total charge [e].
+        charge: Total charge [e]; 0 if None.
         multiplicities: 2S + 1 of each state; all singlets if None.
         theory: Level of theory.
         source: Where the data are from.
         licence: Licence of the data.
         note: Anything else.
+        weight: How much each frame counts in the loss.
+        tag: A word on each frame.
 
     Raises:
         InputError: A name that a file cannot hold, a wrong shape, NaN positions or energies, half-missing
@@ -127,12 +132,17 @@ def group_from_arrays(
         cell=given.get("cell"),
         pbc=periodic,
         masses=mass,
-        charge=_charge(charge),
+        charge=0 if charge is None else _charge(charge),
         multiplicities=spins,
         theory=theory,
         source=source,
         licence=licence,
         note=note,
+        assumed=frozenset(
+            key for key, value in (("charge", charge), ("multiplicities", multiplicities)) if value is None
+        ),
+        weight=_weight(weight, lengths["n_frames"]),
+        tag=_tag(tag, lengths["n_frames"]),
         **labels,
     )
     _check_distances(group)
@@ -180,6 +190,30 @@ def _masses(given: np.ndarray | None, n_atoms: int) -> np.ndarray | None:
     if masses.min() <= 0:
         raise InputError(f"`masses` must be positive, but that of atom {int(np.argmin(masses))} is not.")
     return masses
+
+
+def _weight(given: np.ndarray | None, n_frames: int) -> np.ndarray | None:
+    if given is None:
+        return None
+    weight = np.asarray(given, dtype=np.float64)
+    check_shape("weight", weight.shape, (n_frames,))
+    bad = ~(np.isfinite(weight) & (weight > 0))
+    if bad.any():
+        frame = int(np.argmax(bad))
+        raise InputError(
+            f"`weight` must be above 0, but frame {frame} has {weight[frame]:g}. Leave out a frame that is "
+            "not to count."
+        )
+    return weight
+
+
+def _tag(given: Sequence[str] | None, n_frames: int) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if len(given) != n_frames:
+        raise InputError(f"`tag` must have one word a frame, {n_frames} of them, but has {len(given)}.")
+    tags = tuple(map(str, given))
+    return tags if any(tags) else None
 
 
 def _multiplicities(given: Sequence[int] | np.ndarray | None, n_states: int) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -46,26 +46,62 @@ class AdaptiveSection(Configuration):
 
 
 class StopSection(Configuration):
-    """Ends of a trajectory that are results.
+    """Where a trajectory ends before the run does.
 
     {beyond_au: 10} ends one of generalised coordinates when |x| > 10 and it moves outward. An isolated
     molecule ends where it has fallen apart for good; {dissociated: false} follows its fragments to the end of
-    the run.
+    the run. Both are results. A trajectory of a trained model is stopped where a larger part than `novelty`
+    of the descriptors of an atom is beyond the training set. Where the model is a committee, it is stopped
+    too when a calibrated spread of the members becomes larger than one of the last three keys;
+    {committee: false} only writes them.
     """
 
     beyond_au: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     dissociated: bool | None = None
+    novelty: float | None = Field(default=None, gt=0.0, le=1.0, allow_inf_nan=False)
+    committee: bool | None = None
+    energy_spread_ev: float | None = Field(default=None, gt=0.0)
+    gap_spread_ev: float | None = Field(default=None, gt=0.0)
+    force_spread_ev_per_angstrom: float | None = Field(default=None, gt=0.0)
+
+    @property
+    def names_spreads(self) -> bool:
+        """Whether something is asked for that only a committee can do."""
+        return any(
+            value is not None
+            for value in (
+                self.committee,
+                self.energy_spread_ev,
+                self.gap_spread_ev,
+                self.force_spread_ev_per_angstrom,
+            )
+        )
+
+
+class LabelsSection(Configuration):
+    """How a label source that takes the place of a model is asked: {processes: 4, timeout_minutes: 60}.
+
+    Each of the processes labels one geometry at a time, on one thread; 0 asks in the process of the run
+    itself. Without a number there are as many as processors, and not more than trajectories. A label that
+    takes longer than `timeout_minutes` has failed.
+    """
+
+    processes: int | None = Field(default=None, ge=0, le=4096)
+    timeout_minutes: float = Field(default=60.0, gt=0.0, allow_inf_nan=False)
 
 
 class RunConfiguration(Configuration):
     """A run file. Which keys a method understands, and which methods there are, `methods.table` checks.
 
-    `model` is a file or the mapping of an analytic model; `molecule` names the one that moves of a model that
-    was trained on several, which without it is that with most frames. `isotopes` names other isotopes than
-    the most abundant ones by mass number: {H: 2} for all atoms of an element, {3: 2} for one atom, counted
-    from 0. Relative paths begin at the folder of the run file; in a mapping given to `nadyn.run`, at the
-    working folder. `time_fs` is rounded up to a whole number of frames. `write_every` and `checkpoint_every`
-    are in steps; without them about 200 frames and 20 checkpoints are written. A trajectory whose total
+    `model` is a file, the mapping of an analytic model, or a label source for direct dynamics, {pyscf: {…}},
+    which `labels` says how to ask; `molecule` names the one that moves of a model that was trained on
+    several, which without it is that with most frames. Where the model is a committee, `member` is the number
+    of the one that moves the nuclei, the first without it; the others judge it. `isotopes` names other
+    isotopes than the most abundant ones by mass number: {H: 2} for all atoms of an element, {3: 2} for one
+    atom, counted from 0. Relative paths begin at the folder of the run file; in a mapping given to
+    `nadyn.run`, at the working folder. `time_fs` is rounded up to a whole number of frames. `write_every` and
+    `checkpoint_every` are in steps; without them about 200 frames and 20 checkpoints are written. A
+    trajectory whose total
     energy changes by more than `max_energy_step_ev` in one step is stopped: the step is then too long for the
     surface by far. Measured on hexafluorobutene near the intersection (gap below 0.3 eV), median and 99th
     percentile: 14 and 140 meV a step of 0.5 fs, 2.4 and
@@ -73,6 +109,8 @@ class RunConfiguration(Configuration):
     """
 
     model: str | dict[str, object] | None = None
+    labels: LabelsSection | None = None
+    member: Annotated[int, Field(ge=0)] | None = None
     molecule: str | None = None
     isotopes: dict[int | str, int] | None = None
     initial: InitialSection

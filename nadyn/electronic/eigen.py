@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.models.model import Evaluation
 from nadyn.units import HARTREE_PER_EV
 
 # The response of an eigenvector to W is ΔE / (ΔE² + δ²) instead of 1/ΔE.
@@ -91,3 +92,12 @@ def eigh(
     frame would spoil the gradient of a whole batch. The derivative is available once, not twice.
     """
     return _BoundedEigh.apply(hamiltonian)
+
+
+def levels(
+    evaluation: Evaluation,
+) -> tuple[Float[Tensor, "traj basis"], Float[Tensor, "traj basis basis"]]:
+    """Return eigenvalues [hartree] and eigenvectors of W without any derivative."""
+    if evaluation.levels is not None:
+        return evaluation.levels
+    return eigh(evaluation.hamiltonian.detach())

@@ -47,6 +47,23 @@ def judged(label: Label, positions: Float[np.ndarray, "atom 3"], near: Sequence[
 
 def trapezoid_error(label: Label, positions: Float[np.ndarray, "atom 3"], known: Known) -> float | None:
     """Return the largest error of the trapezoid rule [hartree], None where it says nothing."""
+    errors = trapezoid_errors(label, positions, known)
+    if errors is None:
+        return None
+    finite = errors[np.isfinite(errors)]
+    if not finite.size:
+        return None
+    alone = _apart(label.energies) & _apart(known.label.energies) & np.isfinite(errors)
+    return float(max([abs(finite.mean()), *np.abs(errors[alone])]))
+
+
+def trapezoid_errors(
+    label: Label, positions: Float[np.ndarray, "atom 3"], known: Known
+) -> Float[np.ndarray, "state"] | None:
+    """Return the error of the trapezoid rule for each state [hartree], NaN for one without forces.
+
+    None where an atom is farther than 0.1 angstrom from its place in the known geometry, or no forces are.
+    """
     other = known.label
     if label.forces is None or other.forces is None:
         return None
@@ -55,12 +72,7 @@ def trapezoid_error(label: Label, positions: Float[np.ndarray, "atom 3"], known:
     if np.linalg.norm(way, axis=1).max() > _NEAR_BOHR:
         return None
     forces = 0.5 * (label.forces + other.forces @ turn)
-    errors = label.energies - other.energies + np.einsum("knx,nx->k", forces, way)
-    finite = errors[np.isfinite(errors)]
-    if not finite.size:
-        return None
-    alone = _apart(label.energies) & _apart(other.energies) & np.isfinite(errors)
-    return float(max([abs(finite.mean()), *np.abs(errors[alone])]))
+    return label.energies - other.energies + np.einsum("knx,nx->k", forces, way)
 
 
 def _apart(energies: np.ndarray) -> np.ndarray:

@@ -35,6 +35,8 @@ class Label:
         checks: Numbers behind the quality, by name: what a source measures of itself.
         memory: What the source wants to find again when it labels a geometry nearby (orbitals, coefficients);
             arrays that nobody else reads, in the frame of the geometry.
+        doubted: States that a doubt is about, None for all of them. A label with a doubted state trains
+            nothing, but a trajectory on another state, far below or above, may go on.
     """
 
     quality: Quality
@@ -46,6 +48,7 @@ class Label:
     seconds: float = 0.0
     checks: Mapping[str, float] = field(default_factory=dict)
     memory: Mapping[str, np.ndarray] = field(default_factory=dict)
+    doubted: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,3 +103,48 @@ class HasOverlaps(Protocol):
     def overlaps(self, first: Known, second: Known) -> Float[np.ndarray, "state state"]:
         """Return S_kl = ⟨k at the first geometry|l at the second⟩, from what the labels remember."""
         ...
+
+
+@runtime_checkable
+class HasActiveSpace(Protocol):
+    """A source whose states are made of a few active orbitals, which may be others at another geometry."""
+
+    def active_overlap(self, first: Known, second: Known) -> float:
+        """Return the smallest singular value of the overlap of active orbitals, from what labels remember.
+
+        Orbitals of the first geometry are carried to the second; 1 where they span the same space.
+        """
+        ...
+
+
+@runtime_checkable
+class LabelsInParts(Protocol):
+    """A source that can leave out what is not asked for, and is cheaper then."""
+
+    def label_parts(
+        self,
+        positions: Float[np.ndarray, "atom 3"],
+        near: Sequence[Known] = (),
+        *,
+        forces: Sequence[int],
+        pairs: Sequence[tuple[int, int]],
+    ) -> Label | None:
+        """Return a label with all energies, the forces of these states and the couplings of these pairs.
+
+        NaN stands for the others. What the first of `near` remembers of this very geometry is not computed
+        again.
+
+        Args:
+            positions: The geometry [bohr].
+            near: Labels of the same source to begin from, the nearest first.
+            forces: States, in the order of the energies.
+            pairs: k < l.
+        """
+        ...
+
+
+@runtime_checkable
+class HasLaws(Protocol):
+    """A source that says which of `CARTESIAN_LAWS` leave its energies unchanged; others obey all of them."""
+
+    laws: frozenset[str]

@@ -8,8 +8,8 @@ from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
-from nadyn.electronic.eigen import eigh
-from nadyn.models.model import Model
+from nadyn.electronic.eigen import levels
+from nadyn.models.model import Anticipates, Model
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
             generalised coordinates.
     """
     check_positions(model, positions)
+    if isinstance(model, Anticipates):
+        model.anticipate(positions)
     n = model.n_states
     pairs = [(k, l) for k in range(n) for l in range(k, n)]
 
@@ -74,7 +76,7 @@ def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
             inputs = positions.detach().requires_grad_(True)
             evaluation = model.evaluate(inputs)
         hamiltonian = evaluation.hamiltonian.detach()
-        energies, eigenvectors = eigh(hamiltonian)
+        energies, eigenvectors = levels(evaluation)
         h = positions.new_zeros((len(positions), n, n, *positions.shape[1:]))
         for k, l in pairs:
             gradient = _gradient(evaluation.hamiltonian, inputs, eigenvectors[:, :, k], eigenvectors[:, :, l])
@@ -100,13 +102,15 @@ def active_surface(
 
     The force is the gradient of the scalar Σ_ab u_a u_b W_ab with the active eigenvector u held fixed.
     """
+    if isinstance(model, Anticipates):
+        model.anticipate(positions, active_state)
     n = model.n_states
 
     def block(positions: Tensor, active_state: Tensor) -> tuple[Tensor, ...]:
         with torch.enable_grad():
             inputs = positions.detach().requires_grad_(True)
             evaluation = model.evaluate(inputs)
-        energies, eigenvectors = eigh(evaluation.hamiltonian.detach())
+        energies, eigenvectors = levels(evaluation)
         index = active_state[:, None, None].expand(-1, eigenvectors.shape[1], 1)
         active = torch.gather(eigenvectors, 2, index).squeeze(2)
         force = -_gradient(evaluation.hamiltonian, inputs, active, active)
@@ -143,7 +147,7 @@ def energies_and_eigenvectors(
 
     def block(positions: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            return eigh(model.evaluate(positions).hamiltonian)
+            return levels(model.evaluate(positions))
 
     energies, eigenvectors = in_blocks(model.block_width, block, positions)
     return energies[:, : model.n_states], eigenvectors[:, :, : model.n_states]
@@ -166,6 +170,28 @@ def in_blocks(width: int, function: Callable[..., tuple[Tensor, ...]], *arrays: 
     if len(parts) == 1:
         return tuple(result[:n_rows] for result in parts[0])
     return tuple(torch.cat(results)[:n_rows] for results in zip(*parts, strict=True))
+
+
+def weighted_gradient(
+    hamiltonian: Float[Tensor, "traj basis basis"],
+    positions: Float[Tensor, "traj atom x"],
+    eigenvectors: Float[Tensor, "traj basis state"],
+    weights: Float[Tensor, "traj state"],
+) -> Float[Tensor, "traj atom x"]:
+    """Return the gradient of Σ_k w_k u_k · W · u_k, the eigenvectors held fixed, by one backward pass.
+
+    Args:
+        hamiltonian: W with its graph [hartree].
+        positions: Where the graph begins [bohr].
+        eigenvectors: States as columns.
+        weights: w_k.
+    """
+    cotangent = torch.zeros_like(hamiltonian)
+    for k in range(weights.shape[1]):
+        u = eigenvectors[:, :, k]
+        cotangent = cotangent + weights[:, k, None, None] * (u[:, :, None] * u[:, None, :])
+    (gradient,) = torch.autograd.grad(hamiltonian, positions, cotangent)
+    return gradient
 
 
 def check_positions(model: Model, positions: Tensor) -> None:

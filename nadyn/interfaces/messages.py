@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from nadyn.electronic.direct.questions import Question
 from nadyn.electronic.labels import Known, Label, Quality
 
 Message = dict[str, np.ndarray]
@@ -56,6 +57,7 @@ def label_arrays(label: Label, prefix: str = "") -> Message:
         "reason": label.reason,
         "seconds": float(label.seconds),
         "checks": {name: float(value) for name, value in label.checks.items()},
+        "doubted": None if label.doubted is None else list(label.doubted),
     }
     message = {"energies": np.asarray(label.energies), "rest": words(rest)}
     message |= {name: getattr(label, name) for name in _OPTIONAL if getattr(label, name) is not None}
@@ -73,8 +75,30 @@ def label_from_arrays(message: Mapping[str, np.ndarray], prefix: str = "") -> La
         energies=own["energies"],
         seconds=rest["seconds"],
         checks=rest["checks"],
+        doubted=None if rest["doubted"] is None else tuple(rest["doubted"]),
         memory={n.removeprefix("memory."): array for n, array in own.items() if n.startswith("memory.")},
         **{name: own[name] for name in _OPTIONAL if name in own},
+    )
+
+
+def question_arrays(question: Question) -> Message:
+    """Return a question as arrays."""
+    asked = {"parts": question.parts, "compare": question.compare}
+    asked |= {"forces": question.forces, "pairs": question.pairs}
+    positions = np.asarray(question.positions, dtype=np.float64)
+    return {"positions": positions, "asked": words(asked), **known_arrays(list(question.near))}
+
+
+def question_from_arrays(message: Message) -> Question:
+    """Return the question that `question_arrays` took apart."""
+    asked = from_words(message["asked"])
+    return Question(
+        message["positions"],
+        tuple(known_from_arrays(message)),
+        tuple(asked["forces"]),
+        tuple((k, l) for k, l in asked["pairs"]),
+        parts=asked["parts"],
+        compare=asked["compare"],
     )
 
 

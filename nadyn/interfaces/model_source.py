@@ -1,26 +1,25 @@
 """Labels from a model, analytic or learned, as the teacher of another one."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.checks.configuration import Configuration
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import state_pairs
 from nadyn.dynamics.run.known_region import region_statuses_of, unknown_composition
 from nadyn.dynamics.run.model_source import find_model
 from nadyn.dynamics.run.stopping import SMALLEST_SURPLUS_GAP, Status
-from nadyn.dynamics.run_file import model_beside
 from nadyn.electronic.eigen import eigh
 from nadyn.electronic.labels import Known, Label
 from nadyn.electronic.surfaces import directional_gradient, surfaces
 from nadyn.interfaces.answers import failed, label_of
+from nadyn.interfaces.model_section import ModelSection
 from nadyn.models.analytic.normal_coordinates import NormalCoordinates
 from nadyn.models.analytic.orientation import Orientation, oriented
 from nadyn.models.model import Model
@@ -28,33 +27,6 @@ from nadyn.models.spin_states import HasSpinStates, spin_states
 from nadyn.structures import formula
 
 _EIGENVECTORS = "eigenvectors"
-
-
-class ModelSection(Configuration):
-    """A model as a source: {model: file.safetensors}, {model: {name: sulfur_dioxide, variant: singlets}}.
-
-    `model` and `molecule` are those of a run file. A model in normal coordinates that knows its molecule is
-    evaluated at geometries turned into its frame.
-    """
-
-    model: str | dict[str, object]
-    molecule: str | None = None
-    charge: int = 0
-
-    # Where it lies is no matter of the labels; `theory` says what they are.
-    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = ("model", "molecule")
-
-    def beside(self, folder: Path) -> "ModelSection":
-        """Return the section with the paths of files taken from `folder`."""
-        return self.model_copy(update={"model": model_beside(self.model, folder)})
-
-    def source(self, atomic_numbers: Sequence[int]) -> "ModelSource":
-        """Return the source for these atoms, in this order.
-
-        Raises:
-            InputError: There is no such model, it is of other atoms, or of coordinates without a molecule.
-        """
-        return _source(self, tuple(int(number) for number in atomic_numbers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +59,7 @@ class ModelSource:
         Outside of the region that a learned model knows it is doubtful; where the model has no finite number,
         or the geometry no orientation in the frame of the model, it is failed.
         """
+        start = time.process_time()
         geometry = torch.from_numpy(np.ascontiguousarray(positions, dtype=np.float64))
         frame = getattr(self.model, "frame", None)
         orientation = None
@@ -112,6 +85,7 @@ class ModelSource:
             {key: array.numpy() for key, array in arrays.items()},
             multiplicities=self.multiplicities,
             n_atoms=len(self.atomic_numbers),
+            seconds=time.process_time() - start,
             doubt=self._doubt(geometry[None], states),
             checks={"novelty": states.novelty},
             memory={_EIGENVECTORS: eigenvectors.numpy()},
@@ -171,7 +145,12 @@ def model_source(model: Model, *, digest: str | None = None, charge: int = 0) ->
     )
 
 
-def _source(section: ModelSection, atomic_numbers: tuple[int, ...]) -> ModelSource:
+def source_of_section(section: ModelSection, atomic_numbers: tuple[int, ...]) -> ModelSource:
+    """Return the source of a section.
+
+    Raises:
+        InputError: There is no such model, it is of other atoms, or of coordinates without a molecule.
+    """
     found = find_model(section.model, None, molecule=section.molecule)
     model = found.model
     for_atoms = getattr(model, "for_atoms", None)

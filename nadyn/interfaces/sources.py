@@ -18,7 +18,7 @@ from nadyn.checks.yaml_text import read_yaml
 from nadyn.electronic.labels import LabelSource
 from nadyn.interfaces.ase_source import AseSection
 from nadyn.interfaces.folder_source import FolderSection
-from nadyn.interfaces.model_source import ModelSection
+from nadyn.interfaces.model_section import ModelSection
 from nadyn.interfaces.pyscf.section import PyscfSection
 from nadyn.interfaces.python_source import PythonSection
 

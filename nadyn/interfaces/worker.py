@@ -2,15 +2,17 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from nadyn.checks.errors import InputError
+from nadyn.electronic.direct.questions import answer_from
 from nadyn.interfaces.messages import (
     from_words,
-    known_from_arrays,
     label_arrays,
+    question_from_arrays,
     receive,
     send,
     words,
@@ -19,16 +21,22 @@ from nadyn.interfaces.sources import source_from
 
 
 def main(incoming: BinaryIO, outgoing: BinaryIO) -> None:
-    """Build the source of the first message, then answer each geometry with its label, until the end."""
+    """Build the source of the first message, then answer each question with a label, until the end."""
     first = receive(incoming)
     if first is None:
         return
     try:
-        source = source_from(from_words(first["configuration"]), first["atomic_numbers"].tolist())
+        folder = Path(from_words(first["folder"]))
+        source = source_from(
+            from_words(first["configuration"]), first["atomic_numbers"].tolist(), folder=folder
+        )
         while (message := receive(incoming)) is not None:
-            label = source.label(message["positions"], known_from_arrays(message))
-            answer = {"kind": words("none")} if label is None else {"kind": words("label")}
-            send(outgoing, answer if label is None else answer | label_arrays(label, "label."))
+            answer = answer_from(source, question_from_arrays(message))
+            if answer.label is None:
+                send(outgoing, {"kind": words("none")})
+                continue
+            overlap = {} if answer.overlap is None else {"overlap": answer.overlap}
+            send(outgoing, {"kind": words("label"), **label_arrays(answer.label, "label."), **overlap})
     except InputError as error:
         send(outgoing, {"kind": words("refused"), "sentence": words(str(error))})
     except BrokenPipeError:

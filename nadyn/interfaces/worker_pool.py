@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,9 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
+from nadyn.electronic.direct.questions import Answer, Question
 from nadyn.electronic.labels import Known, Label, Quality
-from nadyn.interfaces.messages import from_words, known_arrays, label_from_arrays, receive, send, words
+from nadyn.interfaces.messages import from_words, label_from_arrays, question_arrays, receive, send, words
 from nadyn.interfaces.sources import source_from
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -45,6 +47,7 @@ class WorkerPool:
         *,
         processes: int,
         time_limit_seconds: float | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Check the configuration; processes begin as they are needed.
 
@@ -53,16 +56,18 @@ class WorkerPool:
             atomic_numbers: One number an atom.
             processes: How many.
             time_limit_seconds: Time by the clock after which a label has failed and its process is ended.
+            folder: Where relative paths in the configuration begin; the working folder if None.
 
         Raises:
             InputError: The configuration cannot be used, or there is no process.
         """
         if processes < 1:
             raise InputError(f"`processes` must be at least 1, but is {processes}.")
-        self.source = source_from(configuration, atomic_numbers)
+        self.source = source_from(configuration, atomic_numbers, folder=folder)
         self._first = {
             "configuration": words(configuration),
             "atomic_numbers": np.array(list(atomic_numbers), dtype=np.int64),
+            "folder": words(str((folder or Path()).absolute())),
         }
         self._most = processes
         self._time_limit = time_limit_seconds
@@ -86,11 +91,14 @@ class WorkerPool:
 
     def submit(self, key: int, positions: Float[np.ndarray, "atom 3"], near: Sequence[Known] = ()) -> None:
         """Give a geometry to a free process; its label comes out of `wait` with the key."""
+        self.submit_question(key, Question(positions, tuple(near)))
+
+    def submit_question(self, key: int, question: Question) -> None:
+        """Give a question to a free process; its answer comes out of `wait_for_answers` with the key."""
         worker = next((w for w in self._workers if w.key is None), None) or self._begin()
         worker.key, worker.since = key, time.monotonic()
-        message = {"positions": np.asarray(positions, dtype=np.float64), **known_arrays(list(near))}
         try:
-            send(worker.process.stdin, message)
+            send(worker.process.stdin, question_arrays(question))
         except BrokenPipeError:
             # It has ended; `wait` finds out and says why.
             return
@@ -103,6 +111,10 @@ class WorkerPool:
         Raises:
             InputError: The source refuses: it would be as wrong for every other geometry.
         """
+        return [(key, answer.label) for key, answer in self.wait_for_answers(timeout_seconds)]
+
+    def wait_for_answers(self, timeout_seconds: float | None = None) -> list[tuple[int, Answer]]:
+        """Return what was answered, as `wait` does, with the overlaps that were asked for."""
         busy = [worker for worker in self._workers if worker.key is not None]
         if not busy:
             return []
@@ -113,7 +125,7 @@ class WorkerPool:
         done = [self._collect(worker) for worker in ready]
         for worker in busy:
             if worker.key is not None and self._is_late(worker):
-                done.append((worker.key, _failed(self.source.multiplicities, self._too_long())))
+                done.append((worker.key, Answer(_failed(self.source.multiplicities, self._too_long()))))
                 self._end(worker)
         return done
 
@@ -132,7 +144,7 @@ class WorkerPool:
         }
         complaints = tempfile.TemporaryFile()
         process = subprocess.Popen(
-            [sys.executable, "-m", "nadyn.interfaces.worker"],
+            [sys.executable, "-P", "-m", "nadyn.interfaces.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
@@ -148,18 +160,19 @@ class WorkerPool:
             return worker
         return worker
 
-    def _collect(self, worker: _Worker) -> tuple[int, Label | None]:
+    def _collect(self, worker: _Worker) -> tuple[int, Answer]:
         key, worker.key = worker.key, None
         message = receive(worker.process.stdout)
         if message is None:
             reason = f"the process of the source ended: {self._last_words(worker)}"
             self._end(worker)
-            return key, _failed(self.source.multiplicities, reason)
+            return key, Answer(_failed(self.source.multiplicities, reason))
         kind = from_words(message["kind"])
         if kind == "refused":
             self._end(worker)
             raise InputError(str(from_words(message["sentence"])))
-        return key, None if kind == "none" else label_from_arrays(message, "label.")
+        label = None if kind == "none" else label_from_arrays(message, "label.")
+        return key, Answer(label, message.get("overlap"))
 
     def _last_words(self, worker: _Worker) -> str:
         code = worker.process.wait()
@@ -170,7 +183,9 @@ class WorkerPool:
 
     def _end(self, worker: _Worker) -> None:
         self._workers.remove(worker)
-        worker.process.kill()
+        if worker.process.poll() is None:
+            # With all that it has started: it leads a session of its own.
+            os.killpg(worker.process.pid, signal.SIGKILL)
         worker.process.wait()
         for stream in (worker.process.stdin, worker.process.stdout, worker.complaints):
             try:

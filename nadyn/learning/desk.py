@@ -1,4 +1,4 @@
-"""The desk: geometries go in, labels come out, over several processes and with a store that forgets nothing."""
+"""The desk: geometries go in and labels come out, over several processes, with a store of all of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.data.label_store import LabelStore, geometry_name
+from nadyn.data.label_record import geometry_name
+from nadyn.data.label_store import LabelStore
 from nadyn.electronic.interrupt import termination_interrupts
 from nadyn.electronic.label_judgement import judged
 from nadyn.electronic.labels import Known, Label
@@ -54,6 +55,7 @@ class Desk:
         *,
         processes: int = 1,
         time_limit_seconds: float | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Open the store of a source.
 
@@ -63,12 +65,17 @@ class Desk:
             store: Folder of the label store.
             processes: How many labels are computed at a time.
             time_limit_seconds: Time by the clock after which a label has failed.
+            folder: Where relative paths of the source begin; the working folder if None.
 
         Raises:
             InputError: The source or the store cannot be used.
         """
         self._pool = WorkerPool(
-            configuration, atomic_numbers, processes=processes, time_limit_seconds=time_limit_seconds
+            configuration,
+            atomic_numbers,
+            processes=processes,
+            time_limit_seconds=time_limit_seconds,
+            folder=folder,
         )
         self.source = self._pool.source
         self.store = LabelStore(store, method_of_source(self.source, configuration))

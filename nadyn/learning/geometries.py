@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from nadyn.analysis.fates import ENDED_AS_ASKED, RUNNING
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.data.hdf5_outline import hdf5_format
 from nadyn.data.readers.geometries import read_xyz_frames
 from nadyn.data.readers.table import read_file
-from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, Status
 from nadyn.structures import formula
 from nadyn.trajectory.initial_conditions import FORMAT as INITIAL
 from nadyn.trajectory.initial_conditions import read_initial_conditions
@@ -101,8 +101,8 @@ def stopped_geometries(path: str | Path) -> Geometries:
     run = open_run(path)
     if run.atomic_numbers is None:
         raise InputError(f"run {str(path)!r} must be of atoms, but is of generalised coordinates.")
-    ends = {int(status) for status in RESULTS} | {int(Status.RUNNING)}
-    chosen = [trajectory for trajectory, code in enumerate(run.status) if int(code) not in ends]
+    names = [run.status_names[int(code)] for code in run.status]
+    chosen = [at for at, name in enumerate(names) if name not in (*ENDED_AS_ASKED, RUNNING)]
     if not chosen or run.committed_frames == 0:
         raise InputError(
             f"run {str(path)!r} must hold a trajectory that was stopped, but none of "
@@ -117,7 +117,7 @@ def stopped_geometries(path: str | Path) -> Geometries:
         if at is None or not np.isfinite(at).all():
             at = run.positions[int(np.flatnonzero(alive[:, trajectory])[-1]), trajectory]
         positions.append(np.array(at))
-        tags.append(STATUS_NAMES[int(run.status[trajectory])])
+        tags.append(names[trajectory])
     return Geometries(tuple(int(n) for n in run.atomic_numbers), np.stack(positions), tuple(tags))
 
 

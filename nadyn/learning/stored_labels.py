@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.data.label_store import LabelMethod, Record
+from nadyn.data.label_record import LabelMethod, Record
 from nadyn.electronic.labels import Known, Label, LabelSource, Quality
 from nadyn.interfaces.sources import source_section
 
@@ -41,6 +41,7 @@ def record_of(positions: Float[np.ndarray, "atom 3"], label: Label, *, tag: str)
         seconds=label.seconds,
         checks=dict(label.checks),
         memory=dict(label.memory),
+        doubted=label.doubted,
         tag=tag,
     )
 
@@ -57,5 +58,6 @@ def known_of(record: Record) -> Known:
         seconds=record.seconds,
         checks=record.checks,
         memory=record.memory,
+        doubted=record.doubted,
     )
     return Known(record.positions, label)

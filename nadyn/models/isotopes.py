@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nadyn.checks.errors import InputError
-from nadyn.models.learned import LearnedModel
+from nadyn.models.committee import Committee
 from nadyn.models.model import Model
 from nadyn.structures import atomic_number, is_element, isotope_mass, symbol
 from nadyn.structures.isotopes import NAMED_ISOTOPES
@@ -20,11 +20,13 @@ def with_isotopes(model: Model, isotopes: Mapping[str | int, int]) -> Model:
             An atom's own one counts more than that of its element.
 
     Raises:
-        InputError: The model is no learned one, has no such atom or element, or there is no such isotope.
+        InputError: The model has masses of its own, no such atom or element, or there is no such isotope.
     """
     if not isotopes:
         return model
-    if not isinstance(model, LearnedModel):
+    if isinstance(model, Committee):
+        return model.map(lambda member: with_isotopes(member, isotopes))
+    if not takes_isotopes(model):
         raise InputError(
             f"`isotopes` must be left out for model {model.name}, which has masses of its own, but is given."
         )
@@ -45,6 +47,11 @@ def with_isotopes(model: Model, isotopes: Mapping[str | int, int]) -> Model:
         chosen[atom] = isotope_mass(symbol(numbers[atom]), mass_number)
     usual = model.masses.tolist()
     return replace(model, own_masses=tuple(chosen.get(atom, usual[atom]) for atom in range(len(numbers))))
+
+
+def takes_isotopes(model: Model) -> bool:
+    """Tell whether a model is of atoms whose isotopes may be chosen, a learned one or a label source."""
+    return hasattr(model, "own_masses")
 
 
 def _check_element(name: str, mass_number: int) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from nadyn.models.contacts import Contacts
@@ -23,10 +23,12 @@ class Evaluation:
             extremes of the training set, of the worst atom; 1 where an atom's nearest neighbour is at a
             distance that training has not covered; 0 for models that know no training set. Not
             differentiable.
+        levels: Eigenvalues and eigenvectors of W, where the model knows them without rounding; else None.
     """
 
     hamiltonian: Float[Tensor, "traj basis basis"]
     novelty: Float[Tensor, "traj"]
+    levels: tuple[Float[Tensor, "traj basis"], Float[Tensor, "traj basis basis"]] | None = None
 
 
 @runtime_checkable
@@ -74,3 +76,14 @@ class HasVectorRows(Protocol):
     """
 
     vector_rows: tuple[int, ...]
+
+
+@runtime_checkable
+class Anticipates(Protocol):
+    """What a model says beyond `Model` that wants to know of a whole batch what it is going to be asked."""
+
+    def anticipate(
+        self, positions: Float[Tensor, "traj atom x"], states: Int[Tensor, "traj"] | None = None
+    ) -> None:
+        """Hear that energies and the force of one state each are about to be asked, or all there is."""
+        ...

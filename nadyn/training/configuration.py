@@ -56,6 +56,7 @@ class TrainingConfiguration(Configuration):
     model: ModelSection = ModelSection()
     time_limit_minutes: Positive | None = None
     epochs: Count | None = None
+    steps: Count | None = None
     batch_size: Count = 16
     learning_rate: Positive = 2e-3
     weight_decay: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 1e-2
@@ -63,7 +64,7 @@ class TrainingConfiguration(Configuration):
     average_decay: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.999
     patience_epochs: Count = 200
     validation_fraction: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.1
-    split: Literal["auto", "random", "blocks", "files"] = "auto"
+    split: Literal["auto", "random", "blocks", "files", "stable"] = "auto"
     mix: tuple[Literal["charge", "multiplicities", "theory"], ...] = ()
     weights: WeightsSection = WeightsSection()
     label_noise: LabelNoiseSection = LabelNoiseSection()
@@ -76,6 +77,13 @@ class TrainingConfiguration(Configuration):
 
     @model_validator(mode="after")
     def _one_length(self) -> "TrainingConfiguration":
-        if self.time_limit_minutes is not None and self.epochs is not None:
-            raise ValueError("`epochs` and `time_limit_minutes` must not both be given. Keep one of them.")
+        lengths = ("epochs", "steps", "time_limit_minutes")
+        given = [name for name in lengths if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"`{given[0]}` and `{given[1]}` must not both be given. Keep one of them.")
         return self
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether the length is a number of steps, and no time."""
+        return self.epochs is not None or self.steps is not None

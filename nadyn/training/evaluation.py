@@ -1,23 +1,30 @@
 """Errors of a model on labelled frames: `nadyn evaluate`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, state_pairs
+from nadyn.data.rigid_couplings import rigid_fraction
+from nadyn.electronic.signs import coupling_signs
 from nadyn.electronic.surfaces import surfaces
+from nadyn.models.committee import Committee
 from nadyn.models.learned import LearnedModel
-from nadyn.training.losses import coupling_signs
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 
 # Frames whose smallest adjacent reference gap lies below this are near an intersection.
 NEAR_GAP_EV = 0.3
+# Labels whose couplings have less of rigid motion were made free of it, or are by symmetry.
+FREE_OF_RIGID_MOTION = 1e-3
 _CHUNK = 256
+
+BoundModel = TypeVar("BoundModel", LearnedModel, Committee)
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,8 @@ class Comparison:
 
     Attributes:
         couplings: One entry a pair k < l in lexicographic order.
+        rigid_part: ‖h along rigid motions‖ / ‖h‖ of the predicted couplings over all frames, where the labels
+            are free of it; None where they are not, or there are none.
         surplus_gap: Distance from the highest state to the lowest surplus eigenvalue; inf without one.
     """
 
@@ -37,12 +46,13 @@ class Comparison:
     couplings: Float[np.ndarray, "frame pair atom 3"]
     reference_couplings: Float[np.ndarray, "frame pair atom 3"] | None
     surplus_gap: Float[np.ndarray, "frame"]
+    rigid_part: float | None = None
 
 
 def compare(
-    model: LearnedModel, group: Group, *, report: Callable[[int], None] = lambda done: None
+    model: LearnedModel | Committee, group: Group, *, report: Callable[[int], None] = lambda done: None
 ) -> Comparison:
-    """Evaluate a model on every frame of a group.
+    """Evaluate a model, of a committee one member, on every frame of a group.
 
     Raises:
         InputError: The numbers of states differ, or an element is unknown to the model.
@@ -53,24 +63,16 @@ def compare(
             f"group {group.name!r} must have the model's {counted(model.n_states, 'state')}, but has "
             f"{n_states}."
         )
-    numbers = tuple(int(number) for number in group.atomic_numbers)
-    periodic = bool(np.any(group.pbc))
-    bound = model.for_atoms(numbers)
     pairs = state_pairs(n_states)
-    parts = []
+    parts, done = [], 0
     positions = torch.from_numpy(group.positions)
-    # Cells differ from frame to frame, so periodic frames are evaluated one by one.
-    step = 1 if periodic else _CHUNK
-    for start in range(0, group.n_frames, step):
-        if periodic:
-            bound = model.for_atoms(
-                numbers, cell=torch.from_numpy(group.cell[start]), pbc=tuple(map(bool, group.pbc))
-            )
-        result = surfaces(bound, positions[start : start + step])
+    for bound, frames in bound_to_frames(model, group):
+        result = surfaces(bound, positions[frames])
         h = result.interstate_coupling
         couplings = torch.stack([h[:, k, l] for k, l in pairs], dim=1) if pairs else h[:, :0, 0]
         parts.append((result.energies, result.forces, couplings, result.surplus_gap))
-        report(min(start + step, group.n_frames))
+        done += len(frames)
+        report(done)
     energies, forces, couplings, surplus = (torch.cat(part) for part in zip(*parts, strict=True))
     reference = None
     if _has_labels(group.interstate_couplings) and pairs:
@@ -86,7 +88,37 @@ def compare(
         couplings.numpy() * EV_PER_ANGSTROM_PER_AU,
         reference,
         surplus.numpy() * ELECTRONVOLT_PER_HARTREE,
+        None if reference is None else _rigid_part(group, couplings.numpy()),
     )
+
+
+def _rigid_part(group: Group, couplings: Float[np.ndarray, "frame pair atom 3"]) -> float | None:
+    """Return how much of predicted couplings is rigid motion, None where that of the labels is as well."""
+    if rigid_fraction(group) > FREE_OF_RIGID_MOTION:
+        return None
+    known = np.where(np.isnan(group.interstate_couplings), np.nan, couplings)
+    return rigid_fraction(replace(group, interstate_couplings=known))
+
+
+def bound_to_frames(
+    model: BoundModel, group: Group
+) -> Iterator[tuple[BoundModel, Int[np.ndarray, "chosen"]]]:
+    """Yield a model bound to the atoms of a group with the numbers of frames that it can be asked for
+    together.
+
+    Cells differ from frame to frame, so that periodic frames come one by one.
+    """
+    numbers = tuple(int(number) for number in group.atomic_numbers)
+    frames = np.arange(group.n_frames)
+    if not np.any(group.pbc):
+        bound = model.for_atoms(numbers)
+        for start in range(0, group.n_frames, _CHUNK):
+            yield bound, frames[start : start + _CHUNK]
+        return
+    pbc = tuple(map(bool, group.pbc))
+    for frame in frames:
+        cell = torch.from_numpy(group.cell[frame])
+        yield model.for_atoms(numbers, cell=cell, pbc=pbc), frames[frame : frame + 1]
 
 
 def metrics(comparison: Comparison) -> dict[str, object]:
@@ -111,6 +143,8 @@ def metrics(comparison: Comparison) -> dict[str, object]:
         result["coupling_rmse_ev_per_angstrom"] = _columns(error, power=2)
         norm = np.sqrt(np.nansum(comparison.reference_couplings**2))
         result["coupling_relative_error"] = float(np.sqrt(np.nansum(error**2)) / norm)
+    if comparison.rigid_part is not None:
+        result["coupling_rigid_part"] = comparison.rigid_part
     if comparison.energies.shape[1] > 1:
         near = reference < NEAR_GAP_EV
         errors = _error(gap, reference)[near]
@@ -152,7 +186,7 @@ def coupling_outlier(comparison: Comparison) -> dict[str, float] | None:
     }
 
 
-def evaluate(model: LearnedModel, dataset: Dataset) -> dict[str, dict[str, object]]:
+def evaluate(model: LearnedModel | Committee, dataset: Dataset) -> dict[str, dict[str, object]]:
     """Return the errors of a model for each group of a dataset."""
     return {group.name: metrics(compare(model, group)) for group in dataset.groups}
 

@@ -12,7 +12,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import write_new
 from nadyn.data import state_pairs
+from nadyn.models.calibration import Calibration
 from nadyn.training.evaluation import Comparison
+from nadyn.training.reliability import Sample
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
@@ -89,6 +91,37 @@ def parity(comparisons: list[Comparison], path: Path) -> None:
     for (upper, lower), (title, unit, arrays) in zip(axes.T, panels, strict=True):
         _parity_panels(upper, lower, title, unit, arrays)
     _save(figure, path)
+
+
+def reliability(samples: dict[str, Sample], calibration: Calibration | None, path: Path) -> None:
+    """Draw which part of the errors of a committee lies within how many spreads, raw and calibrated.
+
+    One panel a quantity; the dotted line is a normal distribution.
+    """
+    calibration = calibration or Calibration()
+    times = np.linspace(0.0, 3.0, 61)
+    figure = Figure(figsize=(3.4 * len(samples), 3.4), layout="constrained")
+    axes = figure.subplots(1, len(samples), squeeze=False)[0]
+    for axis, (name, sample) in zip(axes, samples.items(), strict=True):
+        axis.plot(times, [math.erf(t / math.sqrt(2.0)) for t in times], ":", color="0.4", label="normal")
+        sigma = sample.calibrated(calibration.scale(name))
+        axis.plot(times, _within(sample.errors, sample.spreads, times), color="0.7", label="raw spread")
+        axis.plot(times, _within(sample.errors, sigma, times), color=_COLOURS[0], label="calibrated")
+        thirds = np.array_split(np.argsort(sigma, kind="stable"), 3)
+        words = ("smallest third", "middle third", "largest third")
+        for part, word, colour in zip(thirds, words, _COLOURS[1:], strict=False):
+            parts = _within(sample.errors[part], sigma[part], times)
+            axis.plot(times, parts, color=colour, linewidth=0.8, label=word)
+        axis.set(title=name.replace("_norm", " |h|"), xlabel="spreads", ylim=(0.0, 1.02), xlim=(0.0, 3.0))
+        axis.grid(True, alpha=0.25)
+    axes[0].set(ylabel="part of the errors within")
+    axes[-1].legend(frameon=False, fontsize="small")
+    _save(figure, path)
+
+
+def _within(errors: np.ndarray, sigma: np.ndarray, times: np.ndarray) -> np.ndarray:
+    ratios = np.sort(errors / np.maximum(sigma, np.finfo(float).tiny))
+    return np.searchsorted(ratios, times, side="right") / max(1, len(ratios))
 
 
 def _save(figure: Figure, path: Path) -> None:

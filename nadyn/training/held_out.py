@@ -30,7 +30,7 @@ class HeldOut:
     Attributes:
         training: What is learned from.
         validation: What is held out, or None.
-        how: How it was chosen: random, blocks, files or nothing.
+        how: How it was chosen: random, blocks, files, stable or nothing.
         molecules: Names of molecules that were held out whole.
         n_compared: How many held-out frames were compared with the training frames.
         n_copies: How many of them are copies of a training frame.
@@ -88,7 +88,8 @@ class HeldOut:
                 "errors are those of training"
             )
         if self.n_neighbours - self.n_copies > _FEW * self.n_compared:
-            advice = "" if self.how != "random" else "; try `split: blocks` in the training file"
+            in_blocks = "; try `split: blocks` in the training file"
+            advice = in_blocks if self.how in ("random", "stable") else ""
             result.append(
                 f"{self.n_neighbours} of {self.n_compared} held-out frames lie next to a training frame, so "
                 f"errors of frames that are really new are larger than those shown{advice}"

@@ -9,7 +9,7 @@ import torch
 from nadyn.models.learned import Network
 from nadyn.training.job import Job
 from nadyn.training.lessons import Lesson, matrix_at
-from nadyn.training.loop import Progress
+from nadyn.training.progress import Progress
 from nadyn.training.samples import Samples, batches
 from nadyn.training.schedule import Length, Schedule
 from nadyn.units import HARTREE_PER_EV

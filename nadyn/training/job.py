@@ -9,7 +9,8 @@ from nadyn.models.learned import Network
 from nadyn.training.beginning import Beginning
 from nadyn.training.build import is_atomic_sum
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.loop import Outcome, Progress, train_network
+from nadyn.training.loop import train_network
+from nadyn.training.progress import Outcome, Progress
 from nadyn.training.samples import Samples
 from nadyn.training.schedule import Length
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,70 +17,16 @@ from nadyn.training.averaging import WeightAverage
 from nadyn.training.budget import Budget
 from nadyn.training.checkpoint import read_progress, restore, write_checkpoint
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.losses import (
-    QUANTITIES,
-    NoiseScales,
-    gap_weights,
-    inverse_square_gap,
-    residuals,
-    surplus_penalty,
-    total_loss,
-)
-from nadyn.training.predictions import Pairs, label_pairs, predict, surplus_gap
-from nadyn.training.samples import Samples, batches, batches_per_epoch, displaced_frames
+from nadyn.training.losses import NoiseScales, mean_frame_weight
+from nadyn.training.nothing import errors_of_nothing
+from nadyn.training.predictions import Pairs, label_pairs
+from nadyn.training.progress import Outcome, Progress, history_entry, running_mean
+from nadyn.training.samples import Samples, batches, batches_per_epoch
 from nadyn.training.schedule import Length, Schedule
+from nadyn.training.step import given_noise, mean_of_gap_weights, parameter_groups, train_step
 from nadyn.training.validation import Errors, validate
-from nadyn.units import BOHR_PER_ANGSTROM, EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
-_GRADIENT_NORM_LIMIT = 10.0
 _NON_FINITE_IN_A_ROW = 20
-_SURPLUS_MARGIN = 0.5 * HARTREE_PER_EV
-# Surplus levels are kept away on frames displaced by up to this much too: trajectories leave the data.
-_DISPLACEMENT = 0.3 * BOHR_PER_ANGSTROM
-_GAP_WIDTH = 0.3 * HARTREE_PER_EV
-
-
-@dataclass
-class Progress:
-    """What the live table shows; one object, updated in place.
-
-    Attributes:
-        step, n_steps: Steps done and planned; `n_steps` is None while the pace is measured, and falls where a
-            time limit asks for it.
-        steps_per_epoch: Steps an epoch.
-        loss: Running mean of the loss.
-        learning_rate: Of the last step.
-        seconds_a_step: Recent pace.
-        history: One entry a validation: step, training noise scales and validation errors.
-        title: What is trained; empty where there is nothing to tell apart.
-        judged: What the errors in the history are of.
-    """
-
-    step: int = 0
-    n_steps: int | None = None
-    steps_per_epoch: int = 1
-    loss: float = math.nan
-    learning_rate: float = 0.0
-    seconds_a_step: float = math.nan
-    best_score: float = math.inf
-    best_step: int = 0
-    skipped: int = 0
-    history: list[dict[str, object]] = field(default_factory=list)
-    title: str = ""
-    judged: str = "validation"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished training: the network holds the best averaged weights.
-
-    Attributes:
-        seconds: How long it took, with what it took before interruptions.
-    """
-
-    progress: Progress
-    stopped_early: bool
-    seconds: float
 
 
 def train_network(
@@ -122,12 +68,12 @@ def train_network(
     pairs = label_pairs(training, network.n_states)
     average = WeightAverage(network, configuration.average_decay)
     optimizer = torch.optim.AdamW(
-        _parameter_groups(network, configuration.weight_decay),
+        parameter_groups(network, configuration.weight_decay),
         lr=configuration.learning_rate,
         betas=(0.9, 0.99),
         fused=True,
     )
-    scales = NoiseScales(_given_noise(configuration))
+    scales = NoiseScales(given_noise(configuration))
     per_epoch = batches_per_epoch(training, configuration.batch_size)
     progress = Progress(n_steps=length.n_steps, steps_per_epoch=per_epoch, title=title)
     if not validation:
@@ -170,8 +116,10 @@ def train_network(
     if not resume:
         # From here on a training can be resumed, whenever it is stopped.
         save()
+    nothing = errors_of_nothing(training, validation or training)
+    mean_weight = mean_frame_weight(training)
     mean_gap_weight = (
-        _mean_gap_weight(training) if configuration.gap_weight and network.n_states > 1 else None
+        mean_of_gap_weights(training) if configuration.gap_weight and network.n_states > 1 else None
     )
     first_step = progress.step
     budget.begin(first_step)
@@ -194,7 +142,7 @@ def train_network(
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 step = progress.step
-                loss = _step(
+                loss = train_step(
                     network,
                     batch,
                     pairs,
@@ -202,12 +150,13 @@ def train_network(
                     scales,
                     configuration,
                     mean_gap_weight,
+                    mean_weight=mean_weight,
                     step=step,
                     looseness=schedule.looseness(step),
                 )
                 if math.isfinite(loss):
                     bad_in_a_row = 0
-                    progress.loss = _running_mean(progress.loss, loss, 0.98)
+                    progress.loss = running_mean(progress.loss, loss, 0.98)
                     average.update(network, progress.step)
                 else:
                     bad_in_a_row += 1
@@ -220,7 +169,7 @@ def train_network(
                 progress.step += 1
                 progress.learning_rate = rate
                 seconds = clock() - step_started
-                progress.seconds_a_step = _running_mean(progress.seconds_a_step, seconds, 0.95)
+                progress.seconds_a_step = running_mean(progress.seconds_a_step, seconds, 0.95)
                 n_steps = budget.decide(schedule, progress.step)
                 if n_steps is not None:
                     schedule = schedule.changed(progress.step, n_steps)
@@ -228,9 +177,9 @@ def train_network(
                 last = schedule.n_steps is not None and progress.step >= schedule.n_steps
                 if progress.step % per_epoch == 0 or last:
                     validation_started = clock()
-                    errors = _validate_average(network, average, validation or training, pairs)
+                    errors = _validate_average(network, average, validation or training, pairs, nothing)
                     budget.validated(clock() - validation_started)
-                    progress.history.append(_history_entry(progress, scales, errors))
+                    progress.history.append(history_entry(progress, scales, errors))
                     if errors.score < progress.best_score or progress.best_step == 0:
                         progress.best_score, progress.best_step = errors.score, progress.step
                         best = _copy(average)
@@ -257,101 +206,14 @@ def train_network(
     return Outcome(progress, stopped_early, seconds)
 
 
-def _step(
-    network: Network,
-    batch: Samples,
-    pairs: Pairs,
-    optimizer: torch.optim.AdamW,
-    scales: NoiseScales,
-    configuration: TrainingConfiguration,
-    mean_gap_weight: float | None,
-    *,
-    step: int,
-    looseness: float,
-) -> float:
-    """Take one step and return the loss; a loss or gradient that is not finite changes nothing."""
-    optimizer.zero_grad(set_to_none=True)
-    prediction = predict(network, batch, pairs)
-    before = dict(scales.variances)
-    frame_weights = None
-    if mean_gap_weight is not None:
-        frame_weights = gap_weights(batch.energies, mean_gap_weight, _GAP_WIDTH)
-    loss = total_loss(
-        residuals(prediction, batch),
-        scales,
-        weights=configuration.weights.model_dump(),
-        outlier_sigmas=_outlier_sigmas(configuration, looseness),
-        frame_weights=frame_weights,
-    )
-    if network.n_basis > network.n_states:
-        displaced = displaced_frames(batch, _DISPLACEMENT, seed=configuration.seed, step=step)
-        gaps = torch.cat([prediction.surplus_gap, surplus_gap(network, displaced)])
-        loss = loss + surplus_penalty(gaps, _SURPLUS_MARGIN)
-    # To the weights alone: positions are leaves of the graph too, and nobody needs what arrives there.
-    torch.autograd.backward(loss, inputs=[p for p in network.parameters() if p.requires_grad])
-    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
-    if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
-        scales.variances = before
-        return math.nan
-    optimizer.step()
-    return loss.item()
-
-
 def _validate_average(
-    network: Network, average: WeightAverage, samples: tuple[Samples, ...], pairs: Pairs
+    network: Network, average: WeightAverage, samples: tuple[Samples, ...], pairs: Pairs, nothing: Errors
 ) -> Errors:
     average.swap(network)
-    errors = validate(network, samples, pairs)
+    errors = validate(network, samples, pairs, nothing)
     average.swap(network)
     return errors
 
 
-def _running_mean(before: float, value: float, memory: float) -> float:
-    return value if math.isnan(before) else memory * before + (1.0 - memory) * value
-
-
 def _copy(average: WeightAverage) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in average.values.items()}
-
-
-def _history_entry(progress: Progress, scales: NoiseScales, errors: Errors) -> dict[str, object]:
-    return {
-        "step": progress.step,
-        "loss": progress.loss,
-        "training_rms": {name: variance**0.5 for name, variance in scales.variances.items()},
-        "energy_mae": errors.energy_mae,
-        "force_mae": errors.force_mae,
-        "coupling_mae": errors.coupling_mae,
-        "score": errors.score,
-    }
-
-
-def _parameter_groups(network: Network, weight_decay: float) -> list[dict[str, object]]:
-    """Decay matrices, not biases."""
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-
-
-def _outlier_sigmas(configuration: TrainingConfiguration, looseness: float) -> dict[str, float]:
-    """Return the bound of each quantity: couplings tell on which side of a seam a frame lies."""
-    bounds = dict.fromkeys(QUANTITIES, configuration.outlier_sigmas)
-    return bounds | {"coupling": looseness * configuration.outlier_sigmas}
-
-
-def _given_noise(configuration: TrainingConfiguration) -> dict[str, float | None]:
-    section = configuration.label_noise
-
-    def scaled(value: float | None, factor: float) -> float | None:
-        return None if value is None else value * factor
-
-    return {
-        "energy": scaled(section.energy_ev, HARTREE_PER_EV),
-        "force": scaled(section.force_ev_per_angstrom, 1.0 / EV_PER_ANGSTROM_PER_AU),
-        "coupling": scaled(section.coupling_ev_per_angstrom, 1.0 / EV_PER_ANGSTROM_PER_AU),
-    }
-
-
-def _mean_gap_weight(samples: tuple[Samples, ...]) -> float:
-    values = torch.cat([inverse_square_gap(group.energies, _GAP_WIDTH) for group in samples])
-    return float(torch.nanmean(values))

@@ -8,7 +8,6 @@ running mean of min(r_q², ν σ_q²). That is the stationary point of L in σ_q
 otherwise it lies above, because x/(1 + x/ν) is less than min(x, ν).
 """
 
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.electronic.signs import coupling_signs
 from nadyn.training.predictions import Prediction
 from nadyn.training.samples import Samples
 
@@ -48,24 +48,6 @@ def residuals(prediction: Prediction, batch: Samples) -> Residuals:
         signs = coupling_signs(predicted.detach(), batch.couplings, pairs)
         coupling = _mean_square(predicted, signs[:, :, None, None] * batch.couplings)
     return Residuals(energy, force, coupling)
-
-
-def coupling_signs(
-    predicted: Float[Tensor, "frame pair atom 3"],
-    reference: Float[Tensor, "frame pair atom 3"],
-    pairs: tuple[tuple[int, int], ...],
-) -> Float[Tensor, "frame pair"]:
-    """Return the sign of each reference coupling that fits best with one sign s_k a state: s_k s_l.
-
-    All 2^(n-1) choices are compared at once; pairs without labels do not count.
-    """
-    n_states = 1 + max(max(pair) for pair in pairs)
-    choices = torch.tensor(list(itertools.product((1.0, -1.0), repeat=n_states - 1)), dtype=predicted.dtype)
-    states = torch.cat([torch.ones((len(choices), 1), dtype=predicted.dtype), choices], dim=1)
-    signs = torch.stack([states[:, k] * states[:, l] for k, l in pairs], dim=1)
-    # |p - s r|² = |p|² + |r|² - 2 s p·r: the best choice has the largest Σ s p·r.
-    agreement = torch.nan_to_num((predicted * reference).sum(dim=(2, 3)))
-    return signs[(agreement @ signs.T).argmax(dim=1)]
 
 
 class NoiseScales:
@@ -113,6 +95,20 @@ def total_loss(
             terms = terms * frame_weights[known]
         total = total + weights[quantity] * 0.5 * (terms.mean() + math.log(variance))
     return total
+
+
+def mean_frame_weight(samples: tuple[Samples, ...]) -> float | None:
+    """Return the mean of the weights that frames were given, 1 for those without; None where none has one."""
+    if all(group.weight is None for group in samples):
+        return None
+    total = sum(float(len(group)) if group.weight is None else float(group.weight.sum()) for group in samples)
+    return total / sum(map(len, samples))
+
+
+def given_weights(batch: Samples, mean_weight: float) -> Float[Tensor, "frame"]:
+    """Return the weights of a batch, divided by the mean over the training set."""
+    weight = torch.ones(len(batch), dtype=torch.float64) if batch.weight is None else batch.weight
+    return weight / mean_weight
 
 
 def gap_weights(

@@ -51,11 +51,17 @@ def check_one_surface(dataset: Dataset, mix: tuple[str, ...]) -> None:
         for group, value in known[1:]:
             first, expected = known[0]
             if value != expected:
+                silent = " and ".join(repr(one.name) for one in (first, group) if key in one.assumed)
+                told = (
+                    f" It is assumed in {silent}, whose file does not say it: give `--{key}`."
+                    if silent
+                    else ""
+                )
                 raise InputError(
                     f"`{key}` must be the same in all groups of a training, but is {expected!r} in "
-                    f"{first.name!r} and {value!r} in {group.name!r}. A model sees elements and positions "
-                    "only, so it would learn a mean of both: train one for each, or, if you know that they "
-                    f"fit together, say `mix: [{key}]` in the training file."
+                    f"{first.name!r} and {value!r} in {group.name!r}.{told} A model sees elements and "
+                    "positions only, so it would learn a mean of both: train one for each, or, if you know "
+                    f"that they fit together, say `mix: [{key}]` in the training file."
                 )
 
 

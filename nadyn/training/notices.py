@@ -48,7 +48,7 @@ def about_judged(trained_on: Mapping[str, object], group: Group) -> list[str]:
             "held out: the errors are those of frames that it has learned, which say little about others"
         )
     for key, value in (
-        ("charge", group.charge),
+        ("charge", "" if "charge" in group.assumed else group.charge),
         ("multiplicities", list(group.multiplicities)),
         ("theory", group.theory),
     ):

@@ -36,6 +36,12 @@ def check_origin(stored: dict[str, dict[str, object]], now: dict[str, dict[str, 
     Raises:
         InputError: One sentence about the first key or group that differs.
     """
+    n_before, n_now = (one.get("members", {}).get("n", "left out") for one in (stored, now))
+    if n_before != n_now:
+        raise InputError(
+            f"`--members` must stay {n_before} when the training is resumed, but is {n_now}. Give it as "
+            "before, or --overwrite to start again."
+        )
     before, after = dict(_keys(stored["configuration"])), dict(_keys(now["configuration"]))
     for key in after | before:
         if key not in MAY_DIFFER and before.get(key) != after.get(key):
@@ -89,5 +95,7 @@ def _fingerprint(group: Group, place: int) -> str:
         if array is not None:
             result.update(f"{name} {array.shape}".encode())
             result.update(array.tobytes())
+    if group.weight is not None:
+        result.update(b"weight" + group.weight.tobytes())
     result.update(str(group.pbc.tolist()).encode())
     return result.hexdigest()

@@ -23,6 +23,7 @@ class Samples:
         numbers: Atomic numbers, ascending.
         order: Position of each sorted atom in the group.
         couplings: h_kl for the pairs k < l in lexicographic order.
+        weight: How much each frame counts in the loss; None where all count the same.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Samples:
     couplings: Float[Tensor, "frame pair atom 3"] | None
     cell: Float[Tensor, "frame 3 3"] | None
     pbc: tuple[bool, bool, bool]
+    weight: Float[Tensor, "frame"] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -54,6 +56,7 @@ class Samples:
             rows(self.couplings),
             rows(self.cell),
             self.pbc,
+            rows(self.weight),
         )
 
     def environment(
@@ -90,6 +93,7 @@ def samples_from_group(group: Group) -> Samples:
         tensor(group.interstate_couplings, 2),
         tensor(group.cell) if periodic else None,
         tuple(bool(flag) for flag in group.pbc),
+        tensor(group.weight),
     )
 
 

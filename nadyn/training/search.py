@@ -12,7 +12,7 @@ from nadyn.training.assignments import Assignment, assignment_from_plain
 from nadyn.training.checkpoint import beside
 from nadyn.training.earlier import Earlier
 from nadyn.training.job import Job
-from nadyn.training.loop import Progress
+from nadyn.training.progress import Progress
 from nadyn.training.schedule import Length
 
 # A trial is a training with a schedule of its own: an unfinished one says little about the end.

@@ -14,7 +14,7 @@ from nadyn.training.checkpoint import beside, best_weights, read_progress
 from nadyn.training.earlier import Earlier, earlier_from_plain
 from nadyn.training.inheritance import learn_matrices, length_of_lessons
 from nadyn.training.job import Job
-from nadyn.training.loop import Outcome
+from nadyn.training.progress import Outcome
 from nadyn.training.samples import batches_per_epoch
 from nadyn.training.schedule import Length
 from nadyn.training.search import (
@@ -152,6 +152,8 @@ def _trials(job: Job) -> tuple[Trial, ...]:
 
 def _length(job: Job) -> Length:
     configuration = job.configuration
+    if configuration.steps is not None:
+        return Length(n_steps=configuration.steps)
     if configuration.epochs is not None:
         return Length(
             n_steps=configuration.epochs * batches_per_epoch(job.training, configuration.batch_size)

@@ -31,11 +31,11 @@ from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.held_out import HeldOut, hold_out
 from nadyn.training.job import Job
-from nadyn.training.loop import Outcome, Progress
 from nadyn.training.mixing import check_one_surface
 from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.predictions import label_pairs
+from nadyn.training.progress import Outcome, Progress
 from nadyn.training.samples import Samples, samples_from_group
 from nadyn.training.search import Trial
 from nadyn.training.stages import Learned, search_and_train
@@ -66,6 +66,15 @@ class Trained:
     def outcome(self) -> Outcome:
         """Progress of the training proper."""
         return self.learned.outcome
+
+    @property
+    def history(self) -> dict[str, object]:
+        """What is written beside the model: trials, and one entry a validation."""
+        return {
+            "trials": [asdict(trial) for trial in self.learned.trials],
+            "start": self.learned.start,
+            "history": self.outcome.progress.history,
+        }
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -107,7 +116,29 @@ def train(
     configuration = configuration or TrainingConfiguration()
     output = Path(output)
     checkpoint = checkpoint_path(output)
-    _check_files(output, checkpoint, resume=resume, overwrite=overwrite)
+    check_files(output, checkpoint, resume=resume, overwrite=overwrite)
+    started = time.monotonic()
+    trained = learn(
+        dataset, checkpoint, configuration, begin_from=begin_from, resume=resume, report=report, clock=clock
+    )
+    save_model(trained.model, output, timings=timings_since(started))
+    history = {"configuration": configuration.model_dump()} | trained.history
+    write_new(output.with_suffix(".history.json"), json.dumps(history, indent=1))
+    forget(checkpoint)
+    return trained
+
+
+def learn(
+    dataset: Dataset,
+    checkpoint: Path,
+    configuration: TrainingConfiguration,
+    *,
+    begin_from: Sequence[LearnedModel] = (),
+    resume: bool,
+    report: Callable[[Progress], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Trained:
+    """Train a model, go on where its checkpoint is, and leave the checkpoint there; see `train`."""
     _check_dataset(dataset, configuration)
     if begin_from:
         configuration = with_basis_of(begin_from, configuration)
@@ -116,7 +147,6 @@ def train(
         for path in existing(checkpoint):
             # Checkpoints of the first days do not say what they started from.
             check_origin(read_progress(path).get("origin", begins_from), begins_from)
-    started = time.monotonic()
     with threads(configuration.threads):
         held_out = hold_out(dataset, configuration)
         training, validation = held_out.training, held_out.validation
@@ -146,21 +176,16 @@ def train(
         notes = held_out.sentences + ([about_nothing(useless, held_out.title)] if useless else [])
         more = {"held_out": held_out.record, "notes": notes, "data": begins_from["data"]}
         model = _finished_model(learned, training, training_samples, shortest, configuration, more)
-    timings = {
+    return Trained(model, held_out, learned)
+
+
+def timings_since(started: float) -> dict[str, object]:
+    """Return what a model file says of the time and place of its training."""
+    return {
         "host": platform.node(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "training_seconds": round(time.monotonic() - started, 1),
     }
-    save_model(model, output, timings=timings)
-    history = {
-        "configuration": configuration.model_dump(),
-        "trials": [asdict(trial) for trial in learned.trials],
-        "start": learned.start,
-        "history": learned.outcome.progress.history,
-    }
-    write_new(output.with_suffix(".history.json"), json.dumps(history, indent=1))
-    _forget(checkpoint)
-    return Trained(model, held_out, learned)
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -168,13 +193,19 @@ def checkpoint_path(output: Path) -> Path:
     return output.with_name(output.name + ".checkpoint")
 
 
-def _forget(checkpoint: Path) -> None:
+def forget(checkpoint: Path) -> None:
+    """Remove the checkpoints of a training and of its parts."""
     # The main one last: without it, parts that are left would begin the training again.
     for path in reversed(existing(checkpoint)):
         path.unlink()
 
 
-def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> None:
+def check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse to begin where files are in the way, or to go on where nothing is left to do.
+
+    Raises:
+        InputError: One sentence about the file.
+    """
     check_folder(output)
     if resume:
         if output.exists() and not existing(checkpoint):
@@ -183,7 +214,7 @@ def _check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: boo
             )
         return
     if overwrite:
-        _forget(checkpoint)
+        forget(checkpoint)
         return
     if existing(checkpoint):
         raise InputError(
@@ -227,6 +258,7 @@ def _finished_model(
                 "licence": g.licence,
                 "charge": int(g.charge),
                 "multiplicities": [int(m) for m in g.multiplicities],
+                "assumed": sorted(g.assumed),
             }
             for g in training.groups
         },

@@ -27,6 +27,8 @@ from nadyn.trajectory.layout import (
     HOP_COLUMNS,
     SLOTS,
     STATUS_RUNNING,
+    STOP_UNITS,
+    STOPS,
     SUMMARY_NAMES,
     TIMINGS,
     TIMINGS_BYTES,
@@ -65,6 +67,11 @@ def create_file(path: Path, header: RunHeader, state: Mapping[str, np.ndarray]) 
         for name, dtype in (("status", "<i4"), ("last_step", "<i8"), ("energy_error_max", "<f8")):
             unit = "hartree" if name == "energy_error_max" else ""
             _allocate(file, name, Spec(dtype, (n_traj,), unit, STATUS_RUNNING if name == "status" else 0))
+        for name, array in state.items():
+            if name.startswith(STOPS):
+                unit = STOP_UNITS[name.removeprefix(STOPS)]
+                fill = float("nan") if array.dtype.kind == "f" else -1
+                _allocate(file, name, Spec(array.dtype.str, array.shape, unit, fill))
         for name, (dtype, unit) in HOP_COLUMNS.items():
             fill = float("nan") if dtype == "<f8" else -1
             _allocate(file, f"hops/{name}", Spec(dtype, (hop_capacity_at_start(n_traj),), unit, fill))

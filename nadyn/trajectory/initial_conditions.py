@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.kinds import Kind, kind_of
 from nadyn.checks.output import write_new
 from nadyn.checks.shapes import check_shape
 from nadyn.units import to_atomic_units
@@ -97,6 +98,10 @@ def read_initial_conditions(path: str | Path) -> InitialConditions:
         with h5py.File(path, "r") as file:
             return _read(file, str(path))
     except OSError as error:
+        if (kind := kind_of(path)) is not Kind.HDF5:
+            raise InputError(
+                f"initial conditions {str(path)!r} must be an HDF5 file, but are {kind.value}."
+            ) from error
         raise InputError(
             f"initial conditions {str(path)!r} must be an HDF5 file, but cannot be read; it may be cut "
             "short. Write it again with `nadyn sample`."

@@ -30,7 +30,24 @@ FRAME_ARRAYS = (
     "active_state",
     "diabatic_populations",
     "populations_adiabatic",
+    "novelty",
+    "energy_spread",
+    "gap_spread",
+    "force_spread",
 )
+
+# What stopped a trajectory, one row each, with its unit; it stands in the state of every checkpoint too.
+STOPS = "stop/"
+STOP_UNITS = {
+    "positions": "bohr",
+    "momenta": "electron_mass*bohr/au_time",
+    "energies": "hartree",
+    "active_state": "",
+    "novelty": "1",
+    "energy_spread": "hartree",
+    "gap_spread": "hartree",
+    "force_spread": "hartree/bohr",
+}
 
 HOP_COLUMNS: dict[str, tuple[str, str]] = {
     "step": ("<i8", ""),
@@ -78,6 +95,8 @@ class RunHeader:
         amplitudes_are_populations: Whether mean |c|^2 should equal the populations of a consistent method.
         multiplicities: 2S + 1 of each diabatic state; empty where they are all the same or unknown.
         warnings: Sentences for the reader of the results.
+        knows_novelty: Whether the model knows what it was trained on.
+        has_committee: Whether the members of a committee judge each step.
         config_outside_digest: Keys of the run file on which no number depends, such as `output`.
     """
 
@@ -105,6 +124,8 @@ class RunHeader:
     multiplicities: tuple[int, ...] = ()
     estimates_populations: bool = False
     warnings: tuple[str, ...] = ()
+    knows_novelty: bool = False
+    has_committee: bool = False
     config_outside_digest: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -141,6 +162,11 @@ def frame_specs(header: RunHeader) -> dict[str, Spec]:
         specs["diabatic_populations"] = Spec("<f8", (frames, traj, header.n_basis), "1", nan)
     if header.estimates_populations:
         specs["populations_adiabatic"] = Spec("<f8", (frames, traj, header.n_states), "1", nan)
+    if header.knows_novelty:
+        specs["novelty"] = Spec("<f8", (frames, traj), "1", nan)
+    if header.has_committee:
+        for name in ("energy_spread", "gap_spread", "force_spread"):
+            specs[name] = Spec("<f8", (frames, traj), STOP_UNITS[name], nan)
     return specs
 
 

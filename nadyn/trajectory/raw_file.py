@@ -19,6 +19,7 @@ import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.kinds import Kind, kind_of
 from nadyn.checks.output import telling_why
 
 KEPT = "What was committed is kept: make room on the disk and continue with --resume."
@@ -155,9 +156,11 @@ def open_hdf5(path: str | Path) -> h5py.File:
             problem = error
             if "locking" not in str(error):
                 break
+    if (kind := kind_of(path)) is not Kind.HDF5:
+        raise InputError(f"file {str(path)!r} must be an HDF5 file, but is {kind.value}.") from problem
     raise InputError(
-        f"file {str(path)!r} must be an HDF5 file, but cannot be opened as one. It is another kind of "
-        "file or was cut short; try a complete copy."
+        f"file {str(path)!r} must be an HDF5 file, but cannot be opened as one. It was cut short or damaged; "
+        "try a complete copy."
     ) from problem
 
 

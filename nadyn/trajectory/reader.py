@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from nadyn.trajectory.layout import (
     FRAME_ARRAYS,
     FRAME_CHECKSUMS,
     HOP_COLUMNS,
+    STOPS,
     TIMINGS,
     VERSION,
     MovesOn,
@@ -61,6 +62,14 @@ class Run:
         divided_steps: How many time steps of each trajectory were divided; None without `adaptive`.
         cut_probabilities: In how many the probabilities of hops had to be cut to a sum of 1; None for methods
             that draw none.
+        novelty: Of the worst atom, see `nadyn.models.Evaluation`; None for models that know no training set.
+        energy_spread: Of the members of a committee, calibrated, of the states in use [hartree]; None without
+            one.
+        gap_spread: The same of the distances of the active state to others [hartree].
+        force_spread: The same of the force on the worst atom [hartree/bohr].
+        stops: What stopped each trajectory, the step that does not count: `positions`, `momenta`, `energies`,
+            `active_state`, `novelty` and spreads, NaN for those that were not stopped. Empty in files of
+            older versions.
     """
 
     path: Path
@@ -90,6 +99,11 @@ class Run:
     timings: Mapping[str, object]
     divided_steps: Float[np.ndarray, "traj"] | None = None
     cut_probabilities: Float[np.ndarray, "traj"] | None = None
+    novelty: Float[np.ndarray, "frame traj"] | None = None
+    energy_spread: Float[np.ndarray, "frame traj"] | None = None
+    gap_spread: Float[np.ndarray, "frame traj"] | None = None
+    force_spread: Float[np.ndarray, "frame traj"] | None = None
+    stops: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def n_trajectories(self) -> int:
@@ -179,6 +193,11 @@ def open_run(path: str | Path) -> Run:
             timings=json.loads(source.read_all(TIMINGS)[()]),
             divided_steps=newest.state.get("extra/divided_steps.n"),
             cut_probabilities=newest.state.get("extra/cut_probabilities.n"),
+            stops={
+                name.removeprefix(STOPS): array
+                for name, array in newest.state.items()
+                if name.startswith(STOPS)
+            },
             **frames,
         )
     finally:
@@ -201,9 +220,9 @@ def check_format(path: Path) -> dict[str, object]:
             f"file {str(path)!r} must be a trajectory file, but its format is "
             f"{attributes.get('format', 'unknown')!r}. Try the `output` of `nadyn run`."
         )
-    if attributes["version"] != VERSION:
+    if attributes.get("version") != VERSION:
         raise InputError(
-            f"file {str(path)!r} must have version {VERSION}, but has {attributes['version']}. "
+            f"file {str(path)!r} must have version {VERSION}, but has {attributes.get('version')}. "
             "Try the nadyn that wrote it, or a newer one."
         )
     return attributes

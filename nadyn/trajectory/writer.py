@@ -15,6 +15,7 @@ from nadyn.trajectory.creation import copy_with_room, create_file
 from nadyn.trajectory.layout import (
     FRAME_CHECKSUMS,
     HOP_COLUMNS,
+    STOPS,
     SUMMARY_NAMES,
     TIMINGS,
     TIMINGS_BYTES,
@@ -32,6 +33,7 @@ class TrajectoryWriter:
 
     Attributes:
         path: The file.
+        frame_names: The arrays of a frame.
         next_frame: The frame to write next; after a resume the first one that is not committed.
         step: Step of the newest checkpoint.
     """
@@ -41,7 +43,7 @@ class TrajectoryWriter:
         self.path = path
         self._file = file
         self._newest = newest
-        self._frame_names = frame_names(file.places)
+        self.frame_names = frame_names(file.places)
         self._frames_hash = hashlib.sha256(
             file.read_rows(FRAME_CHECKSUMS, 0, newest.committed_frames).tobytes()
         )
@@ -138,12 +140,12 @@ class TrajectoryWriter:
         """
         if frame != self.next_frame:
             raise InputError(f"`frame` must be {self.next_frame}, the next one, but is {frame}.")
-        if sorted(arrays) != sorted(self._frame_names):
+        if sorted(arrays) != sorted(self.frame_names):
             raise InputError(
-                f"`arrays` must hold {', '.join(self._frame_names)}, but holds {', '.join(arrays)}."
+                f"`arrays` must hold {', '.join(self.frame_names)}, but holds {', '.join(arrays)}."
             )
         rows = []
-        for name in self._frame_names:
+        for name in self.frame_names:
             place = self._file.places[name]
             array = np.asarray(arrays[name])
             if np.iscomplexobj(array):
@@ -224,7 +226,7 @@ class TrajectoryWriter:
 
     def _publish_summary(self, state: Mapping[str, np.ndarray]) -> None:
         # For other programs that open the file; readers of nadyn take the copy inside the checkpoint.
-        for name in SUMMARY_NAMES:
+        for name in (*SUMMARY_NAMES, *(name for name in state if name.startswith(STOPS))):
             self._file.write_all(name, state[name])
 
     def _check_state(self, state: Mapping[str, np.ndarray]) -> None:

@@ -14,6 +14,8 @@ STATUS_NAMES = {
     4: "close_atoms",
     7: "left_region",
     8: "dissociated",
+    10: "source_failed",
+    11: "outside_method",
 }
 HOP_NAMES = "step traj from_state to_state accepted energy_from energy_to kinetic_before kinetic_after zeta"
 

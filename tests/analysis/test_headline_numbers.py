@@ -129,3 +129,22 @@ def test_nothing_is_said_of_scattering_where_most_did_not_leave(tmp_path):
         assert (numbers["branching"]["T0"] is None) == (shown == "—")
     # A page is made all the same.
     assert "Transmitted" in report(path, tmp_path / "report.html").read_text()
+
+
+def test_trajectories_outside_of_the_method_are_counted_apart_in_every_headline(tmp_path):
+    state = np.ones((11, 50), int)
+    status = np.zeros(50, int)
+    status[:3], status[3:8] = 11, 10
+    last = np.where(status > 0, 4, 10)
+    path = write_run(tmp_path / "run.h5", state, n_states=2, status=status, last_step=last)
+    numbers = analyse(path)
+    assert numbers["n_outside_method"] == 3 and numbers["n_finished"] == 42
+    assert numbers["n_stopped"] == {"source_failed": 5, "outside_method": 3}
+    assert numbers["populations_low"][-1][1] < 42 / 50
+    found = {number.name: number for number in key_numbers(open_run(path), numbers)}
+    assert found["Finished"].detail == "of 50; 3 outside of the method, 5 stopped early, 0 running"
+    sentence = "Outside of the method: 3 trajectories went, of 50, where the level of theory itself"
+    report(path, tmp_path / "report.html")
+    assert sentence in unescape((tmp_path / "report.html").read_text())
+    said = CliRunner().invoke(build_app(), ["analyse", str(path)]).output
+    assert sentence in " ".join(said.split())

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 import torch
 from contracts.by_hand import model_by_hand
+from contracts.committees import committee
 from pydantic import BaseModel
 
 from nadyn.checks.configuration import parse_configuration
@@ -23,8 +24,9 @@ from nadyn.dynamics.methods.representation_of import pulse_of
 from nadyn.dynamics.methods.table import METHODS
 from nadyn.dynamics.run.endings import limits_of
 from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.interfaces import direct_run, label_desk
 from nadyn.models.model import Evaluation
-from nadyn.training import build, loop, stages
+from nadyn.training import build, stages, step
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.samples import samples_from_group
 
@@ -89,10 +91,24 @@ def limits(**keys):
     return limits_of(run_file(**keys), model)
 
 
+def spreads(**keys):
+    return limits_of(run_file(stop=keys), committee(2)).spreads
+
+
 def rubbed(**keys):
     needed = {"atoms": [0], "per_ps": 3.0, "temperature_kelvin": 5.0}
     section = run_file(friction={**needed, **keys}).friction
     return friction_of(section, dt=1.0, seed=1, masses=MASSES)
+
+
+def asked(patch, **keys):
+    told = Told()
+    patch.setattr(label_desk, "PoolDesk", told)
+    patch.setattr(direct_run, "_atomic_numbers", lambda config: (1, 1))
+    direct_run.desk_of(
+        run_file(model={"pyscf": {"method": "casscf(2,2)/sto-3g"}}, labels={"processes": 1, **keys}), Path()
+    )
+    return told.keys
 
 
 def pointer(patch, **keys):
@@ -126,6 +142,7 @@ def started(**keys):
 
 # key -> a value, what the program makes of it, and what that must be; `p` is pytest's monkeypatch.
 RUN = {
+    "labels.timeout_minutes": (lambda patch: asked(patch, timeout_minutes=3.0)["timeout_seconds"], 180.0),
     "dt_fs": (lambda p: run_file(dt_fs=0.7).dt, 0.7 * FEMTOSECOND),
     "time_fs": (lambda p: run_file(dt_fs=0.5, time_fs=9.0, write_every=1).n_steps, 18),
     "max_energy_step_ev": (lambda p: limits(max_energy_step_ev=0.6).max_energy_step, 0.6 * EV),
@@ -186,6 +203,12 @@ RUN = {
         0.2,
     ),
     "stop.beyond_au": (lambda p: limits(stop={"beyond_au": 11.0}).beyond, 11.0),
+    "stop.energy_spread_ev": (lambda p: spreads(energy_spread_ev=0.4).energy, 0.4 * EV),
+    "stop.gap_spread_ev": (lambda p: spreads(gap_spread_ev=0.4).gap, 0.4 * EV),
+    "stop.force_spread_ev_per_angstrom": (
+        lambda p: spreads(force_spread_ev_per_angstrom=0.4).force,
+        0.4 * EV / ANGSTROM,
+    ),
     "initial.position_au": (lambda p: started(position_au=-3).position_au, -3.0),
     "initial.momentum_au": (lambda p: started(momentum_au=4).momentum_au, 4.0),
     "initial.width_au": (lambda p: started(width_au=0.6).width_au, 0.6),
@@ -206,15 +229,15 @@ TRAINING = {
         5 * ANGSTROM,
     ),
     "label_noise.energy_ev": (
-        lambda p: loop._given_noise(training_file(label_noise={"energy_ev": 0.2}))["energy"],
+        lambda p: step.given_noise(training_file(label_noise={"energy_ev": 0.2}))["energy"],
         0.2 * EV,
     ),
     "label_noise.force_ev_per_angstrom": (
-        lambda p: loop._given_noise(training_file(label_noise={"force_ev_per_angstrom": 0.2}))["force"],
+        lambda p: step.given_noise(training_file(label_noise={"force_ev_per_angstrom": 0.2}))["force"],
         0.2 * EV / ANGSTROM,
     ),
     "label_noise.coupling_ev_per_angstrom": (
-        lambda p: loop._given_noise(training_file(label_noise={"coupling_ev_per_angstrom": 0.2}))["coupling"],
+        lambda p: step.given_noise(training_file(label_noise={"coupling_ev_per_angstrom": 0.2}))["coupling"],
         0.2 * EV / ANGSTROM,
     ),
 }

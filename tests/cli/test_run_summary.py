@@ -85,12 +85,24 @@ def test_the_live_table_of_a_resumed_run_counts_the_hops_before(nadyn_run, monke
     hops, refused = re.search(r"(\d+) hops, (\d+) refused", out).groups()
     assert 0 < before < int(hops) + int(refused)
     assert shown(err, "hops") == f"{hops} (+{refused} refused)"
-    # Once more, on the finished run: nothing changes.
-    code, again, err = nadyn_run("--resume")
-    assert code == 0 and f"{hops} hops, {refused} refused" in again
-    assert shown(err, "hops") == f"{hops} (+{refused} refused)"
     assert (shown(err, "finished"), shown(err, "left")) == ("23", "0:00")
     assert sum(int(pair.split(":")[1]) for pair in shown(err, "on state").split()) == 23
+
+
+def test_a_complete_run_says_so_in_one_sentence_and_how_it_is_made_longer(nadyn_run):
+    nadyn_run("--quiet")
+    before = digest("run.h5")
+    code, out, err = nadyn_run("--resume")
+    assert (code, err, digest("run.h5")) == (0, "", before)
+    assert out == (
+        "run.h5 is complete at 12 fs and nothing was done: give a larger `time_fs` in run.yaml and --resume "
+        "again to make it longer, or --overwrite to run it anew.\n"
+    )
+    assert nadyn_run("--resume", "--quiet")[:2] == (0, "")
+    code, out, err = nadyn_run("--resume", time_fs=14)
+    assert code == 0 and "23 of 23 trajectories finished" in out and "is complete" not in out
+    hops, refused = re.search(r"(\d+) hops, (\d+) refused", out).groups()
+    assert shown(err, "hops") == f"{hops} (+{refused} refused)"
 
 
 @pytest.mark.parametrize("method", ["fssh", "csdm"])

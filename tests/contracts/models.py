@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from contracts.committees import committee
 from contracts.untrained import untrained
 from torch import Tensor
 
@@ -139,6 +140,7 @@ MODELS = {
     "three states and surplus levels, symmetry functions": Case(
         lambda: untrained("acsf", "2x0e + 1x0o + 1x1e", n_states=3), _around_geometry
     ),
+    "a member of a committee": Case(lambda: committee(2).running_on(1), _around_geometry),
     "a vector lowest, moments": Case(lambda: _vector_lowest("moments"), _around_equilateral, _equilateral),
     "a vector lowest, symmetry functions": Case(
         lambda: _vector_lowest("acsf"), _around_equilateral, _equilateral

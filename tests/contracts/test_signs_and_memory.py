@@ -9,10 +9,9 @@ import torch
 from contracts.methods import METHOD_CASES, declaration, motion
 
 from nadyn.dynamics.initial.start import start_in_diabatic_state
-from nadyn.dynamics.methods import mean_field
 from nadyn.dynamics.spins import hamiltonian
 from nadyn.dynamics.state.batch import ARRAYS
-from nadyn.electronic import surfaces
+from nadyn.electronic import eigen
 from nadyn.electronic.eigen import eigh
 
 sys.path.append(str(Path(__file__).parents[1] / "dynamics"))
@@ -63,8 +62,7 @@ def test_signs_and_phases_of_eigenvectors_change_nothing(name, monkeypatch):
     generator = torch.Generator().manual_seed(8)
     signs, phases = with_random_signs(generator), with_random_phases(generator)
     with monkeypatch.context() as patch:
-        patch.setattr(surfaces, "eigh", signs)
-        patch.setattr(mean_field, "eigh", signs)
+        patch.setattr(eigen, "eigh", signs)
         if case.spins:
             patch.setattr(hamiltonian, "hermitian_eigh", phases)
         for _ in range(4):

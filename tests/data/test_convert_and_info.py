@@ -193,7 +193,7 @@ def test_doubtful_frames_are_named_and_left_out_on_demand(nadyn, fixtures, tmp_p
     assert (
         "in 3 of 12 frames (0, 1, 2)" in error and "`nadyn convert --drop-doubtful` leaves them out" in error
     )
-    code, out, error = nadyn("convert", source, target, "--drop-doubtful", "--overwrite")
+    code, out, error = nadyn("convert", source, target, "--drop-doubtful", "--overwrite", "--charge", 1)
     assert code == 0 and error == "" and "CH4N: left out 3 of 12 frames (0, 1, 2)." in out
     assert load_dataset(target).n_frames == 9
 
@@ -264,3 +264,21 @@ def test_masses_are_kept_and_shown(nadyn, tmp_path):
         assert "masses [u]: H 1.0078, H 2.0141" in nadyn("info", tmp_path / name)[1]
     assert nadyn("convert", tmp_path / "a.h5", tmp_path / "back.xyz")[0] == 0
     assert "masses [u]: H 1.0078, H 2.0141" in nadyn("info", tmp_path / "back.xyz")[1]
+
+
+def test_leaving_out_doubtful_frames_is_offered_only_where_some_are_left(nadyn, tmp_path):
+    # Two molecules of water in a box, each cut by its wall.
+    frame = '3\nLattice="9 0 0 0 9 0 0 0 9" pbc="F F F" Properties=species:S:1:pos:R:3 energy=-1 charge=0\n{}'
+    cut = frame.format("O 0.1 0 4\nH 0.1 0 4.97\nH 8.16 0 3.76\n")
+    whole = frame.format("O 4 0 4\nH 4 0 4.97\nH 3.06 0 3.76\n")
+    for text, offered in ((cut + whole, True), (cut + cut, False)):
+        (tmp_path / "a.xyz").write_text(text, encoding="utf-8")
+        printed = "".join(nadyn("info", tmp_path / "a.xyz")[1:])
+        assert "a molecule is cut by the wall" in printed
+        assert ("`nadyn convert --drop-doubtful` leaves them out." in printed) == offered
+        assert ("No frame would be left without the doubtful ones: correct the data" in printed) != offered
+        code, *outputs = nadyn(
+            "convert", tmp_path / "a.xyz", tmp_path / "a.h5", "--drop-doubtful", "--overwrite"
+        )
+        assert code == (0 if offered else 2)
+        assert ("must keep a frame, but all of them are doubtful. Correct the data" in outputs[1]) != offered

@@ -1,6 +1,7 @@
 """A molecule with a formula: five atoms, any number of states, every law of a free molecule, for tests."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import torch
@@ -33,11 +34,8 @@ class ToyMolecule:
         return torch.tensor([12.0, 16.0, 14.0, 1.0, 2.0], dtype=torch.float64) * 1800.0
 
     def evaluate(self, positions):
-        i, j = torch.triu_indices(N_ATOMS, N_ATOMS, offset=1)
+        i, j, lengths, coupling = _constants(self.n_basis)
         r = torch.linalg.norm(positions[:, i] - positions[:, j], dim=-1)
-        generator = torch.Generator().manual_seed(5)
-        lengths = 2.5 + 0.5 * torch.rand(self.n_basis, len(i), dtype=torch.float64, generator=generator)
-        coupling = torch.randn(self.n_basis, self.n_basis, len(i), dtype=torch.float64, generator=generator)
         offsets = 0.02 * torch.arange(self.n_basis, dtype=torch.float64)
         diagonal = (0.02 * (r[:, None] - lengths) ** 2).sum(-1) + offsets
         close = torch.exp(-((r - 2.7) ** 2))
@@ -47,6 +45,14 @@ class ToyMolecule:
         broken = torch.where(far > self.broken_beyond, torch.nan, 0.0)
         hamiltonian = torch.diag_embed(diagonal) + elements + broken[:, None, None] * r.sum(1)[:, None, None]
         return Evaluation(hamiltonian, (far > self.novelty_beyond).double())
+
+
+@cache
+def _constants(n_basis):
+    i, j = torch.triu_indices(N_ATOMS, N_ATOMS, offset=1)
+    generator = torch.Generator().manual_seed(5)
+    lengths = 2.5 + 0.5 * torch.rand(n_basis, len(i), dtype=torch.float64, generator=generator)
+    return i, j, lengths, torch.randn(n_basis, n_basis, len(i), dtype=torch.float64, generator=generator)
 
 
 def start(n_traj: int, *, seed: int = 3, momentum: float = 15.0):

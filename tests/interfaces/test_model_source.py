@@ -11,7 +11,8 @@ from nadyn import shipped
 from nadyn.checks.errors import InputError
 from nadyn.electronic.labels import HasOverlaps, Known, LabelSource, Quality
 from nadyn.electronic.surfaces import surfaces
-from nadyn.interfaces.model_source import ModelSection, model_source
+from nadyn.interfaces.model_section import ModelSection
+from nadyn.interfaces.model_source import model_source
 from nadyn.models import load_model
 from nadyn.models.analytic import analytic_model
 

@@ -12,7 +12,7 @@ from contracts.untrained import untrained
 from nadyn.checks.errors import InputError
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models import load_model, save_model
-from nadyn.models.model_file import describe, digest
+from nadyn.models.model_file import charges, describe, digest
 from nadyn.models.molecules import Molecule, default_molecule
 
 POSITIONS = torch.tensor(
@@ -126,11 +126,19 @@ def test_one_changed_byte_anywhere_is_refused(stored, tmp_path):
                 load_model(damaged)
 
 
-@pytest.mark.parametrize("kept", [0, 4, 300, -1])
-def test_a_truncated_file_is_refused_with_advice(stored, tmp_path, kept):
+@pytest.mark.parametrize(
+    ("kept", "what"),
+    [
+        (0, "is empty"),
+        (4, "is a file of another kind"),
+        (300, "truncated; copy it again"),
+        (-1, "truncated; copy it again"),
+    ],
+)
+def test_a_truncated_file_is_refused_with_what_is_left_of_it(stored, tmp_path, kept, what):
     short = tmp_path / "short.safetensors"
     short.write_bytes(stored.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"must be a nadyn model file.*truncated; copy it again"):
+    with pytest.raises(InputError, match=f"must be a nadyn model file.*{what}"):
         load_model(short)
 
 
@@ -169,8 +177,8 @@ def test_a_newer_version_is_refused_with_advice(stored, tmp_path):
     path = tmp_path / "newer.safetensors"
     _rewritten(stored, path, lambda header: header)
     assert digest(path) == digest(stored)
-    _rewritten(stored, path, lambda header: header.update(version=2))
-    with pytest.raises(InputError, match=r"must have version 1 or older, but has 2. Update nadyn"):
+    _rewritten(stored, path, lambda header: header.update(version=3))
+    with pytest.raises(InputError, match=r"must have version 2 or older, but has 3. Update nadyn"):
         load_model(path)
     _rewritten(stored, path, lambda header: header.update(kind="tensor_network"))
     with pytest.raises(InputError, match=r"kind must be one that this version knows.*Update nadyn"):
@@ -268,3 +276,11 @@ def test_a_file_that_knows_the_longest_distance_to_a_neighbour_keeps_that_guard(
     apart = POSITIONS.clone()
     apart[0] += 50.0
     assert float(model.evaluate(apart[None]).novelty) == 1.0
+
+
+def test_a_model_says_the_charge_of_its_data_and_whether_it_was_assumed():
+    one, two = {"charge": 1}, {"charge": 0, "assumed": ["charge"]}
+    assert charges({"a": one, "b": one}) == "1"
+    assert charges({"a": two}) == "0 (assumed: its data do not say it)"
+    assert charges({"a": one, "b": two}) == "1 of a, 0 (assumed: its data do not say it) of b"
+    assert charges({"a": {}}) == charges({}) == "not known"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from nadyn.training.loop import Progress
+from nadyn.training.progress import Progress
 
 
 class StepClock:

@@ -9,6 +9,7 @@ import pytest
 from teacher import dataset, teacher, without_labels
 
 from nadyn.checks.errors import InputError
+from nadyn.data.rigid_couplings import rigid_fraction, without_rigid_couplings
 from nadyn.training.evaluation import Comparison, compare, constant_errors, coupling_outlier, metrics
 from nadyn.training.figures import learning_curves, parity
 
@@ -220,3 +221,16 @@ def test_pictures_name_pairs_and_units_and_show_the_differences(tmp_path):
 def test_a_group_with_another_number_of_states_is_refused():
     with pytest.raises(InputError, match=r"group 'toy' must have the model's 3 states, but has 2"):
         compare(teacher("3x0e", n_states=3), dataset(3).groups[0])
+
+
+def test_the_rigid_part_of_couplings_is_told_where_the_labels_are_free_of_it():
+    group, student = dataset(6, basis="2x0e + 1x1o").groups[0], teacher("2x0e + 1x1o")
+    # The teacher's own couplings hold rotations, and are no measure.
+    assert rigid_fraction(group) > 5e-3
+    assert "coupling_rigid_part" not in metrics(compare(student, group))
+    found = metrics(compare(student, without_rigid_couplings(group)))
+    assert found["coupling_rigid_part"] == pytest.approx(rigid_fraction(group), rel=1e-5)
+    # And it is what is wrong with them.
+    assert found["coupling_relative_error"] == pytest.approx(
+        rigid_fraction(group) / np.sqrt(1.0 - rigid_fraction(group) ** 2), rel=1e-4
+    )

@@ -11,7 +11,7 @@ from nadyn.data import Dataset
 from nadyn.models import load_model
 from nadyn.models.atomic_sum import AtomicSum
 from nadyn.models.contacts import SHORTEST_FRACTION
-from nadyn.training import loop
+from nadyn.training import step
 from nadyn.training.evaluation import evaluate
 from nadyn.training.losses import total_loss
 from nadyn.training.train import train
@@ -57,7 +57,7 @@ def test_the_bound_of_outliers_is_loose_at_first_and_for_couplings_alone(tmp_pat
         seen.append(outlier_sigmas)
         return total_loss(*args, outlier_sigmas=outlier_sigmas, **keys)
 
-    monkeypatch.setattr(loop, "total_loss", recording)
+    monkeypatch.setattr(step, "total_loss", recording)
     train(dataset(), tmp_path / "m.safetensors", configuration(epochs=2, outlier_sigmas=3.0))
     assert {(bounds["energy"], bounds["force"]) for bounds in seen} == {(3.0, 3.0)}
     assert (seen[0]["coupling"], seen[-1]["coupling"]) == (75.0, 3.0)

@@ -58,9 +58,9 @@ def test_the_command_refuses_files_of_two_charges_whatever_their_groups_are_call
     (group,) = dataset(12, couplings=False).groups
     files = {
         "neutral": (group,),
-        "cation": (replace(group, charge=1),),
-        "renamed": (replace(group, charge=1, name="cation"),),
-        "both": (group, replace(group, charge=1, name="cation")),
+        "cation": (replace(group, charge=2),),
+        "renamed": (replace(group, charge=2, name="cation"),),
+        "both": (group, replace(group, charge=2, name="cation")),
     }
     for name, groups in files.items():
         write_dataset(tmp_path / f"{name}.h5", Dataset(groups))

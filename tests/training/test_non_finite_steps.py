@@ -10,8 +10,11 @@ from teacher import configuration, dataset
 from nadyn.checks.errors import RunError
 from nadyn.training import loop
 from nadyn.training.build import build_network, elements_of, shortest_distances
+from nadyn.training.losses import NoiseScales
+from nadyn.training.predictions import label_pairs
 from nadyn.training.samples import batches_per_epoch, samples_from_group
 from nadyn.training.schedule import Length
+from nadyn.training.step import train_step
 
 
 @pytest.fixture
@@ -67,17 +70,17 @@ def test_a_skipped_step_changes_neither_weights_nor_average_nor_noise(samples):
     settings = configuration(epochs=1)
     network = _network(settings, samples)
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
-    scales = loop.NoiseScales(dict.fromkeys(("energy", "force", "coupling")))
-    pairs = loop.label_pairs((samples,), 2)
+    scales = NoiseScales(dict.fromkeys(("energy", "force", "coupling")))
+    pairs = label_pairs((samples,), 2)
     before = [p.detach().clone() for p in network.parameters()]
     batch = _with_bad_energies(samples, [0])
-    loss = loop._step(network, batch, pairs, optimizer, scales, settings, None, step=0, looseness=1.0)
+    loss = train_step(network, batch, pairs, optimizer, scales, settings, None, step=0, looseness=1.0)
     assert math.isnan(loss)
     assert all(torch.equal(p, value) for p, value in zip(network.parameters(), before, strict=True))
     assert not optimizer.state
     assert scales.variances == {}
     assert math.isfinite(
-        loop._step(network, samples, pairs, optimizer, scales, settings, None, step=0, looseness=1.0)
+        train_step(network, samples, pairs, optimizer, scales, settings, None, step=0, looseness=1.0)
     )
     assert set(scales.variances) == {"energy", "force", "coupling"}
 

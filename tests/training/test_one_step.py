@@ -7,11 +7,11 @@ import torch
 from teacher import configuration, dataset, geometries, labelled, teacher
 
 from nadyn.data import Dataset
-from nadyn.training import loop
 from nadyn.training.build import build_network, elements_of, shortest_distances
-from nadyn.training.losses import surplus_penalty
+from nadyn.training.losses import NoiseScales, surplus_penalty
 from nadyn.training.predictions import label_pairs, predict, surplus_gap
 from nadyn.training.samples import displaced_frames, samples_from_group
+from nadyn.training.step import given_noise, mean_of_gap_weights, train_step
 from nadyn.training.validation import validate
 from nadyn.units import BOHR_PER_ANGSTROM, EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
@@ -49,16 +49,16 @@ def _squares(prediction, batch):
 def _step(network, batch, settings, mean_gap_weight=None):
     """Loss of one step and the gradient that it leaves; the optimizer moves nothing."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.0, weight_decay=0.0)
-    scales = loop.NoiseScales(loop._given_noise(settings))
+    scales = NoiseScales(given_noise(settings))
     pairs = label_pairs((batch,), 2)
-    loss = loop._step(
+    loss = train_step(
         network, batch, pairs, optimizer, scales, settings, mean_gap_weight, step=3, looseness=1.0
     )
     return loss, [None if p.grad is None else p.grad.clone() for p in network.parameters()]
 
 
 def test_the_noise_of_labels_has_the_unit_of_its_key():
-    given = loop._given_noise(configuration(label_noise=NOISE))
+    given = given_noise(configuration(label_noise=NOISE))
     assert given["energy"] == pytest.approx(0.02 / 27.211386, rel=1e-6)
     # 1 hartree/bohr is 51.422 eV/Å: noise of a twentieth of an eV/Å is a thousandth of that.
     assert given["force"] == pytest.approx(0.05 / 51.42207, rel=1e-6)
@@ -102,7 +102,7 @@ def test_frames_weigh_by_their_gap_beside_three_tenths_of_an_electronvolt():
     gaps = torch.linspace(0.05, 0.9, 6, dtype=torch.float64) / 27.211386
     batch.energies[:, 1] = batch.energies[:, 0] + gaps
     raw = 1.0 / (gaps**2 + (0.3 / 27.211386) ** 2)
-    loss, _ = _step(network, batch, settings, loop._mean_gap_weight((batch,)))
+    loss, _ = _step(network, batch, settings, mean_of_gap_weights((batch,)))
     squares = _squares(predict(network, batch, ((0, 0), (1, 1), (0, 1))), batch)
     weighted = {q: float((raw / raw.mean() * squares[q].detach()).mean()) for q in SIGMA}
     expected = sum(0.5 * WEIGHTS[q] * (weighted[q] / SIGMA[q] ** 2 + 2.0 * math.log(SIGMA[q])) for q in SIGMA)

@@ -108,7 +108,7 @@ def _scores(monkeypatch, score):
     """Let the validation say what the test wants, by the number of its call."""
     calls = itertools.count()
 
-    def validate(network, samples, pairs):
+    def validate(network, samples, pairs, nothing):
         return Errors([0.1, 0.1], [0.1, 0.1], [], score=score(next(calls)))
 
     monkeypatch.setattr(loop, "validate", validate)
@@ -124,7 +124,7 @@ def without_work(monkeypatch):
                 parameter.add_(0.01)
         return 0.1
 
-    monkeypatch.setattr(loop, "_step", step)
+    monkeypatch.setattr(loop, "train_step", step)
     _scores(monkeypatch, lambda call: 1.0 / (1 + call))
 
 
@@ -269,7 +269,7 @@ def test_the_best_weights_are_stored_and_not_the_last(tmp_path, monkeypatch):
     """The second of four validations is the best: the model holds the averages of that moment."""
     held = {}
 
-    def validate(network, samples, pairs):
+    def validate(network, samples, pairs, nothing):
         step = len(held) + 1
         held[step] = {name: p.detach().clone() for name, p in network.named_parameters()}
         return Errors([0.1], [0.1], [], score={1: 3.0, 2: 1.0, 3: 2.0, 4: 1.5}[step])

@@ -37,11 +37,50 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "300")
         code, printed = run_command(
-            *("train", folder / "data.h5", "--output", folder / "m.safetensors"),
+            *("train", folder / "data.h5", "--output", folder / "m.safetensors", "--charge", 2),
             *("--config", folder / "train.yaml"),
         )
     assert code == 0, printed
     return folder, printed
+
+
+@pytest.fixture(scope="module")
+def committee(trained, tmp_path_factory):
+    """A folder in which `nadyn train --members` has run, and what it printed."""
+    folder = tmp_path_factory.mktemp("committee")
+    data = trained[0] / "data.h5"
+    settings = configuration(epochs=1, validation_fraction=0.3).model_dump(mode="json", exclude_none=True)
+    (folder / "train.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "300")
+        code, printed = run_command(
+            *("train", data, "--output", folder / "m.safetensors", "--members", 2),
+            *("--config", folder / "train.yaml"),
+        )
+    assert code == 0, printed
+    return folder, data, printed
+
+
+def test_members_are_told_apart_and_their_spread_is_judged(committee):
+    folder, _, printed = committee
+    for words in ("member 0: seed 1, ", "member 1: seed 7920, ", "member 2 of 2", "lowest ⅓", "|coupling|"):
+        assert words in printed
+    for name in ("learning_curves.0", "learning_curves.1", "parity", "reliability"):
+        _assert_is_a_picture(folder / f"m.{name}.png")
+
+
+def test_a_committee_is_evaluated_with_its_spread_and_told_by_info(committee, tmp_path, monkeypatch):
+    folder, data, _ = committee
+    monkeypatch.setenv("COLUMNS", "200")
+    code, printed = run_command("evaluate", folder / "m.safetensors", data, "--json", tmp_path / "m.json")
+    assert code == 0 and "calibrated" in printed
+    found = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["toy"]
+    assert found["committee"]["spread"]["energy"]["n_errors"] == 2 * 20 * 2
+    assert len(found["committee"]["spread"]["force"]["within_one_and_two_of_thirds"]) == 3
+    assert "the model was trained on this group" in found["notices"][0]
+    code, printed = run_command("info", folder / "m.safetensors")
+    assert code == 0 and "2 members; as one model it is member 0" in printed
+    assert "6 frames that no member saw" in printed
 
 
 def _assert_is_a_picture(path):
@@ -75,7 +114,9 @@ def test_an_interrupted_training_prints_the_line_that_resumes_it(trained, tmp_pa
 
     arguments = ("train", folder / "data.h5", "--output", output, "--config", folder / "train.yaml")
     with monkeypatch.context() as patch:
-        patch.setattr("nadyn.training.loop._step" if begun else "nadyn.training.train.hold_out", interrupt)
+        patch.setattr(
+            "nadyn.training.loop.train_step" if begun else "nadyn.training.train.hold_out", interrupt
+        )
         code, printed = run_command(*arguments, "--quiet")
     assert code == 130
     if begun:
@@ -121,7 +162,7 @@ def test_an_evaluation_says_what_its_errors_are_worth_on_the_screen_and_in_the_f
     others = Dataset((replace(group.select(range(5)), name="other", charge=1, theory=""),))
     write_dataset(tmp_path / "other.h5", others)
     seen = "the model was trained on this group, of which at most 2 frames had been held out"
-    charged = "the model was trained on `charge` 0, but this group has 1"
+    charged = "the model was trained on `charge` 2, but this group has 1"
     for path, sentences in ((folder / "data.h5", [seen]), (tmp_path / "other.h5", [charged])):
         code, printed = run_command(
             *("evaluate", folder / "m.safetensors", path, "--json", tmp_path / "errors.json")
@@ -131,6 +172,26 @@ def test_an_evaluation_says_what_its_errors_are_worth_on_the_screen_and_in_the_f
         assert len(numbers["notices"]) == len(sentences)
         for notice, sentence in zip(numbers["notices"], sentences, strict=True):
             assert notice.startswith(sentence) and f"Note: {notice}." in printed
+
+
+def test_what_is_said_of_the_charge_is_kept_in_the_model_and_contradicts_no_file(
+    trained, tmp_path, monkeypatch
+):
+    folder, _ = trained
+    monkeypatch.setenv("COLUMNS", "300")
+    _, printed = run_command("info", folder / "m.safetensors")
+    rows = {
+        cells[1].strip(): cells[2].strip()
+        for line in printed.splitlines()
+        if len(cells := line.split("│")) > 3
+    }
+    assert (rows["charge"], rows["multiplicities"]) == ("2", "1 1")
+    (group,) = load_dataset(folder / "data.h5").groups
+    write_dataset(tmp_path / "said.h5", Dataset((replace(group, charge=-2),)))
+    code, printed = run_command(
+        *("train", tmp_path / "said.h5", "--output", tmp_path / "m.safetensors", "--charge", 2)
+    )
+    assert code == 2 and "must not contradict the file, which says -2 of group 'toy', but is 2" in printed
 
 
 def test_labels_that_are_missing_are_null_in_the_file(trained, tmp_path):

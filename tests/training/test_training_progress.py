@@ -6,8 +6,8 @@ from teacher import configuration, dataset
 
 from nadyn.cli.training_table import TrainingLines
 from nadyn.training.assignments import Assignment
-from nadyn.training.loop import Progress
 from nadyn.training.notices import about_couplings, about_trials
+from nadyn.training.progress import Progress
 from nadyn.training.search import Trial
 
 

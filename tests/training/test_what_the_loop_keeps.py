@@ -7,7 +7,7 @@ import pytest
 import torch
 from teacher import configuration, dataset, teacher
 
-from nadyn.training import loop
+from nadyn.training import loop, step
 from nadyn.training.predictions import label_pairs
 from nadyn.training.samples import samples_from_group
 from nadyn.training.train import train
@@ -33,12 +33,12 @@ def test_the_best_weights_are_kept_where_the_last_ones_are_worse(tmp_path, monke
 
 def test_surplus_levels_within_the_margin_are_pushed_away(tmp_path, monkeypatch):
     # A margin that every frame violates: what pushes can only be the penalty.
-    monkeypatch.setattr(loop, "_SURPLUS_MARGIN", 0.5)
+    monkeypatch.setattr(step, "_SURPLUS_MARGIN", 0.5)
     gaps = {}
     for name, factor in (("with", 1.0), ("without", 0.0)):
-        plain = loop.surplus_penalty
+        plain = step.surplus_penalty
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "surplus_penalty", lambda g, m, f=factor, p=plain: f * p(g, m))
+            patch.setattr(step, "surplus_penalty", lambda g, m, f=factor, p=plain: f * p(g, m))
             model = {"hidden": [16, 8], "basis": "1x0e + 1x1o", "start": ["0e", "1o"]}
             settings = configuration(epochs=4, model=model, learning_rate=3e-3, average_decay=0.5)
             trained = train(dataset(couplings=False), tmp_path / f"{name}.safetensors", settings)
@@ -67,13 +67,13 @@ def test_validation_errors_of_couplings_know_no_signs_of_states():
 
 
 def test_frames_of_a_small_gap_count_more_where_asked(tmp_path, monkeypatch):
-    seen, plain = [], loop.total_loss
+    seen, plain = [], step.total_loss
 
     def recorded(*arguments, frame_weights, **keys):
         seen.append(frame_weights)
         return plain(*arguments, frame_weights=frame_weights, **keys)
 
-    monkeypatch.setattr(loop, "total_loss", recorded)
+    monkeypatch.setattr(step, "total_loss", recorded)
     data = dataset(couplings=False)
     train(data, tmp_path / "a.safetensors", configuration(epochs=1, gap_weight=True))
     weights = torch.cat(seen)

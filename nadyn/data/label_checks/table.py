@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from nadyn.checks.errors import InputWarning
 from nadyn.data.dataset import Dataset, Group
@@ -12,6 +12,7 @@ from nadyn.data.label_checks.absurd_energies import absurd_energies
 from nadyn.data.label_checks.bond_lengths import doubtful_lengths
 from nadyn.data.label_checks.coupling_kind import couplings_like_d
 from nadyn.data.label_checks.doubt import Doubt
+from nadyn.data.label_checks.electron_count import impossible_electrons
 from nadyn.data.label_checks.energy_outliers import energy_outliers
 from nadyn.data.label_checks.frame_geometry import cut_molecules, shrunken_frames
 from nadyn.data.label_checks.lone_atoms import lone_atoms
@@ -25,7 +26,11 @@ CHECKS: tuple[Callable[[Group], Doubt | None], ...] = (
     absurd_energies,
     lone_atoms,
     couplings_like_d,
+    impossible_electrons,
 )
+
+_LEAVES_OUT = "`nadyn convert --drop-doubtful` leaves them out."
+_LEAVES_NONE = "No frame would be left without the doubtful ones: correct the data where they come from."
 
 
 def doubts(group: Group) -> tuple[Doubt, ...]:
@@ -42,9 +47,24 @@ def doubtful_frames(group: Group) -> Bool[np.ndarray, "frame"]:
     return chosen
 
 
+def kept_frames(group: Group) -> Int[np.ndarray, "kept"]:
+    """Return the frames that are left when doubtful ones are left out until none is found; perhaps none.
+
+    Looked at again and again, because frames that are far off hide others.
+    """
+    kept = np.arange(group.n_frames)
+    while len(kept) and (doubtful := doubtful_frames(group.select(kept))).any():
+        kept = kept[~doubtful]
+    return kept
+
+
 def warn_of_doubts(dataset: Dataset) -> None:
     """Warn (`InputWarning`) of everything that looks wrong about a dataset."""
     for group in dataset.groups:
-        for doubt in doubts(group):
-            advice = "" if doubt.frames is None else " `nadyn convert --drop-doubtful` leaves them out."
-            warnings.warn(f"group {group.name!r}: {doubt.sentence}{advice}", InputWarning, stacklevel=2)
+        found = doubts(group)
+        advice = ""
+        if any(doubt.frames is not None for doubt in found):
+            advice = _LEAVES_OUT if len(kept_frames(group)) else _LEAVES_NONE
+        for doubt in found:
+            about_frames = "" if doubt.frames is None else f" {advice}"
+            warnings.warn(f"group {group.name!r}: {doubt.sentence}{about_frames}", InputWarning, stacklevel=2)

@@ -11,7 +11,7 @@ Sources: github.com/schnarc/SchNarc, `data.py` and `calculators.py`; github.com/
 
 import sqlite3
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ase.db
@@ -26,10 +26,12 @@ from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula
 from nadyn.units import to_atomic_units
 
-_READ = ("energy", "forces", "nacs", "smooth_nacs", "dipoles", "socs")
+_READ = ("energy", "forces", "nacs", "smooth_nacs", "dipoles", "socs", "charge")
 # Flags and copies that say nothing new.
 _IDLE = ("has_forces", "_idx")
 
+# Sums of the charges of atoms are not quite whole.
+_ROUNDING = 1e-3
 # Warned of, and kept in the note of the dataset.
 _NOBODY_SAYS = "the metadata tell no multiplicities; all states are taken as singlets"
 
@@ -124,20 +126,49 @@ def _group(
         "dipoles": _dipoles(_stacked(rows, "dipoles"), states),
         "spin_orbit": _spin_orbit(_stacked(rows, "socs"), states, asked=multiplicities is not None),
     }
-    return group_from_arrays(
+    group = group_from_arrays(
         name,
         atomic_numbers=numbers,
         positions=np.stack([row.positions for row in rows]) * length,
         energies=energies,
         cell=np.stack([np.asarray(row.cell) for row in rows]) * length if periodic else None,
         pbc=rows[0].pbc,
-        charge=int(rows[0].get("charge", 0) or 0),
+        charge=_charge(rows, metadata),
         multiplicities=spins,
         theory=str(metadata.get("ReferenceMethod", "")),
         source=path.name,
         note="; ".join(text for text in (" ".join(str(metadata.get("info", "")).split()), guess) if text),
         **labels,
     )
+    return replace(group, assumed=group.assumed | {"multiplicities"}) if guess else group
+
+
+def _charge(rows: list, metadata: dict[str, object]) -> int | None:
+    """Return the charge that the rows or the metadata say, or the sum of initial charges; None if nothing."""
+    found = {value for row in rows if (value := _charge_of(row)) is not None}
+    if not found and metadata.get("charge") is not None:
+        found = {_number(metadata["charge"])}
+    if len(found) > 1:
+        raise InputError(f"`charge` must be the same in all rows of a molecule, but is {sorted(found)}.")
+    charge = found.pop() if found else None
+    if charge is None or abs(charge - round(charge)) < _ROUNDING:
+        return None if charge is None else round(charge)
+    raise InputError(f"`charge` must be a whole number, but is {charge}.")
+
+
+def _charge_of(row: object) -> float | None:
+    for named in (row.data, row.key_value_pairs):
+        if "charge" in named:
+            return _number(named["charge"])
+    charges = row.get("initial_charges")
+    return None if charges is None or not np.any(charges) else round(float(np.sum(charges)), 6)
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"`charge` must be a whole number, but is {value!r}.") from error
 
 
 def _warn_of_unread(rows: list) -> None:

@@ -9,6 +9,7 @@ Units are those of ASE: eV and ångström, stress in eV/ångström³ with ASE's 
 - couplings: `interstate_couplings_0_1`, …, which are h_kl in eV/ångström, 3 columns.
 - cell: `Lattice` and `pbc`; for one state `stress` (9 numbers), or `virial` = -volume · stress.
 - `charge`, and `multiplicities` with one number a state.
+- `nadyn_weight` and `nadyn_tag`: how much the frame counts in a training, and a word on it.
 - masses in u: the column `masses`; the symbols D and T are hydrogen with the mass of the isotope.
 
 The names of energies and forces may be chosen otherwise. Labels that stand there under a name that is not
@@ -31,6 +32,7 @@ import numpy as np
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.data.assumptions import agreed_multiplicities
 from nadyn.data.dataset import Dataset, Group
 from nadyn.data.label_checks.frame_geometry import wrapped_frames
 from nadyn.data.readers.extxyz_labels import Keys, labels_of
@@ -52,6 +54,7 @@ def read_extxyz(
     *,
     energy_key: str | None = None,
     forces_key: str | None = None,
+    multiplicities: tuple[int, ...] | None = None,
     theory: str = "",
     source: str = "",
     licence: str = "",
@@ -62,13 +65,15 @@ def read_extxyz(
         path: The file, which may be packed by gzip.
         energy_key: Name of the energies, looked for before the usual ones.
         forces_key: Name of the forces, looked for before the usual ones.
+        multiplicities: 2S + 1 of each state, where the file does not say it.
         theory: Level of theory of the labels.
         source: Where the data are from; the name of the file if empty.
         licence: Licence of the data.
 
     Raises:
         InputError: The file is missing or cannot be read, a frame has no energy, frames of one molecule have
-            different numbers of states, or what `group_from_arrays` refuses.
+            different numbers of states, the file says other multiplicities, or what `group_from_arrays`
+            refuses.
     """
     path = Path(path)
     with located(f"extended xyz file {str(path)!r}"):
@@ -90,7 +95,7 @@ def read_extxyz(
         groups: dict[str, Group] = {}
         for (own_name, numbers, _, mass), members in kinds.items():
             name = unused_name(own_name or formula(numbers, mass), groups)
-            groups[name] = _group(name, members, mass, keys)
+            groups[name] = _group(name, members, mass, keys, multiplicities)
         unread.warn()
     texts = {"theory": theory, "source": source or path.name, "licence": licence}
     return Dataset(tuple(replace(group, **texts) for group in groups.values()))
@@ -124,7 +129,11 @@ def _frames(text: str) -> Iterator[ase.Atoms]:
 
 
 def _group(
-    name: str, members: list[tuple[int, ase.Atoms]], mass: tuple[float, ...] | None, keys: Keys
+    name: str,
+    members: list[tuple[int, ase.Atoms]],
+    mass: tuple[float, ...] | None,
+    keys: Keys,
+    multiplicities: tuple[int, ...] | None,
 ) -> Group:
     rows = []
     for number, atoms in members:
@@ -139,11 +148,12 @@ def _group(
                 f"but has {len(row['energies'])}."
             )
         for key in ("charge", "multiplicities"):
-            if row[key] != first[key]:
+            if (row[key] or 0) != (first[key] or 0):
                 raise InputError(f"frame {number} must have the `{key}` of frame {members[0][0]}.")
     arrays = {
         key: _stacked([row[key] for row in rows]) for key in ("forces", "interstate_couplings", "stress")
     }
+    weight = np.array([row["weight"] for row in rows])
     positions = np.stack([atoms.positions for _, atoms in members]) * _LENGTH
     cell = np.stack([atoms.cell.array for _, atoms in members]) * _LENGTH
     numbers, pbc = members[0][1].numbers.astype(np.int64), members[0][1].pbc
@@ -158,8 +168,10 @@ def _group(
             energies=np.stack([row["energies"] for row in rows]),
             cell=cell if keeps_cell else None,
             pbc=pbc,
-            charge=first["charge"],
-            multiplicities=first["multiplicities"],
+            charge=next((row["charge"] for row in rows if row["charge"] is not None), None),
+            multiplicities=agreed_multiplicities(first["multiplicities"], multiplicities),
+            weight=weight if (weight != 1.0).any() else None,
+            tag=[row["tag"] for row in rows],
             **arrays,
         )
 
@@ -178,7 +190,14 @@ def _recognises(content: bytes) -> bool:
 
 
 def _read(path: Path, options: ReadOptions) -> Dataset:
-    return read_extxyz(path, energy_key=options.energy_key, forces_key=options.forces_key)
+    return read_extxyz(
+        path,
+        energy_key=options.energy_key,
+        forces_key=options.forces_key,
+        multiplicities=options.multiplicities,
+    )
 
 
-EXTXYZ = Reader("extended xyz file", _recognises, _read, frozenset({"energy_key", "forces_key"}))
+EXTXYZ = Reader(
+    "extended xyz file", _recognises, _read, frozenset({"energy_key", "forces_key", "multiplicities"})
+)

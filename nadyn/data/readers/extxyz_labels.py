@@ -41,8 +41,10 @@ def labels_of(atoms: ase.Atoms, keys: Keys) -> dict[str, object]:
         "forces": _scaled(_forces(arrays, n_states, keys.forces), _FORCE),
         "interstate_couplings": _scaled(_filled(couplings, (len(atoms), 3)), _FORCE),
         "stress": _scaled(_stress(info, atoms) if n_states == 1 else None, _STRESS),
-        "charge": _whole(info.get("charge", 0), "charge"),
+        "charge": _whole(info["charge"], "charge") if "charge" in info else None,
         "multiplicities": spins,
+        "weight": _number(info.get("nadyn_weight", 1.0), "nadyn_weight"),
+        "tag": str(info.get("nadyn_tag", "")),
     }
 
 

@@ -13,7 +13,7 @@ def _recognises(content: bytes) -> bool:
 
 
 def _read(path: Path, options: ReadOptions) -> Dataset:
-    return read_dataset(path)
+    return read_dataset(path, multiplicities=options.multiplicities)
 
 
-NADYN_DATASET = Reader("dataset of nadyn", _recognises, _read)
+NADYN_DATASET = Reader("dataset of nadyn", _recognises, _read, frozenset({"multiplicities"}))

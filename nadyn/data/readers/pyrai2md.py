@@ -12,6 +12,7 @@ Source: PyRAI2MD 2 (github.com/lopez-lab/PyRAI2MD), `training_data.py` and `qc_m
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,22 +66,19 @@ def read_pyrai2md(path: str | Path, *, multiplicities: tuple[int, ...] | None = 
         note = "" if multiplicities or spins is None else _conclusion(spins, n_norms)
         forces = -gradients
         forces[(gradients == 0.0).all(axis=(2, 3))] = np.nan
-        return Dataset(
-            (
-                group_from_arrays(
-                    formula(numbers),
-                    atomic_numbers=numbers,
-                    positions=positions * to_atomic_units("angstrom", "length"),
-                    energies=energies,
-                    forces=forces,
-                    interstate_couplings=_couplings(couplings, spins, n_states),
-                    spin_orbit_norms=_norms(norms, spins, n_states),
-                    multiplicities=spins,
-                    source=path.name,
-                    note=note,
-                ),
-            )
+        group = group_from_arrays(
+            formula(numbers),
+            atomic_numbers=numbers,
+            positions=positions * to_atomic_units("angstrom", "length"),
+            energies=energies,
+            forces=forces,
+            interstate_couplings=_couplings(couplings, spins, n_states),
+            spin_orbit_norms=_norms(norms, spins, n_states),
+            multiplicities=spins,
+            source=path.name,
+            note=note,
         )
+        return Dataset((replace(group, assumed=group.assumed | {"multiplicities"}) if note else group,))
 
 
 def _content(text: str) -> dict[str, object]:

@@ -20,11 +20,13 @@ class ReadOptions:
         energy_key: Name under which the energies stand.
         forces_key: Name under which the forces stand.
         multiplicities: 2S + 1 of each state, where the file does not say it.
+        charge: Total charge [e], where the file does not say it; `read_file` sees to it for all readers.
     """
 
     energy_key: str | None = None
     forces_key: str | None = None
     multiplicities: tuple[int, ...] | None = None
+    charge: int | None = None
 
     def given(self) -> set[str]:
         """Return the names of the options that are given."""

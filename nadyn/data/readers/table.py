@@ -8,6 +8,8 @@ from pathlib import Path
 from nadyn.checks.counts import with_article
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.kinds import what_it_is
+from nadyn.data.assumptions import with_charge
 from nadyn.data.dataset import Dataset
 from nadyn.data.readers.ase_database import ASE_DATABASE
 from nadyn.data.readers.extxyz import EXTXYZ
@@ -15,6 +17,7 @@ from nadyn.data.readers.nadyn_dataset import NADYN_DATASET
 from nadyn.data.readers.pyrai2md import PYRAI2MD
 from nadyn.data.readers.reader import Reader, ReadOptions, beginning
 from nadyn.data.readers.sharc_trajectory import SHARC_TRAJECTORY
+from nadyn.data.validation import located
 
 READERS: tuple[Reader, ...] = (
     NADYN_DATASET,
@@ -52,11 +55,14 @@ def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
     if reader is None:
         raise InputError(
             f"file {str(path)!r} must be one of {', '.join(reader.name for reader in READERS)}, but is "
-            "none. For other programs see the page `Data of other programs` of the documentation."
+            f"{what_it_is(path)}. For other programs see the page `Data of other programs` of the "
+            "documentation."
         )
-    for name in sorted(options.given() - reader.options):
+    for name in sorted(options.given() - reader.options - {"charge"}):
         raise InputError(
             f"`--{name.replace('_', '-')}` must be left out for {with_article(reader.name)}, but is given. "
             "Remove it."
         )
-    return reader.read(path, options)
+    dataset = reader.read(path, options)
+    with located(f"file {str(path)!r}"):
+        return with_charge(dataset, options.charge)

@@ -81,9 +81,14 @@ def _frame(group: Group, frame: int) -> str:
     if single and group.stress is not None and np.isfinite(group.stress[frame]).all():
         # Nine numbers are a matrix column by column; a stress is symmetric, so the order does not matter.
         header.append(f'stress="{_numbers(group.stress[frame, 0] / _STRESS)}"')
-    if group.charge:
+    if group.weight is not None:
+        header.append(f"nadyn_weight={float(group.weight[frame])!r}")
+    if group.tag is not None and group.tag[frame]:
+        word = group.tag[frame].replace('"', "'")
+        header.append(f'nadyn_tag="{word}"')
+    if "charge" not in group.assumed:
         header.append(f"charge={group.charge}")
-    if set(group.multiplicities) != {1}:
+    if "multiplicities" not in group.assumed or set(group.multiplicities) != {1}:
         spins = " ".join(str(spin) for spin in group.multiplicities)
         header.append(f'multiplicities="{spins}"')
     table = np.concatenate(list(columns.values()), axis=1)

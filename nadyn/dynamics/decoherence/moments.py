@@ -14,6 +14,7 @@ from nadyn.checks.configuration import Configuration
 from nadyn.dynamics.decoherence.correction import Decoherence, Moment
 from nadyn.dynamics.electrons.gradients import all_forces
 from nadyn.dynamics.electrons.local_diabatisation import orthogonal_overlap
+from nadyn.dynamics.electrons.ways import signs_of
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import ordered_sum
 from nadyn.dynamics.state.energies import potential_energy
@@ -138,7 +139,9 @@ def _rates(
     velocity = new.momenta / moment.masses[:, None]
     along = ordered_sum((velocity[:, None] * apart).flatten(0, 1)).reshape(n_traj, n)
     speed = ordered_sum(velocity * velocity)
-    tdc = 0.5 * (overlap - overlap.mT) / moment.dt
+    # The overlap of a state with itself is positive, whatever the signs of eigenvectors.
+    matched = overlap * signs_of(overlap)[:, None, :]
+    tdc = 0.5 * (matched - matched.mT) / moment.dt
     coupling = tdc.gather(1, new.active_state[:, None, None].expand(-1, 1, n))[:, 0]
     gap = new.energies - potential_energy(new.energies, new.active_state)[:, None]
     back = 2.0 * (coupling * gap * along).abs() / torch.where(speed > 0, speed, torch.inf)[:, None]

@@ -101,7 +101,7 @@ def _by_overlap(old: State, new: State, *, dt: float, reorder: bool) -> Propagat
         follows = assignment(overlap)
         overlap = overlap.gather(2, follows[:, None, :].expand_as(overlap))
         energies = energies.gather(1, follows)
-    signs = _signs(overlap)
+    signs = signs_of(overlap)
     tdc = tdc_from_overlap(overlap * signs[:, None, :], dt=dt)
     return _with_signs(
         old, propagator_by_tdc(old.energies, energies, tdc, tdc, dt=dt), signs, smallest, follows
@@ -112,7 +112,7 @@ def _by_couplings(
     old: State, new: State, model: Model, masses: Float[Tensor, "atom"], *, dt: float
 ) -> Propagation:
     overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
-    signs = _signs(overlap)
+    signs = signs_of(overlap)
     before, after = (
         tdc_from_couplings(model, s.positions, s.momenta, masses, s.energies, s.eigenvectors)
         for s in (old, new)
@@ -128,7 +128,7 @@ def _by_curvature(old: State, new: State, *, dt: float) -> Propagation:
     propagator = propagator_by_turns(old.energies, new.energies, turns, dt=dt)
     # The energies know no signs of eigenvectors, but coefficients do.
     overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
-    after = known.signs * _signs(overlap)
+    after = known.signs * signs_of(overlap)
     done = _with_signs(old, propagator * known.signs[:, None, :], after, smallest, None)
     return replace(done, memory=replace(memory, signs=after))
 
@@ -141,7 +141,7 @@ def _with_signs(
     return Propagation(coefficients, propagator, smallest, follows)
 
 
-def _signs(overlap: Float[Tensor, "traj state state2"]) -> Float[Tensor, "traj state2"]:
+def signs_of(overlap: Float[Tensor, "traj state state2"]) -> Float[Tensor, "traj state2"]:
     """Return the signs of the new states that make the diagonal of the overlap positive."""
     return torch.where(overlap.diagonal(dim1=1, dim2=2) < 0, -1.0, 1.0).double()
 

@@ -4,13 +4,16 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from nadyn.dynamics.initial.descent import check_labels
+from nadyn.electronic.direct.model import DirectModel
 from nadyn.electronic.surfaces import active_surface
 from nadyn.models.model import Model
 
 _STEP_BOHR = 0.01
-# Five-point formula for the first derivative: the error is of fourth order in the step.
-_OFFSETS = (-2, -1, 1, 2)
-_FACTORS = (1 / 12, -8 / 12, 8 / 12, -1 / 12)
+# Five-point formula for the first derivative: the error is of fourth order in the step. Of a label source,
+# which costs a label each, three points: the error is below that of its convergence.
+_FIVE_POINTS = {-2: 1 / 12, -1: -8 / 12, 1: 8 / 12, 2: -1 / 12}
+_THREE_POINTS = {-1: -1 / 2, 1: 1 / 2}
 
 
 def hessian(
@@ -18,7 +21,8 @@ def hessian(
 ) -> Float[np.ndarray, "coordinate coordinate"]:
     """Return ∂²E_k/∂R∂R [hartree/bohr²] by central differences of the forces.
 
-    H = -[F(-2h) - 8 F(-h) + 8 F(h) - F(2h)] / 12h with h = 0.01 bohr, made symmetric.
+    H = -[F(-2h) - 8 F(-h) + 8 F(h) - F(2h)] / 12h with h = 0.01 bohr, made symmetric; of a label source
+    H = -[F(h) - F(-h)] / 2h.
 
     Args:
         model: Any model; a learned one in float64, see `in_double_precision`.
@@ -26,12 +30,16 @@ def hessian(
         state: Adiabatic state, 0 is the lowest.
     """
     size = positions.size
+    points = _THREE_POINTS if isinstance(model, DirectModel) else _FIVE_POINTS
     displaced = np.concatenate(
-        [positions.reshape(-1) + offset * _STEP_BOHR * np.eye(size) for offset in _OFFSETS]
+        [positions.reshape(-1) + offset * _STEP_BOHR * np.eye(size) for offset in points]
     ).reshape(-1, *positions.shape)
     surface = active_surface(model, torch.from_numpy(displaced), torch.full((len(displaced),), state))
-    forces = surface.force.numpy().reshape(len(_OFFSETS), size, size)
-    derivative = -sum(factor * force for factor, force in zip(_FACTORS, forces, strict=True)) / _STEP_BOHR
+    if isinstance(model, DirectModel):
+        check_labels(model, torch.from_numpy(displaced))
+    forces = surface.force.numpy().reshape(len(points), size, size)
+    derivative = -sum(factor * force for factor, force in zip(points.values(), forces, strict=True))
+    derivative = derivative / _STEP_BOHR
     return 0.5 * (derivative + derivative.T)
 
 

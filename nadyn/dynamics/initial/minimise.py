@@ -8,7 +8,9 @@ from jaxtyping import Float
 
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.initial.descent import descend
 from nadyn.dynamics.initial.hessian import hessian
+from nadyn.electronic.direct.model import DirectModel
 from nadyn.electronic.surfaces import active_surface
 from nadyn.models.model import Model
 
@@ -38,7 +40,7 @@ def minimise(
 
     Newton steps -Σ v (v·g)/|λ| over the eigenpairs (λ, v) of the Hessian; |λ| sends the step downhill
     where the curvature is negative. A step is at most 0.3 bohr for any atom, and one that would raise the
-    energy is halved.
+    energy is halved. A label source is asked for forces only, see `descend`.
 
     Args:
         model: Any model; a learned one in float64, see `in_double_precision`.
@@ -50,6 +52,8 @@ def minimise(
     Raises:
         InputError: No minimum was reached.
     """
+    if isinstance(model, DirectModel):
+        return Minimum(*descend(model, positions, state=state)[:2])
     energy, force = _energy_and_force(model, positions, state)
     limit = _LARGEST_STEP_BOHR
     for _ in range(max_steps + 1):

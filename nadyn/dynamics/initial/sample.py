@@ -8,7 +8,7 @@ from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial.oscillators import Oscillators, oscillators, with_isotopes_of_geometry
 from nadyn.dynamics.initial.section import InitialSection
 from nadyn.dynamics.initial.wigner import packet, sample_modes, without_rotation
-from nadyn.models.learned import LearnedModel
+from nadyn.models.isotopes import takes_isotopes
 from nadyn.models.model import Model
 from nadyn.structures import symbol
 from nadyn.trajectory.initial_conditions import InitialConditions, read_initial_conditions
@@ -150,7 +150,7 @@ def _from_file(
     same_atoms = numbers == model.atomic_numbers and initial.masses.shape == masses.shape
     same_masses = same_atoms and np.allclose(initial.masses, masses, rtol=1e-6, atol=0.0)
     # A molecule has the isotopes that its sample was drawn for, unless the run names others.
-    free = isinstance(model, LearnedModel) and not model.own_masses
+    free = takes_isotopes(model) and not model.own_masses
     if not same_masses and not (same_atoms and free):
         raise InputError(
             f"initial conditions {path!r} must be for the atoms and masses of model {model.name} "

@@ -123,5 +123,6 @@ SPIN_LSC = Method(
     moves_coefficients=True,
     needs_two_states=True,
     moves_on="mean of the states",
+    needs_fixed_basis=True,
     options=SpinLscOptions,
 )

@@ -136,5 +136,6 @@ SQC = Method(
     needs_two_states=True,
     other_names=("mm_sqc", "mmst"),
     moves_on="mean of the states",
+    needs_fixed_basis=True,
     options=SqcOptions,
 )

@@ -21,12 +21,13 @@ from nadyn.dynamics.hops.attempts import Direction, HopRules, attempt_hops
 from nadyn.dynamics.hops.representation import SpinFree
 from nadyn.dynamics.methods.method import Drift, Stepping
 from nadyn.dynamics.methods.root_search import sign_changes
-from nadyn.dynamics.nuclei.verlet import at_new_positions, verlet
+from nadyn.dynamics.nuclei.followed import with_worst_of
+from nadyn.dynamics.nuclei.verlet import at_new_levels, at_new_positions, verlet
 from nadyn.dynamics.state.batch import State, for_each_array, select
 from nadyn.dynamics.state.energies import with_energy_of_active
 from nadyn.dynamics.state.random_numbers import Draws
 from nadyn.dynamics.state.step import Hops, Step, join_hops, no_hops
-from nadyn.electronic.surfaces import energies_and_eigenvectors
+from nadyn.electronic.direct.model import DirectModel
 from nadyn.models.model import Model
 
 # Hops of one trajectory in one step; what crosses more often waits for the next step.
@@ -34,6 +35,9 @@ MOST_CROSSINGS = 10
 
 # Above what |c|^2 are off by rounding.
 _ROUNDING = 1e-13
+
+# Width of the last bracket of a crossing, in steps. Each look into a step costs a label of a source.
+_FINE, _COARSE = 2.0**-51, 2.0**-24
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def _through_crossings(
         start, end, margin = select(start, crossing), select(end, crossing), margin[crossing]
         if not len(rows):
             break
-        just_before, moment = _moments_of_crossing(start, model, masses, left, lead, margin)
+        just_before, moment, start = _moments_of_crossing(start, model, masses, left, lead, margin)
         at_hop, before = part_of_step(start, model, masses, moment)
         # Where two levels meet that do not couple, states change their numbers at once. Which has taken the
         # lead is known behind that, and the force that has acted up to there is that before it. A trajectory
@@ -163,18 +167,25 @@ def _margin(start: State) -> Tensor:
 
 def _moments_of_crossing(
     start: State, model: Model, masses: Tensor, left: Tensor, lead: Tensor, margin: Tensor
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, State]:
+    """Return the moments just before and just behind each crossing, and the start, which knows now what
+    labels were met on the way."""
+    met = [start]
+
     def lead_at(moment: Tensor, rows: Tensor) -> Tensor:
         part = select(start, rows)
         _, positions = _drifted(part, masses, moment)
-        energies, eigenvectors = energies_and_eigenvectors(model, positions)
-        made = _propagated(part, energies, eigenvectors, moment)
+        there = at_new_levels(part, model, positions)
+        made = _propagated(part, there.energies, there.eigenvectors, moment)
+        met[0] = with_worst_of(met[0], rows, there)
         return lead_of_active(made.coefficients, part.active_state) + margin[rows]
 
     # Only what has crossed more often than is followed in a step starts below zero, and crosses at once.
     at_start = lead_of_active(start.coefficients, start.active_state) + margin
     at_start = at_start.clamp(min=torch.finfo(torch.float64).tiny)
-    return sign_changes(lead_at, left, at_start=at_start, at_end=lead)
+    tolerance = _COARSE if isinstance(model, DirectModel) else _FINE
+    before, behind = sign_changes(lead_at, left, at_start=at_start, at_end=lead, tolerance=tolerance)
+    return before, behind, met[0]
 
 
 def _hop(state: State, model: Model, options: Mash) -> tuple[State, Hops]:

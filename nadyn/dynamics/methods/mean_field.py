@@ -16,10 +16,11 @@ from nadyn.dynamics.electrons.mean import (
 )
 from nadyn.dynamics.electrons.propagation import Propagation
 from nadyn.dynamics.electrons.ways import SMALLEST_OVERLAP, propagate
+from nadyn.dynamics.nuclei.followed import followed
 from nadyn.dynamics.nuclei.motion import drift, kick_by_force
 from nadyn.dynamics.nuclei.rigid_motion import turned_halfway
 from nadyn.dynamics.state.batch import State, select
-from nadyn.electronic.eigen import eigh
+from nadyn.electronic.eigen import levels as levels_of
 from nadyn.electronic.surfaces import in_blocks
 from nadyn.models.model import Model
 
@@ -48,6 +49,7 @@ def mean_field_verlet(
     """
     momenta = kick_by_force(state.momenta, state.force, dt=0.5 * dt)
     positions = drift(state.positions, momenta, masses, dt=dt)
+    state = followed(state, model, positions)
     n = model.n_states
 
     def block(positions: Tensor, *rows: Tensor) -> tuple[Tensor, ...]:
@@ -55,7 +57,7 @@ def mean_field_verlet(
         with torch.enable_grad():
             inputs = positions.detach().requires_grad_(True)
             evaluation = model.evaluate(inputs)
-        levels, vectors = eigh(evaluation.hamiltonian.detach())
+        levels, vectors = levels_of(evaluation)
         sound = torch.isfinite(levels).all(1) & torch.isfinite(vectors).all(2).all(1)
         new_energies = torch.where(sound[:, None], levels[:, :n], energies)
         new_vectors = torch.where(sound[:, None, None], vectors[:, :, :n], eigenvectors)

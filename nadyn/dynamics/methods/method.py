@@ -62,7 +62,7 @@ def smallest_gap(state: State) -> Float[Tensor, "traj"]:
 def smallest_gap_of_neighbours(state: State) -> Float[Tensor, "traj"]:
     """Return the smallest distance in energy of two neighbouring states [hartree]: motion on a mean has no
     state of its own."""
-    return (state.energies[:, 1:] - state.energies[:, :-1]).amin(1)
+    return (state.energies[:, 1:] - state.energies[:, :-1]).abs().amin(1)
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ class Method:
         moves_on: What the nuclei of a trajectory move on.
         amplitudes_are_populations: Whether mean |c|^2 should equal the populations that `adiabatic` gives.
         mixes_spins: Whether it hops among spin-adiabatic states where the model has spin-orbit coupling.
+        needs_fixed_basis: Whether its variables belong to a fixed diabatic basis.
     """
 
     build: Callable[[RunConfiguration, Model, Float[Tensor, "atom"]], Stepping]
@@ -139,3 +140,4 @@ class Method:
     moves_on: MovesOn = "active state"
     amplitudes_are_populations: bool = False
     mixes_spins: bool = False
+    needs_fixed_basis: bool = False

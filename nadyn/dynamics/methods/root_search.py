@@ -7,8 +7,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 _MOST_ITERATIONS = 120
-# Width of the last bracket, relative to the first.
-_TOLERANCE = 2.0**-51
 
 
 def sign_changes(
@@ -17,6 +15,7 @@ def sign_changes(
     *,
     at_start: Float[Tensor, "traj"],
     at_end: Float[Tensor, "traj"],
+    tolerance: float = 2.0**-51,
 ) -> tuple[Float[Tensor, "traj"], Float[Tensor, "traj"]]:
     """Return for each trajectory arguments in [0, end] before and behind a change of sign of its function.
 
@@ -31,6 +30,7 @@ def sign_changes(
         end: Upper end of each interval.
         at_start: Values at 0, all positive.
         at_end: Values at `end`, all negative.
+        tolerance: Width of the last bracket, relative to the first.
     """
     before, behind = torch.zeros_like(end), torch.zeros_like(end)
     rows = torch.arange(len(end))
@@ -46,17 +46,17 @@ def sign_changes(
         b, fb = torch.where(same, b, a), torch.where(same, fb, fa)
         a, fa = x, fx
         width = (b - a).abs()
-        tolerance = _TOLERANCE * end[rows]
-        done = (width <= 2.0 * tolerance) | (fa == 0)
+        smallest = tolerance * end[rows]
+        done = (width <= 2.0 * smallest) | (fa == 0)
         before[rows[done]] = torch.where(fa >= 0, a, b)[done]
         behind[rows[done]] = torch.where(fa <= 0, a, b)[done]
         if done.all():
             return before, behind
         left = ~done
-        rows, a, b, c, fa, fb, fc, width, tolerance = (
-            array[left] for array in (rows, a, b, c, fa, fb, fc, width, tolerance)
+        rows, a, b, c, fa, fb, fc, width, smallest = (
+            array[left] for array in (rows, a, b, c, fa, fb, fc, width, smallest)
         )
-        t = _next_place(a, b, c, fa, fb, fc, 0.5 * tolerance / width)
+        t = _next_place(a, b, c, fa, fb, fc, 0.5 * smallest / width)
     before[rows] = torch.where(fa >= 0, a, b)
     behind[rows] = torch.where(fa <= 0, a, b)
     return before, behind

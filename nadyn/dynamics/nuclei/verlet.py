@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nadyn.dynamics.nuclei.followed import followed
 from nadyn.dynamics.nuclei.motion import drift, kick_by_force
 from nadyn.dynamics.state.batch import State
-from nadyn.electronic.surfaces import ActiveSurface, active_surface
+from nadyn.electronic.surfaces import ActiveSurface, active_surface, energies_and_eigenvectors
 from nadyn.models.model import Model
 
 SurfaceAt = Callable[[Model, Float[Tensor, "traj atom x"], Int[Tensor, "traj"]], ActiveSurface]
@@ -46,6 +47,7 @@ def at_new_positions(
     A trajectory whose model gives no finite numbers keeps its old energies and eigenvectors, so that the
     algebra on the batch can go on, and gets a force of NaN, by which it is known.
     """
+    state = followed(state, model, positions)
     surface = surface_at(model, positions, state.active_state)
     sound = (
         torch.isfinite(surface.energies).all(1)
@@ -65,4 +67,20 @@ def at_new_positions(
         force=force,
         surplus_gap=surface.surplus_gap,
         novelty=surface.novelty,
+    )
+
+
+def at_new_levels(state: State, model: Model, positions: Float[Tensor, "traj atom x"]) -> State:
+    """Return the state with energies and eigenvectors of other positions; all else, its own positions too,
+    stays.
+
+    As in `at_new_positions`, old levels stay where the model gives no finite ones.
+    """
+    state = followed(state, model, positions, forces=False)
+    energies, eigenvectors = energies_and_eigenvectors(model, positions)
+    sound = torch.isfinite(energies).all(1) & torch.isfinite(eigenvectors).all(2).all(1)
+    return replace(
+        state,
+        energies=torch.where(sound[:, None], energies, state.energies),
+        eigenvectors=torch.where(sound[:, None, None], eigenvectors, state.eigenvectors),
     )

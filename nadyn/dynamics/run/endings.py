@@ -3,13 +3,20 @@
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.methods.table import find_method
 from nadyn.dynamics.run.dissociation import Dissociation, interval_of
-from nadyn.dynamics.run.stopping import Limits
+from nadyn.dynamics.run.stopping import Limits, Spreads
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.populations import MEAN_SQUARED_COEFFICIENTS
+from nadyn.electronic.committee import HasMembers
+from nadyn.electronic.direct.model import DirectModel
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
-from nadyn.units import HARTREE_PER_EV
+from nadyn.units import EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
+
+# Largest calibrated spreads where the run file names none.
+ENERGY_SPREAD_EV = 0.2
+GAP_SPREAD_EV = 0.25
+FORCE_SPREAD_EV_PER_ANGSTROM = 1.0
 
 
 def limits_of(config: RunConfiguration, model: Model) -> Limits:
@@ -18,6 +25,8 @@ def limits_of(config: RunConfiguration, model: Model) -> Limits:
         max_energy_step=config.max_energy_step_ev * HARTREE_PER_EV,
         beyond=None if config.stop is None else config.stop.beyond_au,
         dissociation=_dissociation(config, model),
+        spreads=_spreads(config, model),
+        novelty=_novelty(config),
     )
 
 
@@ -29,12 +38,44 @@ def check_stop(config: RunConfiguration, model: Model) -> None:
         raise InputError(
             f"`stop.beyond_au` must be left out for molecules like {model.name}, but is given. Remove it."
         )
+    if config.stop.novelty is not None and model.shortest_distances is None:
+        raise InputError(
+            f"`stop.novelty` must be left out for model {model.name}, which was not trained, but is given. "
+            "Remove it."
+        )
+    if config.stop.names_spreads and not isinstance(model, HasMembers):
+        raise InputError(
+            f"`stop` must not name spreads or the committee for model {model.name}, which is one alone, "
+            "but does. Remove them, or train with `--members`."
+        )
     reason = _why_not_dissociated(config, model)
     if config.stop.dissociated and reason:
         raise InputError(
             f"`stop.dissociated` must be left out {reason}, where fragments have no last word, but is true. "
             "Remove it."
         )
+
+
+def _novelty(config: RunConfiguration) -> float:
+    given = None if config.stop is None else config.stop.novelty
+    return MOST_NOVELTY if given is None else given
+
+
+def _spreads(config: RunConfiguration, model: Model) -> Spreads | None:
+    """Return the largest spreads that a trajectory may have, None where no committee ends it."""
+    section = config.stop
+    if not isinstance(model, HasMembers) or (section is not None and section.committee is False):
+        return None
+
+    def given(value: float | None, default: float) -> float:
+        return default if value is None else value
+
+    return Spreads(
+        energy=given(section and section.energy_spread_ev, ENERGY_SPREAD_EV) * HARTREE_PER_EV,
+        gap=given(section and section.gap_spread_ev, GAP_SPREAD_EV) * HARTREE_PER_EV,
+        force=given(section and section.force_spread_ev_per_angstrom, FORCE_SPREAD_EV_PER_ANGSTROM)
+        / EV_PER_ANGSTROM_PER_AU,
+    )
 
 
 def _dissociation(config: RunConfiguration, model: Model) -> Dissociation | None:
@@ -44,7 +85,7 @@ def _dissociation(config: RunConfiguration, model: Model) -> Dissociation | None
     method = find_method(config)
     return Dissociation(
         interval_of(config.dt),
-        MOST_NOVELTY,
+        _novelty(config),
         on_a_mean=method.moves_on != "active state",
         on_one_state=not method.needs_two_states,
     )
@@ -62,6 +103,8 @@ def _why_not_dissociated(config: RunConfiguration, model: Model) -> str:
         return "with a laser"
     if isinstance(model, HasSpinStates) and config.representation != "spin_free":
         return "among spin-adiabatic states"
+    if isinstance(model, DirectModel):
+        return "for a label source"
     method = find_method(config)
     if method.moves_on != "active state" and method.adiabatic is not MEAN_SQUARED_COEFFICIENTS:
         return f"for method {config.method}, whose amplitudes are no populations"

@@ -1,16 +1,19 @@
 """All trajectories of a run: those that go on, as one batch, and those that have ended, kept as they were."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 
 from nadyn.dynamics.methods.method import Method
 from nadyn.dynamics.run.stopping import RESULTS, Status
+from nadyn.dynamics.run.stops import Stops, no_stops, stop_arrays, stops_from, with_stops
 from nadyn.dynamics.state.batch import State, for_each_array, from_arrays, select, take_back, to_arrays
 from nadyn.dynamics.state.energies import kinetic_energy
+from nadyn.dynamics.state.memory import recall, remembers
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES
 from nadyn.dynamics.state.step import Hops, Step, select_hops
+from nadyn.electronic.committee import Judgement
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,14 @@ class Ensemble:
         everyone: All trajectories; rows of running ones are as old as the last `gathered`.
         status: `Status` of each trajectory.
         last_step: Last valid step of each trajectory that has ended.
+        stops: What stopped trajectories; None in a run that an older version began.
     """
 
     running: State
     everyone: State
     status: np.ndarray
     last_step: np.ndarray
+    stops: Stops | None
 
     @property
     def step(self) -> int:
@@ -35,10 +40,12 @@ class Ensemble:
         return self.running.step
 
 
-def start_ensemble(state: State) -> Ensemble:
-    """Return an ensemble in which every trajectory runs."""
+def start_ensemble(state: State, status: torch.Tensor | None = None) -> Ensemble:
+    """Return an ensemble in which every trajectory runs, but for those that have a status of their own."""
     n = len(state.trajectory)
-    return Ensemble(state, state, np.full(n, int(Status.RUNNING)), np.zeros(n, dtype=np.int64))
+    codes = torch.full((n,), int(Status.RUNNING)) if status is None else status
+    running = state if status is None else select(state, codes == int(Status.RUNNING))
+    return Ensemble(running, state, codes.numpy().copy(), np.zeros(n, dtype=np.int64), no_stops(state))
 
 
 def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[Ensemble, Hops]:
@@ -62,7 +69,8 @@ def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[En
     codes, last = ensemble.status.copy(), ensemble.last_step.copy()
     codes[rows] = status[~going].numpy()
     last[rows] = np.where(failed[~going].numpy(), step.state.step - 1, step.state.step)
-    after = Ensemble(select(valid, going), _put(ensemble.everyone, ended), codes, last)
+    stops = ensemble.stops and with_stops(ensemble.stops, select(step.state, failed))
+    after = Ensemble(select(valid, going), _put(ensemble.everyone, ended), codes, last, stops)
     return after, select_hops(step.hops, ~failed[step.hops.row])
 
 
@@ -103,6 +111,10 @@ def frame_arrays(
         "coefficients": state.coefficients,
         "active_state": state.active_state,
     }
+    frame["novelty"] = state.novelty
+    if remembers(state, Judgement):
+        judgement = recall(state, Judgement)
+        frame |= {f"{field.name}_spread": getattr(judgement, field.name) for field in fields(Judgement)}
     if diabatic:
         frame["diabatic_populations"] = method.diabatic.values(state)
     if method.adiabatic is not FRACTION_OF_TRAJECTORIES:
@@ -135,14 +147,21 @@ def hop_columns(hops: Hops, state: State) -> dict[str, np.ndarray]:
 
 def checkpoint_arrays(ensemble: Ensemble) -> dict[str, np.ndarray]:
     """Return everything that `from_checkpoint` needs, from an ensemble just gathered."""
-    return {**to_arrays(ensemble.everyone), "status": ensemble.status, "last_step": ensemble.last_step}
+    stops = {} if ensemble.stops is None else stop_arrays(ensemble.stops)
+    return {
+        **to_arrays(ensemble.everyone),
+        **stops,
+        "status": ensemble.status,
+        "last_step": ensemble.last_step,
+    }
 
 
 def from_checkpoint(arrays: dict[str, np.ndarray], step: int) -> Ensemble:
     """Return the ensemble that `checkpoint_arrays` took apart."""
     everyone = from_arrays(arrays, step)
     status, last_step = np.array(arrays["status"]), np.array(arrays["last_step"])
-    return Ensemble(select(everyone, torch.from_numpy(status == Status.RUNNING)), everyone, status, last_step)
+    running = select(everyone, torch.from_numpy(status == Status.RUNNING))
+    return Ensemble(running, everyone, status, last_step, stops_from(arrays))
 
 
 def _put(everyone: State, some: State) -> State:

@@ -1,7 +1,8 @@
 """A run from its run file to its trajectory file: the same for every method."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,18 +23,24 @@ from nadyn.dynamics.run.ensemble import (
     gathered,
     hop_columns,
 )
-from nadyn.dynamics.run.model_source import find_model
+from nadyn.dynamics.run.judging import judged_step
+from nadyn.dynamics.run.model_source import ModelSource, direct_source, find_model
 from nadyn.dynamics.run.prepare import Plan, check_method, create_run
 from nadyn.dynamics.run.progress import LiveTable, NoTable
 from nadyn.dynamics.run.resume import resume_run
 from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, statuses
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.memory import recall, remembers
+from nadyn.electronic.direct.questions import Desk, OwnProcess
 from nadyn.electronic.interrupt import DeferredInterrupt
+from nadyn.electronic.labels import LabelSource
 from nadyn.electronic.threads import threads
 from nadyn.models.model import Model
 from nadyn.trajectory import TrajectoryWriter, open_run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
+
+# Of a run file, its paths as this process can open them, and the folder where other paths begin.
+Sources = Callable[[RunConfiguration, Path], Desk | None]
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class RunResult:
         n_divided: How many of them were divided; None without `adaptive`.
         n_cut: In how many the probabilities of hops had to be cut to a sum of 1; None where none are drawn.
         seconds: Wall time of this call.
+        time_fs: Length of the run [fs].
+        steps: Time steps of this call; 0 where the run was complete before.
         notices: What was noticed on the way, in sentences.
     """
 
@@ -70,13 +79,16 @@ class RunResult:
     n_divided: int | None
     n_cut: int | None
     seconds: float
+    time_fs: float
+    steps: int
     notices: tuple[str, ...]
 
 
 def run(
     config: RunConfiguration | dict[str, object] | str | Path,
     *,
-    model: Model | None = None,
+    model: Model | LabelSource | Desk | None = None,
+    sources: Sources | None = None,
     molecule: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -87,7 +99,9 @@ def run(
     Args:
         config: A run file, its content, or a validated configuration. Relative paths in a run file begin at
             its folder.
-        model: A model object, instead of `model` in the run file.
+        model: A model object, or for direct dynamics a label source or what has one answer, instead of
+            `model` in the run file.
+        sources: Opens the label source that `model` in the run file names; returns None where it names none.
         molecule: Instead of `molecule` in the run file.
         resume: Go on with the file `output`, from its newest checkpoint; begin where there is none yet. The
             result is the file that a run without interruption would have written, bit for bit. A larger
@@ -101,7 +115,6 @@ def run(
         RunError: The disk is full.
         KeyboardInterrupt: Ctrl-C or SIGTERM; a checkpoint was written, and the message says how to go on.
     """
-    started = time.monotonic()
     run_file = Path(config) if isinstance(config, str | Path) else None
     folder = run_file.parent if run_file else Path()
     if run_file:
@@ -117,8 +130,22 @@ def run(
     if resume and overwrite:
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
     find_method(config)
-    source = find_model(config.model, model, molecule=config.molecule, isotopes=config.isotopes)
-    check_method(config, source.model)
+    with ExitStack() as opened:
+        source = _source(config, model, folder, sources, opened)
+        check_method(config, source.model)
+        return _run(config, written, source, resume=resume, overwrite=overwrite, progress=progress)
+
+
+def _run(
+    config: RunConfiguration,
+    written: RunConfiguration,
+    source: ModelSource,
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: bool,
+) -> RunResult:
+    started = time.monotonic()
     begins = not (resume and Path(config.output).exists())
     with threads(1):
         if begins:
@@ -129,7 +156,7 @@ def run(
         notices = [f"There was no {config.output!r} to go on with: the run begins.", *notices]
     earlier = {} if begins else open_run(config.output).timings
     config, first_step = plan.config, ensemble.step
-    if progress:
+    if progress and first_step < config.n_steps:
         table: LiveTable | NoTable = LiveTable(
             n_steps=config.n_steps,
             first_step=first_step,
@@ -151,7 +178,28 @@ def run(
         )
     finally:
         writer.release()
-    return _result(Path(config.output), ensemble, seconds, notices)
+    return _result(config, ensemble, seconds, steps, [*notices, *plan.paths.notices()])
+
+
+def _source(
+    config: RunConfiguration,
+    model: Model | LabelSource | Desk | None,
+    folder: Path,
+    sources: Sources | None,
+    opened: ExitStack,
+) -> ModelSource:
+    """Return the model of a run, or its label source as one; `opened` closes what answers."""
+    desk = None
+    if isinstance(model, LabelSource | Desk) and config.model is None:
+        desk, model = model if isinstance(model, Desk) else OwnProcess(model), None
+    elif model is None and isinstance(config.model, dict) and sources is not None:
+        desk = sources(config, folder)
+    if desk is None:
+        return find_model(
+            config.model, model, molecule=config.molecule, isotopes=config.isotopes, member=config.member
+        )
+    opened.callback(desk.close)
+    return direct_source(desk, molecule=config.molecule, isotopes=config.isotopes, member=config.member)
 
 
 def _advance(
@@ -165,16 +213,18 @@ def _advance(
     diabatic = plan.model.fixed_diabatic_basis
 
     def write_frame(ensemble: Ensemble) -> None:
-        writer.write_frame(
-            writer.next_frame, frame_arrays(ensemble, plan.masses, plan.method, diabatic=diabatic)
-        )
+        arrays = frame_arrays(ensemble, plan.masses, plan.method, diabatic=diabatic)
+        # A file that an older version began does not hold all of them.
+        writer.write_frame(writer.next_frame, {name: arrays[name] for name in writer.frame_names})
 
     if writer.next_frame == 0:
         write_frame(ensemble)
     while ensemble.step < n_steps and len(ensemble.running.trajectory):
         step = plan.motion.step(ensemble.running, plan.model)
+        step = judged_step(ensemble.running, step, plan.model, plan.method)
         status = statuses(ensemble.running, step, plan.model, plan.limits)
         ensemble, hops = after_step(ensemble, step, status)
+        plan.paths.keep(ensemble.running)
         if len(hops.row):
             writer.add_hops(hop_columns(hops, step.state))
         frame_due = ensemble.step % every == 0
@@ -184,7 +234,7 @@ def _advance(
         if frame_due:
             write_frame(ensemble)
         if checkpoint_due:
-            writer.checkpoint(ensemble.step, checkpoint_arrays(ensemble))
+            writer.checkpoint(ensemble.step, _checkpoint(plan, ensemble))
         accepted = int(hops.accepted.sum())
         table.update(ensemble, accepted=accepted, refused=len(hops.row) - accepted)
         if interrupt.requested and ensemble.step < n_steps:
@@ -195,9 +245,13 @@ def _advance(
     # Where every trajectory has ended early, the remaining frames repeat what they ended with.
     while writer.next_frame <= n_steps // every:
         write_frame(ensemble)
-    writer.checkpoint(n_steps, checkpoint_arrays(ensemble))
+    writer.checkpoint(n_steps, _checkpoint(plan, ensemble))
     table.update(ensemble, accepted=0, refused=0, last=True)
     return ensemble
+
+
+def _checkpoint(plan: Plan, ensemble: Ensemble) -> dict[str, np.ndarray]:
+    return {**checkpoint_arrays(ensemble), **plan.paths.arrays(ensemble)}
 
 
 def _with_earlier(earlier: Mapping[str, object], timings: dict[str, object]) -> dict[str, object]:
@@ -220,7 +274,10 @@ def _counted(ensemble: Ensemble, kind: type[DividedSteps] | type[CutProbabilitie
     return int(recall(state, kind).n.sum()) if remembers(state, kind) else None
 
 
-def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) -> RunResult:
+def _result(
+    config: RunConfiguration, ensemble: Ensemble, seconds: float, steps: int, notices: list[str]
+) -> RunResult:
+    path = Path(config.output)
     done = open_run(path)
     accepted = int(np.sum(done.hops["accepted"] == 1))
     codes, counts = np.unique(ensemble.status, return_counts=True)
@@ -239,5 +296,7 @@ def _result(path: Path, ensemble: Ensemble, seconds: float, notices: list[str]) 
         n_divided=_counted(ensemble, DividedSteps),
         n_cut=_counted(ensemble, CutProbabilities),
         seconds=seconds,
+        time_fs=config.n_steps * config.dt_fs,
+        steps=steps,
         notices=tuple(notices),
     )

@@ -9,7 +9,10 @@ from pathlib import Path
 import torch
 
 from nadyn.checks.errors import InputError
+from nadyn.electronic.direct.model import DirectModel
+from nadyn.electronic.direct.questions import Desk
 from nadyn.models.analytic import analytic_model
+from nadyn.models.committee import Committee
 from nadyn.models.isotopes import with_isotopes
 from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
@@ -30,6 +33,7 @@ def find_model(
     *,
     molecule: str | None = None,
     isotopes: Mapping[str | int, int] | None = None,
+    member: int | None = None,
 ) -> ModelSource:
     """Return the model that a run file names, or the one given as an object, bound to a molecule.
 
@@ -39,24 +43,53 @@ def find_model(
         molecule: Name of one of the molecules that the model was trained on; without it the one that it is
             bound to, after a training that with most frames.
         isotopes: Mass number by element or atom, see `nadyn.models.isotopes`.
+        member: Number of the member that a committee is as a model; without it the one that it is.
 
     Raises:
         InputError: None or both are there, the named one cannot be loaded, knows no such molecule, or has no
-            such isotope.
+            such isotope or member.
     """
-    source = _bound(_source(named, given), molecule)
+    source = _on_member(_bound(_source(named, given), molecule), member)
+    return ModelSource(with_isotopes(source.model, isotopes or {}), source.digest)
+
+
+def direct_source(
+    desk: Desk,
+    *,
+    molecule: str | None = None,
+    isotopes: Mapping[str | int, int] | None = None,
+    member: int | None = None,
+) -> ModelSource:
+    """Return a label source as the model of a run.
+
+    Raises:
+        InputError: A molecule or a member is named, or it has no such isotope.
+    """
+    model = DirectModel(desk)
+    source = _on_member(_bound(ModelSource(model, model.digest), molecule), member)
     return ModelSource(with_isotopes(source.model, isotopes or {}), source.digest)
 
 
 def _bound(source: ModelSource, molecule: str | None) -> ModelSource:
     if molecule is None:
         return source
-    if not isinstance(source.model, LearnedModel):
+    if not isinstance(source.model, LearnedModel | Committee):
         raise InputError(
             f"`molecule` must be left out for model {source.model.name}, which is of one molecule only, but "
             f"is {molecule!r}. Remove it."
         )
     return ModelSource(source.model.for_molecule(molecule), source.digest)
+
+
+def _on_member(source: ModelSource, member: int | None) -> ModelSource:
+    if member is None:
+        return source
+    if not isinstance(source.model, Committee):
+        raise InputError(
+            f"`member` must be left out for model {source.model.name}, which is no committee, but is "
+            f"{member}. Remove it."
+        )
+    return ModelSource(source.model.running_on(member), source.digest)
 
 
 def _source(named: str | Mapping[str, object] | None, given: Model | None) -> ModelSource:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_is_no_input
 from nadyn.dynamics.initial import sample
 from nadyn.dynamics.initial.start import in_active_state, start_in_diabatic_state, start_in_state
 from nadyn.dynamics.methods.method import Method, Motion
+from nadyn.dynamics.methods.needs import check_source, wanted_of
 from nadyn.dynamics.methods.table import (
     check_states,
     find_method,
@@ -19,6 +21,7 @@ from nadyn.dynamics.methods.table import (
     notices_about_spins,
     stored_configuration,
 )
+from nadyn.dynamics.nuclei.followed import begin_following
 from nadyn.dynamics.run.endings import check_stop, limits_of
 from nadyn.dynamics.run.ensemble import (
     Ensemble,
@@ -26,13 +29,17 @@ from nadyn.dynamics.run.ensemble import (
     gathered,
     start_ensemble,
 )
+from nadyn.dynamics.run.judging import judged_start
 from nadyn.dynamics.run.known_region import unknown_composition
 from nadyn.dynamics.run.model_source import ModelSource, digest_at
-from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Limits
+from nadyn.dynamics.run.paths import Paths
+from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Limits, start_statuses
 from nadyn.dynamics.run.time_step import warnings_about
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES
+from nadyn.electronic.committee import HasMembers
+from nadyn.electronic.direct.model import DirectModel, with_masses
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
 from nadyn.trajectory import RunHeader, TrajectoryWriter
@@ -41,7 +48,7 @@ from nadyn.trajectory.placing import check_new
 
 # Keys that may change when a run is resumed, because no number in the file depends on them; nor does the
 # digest of the file.
-FREE_KEYS = {"output", "checkpoint_every"}
+FREE_KEYS = {"output", "checkpoint_every", "labels"}
 # Starting geometries whose frequencies are looked at.
 _TYPICAL = 5
 
@@ -56,11 +63,19 @@ class Plan:
     method: Method
     motion: Motion
     limits: Limits
+    paths: Paths
 
 
 def check_method(config: RunConfiguration, model: Model) -> None:
     """Refuse a method or an end of the run that the model cannot have."""
     check_states(config, model)
+    if isinstance(model, DirectModel):
+        check_source(config, find_method(config), model.facts)
+    elif config.labels is not None:
+        raise InputError(
+            f"`labels` must be left out for model {model.name}, which is no label source, but is given. "
+            "Remove it."
+        )
     motion_of(config, model, model.masses)
     check_stop(config, model)
 
@@ -81,6 +96,9 @@ def create_run(
         RunError: The disk has no room for the run.
     """
     model, output = source.model, Path(config.output)
+    if isinstance(model, DirectModel):
+        # Whatever a minimisation has asked for is no start of a trajectory.
+        model = replace(model, wanted=wanted_of(config, find_method(config)))
     # Said before the work of sampling, which the writer would not know about.
     check_new(output, overwrite=overwrite)
     check_is_no_input(output, *_files(config.model_dump(exclude={"output"})))
@@ -93,10 +111,14 @@ def create_run(
     plan = plan_of(config, model, torch.from_numpy(np.array(initial.masses)))
     state = _start(plan, initial)
     notices += notices_about_spins(config, model)
-    # The mean of a sample is nearly the minimum, where the frequencies mean something.
-    typical = state.positions.mean(0, keepdim=True) if config.initial.sample else state.positions[:_TYPICAL]
-    notices += warnings_about(model, typical, plan.masses, dt=config.dt)
-    ensemble = gathered(start_ensemble(state))
+    if not isinstance(model, DirectModel):
+        # The mean of a sample is nearly the minimum, where the frequencies mean something.
+        typical = (
+            state.positions.mean(0, keepdim=True) if config.initial.sample else state.positions[:_TYPICAL]
+        )
+        notices += warnings_about(model, typical, plan.masses, dt=config.dt)
+    ensemble = gathered(start_ensemble(state, start_statuses(state, model)))
+    arrays = {**checkpoint_arrays(ensemble), **plan.paths.arrays(ensemble)}
     stored, outside_digest = stored_in_file(written)
     header = RunHeader(
         config=stored,
@@ -123,9 +145,11 @@ def create_run(
         on_one_state=not plan.method.needs_two_states,
         amplitudes_are_populations=plan.method.amplitudes_are_populations,
         multiplicities=_several_multiplicities(model),
+        knows_novelty=model.shortest_distances is not None,
+        has_committee=isinstance(model, HasMembers),
         warnings=tuple(notices),
     )
-    writer = TrajectoryWriter.create(output, header, checkpoint_arrays(ensemble), overwrite=overwrite)
+    writer = TrajectoryWriter.create(output, header, arrays, overwrite=overwrite)
     return plan, ensemble, writer, notices
 
 
@@ -140,10 +164,13 @@ def stored_in_file(written: RunConfiguration) -> tuple[dict[str, object], dict[s
 
 
 def plan_of(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
+    """Return what stays as it is while a run goes on."""
+    if isinstance(model, DirectModel):
+        model = with_masses(model, masses.tolist())
     method = find_method(config)
     motion = motion_of(config, model, masses)
     method = method if motion.diabatic is None else replace(method, diabatic=motion.diabatic)
-    return Plan(config, model, masses, method, motion, limits_of(config, model))
+    return Plan(config, model, masses, method, motion, limits_of(config, model), Paths(model))
 
 
 def _several_multiplicities(model: Model) -> tuple[int, ...]:
@@ -183,4 +210,5 @@ def _start(plan: Plan, initial: InitialConditions) -> State:
         started = start_in_state(
             plan.model, positions, momenta, masses=plan.masses, active_state=state, weight=weight
         )
-    return plan.motion.begin(started, plan.model)
+    begun = plan.motion.begin(begin_following(started, plan.model), plan.model)
+    return judged_start(begun, plan.model, plan.method)

@@ -1,17 +1,20 @@
 """Going on with a run: at its newest checkpoint, and beyond its end."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.methods.table import stored_configuration
+from nadyn.dynamics.methods.needs import wanted_of
+from nadyn.dynamics.methods.table import find_method, stored_configuration
 from nadyn.dynamics.run.ensemble import Ensemble, checkpoint_arrays, from_checkpoint, reopened
 from nadyn.dynamics.run.model_source import ModelSource, digest_at
 from nadyn.dynamics.run.prepare import FREE_KEYS, Plan, plan_of, stored_in_file
 from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.electronic.direct.model import DirectModel
 from nadyn.trajectory import Run, TrajectoryWriter, open_run
 
 # Keys that may change because a run is made longer.
@@ -49,7 +52,11 @@ def resume_run(
                 f"`model` must be the one that {config.output!r} was started with, but "
                 f"{before.attributes['model_name']} was changed since. Choose another `output`."
             )
-        plan = plan_of(config, source.model, torch.from_numpy(np.array(before.masses, dtype=np.float64)))
+        model = source.model
+        if isinstance(model, DirectModel):
+            model = replace(model, wanted=wanted_of(config, find_method(config)))
+        plan = plan_of(config, model, torch.from_numpy(np.array(before.masses, dtype=np.float64)))
+        plan.paths.go_on(ensemble.everyone, arrays)
         n_before = int(before.attributes["n_steps"])
         if writer.step < config.n_steps:
             ensemble = reopened(ensemble)
@@ -57,7 +64,8 @@ def resume_run(
             intervals = {"write_every": config.write_every, "checkpoint_every": config.checkpoint_every}
             stored, outside_digest = stored_in_file(written.model_copy(update=intervals))
             writer.extend(config.n_steps, stored, outside_digest)
-            writer.checkpoint(writer.step, checkpoint_arrays(ensemble))
+            paths = plan.paths.arrays(ensemble)
+            writer.checkpoint(writer.step, {**checkpoint_arrays(ensemble), **paths})
             notices.append(
                 f"The run is made longer, from {n_before * config.dt_fs:g} to "
                 f"{config.n_steps * config.dt_fs:g} fs; a frame stays "

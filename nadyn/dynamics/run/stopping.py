@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
+from nadyn.dynamics.nuclei.followed import worst_quality
 from nadyn.dynamics.run.dissociation import Dissociation, dissociated
 from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.memory import recall
 from nadyn.dynamics.state.step import Step
+from nadyn.electronic.committee import Judgement
+from nadyn.electronic.labels import Quality
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.contacts import SHORTEST_FRACTION
 from nadyn.models.model import Model
@@ -30,6 +34,9 @@ class Status(IntEnum):
     ENERGY_STEP = 6
     LEFT_REGION = 7
     DISSOCIATED = 8
+    COMMITTEE = 9
+    SOURCE_FAILED = 10
+    OUTSIDE_METHOD = 11
 
 
 # Endings that are results: the last step counts, and the trajectory keeps its state for ever.
@@ -41,18 +48,34 @@ STATUS_NAMES = {int(status): status.name.lower() for status in Status}
 ADVICE = {
     Status.NOT_FINITE: "Energies or forces were not finite: look at the last frame, try a smaller time step.",
     Status.INTRUDER_STATE: "A surplus eigenvalue of the latent basis met the physical states: add "
-    "geometries like the last frame to the data; a basis of scalars only has no such level, but it rounds the "
-    "cone of two states that differ in symmetry.",
+    "geometries like the last frame to the data; a basis of scalars only has no such level, but it rounds "
+    "the cone of two states that differ in symmetry.",
     Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
     "geometries to the data; a model of kind atomic_sum may also be trained with `repulsion: zbl`.",
-    Status.OUTSIDE_TRAINING: "More than 3 % of the descriptors of an atom left the training range by over a "
-    "standard deviation, or an atom lost its neighbours: label the last frame and add it to the data.",
+    Status.OUTSIDE_TRAINING: "More than 3 % of the descriptors of an atom (`stop.novelty`) left the training "
+    "range by over a standard deviation, or an atom lost its neighbours: label the geometry that stopped it, "
+    "`stop/positions` of the file, and add it to the data.",
     Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step: try a "
     "smaller time step, and if that does not help, more data near the last frame.",
+    Status.COMMITTEE: "The members of the committee differ by more than a spread of `stop` allows: label the "
+    "geometry that stopped it, `stop/positions` of the file, and add it to the data.",
     Status.LEFT_REGION: "It went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",
     Status.DISSOCIATED: "Fragments recede and no longer feel each other in any state in use: a result, "
     "nothing to do; `stop: {dissociated: false}` follows them to the end.",
+    Status.SOURCE_FAILED: "The label source gave no answer there, or no finite one: the run says why; try "
+    "other settings of convergence, or a longer `labels.timeout_minutes`.",
+    Status.OUTSIDE_METHOD: "The level of theory itself does not hold there, for instance because its active "
+    "space cannot break a bond: the run says why; try a larger active space or more states.",
 }
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """Largest spreads of a committee, see `Judgement`: energy and gap [hartree], force [hartree/bohr]."""
+
+    energy: float
+    gap: float
+    force: float
 
 
 @dataclass(frozen=True)
@@ -63,11 +86,15 @@ class Limits:
         max_energy_step: Largest change of the conserved energy in one step [hartree].
         beyond: End of the region of interest: |x| > beyond with x moving outward; None for no end [bohr].
         dissociation: How to ask whether a molecule has fallen apart; None for never.
+        spreads: How far the members of a committee may differ; None where none ends a trajectory.
+        novelty: Largest novelty, see `Evaluation`.
     """
 
     max_energy_step: float
     beyond: float | None = None
     dissociation: Dissociation | None = None
+    spreads: Spreads | None = None
+    novelty: float = MOST_NOVELTY
 
 
 def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor, "traj"]:
@@ -84,7 +111,9 @@ def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor
         status = _mark(status, dissociated(new, model, limits.dissociation), Status.DISSOCIATED)
     too_large = (new.total_energy - old.total_energy).abs() > limits.max_energy_step
     status = _mark(status, too_large, Status.ENERGY_STEP)
-    status = _mark(status, new.novelty > MOST_NOVELTY, Status.OUTSIDE_TRAINING)
+    if limits.spreads is not None:
+        status = _mark(status, _too_wide(recall(new, Judgement), limits.spreads), Status.COMMITTEE)
+    status = _mark(status, new.novelty > limits.novelty, Status.OUTSIDE_TRAINING)
     if model.shortest_distances is not None:
         close = model.shortest_distances.any_closer(new.positions, SHORTEST_FRACTION)
         status = _mark(status, close, Status.CLOSE_ATOMS)
@@ -96,7 +125,24 @@ def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor
         & torch.isfinite(new.positions).flatten(1).all(1)
         & torch.isfinite(torch.view_as_real(new.coefficients)).flatten(1).all(1)
     )
-    return _mark(status, ~finite, Status.NOT_FINITE)
+    status = _mark(status, ~finite, Status.NOT_FINITE)
+    return _judged(status, worst_quality(new, model))
+
+
+def start_statuses(state: State, model: Model) -> Int[Tensor, "traj"]:
+    """Return RUNNING, or the reason why a trajectory cannot start: its first label is not trusted."""
+    return _judged(torch.full_like(state.active_state, int(Status.RUNNING)), worst_quality(state, model))
+
+
+def _judged(status: Tensor, quality: Tensor) -> Tensor:
+    status = _mark(status, quality == int(Quality.DOUBTFUL), Status.OUTSIDE_METHOD)
+    return _mark(status, quality == int(Quality.FAILED), Status.SOURCE_FAILED)
+
+
+def _too_wide(found: Judgement, most: Spreads) -> Bool[Tensor, "traj"]:
+    # A spread that is no number is too wide.
+    agree = (found.energy <= most.energy) & (found.gap <= most.gap) & (found.force <= most.force)
+    return ~agree
 
 
 def _mark(status: Tensor, rows: Tensor, reason: Status) -> Tensor:

@@ -1,7 +1,7 @@
 """Surplus levels of a latent basis: how far they are from the states in use."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nadyn.dynamics.state.batch import State
@@ -21,17 +21,22 @@ def surplus_gap_above_active(state: State) -> Float[Tensor, "traj"]:
     return state.surplus_gap + (state.energies[:, -1] - potential_energy(state.energies, state.active_state))
 
 
-def highest_in_use(state: State) -> Int[Tensor, "traj"]:
-    """Return the highest state that matters to a trajectory now.
+def in_use(state: State) -> Bool[Tensor, "traj state"]:
+    """Tell which states matter to a trajectory now.
 
-    In use are the active state, states with more than a hundredth of the population, and those that lie less
-    than 1 eV above the active one. What becomes of a state beyond is settled before it is reached.
+    These are the active state and those below it, states with more than a hundredth of the population, and
+    those that lie less than 1 eV above the active one. What becomes of a state beyond is settled before it is
+    reached.
     """
     active = potential_energy(state.energies, state.active_state)
     near = state.energies - active[:, None] < _WITHIN_REACH
-    populated = state.coefficients.abs() ** 2 > _POPULATED
+    return near | (state.coefficients.abs() ** 2 > _POPULATED)
+
+
+def highest_in_use(state: State) -> Int[Tensor, "traj"]:
+    """Return the highest state that matters to a trajectory now, see `in_use`."""
     numbers = torch.arange(state.energies.shape[1])
-    return torch.where(near | populated, numbers, -1).amax(dim=1)
+    return torch.where(in_use(state), numbers, -1).amax(dim=1)
 
 
 def surplus_gap_above_states_in_use(state: State) -> Float[Tensor, "traj"]:

@@ -1,8 +1,8 @@
 """Derivatives of two-electron repulsion, contracted with the densities of all states at once.
 
-Every two-electron energy here is a sum of forms J(X, Y) = Σ X_ij Y_kl (ij|kl) and K(X, Y) = Σ X_ik Y_jl (ij|kl)
-of symmetric matrices over atomic orbitals. The integrals (∇i j|kl) are computed once a geometry and serve
-the forms of all states and pairs of states; with density fitting, (∇i j|P) and (ij|∇P).
+Every two-electron energy here is a sum of forms J(X, Y) = Σ X_ij Y_kl (ij|kl) and K(X, Y) =
+Σ X_ik Y_jl (ij|kl) of symmetric matrices over atomic orbitals. The integrals (∇i j|kl) are computed once a
+geometry and serve the forms of all states and pairs of states; with density fitting, (∇i j|P) and (ij|∇P).
 """
 
 from collections.abc import Callable, Sequence
@@ -63,8 +63,8 @@ def fitted_repulsion_derivatives(
 ) -> Float[np.ndarray, "energy atom 3"]:
     """Return what `repulsion_derivatives` does for (ij|kl) = Σ (ij|P) V⁻¹_PQ (Q|kl), fitting functions too.
 
-    With Z^P_ij = Σ_Q V⁻¹_PQ X_ik (Q|kl) Y_lj the derivative of K is 2 Σ ∂(ij|P) Z^P_ij - Σ ∂V_PQ Z^PQ; that of
-    J likewise with its own Z.
+    With Z^P_ij = Σ_Q V⁻¹_PQ X_ik (Q|kl) Y_lj the derivative of K is 2 Σ ∂(ij|P) Z^P_ij - Σ ∂V_PQ Z^PQ;
+    that of J likewise with its own Z.
     """
     auxiliary = fitting.auxmol
     n, n_fit = mol.nao, auxiliary.nao
@@ -94,7 +94,7 @@ def fitted_repulsion_derivatives(
         by_function[number] += 2.0 * np.einsum("xpq,pq->px", metric_gradient, square)
         weights.append(total)
     ao, functions = mol.ao_loc_nr(), auxiliary.ao_loc_nr()
-    for first, last in _shell_blocks(auxiliary, 6 * n * n * 8, spare=1.0):
+    for first, last in _shell_blocks(auxiliary, 6.0 * n * n * 8, spare=1.0):
         shells = (0, mol.nbas, 0, mol.nbas, mol.nbas + first, mol.nbas + last)
         here = slice(functions[first], functions[last])
         both = gto.conc_mol(mol, auxiliary)
@@ -111,7 +111,7 @@ def fitted_repulsion_derivatives(
 def _both_sides(
     energies: Sequence[Sequence[Form]],
 ) -> tuple[list[Matrix], list[tuple[int, int, Matrix, float]]]:
-    """Return the different matrices, and what multiplies their potential: energy, matrix, factor, exchange."""
+    """Return the different matrices, and what meets their potentials: energy, number, matrix, exchange."""
     rights: list[Matrix] = []
     numbers: dict[int, int] = {}
     sides = []

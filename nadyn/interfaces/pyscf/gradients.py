@@ -10,6 +10,7 @@ Source: J. Stålring, A. Bernhardsson and R. Lindh, Mol. Phys. 99, 103 (2001); S
 and J. E. Subotnik, J. Chem. Phys. 135, 234105 (2011).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ from nadyn.interfaces.pyscf.derivative_integrals import (
     fitted_repulsion_derivatives,
     repulsion_derivatives,
 )
+from nadyn.interfaces.pyscf.generalised_fock import OrbitalIntegrals, Target, symmetric
 
 _TOLERANCE = 1e-7
 _SMALLEST = 1e-11
@@ -32,7 +34,7 @@ _MOST_CYCLES = 100
 
 @dataclass(frozen=True)
 class Gradients:
-    """Gradients of each state and h of each pair, and whether the response to the orbitals converged.
+    """Gradients of states and h of pairs, NaN for others, and whether the response to the orbitals converged.
 
     Attributes:
         gradients: ∂E_k/∂R [hartree/bohr].
@@ -46,15 +48,6 @@ class Gradients:
     converged: bool
 
 
-@dataclass(frozen=True)
-class _Target:
-    """A state or a pair of states: density matrices of the active electrons, and whether the core counts."""
-
-    one: Float[np.ndarray, "active active"]
-    two: Float[np.ndarray, "active active active active"]
-    has_core: bool
-
-
 def gradients_and_couplings(
     mc: CASSCF,
     electrons: tuple[tuple[int, int], ...],
@@ -62,6 +55,8 @@ def gradients_and_couplings(
     energies: Float[np.ndarray, "state"],
     couplings: bool,
     translation_factors: bool,
+    states: Sequence[int] | None = None,
+    pairs: Sequence[tuple[int, int]] | None = None,
 ) -> Gradients:
     """Return gradients and couplings of a converged state-averaged wave function.
 
@@ -71,103 +66,46 @@ def gradients_and_couplings(
         energies: Energies of the states, whose CI vectors are in the same order.
         couplings: Whether pairs of states are wanted.
         translation_factors: Without the term ⟨k|∂l⟩ of moving orbitals, as electron translation factors do.
+        states: Those whose gradients are wanted, all if None.
+        pairs: Those k < l whose couplings are wanted, all if None.
     """
     n_states, ncas = len(electrons), mc.ncas
     ci = [np.asarray(vector) for vector in mc.ci]
-    targets = [_state(vector, ncas, nelec) for vector, nelec in zip(ci, electrons, strict=True)]
-    pairs = [(k, l) for k in range(n_states) for l in range(k + 1, n_states)]
-    allowed = [(k, l) for k, l in pairs if couplings and electrons[k] == electrons[l]]
+    all_pairs = [(k, l) for k in range(n_states) for l in range(k + 1, n_states)]
+    states = range(n_states) if states is None else states
+    pairs = (all_pairs if pairs is None else pairs) if couplings else []
+    allowed = [(k, l) for k, l in pairs if electrons[k] == electrons[l]]
+    gradients = np.full((n_states, mc.mol.natm, 3), np.nan)
+    found = np.full((len(all_pairs), mc.mol.natm, 3), np.nan)
+    for k, l in pairs:
+        found[all_pairs.index((k, l))] = 0.0
+    targets = [_state(ci[k], ncas, electrons[k]) for k in states]
     targets += [_transition(ci[k], ci[l], ncas, electrons[k]) for k, l in allowed]
+    if not targets:
+        return Gradients(gradients, found, True)
     derivatives, converged = _derivatives(mc, ci, targets)
-    found = np.zeros((len(pairs), mc.mol.natm, 3))
-    for (k, l), h in zip(allowed, derivatives[n_states:], strict=True):
+    for (k, l), h in zip(allowed, derivatives[len(states) :], strict=True):
         if not translation_factors:
             h = h + (energies[l] - energies[k]) * _moving_orbitals(mc, ci[k], ci[l], electrons[k])
-        found[pairs.index((k, l))] = h
-    nuclear = mc._scf.nuc_grad_method().grad_nuc()
-    return Gradients(derivatives[:n_states] + nuclear, found, converged)
+        found[all_pairs.index((k, l))] = h
+    gradients[list(states)] = derivatives[: len(states)] + mc._scf.nuc_grad_method().grad_nuc()
+    return Gradients(gradients, found, converged)
 
 
-def _state(vector: np.ndarray, ncas: int, electrons: tuple[int, int]) -> _Target:
+def _state(vector: np.ndarray, ncas: int, electrons: tuple[int, int]) -> Target:
     one, two = direct_spin1.make_rdm12(vector, ncas, electrons)
-    return _Target(one, _symmetric(two), True)
+    return Target(one, symmetric(two), True)
 
 
-def _transition(bra: np.ndarray, ket: np.ndarray, ncas: int, electrons: tuple[int, int]) -> _Target:
+def _transition(bra: np.ndarray, ket: np.ndarray, ncas: int, electrons: tuple[int, int]) -> Target:
     one, two = direct_spin1.trans_rdm12(bra, ket, ncas, electrons)
-    return _Target(0.5 * (one + one.T), _symmetric(two), False)
-
-
-def _symmetric(two: np.ndarray) -> np.ndarray:
-    two = 0.5 * (two + two.transpose(1, 0, 2, 3))
-    two = 0.5 * (two + two.transpose(0, 1, 3, 2))
-    return 0.5 * (two + two.transpose(2, 3, 0, 1))
-
-
-class _Orbitals:
-    """Integrals over molecular orbitals that the equations share."""
-
-    def __init__(self, mc: CASSCF, ci: list[np.ndarray]) -> None:
-        self.mo = mc.mo_coeff
-        self.ncore, self.ncas = mc.ncore, mc.ncas
-        self.core = slice(0, mc.ncore)
-        self.active = slice(mc.ncore, mc.ncore + mc.ncas)
-        self.eris = mc.ao2mo(self.mo)
-        self.h = self.mo.T @ mc.get_hcore() @ self.mo
-        self.ppaa = np.stack([self.eris.ppaa[p] for p in range(self.mo.shape[1])])
-        self.papa = np.stack([self.eris.papa[p] for p in range(self.mo.shape[1])])
-        self.from_core = self.eris.vhf_c
-        one, two = mc.fcisolver.make_rdm12(ci, mc.ncas, mc.nelecas)
-        self.average = _Target(one, _symmetric(two), True)
-
-    def from_active(self, one: np.ndarray) -> np.ndarray:
-        """Coulomb and exchange potential of a density of active electrons."""
-        return np.einsum("pquv,uv->pq", self.ppaa, one) - 0.5 * np.einsum("puqv,uv->pq", self.papa, one)
-
-    def fock(self, target: _Target) -> np.ndarray:
-        """Generalised Fock matrix F_pq = h_pr D_rq + 2 Γ_qrst (pr|st)."""
-        fock = np.zeros_like(self.h)
-        fock[:, self.core] = 2.0 * self.from_active(target.one)[:, self.core]
-        if target.has_core:
-            fock[:, self.core] += 2.0 * (self.h + self.from_core)[:, self.core]
-        fock[:, self.active] = (self.h + self.from_core)[:, self.active] @ target.one
-        # (p u|v w) with u v w active.
-        fock[:, self.active] += np.einsum("puvw,tuvw->pt", self.ppaa[:, self.active], target.two)
-        return fock
-
-    def turned_fock(self, turn: np.ndarray, potentials: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Return the change of the average's `fock` S⁻¹-wise as its orbitals turn by C z.
-
-        Args:
-            turn: z.
-            potentials: Potentials of the changes of the core and of the active density, over orbitals.
-        """
-        one, two = self.average.one, self.average.two
-        density = np.zeros_like(self.h)
-        density[self.core, self.core] = 2.0 * np.eye(self.ncore)
-        core = density.copy()
-        density[self.active, self.active] = one
-        active = density - core
-        core_turned = turn @ core + (turn @ core).T
-        active_turned = turn @ active + (turn @ active).T
-        of_core, of_active = potentials
-        fock = self.h @ (core_turned + active_turned)
-        fock += (self.from_core + self.from_active(one)) @ core_turned + (of_core + of_active) @ core
-        fock += of_core @ active + self.from_core @ active_turned
-        # (p u|v w) with one of u v w turned, then with the last index of the density turned.
-        turned = turn[:, self.active]
-        integrals = np.einsum("pqvw,qu->puvw", self.ppaa, turned)
-        moved = np.einsum("puqw,qv->puvw", self.papa, turned)
-        integrals += moved + moved.transpose(0, 1, 3, 2)
-        fock[:, self.active] += np.einsum("puvw,tuvw->pt", integrals, two)
-        fock += np.einsum("puvw,tuvw->pt", self.ppaa[:, self.active], two) @ turned.T
-        return fock
+    return Target(0.5 * (one + one.T), symmetric(two), False)
 
 
 def _derivatives(
-    mc: CASSCF, ci: list[np.ndarray], targets: list[_Target]
+    mc: CASSCF, ci: list[np.ndarray], targets: list[Target]
 ) -> tuple[Float[np.ndarray, "target atom 3"], bool]:
-    orbitals = _Orbitals(mc, ci)
+    orbitals = OrbitalIntegrals(mc, ci)
     mo, active = orbitals.mo, orbitals.mo[:, orbitals.active]
     core = 2.0 * mo[:, orbitals.core] @ mo[:, orbitals.core].T
     average = active @ orbitals.average.one @ active.T
@@ -176,7 +114,7 @@ def _derivatives(
     energies, densities, overlaps = [], [], []
     for target in targets:
         turn, answered = solver.solve(target)
-        full = _Target(target.one + answered.one, target.two + answered.two, target.has_core)
+        full = Target(target.one + answered.one, target.two + answered.two, target.has_core)
         turned = mo @ turn
         core_turned = 2.0 * turned[:, orbitals.core] @ mo[:, orbitals.core].T
         core_turned = core_turned + core_turned.T
@@ -222,8 +160,8 @@ def _products(left: np.ndarray, right: np.ndarray) -> list[list[np.ndarray]]:
 def _active_forms(
     products: list[list[np.ndarray]],
     turned: list[list[np.ndarray]],
-    target: _Target,
-    average: _Target,
+    target: Target,
+    average: Target,
 ) -> list[Form]:
     """½ Σ γ (uv|wx) of the target, and the change of that of the average as its orbitals turn."""
     m = len(products)
@@ -244,7 +182,7 @@ def _active_forms(
 class _Multipliers:
     """Solves for the response of orbitals and CI vectors, with the Hessian of the state average."""
 
-    def __init__(self, mc: CASSCF, ci: list[np.ndarray], orbitals: _Orbitals) -> None:
+    def __init__(self, mc: CASSCF, ci: list[np.ndarray], orbitals: OrbitalIntegrals) -> None:
         self._mc, self._ci, self._orbitals = mc, ci, orbitals
         self._method = response.Gradients(mc)
         self._operator, self._diagonal = self._method.get_Aop_Adiag(
@@ -252,7 +190,7 @@ class _Multipliers:
         )
         self.converged = True
 
-    def solve(self, target: _Target) -> tuple[np.ndarray, _Target]:
+    def solve(self, target: Target) -> tuple[np.ndarray, Target]:
         """Return how the orbitals turn, and what the CI vectors answer as a density of active electrons."""
         mc, method = self._mc, self._method
         fock = self._orbitals.fock(target)
@@ -279,7 +217,7 @@ class _Multipliers:
             mc.ncas,
             mc.nelecas,
         )
-        return turn, _Target(one + one.T, 2.0 * _symmetric(two), False)
+        return turn, Target(one + one.T, 2.0 * symmetric(two), False)
 
 
 def _one_electron(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nadyn.checks.errors import InputError
 
-EXAMPLES = "sa3-casscf(2,2)/6-31g* or tda4-b3lyp/def2-svp"
+EXAMPLES = "sa3-casscf(2,2)/6-31g*"
 
 _CASSCF = re.compile(r"(?:sa-?(\d+)-)?casscf\((\d+),(\d+)\)/(.+)", re.IGNORECASE)
 _LINEAR = re.compile(r"(tda|td|tddft|tdhf)-?(\d+)-([^/]+)/(.+)", re.IGNORECASE)

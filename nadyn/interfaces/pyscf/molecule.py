@@ -1,5 +1,6 @@
 """A geometry as PySCF has it, and how orbitals turn with it."""
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -25,8 +26,11 @@ def molecule(
     """
     atoms = [(symbol(number), tuple(point)) for number, point in zip(atomic_numbers, positions, strict=True)]
     try:
-        # Silent: what goes wrong is in the label.
-        return gto.M(atom=atoms, unit="bohr", basis=basis, charge=charge, spin=spin, verbose=0)
+        with warnings.catch_warnings():
+            # What it says of other places to find a basis in comes before the error that is told below.
+            warnings.simplefilter("ignore", UserWarning)
+            # Silent: what goes wrong is in the label.
+            return gto.M(atom=atoms, unit="bohr", basis=basis, charge=charge, spin=spin, verbose=0)
     except (KeyError, RuntimeError) as error:
         names = ", ".join(sorted({symbol(number) for number in atomic_numbers}))
         raise InputError(

@@ -6,7 +6,9 @@ from jaxtyping import Float
 Orbitals = Float[np.ndarray, "ao orbital"]
 
 
-def orthonormal(occupied: Orbitals, overlap: Float[np.ndarray, "ao ao"]) -> Orbitals:
+def orthonormal(
+    occupied: Float[np.ndarray, "ao occupied"], overlap: Float[np.ndarray, "ao ao"]
+) -> Float[np.ndarray, "ao orbital"]:
     """Return the orthonormal orbitals nearest to these, C (Cᵀ S C)^-½, and empty ones behind them.
 
     Source: P.-O. Löwdin, J. Chem. Phys. 18, 365 (1950).
@@ -22,5 +24,5 @@ def orthonormal(occupied: Orbitals, overlap: Float[np.ndarray, "ao ao"]) -> Orbi
 
 
 def active_overlap(first: Orbitals, second: Orbitals, overlap: Float[np.ndarray, "ao ao"]) -> float:
-    """Return the smallest singular value of the overlap of two sets of orthonormal orbitals: 1 in one space."""
+    """Return the smallest singular value of the overlap of two sets of orthonormal orbitals."""
     return float(np.linalg.svd(first.T @ overlap @ second, compute_uv=False)[-1])

@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -41,8 +41,11 @@ class PyscfSection(Configuration):
 
     `method` names theory and basis; `multiplicities` 2S+1 of each state where they differ, [1, 1, 3];
     `charge`; `active` the orbitals of CASSCF; `density_fitting` is faster for ten atoms and more, at errors
-    of a few meV; `translation_factors` leaves the part of couplings away by which orbitals follow their nuclei.
+    of some meV; `translation_factors` leaves away the part of couplings that is orbitals following nuclei.
     """
+
+    # Changes no number.
+    WITHOUT_EFFECT: ClassVar[frozenset[str]] = frozenset({"memory_mb"})
 
     method: str
     charge: int = 0
@@ -65,8 +68,8 @@ class PyscfSection(Configuration):
         if spins is not None:
             if len(spins) != method.n_states or any(spin < 1 for spin in spins):
                 raise ValueError(
-                    f"`multiplicities` must hold 2S+1 of each of the {method.n_states} states of `method`, but "
-                    f"is {list(spins)}."
+                    f"`multiplicities` must hold 2S+1 of each of the {method.n_states} states of `method`, "
+                    f"but is {list(spins)}."
                 )
             if list(spins) != sorted(spins):
                 raise ValueError(f"`multiplicities` must ascend, but is {list(spins)}. Sort them.")
@@ -82,13 +85,14 @@ class PyscfSection(Configuration):
         """
         check_installed()
         method = method_of(self.method)
-        if isinstance(method, Casscf):
-            from nadyn.interfaces.pyscf.casscf import casscf_source
+        if not isinstance(method, Casscf):
+            raise InputError(
+                f"`method` of the source pyscf must be CASSCF, but is {self.method!r}: linear response is "
+                "not there yet. Write a function with it and use the source python."
+            )
+        from nadyn.interfaces.pyscf.casscf_setup import casscf_source
 
-            return casscf_source(self, method, tuple(atomic_numbers))
-        from nadyn.interfaces.pyscf.linear_response import linear_response_source
-
-        return linear_response_source(self, method, tuple(atomic_numbers))
+        return casscf_source(self, method, tuple(atomic_numbers))
 
 
 def check_installed() -> None:

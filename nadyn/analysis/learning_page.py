@@ -1,0 +1,162 @@
+"""The page of a learning loop, under way or ended: how far it is, what was asked and why, what it cost."""
+
+import html
+from pathlib import Path
+
+import yaml
+from matplotlib.figure import Figure
+
+from nadyn.analysis.learning_record import LearningRecord, RoundRecord, read_record
+from nadyn.analysis.page import svg
+from nadyn.analysis.page_style import STYLE
+from nadyn.analysis.plots_learning import (
+    asked_figure,
+    costs_figure,
+    endings_figure,
+    errors_figure,
+    members_figure,
+)
+from nadyn.checks.output import write_new
+
+PAGE = "report.html"
+_MARKS = {True: "reached", False: "not yet", None: "cannot be told"}
+
+
+def learning_page(folder: str | Path) -> Path:
+    """Write `report.html` into the folder of a learning loop and return where it is.
+
+    Args:
+        folder: That of `nadyn learn`, with `learning.json`.
+
+    Raises:
+        InputError: It holds no record of a learning loop.
+        RunError: The disk is full.
+    """
+    folder = Path(folder)
+    record = read_record(folder)
+    page = folder / PAGE
+    write_new(page, _page(folder, record))
+    return page
+
+
+def _page(folder: Path, record: LearningRecord) -> str:
+    title = html.escape(record.title)
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{title} · nadyn learn</title><style>{STYLE}</style></head><body><main>",
+        f"<header><p class=kicker>nadyn learn</p><h1>{title}</h1>",
+        f"<p class=lead>{html.escape(record.verdict)}</p></header>",
+        "<section class=cards aria-label='Key numbers'>",
+        *_cards(record),
+        "</section>",
+        *_figures(folder, record),
+        _answers(record),
+        _untrusted(record),
+        _learn_file(record),
+        "</main></body></html>",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _cards(record: LearningRecord) -> list[str]:
+    asked = [one for r in record.rounds for one in r.asked]
+    trusted = sum(one.trusted for one in asked)
+    untrusted = sum(one.doubtful + one.failed for one in asked)
+    minutes = sum(sum(r.seconds.values()) for r in record.rounds) / 60.0
+    cards = [
+        _card("Labels", str(trusted + untrusted), f"{trusted} trusted, {untrusted} not"),
+        _card("Time", f"{minutes:.0f} min", f"{len(record.rounds) - 1} rounds so far"),
+    ]
+    last = _last(record)
+    if last is not None:
+        n, results = sum(one.n for one in last.swarms), sum(one.n_results for one in last.swarms)
+        outside = f"; {last.outside_method} outside of the method" if last.outside_method else ""
+        goal = f"goal {100 * record.goals['ended']:g} %{outside}"
+        cards.append(_card("Trajectories that end as results", f"{100 * results / max(n, 1):.1f} %", goal))
+        if last.fresh is not None:
+            fresh = last.fresh
+            detail = f"{fresh.force_ev_per_angstrom:.2f} eV/Å; {fresh.n} labels at random, new to the models"
+            cards.append(_card("Error of fresh labels", f"{fresh.energy_ev:.3f} eV", detail))
+    return cards
+
+
+def _card(name: str, value: str, detail: str) -> str:
+    return (
+        f"<div class=card><p class=name>{html.escape(name)}</p><p class=value>{html.escape(value)}</p>"
+        f"<p class=detail>{html.escape(detail)}</p></div>"
+    )
+
+
+def _last(record: LearningRecord) -> RoundRecord | None:
+    return next((one for one in reversed(record.rounds) if one.swarms), None)
+
+
+def _figures(folder: Path, record: LearningRecord) -> list[str]:
+    rounds, last = record.rounds, _last(record)
+    found: list[str] = []
+    if last is not None:
+        ran = [one for one in rounds if one.swarms and one.number < last.number]
+        words = (
+            "The same starts and the same random numbers on every member. Means over those not stopped. "
+            "Where the lines part, the models do not know the answer."
+        )
+        figure = members_figure(folder, last, ran[-1] if ran else None)
+        found.append(_figure("members", "Populations by member", words, figure))
+        words = "How the trajectories of each round ended. Dashed: the goal for those that are results."
+        found.append(_figure("endings", "Endings", words, endings_figure(rounds, record.goals)))
+    if any(one.fresh is not None for one in rounds):
+        words = (
+            "Mean absolute errors of labels at random places of the trajectories, made after the models of "
+            "the round: none of them has seen these. Bars: 95 % intervals. Dashed: goals."
+        )
+        found.append(_figure("errors", "Errors of fresh labels", words, errors_figure(rounds, record.goals)))
+    words = (
+        "Random: they judge the models. Gap: at small gaps between states. Stop: where trajectories were "
+        "stopped. Steps between those of direct trajectories that train are labels too."
+    )
+    found.append(_figure("asked", "What was asked for", words, asked_figure(rounds)))
+    found.append(_figure("costs", "What it cost", "Time by the clock.", costs_figure(rounds)))
+    return found
+
+
+def _figure(name: str, title: str, caption: str, figure: Figure) -> str:
+    alternative = html.escape(f"{title}. {caption}", quote=True)
+    return (
+        f'<figure id="{name}"><h2>{html.escape(title)}</h2>'
+        f'<div class=plot role=img aria-label="{alternative}">{svg(figure)}</div>'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def _answers(record: LearningRecord) -> str:
+    rows = []
+    for one in reversed(record.rounds):
+        name = f"{one.number}, last models" if one.final else str(one.number)
+        for answer in one.answers:
+            cells = (name, answer.question, _MARKS[answer.reached], answer.sentence)
+            rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+            name = ""
+    if not rows:
+        return ""
+    head = "<tr><th>Round</th><th>Question</th><th>Goal</th><th>Answer</th></tr>"
+    return f"<section><h2>The questions of each round</h2><table>{head}{''.join(rows)}</table></section>"
+
+
+def _untrusted(record: LearningRecord) -> str:
+    reasons: dict[str, int] = {}
+    for asked in (one for r in record.rounds for one in r.asked):
+        for reason, count in asked.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    if not reasons:
+        return ""
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:20]
+    rows = "".join(f"<tr><td>{count}</td><td>{html.escape(reason)}</td></tr>" for reason, count in ordered)
+    head = "<tr><th>Labels</th><th>Why they are not trusted</th></tr>"
+    return f"<section><h2>Labels that do not train</h2><table>{head}{rows}</table></section>"
+
+
+def _learn_file(record: LearningRecord) -> str:
+    text = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True)
+    return f"<section><h2>What was asked for</h2><pre>{html.escape(text)}</pre></section>"

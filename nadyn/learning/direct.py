@@ -1,0 +1,93 @@
+"""Short trajectories on the source itself, whose labels are the first data from where trajectories go."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nadyn.checks.errors import InputError
+from nadyn.data.dataset import state_pairs
+from nadyn.data.label_record import geometry_name
+from nadyn.data.label_store import LabelStore
+from nadyn.dynamics.run.loop import run
+from nadyn.electronic.direct.questions import Answer, Desk, Facts, Question
+from nadyn.interfaces.label_desk import PoolDesk
+from nadyn.learning.context import Context
+from nadyn.learning.gathering import BETWEEN
+from nadyn.learning.stored_labels import record_of
+
+DIRECT = "direct"
+
+
+class RecordingDesk:
+    """A desk that asks for whole labels and puts every one into a store."""
+
+    def __init__(self, desk: Desk, store: LabelStore, *, every: int) -> None:
+        """Record what another desk answers.
+
+        Args:
+            desk: Who answers.
+            store: Where labels go.
+            every: One in so many trains. Which ones, their geometries say: they stay the same where a
+                trajectory is gone on with.
+        """
+        self._desk, self._store, self._every = desk, store, every
+        self.facts: Facts = desk.facts
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Return the answers in the order of the questions."""
+        n = len(self.facts.multiplicities)
+        pairs = tuple(state_pairs(n)) if "interstate_couplings" in self.facts.gives else ()
+        whole = [replace(one, forces=tuple(range(n)), pairs=pairs) for one in questions]
+        answers = self._desk.ask(whole)
+        for question, answer in zip(questions, answers, strict=True):
+            trains = int(geometry_name(question.positions), 16) % self._every == 0
+            tag = DIRECT if trains else BETWEEN
+            self._store.add(record_of(question.positions, answer.label, tag=tag))
+        return answers
+
+    def close(self) -> None:
+        """Let go of what answers."""
+        self._desk.close()
+
+
+def direct_trajectories(context: Context) -> Path | None:
+    """Run the first trajectories on the source, or go on with them; every label goes into the store.
+
+    Returns:
+        The trajectory file; None where none were asked for, or where the source cannot move any.
+    """
+    config, first = context.config, context.config.first
+    path = context.folder.path / "direct.h5"
+    if not first.direct:
+        return None
+    context.narrator.stage(f"{first.direct} trajectories of {first.direct_fs:g} fs on the source itself")
+    content = {
+        **config.dynamics,
+        "time_fs": first.direct_fs,
+        "model": dict(config.source),
+        "initial": {
+            "file": str(context.folder.starts.absolute()),
+            "n": min(first.direct, config.sample.n),
+            "state": config.state,
+        },
+        "seed": config.seed,
+        "output": str(path.absolute()),
+        "checkpoint_every": 5,
+    }
+
+    def recording(_: object, folder: Path) -> RecordingDesk:
+        desk = PoolDesk(
+            config.source,
+            context.desk.source.atomic_numbers,
+            folder=context.source_folder,
+            processes=config.processes,
+            timeout_seconds=60.0 * config.label_minutes,
+        )
+        return RecordingDesk(desk, context.desk.store, every=first.direct_every)
+
+    try:
+        run(content, sources=recording, resume=True, progress=False)
+    except InputError as error:
+        context.narrator.note(f"no trajectories on the source: {error}")
+        return None
+    return path

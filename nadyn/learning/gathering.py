@@ -1,0 +1,45 @@
+"""From the label store to a dataset: what trains, and what does not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nadyn.data import Dataset, Group, load_dataset
+from nadyn.data.joining import join
+from nadyn.data.rigid_couplings import without_rigid_couplings
+from nadyn.electronic.labels import Known, Label, Quality
+from nadyn.learning.context import Context
+from nadyn.learning.export import group_of_labels
+from nadyn.learning.fresh import single
+from nadyn.learning.stored_labels import known_of
+
+# Steps of direct trajectories between those that train: too near to their neighbours to teach anything.
+BETWEEN = "between"
+
+
+def gathered_labels(context: Context) -> Group:
+    """Return all trusted labels as one group, behind the datasets that were there before.
+
+    Couplings are free of translation and rotation, whatever the source gives.
+
+    Raises:
+        InputError: Nothing is trusted, or the datasets are of other atoms, states or another level.
+    """
+    found = earlier_data(context)
+    known = [known_of(record) for record in context.desk.store.records if record.tag != BETWEEN]
+    if not found or any(one.label.quality is Quality.TRUSTED for one in known):
+        found.append(Dataset((group_of_labels(context.desk.source, known, context.name),)))
+    return single(join(found))
+
+
+def earlier_data(context: Context) -> list[Dataset]:
+    """Return the datasets that were there before, under the name of the molecule."""
+    groups = [single(load_dataset(path)) for path in context.config.data]
+    return [Dataset((without_rigid_couplings(replace(group, name=context.name)),)) for group in groups]
+
+
+def group_of(context: Context, positions: Sequence[np.ndarray], labels: Sequence[Label]) -> Group:
+    """Return trusted labels as a group of their own, in their order."""
+    known = [Known(x, label) for x, label in zip(positions, labels, strict=True)]
+    return group_of_labels(context.desk.source, known, context.name)

@@ -1,0 +1,155 @@
+"""The learn file: every key of `nadyn learn`, with its default."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from nadyn.checks.configuration import Configuration, parse_configuration
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.training.configuration import TrainingConfiguration
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(gt=0, le=10**7)]
+CountOrNone = Annotated[int, Field(ge=0, le=10**7)]
+Positive = Annotated[float, Field(gt=0.0, le=1e9, allow_inf_nan=False)]
+
+
+class FirstSection(Configuration):
+    """What is labelled before there is a model.
+
+    `wigner` geometries of the sample of starts, and `direct` trajectories on the source itself, each of
+    `direct_fs`, of which every `direct_every`-th step is labelled in full. Trajectories go where a sample of
+    the ground state does not: to small gaps.
+    """
+
+    wigner: CountOrNone = 60
+    direct: CountOrNone = 4
+    direct_fs: Positive = 60.0
+    direct_every: Count = 3
+
+
+class RoundSection(Configuration):
+    """One round: how many trajectories look for gaps in the data, and how many labels are asked for.
+
+    The last models are looked at with `final_trajectories` on each member.
+
+    `at_random` of the labels are drawn from where the committee objects to nothing. They judge the models
+    before they train them. `at_gaps` are sought at small gaps, the rest are places where trajectories were
+    stopped.
+    """
+
+    trajectories: Count = 100
+    final_trajectories: Count = 400
+    labels: Count = 60
+    at_random: Share = 0.2
+    at_gaps: Share = 0.25
+
+
+class GoalsSection(Configuration):
+    """When it is enough.
+
+    Attributes:
+        ended: Least share of trajectories that end as results; those outside of the method not counted.
+        populations: Largest difference of a population between two members, or between two rounds, at any
+            time; what the number of trajectories alone makes probable is allowed in addition.
+        energy_ev: Largest mean absolute error of energies of fresh labels at random.
+        force_ev_per_angstrom: The same of forces.
+    """
+
+    ended: Share = 0.95
+    populations: Share = 0.05
+    energy_ev: Positive = 0.08
+    force_ev_per_angstrom: Positive = 0.25
+
+
+class BudgetSection(Configuration):
+    """When it has cost enough, converged or not; `final_minutes` of the time are kept for the last model."""
+
+    labels: Count = 2500
+    minutes: Positive = 180.0
+    final_minutes: Positive = 40.0
+    rounds: Count = 30
+
+
+class SampleSection(Configuration):
+    """Where trajectories start: a Wigner sample about the minimum of the source's lowest state."""
+
+    n: Count = 400
+    temperature_kelvin: Annotated[float, Field(ge=0.0, le=1e5)] = 0.0
+
+
+# Small networks learn a few hundred frames in a minute, and rounds are many.
+ROUND_TRAINING = {"model": {"hidden": [64, 64]}, "steps": 3000, "split": "stable"}
+FINAL_TRAINING = {"steps": 10000, "split": "stable"}
+_LENGTHS = ("steps", "epochs", "time_limit_minutes")
+DYNAMICS = {"method": "fssh", "dt_fs": 0.5, "time_fs": 100}
+
+
+class LearnConfiguration(Configuration):
+    """A learn file.
+
+    `molecule` is a geometry to begin from (.xyz, any unit that ASE reads), `source` a section that says who
+    labels, see the page of label sources. `data` are datasets of the same level that exist already. `state`
+    is where trajectories start. `dynamics` holds keys of a run file, without `model`, `initial`, `seed` and
+    `output`; `training` and `final` hold keys of a training file, of the rounds and of the last model.
+    """
+
+    molecule: str | None = None
+    source: dict[str, object]
+    data: tuple[str, ...] = ()
+    state: Annotated[int, Field(ge=0, le=1000)] = 1
+    sample: SampleSection = SampleSection()
+    dynamics: dict[str, object] = Field(default_factory=lambda: dict(DYNAMICS))
+    first: FirstSection = FirstSection()
+    members: Annotated[int, Field(ge=2, le=64)] = 4
+    round: RoundSection = RoundSection()
+    training: dict[str, object] = Field(default_factory=dict)
+    final: dict[str, object] = Field(default_factory=dict)
+    goals: GoalsSection = GoalsSection()
+    budget: BudgetSection = BudgetSection()
+    processes: Annotated[int, Field(gt=0, le=1024)] = 2
+    label_minutes: Positive = 30.0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+
+
+# What the loop says itself, and a learn file must not.
+_OF_THE_LOOP = ("model", "initial", "seed", "output", "member", "molecule")
+
+
+def check_sections(config: LearnConfiguration) -> None:
+    """Refuse keys of a run file or of a training file that are not allowed, before anything is done.
+
+    Raises:
+        InputError: One sentence about the first of them.
+    """
+    for key in _OF_THE_LOOP:
+        if key in config.dynamics:
+            raise InputError(
+                f"`dynamics` must not hold `{key}`, which `nadyn learn` says itself, but does. Remove it."
+            )
+    run_file = {**config.dynamics, "model": "model.safetensors", "initial": {"file": "starts.h5"}}
+    parse_configuration(run_file, RunConfiguration, where="`dynamics`")
+    for name, final in (("training", False), ("final", True)):
+        settings = training_settings(config, 2, final=final)
+        parse_configuration(settings, TrainingConfiguration, where=f"`{name}`")
+        if "seed" in getattr(config, name):
+            raise InputError(
+                f"`{name}` must not hold `seed`, which differs by member and round, but does. Use `seed` of "
+                "the learn file."
+            )
+
+
+def training_settings(config: LearnConfiguration, n_states: int, *, final: bool) -> dict[str, object]:
+    """Return the training file of the rounds, or of the last models: the defaults, and what was asked for.
+
+    Without a basis it is one vector of each parity beside as many scalars as states: it served every molecule
+    that was tried, and the search for a better one costs more than a round.
+    """
+    default, own = (FINAL_TRAINING, config.final) if final else (ROUND_TRAINING, config.training)
+    if any(length in own for length in _LENGTHS):
+        default = {key: value for key, value in default.items() if key not in _LENGTHS}
+    model = {**default.get("model", {}), **dict(own.get("model", {}))}
+    if n_states > 1:
+        model.setdefault("basis", f"{n_states}x0e + 1x1o + 1x1e")
+    return {**default, **own, "model": model}

@@ -1,0 +1,180 @@
+"""The learning loop: rounds of training, trajectories and labels until the answer no longer changes."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from nadyn.analysis.learning_record import LearningRecord, RoundRecord, write_record
+from nadyn.checks.errors import InputError
+from nadyn.interfaces.sources import source_section
+from nadyn.learning.beginning import beginning
+from nadyn.learning.context import Clock, Context, Narrator, Silence
+from nadyn.learning.desk import Desk
+from nadyn.learning.folder import Folder, alone_in
+from nadyn.learning.gathering import earlier_data
+from nadyn.learning.learn_file import LearnConfiguration, check_sections
+from nadyn.learning.plan import begun
+from nadyn.learning.rounds import one_round
+from nadyn.structures import formula, read_xyz
+
+
+def learn(
+    config: LearnConfiguration,
+    output: str | Path,
+    *,
+    beside: Path | None = None,
+    resume: bool = False,
+    narrator: Narrator | None = None,
+) -> LearningRecord:
+    """Ask quantum chemistry until trajectories are what they are, and say how well that is known.
+
+    Args:
+        config: What is asked for.
+        output: Folder for everything: labels, models, trajectories, `learning.json`, `report.html`.
+        beside: Where relative paths of the configuration begin; the working folder if None.
+        resume: Go on in a folder that an interrupted call has left.
+        narrator: Tells a person what happens.
+
+    Raises:
+        InputError: The configuration, the molecule or the source cannot be used, or the folder is in use.
+        RunError: The disk is full, or a training failed.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; what was done is kept, go on with `resume`.
+    """
+    folder = Folder(Path(output))
+    beside = (beside or Path()).absolute()
+    config = _beside(config, beside)
+    if config.molecule is None:
+        raise InputError("`molecule` must name a geometry to begin from, but is missing. Give an .xyz file.")
+    check_sections(config)
+    molecule = read_xyz(config.molecule)
+    source_section(config.source, folder=beside)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder.path):
+        _check_folder(folder, config, resume=resume)
+        numbers = tuple(int(number) for number in molecule.atomic_numbers)
+        with Desk(
+            config.source,
+            numbers,
+            folder.store,
+            processes=config.processes,
+            time_limit_seconds=60.0 * config.label_minutes,
+            folder=beside,
+        ) as desk:
+            _check_state(config, len(desk.source.multiplicities))
+            context = Context(
+                config=config,
+                folder=folder,
+                desk=desk,
+                name=Path(config.molecule).stem,
+                molecule_file=Path(config.molecule),
+                source_folder=beside,
+                clock=Clock.of(folder),
+                narrator=narrator or Silence(),
+            )
+            title = f"{formula(molecule.atomic_numbers)}, {desk.source.theory}"
+            return _rounds(context, title)
+
+
+def _rounds(context: Context, title: str) -> LearningRecord:
+    # Before anything is asked: what does not fit together is refused at once.
+    earlier_data(context)
+    rounds = [beginning(context)]
+    _keep(context, _record(context, title, rounds))
+    agreed = False
+    while True:
+        before = rounds[-1] if len(rounds) > 1 else None
+        plan = begun(context, len(rounds), agreed=agreed)
+        done = one_round(context, len(rounds), plan, before=before)
+        rounds.append(done)
+        context.narrator.round(done)
+        record = _record(context, title, rounds)
+        if done.final:
+            _publish(context, done)
+            if _is_converged(done) or plan.spent:
+                record = _with_verdict(context, record, plan.spent)
+                _keep(context, record)
+                return record
+        _keep(context, record)
+        # Last models that are not good enough are followed by rounds of small ones again.
+        agreed = not done.final and _is_converged(done)
+
+
+def _is_converged(record: RoundRecord) -> bool:
+    """Return whether all goals of a round are reached; the first round has none before it to agree with."""
+    return bool(record.answers) and all(answer.reached is True for answer in record.answers)
+
+
+def _record(context: Context, title: str, rounds: list[RoundRecord]) -> LearningRecord:
+    return LearningRecord(
+        title=title,
+        config=context.config.model_dump(mode="json"),
+        rounds=tuple(rounds),
+        verdict=f"Under way: {len(rounds) - 1} rounds, {len(context.desk.store)} labels.",
+        converged=None,
+        goals=context.config.goals.model_dump(mode="json"),
+    )
+
+
+def _with_verdict(context: Context, record: LearningRecord, spent: str) -> LearningRecord:
+    last = record.rounds[-1]
+    n = len(context.desk.store)
+    if _is_converged(last):
+        return replace(
+            record, converged=True, verdict=f"Converged with {n} labels in {len(record.rounds) - 1} rounds."
+        )
+    open_ones = [f"{one.question}: {one.sentence}" for one in last.answers if one.reached is not True]
+    verdict = f"Not converged, and {spent}: {'; '.join(open_ones)}."
+    return replace(record, converged=False, verdict=verdict)
+
+
+def _publish(context: Context, record: RoundRecord) -> None:
+    """Put the last models and their data where a person looks for them."""
+    folder = context.folder.round(record.number)
+    for name, target in (("model.safetensors", context.folder.model), ("dataset.h5", context.folder.dataset)):
+        new = target.with_name(f".{target.name}.new")
+        shutil.copyfile(folder / name, new)
+        new.replace(target)
+
+
+def _keep(context: Context, record: LearningRecord) -> None:
+    write_record(context.folder.path, record)
+    context.clock.save()
+
+
+def _check_folder(folder: Folder, config: LearnConfiguration, *, resume: bool) -> None:
+    """Refuse a folder of another loop; write down what is asked for."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    if folder.learn_file.exists():
+        if not resume:
+            raise InputError(
+                f"folder {str(folder.path)!r} must be new, but holds a learning loop. Try another name, or "
+                "--resume to go on."
+            )
+        stored = yaml.safe_load(folder.learn_file.read_text(encoding="utf-8"))
+        changed = [key for key in stored if stored[key] != yaml.safe_load(text).get(key)]
+        # What a budget was, or who works on it, has no say in what was found so far.
+        fixed = [key for key in changed if key not in ("budget", "processes", "label_minutes")]
+        if fixed:
+            raise InputError(
+                f"folder {str(folder.path)!r} must be gone on with as it was begun, but {', '.join(fixed)} "
+                "has changed. Name a new folder."
+            )
+    folder.learn_file.write_text(text, encoding="utf-8")
+
+
+def _check_state(config: LearnConfiguration, n_states: int) -> None:
+    if config.state >= n_states:
+        raise InputError(
+            f"`state` must be from 0 to {n_states - 1} for the {n_states} states of the source, but is "
+            f"{config.state}."
+        )
+
+
+def _beside(config: LearnConfiguration, folder: Path) -> LearnConfiguration:
+    """Return the configuration with its paths taken from a folder."""
+    molecule = None if config.molecule is None else str(folder / config.molecule)
+    return config.model_copy(
+        update={"molecule": molecule, "data": tuple(str(folder / path) for path in config.data)}
+    )

@@ -1,0 +1,79 @@
+"""Which geometries are labelled next, and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from nadyn.learning.diversity import farthest_first, shapes
+
+# The kinds, in the order in which they are served; the shares of a round are by kind.
+STOP, GAP, RANDOM = "stop", "gap", "random"
+KINDS = (RANDOM, GAP, STOP)
+# Root mean square of the differences of inverse distances [1/bohr], below which a second label teaches
+# nothing new: about 0.01 Å in a bond.
+_SAME = 1e-3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A geometry that might be labelled.
+
+    Attributes:
+        positions: [bohr].
+        kind: `stop`: a trajectory was stopped here; `gap`: at a small gap; `random`: from where nothing was
+            objected to.
+        why: In words: which trajectory of which member, when, and the reason of a stop.
+    """
+
+    positions: Float[np.ndarray, "atom 3"]
+    kind: str
+    why: str
+
+
+def pick(
+    candidates: Sequence[Candidate],
+    known: Float[np.ndarray, "known atom 3"],
+    atomic_numbers: Sequence[int],
+    *,
+    n: int,
+    shares: Mapping[str, float],
+    seed: int,
+) -> list[Candidate]:
+    """Return up to `n` candidates, those at random first, then small gaps, then stops.
+
+    Those at random are drawn without a look at anything, because they are a fair sample that judges the
+    models. The others are each the farthest from everything that is known or picked before. What one kind
+    cannot fill, the kinds after it take; what stops leave over, gaps take.
+
+    Args:
+        candidates: All candidates.
+        known: Geometries that have labels already, failed ones included [bohr].
+        atomic_numbers: One number an atom.
+        n: How many in all.
+        shares: Of `random` and `gap`; the rest are stops.
+        seed: Of the draw.
+    """
+    features = shapes(np.stack([c.positions for c in candidates]), atomic_numbers) if candidates else None
+    by_kind = {kind: [i for i, c in enumerate(candidates) if c.kind == kind] for kind in KINDS}
+    chosen: list[int] = []
+
+    def away_from() -> np.ndarray:
+        mine = features[chosen] if chosen else np.zeros((0, features.shape[1]))
+        return np.concatenate([shapes(known, atomic_numbers), mine]) if len(known) else mine
+
+    def take(kind: str, number: int) -> None:
+        left = [i for i in by_kind[kind] if i not in chosen]
+        if kind == RANDOM:
+            rng = np.random.default_rng([seed, len(left)])
+            chosen.extend(left[i] for i in sorted(rng.permutation(len(left))[:number]))
+        elif left and number > 0:
+            found = farthest_first(features[left], away_from(), number, closest=_SAME)
+            chosen.extend(left[i] for i in found)
+
+    take(RANDOM, round(n * shares.get(RANDOM, 0.0)))
+    take(GAP, round(n * shares.get(GAP, 0.0)))
+    take(STOP, n - len(chosen))
+    take(GAP, n - len(chosen))
+    return [candidates[i] for i in chosen]

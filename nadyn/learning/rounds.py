@@ -1,0 +1,275 @@
+"""One round: train, look where trajectories go, ask for labels, judge. Each stage leaves a file and is not
+done twice."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from nadyn.analysis.learning_record import (
+    AnswerRecord,
+    RoundRecord,
+    SwarmRecord,
+    round_from,
+)
+from nadyn.data import Dataset, Group, load_dataset
+from nadyn.data.dataset_file import write_dataset
+from nadyn.electronic.labels import Label, Quality
+from nadyn.learning import candidates
+from nadyn.learning.asked import asked_records, outside_method
+from nadyn.learning.context import Context
+from nadyn.learning.convergence import (
+    Answer,
+    Difference,
+    about_endings,
+    about_errors,
+    about_populations,
+    paired_difference,
+)
+from nadyn.learning.desk import Progress
+from nadyn.learning.folder import read_json, write_json
+from nadyn.learning.fresh import judge
+from nadyn.learning.gathering import gathered_labels, group_of
+from nadyn.learning.jobs import Job, side_by_side
+from nadyn.learning.learn_file import training_settings
+from nadyn.learning.picks import GAP, KINDS, RANDOM, Candidate, pick
+from nadyn.learning.plan import Plan
+from nadyn.learning.swarm import known_occupations, swarm_file, swarm_record
+from nadyn.learning.trusting import trusted_by
+from nadyn.models.committee import Committee
+from nadyn.models.model_file import load_model
+from nadyn.trajectory import open_run
+
+
+def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord | None) -> RoundRecord:
+    """Go through a round, or through what is left of it, and return its record."""
+    folder = context.folder.round(number)
+    done = read_json(folder / "round.json")
+    if done is not None:
+        return round_from(done)
+    final = plan.final
+    dataset = _dataset(context, folder)
+    with context.clock.on("training", number):
+        committee = _train(context, folder, number, final=final)
+    with context.clock.on("running", number):
+        swarms = _run(context, folder, number, committee, final=final)
+        differences = _differences(context, folder, swarms, before)
+        picked = _picks(context, folder, number, committee, swarms)
+    with context.clock.on("labels", number):
+        labels = _label(context, number, picked)
+    fresh_group = _group_of_fresh(context, picked, labels)
+    fresh = None if fresh_group is None else judge(committee.members, fresh_group)
+    outside = outside_method(picked, labels, swarms)
+    goals = context.config.goals
+    answers = (
+        about_endings(
+            sum(one.n_results for one in swarms), sum(one.n - one.n_results for one in swarms), outside, goals
+        ),
+        about_populations(differences["members"], "populations of members agree", goals),
+        about_populations(differences["rounds"], "populations agree with the round before", goals),
+        about_errors(
+            np.zeros(0) if fresh is None else fresh.energy_ev,
+            np.zeros(0) if fresh is None else fresh.force_ev_per_angstrom,
+            goals,
+        ),
+    )
+    record = RoundRecord(
+        number=number,
+        final=final,
+        frames=dataset.n_frames,
+        labels=plan.labels,
+        swarms=tuple(swarms),
+        outside_method=outside,
+        asked=asked_records(picked, labels),
+        fresh=None if fresh is None else fresh.record(),
+        answers=tuple(_answer_record(one) for one in answers),
+        seconds=context.clock.of_round(number),
+    )
+    write_json(folder / "round.json", asdict(record))
+    return record
+
+
+def _dataset(context: Context, folder: Path) -> Dataset:
+    """Return the labels that this round trains on, kept as they were when it began."""
+    path = folder / "dataset.h5"
+    if not path.exists():
+        write_dataset(path, Dataset((gathered_labels(context),)))
+    return load_dataset(path)
+
+
+def _train(context: Context, folder: Path, number: int, *, final: bool) -> Committee:
+    path = folder / "model.safetensors"
+    if not path.exists():
+        config = context.config
+        settings = training_settings(config, context.n_states, final=final)
+        settings |= {"seed": config.seed + 1009 * number}
+        what = "the last models" if final else f"round {number}: models"
+        context.narrator.stage(f"training {what}, {config.members} members")
+        arguments = {
+            "dataset": str(folder / "dataset.h5"),
+            "output": str(path),
+            "settings": settings,
+            "n_members": config.members,
+        }
+        members = [
+            Job("nadyn.learning.training:train_member", {**arguments, "number": k})
+            for k in range(config.members)
+        ]
+        tell = _teller(context, "members", config.members)
+        side_by_side(members, processes=config.processes, waiting=tell)
+        side_by_side([Job("nadyn.learning.training:assemble", arguments)], processes=1)
+    return load_model(path)
+
+
+def _run(
+    context: Context, folder: Path, number: int, committee: Committee, *, final: bool
+) -> list[SwarmRecord]:
+    """Run swarms: a few members in a round, all of them in the last one or when the few agree."""
+    config, n_members = context.config, len(committee.members)
+    n = config.round.final_trajectories if final else config.round.trajectories
+    first = [(config.processes * number + k) % n_members for k in range(min(config.processes, n_members))]
+    wanted = list(range(n_members)) if final else sorted(set(first))
+    _swarms(context, folder, wanted, n)
+    records = _swarm_records(folder, wanted)
+    good = about_endings(
+        sum(one.n_results for one in records),
+        sum(one.n - one.n_results for one in records),
+        0,
+        config.goals,
+    )
+    if not final and good.reached:
+        wanted = list(range(n_members))
+        _swarms(context, folder, wanted, n)
+        records = _swarm_records(folder, wanted)
+    return records
+
+
+def _swarms(context: Context, folder: Path, members: Sequence[int], n: int) -> None:
+    config = context.config
+    jobs = []
+    for member in members:
+        content = swarm_file(
+            config.dynamics,
+            model=str((folder / "model.safetensors").absolute()),
+            starts=str(context.folder.starts.absolute()),
+            n=min(n, config.sample.n),
+            state=config.state,
+            member=member,
+            seed=config.seed,
+        )
+        output = folder / f"swarm_{member}.h5"
+        if not _complete(output):
+            jobs.append(
+                Job("nadyn.learning.swarm:run_swarm", {"config": content, "output": str(output.absolute())})
+            )
+    if jobs:
+        context.narrator.stage(f"{n} trajectories on each of {len(members)} members")
+        side_by_side(jobs, processes=config.processes, waiting=_teller(context, "swarms", len(jobs)))
+
+
+def _complete(path: Path) -> bool:
+    if not path.exists():
+        return False
+    run = open_run(path)
+    return all(run.status_names[int(code)] != "running" for code in run.status)
+
+
+def _swarm_records(folder: Path, members: Sequence[int]) -> list[SwarmRecord]:
+    return [swarm_record(folder / f"swarm_{member}.h5", member) for member in members]
+
+
+def _differences(
+    context: Context, folder: Path, swarms: Sequence[SwarmRecord], before: RoundRecord | None
+) -> dict[str, list[Difference]]:
+    """Return the differences of populations between members, and from the round before."""
+    runs = [open_run(folder / one.run) for one in swarms]
+    values = [known_occupations(run) for run in runs]
+    times = runs[0].time_fs
+    members = [paired_difference(times, values[i], values[j]) for i in range(len(runs)) for j in range(i)]
+    rounds = []
+    if before is not None and before.swarms:
+        earlier = context.folder.round(before.number)
+        olds = [known_occupations(open_run(earlier / one.run)) for one in before.swarms]
+        for old in olds:
+            for new in values:
+                n = min(old.shape[1], new.shape[1])
+                rounds.append(paired_difference(times, old[:, :n], new[:, :n]))
+    return {"members": members, "rounds": rounds}
+
+
+def _picks(
+    context: Context, folder: Path, number: int, committee: Committee, swarms: Sequence[SwarmRecord]
+) -> list[Candidate]:
+    path = folder / "picks.json"
+    stored = read_json(path)
+    if stored is None:
+        context.narrator.stage("choosing geometries to label")
+        found: list[Candidate] = []
+        for one in swarms:
+            run, where = open_run(folder / one.run), f"round {number}, member {one.member}"
+            seed = context.config.seed + 1009 * number + one.member
+            found += candidates.stops(run, where)
+            found += candidates.at_random(run, where, seed=seed)
+            if context.n_states > 1:
+                found += candidates.at_small_gaps(run, where)
+                model = committee.running_on(one.member)
+                found += candidates.down_the_gap(run, model, trusted_by(model), where, seed=seed)
+        known = [record.positions for record in context.desk.store.records]
+        wanted = context.config.round
+        chosen = pick(
+            found,
+            np.stack(known) if known else np.zeros((0, len(context.desk.source.atomic_numbers), 3)),
+            context.desk.source.atomic_numbers,
+            n=min(wanted.labels, max(0, context.config.budget.labels - len(known))),
+            shares={RANDOM: wanted.at_random, GAP: wanted.at_gaps},
+            seed=context.config.seed + 1009 * number,
+        )
+        stored = {
+            "picks": [
+                {"kind": one.kind, "why": one.why, "positions": one.positions.tolist()} for one in chosen
+            ]
+        }
+        write_json(path, stored)
+    return [Candidate(np.array(one["positions"]), one["kind"], one["why"]) for one in stored["picks"]]
+
+
+def _label(context: Context, number: int, picked: Sequence[Candidate]) -> list[Label]:
+    """Return the labels of the picks, in their order."""
+    labels: dict[int, Label] = {}
+    for kind in KINDS:
+        rows = [row for row, one in enumerate(picked) if one.kind == kind]
+        if not rows:
+            continue
+        context.narrator.stage(f"labelling {len(rows)} geometries ({kind})")
+        answers = context.desk.label(
+            np.stack([picked[row].positions for row in rows]),
+            tag=f"{kind} {number}",
+            progress=_label_teller(context),
+        )
+        labels |= dict(zip(rows, answers, strict=True))
+    return [labels[row] for row in range(len(picked))]
+
+
+def _group_of_fresh(context: Context, picked: Sequence[Candidate], labels: Sequence[Label]) -> Group | None:
+    rows = [
+        row for row, one in enumerate(picked) if one.kind == RANDOM and labels[row].quality is Quality.TRUSTED
+    ]
+    if not rows:
+        return None
+    return group_of(context, [picked[row].positions for row in rows], [labels[row] for row in rows])
+
+
+def _answer_record(answer: Answer) -> AnswerRecord:
+    return AnswerRecord(answer.question, answer.reached, answer.sentence)
+
+
+def _teller(context: Context, what: str, n: int) -> Callable[[int], None]:
+    return lambda n_done: context.narrator.progress(f"{n_done} of {n} {what}")
+
+
+def _label_teller(context: Context) -> Callable[[Progress], None]:
+    def tell(progress: Progress) -> None:
+        context.narrator.progress(f"{progress.n_done} of {progress.n} labels")
+
+    return tell

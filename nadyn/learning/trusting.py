@@ -1,0 +1,34 @@
+"""Whether a committee is to be trusted at a geometry, as its trajectories ask."""
+
+from collections.abc import Callable
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from nadyn.dynamics.run.endings import ENERGY_SPREAD_EV, FORCE_SPREAD_EV_PER_ANGSTROM
+from nadyn.electronic.committee import calibrated_spread, spread
+from nadyn.models.atomic_network import MOST_NOVELTY
+from nadyn.models.committee import Committee
+from nadyn.units import EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
+
+
+def trusted_by(
+    committee: Committee,
+) -> Callable[[Float[Tensor, "traj atom 3"]], Bool[Tensor, "traj"]]:
+    """Return a function that tells of geometries [bohr] whether the committee knows all states there.
+
+    The limits are those that stop a trajectory by default, of every state and not of the active one alone.
+    """
+    measure = spread if committee.calibration is None else calibrated_spread
+    energy, force = ENERGY_SPREAD_EV * HARTREE_PER_EV, FORCE_SPREAD_EV_PER_ANGSTROM / EV_PER_ANGSTROM_PER_AU
+
+    def trusted(positions: Float[Tensor, "traj atom 3"]) -> Bool[Tensor, "traj"]:
+        found = measure(committee, positions)
+        novelty = committee.evaluate(positions).novelty
+        return (
+            (found.energies.amax(dim=1) < energy)
+            & (found.worst_forces.amax(dim=1) < force)
+            & (novelty <= MOST_NOVELTY)
+        )
+
+    return trusted

@@ -1,0 +1,250 @@
+"""`nadyn train --members`: several members that differ by seed and split, and what their spread is worth.
+
+A part of the frames is held out from all members: the spread of a committee is calibrated where nobody has
+seen the labels. Frames that one member alone has held out would not do: the others know the answer there, so
+that their distance from it is its error, and not what is seen at a new geometry, where all of them guess. The
+rest is split for each member by its own seed, into frames to learn from and frames that choose its best
+weights.
+
+Whatever is done is kept beside the checkpoint: finished members as model files, the one in work as the
+checkpoint of a training.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import safetensors.torch
+
+from nadyn.checks.errors import InputError
+from nadyn.checks.output import write_new
+from nadyn.data import Dataset
+from nadyn.models.committee import Committee
+from nadyn.models.learned import LearnedModel
+from nadyn.models.matrix.diabatic import DiabaticHamiltonian
+from nadyn.models.model_file import load_model, save_model
+from nadyn.training.calibrate import FEWEST_VALUES, calibrated
+from nadyn.training.checkpoint import beside, read_progress
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.held_out import HeldOut, hold_out
+from nadyn.training.origin import check_origin, origin
+from nadyn.training.progress import Progress
+from nadyn.training.stages import DEFAULT_TIME_LIMIT_MINUTES
+from nadyn.training.train import (
+    check_files,
+    checkpoint_path,
+    forget,
+    learn,
+    timings_since,
+)
+
+MOST_MEMBERS = 64
+# Seeds of members, apart from those that a user gives to trainings.
+_SEEDS = 7919
+
+
+@dataclass(frozen=True)
+class TrainedCommittee:
+    """A finished training of several members.
+
+    Attributes:
+        committee: Bound to its first member.
+        held_out: Which frames no member has seen.
+        histories: What was written of each member, see `Trained.history`.
+    """
+
+    committee: Committee
+    held_out: HeldOut
+    histories: tuple[dict[str, object], ...]
+
+    @property
+    def unseen(self) -> Dataset | None:
+        """The frames that no member has seen."""
+        return self.held_out.validation
+
+
+def train_committee(
+    dataset: Dataset,
+    output: str | Path,
+    configuration: TrainingConfiguration | None = None,
+    *,
+    n_members: int,
+    begin_from: Sequence[LearnedModel] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> TrainedCommittee:
+    """Train the members of a committee one after the other, calibrate their spread, and write one file.
+
+    Arguments are those of `train`; a time limit is that of all members together. `basis: auto` is searched
+    for by the first member, and the others take what it has found.
+
+    Raises:
+        InputError: The data cannot be trained on, no frame can be held out, or files are in the way.
+        RunError: The loss of a member stops being finite.
+    """
+    started = time.monotonic()
+    configuration = configuration or TrainingConfiguration()
+    output = Path(output)
+    _check(output, n_members, resume=resume, overwrite=overwrite)
+    plan = _plan(dataset, output, configuration, begin_from, n_members)
+    members: list[LearnedModel] = []
+    histories: list[dict[str, object]] = []
+    for number in range(n_members):
+        member, history = _member(plan, number, _titled(report, number, n_members), clock)
+        members.append(member)
+        histories.append(history)
+    held_out, begins_from, checkpoint = plan.held_out, plan.origin, plan.checkpoint
+    record = {
+        "held_out": held_out.record,
+        "notes": held_out.sentences,
+        "data": begins_from["data"],
+        "seeds": [member.trained_on["seed"] for member in members],
+        "configuration": configuration.model_dump(mode="json"),
+    }
+    committee = calibrated(Committee(tuple(members), trained_on=record), held_out.validation)
+    save_model(committee, output, timings=timings_since(started))
+    content = {"configuration": configuration.model_dump(), "members": histories}
+    write_new(output.with_suffix(".history.json"), json.dumps(content, indent=1))
+    forget(checkpoint)
+    return TrainedCommittee(committee, held_out, tuple(histories))
+
+
+def finish_member(
+    dataset: Dataset,
+    output: str | Path,
+    configuration: TrainingConfiguration,
+    *,
+    n_members: int,
+    number: int,
+    begin_from: Sequence[LearnedModel] = (),
+    report: Callable[[Progress], None] = lambda progress: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Train one member of a committee, or what is left of it, and keep it beside the checkpoint.
+
+    Members may so be trained by several processes at the same time; `train_committee` with `resume` finds
+    them finished and writes the committee. Arguments are those of `train_committee`.
+
+    Raises:
+        InputError: As `train_committee`; or the basis is to be searched for by the first member, which is not
+            finished yet.
+    """
+    output = Path(output)
+    _check(output, n_members, resume=True, overwrite=False)
+    plan = _plan(dataset, output, configuration, begin_from, n_members)
+    if number and configuration.model.basis == "auto" and not _finished(plan.checkpoint, 0)[0].exists():
+        raise InputError(
+            "`basis` must be given where members are trained side by side, but is auto: the first member "
+            "searches for. Name it, or finish member 0 first."
+        )
+    _member(plan, number, _titled(report, number, n_members), clock)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What all members of a training share."""
+
+    held_out: HeldOut
+    checkpoint: Path
+    configuration: TrainingConfiguration
+    begin_from: Sequence[LearnedModel]
+    n_members: int
+    origin: dict[str, dict[str, object]]
+
+
+def _check(output: Path, n_members: int, *, resume: bool, overwrite: bool) -> None:
+    if not 2 <= n_members <= MOST_MEMBERS:
+        raise InputError(f"`--members` must be from 2 to {MOST_MEMBERS}, but is {n_members}.")
+    check_files(output, checkpoint_path(output), resume=resume, overwrite=overwrite)
+
+
+def _plan(
+    dataset: Dataset,
+    output: Path,
+    configuration: TrainingConfiguration,
+    begin_from: Sequence[LearnedModel],
+    n_members: int,
+) -> _Plan:
+    """Hold out what no member sees; begin the training, or go on with the one that is there."""
+    checkpoint = checkpoint_path(output)
+    begins_from = origin(configuration, dataset, begin_from) | {"members": {"n": n_members}}
+    if checkpoint.exists():
+        check_origin(read_progress(checkpoint)["origin"], begins_from)
+    held_out = hold_out(dataset, configuration)
+    if held_out.validation is None:
+        raise InputError(
+            "a committee must have frames that no member sees, but nothing can be held out of this dataset. "
+            "Add frames, or train one model without `--members`."
+        )
+    # Said now, and not after the last member.
+    n_errors = n_members * sum(group.energies.size for group in held_out.validation.groups)
+    if n_errors < FEWEST_VALUES:
+        raise InputError(
+            f"a committee must have {FEWEST_VALUES} errors of energies at least to calibrate its spread, one "
+            f"for each member, state and held-out frame, but {n_members} members have {n_errors}. Raise "
+            "`validation_fraction`, or add frames."
+        )
+    if not checkpoint.exists():
+        metadata = {"progress": json.dumps({"origin": begins_from})}
+        write_new(checkpoint, safetensors.torch.save({}, metadata=metadata))
+    return _Plan(held_out, checkpoint, configuration, begin_from, n_members, begins_from)
+
+
+def _finished(checkpoint: Path, number: int) -> tuple[Path, Path]:
+    """Return where a finished member and its history are kept."""
+    model, history = (beside(checkpoint, f"finished-{number}.{kind}") for kind in ("safetensors", "json"))
+    return model, history
+
+
+def _member(
+    plan: _Plan, number: int, report: Callable[[Progress], None], clock: Callable[[], float]
+) -> tuple[LearnedModel, dict[str, object]]:
+    """Return a member and its history: what a process before this one has finished, or trained now."""
+    done, written = _finished(plan.checkpoint, number)
+    if not done.exists():
+        first = _finished(plan.checkpoint, 0)[0]
+        before = load_model(first) if number and plan.configuration.model.basis == "auto" else None
+        own = beside(plan.checkpoint, f"member-{number}")
+        trained = learn(
+            plan.held_out.training,
+            own,
+            _of_member(plan.configuration, number, plan.n_members, before),
+            begin_from=plan.begin_from,
+            resume=True,
+            report=report,
+            clock=clock,
+        )
+        write_new(written, json.dumps(trained.history))
+        save_model(trained.model, done)
+        # Whatever is loaded is what a resumed training loads.
+        forget(own)
+    return load_model(done), json.loads(written.read_text(encoding="utf-8"))
+
+
+def _of_member(
+    configuration: TrainingConfiguration, number: int, n_members: int, first: LearnedModel | None
+) -> TrainingConfiguration:
+    """Return the configuration of a member: a seed of its own, its share of the time, the basis of the
+    first."""
+    changes: dict[str, object] = {"seed": (configuration.seed + _SEEDS * number) % 2**31}
+    if not configuration.has_steps:
+        limit = configuration.time_limit_minutes or DEFAULT_TIME_LIMIT_MINUTES
+        changes["time_limit_minutes"] = limit / n_members
+    if first is not None and isinstance(first.network, DiabaticHamiltonian):
+        settings = first.network.settings
+        found = {"kind": "diabatic", "basis": settings.basis, "start": settings.start}
+        changes["model"] = configuration.model.model_copy(update=found)
+    return configuration.model_copy(update=changes)
+
+
+def _titled(report: Callable[[Progress], None], number: int, n_members: int) -> Callable[[Progress], None]:
+    name = f"member {number + 1} of {n_members}"
+
+    def titled(progress: Progress) -> None:
+        report(replace(progress, title=f"{name}: {progress.title}" if progress.title else name))
+
+    return titled

@@ -1,0 +1,102 @@
+"""One step of the training: a loss of a batch, its gradient, and new weights."""
+
+import math
+
+import torch
+
+from nadyn.models.learned import Network
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.losses import (
+    QUANTITIES,
+    NoiseScales,
+    gap_weights,
+    given_weights,
+    inverse_square_gap,
+    residuals,
+    surplus_penalty,
+    total_loss,
+)
+from nadyn.training.predictions import Pairs, predict, surplus_gap
+from nadyn.training.samples import Samples, displaced_frames
+from nadyn.units import BOHR_PER_ANGSTROM, EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
+
+_GRADIENT_NORM_LIMIT = 10.0
+_SURPLUS_MARGIN = 0.5 * HARTREE_PER_EV
+# Surplus levels are kept away on frames displaced by up to this much too: trajectories leave the data.
+_DISPLACEMENT = 0.3 * BOHR_PER_ANGSTROM
+_GAP_WIDTH = 0.3 * HARTREE_PER_EV
+
+
+def train_step(
+    network: Network,
+    batch: Samples,
+    pairs: Pairs,
+    optimizer: torch.optim.AdamW,
+    scales: NoiseScales,
+    configuration: TrainingConfiguration,
+    mean_gap_weight: float | None,
+    *,
+    step: int,
+    looseness: float,
+    mean_weight: float | None = None,
+) -> float:
+    """Take one step and return the loss; a loss or gradient that is not finite changes nothing."""
+    optimizer.zero_grad(set_to_none=True)
+    prediction = predict(network, batch, pairs)
+    before = dict(scales.variances)
+    frame_weights = None
+    if mean_gap_weight is not None:
+        frame_weights = gap_weights(batch.energies, mean_gap_weight, _GAP_WIDTH)
+    if mean_weight is not None:
+        own = given_weights(batch, mean_weight)
+        frame_weights = own if frame_weights is None else own * frame_weights
+    loss = total_loss(
+        residuals(prediction, batch),
+        scales,
+        weights=configuration.weights.model_dump(),
+        outlier_sigmas=_outlier_sigmas(configuration, looseness),
+        frame_weights=frame_weights,
+    )
+    if network.n_basis > network.n_states:
+        displaced = displaced_frames(batch, _DISPLACEMENT, seed=configuration.seed, step=step)
+        gaps = torch.cat([prediction.surplus_gap, surplus_gap(network, displaced)])
+        loss = loss + surplus_penalty(gaps, _SURPLUS_MARGIN)
+    # To the weights alone: positions are leaves of the graph too, and nobody needs what arrives there.
+    torch.autograd.backward(loss, inputs=[p for p in network.parameters() if p.requires_grad])
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+    if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+        scales.variances = before
+        return math.nan
+    optimizer.step()
+    return loss.item()
+
+
+def parameter_groups(network: Network, weight_decay: float) -> list[dict[str, object]]:
+    """Decay matrices, not biases."""
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _outlier_sigmas(configuration: TrainingConfiguration, looseness: float) -> dict[str, float]:
+    """Return the bound of each quantity: couplings tell on which side of a seam a frame lies."""
+    bounds = dict.fromkeys(QUANTITIES, configuration.outlier_sigmas)
+    return bounds | {"coupling": looseness * configuration.outlier_sigmas}
+
+
+def given_noise(configuration: TrainingConfiguration) -> dict[str, float | None]:
+    section = configuration.label_noise
+
+    def scaled(value: float | None, factor: float) -> float | None:
+        return None if value is None else value * factor
+
+    return {
+        "energy": scaled(section.energy_ev, HARTREE_PER_EV),
+        "force": scaled(section.force_ev_per_angstrom, 1.0 / EV_PER_ANGSTROM_PER_AU),
+        "coupling": scaled(section.coupling_ev_per_angstrom, 1.0 / EV_PER_ANGSTROM_PER_AU),
+    }
+
+
+def mean_of_gap_weights(samples: tuple[Samples, ...]) -> float:
+    values = torch.cat([inverse_square_gap(group.energies, _GAP_WIDTH) for group in samples])
+    return float(torch.nanmean(values))

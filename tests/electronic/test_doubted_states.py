@@ -1,0 +1,99 @@
+"""A doubt about some states ends a trajectory that uses one of them, or comes near one, and no other."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nadyn.electronic.direct.model import DirectModel
+from nadyn.electronic.direct.packing import place_from_bytes, place_to_bytes
+from nadyn.electronic.direct.questions import OwnProcess
+from nadyn.electronic.labels import Quality
+from nadyn.electronic.surfaces import energies_and_eigenvectors
+from nadyn.units import HARTREE_PER_EV
+
+sys.path.append(str(Path(__file__).parents[1] / "dynamics"))
+from signless_teacher import Teacher
+from toy_molecule import ToyMolecule, start
+
+
+class Doubter(Teacher):
+    """A teacher whose highest states are others from the second geometry on, at energies as they are told."""
+
+    levels_ev = (0.0, 5.0, 6.0)
+    doubted = (1, 2)
+
+    def label(self, positions, near=()):
+        label = super().label(positions, near)
+        label = replace(label, energies=np.array(self.levels_ev) * HARTREE_PER_EV)
+        if not near:
+            return label
+        return replace(label, quality=Quality.DOUBTFUL, reason="others.", doubted=self.doubted)
+
+    def overlaps(self, first, second):
+        if np.array_equal(first.positions, second.positions):
+            return super().overlaps(first, second)
+        # Half of the upper states has gone, and something of them came to the lowest one.
+        return np.array([[0.94, 0.25, 0.1], [-0.2, 0.1, 0.6], [0.1, -0.6, 0.1]])
+
+
+def step(used, **changes):
+    """The quality at the end of a step with some states in use, the model, and the turn of the states."""
+    source = Doubter(ToyMolecule(n_states=3, n_basis=3))
+    for name, value in changes.items():
+        setattr(source, name, value)
+    model = DirectModel(OwnProcess(source))
+    old = start(1)[0]
+    new = old + 0.01
+    _, before = energies_and_eigenvectors(model, old)
+    used = torch.tensor([[k in used for k in range(3)]])
+    (quality,) = model.book.follow(old, new, torch.tensor([0]), used=used).tolist()
+    _, after = energies_and_eigenvectors(model, new)
+    return Quality(quality), model, new, (before.mT @ after)[0].abs()
+
+
+def test_a_trajectory_far_from_the_doubted_states_goes_on_and_the_doubt_is_counted():
+    quality, model, _, _ = step({0})
+    assert quality is Quality.TRUSTED
+    (reason,) = model.record.reasons
+    assert "far from those in use: others." in reason
+
+
+def test_no_population_goes_to_states_that_have_become_others():
+    _, _, _, overlap = step({0})
+    assert overlap[0].tolist() == pytest.approx([1.0, 0.0, 0.0], abs=1e-12)
+    assert torch.allclose((overlap**2).sum(dim=1), torch.ones(3, dtype=torch.float64), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("used", "changes"),
+    [
+        ({0, 1}, {}),
+        ({0}, {"levels_ev": (0.0, 1.5, 6.0)}),
+        ({0}, {"doubted": None}),
+        ({0}, {"doubted": (0, 1)}),
+    ],
+    ids=["in use", "near one in use", "about all", "about the one in use"],
+)
+def test_a_doubt_about_a_state_in_use_or_near_one_ends_the_trajectory(used, changes):
+    quality, _, _, _ = step(used, **changes)
+    assert quality is Quality.DOUBTFUL
+
+
+def test_a_path_goes_on_from_such_a_place_after_a_checkpoint():
+    _, model, new, _ = step({0})
+    place = model.book.place(new[0])
+    again = place_from_bytes(place_to_bytes(place))
+    assert again.quality is place.quality is Quality.TRUSTED and again.reason == ""
+
+
+def test_what_is_asked_of_a_doubted_state_makes_the_doubt_count():
+    _, model, new, _ = step({0})
+    place = model.book.place(new[0])
+    known = replace(place.known, label=replace(place.known.label, forces=np.full((3, *new[0].shape), np.nan)))
+    model.book.put(new[0], replace(place, known=known))
+    model.book.complete({new[0].numpy().tobytes(): ((1,), ())})
+    assert model.book.place(new[0]).quality is Quality.DOUBTFUL

@@ -1,0 +1,50 @@
+"""The learn file: its page is true, and what it must not hold is refused before any work."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nadyn.checks.errors import InputError
+from nadyn.learning.learn_file import LearnConfiguration, check_sections, training_settings
+
+SOURCE = {"pyscf": {"method": "sa3-casscf(2,2)/6-31g*"}}
+PAGE = Path(__file__).parents[2] / "docs" / "learning.md"
+
+
+def config(**keys: object) -> LearnConfiguration:
+    return LearnConfiguration.model_validate({"molecule": "ethylene.xyz", "source": SOURCE, **keys})
+
+
+def test_the_page_shows_every_key_with_its_default():
+    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    shown, default = yaml.safe_load(block), config().model_dump(mode="json")
+    for name, final in (("training", False), ("final", True)):
+        settings = training_settings(config(), 3, final=final)
+        settings["model"].pop("basis")
+        default[name] = {key: value for key, value in settings.items() if value}
+    assert shown == default
+
+
+def test_a_length_that_is_given_takes_the_place_of_the_default():
+    assert "steps" not in training_settings(config(training={"epochs": 5}), 3, final=False)
+    assert training_settings(config(), 3, final=False)["model"]["basis"] == "3x0e + 1x1o + 1x1e"
+    own = training_settings(config(training={"model": {"basis": "auto"}}), 3, final=False)
+    assert own["model"] == {"hidden": [64, 64], "basis": "auto"}
+    assert "basis" not in training_settings(config(), 1, final=False)["model"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"dynamics": {"method": "fssh", "time_fs": 10, "seed": 3}}, "`dynamics` must not hold `seed`"),
+        ({"dynamics": {"method": "fssh", "time_fs": 10, "dt": 1}}, "`dynamics`.*dt_fs"),
+        ({"training": {"epoch": 3}}, "`training`.*epochs"),
+        ({"final": {"seed": 3}}, "`final` must not hold `seed`"),
+    ],
+)
+def test_wrong_sections_are_refused_in_one_sentence(keys, sentence):
+    with pytest.raises(InputError, match=sentence):
+        check_sections(config(**keys))
+    check_sections(config())

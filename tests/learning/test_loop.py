@@ -1,0 +1,116 @@
+"""A whole learning loop with a model as the teacher: small, and the same after an interruption."""
+
+import json
+
+import numpy as np
+import pytest
+
+import nadyn
+from nadyn.analysis.learning_record import read_record
+from nadyn.checks.errors import InputError
+from nadyn.learning.learn_file import LearnConfiguration
+from nadyn.learning.loop import learn
+from nadyn.models.committee import Committee
+from nadyn.shipped import path
+from nadyn.trajectory import open_run
+
+pytestmark = pytest.mark.slow
+
+LEARN = {
+    "source": {"model": {"model": str(path("ammonia/ammonia_trajectories.safetensors"))}},
+    "dynamics": {"method": "fssh", "dt_fs": 0.5, "time_fs": 15, "decoherence": "none"},
+    "sample": {"n": 40},
+    "first": {"wigner": 20, "direct": 2, "direct_fs": 6, "direct_every": 2},
+    "members": 2,
+    "round": {"trajectories": 12, "final_trajectories": 16, "labels": 14},
+    "training": {"model": {"hidden": [16, 16]}, "steps": 100, "batch_size": 8, "validation_fraction": 0.25},
+    "final": {"model": {"hidden": [16, 16]}, "steps": 150, "validation_fraction": 0.25},
+    "budget": {"labels": 500, "minutes": 100, "final_minutes": 1, "rounds": 2},
+    "processes": 1,
+}
+GEOMETRY = "4\n\nN 0 0 0.1\nH 0.94 0 -0.2\nH -0.47 0.81 -0.2\nH -0.47 -0.81 -0.2\n"
+
+
+class Told:
+    def __init__(self, stop_at=None):
+        self.stages, self.rounds, self.stop_at = [], [], stop_at
+
+    def stage(self, text):
+        self.stages.append(text)
+        if len(self.stages) == self.stop_at:
+            raise KeyboardInterrupt
+
+    def progress(self, text):
+        pass
+
+    def note(self, text):
+        pass
+
+    def round(self, record):
+        self.rounds.append(record)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    geometry = tmp_path_factory.mktemp("learn") / "ammonia.xyz"
+    geometry.write_text(GEOMETRY)
+    return LearnConfiguration.model_validate({**LEARN, "molecule": str(geometry)})
+
+
+@pytest.fixture(scope="module")
+def learned(config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learned") / "out"
+    told = Told()
+    return folder, learn(config, folder, narrator=told), told
+
+
+def test_a_loop_ends_with_a_committee_its_data_and_a_verdict(learned, config):
+    folder, record, told = learned
+    assert record == read_record(folder)
+    assert record.converged in (True, False) and record.rounds[-1].final
+    model = nadyn.load_model(folder / "model.safetensors")
+    assert isinstance(model, Committee) and len(model.members) == 2
+    group = nadyn.load_dataset(folder / "dataset.h5").groups[0]
+    trusted = sum(a.trusted for r in record.rounds[:-1] for a in r.asked if a.kind != "direct, between")
+    assert group.n_frames == trusted == record.rounds[-1].frames
+    assert [one.number for one in told.rounds] == [1, 2, 3]
+
+
+def test_all_swarms_begin_alike_and_every_pick_has_its_reason(learned, config):
+    folder, record, _ = learned
+    first = [
+        np.array(open_run(folder / f"round_{one.number:02d}" / swarm.run).positions[0])
+        for one in record.rounds
+        for swarm in one.swarms
+    ]
+    for starts in first[1:]:
+        np.testing.assert_array_equal(starts[:12], first[0][:12])
+    picks = json.loads((folder / "round_01" / "picks.json").read_text())["picks"]
+    assert 0 < len(picks) <= config.round.labels
+    assert all(one["why"].startswith("round 1, member ") for one in picks)
+
+
+def test_an_interrupted_loop_comes_to_the_same_end(learned, config, tmp_path):
+    folder, record, _ = learned
+    for stop_at in (2, 4, 7):
+        with pytest.raises(KeyboardInterrupt):
+            learn(config, tmp_path / "out", resume=True, narrator=Told(stop_at))
+    again = learn(config, tmp_path / "out", resume=True)
+    for one, other in zip(record.rounds, again.rounds, strict=True):
+        assert (one.swarms, one.asked, one.fresh, one.answers) == (
+            other.swarms,
+            other.asked,
+            other.fresh,
+            other.answers,
+        )
+    models = [nadyn.models.model_file.digest(f / "model.safetensors") for f in (folder, tmp_path / "out")]
+    assert models[0] == models[1]
+
+
+def test_a_folder_is_not_begun_twice_nor_gone_on_with_as_another(learned, config):
+    folder, _, _ = learned
+    with pytest.raises(InputError, match="must be new, but holds a learning loop"):
+        learn(config, folder)
+    other = config.model_copy(update={"state": 0})
+    with pytest.raises(InputError, match="must be gone on with as it was begun, but state has changed"):
+        learn(other, folder, resume=True)

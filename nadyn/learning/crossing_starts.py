@@ -1,4 +1,4 @@
-"""Where a search for crossings begins: hops and narrow gaps of a run, frames of a file, a model's own start."""
+"""Where a search for crossings begins: hops and narrow gaps of a run, a file, a model's own start."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -132,7 +132,8 @@ def starts_of_model(model: Model, n: int, *, seed: int) -> Starts:
 
 def _most_hops(run: Run) -> tuple[int, int]:
     accepted = run.hops["accepted"] == 1
-    ends = zip(run.hops["from_state"][accepted].tolist(), run.hops["to_state"][accepted].tolist(), strict=True)
+    columns = (run.hops[name][accepted].tolist() for name in ("from_state", "to_state"))
+    ends = zip(*columns, strict=True)
     counts = Counter(tuple(sorted(pair)) for pair in ends)
     neighbours = {pair: count for pair, count in counts.items() if pair[1] == pair[0] + 1}
     return max(neighbours, key=neighbours.get) if neighbours else (0, 1)
@@ -143,8 +144,8 @@ def _hops(run: Run, states: tuple[int, int]) -> list[tuple[int, int, float, str]
     hops, every = run.hops, int(run.attributes["write_every"])
     dt_fs = float(run.attributes["dt_au"]) * FEMTOSECOND_PER_AU
     chosen = hops["accepted"] == 1
-    for one, other in ((0, 1), (1, 0)):
-        chosen &= (hops["from_state"] == states[one]) | (hops["to_state"] == states[one])
+    for state in states:
+        chosen &= (hops["from_state"] == state) | (hops["to_state"] == state)
     places = []
     for row in np.flatnonzero(chosen):
         trajectory, step = int(hops["traj"][row]), int(hops["step"][row])
@@ -180,7 +181,7 @@ def _gaps_of_dataset(path: Path, states: tuple[int, int], n_frames: int) -> np.n
 def _picked(
     positions: list[np.ndarray], gaps: list[float], numbers: tuple[int, ...] | None, n: int
 ) -> list[int]:
-    """Return which geometries to take: the one of the narrowest gap, and each time the one farthest from all."""
+    """Return which geometries to take: that of the narrowest gap, and each time the one farthest from all."""
     order = np.argsort(gaps, kind="stable")[: _POOL * n]
     if len(order) <= n:
         return order.tolist()

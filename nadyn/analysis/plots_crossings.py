@@ -40,6 +40,7 @@ def _cut(axes: Axes, cone: dict[str, object], axis: int, names: list[str]) -> No
     for k, (sign, name) in enumerate(zip((-1, 1), names, strict=True)):
         axes.plot(at, mean + sign * half, color=state_colour(k), linewidth=1.8, label=name)
     axes.set_xlim(-_REACH, _REACH)
+    axes.set_xticks([-_REACH, 0.0, _REACH])
 
 
 def _loop(axes: Axes, cone: dict[str, object], around: dict[str, object], names: list[str]) -> None:
@@ -59,6 +60,6 @@ def _loop(axes: Axes, cone: dict[str, object], around: dict[str, object], names:
             linestyle=(0, (4, 2)),
         )
         axes.plot(angles, computed[:, k], "o", color=state_colour(k), markersize=3.5, label=names[k])
-    sign = {1: "comes back with its sign", -1: "changes its sign", None: "sign not known"}[around["sign"]]
-    axes.set_title(f"around the tip: the state {sign}", fontsize=9, color=QUIET)
+    sign = {1: "sign kept", -1: "sign changed", None: "sign not known"}[around["sign"]]
+    axes.set_title(f"around the tip: {sign}", fontsize=9, color=QUIET)
     axes.set_xlabel("angle (degrees)")

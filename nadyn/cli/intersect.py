@@ -74,7 +74,8 @@ def intersect(
         else:
             if starts is None:
                 raise InputError(
-                    "`--guess` or `--run` must say where to begin with a source, but neither is given. Add one."
+                    "`--guess` or `--run` must say where to begin with a source, but neither is given. "
+                    "Add one."
                 )
             place = store or output / "labels"
             landscape = _of_source(source, starts, place, processes, opened)

@@ -24,6 +24,7 @@ COMMANDS = {
     "sample": "nadyn.cli.sample",
     "run": "nadyn.cli.run",
     "label": "nadyn.cli.label",
+    "intersect": "nadyn.cli.intersect",
     "analyse": "nadyn.cli.analyse",
     "report": "nadyn.cli.report",
     "convert": "nadyn.cli.convert",

@@ -14,6 +14,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+# Atoms closer than this part of the shortest distance in training are in a place that no frame knows.
+SHORTEST_FRACTION = 0.9
+
 
 @dataclass(frozen=True, eq=False)
 class Contacts:

@@ -8,9 +8,9 @@ import torch
 from teacher import configuration, dataset, geometries, labelled, teacher, without_labels
 
 from nadyn.data import Dataset
-from nadyn.dynamics.run.stopping import SHORTEST_FRACTION
 from nadyn.models import load_model
 from nadyn.models.atomic_sum import AtomicSum
+from nadyn.models.contacts import SHORTEST_FRACTION
 from nadyn.training import step
 from nadyn.training.evaluation import evaluate
 from nadyn.training.losses import total_loss

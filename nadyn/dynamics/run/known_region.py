@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nadyn.dynamics.run.stopping import SHORTEST_FRACTION, Status
+from nadyn.dynamics.run.stopping import Status
 from nadyn.electronic.surfaces import in_blocks
 from nadyn.models.atomic_network import MOST_NOVELTY
+from nadyn.models.contacts import SHORTEST_FRACTION
 from nadyn.models.model import Model
 
 

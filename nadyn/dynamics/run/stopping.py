@@ -15,10 +15,10 @@ from nadyn.dynamics.state.step import Step
 from nadyn.electronic.committee import Judgement
 from nadyn.electronic.labels import Quality
 from nadyn.models.atomic_network import MOST_NOVELTY
+from nadyn.models.contacts import SHORTEST_FRACTION
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
 
-SHORTEST_FRACTION = 0.9
 SMALLEST_SURPLUS_GAP = 0.1 * HARTREE_PER_EV
 
 

@@ -35,7 +35,7 @@ from nadyn.learning.jobs import Job, side_by_side
 from nadyn.learning.learn_file import training_settings
 from nadyn.learning.picks import GAP, KINDS, RANDOM, Candidate, pick
 from nadyn.learning.plan import Plan
-from nadyn.learning.swarm import known_occupations, swarm_file, swarm_record
+from nadyn.learning.swarm import known_occupations, stops_of, swarm_file, swarm_record
 from nadyn.learning.trusting import trusted_by
 from nadyn.models.committee import Committee
 from nadyn.models.model_file import load_model
@@ -206,6 +206,7 @@ def _picks(
     if stored is None:
         context.narrator.stage("choosing geometries to label")
         found: list[Candidate] = []
+        stop = stops_of(context.config.dynamics)
         for one in swarms:
             run, where = open_run(folder / one.run), f"round {number}, member {one.member}"
             seed = context.config.seed + 1009 * number + one.member
@@ -214,7 +215,7 @@ def _picks(
             if context.n_states > 1:
                 found += candidates.at_small_gaps(run, where)
                 model = committee.running_on(one.member)
-                found += candidates.down_the_gap(run, model, trusted_by(model), where, seed=seed)
+                found += candidates.down_the_gap(run, model, trusted_by(model, stop), where, seed=seed)
         known = [record.positions for record in context.desk.store.records]
         wanted = context.config.round
         chosen = pick(

@@ -1,6 +1,6 @@
 """Whether a committee is to be trusted at a geometry, as its trajectories ask."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -13,14 +13,20 @@ from nadyn.units import EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
 
 def trusted_by(
-    committee: Committee,
+    committee: Committee, stop: Mapping[str, object]
 ) -> Callable[[Float[Tensor, "traj atom 3"]], Bool[Tensor, "traj"]]:
     """Return a function that tells of geometries [bohr] whether the committee knows all states there.
 
-    The limits are those that stop a trajectory by default, of every state and not of the active one alone.
+    The limits are those that stop a trajectory, of every state and not of the active one alone.
+
+    Args:
+        committee: Its members.
+        stop: Section `stop` of the run file of a swarm.
     """
     measure = spread if committee.calibration is None else calibrated_spread
-    energy, force = ENERGY_SPREAD_EV * HARTREE_PER_EV, FORCE_SPREAD_EV_PER_ANGSTROM / EV_PER_ANGSTROM_PER_AU
+    energy = float(stop.get("energy_spread_ev") or ENERGY_SPREAD_EV) * HARTREE_PER_EV
+    most = float(stop.get("force_spread_ev_per_angstrom") or FORCE_SPREAD_EV_PER_ANGSTROM)
+    force = most / EV_PER_ANGSTROM_PER_AU
 
     def trusted(positions: Float[Tensor, "traj atom 3"]) -> Bool[Tensor, "traj"]:
         found = measure(committee, positions)

@@ -33,9 +33,9 @@ def swarm_file(
 def stops_of(dynamics: Mapping[str, object]) -> dict[str, object]:
     """Return the section `stop` of swarms: the spreads of the loop, where the learn file names no others.
 
-    Forces are known worst, and a force that is off for a femtosecond moves nobody far: measured on ethylene after
-    540 labels, a bound of 1 eV/Å ended every trajectory within 77 fs, half of them in 11 fs, where energies were
-    off by 0.1 eV. So energies and gaps decide, and forces where they are beyond all reason.
+    Forces are known worst, and a force that is off for a femtosecond moves nobody far: measured on ethylene
+    after 540 labels, a bound of 1 eV/Å ended every trajectory within 77 fs, half of them in 11 fs, where
+    energies were off by 0.1 eV. So energies and gaps decide, and forces where they are beyond all reason.
     """
     return {"force_spread_ev_per_angstrom": FORCE_SPREAD, **dict(dynamics.get("stop") or {})}
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from nadyn.analysis.learning_record import RoundRecord
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.initial import InitialSection, sample
-from nadyn.electronic.labels import Label
+from nadyn.dynamics.initial import InitialSection, sample_oscillators
+from nadyn.dynamics.initial.oscillators import oscillators
 from nadyn.interfaces.direct_run import source_model
 from nadyn.learning.asked import asked_record
 from nadyn.learning.context import Context
@@ -13,6 +13,8 @@ from nadyn.learning.desk import Progress
 from nadyn.learning.direct import DIRECT, direct_trajectories
 from nadyn.learning.folder import read_json, write_json
 from nadyn.learning.gathering import BETWEEN, earlier_data
+from nadyn.learning.preflight import TAG as PREFLIGHT
+from nadyn.learning.preflight import preflight
 from nadyn.learning.stored_labels import known_of
 from nadyn.trajectory.initial_conditions import (
     InitialConditions,
@@ -21,6 +23,8 @@ from nadyn.trajectory.initial_conditions import (
 )
 
 WIGNER = "wigner"
+# Geometries that a level of theory is judged by.
+_PREFLIGHT = 20
 
 
 def beginning(context: Context) -> RoundRecord:
@@ -28,11 +32,12 @@ def beginning(context: Context) -> RoundRecord:
     path = context.folder.round(0) / "round.json"
     with context.clock.on("labels", 0):
         starts = _starts(context)
-        labels = _wigner_labels(context, starts)
+        _look_at_the_level(context, starts)
+        _wigner_labels(context, starts)
         direct_trajectories(context)
-    asked = [asked_record(WIGNER, labels)] if labels else []
+    asked = []
     records = context.desk.store.records
-    for tag, kind in ((DIRECT, DIRECT), (BETWEEN, "direct, between")):
+    for tag, kind in (*((one, one) for one in (PREFLIGHT, WIGNER, DIRECT)), (BETWEEN, "direct, between")):
         of_tag = [known_of(record).label for record in records if record.tag == tag]
         if of_tag:
             asked.append(asked_record(kind, of_tag))
@@ -75,9 +80,11 @@ def _starts(context: Context) -> InitialConditions:
                 geometry=geometry,
                 state=config.state,
             )
-            initial = sample(model, section, seed=config.seed)
+            found = oscillators(model, section)
+            initial = sample_oscillators(model, found, section, seed=config.seed)
         finally:
             desk.close()
+        write_json(context.folder.minimum, {"positions_bohr": found.modes.centre.tolist()})
         write_initial_conditions(path, initial)
     initial = read_initial_conditions(path)
     for notice in initial.notices:
@@ -85,10 +92,31 @@ def _starts(context: Context) -> InitialConditions:
     return initial
 
 
-def _wigner_labels(context: Context, starts: InitialConditions) -> list[Label]:
+def _look_at_the_level(context: Context, starts: InitialConditions) -> None:
+    """Refuse a level of theory that is a patchwork where trajectories start, unless it is forced."""
+    path = context.folder.path / "preflight.json"
+    if path.exists():
+        return
+    context.narrator.stage("looking at the level of theory: active space, smoothness, bonds")
+    minimum = np.array(read_json(context.folder.minimum)["positions_bohr"])
+    found = preflight(
+        context.desk,
+        minimum,
+        np.array(starts.positions[::-1][:_PREFLIGHT]),
+        forced=context.config.force,
+        tell=context.narrator.progress,
+    )
+    for sentence in found.sentences:
+        context.narrator.note(sentence)
+    if found.refused:
+        raise InputError(f"`source` must be a level of theory that holds, but: {found.refused}")
+    write_json(path, dict(found.record) | {"sentences": list(found.sentences)})
+
+
+def _wigner_labels(context: Context, starts: InitialConditions) -> None:
     n = min(context.config.first.wigner, len(starts.weight))
     if not n:
-        return []
+        return
     # From the end: trajectories of the swarms begin with the first ones.
     geometries = starts.positions[::-1][:n]
     context.narrator.stage(f"labelling {n} geometries of the sample")
@@ -103,4 +131,3 @@ def _wigner_labels(context: Context, starts: InitialConditions) -> list[Label]:
             f"`source` must give trusted labels at the minimum, but of {n} geometries of the sample none is "
             f"trusted: {'; '.join(sorted(reasons)[:3])} Try another method or active space."
         )
-    return labels

@@ -40,6 +40,11 @@ class Folder:
         return self.path / "starts.h5"
 
     @property
+    def minimum(self) -> Path:
+        """Geometry of the minimum of the ground state, by the source."""
+        return self.path / "minimum.json"
+
+    @property
     def dataset(self) -> Path:
         """Trusted labels, as the last models learned them."""
         return self.path / "dataset.h5"

@@ -110,6 +110,7 @@ class LearnConfiguration(Configuration):
     budget: BudgetSection = BudgetSection()
     processes: Annotated[int, Field(gt=0, le=1024)] = 2
     label_minutes: Positive = 30.0
+    force: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
 
 

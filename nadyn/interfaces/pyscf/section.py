@@ -86,10 +86,9 @@ class PyscfSection(Configuration):
         check_installed()
         method = method_of(self.method)
         if not isinstance(method, Casscf):
-            raise InputError(
-                f"`method` of the source pyscf must be CASSCF, but is {self.method!r}: linear response is "
-                "not there yet. Write a function with it and use the source python."
-            )
+            from nadyn.interfaces.pyscf.linear_response_setup import linear_response_source
+
+            return linear_response_source(self, method, tuple(atomic_numbers))
         from nadyn.interfaces.pyscf.casscf_setup import casscf_source
 
         return casscf_source(self, method, tuple(atomic_numbers))

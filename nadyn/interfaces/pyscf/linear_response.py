@@ -12,6 +12,7 @@ from pyscf.scf.hf import RHF
 
 from nadyn.electronic.labels import Known, Label, Quality
 from nadyn.interfaces.pyscf.molecule import turned
+from nadyn.interfaces.pyscf.orbital_hessian import lowest_curvature, rotated
 from nadyn.interfaces.pyscf.orbitals import Orbitals, orthonormal
 from nadyn.interfaces.pyscf.response import Response, Roots, second_order
 from nadyn.interfaces.pyscf.response_overlaps import (
@@ -19,7 +20,6 @@ from nadyn.interfaces.pyscf.response_overlaps import (
     response_dipoles,
     response_overlaps,
 )
-from nadyn.interfaces.pyscf.stability import lowest_curvature, rotated
 from nadyn.structures.alignment import rotation_onto
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
@@ -193,8 +193,8 @@ class LinearResponseSource:
         if gap >= _SMALLEST_GAP:
             return ""
         return (
-            f"the lowest excited singlet is {checks['singlet_gap_ev']:.2f} eV from the ground state, and under "
-            f"{_SMALLEST_GAP * ELECTRONVOLT_PER_HARTREE:.1f} eV linear response knows nothing of their crossing."
+            f"the lowest excited singlet is {checks['singlet_gap_ev']:.2f} eV from the ground state; under "
+            f"{_SMALLEST_GAP * ELECTRONVOLT_PER_HARTREE:.1f} eV linear response does not know how they cross."
         )
 
     def _energies(self, mf: RHF, roots: dict[int, Roots]) -> tuple[np.ndarray, np.ndarray]:

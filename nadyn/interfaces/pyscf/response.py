@@ -10,11 +10,13 @@ from pyscf.scf.hf import RHF
 
 from nadyn.interfaces.pyscf.method import LinearResponse
 from nadyn.interfaces.pyscf.molecule import molecule as molecule_at
+from nadyn.interfaces.pyscf.orbital_hessian import LARGEST_WHOLE, n_singles
 from nadyn.interfaces.pyscf.orbitals import Orbitals
 from nadyn.interfaces.pyscf.section import PyscfSection
+from nadyn.interfaces.pyscf.whole_response import whole_response
 
-# Beside the wanted roots so many more are guessed, lest one of another symmetry is missed.
-_MORE_GUESSES = 3
+# Beside the wanted roots so many more are looked for, lest one of another symmetry is missed.
+_MORE_ROOTS = 2
 _MOST_CYCLES = 100
 _RESPONSE_CYCLES = 60
 # Of what depends on the amplitudes to first order.
@@ -98,13 +100,26 @@ class Response:
         return mf
 
     def roots(self, mf: RHF, multiplicity: int) -> Roots:
-        """Return the excited states of one multiplicity.
+        """Return the excited states of one multiplicity: all matrices at once if small, else by iteration.
 
         Raises:
             numpy.linalg.LinAlgError, RuntimeError: The ground state is unstable, and no root is real.
         """
-        n, td = self.n_roots(multiplicity), self._solver(mf, multiplicity, self.method.tamm_dancoff)
-        td.kernel(x0=td.get_init_guess(mf, n + _MORE_GUESSES), nstates=n)
+        return self._lowest(mf, multiplicity, self.n_roots(multiplicity), self.method.tamm_dancoff)
+
+    def triplet_gap(self, mf: RHF) -> float:
+        """Return the energy of the lowest triplet above the ground state, in the Tamm-Dancoff approximation.
+
+        Where it is negative, the ground state has two electrons that want to be apart.
+        """
+        return float(self._lowest(mf, 3, 1, True).excitations[0])
+
+    def _lowest(self, mf: RHF, multiplicity: int, n: int, tamm_dancoff: bool) -> Roots:
+        if n_singles(mf) <= LARGEST_WHOLE:
+            found = whole_response(mf, singlet=multiplicity == 1, tamm_dancoff=tamm_dancoff)
+            return Roots(found[0][:n], found[1][:n], bool(np.isfinite(found[0][:n]).all()))
+        td = self._solver(mf, multiplicity, tamm_dancoff)
+        td.kernel(nstates=min(n + _MORE_ROOTS, n_singles(mf)))
         found = min(n, len(td.e))
         shape = (self.n_occupied, mf.mo_coeff.shape[1] - self.n_occupied)
         amplitudes = [[np.broadcast_to(part, shape) for part in pair] for pair in td.xy[:found]]
@@ -114,21 +129,12 @@ class Response:
             converged=found == n and bool(np.all(td.converged[:n])),
         )
 
-    def triplet_gap(self, mf: RHF) -> float:
-        """Return the energy of the lowest triplet above the ground state, in the Tamm-Dancoff approximation.
-
-        Where it is negative, the ground state has two electrons that want to be apart.
-        """
-        td = self._solver(mf, 3, True)
-        td.kernel(x0=td.get_init_guess(mf, 1 + _MORE_GUESSES), nstates=1)
-        return float(td.e[0])
-
     def _solver(self, mf: RHF, multiplicity: int, tamm_dancoff: bool) -> tdscf.rhf.TDBase:
         if tamm_dancoff:
             td = mf.TDA()
         else:
             td = mf.TDHF() if self.method.functional == "hf" else mf.TDDFT()
-        # PySCF leaves out low roots and those under the ground state, and the next one would take their place.
+        # PySCF leaves out low roots and those under the ground state, and others would take their places.
         td.positive_eig_threshold = -np.inf
         td.singlet, td.conv_tol = multiplicity == 1, self.section.orbital_tolerance
         td.max_cycle, td.chkfile = _MOST_CYCLES, None

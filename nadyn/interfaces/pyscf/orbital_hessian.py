@@ -12,10 +12,11 @@ from nadyn.interfaces.pyscf.orbitals import Orbitals
 
 # Smaller matrices are built as a whole, from which no eigenvalue is missed.
 LARGEST_WHOLE = 60
-_TOLERANCE = 1e-5
+# Of the value [hartree]: it is looked at for its sign.
+_TOLERANCE = 1e-4
 _MOST_CYCLES = 60
 # As many as there are guesses: one of another symmetry than the lowest guess may be the lowest in the end.
-_ROOTS = 4
+_ROOTS = 2
 
 Rotations = Float[np.ndarray, "vector single"]
 

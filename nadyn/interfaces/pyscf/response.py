@@ -17,6 +17,8 @@ from nadyn.interfaces.pyscf.whole_response import whole_response
 
 # Beside the wanted roots so many more are looked for, lest one of another symmetry is missed.
 _MORE_ROOTS = 2
+# Residual of a root that is looked at for its sign.
+_GAP_TOLERANCE = 1e-3
 _MOST_CYCLES = 100
 _RESPONSE_CYCLES = 60
 # Of what depends on the amplitudes to first order.
@@ -105,21 +107,27 @@ class Response:
         Raises:
             numpy.linalg.LinAlgError, RuntimeError: The ground state is unstable, and no root is real.
         """
-        return self._lowest(mf, multiplicity, self.n_roots(multiplicity), self.method.tamm_dancoff)
+        n, tolerance = self.n_roots(multiplicity), self.section.orbital_tolerance
+        return self._lowest(
+            mf, multiplicity, n, self.method.tamm_dancoff, more=_MORE_ROOTS, tolerance=tolerance
+        )
 
     def triplet_gap(self, mf: RHF) -> float:
         """Return the energy of the lowest triplet above the ground state, in the Tamm-Dancoff approximation.
 
         Where it is negative, the ground state has two electrons that want to be apart.
         """
-        return float(self._lowest(mf, 3, 1, True).excitations[0])
+        return float(self._lowest(mf, 3, 1, True, more=1, tolerance=_GAP_TOLERANCE).excitations[0])
 
-    def _lowest(self, mf: RHF, multiplicity: int, n: int, tamm_dancoff: bool) -> Roots:
+    def _lowest(
+        self, mf: RHF, multiplicity: int, n: int, tamm_dancoff: bool, *, more: int, tolerance: float
+    ) -> Roots:
         if n_singles(mf) <= LARGEST_WHOLE:
             found = whole_response(mf, singlet=multiplicity == 1, tamm_dancoff=tamm_dancoff)
             return Roots(found[0][:n], found[1][:n], bool(np.isfinite(found[0][:n]).all()))
         td = self._solver(mf, multiplicity, tamm_dancoff)
-        td.kernel(nstates=min(n + _MORE_ROOTS, n_singles(mf)))
+        td.conv_tol = tolerance
+        td.kernel(nstates=min(n + more, n_singles(mf)))
         found = min(n, len(td.e))
         shape = (self.n_occupied, mf.mo_coeff.shape[1] - self.n_occupied)
         amplitudes = [[np.broadcast_to(part, shape) for part in pair] for pair in td.xy[:found]]
@@ -136,8 +144,7 @@ class Response:
             td = mf.TDHF() if self.method.functional == "hf" else mf.TDDFT()
         # PySCF leaves out low roots and those under the ground state, and others would take their places.
         td.positive_eig_threshold = -np.inf
-        td.singlet, td.conv_tol = multiplicity == 1, self.section.orbital_tolerance
-        td.max_cycle, td.chkfile = _MOST_CYCLES, None
+        td.singlet, td.max_cycle, td.chkfile = multiplicity == 1, _MOST_CYCLES, None
         return td
 
     def gradients(

@@ -100,10 +100,11 @@ def test_forces_are_derivatives_of_energies_and_overlaps_are_antisymmetric(metho
     assert (signed[0][other] == 0.0).all()
 
 
-def test_a_density_functional_gives_what_pyscf_gives():
-    source = _source("td3-b3lyp/6-31g", HYDROGEN[0], multiplicities=[1, 1, 3])
+@pytest.mark.parametrize("functional", ["svwn", pytest.param("b3lyp", marks=pytest.mark.slow)])
+def test_a_density_functional_gives_what_pyscf_gives(functional):
+    source = _source(f"td3-{functional}/6-31g", HYDROGEN[0], multiplicities=[1, 1, 3])
     label = source.label(HYDROGEN[1])
-    mf = dft.RKS(source.response.molecule(HYDROGEN[1]), xc="b3lyp").run(conv_tol=1e-11)
+    mf = dft.RKS(source.response.molecule(HYDROGEN[1]), xc=functional).run(conv_tol=1e-11)
     np.testing.assert_allclose(-label.forces[0], mf.nuc_grad_method().kernel(), atol=1e-6)
     for state, singlet in ((1, True), (2, False)):
         td = mf.TDDFT().run(nstates=1, singlet=singlet, conv_tol=1e-7)
@@ -204,18 +205,18 @@ def test_dipoles_are_those_of_wave_functions():
     assert np.linalg.norm(label.dipoles[0, 1]) > 0.5
 
 
-@pytest.mark.parametrize(("functional", "largest"), [("hf", 0), ("hf", 60), ("b3lyp", 0)])
+@pytest.mark.parametrize(("functional", "largest"), [("hf", 0), ("hf", 60), ("svwn", 0)])
 def test_the_lowest_curvature_is_that_of_the_whole_matrix(functional, largest, monkeypatch):
     monkeypatch.setattr(orbital_hessian, "LARGEST_WHOLE", largest)
     numbers, positions = WATER if functional == "hf" else HYDROGEN
     mol = _source("tda2-hf/sto-3g", numbers).response.molecule(positions)
     mf = (scf.RHF(mol) if functional == "hf" else dft.RKS(mol, xc=functional)).run(conv_tol=1e-11)
-    a, b = tdscf.uhf.get_ab(mf.to_uks() if functional == "b3lyp" else mf.to_uhf())
+    a, b = tdscf.uhf.get_ab(mf.to_uhf() if functional == "hf" else mf.to_uks())
     n = a[0].shape[0] * a[0].shape[1]
     same, opposite = ((a[k] + b[k]).reshape(n, n) for k in (0, 1))
     for singlet, matrix in ((True, same + opposite), (False, same - opposite)):
         found = orbital_hessian.lowest_curvature(mf, singlet=singlet)
-        assert found.value == pytest.approx(np.linalg.eigvalsh(matrix)[0], abs=1e-6)
+        assert found.value == pytest.approx(np.linalg.eigvalsh(matrix)[0], abs=2e-4)
 
 
 def test_a_saddle_point_of_the_energy_is_left(monkeypatch):

@@ -37,11 +37,12 @@ class ActiveSection(Configuration):
 
 
 class PyscfSection(Configuration):
-    """Labels by PySCF: {method: "sa3-casscf(2,2)/6-31g*"}.
+    """Labels by PySCF: {method: "sa3-casscf(2,2)/6-31g*"} or {method: "tda4-b3lyp/def2-svp"}.
 
     `method` names theory and basis; `multiplicities` 2S+1 of each state where they differ, [1, 1, 3];
     `charge`; `active` the orbitals of CASSCF; `density_fitting` is faster for ten atoms and more, at errors
-    of some meV; `translation_factors` leaves away the part of couplings that is orbitals following nuclei.
+    of some meV; `translation_factors` leaves away the part of couplings that is orbitals following nuclei. Linear response
+    has neither couplings nor density fitting.
     """
 
     # Changes no number.

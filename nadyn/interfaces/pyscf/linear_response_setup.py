@@ -66,7 +66,7 @@ def _check_functional(functional: str, mol: gto.Mole) -> None:
         kind = dft.libxc.xc_type(functional)
         mf = dft.RKS(mol, xc=functional)
         more = mf.do_disp() or mf.do_nlc() or dft.libxc.is_nlc(functional)
-    except (KeyError, ValueError, NotImplementedError) as error:
+    except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(
             f"functional {functional!r} must be known to PySCF, but is not. Try b3lyp, pbe0 or cam-b3lyp."
         ) from error

@@ -41,8 +41,8 @@ class PyscfSection(Configuration):
 
     `method` names theory and basis; `multiplicities` 2S+1 of each state where they differ, [1, 1, 3];
     `charge`; `active` the orbitals of CASSCF; `density_fitting` is faster for ten atoms and more, at errors
-    of some meV; `translation_factors` leaves away the part of couplings that is orbitals following nuclei. Linear response
-    has neither couplings nor density fitting.
+    of some meV; `translation_factors` leaves away the part of couplings that is orbitals following nuclei.
+    Linear response has neither couplings nor density fitting.
     """
 
     # Changes no number.

@@ -255,12 +255,22 @@ def _label(context: Context, number: int, picked: Sequence[Candidate]) -> list[L
             progress=_label_teller(context),
         )
         labels |= dict(zip(rows, answers, strict=True))
-    if waiting := sum(label is None for label in labels.values()):
+    return answered([labels[row] for row in range(len(picked))])
+
+
+def answered(labels: Sequence[Label | None]) -> list[Label]:
+    """Return labels that are all there.
+
+    Raises:
+        InputError: A source that answers later has not answered yet.
+    """
+    there = [label for label in labels if label is not None]
+    if len(there) < len(labels):
         raise InputError(
-            f"the source must answer before the loop goes on, but {waiting} of "
-            f"{counted(len(picked), 'label')} are not there yet. Go on with `--resume` when they are."
+            f"the source must answer before the loop goes on, but {len(labels) - len(there)} of "
+            f"{counted(len(labels), 'label')} are not there yet. Go on with `--resume` when they are."
         )
-    return [labels[row] for row in range(len(picked))]
+    return there
 
 
 def _group_of_fresh(context: Context, picked: Sequence[Candidate], labels: Sequence[Label]) -> Group | None:

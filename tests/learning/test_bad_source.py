@@ -1,4 +1,4 @@
-"""A learning loop on a source that fails at one geometry in ten: it goes on, and nothing of that trains."""
+"""A loop on a source that goes wrong at one geometry in five: it goes on, and none of those trains."""
 
 import importlib.util
 import shutil
@@ -12,16 +12,14 @@ import nadyn
 from nadyn.checks.errors import InputError
 from nadyn.electronic.direct.questions import Answer, Facts, Question
 from nadyn.electronic.labels import Known, Label, Quality
-from nadyn.learning.context import Silence
 from nadyn.learning.desk import Desk
 from nadyn.learning.direct import RecordingDesk
 from nadyn.learning.learn_file import LearnConfiguration
 from nadyn.learning.loop import learn
-from nadyn.learning.picks import KINDS, Candidate
-from nadyn.learning.rounds import _label
+from nadyn.learning.rounds import answered
 
 SOURCE = '''
-"""Two coupled surfaces of three atoms; away from the minimum one geometry in ten goes wrong."""
+"""Two coupled surfaces of three atoms; away from the minimum one geometry in five goes wrong."""
 
 import hashlib
 import os
@@ -63,9 +61,9 @@ def label(positions):
 def wrong(positions):
     lengths = np.array([np.linalg.norm(positions[i] - positions[j]) for i, j in PAIRS])
     number = int(hashlib.sha256(positions.tobytes()).hexdigest()[:12], 16) / 16**12
-    if np.abs(lengths - LENGTHS[0]).max() < 0.05 or number >= 0.1:
+    if np.abs(lengths - LENGTHS[0]).max() < 0.05 or number >= 0.2:
         return "nothing"
-    return KINDS[int(number / 0.1 * len(KINDS))]
+    return KINDS[int(number / 0.2 * len(KINDS))]
 
 
 def surfaces(positions):
@@ -109,7 +107,7 @@ LEARN = {
     "budget": {"labels": 500, "minutes": 100, "final_minutes": 1, "rounds": 1},
     "processes": 1,
     "label_minutes": 1.0,
-    # One failure in ten is about what a level may have at its minimum.
+    # The pre-flight would refuse so many failures.
     "force": True,
 }
 # 1.8, 1.8 and 2.9 bohr, the minimum of the lower surface without its coupling.
@@ -141,11 +139,8 @@ def test_the_loop_comes_to_its_end_and_says_what_failed(learned):
     _, _, record = learned
     assert record.rounds[-1].final and record.verdict
     asked = [one for each in record.rounds for one in each.asked]
-    assert sum(one.failed for one in asked) > 3 and sum(one.doubtful for one in asked) > 0
-    reasons = " ".join(reason for one in asked for reason in one.reasons)
-    for words in ("no convergence in 50 cycles", "must be finite", "exit code 9", "longer than the limit"):
-        assert words in reasons
-    assert "the orbitals are others" in reasons
+    # Those of the beginning stand in the store.
+    assert sum(one.trusted for one in asked) > 30 and sum(one.failed + one.doubtful for one in asked) > 4
 
 
 @pytest.mark.slow
@@ -154,17 +149,27 @@ def test_nothing_is_lost_and_nothing_that_went_wrong_is_trusted(learned):
     kinds = dict(line.split() for line in (folder / "asked.txt").read_text().splitlines())
     with Desk(config.source, (8, 1, 1), folder / "out" / "labels.h5", folder=folder) as desk:
         records = {record.positions.tobytes().hex(): record for record in desk.store.records}
-    wrong = {"raises": "failed", "nan": "failed", "half": "failed", "dies": "failed", "doubts": "doubtful"}
+    reasons = {
+        "raises": "no convergence in 50 cycles",
+        "nan": "must be finite",
+        "half": "must be finite",
+        "dies": "exit code 9",
+        "doubts": "the orbitals are others",
+    }
     hung = (folder / "hung").read_text()
     seen = Counter()
     for name, record in records.items():
         kind = kinds[name]
         seen[kind] += 1
-        expected = "failed" if name == hung else wrong.get(kind, "trusted")
-        assert record.quality == expected, record.reason
+        if kind == "nothing":
+            assert record.quality == "trusted", record.reason
+            continue
+        assert record.quality == ("doubtful" if kind == "doubts" and name != hung else "failed")
+        assert ("longer than the limit" if name == hung else reasons[kind]) in record.reason
     # Geometries of the minimum and its vibrations alone are not kept.
     away = {name for name, kind in kinds.items() if kind != "nothing"}
-    assert away <= set(records) and len(away) > 5 and seen["nothing"] > 50
+    assert away <= set(records) and hung in away
+    assert len(away) > 4 and len(seen) > 3 and seen["nothing"] > 40
 
 
 @pytest.mark.slow
@@ -185,23 +190,20 @@ def test_a_source_that_is_missing_is_named_and_the_loop_goes_on_when_it_is_back(
     folder, config, record = learned
     shutil.copytree(folder / "out", tmp_path / "out")
     shutil.rmtree(tmp_path / "out" / "round_02")
-    file = folder / "surfaces.py"
-    file.rename(folder / "away.py")
-    try:
-        with pytest.raises(InputError, match=r"surfaces\.py"):
-            learn(config, tmp_path / "out", beside=folder, resume=True)
-    finally:
-        (folder / "away.py").rename(file)
-    again = learn(config, tmp_path / "out", beside=folder, resume=True)
+    # Another folder than that of the function, which this process knows already.
+    with pytest.raises(InputError, match=r"surfaces\.py"):
+        learn(config, tmp_path / "out", beside=tmp_path, resume=True)
+    (tmp_path / "surfaces.py").write_text(SOURCE)
+    again = learn(config, tmp_path / "out", beside=tmp_path, resume=True)
     assert [one.answers for one in again.rounds] == [one.answers for one in record.rounds]
+    assert not (tmp_path / "asked.txt").exists()
 
 
 def test_a_source_that_has_not_answered_yet_ends_the_round_in_a_sentence():
-    labels = iter([[Label(Quality.TRUSTED, "", np.zeros(2)), None], [None]])
-    desk = SimpleNamespace(label=lambda *_, **__: next(labels))
-    picked = [Candidate(np.zeros((3, 3)), kind, "") for kind in (KINDS[0], KINDS[0], KINDS[1])]
+    label = Label(Quality.TRUSTED, "", np.zeros(2))
+    assert answered([label, label]) == [label, label]
     with pytest.raises(InputError, match="2 of 3 labels are not there yet"):
-        _label(SimpleNamespace(desk=desk, narrator=Silence()), 1, picked)
+        answered([None, label, None])
 
 
 def test_labels_of_direct_trajectories_are_judged_before_they_train(tmp_path):
@@ -212,10 +214,11 @@ def test_labels_of_direct_trajectories_are_judged_before_they_train(tmp_path):
     inner = SimpleNamespace(
         facts=facts, ask=lambda questions: [Answer(jumped), Answer(None)], close=lambda: None
     )
-    added = []
-    desk = RecordingDesk(inner, SimpleNamespace(add=added.append), every=1)
+    method = LabelMethod("python", "a spring", (8, 1, 1), 0, (1,), {})
+    store = LabelStore(tmp_path / "store", method)
+    desk = RecordingDesk(inner, store, every=1)
     questions = [Question(np.eye(3) + 0.01, (before,)), Question(np.eye(3) + 0.02, (before,))]
     answers = desk.ask(questions)
     assert answers[0].label is jumped and answers[1].label is None
-    (record,) = added
+    (record,) = store.records
     assert record.quality == "doubtful" and "energies miss those that forces predict" in record.reason

@@ -10,6 +10,8 @@ import pytest
 
 import nadyn
 from nadyn.checks.errors import InputError
+from nadyn.data.label_record import LabelMethod
+from nadyn.data.label_store import LabelStore
 from nadyn.electronic.direct.questions import Answer, Facts, Question
 from nadyn.electronic.labels import Known, Label, Quality
 from nadyn.learning.desk import Desk
@@ -195,8 +197,12 @@ def test_a_source_that_is_missing_is_named_and_the_loop_goes_on_when_it_is_back(
         learn(config, tmp_path / "out", beside=tmp_path, resume=True)
     (tmp_path / "surfaces.py").write_text(SOURCE)
     again = learn(config, tmp_path / "out", beside=tmp_path, resume=True)
-    assert [one.answers for one in again.rounds] == [one.answers for one in record.rounds]
-    assert not (tmp_path / "asked.txt").exists()
+    assert [one.answers for one in again.rounds[:2]] == [one.answers for one in record.rounds[:2]]
+    assert again.rounds[-1].final and again.rounds[-1].frames > record.rounds[-1].frames
+    # What the store holds is asked for no more.
+    new = tmp_path / "asked.txt"
+    asked = [file.read_text().splitlines() for file in (folder / "asked.txt", new) if file.exists()]
+    assert len(asked) == 1 or not set(asked[0]) & set(asked[1])
 
 
 def test_a_source_that_has_not_answered_yet_ends_the_round_in_a_sentence():

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nadyn.analysis.fates import ended_as_asked
 from nadyn.learning.gap_descent import descend
+from nadyn.learning.objections import Objections
 from nadyn.learning.picks import GAP, RANDOM, STOP, Candidate
 from nadyn.models.model import Model
 from nadyn.trajectory import Run
@@ -21,14 +22,20 @@ _DESCENTS = 40
 _AT_RANDOM = 400
 
 
-def stops(run: Run, where: str) -> list[Candidate]:
-    """Return for each trajectory that was stopped the geometry that stopped it.
+def stops(run: Run, where: str, objections: Objections) -> list[Candidate]:
+    """Return for each trajectory that was stopped or objected to where it was objected to first, and where
+    it was stopped.
 
     Args:
         run: The swarm.
         where: Which swarm it is, in words.
+        objections: What the committee objects to.
     """
     found = []
+    for trajectory, frame in enumerate(objections.first(run).tolist()):
+        if frame >= 0:
+            words = f"{where}, trajectory {trajectory} at {run.time_fs[frame]:.1f} fs: first objection"
+            found.append(Candidate(np.array(run.positions[frame, trajectory]), STOP, words))
     frames = np.minimum(
         run.last_step // int(run.attributes["write_every"]), run.committed_frames - 1
     ).tolist()
@@ -39,18 +46,19 @@ def stops(run: Run, where: str) -> list[Candidate]:
     return found
 
 
-def at_random(run: Run, where: str, *, seed: int) -> list[Candidate]:
+def at_random(run: Run, where: str, objections: Objections, *, seed: int) -> list[Candidate]:
     """Return frames drawn at random from all that trajectories have come through without objection.
 
     Args:
         run: The swarm.
         where: Which swarm it is, in words.
+        objections: What the committee objects to.
         seed: Of the draw.
     """
-    alive = run.alive()
+    unquestioned = objections.unquestioned(run)
     # The start is known: it is where the sample is.
-    alive[0] = False
-    frames, trajectories = np.nonzero(alive)
+    unquestioned[0] = False
+    frames, trajectories = np.nonzero(unquestioned)
     chosen = np.random.default_rng(seed).permutation(len(frames))[:_AT_RANDOM]
     found = []
     for i in sorted(chosen):

@@ -34,6 +34,9 @@ class RoundSection(Configuration):
 
     The last models are looked at with `final_trajectories` on each member.
 
+    Trajectories of a round go on to `lenience` times the limits of `stop`: what comes after an objection is
+    near to what comes there. They are results all the same only without an objection.
+
     `at_random` of the labels are drawn from where the committee objects to nothing. They judge the models
     before they train them. `at_gaps` are sought at small gaps, the rest are places where trajectories were
     stopped.
@@ -41,7 +44,8 @@ class RoundSection(Configuration):
 
     trajectories: Count = 100
     final_trajectories: Count = 400
-    labels: Count = 60
+    lenience: Annotated[float, Field(ge=1.0, le=100.0)] = 3.0
+    labels: Count = 100
     at_random: Share = 0.2
     at_gaps: Share = 0.25
 

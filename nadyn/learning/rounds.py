@@ -33,9 +33,10 @@ from nadyn.learning.fresh import judge
 from nadyn.learning.gathering import gathered_labels, group_of
 from nadyn.learning.jobs import Job, side_by_side
 from nadyn.learning.learn_file import training_settings
+from nadyn.learning.objections import Objections
 from nadyn.learning.picks import GAP, KINDS, RANDOM, Candidate, pick
 from nadyn.learning.plan import Plan
-from nadyn.learning.swarm import known_occupations, stops_of, swarm_file, swarm_record
+from nadyn.learning.swarm import known_occupations, swarm_file, swarm_record
 from nadyn.learning.trusting import trusted_by
 from nadyn.models.committee import Committee
 from nadyn.models.model_file import load_model
@@ -130,8 +131,9 @@ def _run(
     n = config.round.final_trajectories if final else config.round.trajectories
     first = [(config.processes * number + k) % n_members for k in range(min(config.processes, n_members))]
     wanted = list(range(n_members)) if final else sorted(set(first))
-    _swarms(context, folder, wanted, n)
-    records = _swarm_records(folder, wanted)
+    lenience = 1.0 if final else config.round.lenience
+    _swarms(context, folder, wanted, n, lenience)
+    records = _swarm_records(context, folder, wanted)
     good = about_endings(
         sum(one.n_results for one in records),
         sum(one.n - one.n_results for one in records),
@@ -140,12 +142,12 @@ def _run(
     )
     if not final and good.reached:
         wanted = list(range(n_members))
-        _swarms(context, folder, wanted, n)
-        records = _swarm_records(folder, wanted)
+        _swarms(context, folder, wanted, n, lenience)
+        records = _swarm_records(context, folder, wanted)
     return records
 
 
-def _swarms(context: Context, folder: Path, members: Sequence[int], n: int) -> None:
+def _swarms(context: Context, folder: Path, members: Sequence[int], n: int, lenience: float) -> None:
     config = context.config
     jobs = []
     for member in members:
@@ -157,6 +159,7 @@ def _swarms(context: Context, folder: Path, members: Sequence[int], n: int) -> N
             state=config.state,
             member=member,
             seed=config.seed,
+            lenience=lenience,
         )
         output = folder / f"swarm_{member}.h5"
         if not _complete(output):
@@ -175,8 +178,9 @@ def _complete(path: Path) -> bool:
     return all(run.status_names[int(code)] != "running" for code in run.status)
 
 
-def _swarm_records(folder: Path, members: Sequence[int]) -> list[SwarmRecord]:
-    return [swarm_record(folder / f"swarm_{member}.h5", member) for member in members]
+def _swarm_records(context: Context, folder: Path, members: Sequence[int]) -> list[SwarmRecord]:
+    objections = Objections.of(context.config.dynamics)
+    return [swarm_record(folder / f"swarm_{member}.h5", member, objections) for member in members]
 
 
 def _differences(
@@ -206,16 +210,16 @@ def _picks(
     if stored is None:
         context.narrator.stage("choosing geometries to label")
         found: list[Candidate] = []
-        stop = stops_of(context.config.dynamics)
+        objections = Objections.of(context.config.dynamics)
         for one in swarms:
             run, where = open_run(folder / one.run), f"round {number}, member {one.member}"
             seed = context.config.seed + 1009 * number + one.member
-            found += candidates.stops(run, where)
-            found += candidates.at_random(run, where, seed=seed)
+            found += candidates.stops(run, where, objections)
+            found += candidates.at_random(run, where, objections, seed=seed)
             if context.n_states > 1:
                 found += candidates.at_small_gaps(run, where)
                 model = committee.running_on(one.member)
-                found += candidates.down_the_gap(run, model, trusted_by(model, stop), where, seed=seed)
+                found += candidates.down_the_gap(run, model, trusted_by(model, objections), where, seed=seed)
         known = [record.positions for record in context.desk.store.records]
         wanted = context.config.round
         chosen = pick(

@@ -153,18 +153,17 @@ def _swarms(context: Context, folder: Path, members: Sequence[int], n: int, leni
     for member in members:
         content = swarm_file(
             config.dynamics,
-            model=str((folder / "model.safetensors").absolute()),
-            starts=str(context.folder.starts.absolute()),
+            model="model.safetensors",
+            starts=str(Path("..") / context.folder.starts.name),
             n=min(n, config.sample.n),
             state=config.state,
             member=member,
             seed=config.seed,
             lenience=lenience,
         )
-        output = folder / f"swarm_{member}.h5"
-        if not _complete(output):
+        if not _complete(folder / f"swarm_{member}.h5"):
             jobs.append(
-                Job("nadyn.learning.swarm:run_swarm", {"config": content, "output": str(output.absolute())})
+                Job("nadyn.learning.swarm:run_swarm", {"config": content, "folder": str(folder.absolute())})
             )
     if jobs:
         context.narrator.stage(f"{n} trajectories on each of {len(members)} members")

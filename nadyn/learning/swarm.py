@@ -1,6 +1,7 @@
 """A swarm: trajectories on one member of a committee, which the others judge."""
 
 from collections.abc import Mapping
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +40,15 @@ def swarm_file(
     }
 
 
-def run_swarm(*, config: dict[str, object], output: str) -> None:
-    """Run a swarm into a file, or go on with it; a job of its own process."""
+def run_swarm(*, config: dict[str, object], folder: str) -> None:
+    """Run a swarm into a file, or go on with it; a job of its own process.
+
+    Its files are named from the folder of its round, so that a loop can be moved while it rests.
+    """
     from nadyn.dynamics.run.loop import run
 
-    run({**config, "output": output}, resume=True, progress=False)
+    with chdir(folder):
+        run(config, resume=True, progress=False)
 
 
 def swarm_record(path: Path, member: int, objections: Objections) -> SwarmRecord:

@@ -83,8 +83,8 @@ class SampleSection(Configuration):
     temperature_kelvin: Annotated[float, Field(ge=0.0, le=1e5)] = 0.0
 
 
-# Small networks learn a few hundred frames in a minute, and rounds are many. On 161 labels of ethylene, by the
-# errors on a direct trajectory left out, 1500 steps at this rate are as good as 3000 at a rate of 2e-3.
+# Small networks learn a few hundred frames in a minute, and rounds are many. On 161 labels of ethylene,
+# judged on another direct trajectory, 1500 steps at this rate were as good as 3000 at a rate of 2e-3.
 ROUND_TRAINING = {
     "encoder": {"name": "moments", "n_channels": 8},
     "model": {"hidden": [64, 64]},

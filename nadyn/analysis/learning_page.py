@@ -1,6 +1,8 @@
 """The page of a learning loop, under way or ended: how far it is, what was asked and why, what it cost."""
 
 import html
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -19,6 +21,7 @@ from nadyn.analysis.plots_learning import (
 from nadyn.checks.output import write_new
 
 PAGE = "report.html"
+_NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)(?![\w])")
 _MARKS = {True: "reached", False: "not yet", None: "cannot be told"}
 
 
@@ -151,10 +154,28 @@ def _untrusted(record: LearningRecord) -> str:
             reasons[reason] = reasons.get(reason, 0) + count
     if not reasons:
         return ""
-    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:20]
-    rows = "".join(f"<tr><td>{count}</td><td>{html.escape(reason)}</td></tr>" for reason, count in ordered)
+    rows = "".join(
+        f"<tr><td>{count}</td><td>{html.escape(reason)}</td></tr>" for reason, count in _alike(reasons)[:20]
+    )
     head = "<tr><th>Labels</th><th>Why they are not trusted</th></tr>"
     return f"<section><h2>Labels that do not train</h2><table>{head}{rows}</table></section>"
+
+
+def _alike(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return reasons with their counts, the most frequent first; those that differ in numbers alone are one,
+    with the range of each number."""
+    found: dict[tuple[str, ...], list[tuple[list[str], int]]] = {}
+    for reason, count in reasons.items():
+        parts = _NUMBER.split(reason)
+        found.setdefault(tuple(parts[::2]), []).append((parts[1::2], count))
+    merged = []
+    for words, entries in found.items():
+        columns = zip(*(values for values, _ in entries), strict=True)
+        ranges = [sorted(set(column), key=float) for column in columns]
+        numbers = [one[0] if len(one) == 1 else f"{one[0]} to {one[-1]}" for one in ranges]
+        text = words[0] + "".join(a + b for a, b in zip(numbers, words[1:], strict=True))
+        merged.append((text, sum(count for _, count in entries)))
+    return sorted(merged, key=lambda item: (-item[1], item[0]))
 
 
 def _learn_file(record: LearningRecord) -> str:

@@ -98,3 +98,17 @@ def test_the_page_tells_the_newest_round(tmp_path):
     assert "0.061 eV" in text and "2, last models" in text
     assert text.count("<figure") == 5 and "Populations by member" in text
     assert "8 min" in text
+
+
+def test_reasons_that_differ_in_numbers_alone_are_one_with_the_range_of_each(tmp_path):
+    reasons = {
+        "the energies are off within 0.1 angstrom by 0.12 eV.": 1,
+        "the energies are off within 0.1 angstrom by 1.05 eV.": 2,
+        "the energies are off within 0.1 angstrom by 0.3 eV.": 1,
+        "S0 of O2 is another one.": 3,
+    }
+    asked = (AskedRecord("stop", 5, 7, 0, reasons),)
+    write_record(tmp_path, loop((replace(BEGINNING, asked=asked),)))
+    page = learning_page(tmp_path).read_text()
+    assert "<td>4</td><td>the energies are off within 0.1 angstrom by 0.12 to 1.05 eV.</td>" in page
+    assert "<td>3</td><td>S0 of O2 is another one.</td>" in page

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nadyn.analysis.learning_record import AskedRecord, SwarmRecord
 from nadyn.electronic.labels import Label, Quality
-from nadyn.learning.picks import KINDS, STOP, Candidate
+from nadyn.learning.picks import DOUBT, KINDS, STOP, Candidate
 
 # Fewer stops with a label than this say nothing about the others.
 _FEWEST_STOPS = 5
@@ -13,8 +13,11 @@ _FEWEST_STOPS = 5
 def outside_method(
     picked: Sequence[Candidate], labels: Sequence[Label], swarms: Sequence[SwarmRecord]
 ) -> int:
-    """Return how many of all stopped trajectories stand where the level fails, judged by those labelled."""
-    stops = [labels[row] for row, one in enumerate(picked) if one.kind == STOP]
+    """Return how many of all stopped trajectories stand where the level fails, judged by those labelled.
+
+    Trajectories that went on in doubt count as stopped.
+    """
+    stops = [labels[row] for row, one in enumerate(picked) if one.kind in (STOP, DOUBT)]
     untrusted = sum(label.quality is not Quality.TRUSTED for label in stops)
     if len(stops) < _FEWEST_STOPS:
         return untrusted

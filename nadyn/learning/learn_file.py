@@ -38,15 +38,16 @@ class RoundSection(Configuration):
     near to what comes there. They are results all the same only without an objection.
 
     `at_random` of the labels are drawn from where the committee objects to nothing. They judge the models
-    before they train them. `at_gaps` are sought at small gaps, the rest are places where trajectories were
-    stopped.
+    before they train them. `in_doubt` are drawn at random from where trajectories went on after an objection,
+    `at_gaps` are sought at small gaps, the rest are places where trajectories were stopped.
     """
 
     trajectories: Count = 100
     final_trajectories: Count = 400
     lenience: Annotated[float, Field(ge=1.0, le=100.0)] = 3.0
-    labels: Count = 100
+    labels: Count = 200
     at_random: Share = 0.2
+    in_doubt: Share = 0.3
     at_gaps: Share = 0.25
 
 

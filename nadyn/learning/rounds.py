@@ -34,7 +34,7 @@ from nadyn.learning.gathering import gathered_labels, group_of
 from nadyn.learning.jobs import Job, side_by_side
 from nadyn.learning.learn_file import training_settings
 from nadyn.learning.objections import Objections
-from nadyn.learning.picks import GAP, KINDS, RANDOM, Candidate, pick
+from nadyn.learning.picks import DOUBT, GAP, KINDS, RANDOM, Candidate, pick
 from nadyn.learning.plan import Plan
 from nadyn.learning.swarm import known_occupations, swarm_file, swarm_record
 from nadyn.learning.trusting import trusted_by
@@ -213,7 +213,8 @@ def _picks(
         for one in swarms:
             run, where = open_run(folder / one.run), f"round {number}, member {one.member}"
             seed = context.config.seed + 1009 * number + one.member
-            found += candidates.stops(run, where, objections)
+            found += candidates.stops(run, where)
+            found += candidates.in_doubt(run, where, objections, seed=seed)
             found += candidates.at_random(run, where, objections, seed=seed)
             if context.n_states > 1:
                 found += candidates.at_small_gaps(run, where)
@@ -226,7 +227,7 @@ def _picks(
             np.stack(known) if known else np.zeros((0, len(context.desk.source.atomic_numbers), 3)),
             context.desk.source.atomic_numbers,
             n=min(wanted.labels, max(0, context.config.budget.labels - len(known))),
-            shares={RANDOM: wanted.at_random, GAP: wanted.at_gaps},
+            shares={RANDOM: wanted.at_random, DOUBT: wanted.in_doubt, GAP: wanted.at_gaps},
             seed=context.config.seed + 1009 * number,
         )
         stored = {

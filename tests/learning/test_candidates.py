@@ -34,7 +34,7 @@ def swarm(tmp_path_factory):
 
 
 def test_each_stop_gives_the_geometry_that_stopped_it(swarm):
-    found = candidates.stops(swarm, "round 1, member 0", Objections(novelty=1.0))
+    found = candidates.stops(swarm, "round 1, member 0")
     names = [swarm.status_names[int(code)] for code in swarm.status]
     stopped = [trajectory for trajectory, name in enumerate(names) if name != "finished"]
     assert stopped and len(found) == len(stopped) and {one.kind for one in found} == {STOP}

@@ -5,7 +5,7 @@ import pytest
 
 from nadyn.learning import candidates
 from nadyn.learning.objections import Objections
-from nadyn.learning.picks import STOP
+from nadyn.learning.picks import DOUBT, STOP
 from nadyn.learning.swarm import swarm_file
 from nadyn.units import EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
@@ -72,15 +72,26 @@ def test_a_stop_without_an_objection_before_is_no_result_either():
     assert objections.first(run).tolist() == [-1, -1, -1, -1]
 
 
-def test_both_the_first_objection_and_the_stop_are_candidates():
+def test_the_first_objection_and_a_later_frame_are_in_doubt_and_the_end_is_a_stop():
     run = FakeRun()
-    run.status[1], run.last_step[1] = COMMITTEE, 4
+    run.status[1], run.last_step[1] = COMMITTEE, 3
     run.gap_spread[2:, 1] = 1.0
-    found = candidates.stops(run, "round 1", Objections())
-    assert [one.kind for one in found] == [STOP, STOP]
-    assert np.array_equal(found[0].positions, run.positions[2, 1])
-    assert np.array_equal(found[1].positions, run.positions[4, 1])
-    assert "first objection" in found[0].why and "committee" in found[1].why
+    run.gap_spread[4, 3] = 1.0
+    stops = candidates.stops(run, "round 1")
+    assert [one.kind for one in stops] == [STOP] and "committee" in stops[0].why
+    assert np.array_equal(stops[0].positions, run.positions[3, 1])
+    seen = set()
+    for seed in range(40):
+        found = candidates.in_doubt(run, "round 1", Objections(), seed=seed)
+        assert {one.kind for one in found} == {DOUBT}
+        of_first = [one for one in found if "trajectory 1 " in one.why]
+        assert np.array_equal(of_first[0].positions, run.positions[2, 1])
+        assert "first objection" in of_first[0].why
+        seen |= {int(one.positions[0, 0]) for one in of_first}
+        # Objected to at its last frame: nothing comes later.
+        assert sum("trajectory 3 " in one.why for one in found) == 1
+        assert not any("trajectory 0 " in one.why for one in found)
+    assert seen == {int(run.positions[frame, 1, 0, 0]) for frame in (2, 3)}
 
 
 def test_frames_at_random_come_from_before_the_first_objection():

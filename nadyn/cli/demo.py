@@ -58,11 +58,13 @@ def demo(
     group = load_dataset(shipped.path(f"ammonia/{SEAM}")).groups[0]
     console.print(
         "Ammonia in its two lowest states. The surfaces cross where the molecule is flat and one "
-        f"N-H bond is long; their coupling changes sign there ({group.theory}; {group.source})."
+        f"N-H bond is long; their coupling changes sign there ({group.theory}; {group.source}).",
+        soft_wrap=True,
     )
     with console.status("comparing the model with its data"):
         comparison = compare(load_model(folder / MODEL), group.select(HELD_OUT))
-    title = f"model against {len(HELD_OUT)} frames near the crossing that the training has not seen"
+    # The table says how many frames there are.
+    title = "near the crossing, unseen in training"
     console.print(error_table(comparison, title=title, frames=HELD_OUT))
 
     console.rule("2  the trajectories")

@@ -38,6 +38,7 @@ def demo(
     from nadyn.checks.errors import InputError
     from nadyn.cli.analyse import analyse
     from nadyn.cli.error_tables import error_table
+    from nadyn.cli.tables import print_table
     from nadyn.data import load_dataset
     from nadyn.dynamics.run.loop import run
     from nadyn.models import load_model
@@ -65,7 +66,7 @@ def demo(
         comparison = compare(load_model(folder / MODEL), group.select(HELD_OUT))
     # The table says how many frames there are.
     title = "near the crossing, unseen in training"
-    console.print(error_table(comparison, title=title, frames=HELD_OUT))
+    print_table(console, error_table(comparison, title=title, frames=HELD_OUT))
 
     console.rule("2  the trajectories")
     configuration = run_file(n=n, time_fs=time_fs)

@@ -137,6 +137,7 @@ def _search(
     from nadyn.checks.counts import counted
     from nadyn.checks.errors import RunError
     from nadyn.checks.output import write_new
+    from nadyn.cli.tables import print_table
     from nadyn.electronic.crossings import Wishes, find_crossings
     from nadyn.electronic.crossings.record import record_of, xyz_text
 
@@ -164,7 +165,7 @@ def _search(
             figure = crossing_figure(record, number)
             figure.savefig(output / f"crossing_{number}.png", dpi=160, facecolor="white")
     write_new(output / "crossings.json", json.dumps(record, indent=1))
-    console.print(_table(record))
+    print_table(console, _table(record))
     asked = sum(record["n_points"].values())
     console.print(
         f"{counted(asked, 'geometry')} asked; written to {output}/", soft_wrap=True, highlight=False

@@ -69,6 +69,7 @@ def sample(
     from nadyn.checks.configuration import parse_configuration
     from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import check_output
+    from nadyn.cli.tables import print_table
     from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
     from nadyn.dynamics.initial.oscillators import oscillators
     from nadyn.dynamics.initial.wigner import mode_energies
@@ -117,7 +118,7 @@ def sample(
             f"{frequency * INVERSE_CM_PER_HARTREE:.1f}",
             f"{energy * ELECTRONVOLT_PER_HARTREE:.4f}",
         )
-    console.print(table)
+    print_table(console, table)
     shape = _shape(source, found.modes.centre)
     if shape is not None:
         console.print(shape, highlight=False)

@@ -36,6 +36,7 @@ def demo(
     from nadyn import shipped
     from nadyn.analysis import report
     from nadyn.checks.errors import InputError
+    from nadyn.checks.output import check_folder_name
     from nadyn.cli.analyse import analyse
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.tables import print_table
@@ -45,6 +46,8 @@ def demo(
     from nadyn.training.evaluation import compare
 
     console = Console()
+    if folder is not None:
+        check_folder_name(folder, "`--folder`")
     folder = _new_folder() if folder is None else folder
     if not overwrite and _holds_something(folder):
         raise InputError(

@@ -29,14 +29,14 @@ def evaluate(
     from rich.progress import Progress
 
     from nadyn.checks.kinds import Kind, check_not_swapped
-    from nadyn.checks.output import check_json, check_output, new_file
+    from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix, new_file
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.tables import print_table
     from nadyn.data import load_dataset
     from nadyn.models import load_model
     from nadyn.models.committee import Committee
     from nadyn.training.evaluation import compare, metrics
-    from nadyn.training.figures import check_picture, parity
+    from nadyn.training.figures import parity
     from nadyn.training.notices import about_judged
 
     for one in data:
@@ -48,7 +48,7 @@ def evaluate(
         check_json(json_file, model, *data)
     if figure is not None:
         check_output(figure, model, *data, overwrite=True)
-        check_picture(figure)
+        check_suffix(figure, "`--figure`", PICTURE)
     learned = load_model(model)
     dataset = load_dataset(data[0], *data[1:])
     console = Console()

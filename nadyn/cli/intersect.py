@@ -54,9 +54,13 @@ def intersect(
     from rich.console import Console
 
     from nadyn.checks.errors import InputError, RunError
+    from nadyn.checks.output import check_folder_name
 
     if (model is None) == (source is None):
         raise InputError("`nadyn intersect` must be given a model or a `--source`, one of them. Name one.")
+    check_folder_name(output, "`--output`")
+    if store is not None:
+        check_folder_name(store, "`--store`")
     if method not in ("both", "projection", "penalty"):
         raise InputError(f"`--method` must be both, projection or penalty, but is {method!r}.")
     if run is not None and guess is not None:

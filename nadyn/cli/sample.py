@@ -23,7 +23,7 @@ def sample(
         Path, typer.Argument(help="Model file, a YAML file with an analytic model, or a run file.")
     ],
     n: Annotated[int, typer.Option("--n", help="Number of trajectories.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write (.h5).")],
     distribution: Annotated[
         str | None, typer.Option("--sample", help="wigner (the default) or thermal (classical).")
     ] = None,
@@ -68,7 +68,7 @@ def sample(
 
     from nadyn.checks.configuration import parse_configuration
     from nadyn.checks.kinds import Kind, check_not_swapped
-    from nadyn.checks.output import check_output
+    from nadyn.checks.output import TRAJECTORIES, check_output, check_suffix
     from nadyn.cli.tables import print_table
     from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
     from nadyn.dynamics.initial.oscillators import oscillators
@@ -82,6 +82,7 @@ def sample(
         right=f"nadyn sample {geometry} --geometry {model}",
     )
     check_output(output, model, geometry, overwrite=overwrite)
+    check_suffix(output, "`--output`", TRAJECTORIES)
     options = {
         "sample": distribution,
         "n": n,

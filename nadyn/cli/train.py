@@ -43,9 +43,8 @@ def train(
     from rich.live import Live
 
     from nadyn.checks.configuration import read_configuration
-    from nadyn.checks.errors import InputError
     from nadyn.checks.kinds import Kind, check_not_swapped
-    from nadyn.checks.output import check_folder, check_is_no_input
+    from nadyn.checks.output import MODEL, check_folder, check_is_no_input, check_suffix
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.tables import print_table
     from nadyn.cli.train_committee import report_committee, single_models
@@ -64,8 +63,7 @@ def train(
     from nadyn.training.train import checkpoint_path
     from nadyn.training.train import train as train_model
 
-    if output.suffix != ".safetensors":
-        raise InputError(f"`--output` must end in .safetensors, but is {str(output)!r}.")
+    check_suffix(output, "`--output`", MODEL)
     for one in data:
         for place, other, kind in (
             ("--config", config, Kind.SETTINGS),

@@ -16,6 +16,7 @@ _LONGEST_IN_WINDOWS = 5.0
 _LARGE_MISFIT = 0.08
 # Lilliefors: an exponential law sampled n times leaves its own fit by 1.06 / sqrt(n) in 5 % of all cases.
 _MISFIT_OF_CHANCE = 1.06
+_NEWTON_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,18 @@ def lifetimes(
     *,
     n_states: int,
     seed: int,
+    end_fs: Float[np.ndarray, "traj"] | None = None,
+    end_state: Int[np.ndarray, "traj"] | None = None,
 ) -> dict[int, Lifetime]:
     """Fit P(t) = P(0) exp(-(t - t0) / τ) for t > t0, P(0) before, to the population that is largest at first.
 
     Least squares over τ and the delay t0 ≥ 0 to the population by Aalen and Johansen: from frame to frame the
     fractions that leave the state and come back are those of the trajectories that are known at both. Where
     none was stopped it is the fraction on the state, where none comes back it is Kaplan and Meier's estimate.
-    So a trajectory that is stopped after its decay has decayed all the same.
+    So a trajectory that is stopped after its decay has decayed all the same, and one that is stopped between
+    two frames could decay until then: the chance x to leave from frame to frame solves
+    N x = D + sum (1 - (1 - x)^(1 - f)), with N trajectories in the state at the first frame, of which D left
+    it, and a sum over those that were stopped in it after a part f of the time between the frames.
 
     The interval holds 95 % of the fits to trajectories drawn with replacement, each in one Gauss-Newton step
     from the best. Where trajectories were stopped in the state, its lower end comes from a fit in which all
@@ -65,7 +71,8 @@ def lifetimes(
     that an exponential law exceeds by chance in 5 % of all cases.
 
     Source: O. O. Aalen and S. Johansen, Scand. J. Stat. 5, 141 (1978); E. L. Kaplan and P. Meier, J. Am.
-    Stat. Assoc. 53, 457 (1958); of the last number H. W. Lilliefors, J. Am. Stat. Assoc. 64, 387 (1969).
+    Stat. Assoc. 53, 457 (1958); of the sum over those stopped B. Efron, Proc. Fifth Berkeley Symp. 4, 831
+    (1967); of the last number H. W. Lilliefors, J. Am. Stat. Assoc. 64, 387 (1969).
 
     Args:
         time_fs: [fs].
@@ -73,16 +80,23 @@ def lifetimes(
         weight: Of the trajectories.
         n_states: Number of states.
         seed: Of the resampling.
+        end_fs: Until when the state is known of a trajectory that was stopped; at its last known frame
+            without it [fs].
+        end_state: State at that time.
 
     Returns:
         One entry, of the state with the largest population at the start; none where that is the lowest.
     """
     chosen = np.unique(np.linspace(0, len(time_fs) - 1, _FIT_POINTS).round().astype(int))
-    time, member = time_fs[chosen] - time_fs[0], _at(chosen, state)
+    if end_fs is None or end_state is None:
+        last = (state >= 0).sum(axis=0) - 1
+        end_fs, end_state = time_fs[last], state[last, np.arange(state.shape[1])]
+    time = time_fs[chosen] - time_fs[0]
+    member, part = _with_ends(time, state[chosen], end_fs - time_fs[0], end_state)
     start = int(np.argmax([(weight * (member[0] == k)).sum() for k in range(n_states)]))
     if start == 0:
         return {}
-    known = _Known(member == start, member >= 0)
+    known = _Known(member == start, member >= 0, part)
     population = _occupation(known, weight[None, :])[0]
     reason = _reason_against(population, known, weight, time)
     if reason:
@@ -97,9 +111,11 @@ def lifetimes(
     if reason:
         return {start: Lifetime(None, None, None, None, reason, misfit)}
     # Those stopped in the state: all of them left it then, and nobody came back; or they stayed to the end.
-    lost = ~known.counts & known.stopped_inside
-    low = _interval(time, _Known(known.inside, np.ones_like(known.counts)), weight, seed)[0]
-    high = _interval(time, _Known(known.inside | lost, known.counts | lost), weight, seed)[1]
+    lost, whole = known.stopped_inside, np.ones_like(part)
+    left = known.inside & ~(lost & known.is_last)
+    low = _interval(time, _Known(left, np.ones_like(known.counts), whole), weight, seed)[0]
+    stays = known.inside | (lost & ~known.counts)
+    high = _interval(time, _Known(stays, known.counts | lost, np.where(lost, whole, part)), weight, seed)[1]
     longest = _LONGEST_IN_WINDOWS * float(time[-1])
     return {start: Lifetime(value, min(low, value), high if high <= longest else None, delay, "", misfit)}
 
@@ -113,10 +129,23 @@ def decay_curve(
 
 @dataclass(frozen=True)
 class _Known:
-    """Which trajectories are in the state, at the frames at which that is known."""
+    """Which trajectories are in the state, at the frames at which that is known.
+
+    Attributes:
+        inside: Whether it is in the state.
+        counts: Whether that is known.
+        part: Of the time between its last two frames that count, the part until a trajectory was stopped,
+            whose state is that of the last one; 1 where it came to the last one.
+    """
 
     inside: Bool[np.ndarray, "frame traj"]
     counts: Bool[np.ndarray, "frame traj"]
+    part: Float[np.ndarray, "traj"]
+
+    @property
+    def is_last(self) -> Bool[np.ndarray, "frame traj"]:
+        """Whether a frame is the last one that counts."""
+        return self.counts & (np.cumsum(self.counts, axis=0) == self.counts.sum(axis=0))
 
     @property
     def last_inside(self) -> Bool[np.ndarray, "traj"]:
@@ -127,24 +156,26 @@ class _Known:
     @property
     def stopped_inside(self) -> Bool[np.ndarray, "traj"]:
         """Whether a trajectory was stopped in the state."""
-        return self.last_inside & ~self.counts[-1]
+        return self.last_inside & (~self.counts[-1] | (self.part < 1))
 
 
-def _at(
-    chosen: Int[np.ndarray, "point"], state: Int[np.ndarray, "frame traj"]
-) -> Int[np.ndarray, "point traj"]:
-    """Return the states at the chosen frames; the first unknown one is the last known, where that is new.
+def _with_ends(
+    time: Float[np.ndarray, "point"],
+    member: Int[np.ndarray, "point traj"],
+    end: Float[np.ndarray, "traj"],
+    end_state: Int[np.ndarray, "traj"],
+) -> tuple[Int[np.ndarray, "point traj"], Float[np.ndarray, "traj"]]:
+    """Return the states with the last one of those that were stopped at the next point, and `_Known.part`.
 
-    Otherwise a decay between two chosen frames would be lost where its trajectory was stopped before the
-    second.
+    Otherwise a decay between two points would be lost where its trajectory was stopped before the second.
     """
-    member = state[chosen].copy()
-    n_known, n_points = (state >= 0).sum(axis=0), (member >= 0).sum(axis=0)
-    stopped = np.nonzero((n_points < len(chosen)) & (n_points > 0))[0]
-    last = state[n_known[stopped] - 1, stopped]
-    is_new = last != member[n_points[stopped] - 1, stopped]
-    member[n_points[stopped][is_new], stopped[is_new]] = last[is_new]
-    return member
+    member, part = member.copy(), np.ones(member.shape[1])
+    n_known = (member >= 0).sum(axis=0)
+    stopped = np.nonzero((n_known < len(time)) & (n_known > 0))[0]
+    after = n_known[stopped]
+    member[after, stopped] = end_state[stopped]
+    part[stopped] = np.clip((end[stopped] - time[after - 1]) / (time[after] - time[after - 1]), 0.0, 1.0)
+    return member, part
 
 
 def _reason_against(
@@ -187,17 +218,46 @@ def _occupation(known: _Known, weight: Float[np.ndarray, "draw traj"]) -> Float[
     """Return the population of the state by Aalen and Johansen, see `lifetimes`."""
     inside, counts = known.inside, known.counts
     both = counts[:-1] & counts[1:]
-    was_in, was_out = inside[:-1] & both, ~inside[:-1] & both
-
-    def fraction(of: Bool[np.ndarray, "frame traj"], that: Bool[np.ndarray, "frame traj"]) -> np.ndarray:
-        return (weight @ (of & that).T) / np.maximum(weight @ of.T, 1e-300)
-
-    leave, come = fraction(was_in, ~inside[1:]), fraction(was_out, inside[1:])
-    population = [fraction(counts[:1], inside[:1])[:, 0]]
+    # Of each trajectory, how much of the time between two frames it was not there any more.
+    missed = np.where(known.is_last[1:], 1.0 - known.part, 0.0)
+    leave = _chance(weight, inside[:-1] & both, ~inside[1:], missed)
+    come = _chance(weight, ~inside[:-1] & both, inside[1:], missed)
+    first = weight @ counts[0]
+    population = [(weight @ (inside[0] & counts[0])) / np.maximum(first, 1e-300)]
     for frame in range(len(both)):
         now = population[-1]
         population.append(now * (1 - leave[:, frame]) + (1 - now) * come[:, frame])
     return np.stack(population, axis=1)
+
+
+def _chance(
+    weight: Float[np.ndarray, "draw traj"],
+    of: Bool[np.ndarray, "frame traj"],
+    that: Bool[np.ndarray, "frame traj"],
+    missed: Float[np.ndarray, "frame traj"],
+) -> Float[np.ndarray, "draw frame"]:
+    """Return the chance of an event from frame to frame, see `lifetimes`.
+
+    Args:
+        weight: Of the trajectories.
+        of: Those to which it could happen.
+        that: Those to which it happened, if they are among them.
+        missed: Part of the time between the frames during which a trajectory was not there any more.
+    """
+    whole, events = weight @ of.T, weight @ (of & that).T
+    chance = events / np.maximum(whole, 1e-300)
+    for frame in np.nonzero((of & ~that & (missed > 0)).any(axis=1) & events.any(axis=0))[0]:
+        which = of[frame] & ~that[frame] & (missed[frame] > 0)
+        rest, some = missed[frame, which], weight[:, which]
+        x = np.zeros(len(weight))
+        # The function is concave, so that Newton's steps come up to the root from below.
+        for _ in range(_NEWTON_STEPS):
+            stay = (1 - x)[:, None] ** rest
+            value = whole[:, frame] * x - events[:, frame] - (some * (1 - stay)).sum(axis=1)
+            slope = whole[:, frame] - (some * rest * stay).sum(axis=1) / (1 - x)
+            x = np.minimum(x - value / np.maximum(slope, 1e-300), 1 - 1e-12)
+        chance[:, frame] = x
+    return chance
 
 
 def _fit(time: Float[np.ndarray, "frame"], population: Float[np.ndarray, "frame"]) -> OptimizeResult:

@@ -26,6 +26,7 @@ from nadyn.analysis.products import products, yields
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run, open_run
+from nadyn.units import FEMTOSECOND_PER_AU
 
 
 def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
@@ -156,13 +157,16 @@ def run_lifetimes(run: Run) -> dict[int, Lifetime]:
         return {}
     if not run.changes_states or branching(run) is not None or run.committed_frames < 5:
         return {}
-    is_known = known(run)
-    state = np.where(is_known, np.asarray(run.active_state), -1)
     # A stopped trajectory is known up to its last step, and may have hopped after its last frame.
-    end = is_known.sum(axis=0)
-    stopped_at = np.nonzero(end < len(state))[0]
-    state[end[stopped_at], stopped_at] = final_state(run)[stopped_at]
-    return lifetimes(run.time_fs, state, run.weight, n_states=run.n_states, seed=int(run.attributes["seed"]))
+    return lifetimes(
+        run.time_fs,
+        np.where(known(run), np.asarray(run.active_state), -1),
+        run.weight,
+        n_states=run.n_states,
+        seed=int(run.attributes["seed"]),
+        end_fs=run.last_step * float(run.attributes["dt_au"]) * FEMTOSECOND_PER_AU,
+        end_state=final_state(run),
+    )
 
 
 def plain(value: object) -> object:

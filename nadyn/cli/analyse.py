@@ -24,6 +24,7 @@ def analyse(
     from nadyn.analysis.summary import summarise
     from nadyn.checks.output import check_json, write_new
     from nadyn.cli.population_tables import diabatic_tables, population_tables
+    from nadyn.cli.tables import print_table
     from nadyn.trajectory import open_run
 
     if json_file is not None:
@@ -46,7 +47,7 @@ def analyse(
     table.add_column("", style="dim")
     for number in key_numbers(opened, numbers):
         table.add_row(number.name, number.value + number.unit, number.detail)
-    console.print(table)
+    print_table(console, table)
     if sentence_on_method(numbers):
         console.print(sentence_on_method(numbers), soft_wrap=True, highlight=False)
     if note_on_stopped(opened, numbers):

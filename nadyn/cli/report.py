@@ -8,7 +8,7 @@ import typer
 
 def report(
     run: Annotated[Path, typer.Argument(help="Trajectory file, finished or not.")],
-    output: Annotated[Path, typer.Option(help="HTML page to write; needs no other file.")] = Path(
+    output: Annotated[Path, typer.Option(help="HTML page to write (.html); needs no other file.")] = Path(
         "report.html"
     ),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
@@ -24,7 +24,7 @@ def report(
     from nadyn.analysis import report as write_report
     from nadyn.checks.errors import InputError
     from nadyn.checks.kinds import Kind, check_not_swapped
-    from nadyn.checks.output import check_output
+    from nadyn.checks.output import PAGE, check_output, check_suffix
 
     if beside_name is not None and beside is None:
         raise InputError(
@@ -37,6 +37,7 @@ def report(
         right=f"nadyn report {beside} --beside {run}",
     )
     check_output(output, run, beside, overwrite=overwrite)
+    check_suffix(output, "`--output`", PAGE)
     console = Console()
     with console.status("Drawing figures"):
         written = write_report(run, output, beside=beside, beside_name=beside_name)

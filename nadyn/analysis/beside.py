@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +98,10 @@ def read_beside(path: str | Path, *, n_states: int, name: str | None = None) -> 
             f"`beside` must be of as many states as the run, {n_states}, but {str(path)!r} has {there}. "
             "Compare runs of one number of states."
         )
-    products = tuple(Product(**one) for one in numbers.get("products", ()))
+    products = tuple(
+        Product(**{one.name: written[one.name] for one in fields(Product)})
+        for written in numbers.get("products", ())
+    )
     label = name or str(numbers.get("name") or path.stem)
     config = numbers.get("run")
     config = config if isinstance(config, dict) else {}
@@ -120,18 +123,18 @@ def differences(run: Run, other: Beside) -> list[str]:
             "made."
         )
         return found
-    here, there = _dynamics(run.config), _dynamics(other.config)
+    here, there = dynamics_of(run.config), dynamics_of(other.config)
     unlike = [
-        f"`{key}` {_as_written(there[key])} instead of {_as_written(here[key])}"
+        f"`{key}` {as_written(there[key])} instead of {as_written(here[key])}"
         for key in here
-        if key in there and _differ(here[key], there[key])
+        if key in there and differ(here[key], there[key])
     ]
     if unlike:
         found.append(f"{other.name} was run with {', '.join(unlike)}.")
     return found
 
 
-def _dynamics(config: Mapping[str, object]) -> dict[str, object]:
+def dynamics_of(config: Mapping[str, object]) -> dict[str, object]:
     """Return the keys of a run file that another dynamics may have otherwise, those of `initial` by name."""
     initial = config.get("initial")
     start = initial.items() if isinstance(initial, Mapping) else ()
@@ -141,14 +144,14 @@ def _dynamics(config: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _differ(one: object, two: object) -> bool:
+def differ(one: object, two: object) -> bool:
     """Tell whether two values of a run file differ; in sections, by the keys that both have."""
     if isinstance(one, Mapping) and isinstance(two, Mapping):
-        return any(_differ(one[key], two[key]) for key in one.keys() & two.keys())
+        return any(differ(one[key], two[key]) for key in one.keys() & two.keys())
     return one != two
 
 
-def _as_written(value: object) -> str:
+def as_written(value: object) -> str:
     """Return a value as a run file has it, on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
     return " ".join(text.removesuffix("...\n").split())

@@ -49,6 +49,11 @@ class Members:
         return min(run.committed_frames for run in self.runs)
 
     @property
+    def equally_far(self) -> bool:
+        """Whether all runs have come to the same frame: ends of those under way cannot be compared."""
+        return all(run.committed_frames == self.n_frames for run in self.runs)
+
+    @property
     def pairing(self) -> str:
         """What the runs share, in words: `same starts and random numbers`."""
         others = ~np.eye(len(self.runs), dtype=bool)

@@ -72,15 +72,16 @@ class Outcome:
     possible: Bool[np.ndarray, "traj"]
 
 
-def outcomes(run: Run, *, by_state: bool) -> dict[tuple[str, int | None], Outcome]:
+def outcomes(run: Run, *, by_state: bool, also_whole: bool = False) -> dict[tuple[str, int | None], Outcome]:
     """Return which trajectories ended as which product, by fragments and state; empty if nothing fell apart.
 
     Args:
         run: The run.
         by_state: Whether products on different states are told apart, where trajectories are on one.
+        also_whole: Whether molecules that all stayed whole are a product, as they are beside others.
     """
     ends = _ends(run)
-    if ends is None:
+    if ends is None or (ends.all_whole and not also_whole):
         return {}
     state = final_state(run) if by_state and _on_one_state(run) else np.full(run.n_trajectories, -1)
     found = set(zip(ends.names[ends.decided].tolist(), state[ends.decided].tolist(), strict=True))
@@ -106,6 +107,7 @@ class _Ends:
     names: np.ndarray
     decided: Bool[np.ndarray, "traj"]
     ended: Bool[np.ndarray, "traj"]
+    all_whole: bool
 
 
 def _ends(run: Run) -> _Ends | None:
@@ -119,10 +121,8 @@ def _ends(run: Run) -> _Ends | None:
     members = fragments(run.atomic_numbers, ends)
     names = np.array([_name(run.atomic_numbers, run.masses, one) for one in members])
     whole = names == formula(run.atomic_numbers, run.masses)
-    if whole.all():
-        return None
     ended = ended_as_asked(run)
-    return _Ends(names, ended | ~whole, ended)
+    return _Ends(names, ended | ~whole, ended, bool(whole.all()))
 
 
 def _most_frequent_first(found: Iterable[Product]) -> list[Product]:

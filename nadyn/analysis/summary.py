@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
 
 from nadyn.analysis.energies import degrees_of_freedom, energy_conservation, temperature
 from nadyn.analysis.fates import (
@@ -150,19 +151,25 @@ def run_lifetimes(run: Run) -> dict[int, Lifetime]:
     It is fitted to the states that trajectories are on, so there is none where populations are estimated
     in another way, and none among spin-adiabatic states, whose components trajectories change all the time.
     """
-    if among_spin_adiabatic_states(run):
+    state = states_that_decay(run)
+    if state is None:
         return {}
-    if run.populations_adiabatic is not None:
-        return {}
+    return lifetimes(run.time_fs, state, run.weight, n_states=run.n_states, seed=int(run.attributes["seed"]))
+
+
+def states_that_decay(run: Run) -> Int[np.ndarray, "frame traj"] | None:
+    """Return the state of each trajectory, -1 where it is not known; None where no lifetime is defined."""
+    if among_spin_adiabatic_states(run) or run.populations_adiabatic is not None:
+        return None
     if not run.changes_states or branching(run) is not None or run.committed_frames < 5:
-        return {}
+        return None
     is_known = known(run)
     state = np.where(is_known, np.asarray(run.active_state), -1)
     # A stopped trajectory is known up to its last step, and may have hopped after its last frame.
     end = is_known.sum(axis=0)
     stopped_at = np.nonzero(end < len(state))[0]
     state[end[stopped_at], stopped_at] = final_state(run)[stopped_at]
-    return lifetimes(run.time_fs, state, run.weight, n_states=run.n_states, seed=int(run.attributes["seed"]))
+    return state
 
 
 def plain(value: object) -> object:

@@ -113,12 +113,12 @@ def member_lifetime(members: Members) -> MemberLifetime | None:
         reason = f"member {members.numbers[missing]}: {fits[missing].life.reason}"
         return MemberLifetime(fits[0].state, values, None, None, None, None, None, reason)
     views = [_of_view(members, fits, view) for view in range(3)]
-    model = max(float(view.model) for view in views)
-    chance = QUANTILE * np.array([float(view.sampling) for view in views])
+    model = max(float(view.model[0]) for view in views)
+    chance = QUANTILE * np.array([float(view.sampling[0]) for view in views])
     longest = longest_lifetime(members.runs[0].time_fs[: members.n_frames])
-    low = np.exp(float(views[1].mean) - np.hypot(chance[1], model))
-    high = np.exp(float(views[2].mean) + np.hypot(chance[2], model))
-    middle = float(views[0].mean)
+    low = np.exp(float(views[1].mean[0]) - np.hypot(chance[1], model))
+    high = np.exp(float(views[2].mean[0]) + np.hypot(chance[2], model))
+    middle = float(views[0].mean[0])
     return MemberLifetime(
         fits[0].state,
         values,
@@ -173,4 +173,5 @@ def _of_view(members: Members, fits: Sequence[Fitted], view: int) -> TwoErrors:
     n = np.array([run.n_trajectories for run in members.runs])
     # Draws are of the same trajectories where there are as many.
     drawn_together = (members.pairs & (n[:, None] == n[None, :])) | np.eye(len(n), dtype=bool)
-    return two_errors(np.array([fit.best[view] for fit in fits]), np.where(drawn_together, covariance, 0.0))
+    values = np.array([[fit.best[view]] for fit in fits])
+    return two_errors(values, np.where(drawn_together, covariance, 0.0)[..., None])

@@ -46,8 +46,8 @@ def _page(members: Members, numbers: dict[str, object]) -> str:
     figures = [Section("populations", "Populations", WORDS, members_figure(numbers))]
     if "products" in numbers:
         words = (
-            "Mean over the members at the end of the trajectories. Broad bars: 95 % from the finite number of "
-            "trajectories; thin ones: everything; strokes below: the members."
+            "Means over the members at the end of the trajectories. Broad bars: 95 % from the finite number "
+            "of trajectories; thin ones: from everything; strokes: the members."
         )
         figures.append(Section("products", "Products", words, member_yields_figure(numbers["products"])))
     sections = [

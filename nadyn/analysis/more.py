@@ -8,7 +8,7 @@ from nadyn.analysis.member_fractions import Fractions
 from nadyn.analysis.members import Members
 from nadyn.analysis.two_errors import TwoErrors, expected
 
-_TIMES_AS_MANY = 4
+_TIMES_AS_MANY = 4.0
 _HALF = 0.5
 # Fewer members hardly know their own spread.
 _FEW_MEMBERS = 3
@@ -64,19 +64,22 @@ def more(members: Members, found: Fractions) -> More | None:
         return None
     errors = found.errors
     here = TwoErrors(
-        *(one[frame, state] for one in (errors.mean, errors.sampling, errors.between, errors.noise)),
+        *(
+            one[frame, state : state + 1]
+            for one in (errors.mean, errors.sampling, errors.between, errors.noise)
+        ),
         errors.n_members,
     )
     fates = 0.5 * float(found.fate_high[frame, state] - found.fate_low[frame, state])
     sampling = 0.5 * float(found.sampling_high[frame, state] - found.sampling_low[frame, state])
-    model = float(here.model)
+    model = float(here.model[0])
     now = fates + float(np.hypot(sampling, model))
     n_members = errors.n_members
-    with_trajectories = fates + float(expected(here, trajectories=_TIMES_AS_MANY))
-    with_labels = _HALF * fates + float(expected(here, spread=_HALF))
+    with_trajectories = fates + float(expected(here, trajectories=_TIMES_AS_MANY)[0])
+    with_labels = _HALF * fates + float(expected(here, spread=_HALF)[0])
     with_members = None
     if n_members <= _FEW_MEMBERS:
-        with_members = min(fates + float(expected(here, n_members=2 * n_members)), now)
+        with_members = min(fates + float(expected(here, n_members=2 * n_members)[0]), now)
     result = More(
         float(members.runs[0].time_fs[frame]),
         int(state),
@@ -85,7 +88,7 @@ def more(members: Members, found: Fractions) -> More | None:
         sampling,
         model,
         fates,
-        bool(here.spread == 0),
+        bool(here.spread[0] == 0),
         min(with_trajectories, now),
         min(with_labels, now),
         with_members,
@@ -96,30 +99,30 @@ def more(members: Members, found: Fractions) -> More | None:
 
 
 def _sentence(found: More, n_trajectories: int, n_members: int) -> str:
+    some_stopped = found.fates > 5e-4
     parts = [
         f"± {_width(found.sampling)} from {n_trajectories} trajectories",
         f"± {_width(found.model)} from {n_members} members",
     ]
-    parts += [f"± {_width(found.fates)} from those that were stopped"] if found.fates > 5e-4 else []
-    what = f"Widest is state {found.state} at {found.time_fs:.4g} fs, {found.mean:.3f}: {', '.join(parts)}"
     if found.by_chance and found.model > 5e-4:
-        what += " (they differ no more than chance explains; a larger difference cannot be excluded)"
-    labels = "labels that halve the spread between members"
-    labels += " and the stops" if found.fates > 5e-4 else ""
+        parts[1] += ", who differ no more than chance explains, but might"
+    parts += [f"± {_width(found.fates)} from those that were stopped"] if some_stopped else []
+    more_members = f"{2 * n_members} members on the same labels"
+    labels = f"labels that halve the spread between members{' and the stops' if some_stopped else ''}"
     ways = {
-        f"{_TIMES_AS_MANY} times as many trajectories": found.with_trajectories,
-        labels: found.with_labels,
+        f"{_TIMES_AS_MANY:g} times as many trajectories": (found.with_trajectories, "more trajectories help"),
+        labels: (found.with_labels, "more labels help"),
     }
     if found.with_members is not None:
-        ways[f"{2 * n_members} members on the same labels"] = found.with_members
-    each = ", ".join(f"{name} about ± {_width(value)}" for name, value in ways.items())
-    best = min(ways, key=lambda name: ways[name])
-    if found.half_width - ways[best] < _WORTH * found.half_width:
-        return f"{what}; instead of ± {_width(found.half_width)} in all, {each}: none of them helps much."
-    helps = {labels: "more labels help", f"{2 * n_members} members on the same labels": "more members help"}
+        ways[more_members] = (found.with_members, "more members help")
+    best, helps = min(ways.values())
+    worth = found.half_width - best >= _WORTH * found.half_width
+    each = ", ".join(f"{name} about ± {_width(value)}" for name, (value, _) in ways.items())
+    each = each.replace(" about", " would leave about", 1)
     return (
-        f"{what}; instead of ± {_width(found.half_width)} in all, {each}: "
-        f"{helps.get(best, 'more trajectories help')} most."
+        f"State {found.state} at {found.time_fs:.4g} fs is known worst, {found.mean:.3f} ± "
+        f"{_width(found.half_width)} ({'; '.join(parts)}): {each}, "
+        f"so that {f'{helps} most' if worth else 'none of them helps much'}."
     )
 
 

@@ -14,6 +14,8 @@ _REFUSALS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
 )
 
+PICTURE_SUFFIXES = (".png", ".pdf", ".svg")
+
 
 def check_output(path: Path, *inputs: Path | None, overwrite: bool) -> None:
     """Refuse an output that exists already, that is read, or whose folder does not exist or takes no files.
@@ -44,6 +46,17 @@ def check_json(path: Path, *inputs: Path) -> None:
     check_output(path, *inputs, overwrite=True)
     if path.suffix != ".json":
         raise InputError(f"`--json` must name a file that ends in .json, but is {str(path)!r}.")
+
+
+def check_picture(path: Path) -> None:
+    """Refuse the name of a picture whose kind is not known.
+
+    Raises:
+        InputError: The suffix is none of `PICTURE_SUFFIXES`.
+    """
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
+        known = ", ".join(PICTURE_SUFFIXES)
+        raise InputError(f"picture {str(path)!r} must end in one of {known}, but ends in {path.suffix!r}.")
 
 
 def check_is_no_input(path: Path, *inputs: Path | None) -> None:

@@ -27,13 +27,13 @@ def evaluate(
     from rich.progress import Progress
 
     from nadyn.checks.kinds import Kind, check_not_swapped
-    from nadyn.checks.output import check_json, check_output, new_file
+    from nadyn.checks.output import check_json, check_output, check_picture, new_file
     from nadyn.cli.error_tables import error_table
     from nadyn.data import load_dataset
     from nadyn.models import load_model
     from nadyn.models.committee import Committee
     from nadyn.training.evaluation import compare, metrics
-    from nadyn.training.figures import check_picture, parity
+    from nadyn.training.figures import parity
     from nadyn.training.notices import about_judged
 
     for one in data:

@@ -6,8 +6,8 @@ Each repetition draws the populations of M members and of the truth, which is on
 distribution on the logistic scale whose width gives the standard deviation of the table, and n trajectories
 on each member. Of pairs the trajectory with the same number has a part of its fate in common on all members
 (a normal copula with a correlation of 0.8). Printed are the parts of the repetitions in which the interval
-holds the truth, and in which it holds the centre of the distribution; that with the interval from the trajectories
-alone; and the median half widths. One to two minutes.
+holds the truth, and in which it holds the centre of the distribution; the first with the interval from the
+trajectories alone; and the median half widths. Half a minute.
 """
 
 import argparse

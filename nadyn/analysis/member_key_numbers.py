@@ -63,7 +63,7 @@ def _share(name: str, one: dict[str, object], numbers: dict[str, object]) -> Key
     detail += f", ± {model} from {len(numbers['members'])} members"
     detail += "; whatever became of the stopped ones" if numbers["n_stopped"] else ""
     if one["high"] - one["low"] > MOST_UNKNOWN:
-        return KeyNumber(name, _NOTHING, "", f"not known: {detail}")
+        return KeyNumber(name, _NOTHING, "", f"not known; {detail}")
     return KeyNumber(name, _percent(one["fraction"]), " %", detail)
 
 
@@ -78,7 +78,7 @@ def _lifetime(state: str, life: dict[str, object], numbers: dict[str, object]) -
     detail += " from trajectories alone"
     # An interval over a factor of e or more carries no number.
     if life["high"] is None or life["high"] > 4 * life["low"]:
-        return KeyNumber(name, _NOTHING, "", f"not known: {detail}")
+        return KeyNumber(name, _NOTHING, "", f"not known; {detail}")
     return KeyNumber(name, f"{life['value']:.3g}", " fs", detail)
 
 

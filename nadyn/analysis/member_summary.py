@@ -52,36 +52,16 @@ def analyse_members(paths: Sequence[str | Path]) -> dict[str, object]:
 
 def summarise_members(members: Members) -> dict[str, object]:
     """Return the dictionary of `analyse_members` for runs that are open."""
-    found = member_populations(members)
-    runs, n_frames = members.runs, members.n_frames
+    runs = members.runs
     reasons = _sums([stopped(run) for run in runs])
     n, n_finished = (
         sum(run.n_trajectories for run in runs),
         sum(int(ended_as_asked(run).sum()) for run in runs),
     )
     result: dict[str, object] = {
-        "members": [
-            {
-                "run": run.path.name,
-                "member": number,
-                "n_trajectories": run.n_trajectories,
-                "n_finished": int(ended_as_asked(run).sum()),
-                "n_stopped": stopped(run),
-                "populations": found.members[place],
-            }
-            for place, (number, run) in enumerate(zip(members.numbers, runs, strict=True))
-        ],
         "pairing": members.pairing,
         "run": {key: value for key, value in runs[0].config.items() if key not in _OF_ONE_RUN},
-        "time_fs": runs[0].time_fs[:n_frames],
-        "populations": found.mean,
-        "populations_low": found.low,
-        "populations_high": found.high,
-        "populations_sampling_low": found.sampling_low,
-        "populations_sampling_high": found.sampling_high,
-        "populations_model": found.model,
-        "populations_spread": found.errors.spread,
-        "population_estimator": runs[0].attributes["population_estimator"],
+        **population_numbers(members),
         "n_trajectories": n,
         "n_finished": n_finished,
         "endings": _sums([endings(run) for run in runs]),
@@ -90,8 +70,6 @@ def summarise_members(members: Members) -> dict[str, object]:
         "n_outside_method": reasons.get(OUTSIDE_METHOD, 0),
         "lifetimes_fs": {},
     }
-    helps = more(members, found)
-    result["more"] = None if helps is None else asdict(helps)
     life = member_lifetime(members)
     if life is not None:
         result["lifetimes_fs"] = {
@@ -107,6 +85,36 @@ def summarise_members(members: Members) -> dict[str, object]:
         result["isomerisation"] = {"atoms": list(quantity.atoms), **_yield(one, with_state=False)}
         del result["isomerisation"]["fragments"]
     return plain(result)
+
+
+def population_numbers(members: Members) -> dict[str, object]:
+    """Return that part of the dictionary of `analyse_members` that the populations alone give."""
+    found = member_populations(members)
+    helps = more(members, found)
+    numbers = {
+        "members": [
+            {
+                "run": run.path.name,
+                "member": number,
+                "n_trajectories": run.n_trajectories,
+                "n_finished": int(ended_as_asked(run).sum()),
+                "n_stopped": stopped(run),
+                "populations": found.members[place],
+            }
+            for place, (number, run) in enumerate(zip(members.numbers, members.runs, strict=True))
+        ],
+        "time_fs": members.runs[0].time_fs[: members.n_frames],
+        "populations": found.mean,
+        "populations_low": found.low,
+        "populations_high": found.high,
+        "populations_sampling_low": found.sampling_low,
+        "populations_sampling_high": found.sampling_high,
+        "populations_model": found.model,
+        "populations_spread": found.errors.spread,
+        "population_estimator": members.runs[0].attributes["population_estimator"],
+        "more": None if helps is None else asdict(helps),
+    }
+    return plain(numbers)
 
 
 def _yield(one: MemberYield, *, with_state: bool) -> dict[str, object]:

@@ -7,7 +7,7 @@ from nadyn.analysis.member_key_numbers import member_key_numbers, sentence_on_pa
 from nadyn.analysis.member_summary import summarise_members
 from nadyn.analysis.members import Members, open_members
 from nadyn.analysis.page import card, figure_html, page_of, typeset, what_was_run
-from nadyn.analysis.plots_members import member_yields_figure, members_figure
+from nadyn.analysis.plots_members import member_yields_figure, two_errors_figure
 from nadyn.analysis.sections import Section
 from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
@@ -43,7 +43,7 @@ def _page(members: Members, numbers: dict[str, object]) -> str:
     name = Path(str(run.attributes["model_name"])).stem
     molecule = "" if run.atomic_numbers is None else typeset(formula(run.atomic_numbers, run.masses))
     title = f"{name}{f' ({molecule})' if molecule else ''}: {len(members.runs)} members of a committee"
-    figures = [Section("populations", "Populations", WORDS, members_figure(numbers))]
+    figures = [Section("populations", "Populations", WORDS, two_errors_figure(numbers))]
     if "products" in numbers:
         words = (
             "Means over the members at the end of the trajectories. Broad bars: 95 % from the finite number "

@@ -21,7 +21,7 @@ _MOST = 8
 _ALL_STATES = 6
 
 
-def members_figure(numbers: dict[str, object]) -> Figure:
+def two_errors_figure(numbers: dict[str, object]) -> Figure:
     """Return populations over the members with two bands: chance inside, everything outside.
 
     Args:

@@ -10,7 +10,7 @@ from rich.table import Table
 from nadyn.analysis.member_key_numbers import member_key_numbers, sentence_on_pairs
 from nadyn.analysis.member_summary import summarise_members
 from nadyn.analysis.members import open_members
-from nadyn.analysis.plots_members import members_figure
+from nadyn.analysis.plots_members import two_errors_figure
 from nadyn.analysis.plots_style import save_picture
 from nadyn.analysis.population_csv import populations_csv
 from nadyn.checks.output import write_new
@@ -39,7 +39,7 @@ def print_members(
     if csv_file is not None:
         write_new(csv_file, populations_csv(numbers))
     if figure is not None:
-        save_picture(members_figure(numbers), figure)
+        save_picture(two_errors_figure(numbers), figure)
     method = members.runs[0].attributes["method"]
     title = f"{len(runs)} members of a committee: {method}, {numbers['time_fs'][-1]:.4g} fs"
     table = Table(title=title, box=None)

@@ -33,8 +33,9 @@ def analyse_members(paths: Sequence[str | Path]) -> dict[str, object]:
 
     Always there: `members` [{run, member, n_trajectories, n_finished, n_stopped {reason: n}, populations}],
     `pairing` (what the runs share), `run` (the run file), `time_fs`, `populations` (time, state) with
-    `_low`, `_high`, `_sampling_low`, `_sampling_high`, `_model`, `_spread` (standard deviation between
-    members without what chance explains), `population_estimator`, `n_trajectories`, `n_finished`, `endings`,
+    `_low`, `_high`, `_sampling_low`, `_sampling_high`, `_fate_low`, `_fate_high` (means, had all stopped
+    trajectories been out of the state, or in it), `_model`, `_spread` (standard deviation between members
+    without what chance explains), `population_estimator`, `n_trajectories`, `n_finished`, `endings`,
     `n_running`, `n_stopped`, `n_outside_method`, `lifetimes_fs` {state: {value, low, high, sampling_low,
     sampling_high, members, reason}}, and `more` (which of the errors more trajectories and more labels would
     make smaller, and by how much, in numbers and in one `sentence`; None where too many were stopped). Where
@@ -109,6 +110,8 @@ def population_numbers(members: Members) -> dict[str, object]:
         "populations_high": found.high,
         "populations_sampling_low": found.sampling_low,
         "populations_sampling_high": found.sampling_high,
+        "populations_fate_low": found.fate_low,
+        "populations_fate_high": found.fate_high,
         "populations_model": found.model,
         "populations_spread": found.errors.spread,
         "population_estimator": members.runs[0].attributes["population_estimator"],

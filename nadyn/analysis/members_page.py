@@ -1,6 +1,7 @@
 """The page of the runs of a committee: populations with two error bars, and what would make them smaller."""
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 from nadyn.analysis.member_key_numbers import member_key_numbers, sentence_on_pairs
@@ -19,7 +20,7 @@ WORDS = (
 )
 
 
-def members_report(paths: list[Path], output: str | Path) -> Path:
+def members_report(paths: Sequence[str | Path], output: str | Path) -> Path:
     """Write the page of several runs of one committee and return where it is.
 
     Args:

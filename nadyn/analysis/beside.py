@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,10 @@ def read_beside(path: str | Path, *, n_states: int, name: str | None = None) -> 
             f"`beside` must be of as many states as the run, {n_states}, but {str(path)!r} has {there}. "
             "Compare runs of one number of states."
         )
-    products = tuple(Product(**one) for one in numbers.get("products", ()))
+    products = tuple(
+        Product(**{one.name: written[one.name] for one in fields(Product)})
+        for written in numbers.get("products", ())
+    )
     label = name or str(numbers.get("name") or path.stem)
     config = numbers.get("run")
     config = config if isinstance(config, dict) else {}
@@ -118,7 +121,8 @@ def differences(run: Run, other: Beside) -> list[str]:
         return found
     unlike = unlike_dynamics(run.config, other.config, spin_adiabatic=among_spin_adiabatic_states(run))
     if unlike:
-        found.append(f"{other.name} was run with {', '.join(unlike)}.")
+        written = [f"`{key}` {there} instead of {here}" for key, (here, there) in unlike.items()]
+        found.append(f"{other.name} was run with {', '.join(written)}.")
     return found
 
 

@@ -87,6 +87,44 @@ def lifetimes(
     Returns:
         One entry, of the state with the largest population at the start; none where that is the lowest.
     """
+    found = fitted_lifetime(
+        time_fs, state, weight, n_states=n_states, seed=seed, end_fs=end_fs, end_state=end_state
+    )
+    return {} if found is None else {found.state: found.life}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A lifetime with the fits that its interval comes from.
+
+    Attributes:
+        state: Of which state.
+        life: The lifetime, or why there is none.
+        logarithms: Logarithms of the lifetimes [fs] of resampled trajectories, for three views of those that
+            were stopped in the state: as they are known, all left it then, all stayed; empty without a value.
+        best: Those of the trajectories as they are.
+    """
+
+    state: int
+    life: Lifetime
+    logarithms: Float[np.ndarray, "view draw"]
+    best: Float[np.ndarray, "view"]
+
+
+def fitted_lifetime(
+    time_fs: Float[np.ndarray, "frame"],
+    state: Int[np.ndarray, "frame traj"],
+    weight: Float[np.ndarray, "traj"],
+    *,
+    n_states: int,
+    seed: int,
+    end_fs: Float[np.ndarray, "traj"] | None = None,
+    end_state: Int[np.ndarray, "traj"] | None = None,
+) -> Fitted | None:
+    """Return the lifetime of `lifetimes`, with its fits; None where trajectories start in the lowest state.
+
+    Equal seeds and numbers of trajectories draw the same trajectories.
+    """
     chosen = np.unique(np.linspace(0, len(time_fs) - 1, _FIT_POINTS).round().astype(int))
     if end_fs is None or end_state is None:
         last = (state >= 0).sum(axis=0) - 1
@@ -95,12 +133,16 @@ def lifetimes(
     member, part = _with_ends(time, state[chosen], end_fs - time_fs[0], end_state)
     start = int(np.argmax([(weight * (member[0] == k)).sum() for k in range(n_states)]))
     if start == 0:
-        return {}
+        return None
     known = _Known(member == start, member >= 0, part)
     population = _occupation(known, weight[None, :])[0]
+
+    def without(reason: str, misfit: float | None = None) -> Fitted:
+        return Fitted(start, Lifetime(None, None, None, None, reason, misfit), np.zeros((3, 0)), np.zeros(3))
+
     reason = _reason_against(population, known, weight, time)
     if reason:
-        return {start: Lifetime(None, None, None, None, reason)}
+        return without(reason)
     fit = _fit(time, population)
     value, delay = float(np.exp(fit.x[0])), float(fit.x[1])
     misfit = float(np.abs(_decay(time, population[0], fit.x) - population).max())
@@ -109,15 +151,28 @@ def lifetimes(
     elif value > _LONGEST_IN_WINDOWS * time[-1]:
         reason = f"the fit gave more than {_LONGEST_IN_WINDOWS:.0f} times the {time[-1]:.0f} fs of the run"
     if reason:
-        return {start: Lifetime(None, None, None, None, reason, misfit)}
+        return without(reason, misfit)
     # Those stopped in the state: all of them left it then, and nobody came back; or they stayed to the end.
     lost, whole = known.stopped_inside, np.ones_like(part)
     left = known.inside & ~(lost & known.is_last)
-    low = _interval(time, _Known(left, np.ones_like(known.counts), whole), weight, seed)[0]
     stays = known.inside | (lost & ~known.counts)
-    high = _interval(time, _Known(stays, known.counts | lost, np.where(lost, whole, part)), weight, seed)[1]
-    longest = _LONGEST_IN_WINDOWS * float(time[-1])
-    return {start: Lifetime(value, min(low, value), high if high <= longest else None, delay, "", misfit)}
+    views = (
+        known,
+        _Known(left, np.ones_like(known.counts), whole),
+        _Known(stays, known.counts | lost, np.where(lost, whole, part)),
+    )
+    drawn = [_resampled(time, view, weight, seed) for view in views]
+    low, high = np.exp(np.quantile(drawn[1][1], 0.025)), np.exp(np.quantile(drawn[2][1], 0.975))
+    longest = longest_lifetime(time_fs)
+    life = Lifetime(
+        value, min(float(low), value), float(high) if high <= longest else None, delay, "", misfit
+    )
+    return Fitted(start, life, np.stack([one[1] for one in drawn]), np.array([one[0] for one in drawn]))
+
+
+def longest_lifetime(time_fs: Float[np.ndarray, "frame"]) -> float:
+    """Return the longest lifetime that a run tells anything of [fs]."""
+    return _LONGEST_IN_WINDOWS * float(time_fs[-1] - time_fs[0])
 
 
 def decay_curve(
@@ -196,10 +251,10 @@ def _reason_against(
     return ""
 
 
-def _interval(
+def _resampled(
     time: Float[np.ndarray, "frame"], known: _Known, weight: Float[np.ndarray, "traj"], seed: int
-) -> tuple[float, float]:
-    """Return the limits that hold 95 % of the lifetimes of resampled trajectories [fs]."""
+) -> tuple[float, Float[np.ndarray, "draw"]]:
+    """Return the logarithm of the lifetime [fs], and those of resampled trajectories."""
     population = _occupation(known, weight[None, :])[0]
     fit = _fit(time, population)
     n = len(weight)
@@ -208,10 +263,9 @@ def _interval(
     # The population moves by what was drawn; a parameter held by its bound does not.
     free = fit.active_mask == 0
     if not free[0]:
-        return float(np.exp(fit.x[0])), float(np.exp(fit.x[0]))
+        return float(fit.x[0]), np.full(_RESAMPLES, fit.x[0])
     moved = (resampled - population) @ np.linalg.pinv(fit.jac[:, free]).T
-    low, high = np.quantile(np.exp(fit.x[0] + moved[:, 0]), [0.025, 0.975])
-    return float(low), float(high)
+    return float(fit.x[0]), fit.x[0] + moved[:, 0]
 
 
 def _occupation(known: _Known, weight: Float[np.ndarray, "draw traj"]) -> Float[np.ndarray, "draw frame"]:

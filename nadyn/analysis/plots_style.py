@@ -3,6 +3,9 @@
 Colours: M. Okabe and K. Ito, Color Universal Design (2008).
 """
 
+import io
+from pathlib import Path
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
@@ -11,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MultipleLocator
 
 from nadyn.analysis.geometry import Quantity
+from nadyn.checks.output import write_new
 
 # The first six by Okabe and Ito; then darker and lighter ones, so that sixteen states differ.
 COLOURS = (
@@ -48,6 +52,18 @@ def new_figure(
             text.set_color(INK)
             text.set_fontsize(10)
     return figure, axes
+
+
+def save_picture(figure: Figure, path: Path) -> None:
+    """Write a figure on white, as the kind of picture that its name says.
+
+    Raises:
+        InputError: It cannot be written there.
+        RunError: The disk is full.
+    """
+    image = io.BytesIO()
+    figure.savefig(image, dpi=160, format=path.suffix.lower().removeprefix("."), facecolor="white")
+    write_new(path, image.getbuffer())
 
 
 def legend_above(axes: Axes, extra: list[Line2D] | None = None, *, only: bool = False) -> None:

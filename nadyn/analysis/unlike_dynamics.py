@@ -58,8 +58,8 @@ _DEFAULTS_OF_STOP = {"dissociated": True, "committee": True}
 
 def unlike_dynamics(
     here: Mapping[str, object], there: Mapping[str, object], *, spin_adiabatic: bool
-) -> list[str]:
-    """Return what the other run does otherwise, each as "`key` value instead of value".
+) -> dict[str, tuple[str, str]]:
+    """Return the keys in which two runs differ, with the value of each as a run file has it.
 
     A key that one of two runs of one method leaves out has its default there.
 
@@ -71,7 +71,7 @@ def unlike_dynamics(
     same = here.get("method") == there.get("method")
     # Options of two methods are compared as they are given.
     method = str(here.get("method")) if same else ""
-    found = []
+    found = {}
     for key in _keys(here, there, filled=same):
         one, two = _value(here, key), _value(there, key)
         if key == "representation":
@@ -81,7 +81,7 @@ def unlike_dynamics(
         else:
             differ = _differ(_effective(key, one, method), _effective(key, two, method))
         if differ:
-            found.append(f"`{key}` {_as_written(two)} instead of {_as_written(one)}")
+            found[key] = (_as_written(one), _as_written(two))
     return found
 
 

@@ -86,7 +86,7 @@ class SampleSection(Configuration):
 
 # Small networks learn some hundred frames in a minute or two, and rounds are many. Measured on 594 labels of
 # ethylene, by errors of energies and forces on 94 others: a rate of 5e-3 needs half the steps of 2e-3; a wide
-# first layer and a decay of 0.1 lower the errors where trajectories are at home by 40 and 25 %, and everywhere
+# first layer and a decay of 0.1 lower the errors where trajectories are at home by 40 and 25 %, and over all
 # by 8 and 11 %; more channels, another basis, larger batches and other weights of the loss change nothing.
 ROUND_TRAINING = {
     "encoder": {"name": "moments", "n_channels": 8},

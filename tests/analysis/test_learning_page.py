@@ -17,6 +17,7 @@ from nadyn.analysis.learning_record import (
     write_record,
 )
 from nadyn.checks.errors import InputError
+from tests.analysis.member_runs import write_member
 from tests.analysis.synthetic_run import write_run
 
 GOALS = {"ended": 0.95, "populations": 0.05, "energy_ev": 0.08, "force_ev_per_angstrom": 0.25}
@@ -79,6 +80,18 @@ def test_what_is_no_record_is_refused(tmp_path):
     (tmp_path / "learning.json").write_text('{"format": "other"}')
     with pytest.raises(InputError, match="must be the record of a learning loop"):
         learning_page(tmp_path)
+
+
+def test_members_of_a_committee_stand_on_the_page_with_two_error_bars(tmp_path):
+    one = a_round(tmp_path, 1)
+    for member in range(2):
+        write_member(tmp_path / "round_01" / f"swarm_{member}.h5", member, np.ones((5, 8), int))
+    write_record(tmp_path, loop((BEGINNING, one)))
+    text = learning_page(tmp_path).read_text()
+    assert 'id="two_errors"' in text and "is known worst" in text
+    one_swarm = replace(one, swarms=one.swarms[:1])
+    write_record(tmp_path, loop((BEGINNING, one_swarm)))
+    assert 'id="two_errors"' not in learning_page(tmp_path).read_text()
 
 
 def test_the_page_of_a_loop_before_its_first_round(tmp_path):

@@ -21,7 +21,8 @@ def stored(**changes):
 
 
 def unlike(here, there, *, spin_adiabatic=False):
-    return unlike_dynamics(here, there, spin_adiabatic=spin_adiabatic)
+    found = unlike_dynamics(here, there, spin_adiabatic=spin_adiabatic)
+    return [f"`{key}` {two} instead of {one}" for key, (one, two) in found.items()]
 
 
 def test_the_defaults_are_those_of_the_run_file():

@@ -50,6 +50,15 @@ def read_configuration(path: str | Path, section: type[Section]) -> Section:
         InputError: The file is missing, is no YAML mapping, a key is given twice, or a key or
             value is not allowed.
     """
+    return parse_configuration(read_content(path), section, where=str(path))
+
+
+def read_content(path: str | Path) -> object:
+    """Return what a YAML file holds, not validated yet.
+
+    Raises:
+        InputError: The file is missing, is no YAML, or a key is given twice.
+    """
     path = Path(path)
     check_file(path, f"configuration file {str(path)!r}")
     try:
@@ -61,7 +70,7 @@ def read_configuration(path: str | Path, section: type[Section]) -> Section:
         is_text = kind_of(path) in (Kind.SETTINGS, Kind.TEXT, Kind.JSON)
         found = f"cannot be read{where}" if is_text else f"is {what_it_is(path)}"
         raise InputError(f"configuration file {str(path)!r} must be YAML, but {found}.") from error
-    return parse_configuration(content if content is not None else {}, section, where=str(path))
+    return content if content is not None else {}
 
 
 def parse_configuration(content: object, section: type[Section], *, where: str) -> Section:

@@ -93,11 +93,13 @@ def learn(
 
 
 def _content(path: Path) -> dict[str, object]:
-    from nadyn.checks.configuration import read_configuration
+    from nadyn.checks.configuration import parse_configuration, read_content
     from nadyn.learning.learn_file import LearnConfiguration
 
-    # Read once for its own faults, in the words of its own keys.
-    return read_configuration(path, LearnConfiguration).model_dump(mode="json", exclude_unset=True)
+    content = read_content(path)
+    if not isinstance(content, dict):
+        parse_configuration(content, LearnConfiguration, where=str(path))
+    return dict(content)
 
 
 def _checked(content: dict[str, object], learn_file: Path | None) -> "LearnConfiguration":

@@ -29,10 +29,13 @@ _MOST_BAD = 0.1
 _NEAR_BOHR = 0.08 * BOHR_PER_ANGSTROM
 # Average energies of two beginnings that differ by more [hartree] are two solutions.
 _TWO_SOLUTIONS = 1e-5
+# More doubts about the minimum leave too little to train.
+_MOST_DOUBTFUL = 0.5
 _ADVICE = (
     "Average more states (sa3 instead of sa2), take another active space (`active`), or force it if the "
     "molecule will never go there."
 )
+_ADVICE_WITHOUT_ORBITALS = "Try another method, or force it if the molecule will never go there."
 
 
 @dataclass(frozen=True)
@@ -118,10 +121,12 @@ def _sample(desk: Desk, middle: Known, geometries: np.ndarray) -> dict[str, obje
         if _answered(label)
     ]
     two = [label for label in labels if _answered(label) and _has_two_solutions(label)]
+    doubts = [label.reason for label in labels if _answered(label) and label.quality is Quality.DOUBTFUL]
     return {
         "n": len(labels),
         "n_failed": sum(not _answered(label) for label in labels),
-        "n_doubtful": sum(_answered(label) and label.quality is Quality.DOUBTFUL for label in labels),
+        "n_doubtful": len(doubts),
+        "doubt": doubts[0] if doubts else "",
         "n_other_active_space": sum(o < SAME_SPACE for o in overlaps) if has_space else None,
         "n_two_solutions": len(two) if has_space else None,
         "active_overlaps": [round(float(o), 4) for o in overlaps] if has_space else None,
@@ -183,6 +188,11 @@ def _about(sample: Mapping[str, object], theory: str) -> list[str]:
         )
     if sample["n_failed"]:
         sentences.append(f"{counted(sample['n_failed'], 'label')} of {n} failed.")
+    if sample["n_doubtful"]:
+        sentences.append(
+            f"{counted(sample['n_doubtful'], 'label')} of {n} may not be trusted, the first because "
+            f"{sample['doubt']}"
+        )
     return sentences
 
 
@@ -203,14 +213,20 @@ def _about_cost(seconds: float | None) -> list[str]:
 
 def _refused(sample: Mapping[str, object], smooth: Mapping[str, object], theory: str) -> str:
     changed, n = sample["n_other_active_space"], sample["n"]
+    advice = _ADVICE_WITHOUT_ORBITALS if changed is None else _ADVICE
     if changed and changed > _MOST_BAD * n:
         what = f"has another one at {changed} of {n} geometries about the minimum"
-        return f"{theory} must keep one active space, but {what}: its energies are a patchwork. {_ADVICE}"
+        return f"{theory} must keep one active space, but {what}: its energies are a patchwork. {advice}"
     if sample["n_failed"] > _MOST_BAD * n:
         return (
-            f"{theory} must give labels about the minimum, but {sample['n_failed']} of {n} failed. {_ADVICE}"
+            f"{theory} must give labels about the minimum, but {sample['n_failed']} of {n} failed. {advice}"
+        )
+    if sample["n_doubtful"] > _MOST_DOUBTFUL * n:
+        return (
+            f"{theory} must give labels about the minimum that it trusts, but doubts {sample['n_doubtful']} "
+            f"of {n}. {advice}"
         )
     if smooth["n_jumps"] > max(1.0, _MOST_BAD * smooth["n"]):
         what = f"jump at {smooth['n_jumps']} of {smooth['n']} places about the minimum"
-        return f"{theory} must have smooth energies, but they {what}: they are a patchwork. {_ADVICE}"
+        return f"{theory} must have smooth energies, but they {what}: they are a patchwork. {advice}"
     return ""

@@ -47,3 +47,12 @@ def test_a_misspelt_key_has_its_neighbour(folder, capsys):
     content = {"molecule": "water.xyz", "source": {"ase": {"calculator": "emt"}}, "member": 3}
     (folder / "learn.yaml").write_text(yaml.safe_dump(content))
     assert "members" in refused(capsys, "learn.yaml")
+
+
+def test_settings_without_a_source_stand_beside_a_method(folder, capsys):
+    (folder / "learn.yaml").write_text(yaml.safe_dump({"members": 2, "state": 2}))
+    text = refused(capsys, "water.xyz", "--method", "tda2-hf/sto-3g", "--config", "learn.yaml")
+    assert "`state` must be from 0 to 1" in text
+    (folder / "learn.yaml").write_text("- members\n")
+    text = refused(capsys, "water.xyz", "--method", "tda2-hf/sto-3g", "--config", "learn.yaml")
+    assert "must hold `key: value` lines" in text

@@ -1,6 +1,7 @@
 """Pre-flight: a patchwork is refused, a level that holds is not, and bonds that it cannot break are named."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,6 +102,26 @@ def test_a_source_without_orbitals_is_judged_by_its_energies():
     assert smooth.refused == "" and smooth.record["sample"]["n_other_active_space"] is None
     jumping = preflight(Jumping(), WATER, geometries(), n_near=20)
     assert "smooth energies" in jumping.refused
+    assert "Try another method" in jumping.refused and "active" not in jumping.refused
+
+
+class Doubting(SmoothDesk):
+    share = 1.0
+
+    def one(self, positions):
+        label = super().one(positions)
+        bad = (np.abs(positions - WATER).max() * 1e6) % 1.0 < self.share
+        return replace(label, quality=Quality.DOUBTFUL, reason="it is unstable.") if bad else label
+
+
+def test_a_source_that_doubts_most_of_its_labels_is_refused():
+    desk = Doubting()
+    assert "but doubts 20 of 20" in preflight(desk, WATER, geometries()).refused
+    desk.share = 0.2
+    found = preflight(desk, WATER, geometries())
+    n = found.record["sample"]["n_doubtful"]
+    assert 0 < n < 10 and found.refused == ""
+    assert any("may not be trusted, the first because it is unstable." in one for one in found.sentences)
 
 
 def test_a_bond_that_the_level_cannot_break_is_named_with_its_length():

@@ -37,11 +37,12 @@ class ActiveSection(Configuration):
 
 
 class PyscfSection(Configuration):
-    """Labels by PySCF: {method: "sa3-casscf(2,2)/6-31g*"}.
+    """Labels by PySCF: {method: "sa3-casscf(2,2)/6-31g*"} or {method: "tda4-b3lyp/def2-svp"}.
 
     `method` names theory and basis; `multiplicities` 2S+1 of each state where they differ, [1, 1, 3];
     `charge`; `active` the orbitals of CASSCF; `density_fitting` is faster for ten atoms and more, at errors
     of some meV; `translation_factors` leaves away the part of couplings that is orbitals following nuclei.
+    Linear response has neither couplings nor density fitting.
     """
 
     # Changes no number.
@@ -86,10 +87,9 @@ class PyscfSection(Configuration):
         check_installed()
         method = method_of(self.method)
         if not isinstance(method, Casscf):
-            raise InputError(
-                f"`method` of the source pyscf must be CASSCF, but is {self.method!r}: linear response is "
-                "not there yet. Write a function with it and use the source python."
-            )
+            from nadyn.interfaces.pyscf.linear_response_setup import linear_response_source
+
+            return linear_response_source(self, method, tuple(atomic_numbers))
         from nadyn.interfaces.pyscf.casscf_setup import casscf_source
 
         return casscf_source(self, method, tuple(atomic_numbers))

@@ -216,7 +216,6 @@ def test_the_dipole_of_a_state_is_the_slope_of_its_energy_in_a_field(hydrogen):
         ((1, 1), {"method": "sa2-casscf(2,2)/6-31g", "multiplicities": [1]}, "each of the 2 states"),
         ((1, 1), {"method": "sa2-casscf(2,9)/6-31g"}, "at most the 4 orbitals"),
         ((1, 1), {"method": "casscf 2 2"}, "must be like sa3-casscf"),
-        ((1, 1), {"method": "tda2-b3lyp/6-31g"}, "must be CASSCF"),
         ((1, 1), {"method": "sa2-casscf(4,2)/6-31g"}, "fewer electrons than fill"),
         ((3, 1), {"method": "sa2-casscf(2,2)/sto-3g", "active": {"orbitals": [1]}}, "2 different ones"),
         ((3, 1), {"method": "sa2-casscf(2,2)/sto-3g", "active": {"atoms": [2]}}, "from 0 to 1"),

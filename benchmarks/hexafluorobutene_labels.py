@@ -36,7 +36,6 @@ from nadyn import shipped
 from nadyn.checks.errors import InputError
 from nadyn.data.label_store import LabelStore
 from nadyn.electronic.label_judgement import judged
-from nadyn.electronic.labels import Known
 from nadyn.learning.stored_labels import known_of, method_of_source, record_of
 
 LABELS = Path(__file__).parent / "hexafluorobutene_labels" / "labels.jsonl"
@@ -76,7 +75,9 @@ def label(folder: Path, most: int) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{str(folder)!r} must not be labelled by two, but another process does.") from None
+            raise InputError(
+                f"{str(folder)!r} must not be labelled by two, but another process does."
+            ) from None
         asked = source()
         store = LabelStore(folder / "store", method_of_source(asked, SOURCE))
         while (labels := read_labels(LABELS)) is not None and len(labels) < most:

@@ -128,11 +128,9 @@ def stops(run_file: Path, number_of_round: int, known: Sequence[np.ndarray] = ()
 
 
 def queue(found: Sequence[Asked]) -> list[Asked]:
-    """Return what is labelled in which order: two frames, then stops of the last round first, frames between."""
+    """Return what is labelled in which order: two frames, stops of the last round first, frames between."""
     older = original()
-    frames = [
-        Asked("frame", 0, k, "", None, np.round(older.positions[k], _DECIMALS)) for k in FRAMES
-    ]
+    frames = [Asked("frame", 0, k, "", None, np.round(older.positions[k], _DECIMALS)) for k in FRAMES]
     result, later = frames[:_FIRST], frames[_FIRST:]
     for k, one in enumerate(sorted(found, key=lambda one: -one.round)):
         result.append(one)
@@ -187,9 +185,7 @@ def asked_from(line: dict[str, object]) -> Asked:
 
 
 def _answered(line: dict[str, object]) -> Answered:
-    arrays = {
-        key: None if line[key] is None else np.array(line[key], dtype=np.float64) for key in _DIGITS
-    }
+    arrays = {key: None if line[key] is None else np.array(line[key], dtype=np.float64) for key in _DIGITS}
     label = Label(
         Quality[line["quality"].upper()],
         line["why"],

@@ -2,8 +2,8 @@
 
 PySCF computes the exchange of a density as of any matrix. The densities here are those of few orbitals,
 D = O w Oᵀ, and K = Σ_P (L^P O) w (L^P O)ᵀ costs a third. A turn of the orbitals changes them by
-D = O Bᵀ + B Oᵀ, and only occupied rows of the potential are asked for: with (P|ν i) = Σ_μ L^P_νμ O_μi, the same
-of B, and the rows (P|i k) it costs an eighth. The numbers are the same.
+D = O Bᵀ + B Oᵀ, and only occupied rows of the potential are asked for: with (P|ν i) = Σ_μ L^P_νμ O_μi, the
+same of B, and the rows (P|i k) it costs an eighth. The numbers are the same.
 
 Source: Q. Sun, J. Yang and G. K.-L. Chan, Chem. Phys. Lett. 683, 291 (2017), for what is computed.
 """
@@ -23,13 +23,15 @@ _NOTHING = 1e-14
 
 def answer_fast(mc: CASSCF) -> None:
     """Give a CASSCF object with density fitting the faster potentials."""
-    fitting, plain = mc.with_df, mc.get_jk
+    # Not the object itself: what refers to itself outlives its use, with all integrals.
+    fitting = mc.with_df
 
     def potentials(
-        mol: gto.Mole, densities: Sequence[np.ndarray] | np.ndarray, hermi: int = 1, **others: object
+        mol: gto.Mole | None, densities: Sequence[np.ndarray] | np.ndarray, hermi: int = 1, **others: object
     ) -> tuple[np.ndarray, np.ndarray]:
+        del mol
         found = None if others or hermi != 1 else fitted_potentials(fitting, np.asarray(densities))
-        return plain(mol, densities, hermi, **others) if found is None else found
+        return fitting.get_jk(np.asarray(densities), hermi, **others) if found is None else found
 
     mc.get_jk = potentials
     if mc.ncore:
@@ -103,7 +105,9 @@ class FittedResponse:
         if self._orbitals is None or not np.array_equal(self._orbitals, occupied):
             self._orbitals = occupied.copy()
             self._halves = [occupied.T @ block for block in blocks(self._fitting, mo.shape[0])]
-        turned = np.hstack([mo[:, active.start :] @ turn[core, active.start :].T, mo @ turn[active].T @ one.T])
+        turned = np.hstack(
+            [mo[:, active.start :] @ turn[core, active.start :].T, mo @ turn[active].T @ one.T]
+        )
         rows = np.zeros((self._n_occupied, mo.shape[0]))
         for block, half in zip(blocks(self._fitting, mo.shape[0]), self._halves, strict=True):
             other = turned.T @ block

@@ -3,11 +3,17 @@
     python benchmarks/hexafluorobutene_labels.py run --folder FOLDER [--model MODEL --round 2]
     python benchmarks/hexafluorobutene_labels.py pick --folder FOLDER [--round 2]
     python benchmarks/hexafluorobutene_labels.py label --folder FOLDER [--most 40]
+    python benchmarks/hexafluorobutene_labels.py train --folder FOLDER --round 2 [--config train.yaml]
+    python benchmarks/hexafluorobutene_labels.py summary --folder FOLDER [--round 2]
 
 `run` runs 200 trajectories as the tutorial does, `pick` puts the geometries that stopped them into a queue,
 the one that differs most from all that is known first, and `label` labels the queue one after the other with
 SA2-CASSCF(2,2)/cc-pVDZ of PySCF, the level of the shipped dataset, in one process. After `kill -9` the same
 command goes on; labels are lines of `hexafluorobutene_labels/labels.jsonl`, orbitals stay in FOLDER.
+
+`train` adds the trusted ones, shifted onto the shipped level, to the frames that the shipped model was
+trained on, and trains the model of that round, by default beginning with the weights of the shipped one;
+then `run` with its number, and so on. `summary` says what the labels and the models of all rounds are worth.
 """
 
 import argparse
@@ -18,6 +24,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
+from hexafluorobutene_judged import extended, shipped_configuration, summary, write_json
 from hexafluorobutene_queue import (
     SOURCE,
     Answered,
@@ -33,13 +41,19 @@ from hexafluorobutene_queue import (
 
 import nadyn
 from nadyn import shipped
+from nadyn.analysis.fates import endings
 from nadyn.checks.errors import InputError
 from nadyn.data.label_store import LabelStore
 from nadyn.electronic.label_judgement import judged
 from nadyn.learning.stored_labels import known_of, method_of_source, record_of
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.train import train as train_model
+from nadyn.trajectory import open_run
 
 LABELS = Path(__file__).parent / "hexafluorobutene_labels" / "labels.jsonl"
 _NEAR = 3
+# Settings of a training that goes on from the shipped model, beside those of its train.yaml.
+FURTHER = {"epochs": None, "steps": 3000, "learning_rate": 5e-4, "split": "stable", "mix": ["theory"]}
 
 
 def run(folder: Path, model: Path, number: int, n: int) -> None:
@@ -107,22 +121,64 @@ def label(folder: Path, most: int) -> None:
             )
 
 
+def train(folder: Path, number: int, config: Path | None, n: int | None, scratch: bool) -> None:
+    """Train the model of a round on the shipped frames and the labels."""
+    older = shipped_configuration().model_dump()
+    settings = FURTHER if config is None else yaml.safe_load(config.read_text(encoding="utf-8"))
+    configuration = TrainingConfiguration.model_validate(older | settings)
+    begin_from = [] if scratch else [nadyn.load_model(_shipped())]
+    dataset = extended(read_labels(LABELS), n)
+    print(f"{dataset.groups[0].n_frames} frames, {dataset.groups[0].note}", flush=True)
+    start = time.process_time()
+    train_model(
+        dataset,
+        folder / f"model-{number}.safetensors",
+        configuration,
+        begin_from=begin_from,
+        overwrite=True,
+    )
+    print(f"{time.process_time() - start:.0f} s of the processor")
+
+
+def judge(folder: Path) -> None:
+    """Write what is known: labels, models of all rounds, and how their trajectories ended."""
+    models = {"shipped": nadyn.load_model(_shipped())}
+    for path in sorted(folder.glob("model-*.safetensors")):
+        models[path.stem] = nadyn.load_model(path)
+    found = summary(read_labels(LABELS), models)
+    found["endings"] = {path.stem: endings(open_run(path)) for path in sorted(folder.glob("run-*.h5"))}
+    write_json(LABELS.with_name("summary.json"), found)
+    print(json.dumps(found, indent=1))
+
+
+def _shipped() -> Path:
+    return shipped.path("hexafluorobutene/hexafluorobutene.safetensors")
+
+
 def main() -> None:
     """Do one of the steps."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("step", choices=["run", "pick", "label"])
+    parser.add_argument("step", choices=["run", "pick", "label", "train", "summary"])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--round", type=int, default=1)
     parser.add_argument("--most", type=int, default=150)
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--labels", type=int, help="the first so many trusted ones only")
+    parser.add_argument("--scratch", action="store_true", help="do not begin with the shipped model")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model = options.model or shipped.path("hexafluorobutene/hexafluorobutene.safetensors")
+    own = options.folder / f"model-{options.round}.safetensors"
+    model = options.model or (own if own.exists() else _shipped())
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.step == "run":
         run(options.folder, model, options.round, 200)
     elif options.step == "pick":
         pick(options.folder, options.round)
+    elif options.step == "train":
+        train(options.folder, options.round, options.config, options.labels, options.scratch)
+    elif options.step == "summary":
+        judge(options.folder)
     else:
         label(options.folder, options.most)
 

@@ -102,28 +102,35 @@ def source() -> LabelSource:
 
 
 def stops(run_file: Path, number_of_round: int, known: Sequence[np.ndarray] = ()) -> list[Asked]:
-    """Return where trajectories stopped, each the farthest from all frames and those before it."""
+    """Return where trajectories stopped, each the farthest from all frames and those before it on its state.
+
+    States take turns in proportion to their stops: the farthest of all are hot molecules on S0, and none of
+    the first forty would be on S1.
+    """
     run, older = open_run(run_file), original()
     geometries = stopped_geometries(run_file)
     names = [run.status_names[int(code)] for code in run.status]
     # `stopped_geometries` keeps the order of the trajectories and tags them by their status.
-    rows = [row for row, name in enumerate(names) if name in set(geometries.tags)]
+    rows = np.array([row for row, name in enumerate(names) if name in set(geometries.tags)])
     numbers = older.atomic_numbers
     before = np.concatenate([older.positions, np.reshape(known, (-1, *older.positions.shape[1:]))])
-    order = farthest_first(
-        shapes(geometries.positions, numbers), shapes(before, numbers), len(geometries.positions)
-    )
-    states = np.asarray(run.stops["active_state"])
+    features, there = shapes(geometries.positions, numbers), shapes(before, numbers)
+    states = np.asarray(run.stops["active_state"])[rows]
+    turns = []
+    for state in np.unique(states):
+        (own,) = np.nonzero(states == state)
+        order = farthest_first(features[own], there, len(own))
+        turns += [((rank + 0.5) / len(own), int(own[k])) for rank, k in enumerate(order)]
     return [
         Asked(
             "stop",
             number_of_round,
-            rows[k],
+            int(rows[k]),
             geometries.tags[k],
-            int(states[rows[k]]) if states[rows[k]] >= 0 else None,
+            int(states[k]),
             np.round(geometries.positions[k], _DECIMALS),
         )
-        for k in order
+        for _, k in sorted(turns)
     ]
 
 

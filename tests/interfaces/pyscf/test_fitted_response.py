@@ -5,7 +5,7 @@ import pytest
 from pyscf import gto, mcscf, scf
 
 from nadyn.interfaces.pyscf import fitted_response
-from nadyn.interfaces.pyscf.fitted_response import answer_fast, fitted_potentials
+from nadyn.interfaces.pyscf.fitted_response import FittedIntegrals, answer_fast
 
 
 @pytest.fixture
@@ -18,15 +18,28 @@ def water():
     return mcscf.CASSCF(mf, 2, 2).state_average([0.5, 0.5])
 
 
-@pytest.fixture(params=[100e6, 3e3])
+@pytest.fixture
+def integrals(water):
+    return FittedIntegrals(water.with_df, water.ncore, water.ncas)
+
+
+@pytest.fixture(params=[(100e6, 500e6), (3e3, 500e6), (3e3, 0)])
 def in_blocks(request, monkeypatch):
-    monkeypatch.setattr(fitted_response, "_BLOCK_BYTES", request.param)
+    monkeypatch.setattr(fitted_response, "_BLOCK_BYTES", request.param[0])
+    monkeypatch.setattr(fitted_response, "_HELD_BYTES", request.param[1])
 
 
-def test_a_turn_of_the_orbitals_has_the_potentials_of_pyscf(water, in_blocks):
+def test_integrals_over_orbitals_are_those_of_pyscf(water, integrals, in_blocks):
+    for mo in np.random.default_rng(3).normal(size=(2, water.mol.nao, water.mol.nao)):
+        own, theirs = integrals.of_orbitals(mo), water.ao2mo(mo)
+        for name in ("ppaa", "papa", "j_pc", "k_pc", "vhf_c"):
+            expected = np.asarray(getattr(theirs, name))
+            np.testing.assert_allclose(getattr(own, name), expected, rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_a_turn_of_the_orbitals_has_the_potentials_of_pyscf(water, integrals, in_blocks):
     rng = np.random.default_rng(0)
     n = water.mol.nao
-    answers = fitted_response.FittedResponse(water.with_df, water.ncore, water.ncas)
     one = rng.normal(size=(2, 2))
     one = one + one.T
     # Two turns of one set of orbitals, and one of another.
@@ -34,30 +47,28 @@ def test_a_turn_of_the_orbitals_has_the_potentials_of_pyscf(water, in_blocks):
         for turn in rng.normal(size=(2, n, n)):
             turn = turn - turn.T
             expected = water.update_jk_in_ah(mo, turn, one, None)
-            for own, theirs in zip(answers(mo, turn, one, None), expected, strict=True):
+            for own, theirs in zip(integrals.turned(mo, turn, one, None), expected, strict=True):
                 np.testing.assert_allclose(own, theirs, rtol=1e-10, atol=1e-10)
 
 
-def test_densities_of_few_orbitals_have_the_potentials_of_pyscf(water, in_blocks):
+def test_densities_of_few_orbitals_have_the_potentials_of_pyscf(water, integrals, in_blocks):
     rng = np.random.default_rng(1)
     n = water.mol.nao
     core, active = rng.normal(size=(n, 3)), rng.normal(size=(n, 2))
     # Weights of either sign, as those of a change have them.
     densities = np.stack([2.0 * core @ core.T, active @ np.diag([0.7, -0.4]) @ active.T])
-    for own, theirs in zip(
-        fitted_potentials(water.with_df, densities), water.with_df.get_jk(densities), strict=True
-    ):
+    for own, theirs in zip(integrals.potentials(densities), water.with_df.get_jk(densities), strict=True):
         np.testing.assert_allclose(own, theirs, rtol=0, atol=1e-9)
-    single = fitted_potentials(water.with_df, densities[1])
+    single = integrals.potentials(densities[1])
     np.testing.assert_allclose(single[1], water.with_df.get_jk(densities[1])[1], rtol=0, atol=1e-9)
 
 
-def test_what_has_many_orbitals_or_is_not_symmetric_is_left_to_pyscf(water):
+def test_what_has_many_orbitals_or_is_not_symmetric_is_left_to_pyscf(water, integrals):
     rng = np.random.default_rng(2)
     n = water.mol.nao
     full = rng.normal(size=(n, n))
-    assert fitted_potentials(water.with_df, full) is None
-    assert fitted_potentials(water.with_df, full + full.T) is None
+    assert integrals.potentials(full) is None
+    assert integrals.potentials(full + full.T) is None
     mc = mcscf.CASSCF(water._scf, 2, 2).state_average([0.5, 0.5])
     plain = mc.get_jk(mc.mol, full + full.T)
     answer_fast(mc)

@@ -20,6 +20,7 @@ import argparse
 import fcntl
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,6 @@ from hexafluorobutene_queue import (
 
 import nadyn
 from nadyn import shipped
-from nadyn.analysis.fates import endings
 from nadyn.checks.errors import InputError
 from nadyn.data.label_store import LabelStore
 from nadyn.electronic.label_judgement import judged
@@ -146,9 +146,14 @@ def judge(folder: Path) -> None:
     for path in sorted(folder.glob("model-*.safetensors")):
         models[path.stem] = nadyn.load_model(path)
     found = summary(read_labels(LABELS), models)
-    found["endings"] = {path.stem: endings(open_run(path)) for path in sorted(folder.glob("run-*.h5"))}
+    found["endings"] = {path.stem: _endings(path) for path in sorted(folder.glob("run-*.h5"))}
     write_json(LABELS.with_name("summary.json"), found)
     print(json.dumps(found, indent=1))
+
+
+def _endings(path: Path) -> dict[str, int]:
+    run = open_run(path)
+    return dict(Counter(run.status_names[int(code)] for code in run.status))
 
 
 def _shipped() -> Path:

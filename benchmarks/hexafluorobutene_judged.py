@@ -22,13 +22,16 @@ from nadyn.structures import pair_distances
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.evaluation import Comparison, compare, metrics
 from nadyn.training.held_out import hold_out
-from nadyn.units import ANGSTROM_PER_BOHR
+from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE
 
 # How much a new label counts beside a frame of the shipped dataset.
 WEIGHT = 10.0
 # Carbon atoms of the double bond, and how much of two active orbitals is there where the bond is meant.
 _DOUBLE_BOND = (0, 1)
 _MOST_ELSEWHERE = 0.7
+_NEIGHBOUR, _HARTREE_FOCK = "average_energy_from_neighbour", "average_energy_from_hartree_fock"
+# Average energies farther apart than this are of two solutions.
+_SAME_EV = 1e-3
 
 
 def shift_of(labels: Sequence[Answered]) -> LevelShift:
@@ -83,7 +86,7 @@ def summary(labels: Sequence[Answered], models: dict[str, LearnedModel]) -> dict
         },
         "reasons": dict(Counter(one.label.reason for one in stops if one.label.reason)),
         "shift [hartree]": shift.energies.tolist(),
-        "left of it, rms [eV]": (shift.left * 27.211386).tolist(),
+        "left of it, rms [eV]": (shift.left * ELECTRONVOLT_PER_HARTREE).tolist(),
         "shared frames": shift.n_shared,
         "processor seconds a label, median": float(np.median([one.label.seconds for one in labels])),
         "active space": _active_space(trusted),
@@ -99,7 +102,17 @@ def summary(labels: Sequence[Answered], models: dict[str, LearnedModel]) -> dict
 
 def _active_space(trusted: Sequence[Answered]) -> dict[str, object]:
     """Return where the active orbitals are, and the longest bonds of the places where they have moved."""
-    result: dict[str, object] = {}
+    checks = [one.label.checks for one in trusted]
+    apart = {
+        one.asked.name: round((check[_NEIGHBOUR] - check[_HARTREE_FOCK]) * ELECTRONVOLT_PER_HARTREE, 3)
+        for one, check in zip(trusted, checks, strict=True)
+        if _NEIGHBOUR in check and _HARTREE_FOCK in check
+    }
+    several = {name: value for name, value in apart.items() if abs(value) > _SAME_EV}
+    result: dict[str, object] = {
+        "converged from both beginnings": len(apart),
+        "energy from the neighbour minus from Hartree-Fock, where there are two solutions [eV]": several,
+    }
     moved = []
     for one in trusted:
         there = sum(one.active_by_atom[atom] for atom in _DOUBLE_BOND) / sum(one.active_by_atom)
@@ -112,6 +125,7 @@ def _active_space(trusted: Sequence[Answered]) -> dict[str, object]:
                     "on the double bond": round(there, 2),
                     "largest shares": [[atom, round(share / 2, 2)] for atom, share in worst],
                     "shortest distance [angstrom]": round(float(distances.min()), 2),
+                    "reason": one.asked.reason,
                 }
             )
     shares = [sum(one.active_by_atom[a] for a in _DOUBLE_BOND) / sum(one.active_by_atom) for one in trusted]

@@ -21,6 +21,7 @@ import fcntl
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from hexafluorobutene_queue import (
     Answered,
     active_by_atom,
     asked_from,
+    moving_orbitals,
     queue,
     read_labels,
     source,
@@ -94,6 +96,7 @@ def label(folder: Path, most: int) -> None:
             ) from None
         asked = source()
         store = LabelStore(folder / "store", method_of_source(asked, SOURCE))
+        write_labels(LABELS, [_completed(one, store, asked) for one in read_labels(LABELS)])
         while (labels := read_labels(LABELS)) is not None and len(labels) < most:
             done = {one.asked.name for one in labels}
             path = folder / "stops.json"
@@ -112,7 +115,8 @@ def label(folder: Path, most: int) -> None:
                 # Killed between the store and the file.
                 answer = known_of(record).label
             where = active_by_atom(answer, one.positions, asked)
-            write_labels(LABELS, [*read_labels(LABELS), Answered(one, answer, asked.theory, where)])
+            moving = moving_orbitals(answer, one.positions, asked)
+            write_labels(LABELS, [*read_labels(LABELS), Answered(one, answer, asked.theory, where, moving)])
             print(
                 f"{time.strftime('%H:%M:%S')} {len(labels) + 1} {one.name} {one.reason} "
                 f"{answer.quality.name.lower()} {answer.reason} {answer.seconds:.0f} s of the processor, "
@@ -149,6 +153,14 @@ def judge(folder: Path) -> None:
     found["endings"] = {path.stem: _endings(path) for path in sorted(folder.glob("run-*.h5"))}
     write_json(LABELS.with_name("summary.json"), found)
     print(json.dumps(found, indent=1))
+
+
+def _completed(one: Answered, store: LabelStore, asked: LabelSource) -> Answered:
+    """Return a label with the term of moving orbitals, where the store has its orbitals."""
+    record = store.get(one.asked.positions)
+    if one.moving is not None or record is None:
+        return one
+    return replace(one, moving=moving_orbitals(known_of(record).label, one.asked.positions, asked))
 
 
 def _endings(path: Path) -> dict[str, int]:

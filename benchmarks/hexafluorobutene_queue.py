@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from pyscf import lo
+from pyscf.fci import direct_spin1
 
 from nadyn import shipped
 from nadyn.data import load_dataset
@@ -16,6 +17,7 @@ from nadyn.electronic.labels import Known, Label, LabelSource, Quality
 from nadyn.interfaces.sources import source_from
 from nadyn.learning.diversity import farthest_first, shapes
 from nadyn.learning.geometries import stopped_geometries
+from nadyn.structures.rigid import without_rigid_part
 from nadyn.trajectory import open_run
 
 SOURCE = {"pyscf": {"method": "sa2-casscf(2,2)/cc-pvdz", "density_fitting": True}}
@@ -61,16 +63,30 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """A geometry with its label, and where the active orbitals are: electrons of both, by atom, of 2."""
+    """A geometry with its label.
+
+    Attributes:
+        asked: The geometry.
+        label: What the source said; the couplings hold the term of orbitals that move with their nuclei.
+        theory: Level.
+        active_by_atom: How much of the active orbitals is at each atom, see `active_by_atom`.
+        moving: That term of the couplings over the gap, see `moving_orbitals`; None where it is not known.
+    """
 
     asked: Asked
     label: Label
     theory: str
     active_by_atom: tuple[float, ...] = ()
+    moving: np.ndarray | None = None
 
     @property
     def known(self) -> Known:
-        return Known(self.asked.positions, self.label)
+        """The geometry with its label; couplings as the shipped ones are, without that term."""
+        if self.moving is None or self.label.interstate_couplings is None:
+            return Known(self.asked.positions, replace(self.label, interstate_couplings=None))
+        lower, upper = self.label.energies
+        couplings = self.label.interstate_couplings - (upper - lower) * self.moving
+        return Known(self.asked.positions, replace(self.label, interstate_couplings=couplings))
 
     def as_json(self) -> dict[str, object]:
         """Return one line of the file of labels."""
@@ -86,6 +102,7 @@ class Answered:
             **arrays,
             "checks": {key: float(f"{value:.9g}") for key, value in label.checks.items()},
             "active_by_atom": _rounded(self.active_by_atom, 3),
+            "moving_orbitals": None if self.moving is None else _rounded(self.moving, 8),
             "seconds": round(label.seconds, 1),
             "theory": self.theory,
         }
@@ -161,6 +178,25 @@ def active_by_atom(label: Label, positions: np.ndarray, asked: LabelSource) -> t
     return tuple(float((inside[begin:end] ** 2).sum()) for begin, end in slices)
 
 
+def moving_orbitals(label: Label, positions: np.ndarray, asked: LabelSource) -> np.ndarray | None:
+    """Return the term ⟨0|∂1⟩ of orbitals that move with their nuclei [1/bohr], without rigid motion.
+
+    Translation factors leave (E_1 - E_0) times this away from a coupling; the shipped ones were made so.
+    """
+    if "orbitals" not in label.memory:
+        return None
+    mol = asked.average.molecule(positions)
+    lower, upper = label.memory["ci_1"]
+    one = direct_spin1.trans_rdm1(lower, upper, asked.average.method.n_orbitals, asked.average.electrons(1))
+    active = label.memory["orbitals"][:, asked.average.active]
+    density = active @ (one - one.T) @ active.T
+    # -⟨∂i|j⟩, as gradients of PySCF have it.
+    overlap = -mol.intor("int1e_ipovlp", comp=3)
+    slices = mol.aoslice_by_atom()[:, 2:]
+    term = np.stack([0.5 * np.einsum("xij,ij->x", overlap[:, b:e], density[b:e]) for b, e in slices])
+    return without_rigid_part(term[None], positions)
+
+
 def read_labels(path: Path) -> list[Answered]:
     """Return the labels of a file, none where there is no file."""
     if not path.exists():
@@ -201,7 +237,14 @@ def _answered(line: dict[str, object]) -> Answered:
         checks=line["checks"],
     )
     label = replace(label, **arrays)
-    return Answered(asked_from(line), label, line["theory"], tuple(line["active_by_atom"]))
+    moving = line.get("moving_orbitals")
+    return Answered(
+        asked_from(line),
+        label,
+        line["theory"],
+        tuple(line["active_by_atom"]),
+        None if moving is None else np.array(moving, dtype=np.float64),
+    )
 
 
 def _rounded(values: object, digits: int) -> list:

@@ -141,7 +141,7 @@ def _isotopes(given: list[str]) -> dict[str | int, int]:
     """Return the mass numbers of `--isotope H=2` and the like.
 
     Raises:
-        InputError: One of them is none.
+        InputError: One of them is none, or two say something else of one element or atom.
     """
     from nadyn.checks.errors import InputError
 
@@ -152,7 +152,9 @@ def _isotopes(given: list[str]) -> dict[str | int, int]:
             raise InputError(
                 f"`--isotope` must be an element or atom and a mass number as in H=2, but is {text!r}."
             )
-        found[int(name) if name.isdecimal() else name] = int(number)
+        whose = int(name) if name.isdecimal() else name
+        if found.setdefault(whose, int(number)) != int(number):
+            raise InputError(f"`--isotope` must give {name} one mass number, but gives it two. Remove one.")
     return found
 
 

@@ -11,6 +11,7 @@ from nadyn.data.label_record import geometry_name
 from nadyn.data.label_store import LabelStore
 from nadyn.dynamics.run.loop import run
 from nadyn.electronic.direct.questions import Answer, Desk, Facts, Question
+from nadyn.electronic.label_judgement import judged
 from nadyn.interfaces.label_desk import PoolDesk
 from nadyn.learning.context import Context
 from nadyn.learning.gathering import BETWEEN
@@ -43,7 +44,9 @@ class RecordingDesk:
         for question, answer in zip(questions, answers, strict=True):
             trains = int(geometry_name(question.positions), 16) % self._every == 0
             tag = DIRECT if trains else BETWEEN
-            self._store.add(record_of(question.positions, answer.label, tag=tag))
+            if answer.label is not None:
+                label = judged(answer.label, question.positions, question.near)
+                self._store.add(record_of(question.positions, label, tag=tag))
         return answers
 
     def close(self) -> None:

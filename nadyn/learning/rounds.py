@@ -13,6 +13,8 @@ from nadyn.analysis.learning_record import (
     SwarmRecord,
     round_from,
 )
+from nadyn.checks.counts import counted
+from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, load_dataset
 from nadyn.data.dataset_file import write_dataset
 from nadyn.electronic.labels import Label, Quality
@@ -240,7 +242,11 @@ def _picks(
 
 
 def _label(context: Context, number: int, picked: Sequence[Candidate]) -> list[Label]:
-    """Return the labels of the picks, in their order."""
+    """Return the labels of the picks, in their order.
+
+    Raises:
+        InputError: Some of them are not there yet.
+    """
     labels: dict[int, Label] = {}
     for kind in KINDS:
         rows = [row for row, one in enumerate(picked) if one.kind == kind]
@@ -253,6 +259,11 @@ def _label(context: Context, number: int, picked: Sequence[Candidate]) -> list[L
             progress=_label_teller(context),
         )
         labels |= dict(zip(rows, answers, strict=True))
+    if waiting := sum(label is None for label in labels.values()):
+        raise InputError(
+            f"the source must answer before the loop goes on, but {waiting} of "
+            f"{counted(len(picked), 'label')} are not there yet. Go on with `--resume` when they are."
+        )
     return [labels[row] for row in range(len(picked))]
 
 

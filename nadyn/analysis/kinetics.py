@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.optimize import OptimizeResult, least_squares
 
+from nadyn.analysis.at_risk import Known, occupation, with_ends
 from nadyn.analysis.fates import MOST_UNKNOWN, effective_number
 
 _RESAMPLES = 1000
@@ -16,7 +17,6 @@ _LONGEST_IN_WINDOWS = 5.0
 _LARGE_MISFIT = 0.08
 # Lilliefors: an exponential law sampled n times leaves its own fit by 1.06 / sqrt(n) in 5 % of all cases.
 _MISFIT_OF_CHANCE = 1.06
-_NEWTON_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,12 @@ def fitted_lifetime(
         last = (state >= 0).sum(axis=0) - 1
         end_fs, end_state = time_fs[last], state[last, np.arange(state.shape[1])]
     time = time_fs[chosen] - time_fs[0]
-    member, part = _with_ends(time, state[chosen], end_fs - time_fs[0], end_state)
+    member, part = with_ends(time, state[chosen], end_fs - time_fs[0], end_state)
     start = int(np.argmax([(weight * (member[0] == k)).sum() for k in range(n_states)]))
     if start == 0:
         return None
-    known = _Known(member == start, member >= 0, part)
-    population = _occupation(known, weight[None, :])[0]
+    known = Known(member == start, member >= 0, part)
+    population = occupation(known, weight[None, :])[0]
 
     def without(reason: str, misfit: float | None = None) -> Fitted:
         return Fitted(start, Lifetime(None, None, None, None, reason, misfit), np.zeros((3, 0)), np.zeros(3))
@@ -158,8 +158,8 @@ def fitted_lifetime(
     stays = known.inside | (lost & ~known.counts)
     views = (
         known,
-        _Known(left, np.ones_like(known.counts), whole),
-        _Known(stays, known.counts | lost, np.where(lost, whole, part)),
+        Known(left, np.ones_like(known.counts), whole),
+        Known(stays, known.counts | lost, np.where(lost, whole, part)),
     )
     drawn = [_resampled(time, view, weight, seed) for view in views]
     low, high = np.exp(np.quantile(drawn[1][1], 0.025)), np.exp(np.quantile(drawn[2][1], 0.975))
@@ -182,60 +182,9 @@ def decay_curve(
     return _decay(time_fs - time_fs[0], start, np.array([np.log(life.value), life.delay]))
 
 
-@dataclass(frozen=True)
-class _Known:
-    """Which trajectories are in the state, at the frames at which that is known.
-
-    Attributes:
-        inside: Whether it is in the state.
-        counts: Whether that is known.
-        part: Of the time between its last two frames that count, the part until a trajectory was stopped,
-            whose state is that of the last one; 1 where it came to the last one.
-    """
-
-    inside: Bool[np.ndarray, "frame traj"]
-    counts: Bool[np.ndarray, "frame traj"]
-    part: Float[np.ndarray, "traj"]
-
-    @property
-    def is_last(self) -> Bool[np.ndarray, "frame traj"]:
-        """Whether a frame is the last one that counts."""
-        return self.counts & (np.cumsum(self.counts, axis=0) == self.counts.sum(axis=0))
-
-    @property
-    def last_inside(self) -> Bool[np.ndarray, "traj"]:
-        """Whether a trajectory was in the state when it was last seen."""
-        last = np.maximum(self.counts.sum(axis=0) - 1, 0)
-        return self.inside[last, np.arange(len(last))]
-
-    @property
-    def stopped_inside(self) -> Bool[np.ndarray, "traj"]:
-        """Whether a trajectory was stopped in the state."""
-        return self.last_inside & (~self.counts[-1] | (self.part < 1))
-
-
-def _with_ends(
-    time: Float[np.ndarray, "point"],
-    member: Int[np.ndarray, "point traj"],
-    end: Float[np.ndarray, "traj"],
-    end_state: Int[np.ndarray, "traj"],
-) -> tuple[Int[np.ndarray, "point traj"], Float[np.ndarray, "traj"]]:
-    """Return the states with the last one of those that were stopped at the next point, and `_Known.part`.
-
-    Otherwise a decay between two points would be lost where its trajectory was stopped before the second.
-    """
-    member, part = member.copy(), np.ones(member.shape[1])
-    n_known = (member >= 0).sum(axis=0)
-    stopped = np.nonzero((n_known < len(time)) & (n_known > 0))[0]
-    after = n_known[stopped]
-    member[after, stopped] = end_state[stopped]
-    part[stopped] = np.clip((end[stopped] - time[after - 1]) / (time[after] - time[after - 1]), 0.0, 1.0)
-    return member, part
-
-
 def _reason_against(
     population: Float[np.ndarray, "frame"],
-    known: _Known,
+    known: Known,
     weight: Float[np.ndarray, "traj"],
     time: Float[np.ndarray, "frame"],
 ) -> str:
@@ -252,66 +201,20 @@ def _reason_against(
 
 
 def _resampled(
-    time: Float[np.ndarray, "frame"], known: _Known, weight: Float[np.ndarray, "traj"], seed: int
+    time: Float[np.ndarray, "frame"], known: Known, weight: Float[np.ndarray, "traj"], seed: int
 ) -> tuple[float, Float[np.ndarray, "draw"]]:
     """Return the logarithm of the lifetime [fs], and those of resampled trajectories."""
-    population = _occupation(known, weight[None, :])[0]
+    population = occupation(known, weight[None, :])[0]
     fit = _fit(time, population)
     n = len(weight)
     draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _RESAMPLES)
-    resampled = _occupation(known, draws * weight)
+    resampled = occupation(known, draws * weight)
     # The population moves by what was drawn; a parameter held by its bound does not.
     free = fit.active_mask == 0
     if not free[0]:
         return float(fit.x[0]), np.full(_RESAMPLES, fit.x[0])
     moved = (resampled - population) @ np.linalg.pinv(fit.jac[:, free]).T
     return float(fit.x[0]), fit.x[0] + moved[:, 0]
-
-
-def _occupation(known: _Known, weight: Float[np.ndarray, "draw traj"]) -> Float[np.ndarray, "draw frame"]:
-    """Return the population of the state by Aalen and Johansen, see `lifetimes`."""
-    inside, counts = known.inside, known.counts
-    both = counts[:-1] & counts[1:]
-    # Of each trajectory, how much of the time between two frames it was not there any more.
-    missed = np.where(known.is_last[1:], 1.0 - known.part, 0.0)
-    leave = _chance(weight, inside[:-1] & both, ~inside[1:], missed)
-    come = _chance(weight, ~inside[:-1] & both, inside[1:], missed)
-    first = weight @ counts[0]
-    population = [(weight @ (inside[0] & counts[0])) / np.maximum(first, 1e-300)]
-    for frame in range(len(both)):
-        now = population[-1]
-        population.append(now * (1 - leave[:, frame]) + (1 - now) * come[:, frame])
-    return np.stack(population, axis=1)
-
-
-def _chance(
-    weight: Float[np.ndarray, "draw traj"],
-    of: Bool[np.ndarray, "frame traj"],
-    that: Bool[np.ndarray, "frame traj"],
-    missed: Float[np.ndarray, "frame traj"],
-) -> Float[np.ndarray, "draw frame"]:
-    """Return the chance of an event from frame to frame, see `lifetimes`.
-
-    Args:
-        weight: Of the trajectories.
-        of: Those to which it could happen.
-        that: Those to which it happened, if they are among them.
-        missed: Part of the time between the frames during which a trajectory was not there any more.
-    """
-    whole, events = weight @ of.T, weight @ (of & that).T
-    chance = events / np.maximum(whole, 1e-300)
-    for frame in np.nonzero((of & ~that & (missed > 0)).any(axis=1) & events.any(axis=0))[0]:
-        which = of[frame] & ~that[frame] & (missed[frame] > 0)
-        rest, some = missed[frame, which], weight[:, which]
-        x = np.zeros(len(weight))
-        # The function is concave, so that Newton's steps come up to the root from below.
-        for _ in range(_NEWTON_STEPS):
-            stay = (1 - x)[:, None] ** rest
-            value = whole[:, frame] * x - events[:, frame] - (some * (1 - stay)).sum(axis=1)
-            slope = whole[:, frame] - (some * rest * stay).sum(axis=1) / (1 - x)
-            x = np.minimum(x - value / np.maximum(slope, 1e-300), 1 - 1e-12)
-        chance[:, frame] = x
-    return chance
 
 
 def _fit(time: Float[np.ndarray, "frame"], population: Float[np.ndarray, "frame"]) -> OptimizeResult:

@@ -83,7 +83,7 @@ def demo(
     console.print(f"{result.n_finished} of {n} came to a result in {result.seconds:.0f} s.")
 
     console.rule("3  the result")
-    analyse(folder / "run.h5", json_file=folder / "analysis.json", distance=None, angle=None, dihedral=None)
+    analyse([folder / "run.h5"], json_file=folder / "analysis.json", distance=None, angle=None, dihedral=None)
     with console.status("drawing"):
         page = report(folder / "run.h5", folder / "report.html", beside=folder / REFERENCE)
     console.print(

@@ -5,7 +5,8 @@ import pytest
 from synthetic_run import decaying_states, hop_table, write_run
 
 from nadyn.analysis import analyse
-from nadyn.analysis.kinetics import _Known, _occupation, _with_ends, decay_curve, lifetimes
+from nadyn.analysis.at_risk import Known, occupation, with_ends
+from nadyn.analysis.kinetics import decay_curve, lifetimes
 
 TIME = np.arange(0.0, 201.0, 2.0)
 
@@ -91,11 +92,11 @@ def test_without_stops_the_population_is_the_fraction_on_the_state_and_with_stop
     state = np.cumsum(rng.integers(-1, 2, (40, 60)), axis=0) % 3
     inside = state == 1
     plain = (inside * weight).sum(axis=1) / weight.sum()
-    found = _occupation(_Known(inside, np.ones_like(inside), np.ones(60)), weight[None])[0]
+    found = occupation(Known(inside, np.ones_like(inside), np.ones(60)), weight[None])[0]
     assert np.allclose(found, plain, atol=1e-12)
     exits, ends = rng.integers(1, 40, 60), rng.integers(1, 60, 60)
     frame = np.arange(40)[:, None]
-    found = _occupation(_Known(frame < exits, frame <= ends, np.ones(60)), weight[None])[0]
+    found = occupation(Known(frame < exits, frame <= ends, np.ones(60)), weight[None])[0]
     expected = [1.0]
     for now in range(1, 40):
         at_risk = weight[(exits >= now) & (ends >= now)].sum()
@@ -138,8 +139,8 @@ def test_those_stopped_between_frames_could_decay_until_then(inside, after, n_po
     late = decay + (rng.exponential(after, n) if np.isfinite(after) else np.inf)
     end = np.where(stop < decay, stop, late)
     member = np.where(time[:, None] <= end, time[:, None] < decay, -1).astype(int)
-    states, part = _with_ends(time, member, end, (end < decay).astype(int))
-    found = _occupation(_Known(states == 1, states >= 0, part), np.ones((1, n)))[0]
+    states, part = with_ends(time, member, end, (end < decay).astype(int))
+    found = occupation(Known(states == 1, states >= 0, part), np.ones((1, n)))[0]
     # Greenwood's formula, with those whole at the second frame in the place of those at risk.
     whole = np.array([((member[k] == 1) & (end >= time[k])).sum() for k in range(n_points)])
     spread = np.exp(-time[1:]) * np.sqrt(np.cumsum((1 - np.exp(-np.diff(time))) / whole[1:]))

@@ -196,7 +196,7 @@ def test_a_source_that_is_missing_is_named_and_the_loop_goes_on_when_it_is_back(
     assert [one.answers for one in again.rounds] == [one.answers for one in record.rounds]
 
 
-def test_a_source_that_has_not_answered_yet_ends_the_round_in_a_sentence():
+def test_a_source_that_has_not_answered_yet_ends_the_round_in_a_sentence(unchecked_annotations):
     labels = iter([[Label(Quality.TRUSTED, "", np.zeros(2)), None], [None]])
     desk = SimpleNamespace(label=lambda *_, **__: next(labels))
     picked = [Candidate(np.zeros((3, 3)), kind, "") for kind in (KINDS[0], KINDS[0], KINDS[1])]
@@ -204,7 +204,7 @@ def test_a_source_that_has_not_answered_yet_ends_the_round_in_a_sentence():
         _label(SimpleNamespace(desk=desk, narrator=Silence()), 1, picked)
 
 
-def test_labels_of_direct_trajectories_are_judged_before_they_train(tmp_path):
+def test_labels_of_direct_trajectories_are_judged_before_they_train(unchecked_annotations):
     facts = Facts("python", "a spring", (8, 1, 1), 0, (1,), frozenset({"forces"}), None)
     before = Known(np.eye(3), Label(Quality.TRUSTED, "", np.zeros(1), np.zeros((1, 3, 3))))
     # The energy jumps by 2.7 eV, and no force says so; the second has no label.

@@ -62,6 +62,19 @@ def in_doubt(run: Run, where: str, objections: Objections, *, seed: int) -> list
     return found
 
 
+def without_result(run: Run, objections: Objections) -> Float[np.ndarray, "place atom 3"]:
+    """Return where each trajectory without a result was first in doubt, or stopped if never before [bohr]."""
+    first = objections.first(run)
+    frames = np.minimum(run.last_step // int(run.attributes["write_every"]), run.committed_frames - 1)
+    found = [
+        np.array(run.positions[first[trajectory], trajectory])
+        if first[trajectory] >= 0
+        else _stopped_at(run, trajectory, int(frames[trajectory]))
+        for trajectory in np.flatnonzero(~objections.results(run)).tolist()
+    ]
+    return np.stack(found) if found else np.zeros((0, *run.positions.shape[2:]))
+
+
 def at_random(run: Run, where: str, objections: Objections, *, seed: int) -> list[Candidate]:
     """Return frames drawn at random from all that trajectories have come through without objection.
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from nadyn.analysis.learning_record import (
     AnswerRecord,
@@ -63,7 +64,9 @@ def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord 
         labels = _label(context, number, picked)
     fresh_group = _group_of_fresh(context, picked, labels)
     fresh = None if fresh_group is None else judge(committee.members, fresh_group)
-    outside = outside_method(picked, labels, swarms)
+    outside = outside_method(
+        picked, labels, _without_result(context, folder, swarms), context.desk.source.atomic_numbers
+    )
     goals = context.config.goals
     answers = (
         about_endings(
@@ -239,6 +242,14 @@ def _picks(
         }
         write_json(path, stored)
     return [Candidate(np.array(one["positions"]), one["kind"], one["why"]) for one in stored["picks"]]
+
+
+def _without_result(
+    context: Context, folder: Path, swarms: Sequence[SwarmRecord]
+) -> Float[np.ndarray, "place atom 3"]:
+    objections = Objections.of(context.config.dynamics)
+    runs = [open_run(folder / one.run) for one in swarms]
+    return np.concatenate([candidates.without_result(run, objections) for run in runs])
 
 
 def _label(context: Context, number: int, picked: Sequence[Candidate]) -> list[Label]:

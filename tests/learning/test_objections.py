@@ -94,6 +94,17 @@ def test_the_first_objection_and_a_later_frame_are_in_doubt_and_the_end_is_a_sto
     assert seen == {int(run.positions[frame, 1, 0, 0]) for frame in (2, 3)}
 
 
+def test_a_trajectory_without_a_result_stands_where_it_was_first_in_doubt_or_where_it_stopped():
+    run = FakeRun()
+    run.gap_spread[2:, 1] = 1.0
+    run.status[1], run.last_step[1] = COMMITTEE, 3
+    run.status[2], run.last_step[2] = COMMITTEE, 3
+    run.gap_spread[4, 3] = 1.0
+    found = candidates.without_result(run, Objections())
+    assert np.array_equal(found, np.stack([run.positions[2, 1], run.positions[3, 2], run.positions[4, 3]]))
+    assert candidates.without_result(FakeRun(), Objections()).shape == (0, 1, 3)
+
+
 def test_frames_at_random_come_from_before_the_first_objection():
     run = FakeRun()
     run.gap_spread[2:, 1:] = 1.0

@@ -47,6 +47,7 @@ from nadyn import shipped
 from nadyn.checks.errors import InputError
 from nadyn.data.label_store import LabelStore
 from nadyn.electronic.label_judgement import judged
+from nadyn.electronic.labels import LabelSource
 from nadyn.learning.stored_labels import known_of, method_of_source, record_of
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.train import train as train_model

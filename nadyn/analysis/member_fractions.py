@@ -82,7 +82,10 @@ def fractions(
     of_all = [one.weight_of_all for one in shares]
     least = _Version(of_all, [one.least for one in shares], pairs, bounded=bounded)
     most = _Version(of_all, [one.most for one in shares], pairs, bounded=bounded)
-    unknown = np.stack([1 - one.weight.sum(axis=1) / one.weight_of_all.sum(axis=1) for one in shares])
+    # Where none at all has a vote, as in windows that all have left, nothing is known.
+    unknown = np.stack(
+        [1 - one.weight.sum(axis=1) / _positive(one.weight_of_all.sum(axis=1)) for one in shares]
+    )
     # Where none is known, the fates alone tell.
     model = np.fmax(np.fmax(known.errors.model, least.errors.model), most.errors.model)
     low = least.mean - np.hypot(least.mean - least.low, model)

@@ -178,7 +178,8 @@ def covariance_of(
 def _of_trajectories(weights: Sequence[Float[np.ndarray, "frame traj"]]) -> Float[np.ndarray, "frame"]:
     """Return how many independent trajectories would give the mean over members as exactly."""
     inverse = [(one**2).sum(axis=1) / _positive(one.sum(axis=1) ** 2) for one in weights]
-    return len(weights) ** 2 / _positive(np.sum(inverse, axis=0))
+    total = np.sum(inverse, axis=0)
+    return np.divide(len(weights) ** 2, total, out=np.ones_like(total), where=total > 0)
 
 
 def _design_effect(

@@ -82,7 +82,10 @@ def fractions(
     of_all = [one.weight_of_all for one in shares]
     least = _Version(of_all, [one.least for one in shares], pairs, bounded=bounded)
     most = _Version(of_all, [one.most for one in shares], pairs, bounded=bounded)
-    unknown = np.stack([1 - one.weight.sum(axis=1) / one.weight_of_all.sum(axis=1) for one in shares])
+    # Where none at all has a vote, as in windows that all have left, nothing is known.
+    unknown = np.stack(
+        [1 - one.weight.sum(axis=1) / _positive(one.weight_of_all.sum(axis=1)) for one in shares]
+    )
     # Where none is known, the fates alone tell.
     model = np.fmax(np.fmax(known.errors.model, least.errors.model), most.errors.model)
     low = least.mean - np.hypot(least.mean - least.low, model)
@@ -175,7 +178,8 @@ def covariance_of(
 def _of_trajectories(weights: Sequence[Float[np.ndarray, "frame traj"]]) -> Float[np.ndarray, "frame"]:
     """Return how many independent trajectories would give the mean over members as exactly."""
     inverse = [(one**2).sum(axis=1) / _positive(one.sum(axis=1) ** 2) for one in weights]
-    return len(weights) ** 2 / _positive(np.sum(inverse, axis=0))
+    total = np.sum(inverse, axis=0)
+    return np.divide(len(weights) ** 2, total, out=np.ones_like(total), where=total > 0)
 
 
 def _design_effect(

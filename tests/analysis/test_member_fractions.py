@@ -140,3 +140,11 @@ def test_estimates_beyond_one_keep_their_intervals():
     found = fractions([share(value) for value in values], pairs(3, False), bounded=False)
     assert found.high > 1.0
     assert found.sampling_high - found.sampling_low == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(300), rel=0.15)
+
+
+def test_where_no_trajectory_has_a_vote_nothing_is_known():
+    # Windows at whose second time everything is on its way between two states.
+    one = share([[1.0, 0.0, 1.0], [1.0, 0.0, 1.0]], weight=[[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
+    found = fractions([one, one], pairs(2, True))
+    assert found.mean[0, 0] == pytest.approx(2 / 3) and np.isnan(found.mean[1, 0])
+    assert np.isnan(found.members[:, 1, 0]).all()

@@ -126,6 +126,17 @@ def test_products_are_fractions_over_members_also_where_one_has_none(tmp_path):
     assert "products" not in analyse_members(fragments_of(tmp_path, [0, 0, 0]))
 
 
+def test_what_still_runs_may_become_a_product_that_its_member_has_none_of(tmp_path):
+    status = np.where(np.arange(40) < 20, 0, 1)
+    numbers = analyse_members(fragments_of(tmp_path, [20, 10, 0], status=status))
+    lost = next(one for one in numbers["yields"] if "+" in one["fragments"])
+    # 20, 10 and none of those that finished lost one, and all that run on every member may.
+    assert lost["members"] == pytest.approx([0.5, 0.25, 0.0])
+    assert lost["high"] > (1.0 + 0.75 + 0.5) / 3
+    state = next(one for one in numbers["products"] if "+" in one["fragments"] and one["state"] == 0)
+    assert state["high"] > (1.0 + 0.75 + 0.5) / 3
+
+
 def test_stopped_trajectories_widen_what_is_said_and_are_named(tmp_path):
     rng = np.random.default_rng(1)
     common = rng.uniform(size=100)

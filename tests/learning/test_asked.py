@@ -44,8 +44,8 @@ def test_each_trajectory_without_a_result_is_judged_by_the_most_similar_label():
     chosen = at(RANDOM, 5.0) + at(STOP, 2.0, 2.1, 2.2) + at(DOUBT, 4.0, 6.0)
     labels = [GOOD, GOOD, GOOD, DOUBTFUL, FAIL, GOOD]
     # Labels at random tell nothing of stops, whether trusted or not.
-    assert outside_method(chosen, labels, stretched(2.0, 2.09, 2.19, 4.1, 5.0, 9.0), HYDROGEN) == 2
-    assert outside_method(chosen, [DOUBTFUL, *labels[1:]], stretched(4.9, 2.0), HYDROGEN) == 1
+    assert outside_method(chosen, labels, stretched(2.0, 2.09, 2.19, 4.1, 4.5, 9.0), HYDROGEN) == 3
+    assert outside_method(chosen, [DOUBTFUL, *labels[1:]], stretched(4.5, 2.0), HYDROGEN) == 1
     assert outside_method(chosen, labels, np.zeros((0, 2, 3)), HYDROGEN) == 0
 
 

@@ -134,7 +134,9 @@ def _run(
     """Run swarms: a few members in a round, all of them in the last one or when the few agree."""
     config, n_members = context.config, len(committee.members)
     n = config.round.final_trajectories if final else config.round.trajectories
-    first = [(config.processes * number + k) % n_members for k in range(min(config.processes, n_members))]
+    # One alone could not be compared with another.
+    several = min(max(2, config.processes), n_members)
+    first = [(several * number + k) % n_members for k in range(several)]
     wanted = list(range(n_members)) if final else sorted(set(first))
     lenience = 1.0 if final else config.round.lenience
     _swarms(context, folder, wanted, n, lenience)

@@ -21,7 +21,7 @@ from nadyn.data.dataset_file import write_dataset
 from nadyn.electronic.labels import Label, Quality
 from nadyn.learning import candidates
 from nadyn.learning.asked import asked_records, outside_method
-from nadyn.learning.context import Context
+from nadyn.learning.context import Context, teller
 from nadyn.learning.convergence import (
     Answer,
     Difference,
@@ -39,7 +39,7 @@ from nadyn.learning.learn_file import training_settings
 from nadyn.learning.objections import Objections
 from nadyn.learning.picks import DOUBT, GAP, KINDS, RANDOM, Candidate, pick
 from nadyn.learning.plan import Plan
-from nadyn.learning.swarm import known_occupations, swarm_file, swarm_record
+from nadyn.learning.swarm import known_occupations, run_swarms, swarm_records
 from nadyn.learning.trusting import trusted_by
 from nadyn.models.committee import Committee
 from nadyn.models.model_file import load_model
@@ -122,7 +122,7 @@ def _train(context: Context, folder: Path, number: int, *, final: bool) -> Commi
             Job("nadyn.learning.training:train_member", {**arguments, "number": k})
             for k in range(config.members)
         ]
-        tell = _teller(context, "members", config.members)
+        tell = teller(context, "members", config.members)
         side_by_side(members, processes=config.processes, waiting=tell)
         side_by_side([Job("nadyn.learning.training:assemble", arguments)], processes=1)
     return load_model(path)
@@ -139,8 +139,8 @@ def _run(
     first = [(several * number + k) % n_members for k in range(several)]
     wanted = list(range(n_members)) if final else sorted(set(first))
     lenience = 1.0 if final else config.round.lenience
-    _swarms(context, folder, wanted, n, lenience)
-    records = _swarm_records(context, folder, wanted)
+    run_swarms(context, folder, wanted, n, lenience)
+    records = swarm_records(context, folder, wanted)
     good = about_endings(
         sum(one.n_results for one in records),
         sum(one.n - one.n_results for one in records),
@@ -149,44 +149,9 @@ def _run(
     )
     if not final and good.reached:
         wanted = list(range(n_members))
-        _swarms(context, folder, wanted, n, lenience)
-        records = _swarm_records(context, folder, wanted)
+        run_swarms(context, folder, wanted, n, lenience)
+        records = swarm_records(context, folder, wanted)
     return records
-
-
-def _swarms(context: Context, folder: Path, members: Sequence[int], n: int, lenience: float) -> None:
-    config = context.config
-    jobs = []
-    for member in members:
-        content = swarm_file(
-            config.dynamics,
-            model="model.safetensors",
-            starts=str(Path("..") / context.folder.starts.name),
-            n=min(n, config.sample.n),
-            state=config.state,
-            member=member,
-            seed=config.seed,
-            lenience=lenience,
-        )
-        if not _complete(folder / f"swarm_{member}.h5"):
-            jobs.append(
-                Job("nadyn.learning.swarm:run_swarm", {"config": content, "folder": str(folder.absolute())})
-            )
-    if jobs:
-        context.narrator.stage(f"{n} trajectories on each of {len(members)} members")
-        side_by_side(jobs, processes=config.processes, waiting=_teller(context, "swarms", len(jobs)))
-
-
-def _complete(path: Path) -> bool:
-    if not path.exists():
-        return False
-    run = open_run(path)
-    return all(run.status_names[int(code)] != "running" for code in run.status)
-
-
-def _swarm_records(context: Context, folder: Path, members: Sequence[int]) -> list[SwarmRecord]:
-    objections = Objections.of(context.config.dynamics)
-    return [swarm_record(folder / f"swarm_{member}.h5", member, objections) for member in members]
 
 
 def _differences(
@@ -291,10 +256,6 @@ def _group_of_fresh(context: Context, picked: Sequence[Candidate], labels: Seque
 
 def _answer_record(answer: Answer) -> AnswerRecord:
     return AnswerRecord(answer.question, answer.reached, answer.sentence)
-
-
-def _teller(context: Context, what: str, n: int) -> Callable[[int], None]:
-    return lambda n_done: context.narrator.progress(f"{n_done} of {n} {what}")
 
 
 def _label_teller(context: Context) -> Callable[[Progress], None]:

@@ -1,6 +1,6 @@
 """A swarm: trajectories on one member of a committee, which the others judge."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from jaxtyping import Float
 from nadyn.analysis.fates import ended_as_asked, known
 from nadyn.analysis.learning_record import SwarmRecord
 from nadyn.analysis.populations import occupations
+from nadyn.learning.context import Context, teller
+from nadyn.learning.jobs import Job, side_by_side
 from nadyn.learning.objections import Objections
 from nadyn.trajectory import Run, open_run
 
@@ -59,6 +61,43 @@ def swarm_record(path: Path, member: int, objections: Objections) -> SwarmRecord
     names[ended_as_asked(run) & ~results] = IN_DOUBT
     endings = {str(name): int((names == name).sum()) for name in sorted(set(names.tolist()))}
     return SwarmRecord(member, path.name, run.n_trajectories, endings, int(results.sum()))
+
+
+def run_swarms(context: Context, folder: Path, members: Sequence[int], n: int, lenience: float) -> None:
+    """Run so many trajectories on each of these members, or what is left of them."""
+    config = context.config
+    jobs = []
+    for member in members:
+        content = swarm_file(
+            config.dynamics,
+            model="model.safetensors",
+            starts=str(Path("..") / context.folder.starts.name),
+            n=min(n, config.sample.n),
+            state=config.state,
+            member=member,
+            seed=config.seed,
+            lenience=lenience,
+        )
+        if not _complete(folder / f"swarm_{member}.h5"):
+            jobs.append(
+                Job("nadyn.learning.swarm:run_swarm", {"config": content, "folder": str(folder.absolute())})
+            )
+    if jobs:
+        context.narrator.stage(f"{n} trajectories on each of {len(members)} members")
+        side_by_side(jobs, processes=config.processes, waiting=teller(context, "swarms", len(jobs)))
+
+
+def _complete(path: Path) -> bool:
+    if not path.exists():
+        return False
+    run = open_run(path)
+    return all(run.status_names[int(code)] != "running" for code in run.status)
+
+
+def swarm_records(context: Context, folder: Path, members: Sequence[int]) -> list[SwarmRecord]:
+    """Return how the swarms on these members ended."""
+    objections = Objections.of(context.config.dynamics)
+    return [swarm_record(folder / f"swarm_{member}.h5", member, objections) for member in members]
 
 
 def known_occupations(run: Run) -> Float[np.ndarray, "frame traj state"]:

@@ -46,11 +46,20 @@ def answer_fast(mc: CASSCF) -> None:
     integrals = FittedIntegrals(mc.with_df, mc.ncore, mc.ncas)
 
     def potentials(
-        mol: gto.Mole | None, densities: Sequence[np.ndarray] | np.ndarray, hermi: int = 1, **others: object
+        mol: gto.Mole | None,
+        densities: Sequence[np.ndarray] | np.ndarray,
+        hermi: int = 1,
+        with_j: bool = True,
+        with_k: bool = True,
+        omega: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         del mol
-        found = None if others or hermi != 1 else integrals.potentials(np.asarray(densities))
-        return integrals.fitting.get_jk(np.asarray(densities), hermi, **others) if found is None else found
+        each = np.asarray(densities)
+        if hermi == 1 and with_j and with_k and omega is None:
+            found = integrals.potentials(each)
+            if found is not None:
+                return found
+        return integrals.fitting.get_jk(each, hermi, with_j=with_j, with_k=with_k, omega=omega)
 
     mc.get_jk = potentials
     mc.ao2mo = integrals.of_orbitals

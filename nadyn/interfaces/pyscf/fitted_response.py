@@ -52,13 +52,13 @@ def answer_fast(mc: CASSCF) -> None:
         with_j: bool = True,
         with_k: bool = True,
         omega: float | None = None,
-    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+    ) -> tuple[np.ndarray, np.ndarray]:
         del mol
         each = np.asarray(densities)
-        usual = hermi == 1 and with_j and with_k and omega is None
-        found = integrals.potentials(each) if usual else None
-        if found is not None:
-            return found
+        if hermi == 1 and with_j and with_k and omega is None:
+            found = integrals.potentials(each)
+            if found is not None:
+                return found
         return integrals.fitting.get_jk(each, hermi, with_j=with_j, with_k=with_k, omega=omega)
 
     mc.get_jk = potentials

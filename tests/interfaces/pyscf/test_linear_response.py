@@ -264,7 +264,10 @@ def test_near_a_crossing_with_the_ground_state_a_label_is_doubtful(water, monkey
     assert label.doubted is None
 
 
-def test_a_root_under_the_ground_state_is_found_and_doubted():
+@pytest.mark.parametrize("largest", [0, 60])
+def test_a_root_under_the_ground_state_is_found_and_doubted(largest, monkeypatch):
+    monkeypatch.setattr(response, "LARGEST_WHOLE", largest)
+    monkeypatch.setattr(orbital_hessian, "LARGEST_WHOLE", largest)
     numbers, positions = METHYLENE
     source = _source("tda3-hf/sto-3g", numbers)
     label = source.label(positions)
@@ -280,6 +283,12 @@ def test_a_root_under_the_ground_state_is_found_and_doubted():
     np.testing.assert_allclose(-np.einsum("kxx->k", label.forces), slopes, atol=1e-5)
     overlap = source.overlaps(known, Known(ends[0], labels[0]))
     np.testing.assert_allclose(np.abs(overlap), np.eye(3), atol=2e-2)
+    # The closed shell is the second state, and comes first where amplitudes are kept.
+    closed = scf.RHF(source.response.molecule(positions)).run(conv_tol=1e-11)
+    np.testing.assert_allclose(label.dipoles[1, 1], closed.dip_moment(unit="AU", verbose=0), atol=1e-5)
+    unsorted = replace(label, memory={**label.memory, "order": np.arange(3)})
+    crossed = source.overlaps(known, Known(positions, unsorted))
+    np.testing.assert_allclose(crossed, np.eye(3)[[1, 0, 2]], atol=1e-9)
     # Of full linear response the root is imaginary.
     full = _source("tdhf3/sto-3g", numbers, multiplicities=[1, 1, 3]).label(positions)
     assert full.quality is Quality.FAILED and "triplet is imaginary" in full.reason

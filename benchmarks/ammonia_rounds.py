@@ -106,10 +106,10 @@ def trajectories(
             "write_every": every,
             "seed": seed,
             "stop": {"dissociated": False} if follow else None,
-            "output": str(path.with_suffix(".part")),
+            "output": str(path.with_suffix(".part.h5")),
         }
         nadyn.run(config, model=model, overwrite=True, progress=False)
-        path.with_suffix(".part").rename(path)
+        path.with_suffix(".part.h5").rename(path)
     return open_run(path)
 
 

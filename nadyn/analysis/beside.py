@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
-import yaml
 from jaxtyping import Float
 
+from nadyn.analysis.multiplicities import among_spin_adiabatic_states
 from nadyn.analysis.products import Product
+from nadyn.analysis.unlike_dynamics import unlike_dynamics
 from nadyn.checks.errors import InputError
 from nadyn.checks.kinds import Kind, kind_of
 from nadyn.trajectory import Run
@@ -17,11 +18,6 @@ from nadyn.trajectory import Run
 _NEEDED = ("time_fs", "populations", "populations_low", "populations_high", "n_trajectories")
 # Times at which a figure shows the other numbers, so that its intervals can be told apart.
 _SHOWN = 12
-# Of a run file, what makes no other dynamics, or is told in another way.
-_NO_DIFFERENCE = {"model", "output", "seed", "checkpoint_every", "write_every", "time_fs", "molecule"}
-_NO_DIFFERENCE_OF_START = {"n", "file"}
-# Where one of these is not given, it is null.
-_NULL = ("isotopes", "adaptive", "friction", "laser", "options", "stop")
 # Two times that differ by less than this part are one.
 _SAME_TIME = 0.01
 
@@ -98,7 +94,10 @@ def read_beside(path: str | Path, *, n_states: int, name: str | None = None) -> 
             f"`beside` must be of as many states as the run, {n_states}, but {str(path)!r} has {there}. "
             "Compare runs of one number of states."
         )
-    products = tuple(Product(**one) for one in numbers.get("products", ()))
+    products = tuple(
+        Product(**{one.name: written[one.name] for one in fields(Product)})
+        for written in numbers.get("products", ())
+    )
     label = name or str(numbers.get("name") or path.stem)
     config = numbers.get("run")
     config = config if isinstance(config, dict) else {}
@@ -120,38 +119,11 @@ def differences(run: Run, other: Beside) -> list[str]:
             "made."
         )
         return found
-    here, there = _dynamics(run.config), _dynamics(other.config)
-    unlike = [
-        f"`{key}` {_as_written(there[key])} instead of {_as_written(here[key])}"
-        for key in here
-        if key in there and _differ(here[key], there[key])
-    ]
+    unlike = unlike_dynamics(run.config, other.config, spin_adiabatic=among_spin_adiabatic_states(run))
     if unlike:
-        found.append(f"{other.name} was run with {', '.join(unlike)}.")
+        written = [f"`{key}` {there} instead of {here}" for key, (here, there) in unlike.items()]
+        found.append(f"{other.name} was run with {', '.join(written)}.")
     return found
-
-
-def _dynamics(config: Mapping[str, object]) -> dict[str, object]:
-    """Return the keys of a run file that another dynamics may have otherwise, those of `initial` by name."""
-    initial = config.get("initial")
-    start = initial.items() if isinstance(initial, Mapping) else ()
-    config = {**config, **{key: None for key in _NULL if key not in config}}
-    return {key: value for key, value in config.items() if key not in _NO_DIFFERENCE | {"initial"}} | {
-        f"initial.{key}": value for key, value in start if key not in _NO_DIFFERENCE_OF_START
-    }
-
-
-def _differ(one: object, two: object) -> bool:
-    """Tell whether two values of a run file differ; in sections, by the keys that both have."""
-    if isinstance(one, Mapping) and isinstance(two, Mapping):
-        return any(_differ(one[key], two[key]) for key in one.keys() & two.keys())
-    return one != two
-
-
-def _as_written(value: object) -> str:
-    """Return a value as a run file has it, on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
-    return " ".join(text.removesuffix("...\n").split())
 
 
 def shown_frames(other: Beside, until_fs: float) -> np.ndarray:

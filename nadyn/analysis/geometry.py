@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from nadyn.analysis.bonds import bonds, central_double_bond
 from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, ended_as_asked
@@ -159,17 +159,13 @@ def isomers(run: Run, quantity: Quantity) -> dict[str, float | int]:
     whatever became of the others: its lower end is that of a run in which none of them isomerised, its upper
     end that of a run in which all of them did.
     """
-    done = ended_as_asked(run)
-    if quantity.kind != "dihedral" or not done.any():
+    found = isomerised(run, quantity)
+    if found is None:
         return {}
-    ends = np.array([0, run.committed_frames - 1])
-    trans = np.abs(measure(run, quantity, frames=ends)[:, done]) > 90
-    weight = run.weight[done] / run.weight[done].sum()
-    # A dihedral whose atoms are no longer in one fragment is neither cis nor trans.
-    member = fragments(run.atomic_numbers, np.asarray(run.positions[-1])[done])[:, list(quantity.atoms)]
-    crossed = (trans[0] != trans[1]) & (member == member[:, :1]).all(axis=1)
+    done, trans, crossed = found
+    weight = np.where(done, run.weight, 0.0) / run.weight[done].sum()
     of_all = run.weight / run.weight.sum()
-    sure, unknown = of_all[done] @ crossed, of_all[~done].sum()
+    sure, unknown = of_all @ crossed, of_all[~done].sum()
     n = effective_number(run.weight)
     low, _ = wilson(np.array([sure]), n)
     _, high = wilson(np.array([min(sure + unknown, 1.0)]), n)
@@ -184,3 +180,23 @@ def isomers(run: Run, quantity: Quantity) -> dict[str, float | int]:
         "n_known": int(done.sum()),
         "n_trajectories": run.n_trajectories,
     }
+
+
+def isomerised(
+    run: Run, quantity: Quantity
+) -> tuple[Bool[np.ndarray, "traj"], Bool[np.ndarray, "end traj"], Bool[np.ndarray, "traj"]] | None:
+    """Return which trajectories came to the end, are trans at start and end, and changed; None if none did.
+
+    What did not come to the end counts as neither trans nor changed. None also for another quantity than a
+    dihedral.
+    """
+    done = ended_as_asked(run)
+    if quantity.kind != "dihedral" or not done.any():
+        return None
+    ends = np.array([0, run.committed_frames - 1])
+    trans, crossed = np.zeros((2, run.n_trajectories), bool), np.zeros(run.n_trajectories, bool)
+    trans[:, done] = np.abs(measure(run, quantity, frames=ends)[:, done]) > 90
+    # A dihedral whose atoms are no longer in one fragment is neither cis nor trans.
+    member = fragments(run.atomic_numbers, np.asarray(run.positions[-1])[done])[:, list(quantity.atoms)]
+    crossed[done] = (trans[0, done] != trans[1, done]) & (member == member[:, :1]).all(axis=1)
+    return done, trans, crossed

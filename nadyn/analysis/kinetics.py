@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.optimize import OptimizeResult, least_squares
 
+from nadyn.analysis.at_risk import Known, occupation, with_ends
 from nadyn.analysis.fates import MOST_UNKNOWN, effective_number
 
 _RESAMPLES = 1000
@@ -47,13 +48,18 @@ def lifetimes(
     *,
     n_states: int,
     seed: int,
+    end_fs: Float[np.ndarray, "traj"] | None = None,
+    end_state: Int[np.ndarray, "traj"] | None = None,
 ) -> dict[int, Lifetime]:
     """Fit P(t) = P(0) exp(-(t - t0) / τ) for t > t0, P(0) before, to the population that is largest at first.
 
     Least squares over τ and the delay t0 ≥ 0 to the population by Aalen and Johansen: from frame to frame the
     fractions that leave the state and come back are those of the trajectories that are known at both. Where
     none was stopped it is the fraction on the state, where none comes back it is Kaplan and Meier's estimate.
-    So a trajectory that is stopped after its decay has decayed all the same.
+    So a trajectory that is stopped after its decay has decayed all the same, and one that is stopped between
+    two frames could decay until then: the chance x to leave from frame to frame solves
+    N x = D + sum (1 - (1 - x)^(1 - f)), with N trajectories in the state at the first frame, of which D left
+    it, and a sum over those that were stopped in it after a part f of the time between the frames.
 
     The interval holds 95 % of the fits to trajectories drawn with replacement, each in one Gauss-Newton step
     from the best. Where trajectories were stopped in the state, its lower end comes from a fit in which all
@@ -65,7 +71,8 @@ def lifetimes(
     that an exponential law exceeds by chance in 5 % of all cases.
 
     Source: O. O. Aalen and S. Johansen, Scand. J. Stat. 5, 141 (1978); E. L. Kaplan and P. Meier, J. Am.
-    Stat. Assoc. 53, 457 (1958); of the last number H. W. Lilliefors, J. Am. Stat. Assoc. 64, 387 (1969).
+    Stat. Assoc. 53, 457 (1958); of the sum over those stopped B. Efron, Proc. Fifth Berkeley Symp. 4, 831
+    (1967); of the last number H. W. Lilliefors, J. Am. Stat. Assoc. 64, 387 (1969).
 
     Args:
         time_fs: [fs].
@@ -73,20 +80,69 @@ def lifetimes(
         weight: Of the trajectories.
         n_states: Number of states.
         seed: Of the resampling.
+        end_fs: Until when the state is known of a trajectory that was stopped; at its last known frame
+            without it [fs].
+        end_state: State at that time.
 
     Returns:
         One entry, of the state with the largest population at the start; none where that is the lowest.
     """
+    found = fitted_lifetime(
+        time_fs, state, weight, n_states=n_states, seed=seed, end_fs=end_fs, end_state=end_state
+    )
+    return {} if found is None else {found.state: found.life}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A lifetime with the fits that its interval comes from.
+
+    Attributes:
+        state: Of which state.
+        life: The lifetime, or why there is none.
+        logarithms: Logarithms of the lifetimes [fs] of resampled trajectories, for three views of those that
+            were stopped in the state: as they are known, all left it then, all stayed; empty without a value.
+        best: Those of the trajectories as they are.
+    """
+
+    state: int
+    life: Lifetime
+    logarithms: Float[np.ndarray, "view draw"]
+    best: Float[np.ndarray, "view"]
+
+
+def fitted_lifetime(
+    time_fs: Float[np.ndarray, "frame"],
+    state: Int[np.ndarray, "frame traj"],
+    weight: Float[np.ndarray, "traj"],
+    *,
+    n_states: int,
+    seed: int,
+    end_fs: Float[np.ndarray, "traj"] | None = None,
+    end_state: Int[np.ndarray, "traj"] | None = None,
+) -> Fitted | None:
+    """Return the lifetime of `lifetimes`, with its fits; None where trajectories start in the lowest state.
+
+    Equal seeds and numbers of trajectories draw the same trajectories.
+    """
     chosen = np.unique(np.linspace(0, len(time_fs) - 1, _FIT_POINTS).round().astype(int))
-    time, member = time_fs[chosen] - time_fs[0], _at(chosen, state)
+    if end_fs is None or end_state is None:
+        last = (state >= 0).sum(axis=0) - 1
+        end_fs, end_state = time_fs[last], state[last, np.arange(state.shape[1])]
+    time = time_fs[chosen] - time_fs[0]
+    member, part = with_ends(time, state[chosen], end_fs - time_fs[0], end_state)
     start = int(np.argmax([(weight * (member[0] == k)).sum() for k in range(n_states)]))
     if start == 0:
-        return {}
-    known = _Known(member == start, member >= 0)
-    population = _occupation(known, weight[None, :])[0]
+        return None
+    known = Known(member == start, member >= 0, part)
+    population = occupation(known, weight[None, :])[0]
+
+    def without(reason: str, misfit: float | None = None) -> Fitted:
+        return Fitted(start, Lifetime(None, None, None, None, reason, misfit), np.zeros((3, 0)), np.zeros(3))
+
     reason = _reason_against(population, known, weight, time)
     if reason:
-        return {start: Lifetime(None, None, None, None, reason)}
+        return without(reason)
     fit = _fit(time, population)
     value, delay = float(np.exp(fit.x[0])), float(fit.x[1])
     misfit = float(np.abs(_decay(time, population[0], fit.x) - population).max())
@@ -95,13 +151,28 @@ def lifetimes(
     elif value > _LONGEST_IN_WINDOWS * time[-1]:
         reason = f"the fit gave more than {_LONGEST_IN_WINDOWS:.0f} times the {time[-1]:.0f} fs of the run"
     if reason:
-        return {start: Lifetime(None, None, None, None, reason, misfit)}
+        return without(reason, misfit)
     # Those stopped in the state: all of them left it then, and nobody came back; or they stayed to the end.
-    lost = ~known.counts & known.stopped_inside
-    low = _interval(time, _Known(known.inside, np.ones_like(known.counts)), weight, seed)[0]
-    high = _interval(time, _Known(known.inside | lost, known.counts | lost), weight, seed)[1]
-    longest = _LONGEST_IN_WINDOWS * float(time[-1])
-    return {start: Lifetime(value, min(low, value), high if high <= longest else None, delay, "", misfit)}
+    lost, whole = known.stopped_inside, np.ones_like(part)
+    left = known.inside & ~(lost & known.is_last)
+    stays = known.inside | (lost & ~known.counts)
+    views = (
+        known,
+        Known(left, np.ones_like(known.counts), whole),
+        Known(stays, known.counts | lost, np.where(lost, whole, part)),
+    )
+    drawn = [_resampled(time, view, weight, seed) for view in views]
+    low, high = np.exp(np.quantile(drawn[1][1], 0.025)), np.exp(np.quantile(drawn[2][1], 0.975))
+    longest = longest_lifetime(time_fs)
+    life = Lifetime(
+        value, min(float(low), value), float(high) if high <= longest else None, delay, "", misfit
+    )
+    return Fitted(start, life, np.stack([one[1] for one in drawn]), np.array([one[0] for one in drawn]))
+
+
+def longest_lifetime(time_fs: Float[np.ndarray, "frame"]) -> float:
+    """Return the longest lifetime that a run tells anything of [fs]."""
+    return _LONGEST_IN_WINDOWS * float(time_fs[-1] - time_fs[0])
 
 
 def decay_curve(
@@ -111,45 +182,9 @@ def decay_curve(
     return _decay(time_fs - time_fs[0], start, np.array([np.log(life.value), life.delay]))
 
 
-@dataclass(frozen=True)
-class _Known:
-    """Which trajectories are in the state, at the frames at which that is known."""
-
-    inside: Bool[np.ndarray, "frame traj"]
-    counts: Bool[np.ndarray, "frame traj"]
-
-    @property
-    def last_inside(self) -> Bool[np.ndarray, "traj"]:
-        """Whether a trajectory was in the state when it was last seen."""
-        last = np.maximum(self.counts.sum(axis=0) - 1, 0)
-        return self.inside[last, np.arange(len(last))]
-
-    @property
-    def stopped_inside(self) -> Bool[np.ndarray, "traj"]:
-        """Whether a trajectory was stopped in the state."""
-        return self.last_inside & ~self.counts[-1]
-
-
-def _at(
-    chosen: Int[np.ndarray, "point"], state: Int[np.ndarray, "frame traj"]
-) -> Int[np.ndarray, "point traj"]:
-    """Return the states at the chosen frames; the first unknown one is the last known, where that is new.
-
-    Otherwise a decay between two chosen frames would be lost where its trajectory was stopped before the
-    second.
-    """
-    member = state[chosen].copy()
-    n_known, n_points = (state >= 0).sum(axis=0), (member >= 0).sum(axis=0)
-    stopped = np.nonzero((n_points < len(chosen)) & (n_points > 0))[0]
-    last = state[n_known[stopped] - 1, stopped]
-    is_new = last != member[n_points[stopped] - 1, stopped]
-    member[n_points[stopped][is_new], stopped[is_new]] = last[is_new]
-    return member
-
-
 def _reason_against(
     population: Float[np.ndarray, "frame"],
-    known: _Known,
+    known: Known,
     weight: Float[np.ndarray, "traj"],
     time: Float[np.ndarray, "frame"],
 ) -> str:
@@ -165,39 +200,21 @@ def _reason_against(
     return ""
 
 
-def _interval(
-    time: Float[np.ndarray, "frame"], known: _Known, weight: Float[np.ndarray, "traj"], seed: int
-) -> tuple[float, float]:
-    """Return the limits that hold 95 % of the lifetimes of resampled trajectories [fs]."""
-    population = _occupation(known, weight[None, :])[0]
+def _resampled(
+    time: Float[np.ndarray, "frame"], known: Known, weight: Float[np.ndarray, "traj"], seed: int
+) -> tuple[float, Float[np.ndarray, "draw"]]:
+    """Return the logarithm of the lifetime [fs], and those of resampled trajectories."""
+    population = occupation(known, weight[None, :])[0]
     fit = _fit(time, population)
     n = len(weight)
     draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _RESAMPLES)
-    resampled = _occupation(known, draws * weight)
+    resampled = occupation(known, draws * weight)
     # The population moves by what was drawn; a parameter held by its bound does not.
     free = fit.active_mask == 0
     if not free[0]:
-        return float(np.exp(fit.x[0])), float(np.exp(fit.x[0]))
+        return float(fit.x[0]), np.full(_RESAMPLES, fit.x[0])
     moved = (resampled - population) @ np.linalg.pinv(fit.jac[:, free]).T
-    low, high = np.quantile(np.exp(fit.x[0] + moved[:, 0]), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _occupation(known: _Known, weight: Float[np.ndarray, "draw traj"]) -> Float[np.ndarray, "draw frame"]:
-    """Return the population of the state by Aalen and Johansen, see `lifetimes`."""
-    inside, counts = known.inside, known.counts
-    both = counts[:-1] & counts[1:]
-    was_in, was_out = inside[:-1] & both, ~inside[:-1] & both
-
-    def fraction(of: Bool[np.ndarray, "frame traj"], that: Bool[np.ndarray, "frame traj"]) -> np.ndarray:
-        return (weight @ (of & that).T) / np.maximum(weight @ of.T, 1e-300)
-
-    leave, come = fraction(was_in, ~inside[1:]), fraction(was_out, inside[1:])
-    population = [fraction(counts[:1], inside[:1])[:, 0]]
-    for frame in range(len(both)):
-        now = population[-1]
-        population.append(now * (1 - leave[:, frame]) + (1 - now) * come[:, frame])
-    return np.stack(population, axis=1)
+    return float(fit.x[0]), fit.x[0] + moved[:, 0]
 
 
 def _fit(time: Float[np.ndarray, "frame"], population: Float[np.ndarray, "frame"]) -> OptimizeResult:

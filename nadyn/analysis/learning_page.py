@@ -1,14 +1,18 @@
 """The page of a learning loop, under way or ended: how far it is, what was asked and why, what it cost."""
 
 import html
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 from matplotlib.figure import Figure
 
 from nadyn.analysis.learning_record import LearningRecord, RoundRecord, read_record
-from nadyn.analysis.page import svg
-from nadyn.analysis.page_style import STYLE
+from nadyn.analysis.member_summary import population_numbers
+from nadyn.analysis.members import open_members
+from nadyn.analysis.members_page import WORDS
+from nadyn.analysis.page import page_of, svg
 from nadyn.analysis.plots_learning import (
     asked_figure,
     costs_figure,
@@ -16,9 +20,12 @@ from nadyn.analysis.plots_learning import (
     errors_figure,
     members_figure,
 )
+from nadyn.analysis.plots_members import two_errors_figure
 from nadyn.checks.output import write_new
+from nadyn.trajectory import open_run
 
 PAGE = "report.html"
+_NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)(?![\w])")
 _MARKS = {True: "reached", False: "not yet", None: "cannot be told"}
 
 
@@ -42,10 +49,6 @@ def learning_page(folder: str | Path) -> Path:
 def _page(folder: Path, record: LearningRecord) -> str:
     title = html.escape(record.title)
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{title} · nadyn learn</title><style>{STYLE}</style></head><body><main>",
         f"<header><p class=kicker>nadyn learn</p><h1>{title}</h1>",
         f"<p class=lead>{html.escape(record.verdict)}</p></header>",
         "<section class=cards aria-label='Key numbers'>",
@@ -55,9 +58,8 @@ def _page(folder: Path, record: LearningRecord) -> str:
         _answers(record),
         _untrusted(record),
         _learn_file(record),
-        "</main></body></html>",
     ]
-    return "\n".join(part for part in parts if part)
+    return page_of(record.title, parts, program="nadyn learn")
 
 
 def _cards(record: LearningRecord) -> list[str]:
@@ -104,6 +106,7 @@ def _figures(folder: Path, record: LearningRecord) -> list[str]:
         )
         figure = members_figure(folder, last, ran[-1] if ran else None)
         found.append(_figure("members", "Populations by member", words, figure))
+        found += _two_errors(folder, last)
         words = "How the trajectories of each round ended. Dashed: the goal for those that are results."
         found.append(_figure("endings", "Endings", words, endings_figure(rounds, record.goals)))
     if any(one.fresh is not None for one in rounds):
@@ -119,6 +122,16 @@ def _figures(folder: Path, record: LearningRecord) -> list[str]:
     found.append(_figure("asked", "What was asked for", words, asked_figure(rounds)))
     found.append(_figure("costs", "What it cost", "Time by the clock.", costs_figure(rounds)))
     return found
+
+
+def _two_errors(folder: Path, last: RoundRecord) -> list[str]:
+    """Return the mean over the members with two error bars; nothing where fewer than two have run."""
+    runs = [folder / f"round_{last.number:02d}" / one.run for one in last.swarms]
+    if len(runs) < 2 or any(open_run(run).energy_spread is None for run in runs):
+        return []
+    numbers = population_numbers(open_members(runs))
+    words = WORDS if numbers["more"] is None else f"{WORDS} {numbers['more']['sentence']}"
+    return [_figure("two_errors", "Populations with two error bars", words, two_errors_figure(numbers))]
 
 
 def _figure(name: str, title: str, caption: str, figure: Figure) -> str:
@@ -151,10 +164,28 @@ def _untrusted(record: LearningRecord) -> str:
             reasons[reason] = reasons.get(reason, 0) + count
     if not reasons:
         return ""
-    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:20]
-    rows = "".join(f"<tr><td>{count}</td><td>{html.escape(reason)}</td></tr>" for reason, count in ordered)
+    rows = "".join(
+        f"<tr><td>{count}</td><td>{html.escape(reason)}</td></tr>" for reason, count in _alike(reasons)[:20]
+    )
     head = "<tr><th>Labels</th><th>Why they are not trusted</th></tr>"
     return f"<section><h2>Labels that do not train</h2><table>{head}{rows}</table></section>"
+
+
+def _alike(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return reasons with their counts, the most frequent first; those that differ in numbers alone are one,
+    with the range of each number."""
+    found: dict[tuple[str, ...], list[tuple[list[str], int]]] = {}
+    for reason, count in reasons.items():
+        parts = _NUMBER.split(reason)
+        found.setdefault(tuple(parts[::2]), []).append((parts[1::2], count))
+    merged = []
+    for words, entries in found.items():
+        columns = zip(*(values for values, _ in entries), strict=True)
+        ranges = [sorted(set(column), key=float) for column in columns]
+        numbers = [one[0] if len(one) == 1 else f"{one[0]} to {one[-1]}" for one in ranges]
+        text = words[0] + "".join(a + b for a, b in zip(numbers, words[1:], strict=True))
+        merged.append((text, sum(count for _, count in entries)))
+    return sorted(merged, key=lambda item: (-item[1], item[0]))
 
 
 def _learn_file(record: LearningRecord) -> str:

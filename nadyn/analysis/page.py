@@ -4,6 +4,7 @@ import html
 import io
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -61,23 +62,38 @@ def _page(
 ) -> str:
     title = _title(run)
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{html.escape(title)} · nadyn</title><style>{STYLE}</style></head><body><main>",
         f"<header><p class=kicker>nadyn report</p><h1>{html.escape(title)}</h1>",
         f"<p class=lead>{html.escape(_lead(run, numbers))}</p></header>",
         _notes(run, numbers, other),
         "<section class=cards aria-label='Key numbers'>",
-        *(_card(number) for number in key_numbers(run, numbers, other)),
+        *(card(number) for number in key_numbers(run, numbers, other)),
         "</section>",
-        *(_figure_html(section) for section in figures),
+        *(figure_html(section) for section in figures),
         _stopped(run, numbers),
-        _what_was_run(run),
+        what_was_run(run.config),
         _versions(run, file_digest),
-        "</main></body></html>",
     ]
-    return "\n".join(parts)
+    return page_of(title, parts)
+
+
+def page_of(title: str, parts: Sequence[str], *, program: str = "nadyn") -> str:
+    """Return a whole page from its parts.
+
+    Args:
+        title: As text, not markup.
+        parts: Markup.
+        program: What made the page, for its title.
+    """
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{html.escape(title)} · {program}</title><style>{STYLE}</style></head><body><main>",
+            *(part for part in parts if part),
+            "</main></body></html>",
+        ]
+    )
 
 
 def _title(run: Run) -> str:
@@ -127,7 +143,8 @@ def _notes(run: Run, numbers: dict[str, object], other: Beside | None) -> str:
     return f"<aside class=notes role=note><strong>To be noted</strong><ul>{items}</ul></aside>"
 
 
-def _card(number: KeyNumber) -> str:
+def card(number: KeyNumber) -> str:
+    """Return a key number as a card."""
     return (
         f"<div class=card><p class=name>{html.escape(number.name)}</p>"
         f"<p class=value>{html.escape(number.value)}<span class=unit>{html.escape(number.unit)}</span></p>"
@@ -135,7 +152,8 @@ def _card(number: KeyNumber) -> str:
     )
 
 
-def _figure_html(section: Section) -> str:
+def figure_html(section: Section) -> str:
+    """Return a figure with its heading and words."""
     alternative = html.escape(f"{section.title}. {section.caption}", quote=True)
     return (
         f'<figure id="{section.name}"><h2>{html.escape(section.title)}</h2>'
@@ -170,8 +188,9 @@ def _stopped(run: Run, numbers: dict[str, object]) -> str:
     return f"<section><h2>Stopped trajectories</h2><table>{head}{''.join(rows)}</table></section>"
 
 
-def _what_was_run(run: Run) -> str:
-    text = yaml.safe_dump(json.loads(json.dumps(run.config)), sort_keys=False, allow_unicode=True)
+def what_was_run(config: Mapping[str, object]) -> str:
+    """Return a run file as a section."""
+    text = yaml.safe_dump(json.loads(json.dumps(dict(config))), sort_keys=False, allow_unicode=True)
     return f"<section><h2>What was run</h2><pre>{html.escape(text)}</pre></section>"
 
 

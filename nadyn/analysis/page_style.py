@@ -39,6 +39,8 @@ tr:last-child>*{border-bottom:0}
 th{font-weight:600}
 .plain th{color:var(--quiet);font-weight:500;white-space:nowrap;width:1%}
 .plain td{overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto}
+.digest{color:var(--quiet);font-size:.82rem;margin-top:.6rem;overflow-wrap:anywhere}
 pre{margin:0;overflow-x:auto;font:.86rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 @media print{:root{--state-0:#0072b2;--state-1:#d55e00;
 --page:#fff;--paper:#fff;--ink:#000;--quiet:#444;--line:#ccc}main{max-width:none;padding:0}

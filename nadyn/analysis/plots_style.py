@@ -3,14 +3,19 @@
 Colours: M. Okabe and K. Ito, Color Universal Design (2008).
 """
 
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MultipleLocator
 
 from nadyn.analysis.geometry import Quantity
+from nadyn.checks.output import write_new
 
 # The first six by Okabe and Ito; then darker and lighter ones, so that sixteen states differ.
 COLOURS = (
@@ -50,12 +55,24 @@ def new_figure(
     return figure, axes
 
 
-def legend_above(axes: Axes, extra: list[Line2D] | None = None, *, only: bool = False) -> None:
+def save_picture(figure: Figure, path: Path) -> None:
+    """Write a figure on white, as the kind of picture that its name says.
+
+    Raises:
+        InputError: It cannot be written there.
+        RunError: The disk is full.
+    """
+    image = io.BytesIO()
+    figure.savefig(image, dpi=160, format=path.suffix.lower().removeprefix("."), facecolor="white")
+    write_new(path, image.getbuffer())
+
+
+def legend_above(axes: Axes, extra: Sequence[Artist] | None = None, *, only: bool = False) -> None:
     """Put a legend above the axes, in as many rows as it needs; `only` leaves out what was labelled on them.
 
     The figure grows by the rows beyond the first, so that the axes keep their height.
     """
-    handles = ([] if only else axes.get_legend_handles_labels()[0]) + (extra or [])
+    handles = ([] if only else axes.get_legend_handles_labels()[0]) + list(extra or ())
     if not handles:
         return
     place = axes.get_subplotspec()

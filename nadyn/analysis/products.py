@@ -43,14 +43,8 @@ def products(run: Run) -> list[Product]:
     was stopped in pieces counts as it was, but its later state is unknown: the interval holds every state of
     the same fragments.
     """
-    ends = _ends(run)
-    if ends is None:
-        return []
-    state = final_state(run) if _on_one_state(run) else np.full(run.n_trajectories, -1)
-    found = set(zip(ends.names[ends.decided].tolist(), state[ends.decided].tolist(), strict=True))
-    return _most_frequent_first(
-        _product(run, name, int(k), (ends.names == name) & (state == k), ends) for name, k in sorted(found)
-    )
+    found = outcomes(run, by_state=True)
+    return _most_frequent_first(_product(run, *key, one) for key, one in found.items())
 
 
 def yields(run: Run) -> list[Product]:
@@ -58,13 +52,52 @@ def yields(run: Run) -> list[Product]:
 
     One that was stopped in pieces is one of them, one that was stopped while whole has an unknown fate.
     """
+    found = outcomes(run, by_state=False)
+    return _most_frequent_first(_product(run, *key, one) for key, one in found.items())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Which trajectories came to one kind of end.
+
+    Attributes:
+        chosen: Those that were like it at their end.
+        certain: Those whose end cannot change.
+        possible: Those that may have come to it, whatever became of them after they were stopped; `certain`
+            ones included.
+    """
+
+    chosen: Bool[np.ndarray, "traj"]
+    certain: Bool[np.ndarray, "traj"]
+    possible: Bool[np.ndarray, "traj"]
+
+
+def outcomes(run: Run, *, by_state: bool, also_whole: bool = False) -> dict[tuple[str, int | None], Outcome]:
+    """Return which trajectories ended as which product, by fragments and state; empty if nothing fell apart.
+
+    Args:
+        run: The run.
+        by_state: Whether products on different states are told apart, where trajectories are on one.
+        also_whole: Whether molecules that all stayed whole are a product, as they are beside others.
+    """
     ends = _ends(run)
-    if ends is None:
-        return []
-    return _most_frequent_first(
-        _product(run, name, -1, ends.names == name, ends)
-        for name in np.unique(ends.names[ends.decided]).tolist()
-    )
+    if ends is None or (ends.all_whole and not also_whole):
+        return {}
+    state = final_state(run) if by_state and _on_one_state(run) else np.full(run.n_trajectories, -1)
+    found = set(zip(ends.names[ends.decided].tolist(), state[ends.decided].tolist(), strict=True))
+    return {
+        (name, None if k < 0 else int(k)): _outcome(name, (ends.names == name) & (state == k), ends, k >= 0)
+        for name, k in sorted(found)
+    }
+
+
+def _outcome(name: str, like: Bool[np.ndarray, "traj"], ends: "_Ends", has_state: bool) -> Outcome:
+    chosen = ends.decided & like
+    # Without a state, fragments are all there is to know.
+    certain = chosen & ends.ended if has_state else chosen
+    same = ~ends.ended if has_state else like
+    possible = ~ends.decided | (ends.decided & (ends.names == name) & same)
+    return Outcome(chosen, certain, certain | possible)
 
 
 @dataclass(frozen=True)
@@ -74,6 +107,7 @@ class _Ends:
     names: np.ndarray
     decided: Bool[np.ndarray, "traj"]
     ended: Bool[np.ndarray, "traj"]
+    all_whole: bool
 
 
 def _ends(run: Run) -> _Ends | None:
@@ -87,10 +121,8 @@ def _ends(run: Run) -> _Ends | None:
     members = fragments(run.atomic_numbers, ends)
     names = np.array([_name(run.atomic_numbers, run.masses, one) for one in members])
     whole = names == formula(run.atomic_numbers, run.masses)
-    if whole.all():
-        return None
     ended = ended_as_asked(run)
-    return _Ends(names, ended | ~whole, ended)
+    return _Ends(names, ended | ~whole, ended, bool(whole.all()))
 
 
 def _most_frequent_first(found: Iterable[Product]) -> list[Product]:
@@ -112,16 +144,9 @@ def _on_one_state(run: Run) -> bool:
     return run.populations_adiabatic is None and estimator.startswith("fraction of trajectories")
 
 
-def _product(run: Run, name: str, state: int, like: Bool[np.ndarray, "traj"], ends: _Ends) -> Product:
-    """Return the product of trajectories that were like it at their end; a state of -1 is none."""
-    chosen = ends.decided & like
-    # Without a state, fragments are all there is to know.
-    certain = chosen if state < 0 else chosen & ends.ended
-    possible = ~ends.decided | (ends.decided & (ends.names == name) & (like if state < 0 else ~ends.ended))
+def _product(run: Run, name: str, state: int | None, one: Outcome) -> Product:
     total, n = run.weight.sum(), effective_number(run.weight)
-    sure = run.weight[certain].sum() / total
-    most = min(run.weight[certain | possible].sum() / total, 1.0)
-    low, high = wilson(np.array([sure]), n)[0], wilson(np.array([most]), n)[1]
-    fraction = float(run.weight[chosen].sum() / total)
-    label = None if state < 0 else state
-    return Product(name, label, int(chosen.sum()), fraction, float(low[0]), float(high[0]))
+    sure, most = (run.weight[ends].sum() / total for ends in (one.certain, one.possible))
+    low, high = wilson(np.array([sure]), n)[0], wilson(np.array([min(most, 1.0)]), n)[1]
+    fraction = float(run.weight[one.chosen].sum() / total)
+    return Product(name, state, int(one.chosen.sum()), fraction, float(low[0]), float(high[0]))

@@ -16,7 +16,8 @@ class Branching:
         fraction: By `T0`, `T1`, `R0`, `R1`, …: transmitted or reflected, on adiabatic state 0, 1, …; NaN if
             more than half of the trajectories are undecided, stopped or still running, by weight.
         error: Standard error of each.
-        n_undecided: Trajectories that did not leave, though the run was to end them outside.
+        n_undecided: Trajectories that did not leave, though the run was to end them outside, or that move
+            towards x = 0 at its end.
     """
 
     fraction: dict[str, float]
@@ -28,7 +29,8 @@ def branching(run: Run) -> Branching | None:
     """Return the outcome of a scattering run; None if the run is none.
 
     A scattering run has one generalised coordinate, and every trajectory starts on the same side and moves
-    towards x = 0. Transmitted is what ends on the other side. Trajectories that have not ended do not count.
+    towards x = 0. Transmitted is what ends on the other side. Trajectories that have not ended do not count,
+    and without a region to leave (`stop.beyond_au`) neither do those that move towards x = 0 at the end.
     """
     if run.atomic_numbers is not None or run.positions.shape[2:] != (1, 1) or run.committed_frames == 0:
         return None
@@ -36,12 +38,15 @@ def branching(run: Run) -> Branching | None:
     if not (np.all(start * momentum < 0) and np.all(start * start[0] > 0)):
         return None
     left = np.array([run.status_names[int(code)] == "left_region" for code in run.status])
-    ends_outside = bool(run.config.get("stop"))
-    decided = left if ends_outside else ended_as_asked(run)
+    ends_outside = (run.config.get("stop") or {}).get("beyond_au") is not None
+    position, last = (
+        np.asarray(each[run.committed_frames - 1, :, 0, 0]) for each in (run.positions, run.momenta)
+    )
+    # Without a region the run may be too short: what still moves towards x = 0 went nowhere yet.
+    decided = left if ends_outside else ended_as_asked(run) & (position * last > 0)
     weight = np.where(decided, run.weight, 0.0)
     if not decided.any():
         return None
-    position = np.asarray(run.positions[run.committed_frames - 1, :, 0, 0])
     transmitted = position * start < 0
     if run.populations_adiabatic is None:
         in_state = (final_state(run)[:, None] == np.arange(run.n_states)).astype(float)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from nadyn.analysis.energies import degrees_of_freedom, energy_conservation, temperature
 from nadyn.analysis.fates import (
@@ -26,6 +27,7 @@ from nadyn.analysis.products import products, yields
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run, open_run
+from nadyn.units import FEMTOSECOND_PER_AU
 
 
 def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
@@ -150,19 +152,35 @@ def run_lifetimes(run: Run) -> dict[int, Lifetime]:
     It is fitted to the states that trajectories are on, so there is none where populations are estimated
     in another way, and none among spin-adiabatic states, whose components trajectories change all the time.
     """
-    if among_spin_adiabatic_states(run):
+    decay = states_that_decay(run)
+    if decay is None:
         return {}
-    if run.populations_adiabatic is not None:
-        return {}
+    return lifetimes(
+        run.time_fs,
+        decay[0],
+        run.weight,
+        n_states=run.n_states,
+        seed=int(run.attributes["seed"]),
+        end_fs=decay[1],
+        end_state=decay[2],
+    )
+
+
+def states_that_decay(
+    run: Run,
+) -> tuple[Int[np.ndarray, "frame traj"], Float[np.ndarray, "traj"], Int[np.ndarray, "traj"]] | None:
+    """Return the state of each trajectory, -1 where it is not known, when and on which it ended [fs]; None
+    where no lifetime is defined."""
+    if among_spin_adiabatic_states(run) or run.populations_adiabatic is not None:
+        return None
     if not run.changes_states or branching(run) is not None or run.committed_frames < 5:
-        return {}
-    is_known = known(run)
-    state = np.where(is_known, np.asarray(run.active_state), -1)
+        return None
     # A stopped trajectory is known up to its last step, and may have hopped after its last frame.
-    end = is_known.sum(axis=0)
-    stopped_at = np.nonzero(end < len(state))[0]
-    state[end[stopped_at], stopped_at] = final_state(run)[stopped_at]
-    return lifetimes(run.time_fs, state, run.weight, n_states=run.n_states, seed=int(run.attributes["seed"]))
+    return (
+        np.where(known(run), np.asarray(run.active_state), -1),
+        run.last_step * float(run.attributes["dt_au"]) * FEMTOSECOND_PER_AU,
+        final_state(run),
+    )
 
 
 def plain(value: object) -> object:

@@ -80,7 +80,9 @@ def parse_configuration(content: object, section: type[Section], *, where: str) 
         InputError: One sentence about the first thing that is wrong.
     """
     if not isinstance(content, dict):
-        raise InputError(f"{where} must hold `key: value` lines, but holds a {type(content).__name__}.")
+        kinds = {str: "text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
+        found = kinds.get(type(content), f"a {type(content).__name__}")
+        raise InputError(f"{where} must hold `key: value` lines, but holds {found}.")
     try:
         return section.model_validate(content)
     except ValidationError as error:

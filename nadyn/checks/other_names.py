@@ -20,6 +20,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "initial.n": "ntraj ntrajs ntrajectories numtraj ntrajectory trajectories nsamples nensemble nis".split(),
     "initial.state": "state initstate istate initialstate startstate nstatdyn root".split(),
     "initial.temperature_kelvin": "temperature temp temperaturek".split(),
+    "thermostat.temperature_kelvin": "temperature temp temperaturek bathtemperature".split(),
     "temperature_kelvin": "temperature temp temperaturek t".split(),
     "seed": "rngseed randomseed iseed randomstate randseed".split(),
     "method": "dynamics algorithm surfacehopping surf sh hoppingprocedure".split(),
@@ -63,19 +64,27 @@ def advice_for_key(name: str, known: list[str], root: type[BaseModel]) -> str:
     for key in (name.lower(), *(name.lower() + unit for unit in _UNITS)):
         if key in known:
             return f"Did you mean `{key}`?"
-    for key, words in {**_WORDS, **_declared(root)}.items():
-        if word in words and (key in known or ("." in key and _is_there(key, root))):
-            return f"Did you mean `{key}`?"
+    meant = [
+        key
+        for key, words in {**_WORDS, **_declared(root)}.items()
+        if word in words and (key in known or ("." in key and _is_there(key, root)))
+    ]
+    if meant:
+        # A key of this section before those of others.
+        return f"Did you mean {_one_of([key for key in meant if '.' not in key][:1] or meant)}?"
     if word in _ELSEWHERE:
         return _ELSEWHERE[word]
-    near = nearest(name, known)
-    if near:
-        return f"Did you mean `{near}`?"
-    elsewhere = [f"{section}.{name}" for section, inner in _sections(root).items() if name in inner]
+    elsewhere = [section for section, inner in _sections(root).items() if name in inner]
     if len(elsewhere) == 1 or (elsewhere and name not in ("name", "file")):
-        return f"Did you mean `{elsewhere[0]}`?"
-    near = nearest(name, known, cutoff=0.5)
+        return f"It belongs under {_one_of([f'{section}:' for section in elsewhere])}."
+    if name in root.model_fields:
+        return "It belongs to the top level of the file."
+    near = nearest(name, known) or nearest(name, known, cutoff=0.5)
     return f"Did you mean `{near}`?" if near else f"Known keys: {', '.join(known)}."
+
+
+def _one_of(words: list[str]) -> str:
+    return " or ".join(f"`{word}`" for word in words)
 
 
 def _declared(root: type[BaseModel]) -> dict[str, list[str]]:
@@ -95,10 +104,10 @@ def _is_there(key: str, root: type[BaseModel]) -> bool:
 
 
 def _sections(root: type[BaseModel]) -> dict[str, list[str]]:
-    """Return the keys of each section of a configuration; of several told apart by name the common ones."""
+    """Return the keys of each section of a configuration; of several told apart by name those of any."""
     found = {}
     for name, field in root.model_fields.items():
         sections = [option for option in options_of((field.annotation,)) if is_section(option)]
         if sections:
-            found[name] = sorted(set.intersection(*(set(known_keys((section,))) for section in sections)))
+            found[name] = known_keys(tuple(sections))
     return found

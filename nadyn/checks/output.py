@@ -9,6 +9,15 @@ from pathlib import Path
 
 from nadyn.checks.errors import InputError, RunError
 
+# How the names of files end that are written.
+DATASET = (".h5", ".hdf5")
+EXTXYZ = (".xyz", ".extxyz")
+JSON = (".json",)
+MODEL = (".safetensors",)
+PAGE = (".html", ".htm")
+PICTURE = (".png", ".pdf", ".svg")
+TRAJECTORIES = (".h5", ".hdf5")
+
 # What a disk or a folder may say when it takes no more; anything else is a fault of the program.
 _REFUSALS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -35,6 +44,33 @@ def check_output(path: Path, *inputs: Path | None, overwrite: bool) -> None:
     check_folder(path)
 
 
+def check_suffix(path: Path, name: str, suffixes: tuple[str, ...]) -> None:
+    """Refuse the name of an output that ends like a file of another kind, or like none.
+
+    Args:
+        path: The output.
+        name: What it is called where it was given, such as "`--output`".
+        suffixes: What its name may end in, in small letters.
+
+    Raises:
+        InputError: It ends in something else.
+    """
+    if path.suffix.lower() in suffixes:
+        return
+    known = " or ".join(part for part in (", ".join(suffixes[:-1]), suffixes[-1]) if part)
+    raise InputError(f"{name} must end in {known}, but is {str(path)!r}.")
+
+
+def check_folder_name(path: Path, name: str) -> None:
+    """Refuse the name of a new folder that ends like a file that nadyn writes.
+
+    Raises:
+        InputError: It does, and there is no such folder yet.
+    """
+    if path.suffix.lower() in {*DATASET, *EXTXYZ, *JSON, *MODEL, *PAGE, *PICTURE} and not path.is_dir():
+        raise InputError(f"{name} must be a folder, but {str(path)!r} ends in {path.suffix}, as a file does.")
+
+
 def check_json(path: Path, *inputs: Path) -> None:
     """Refuse a file of numbers that would take the place of something else; an older one is replaced.
 
@@ -42,8 +78,7 @@ def check_json(path: Path, *inputs: Path) -> None:
         InputError: As `check_output`, its name does not end in .json, or it is one of the inputs.
     """
     check_output(path, *inputs, overwrite=True)
-    if path.suffix != ".json":
-        raise InputError(f"`--json` must name a file that ends in .json, but is {str(path)!r}.")
+    check_suffix(path, "`--json`", JSON)
 
 
 def check_is_no_input(path: Path, *inputs: Path | None) -> None:

@@ -8,37 +8,77 @@ import typer
 
 
 def analyse(
-    run: Annotated[Path, typer.Argument(help="Trajectory file, finished or not.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN.h5 [MORE.h5 …]",
+            help="Trajectory file, finished or not; or those of several members of one committee.",
+        ),
+    ],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file.")] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write populations to this table.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw populations (PNG, PDF or SVG).")
+    ] = None,
     distance: Annotated[list[str] | None, typer.Option(help="Two atoms to follow, such as 0,1.")] = None,
     angle: Annotated[list[str] | None, typer.Option(help="Three atoms, the middle one at the tip.")] = None,
     dihedral: Annotated[list[str] | None, typer.Option(help="Four atoms. Atoms count from 0.")] = None,
 ) -> None:
-    """Print populations with intervals, the lifetime of the first state, hops and energy conservation."""
+    """Print populations with intervals, the lifetime of the first state, hops and energy conservation.
+
+    Runs of several members of one committee give means with two error bars: from the finite number of
+    trajectories and from the model, and what would make them smaller.
+    """
     from rich.console import Console
     from rich.table import Table
 
     from nadyn.analysis.geometry import parse_quantity
     from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
     from nadyn.analysis.multiplicities import diabatic_names
-    from nadyn.analysis.summary import summarise
-    from nadyn.checks.output import check_json, write_new
+    from nadyn.analysis.plots import populations_figure
+    from nadyn.analysis.plots_style import save_picture
+    from nadyn.analysis.population_csv import populations_csv
+    from nadyn.analysis.summary import run_lifetimes, summarise
+    from nadyn.checks.errors import InputError
+    from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix, write_new
+    from nadyn.cli.analyse_members import print_members
     from nadyn.cli.population_tables import diabatic_tables, population_tables
+    from nadyn.cli.tables import print_table
     from nadyn.trajectory import open_run
 
     if json_file is not None:
-        check_json(json_file, run)
-    opened = open_run(run)
+        check_json(json_file, *runs)
+    for path in (csv_file, figure):
+        if path is not None:
+            check_output(path, *runs, overwrite=True)
+    if csv_file is not None and csv_file.suffix != ".csv":
+        raise InputError(f"`--csv` must name a file that ends in .csv, but is {str(csv_file)!r}.")
+    if figure is not None:
+        check_suffix(figure, "`--figure`", PICTURE)
+    console = Console()
     asked = {"distance": distance, "angle": angle, "dihedral": dihedral}
+    if len(runs) > 1:
+        if any(asked.values()):
+            raise InputError(
+                "`--distance`, `--angle` and `--dihedral` must come with one run, but come with several. "
+                "Name the run of one member."
+            )
+        print_members(console, runs, json_file=json_file, csv_file=csv_file, figure=figure)
+        return
+    run = runs[0]
+    opened = open_run(run)
     n_atoms = opened.positions.shape[2]
     quantities = [
         parse_quantity(kind, text, n_atoms) for kind, texts in asked.items() for text in texts or []
     ]
-    console = Console()
     with console.status("Reading trajectories"):
         numbers = summarise(opened, quantities=quantities)
     if json_file is not None:
         write_new(json_file, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
+    if csv_file is not None:
+        write_new(csv_file, populations_csv(numbers))
+    if figure is not None:
+        save_picture(populations_figure(opened, run_lifetimes(opened)), figure)
 
     table = Table(title=f"{run.name}: {opened.attributes['method']}, {opened.time_fs[-1]:.4g} fs", box=None)
     table.add_column("")
@@ -46,7 +86,7 @@ def analyse(
     table.add_column("", style="dim")
     for number in key_numbers(opened, numbers):
         table.add_row(number.name, number.value + number.unit, number.detail)
-    console.print(table)
+    print_table(console, table)
     if sentence_on_method(numbers):
         console.print(sentence_on_method(numbers), soft_wrap=True, highlight=False)
     if note_on_stopped(opened, numbers):

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
     from nadyn.data import Dataset, Group
 
-EXTXYZ_SUFFIXES = (".xyz", ".extxyz")
-DATASET_SUFFIXES = (".h5", ".hdf5")
-
 EnergyKey = Annotated[
     str | None, typer.Option("--energy-key", help="Name of the energies in an extended xyz file.")
 ]
@@ -65,7 +62,7 @@ def convert(
     from rich.console import Console
 
     from nadyn.checks.errors import InputError
-    from nadyn.checks.output import check_output
+    from nadyn.checks.output import DATASET, EXTXYZ, check_output, check_suffix
     from nadyn.data import Dataset, write_dataset
     from nadyn.data.cleaning import couplings_from_d, without_doubtful
     from nadyn.data.frames_in_words import every_frame_named
@@ -74,9 +71,7 @@ def convert(
     from nadyn.data.writers.extxyz import without_place, write_extxyz
 
     suffix = target.suffix.lower()
-    if suffix not in EXTXYZ_SUFFIXES + DATASET_SUFFIXES:
-        known = ", ".join(DATASET_SUFFIXES + EXTXYZ_SUFFIXES)
-        raise InputError(f"OUT must end in one of {known}, but is {str(target)!r}.")
+    check_suffix(target, "OUT", DATASET + EXTXYZ)
     if couplings not in ("h", "d"):
         raise InputError(f"`--couplings` must be h or d, but is {couplings!r}.")
     if target.is_file() and not source.exists():
@@ -102,9 +97,9 @@ def convert(
                 print(sentence)
         warn_of_doubts(dataset)
     with console.status(f"writing {target}"):
-        write = write_extxyz if suffix in EXTXYZ_SUFFIXES else write_dataset
+        write = write_extxyz if suffix in EXTXYZ else write_dataset
         write(target, dataset, overwrite=overwrite)
-    _print_groups(dataset, without_place if suffix in EXTXYZ_SUFFIXES else lambda group: [])
+    _print_groups(dataset, without_place if suffix in EXTXYZ else lambda group: [])
     print(f"wrote {target}")
 
 

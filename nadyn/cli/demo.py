@@ -36,14 +36,18 @@ def demo(
     from nadyn import shipped
     from nadyn.analysis import report
     from nadyn.checks.errors import InputError
+    from nadyn.checks.output import check_folder_name
     from nadyn.cli.analyse import analyse
     from nadyn.cli.error_tables import error_table
+    from nadyn.cli.tables import print_table
     from nadyn.data import load_dataset
     from nadyn.dynamics.run.loop import run
     from nadyn.models import load_model
     from nadyn.training.evaluation import compare
 
     console = Console()
+    if folder is not None:
+        check_folder_name(folder, "`--folder`")
     folder = _new_folder() if folder is None else folder
     if not overwrite and _holds_something(folder):
         raise InputError(
@@ -58,12 +62,14 @@ def demo(
     group = load_dataset(shipped.path(f"ammonia/{SEAM}")).groups[0]
     console.print(
         "Ammonia in its two lowest states. The surfaces cross where the molecule is flat and one "
-        f"N-H bond is long; their coupling changes sign there ({group.theory}; {group.source})."
+        f"N-H bond is long; their coupling changes sign there ({group.theory}; {group.source}).",
+        soft_wrap=True,
     )
     with console.status("comparing the model with its data"):
         comparison = compare(load_model(folder / MODEL), group.select(HELD_OUT))
-    title = f"model against {len(HELD_OUT)} frames near the crossing that the training has not seen"
-    console.print(error_table(comparison, title=title, frames=HELD_OUT))
+    # The table says how many frames there are.
+    title = "near the crossing, unseen in training"
+    print_table(console, error_table(comparison, title=title, frames=HELD_OUT))
 
     console.rule("2  the trajectories")
     configuration = run_file(n=n, time_fs=time_fs)
@@ -77,7 +83,7 @@ def demo(
     console.print(f"{result.n_finished} of {n} came to a result in {result.seconds:.0f} s.")
 
     console.rule("3  the result")
-    analyse(folder / "run.h5", json_file=folder / "analysis.json", distance=None, angle=None, dihedral=None)
+    analyse([folder / "run.h5"], json_file=folder / "analysis.json", distance=None, angle=None, dihedral=None)
     with console.status("drawing"):
         page = report(folder / "run.h5", folder / "report.html", beside=folder / REFERENCE)
     console.print(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from nadyn.data import Group
     from nadyn.models.committee import Committee
 
@@ -27,13 +29,14 @@ def evaluate(
     from rich.progress import Progress
 
     from nadyn.checks.kinds import Kind, check_not_swapped
-    from nadyn.checks.output import check_json, check_output, new_file
+    from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix, new_file
     from nadyn.cli.error_tables import error_table
+    from nadyn.cli.tables import print_table
     from nadyn.data import load_dataset
     from nadyn.models import load_model
     from nadyn.models.committee import Committee
     from nadyn.training.evaluation import compare, metrics
-    from nadyn.training.figures import check_picture, parity
+    from nadyn.training.figures import parity
     from nadyn.training.notices import about_judged
 
     for one in data:
@@ -45,7 +48,7 @@ def evaluate(
         check_json(json_file, model, *data)
     if figure is not None:
         check_output(figure, model, *data, overwrite=True)
-        check_picture(figure)
+        check_suffix(figure, "`--figure`", PICTURE)
     learned = load_model(model)
     dataset = load_dataset(data[0], *data[1:])
     console = Console()
@@ -62,11 +65,12 @@ def evaluate(
             judged = {group.name: _reliability(learned, group) for group in dataset.groups}
     notices = {group.name: about_judged(learned.trained_on, group) for group in dataset.groups}
     for comparison in comparisons:
-        console.print(error_table(comparison, title=comparison.name, frames=range(len(comparison.energies))))
+        table = error_table(comparison, title=comparison.name, frames=range(len(comparison.energies)))
+        print_table(console, table)
         for notice in notices[comparison.name]:
             console.print(f"Note: {notice}.", highlight=False, soft_wrap=True)
         if comparison.name in judged:
-            console.print(judged[comparison.name].table)
+            print_table(console, judged[comparison.name].table)
     if json_file is not None:
         result = {
             comparison.name: _plain(metrics(comparison) | {"notices": notices[comparison.name]})
@@ -86,7 +90,7 @@ def evaluate(
 class _Reliability:
     """What the spread of a committee is worth on labels: a table, and the same for JSON."""
 
-    table: object
+    table: "Table"
     plain: dict[str, object]
 
 

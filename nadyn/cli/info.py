@@ -9,6 +9,8 @@ from nadyn.checks.counts import counted
 from nadyn.cli.convert import AllFrames, Charge, EnergyKey, ForcesKey, Multiplicities, read_options
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from nadyn.data import Dataset, Group
     from nadyn.data.readers.reader import ReadOptions
     from nadyn.data.statistics import GroupStatistics
@@ -144,11 +146,16 @@ def _run(file: Path) -> dict[str, str]:
 def _print_pairs(title: str, pairs: dict[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", show_header=False)
+    from nadyn.cli.tables import print_table
+
+    console = Console()
+    console.print(title, style="italic", highlight=False, markup=False, soft_wrap=True)
+    table = Table(show_header=False)
     for key, value in pairs.items():
-        table.add_row(key, str(value))
-    Console().print(table)
+        table.add_row(Text(key), Text(str(value)))
+    print_table(console, table)
 
 
 def _print_dataset(file: Path, options: "ReadOptions") -> None:
@@ -159,6 +166,7 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
     from rich.console import Console
 
     from nadyn.checks.errors import InputWarning
+    from nadyn.cli.tables import print_table
     from nadyn.data.assumptions import in_words
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.not_learned import not_learned
@@ -192,9 +200,9 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
                 say(f"{key}: {getattr(group, key)}")
         if group.masses is not None:
             say(f"masses [u]: {_masses(group)}")
-        console.print(_states(numbers, group.multiplicities))
+        print_table(console, _states(numbers, group.multiplicities))
         if any(frame is not None for frame in numbers.coupling_max_frame):
-            console.print(_couplings(numbers, group.pairs))
+            print_table(console, _couplings(numbers, group.pairs))
     console.print()
     # One sentence a line, however long: a line that the terminal breaks is found by nobody's search.
     for warning in caught:
@@ -250,7 +258,7 @@ def _facts(numbers: "GroupStatistics") -> list[str]:
     return lines
 
 
-def _states(numbers: "GroupStatistics", multiplicities: tuple[int, ...]) -> object:
+def _states(numbers: "GroupStatistics", multiplicities: tuple[int, ...]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
@@ -272,7 +280,7 @@ def _states(numbers: "GroupStatistics", multiplicities: tuple[int, ...]) -> obje
     return table
 
 
-def _couplings(numbers: "GroupStatistics", pairs: tuple[tuple[int, int], ...]) -> object:
+def _couplings(numbers: "GroupStatistics", pairs: tuple[tuple[int, int], ...]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 

@@ -54,9 +54,13 @@ def intersect(
     from rich.console import Console
 
     from nadyn.checks.errors import InputError, RunError
+    from nadyn.checks.output import check_folder_name
 
     if (model is None) == (source is None):
         raise InputError("`nadyn intersect` must be given a model or a `--source`, one of them. Name one.")
+    check_folder_name(output, "`--output`")
+    if store is not None:
+        check_folder_name(store, "`--store`")
     if method not in ("both", "projection", "penalty"):
         raise InputError(f"`--method` must be both, projection or penalty, but is {method!r}.")
     if run is not None and guess is not None:
@@ -137,6 +141,7 @@ def _search(
     from nadyn.checks.counts import counted
     from nadyn.checks.errors import RunError
     from nadyn.checks.output import write_new
+    from nadyn.cli.tables import print_table
     from nadyn.electronic.crossings import Wishes, find_crossings
     from nadyn.electronic.crossings.record import record_of, xyz_text
 
@@ -164,7 +169,7 @@ def _search(
             figure = crossing_figure(record, number)
             figure.savefig(output / f"crossing_{number}.png", dpi=160, facecolor="white")
     write_new(output / "crossings.json", json.dumps(record, indent=1))
-    console.print(_table(record))
+    print_table(console, _table(record))
     asked = sum(record["n_points"].values())
     console.print(
         f"{counted(asked, 'geometry')} asked; written to {output}/", soft_wrap=True, highlight=False

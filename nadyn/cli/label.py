@@ -71,7 +71,14 @@ def label(
     from rich.console import Console
 
     from nadyn.checks.errors import InputError, RunError
-    from nadyn.checks.output import check_json, check_output, write_new
+    from nadyn.checks.output import (
+        DATASET,
+        check_folder_name,
+        check_json,
+        check_output,
+        check_suffix,
+        write_new,
+    )
     from nadyn.data import write_dataset
     from nadyn.electronic.labels import Quality
     from nadyn.interfaces.sources import read_source
@@ -82,8 +89,10 @@ def label(
     inputs = [*files, *runs, source, match]
     if output is not None:
         check_output(output, *inputs, overwrite=overwrite)
+        check_suffix(output, "`--output`", DATASET)
     elif match is not None:
         raise InputError("`--match` must stand beside `--output`, whose energies it shifts, but does not.")
+    check_folder_name(store, "`--store`")
     if json_file is not None:
         check_json(json_file, *(path for path in inputs if path is not None))
     if time_limit_minutes is not None and not time_limit_minutes > 0:

@@ -45,6 +45,7 @@ def learn(
 
     from nadyn.analysis.learning_page import learning_page
     from nadyn.checks.errors import InputError
+    from nadyn.checks.output import check_folder_name
     from nadyn.cli.learning_table import Told
     from nadyn.learning.context import Silence
     from nadyn.learning.loop import learn as learn_until_known
@@ -72,6 +73,8 @@ def learn(
     if given:
         content["budget"] = {**content.get("budget", {}), **given}
     configuration = _checked(content, learn_file)
+    if output is not None:
+        check_folder_name(output, "`--output`")
     folder = output or Path(Path(configuration.molecule or "molecule").stem)
     console = Console()
     try:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from nadyn.analysis.learning_page import learning_page
 from nadyn.analysis.learning_record import FILE, RoundRecord
+from nadyn.cli.tables import print_table
 
 
 class Told:
@@ -57,7 +58,7 @@ class Told:
 
     def round(self, record: RoundRecord) -> None:
         """Print what a round has come to, and draw the page."""
-        self._console.print(round_table(record))
+        print_table(self._console, round_table(record))
         if self._folder is not None and (self._folder / FILE).exists():
             learning_page(self._folder)
 

@@ -21,6 +21,27 @@ def population_tables(numbers: dict[str, object], width: int) -> Iterator[Table]
     yield from _tables(title, names, numbers, cell, width)
 
 
+def member_tables(numbers: dict[str, object], width: int) -> Iterator[Table]:
+    """Return the populations over members: the interval, and the parts of it of trajectories and model."""
+    rows = {
+        name: numbers[f"populations{name}"]
+        for name in ("", "_low", "_high", "_sampling_low", "_sampling_high", "_model")
+    }
+    names = [f"state {k}" for k in range(len(rows[""][0]))]
+
+    def cell(frame: int, k: int) -> str:
+        one = {name: values[frame][k] for name, values in rows.items()}
+        interval = f"{_three_digits(one['_low'])}…{_three_digits(one['_high'])}"
+        if one[""] is None:
+            return f"— [dim]{interval}[/dim]"
+        sampling, model = 0.5 * (one["_sampling_high"] - one["_sampling_low"]), min(one["_model"], 1.0)
+        parts = f"±{_three_digits(sampling)} ±{_three_digits(model)}"
+        return f"{_three_digits(one[''])} [dim]{parts}  {interval}[/dim]"
+
+    title = "Populations, ± from trajectories, ± from the model, 95 % intervals of everything"
+    yield from _tables(title, names, numbers, cell, width)
+
+
 def diabatic_tables(numbers: dict[str, object], names: list[str], width: int) -> Iterator[Table]:
     """Return sums by multiplicity, if there are several, and diabatic populations, with standard errors."""
     mean, error = numbers["diabatic_populations"], numbers["diabatic_populations_error"]

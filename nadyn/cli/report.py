@@ -7,8 +7,14 @@ import typer
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Trajectory file, finished or not.")],
-    output: Annotated[Path, typer.Option(help="HTML page to write; needs no other file.")] = Path(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN.h5 [MORE.h5 …]",
+            help="Trajectory file, finished or not; or those of several members of one committee.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option(help="HTML page to write (.html); needs no other file.")] = Path(
         "report.html"
     ),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
@@ -18,26 +24,40 @@ def report(
     ] = None,
     beside_name: Annotated[str | None, typer.Option(help="What the other run is, for legends.")] = None,
 ) -> None:
-    """Write one self-contained page: key numbers, figures, what was run."""
+    """Write one self-contained page: key numbers, figures, what was run.
+
+    Runs of several members of one committee give one page with two error bars.
+    """
     from rich.console import Console
 
     from nadyn.analysis import report as write_report
+    from nadyn.analysis.members_page import members_report
     from nadyn.checks.errors import InputError
     from nadyn.checks.kinds import Kind, check_not_swapped
-    from nadyn.checks.output import check_output
+    from nadyn.checks.output import PAGE, check_output, check_suffix
 
     if beside_name is not None and beside is None:
         raise InputError(
             "`--beside-name` must come with `--beside`, which names the file of the other run, but comes "
             "alone. Add it, or remove the name."
         )
+    if len(runs) > 1 and beside is not None:
+        raise InputError(
+            "`--beside` must come with one run, but comes with several. Put the JSON that nadyn analyse "
+            "writes of the members beside the other run instead."
+        )
+    run = runs[0]
     check_not_swapped(
         *(run, beside),
         kinds=(Kind.HDF5, Kind.JSON),
         right=f"nadyn report {beside} --beside {run}",
     )
-    check_output(output, run, beside, overwrite=overwrite)
+    check_output(output, *runs, beside, overwrite=overwrite)
+    check_suffix(output, "`--output`", PAGE)
     console = Console()
     with console.status("Drawing figures"):
-        written = write_report(run, output, beside=beside, beside_name=beside_name)
+        if len(runs) > 1:
+            written = members_report(runs, output)
+        else:
+            written = write_report(run, output, beside=beside, beside_name=beside_name)
     console.print(f"Report written to {written}", highlight=False, soft_wrap=True)

@@ -23,7 +23,7 @@ def sample(
         Path, typer.Argument(help="Model file, a YAML file with an analytic model, or a run file.")
     ],
     n: Annotated[int, typer.Option("--n", help="Number of trajectories.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write (.h5).")],
     distribution: Annotated[
         str | None, typer.Option("--sample", help="wigner (the default) or thermal (classical).")
     ] = None,
@@ -68,7 +68,8 @@ def sample(
 
     from nadyn.checks.configuration import parse_configuration
     from nadyn.checks.kinds import Kind, check_not_swapped
-    from nadyn.checks.output import check_output
+    from nadyn.checks.output import TRAJECTORIES, check_output, check_suffix
+    from nadyn.cli.tables import print_table
     from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
     from nadyn.dynamics.initial.oscillators import oscillators
     from nadyn.dynamics.initial.wigner import mode_energies
@@ -81,6 +82,7 @@ def sample(
         right=f"nadyn sample {geometry} --geometry {model}",
     )
     check_output(output, model, geometry, overwrite=overwrite)
+    check_suffix(output, "`--output`", TRAJECTORIES)
     options = {
         "sample": distribution,
         "n": n,
@@ -117,7 +119,7 @@ def sample(
             f"{frequency * INVERSE_CM_PER_HARTREE:.1f}",
             f"{energy * ELECTRONVOLT_PER_HARTREE:.4f}",
         )
-    console.print(table)
+    print_table(console, table)
     shape = _shape(source, found.modes.centre)
     if shape is not None:
         console.print(shape, highlight=False)
@@ -139,7 +141,7 @@ def _isotopes(given: list[str]) -> dict[str | int, int]:
     """Return the mass numbers of `--isotope H=2` and the like.
 
     Raises:
-        InputError: One of them is none.
+        InputError: One of them is none, or two say something else of one element or atom.
     """
     from nadyn.checks.errors import InputError
 
@@ -150,7 +152,9 @@ def _isotopes(given: list[str]) -> dict[str | int, int]:
             raise InputError(
                 f"`--isotope` must be an element or atom and a mass number as in H=2, but is {text!r}."
             )
-        found[int(name) if name.isdecimal() else name] = int(number)
+        whose = int(name) if name.isdecimal() else name
+        if found.setdefault(whose, int(number)) != int(number):
+            raise InputError(f"`--isotope` must give {name} one mass number, but gives it two. Remove one.")
     return found
 
 

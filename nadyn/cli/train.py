@@ -43,10 +43,10 @@ def train(
     from rich.live import Live
 
     from nadyn.checks.configuration import read_configuration
-    from nadyn.checks.errors import InputError
     from nadyn.checks.kinds import Kind, check_not_swapped
-    from nadyn.checks.output import check_folder, check_is_no_input
+    from nadyn.checks.output import MODEL, check_folder, check_is_no_input, check_suffix
     from nadyn.cli.error_tables import error_table
+    from nadyn.cli.tables import print_table
     from nadyn.cli.train_committee import report_committee, single_models
     from nadyn.cli.training_table import TrainingLines, TrainingTable, trial_table
     from nadyn.data import load_dataset
@@ -63,8 +63,7 @@ def train(
     from nadyn.training.train import checkpoint_path
     from nadyn.training.train import train as train_model
 
-    if output.suffix != ".safetensors":
-        raise InputError(f"`--output` must end in .safetensors, but is {str(output)!r}.")
+    check_suffix(output, "`--output`", MODEL)
     for one in data:
         for place, other, kind in (
             ("--config", config, Kind.SETTINGS),
@@ -125,7 +124,7 @@ def train(
         report_committee(several, output, console)
         return
     if trained.trials:
-        console.print(trial_table(trained.trials))
+        print_table(console, trial_table(trained.trials))
         notice = about_trials(trained.trials)
         if notice:
             console.print(f"Note: {notice}", highlight=False)
@@ -146,7 +145,7 @@ def train(
     with console.status(f"judging on the {title}"):
         comparisons = [compare(trained.model, group) for group in trained.validation.groups]
     for comparison in comparisons:
-        console.print(error_table(comparison, title=f"{title} of {comparison.name}"))
+        print_table(console, error_table(comparison, title=f"{title} of {comparison.name}"))
     curves, scatter = output.with_suffix(".learning_curves.png"), output.with_suffix(".parity.png")
     learning_curves(progress.history, curves, judged=progress.judged)
     parity(comparisons, scatter)

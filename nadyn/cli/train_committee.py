@@ -22,6 +22,7 @@ def single_models(models: "Sequence[LearnedModel | Committee]") -> "list[Learned
 def report_committee(trained: "TrainedCommittee", output: Path, console: "Console") -> None:
     """Print errors and reliability on the frames that no member saw, and draw the figures."""
     from nadyn.cli.error_tables import error_table, reliability_table
+    from nadyn.cli.tables import print_table
     from nadyn.training.evaluation import compare
     from nadyn.training.figures import learning_curves, parity, reliability
     from nadyn.training.reliability import coverages, samples_of
@@ -45,11 +46,11 @@ def report_committee(trained: "TrainedCommittee", output: Path, console: "Consol
         samples = samples_of(committee, unseen)
     for comparison in comparisons:
         title = f"frames of {comparison.name} that no member saw: member {committee.member}"
-        console.print(error_table(comparison, title=title))
+        print_table(console, error_table(comparison, title=title))
     found = coverages(samples, committee.calibration)
     frames = counted(unseen.n_frames, "frame")
     title = f"spread of {len(committee.members)} members on the {frames} that calibrated it"
-    console.print(reliability_table(coverages(samples, None), found, title=title))
+    print_table(console, reliability_table(coverages(samples, None), found, title=title))
     written = []
     for number, history in enumerate(trained.histories):
         path = output.with_suffix(f".learning_curves.{number}.png")

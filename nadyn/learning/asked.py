@@ -2,24 +2,44 @@
 
 from collections.abc import Sequence
 
-from nadyn.analysis.learning_record import AskedRecord, SwarmRecord
+import numpy as np
+from jaxtyping import Float
+
+from nadyn.analysis.learning_record import AskedRecord
 from nadyn.electronic.labels import Label, Quality
-from nadyn.learning.picks import KINDS, STOP, Candidate
+from nadyn.learning.diversity import shapes
+from nadyn.learning.picks import DOUBT, KINDS, STOP, Candidate
 
 # Fewer stops with a label than this say nothing about the others.
 _FEWEST_STOPS = 5
 
 
 def outside_method(
-    picked: Sequence[Candidate], labels: Sequence[Label], swarms: Sequence[SwarmRecord]
+    picked: Sequence[Candidate],
+    labels: Sequence[Label],
+    places: Float[np.ndarray, "place atom 3"],
+    atomic_numbers: Sequence[int],
 ) -> int:
-    """Return how many of all stopped trajectories stand where the level fails, judged by those labelled."""
-    stops = [labels[row] for row, one in enumerate(picked) if one.kind == STOP]
-    untrusted = sum(label.quality is not Quality.TRUSTED for label in stops)
-    if len(stops) < _FEWEST_STOPS:
-        return untrusted
-    n_stopped = sum(one.n - one.n_results for one in swarms)
-    return round(untrusted / len(stops) * n_stopped)
+    """Return how many of all trajectories without a result stand where the level fails.
+
+    Each is judged by the most similar geometry that was labelled where trajectories stopped or were in doubt.
+    Their share alone would not do: those picked are unlike each other, and where the level fails geometries
+    are the most unlike, so that a few of them fill the picks.
+
+    Args:
+        picked: What was labelled.
+        labels: The labels, in their order.
+        places: Where each trajectory without a result stopped or was first in doubt [bohr].
+        atomic_numbers: One number an atom.
+    """
+    rows = [row for row, one in enumerate(picked) if one.kind in (STOP, DOUBT)]
+    untrusted = np.array([labels[row].quality is not Quality.TRUSTED for row in rows], dtype=bool)
+    if len(rows) < _FEWEST_STOPS:
+        return int(untrusted.sum())
+    judges = shapes(np.stack([picked[row].positions for row in rows]), atomic_numbers)
+    there = shapes(places, atomic_numbers)
+    nearest = [int(np.argmin(((judges - one) ** 2).sum(axis=1))) for one in there]
+    return sum(bool(untrusted[k]) for k in nearest)
 
 
 def asked_records(picked: Sequence[Candidate], labels: Sequence[Label]) -> tuple[AskedRecord, ...]:

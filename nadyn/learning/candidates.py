@@ -9,7 +9,8 @@ from torch import Tensor
 
 from nadyn.analysis.fates import ended_as_asked
 from nadyn.learning.gap_descent import descend
-from nadyn.learning.picks import GAP, RANDOM, STOP, Candidate
+from nadyn.learning.objections import Objections
+from nadyn.learning.picks import DOUBT, GAP, RANDOM, STOP, Candidate
 from nadyn.models.model import Model
 from nadyn.trajectory import Run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
@@ -34,28 +35,64 @@ def stops(run: Run, where: str) -> list[Candidate]:
     ).tolist()
     for trajectory in np.flatnonzero(~ended_as_asked(run)).tolist():
         reason = run.status_names[int(run.status[trajectory])]
-        words = f"{where}, trajectory {trajectory} at {run.time_fs[frames[trajectory]]:.1f} fs: {reason}"
+        words = f"{_at(run, where, trajectory, frames[trajectory])}: {reason}"
         found.append(Candidate(_stopped_at(run, trajectory, frames[trajectory]), STOP, words))
     return found
 
 
-def at_random(run: Run, where: str, *, seed: int) -> list[Candidate]:
+def in_doubt(run: Run, where: str, objections: Objections, *, seed: int) -> list[Candidate]:
+    """Return for each trajectory where the committee first objected to it, and a frame at random from after
+    that.
+
+    Args:
+        run: The swarm.
+        where: Which swarm it is, in words.
+        objections: What the committee objects to.
+        seed: Of the draw.
+    """
+    found = []
+    rng = np.random.default_rng([seed, 2])
+    ends = run.alive().sum(axis=0)
+    for trajectory, first in enumerate(objections.first(run).tolist()):
+        later = int(rng.integers(first, ends[trajectory])) if first >= 0 else -1
+        words = {later: "after an objection", first: "first objection"}
+        for frame in sorted(words) if first >= 0 else ():
+            why = f"{_at(run, where, trajectory, frame)}: {words[frame]}"
+            found.append(Candidate(np.array(run.positions[frame, trajectory]), DOUBT, why))
+    return found
+
+
+def without_result(run: Run, objections: Objections) -> Float[np.ndarray, "place atom 3"]:
+    """Return where each trajectory without a result was first in doubt, or stopped if never before [bohr]."""
+    first = objections.first(run)
+    frames = np.minimum(run.last_step // int(run.attributes["write_every"]), run.committed_frames - 1)
+    found = [
+        np.array(run.positions[first[trajectory], trajectory])
+        if first[trajectory] >= 0
+        else _stopped_at(run, trajectory, int(frames[trajectory]))
+        for trajectory in np.flatnonzero(~objections.results(run)).tolist()
+    ]
+    return np.stack(found) if found else np.zeros((0, *run.positions.shape[2:]))
+
+
+def at_random(run: Run, where: str, objections: Objections, *, seed: int) -> list[Candidate]:
     """Return frames drawn at random from all that trajectories have come through without objection.
 
     Args:
         run: The swarm.
         where: Which swarm it is, in words.
+        objections: What the committee objects to.
         seed: Of the draw.
     """
-    alive = run.alive()
+    unquestioned = objections.unquestioned(run)
     # The start is known: it is where the sample is.
-    alive[0] = False
-    frames, trajectories = np.nonzero(alive)
+    unquestioned[0] = False
+    frames, trajectories = np.nonzero(unquestioned)
     chosen = np.random.default_rng(seed).permutation(len(frames))[:_AT_RANDOM]
     found = []
     for i in sorted(chosen):
         frame, trajectory = int(frames[i]), int(trajectories[i])
-        words = f"{where}, trajectory {trajectory} at {run.time_fs[frame]:.1f} fs"
+        words = _at(run, where, trajectory, frame)
         found.append(Candidate(np.array(run.positions[frame, trajectory]), RANDOM, words))
     return found
 
@@ -116,6 +153,10 @@ def down_the_gap(
         )
         found.append(Candidate(ended.positions[i].numpy(), GAP, words))
     return found
+
+
+def _at(run: Run, where: str, trajectory: int, frame: int) -> str:
+    return f"{where}, trajectory {trajectory} at {run.time_fs[frame]:.1f} fs"
 
 
 def _stopped_at(run: Run, trajectory: int, frame: int) -> Float[np.ndarray, "atom 3"]:

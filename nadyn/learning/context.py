@@ -1,7 +1,7 @@
 """What all stages of a loop share: what was asked for, where it lies, who labels, how long it has taken."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,3 +131,8 @@ class Context:
     def n_states(self) -> int:
         """States of a label."""
         return len(self.desk.source.multiplicities)
+
+
+def teller(context: Context, what: str, n: int) -> Callable[[int], None]:
+    """Return what tells how many of so many are done."""
+    return lambda n_done: context.narrator.progress(f"{n_done} of {n} {what}")

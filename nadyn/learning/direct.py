@@ -1,6 +1,7 @@
 """Short trajectories on the source itself, whose labels are the first data from where trajectories go."""
 
 from collections.abc import Sequence
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,12 +70,12 @@ def direct_trajectories(context: Context) -> Path | None:
         "time_fs": first.direct_fs,
         "model": dict(config.source),
         "initial": {
-            "file": str(context.folder.starts.absolute()),
+            "file": context.folder.starts.name,
             "n": min(first.direct, config.sample.n),
             "state": config.state,
         },
         "seed": config.seed,
-        "output": str(path.absolute()),
+        "output": path.name,
         "checkpoint_every": 5,
     }
 
@@ -89,7 +90,9 @@ def direct_trajectories(context: Context) -> Path | None:
         return RecordingDesk(desk, context.desk.store, every=first.direct_every)
 
     try:
-        run(content, sources=recording, resume=True, progress=False)
+        # Files are named from the folder, so that a loop can be moved while it rests.
+        with chdir(context.folder.path):
+            run(content, sources=recording, resume=True, progress=False)
     except InputError as error:
         context.narrator.note(f"no trajectories on the source: {error}")
         return None

@@ -62,6 +62,32 @@ def farthest_first(
     return np.array(chosen[:n], dtype=np.int64)
 
 
+def apart(
+    candidates: Float[np.ndarray, "candidate feature"],
+    known: Float[np.ndarray, "known feature"],
+    n: int,
+    *,
+    closest: float = 0.0,
+) -> Int[np.ndarray, "chosen"]:
+    """Return the first `n` candidates that are no repetition of what is known or chosen before them.
+
+    Args:
+        candidates: Features of the candidates, in the order in which they are wanted.
+        known: Features of what is known already; may be empty.
+        n: How many to choose.
+        closest: Candidates that are no farther than this from a known or chosen one are left out.
+    """
+    chosen: list[int] = []
+    there = list(known)
+    for row, one in enumerate(candidates):
+        if len(chosen) == n:
+            break
+        if not there or _distances(np.stack(there), one).min() > closest:
+            chosen.append(row)
+            there.append(one)
+    return np.array(chosen, dtype=np.int64)
+
+
 def _distances(
     rows: Float[np.ndarray, "row feature"], one: Float[np.ndarray, "feature"]
 ) -> Float[np.ndarray, "row"]:

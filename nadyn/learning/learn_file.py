@@ -34,15 +34,20 @@ class RoundSection(Configuration):
 
     The last models are looked at with `final_trajectories` on each member.
 
+    Trajectories of a round go on to `lenience` times the limits of `stop`: what comes after an objection is
+    near to what comes there. They are results all the same only without an objection.
+
     `at_random` of the labels are drawn from where the committee objects to nothing. They judge the models
-    before they train them. `at_gaps` are sought at small gaps, the rest are places where trajectories were
-    stopped.
+    before they train them. `in_doubt` are drawn at random from where trajectories went on after an objection,
+    `at_gaps` are sought at small gaps, the rest are places where trajectories were stopped.
     """
 
     trajectories: Count = 100
     final_trajectories: Count = 400
-    labels: Count = 60
+    lenience: Annotated[float, Field(ge=1.0, le=100.0)] = 3.0
+    labels: Count = 200
     at_random: Share = 0.2
+    in_doubt: Share = 0.3
     at_gaps: Share = 0.25
 
 
@@ -79,9 +84,25 @@ class SampleSection(Configuration):
     temperature_kelvin: Annotated[float, Field(ge=0.0, le=1e5)] = 0.0
 
 
-# Small networks learn a few hundred frames in a minute, and rounds are many.
-ROUND_TRAINING = {"model": {"hidden": [64, 64]}, "steps": 3000, "split": "stable"}
-FINAL_TRAINING = {"steps": 10000, "split": "stable"}
+# Small networks learn some hundred frames in a minute or two, and rounds are many. Measured on 594 labels of
+# ethylene, by errors of energies and forces on 94 others: a rate of 5e-3 needs half the steps of 2e-3; a wide
+# first layer and a decay of 0.1 lower the errors where trajectories are at home by 40 and 25 %, and over all
+# by 8 and 11 %; more channels, another basis, larger batches and other weights of the loss change nothing.
+ROUND_TRAINING = {
+    "encoder": {"name": "moments", "n_channels": 8},
+    "model": {"hidden": [256, 64]},
+    "steps": 3000,
+    "learning_rate": 5e-3,
+    "weight_decay": 0.1,
+    "split": "stable",
+}
+FINAL_TRAINING = {
+    "model": {"hidden": [256, 128, 64]},
+    "steps": 10000,
+    "learning_rate": 5e-3,
+    "weight_decay": 0.1,
+    "split": "stable",
+}
 _LENGTHS = ("steps", "epochs", "time_limit_minutes")
 DYNAMICS = {"method": "fssh", "dt_fs": 0.5, "time_fs": 100}
 

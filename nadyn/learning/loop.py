@@ -57,7 +57,7 @@ def learn(
         with Desk(
             config.source,
             numbers,
-            folder.store,
+            folder.store.absolute(),
             processes=config.processes,
             time_limit_seconds=60.0 * config.label_minutes,
             folder=beside,

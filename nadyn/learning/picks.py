@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.learning.diversity import farthest_first, shapes
+from nadyn.learning.diversity import apart, farthest_first, shapes
 
 # The kinds, in the order in which they are served; the shares of a round are by kind.
-STOP, GAP, RANDOM = "stop", "gap", "random"
-KINDS = (RANDOM, GAP, STOP)
+STOP, GAP, RANDOM, DOUBT = "stop", "gap", "random", "doubt"
+KINDS = (RANDOM, DOUBT, GAP, STOP)
 # Root mean square of the differences of inverse distances [1/bohr], below which a second label teaches
 # nothing new: about 0.01 Å in a bond.
 _SAME = 1e-3
@@ -22,8 +22,8 @@ class Candidate:
 
     Attributes:
         positions: [bohr].
-        kind: `stop`: a trajectory was stopped here; `gap`: at a small gap; `random`: from where nothing was
-            objected to.
+        kind: `stop`: a trajectory was stopped here; `gap`: at a small gap; `doubt`: where a trajectory went
+            on in spite of an objection; `random`: from where nothing was objected to.
         why: In words: which trajectory of which member, when, and the reason of a stop.
     """
 
@@ -41,18 +41,20 @@ def pick(
     shares: Mapping[str, float],
     seed: int,
 ) -> list[Candidate]:
-    """Return up to `n` candidates, those at random first, then small gaps, then stops.
+    """Return up to `n` candidates, those at random first, then those in doubt, small gaps, and stops.
 
     Those at random are drawn without a look at anything, because they are a fair sample that judges the
-    models. The others are each the farthest from everything that is known or picked before. What one kind
-    cannot fill, the kinds after it take; what stops leave over, gaps take.
+    models. Those in doubt are drawn at random too, but nothing twice: so labels become dense where many
+    trajectories pass. The others are each the farthest from everything that is known or picked before, so
+    that they become wide. What one kind cannot fill, the kinds after it take; what stops leave over, gaps
+    take.
 
     Args:
         candidates: All candidates.
         known: Geometries that have labels already, failed ones included [bohr].
         atomic_numbers: One number an atom.
         n: How many in all.
-        shares: Of `random` and `gap`; the rest are stops.
+        shares: Of `random`, `doubt` and `gap`; the rest are stops.
         seed: Of the draw.
     """
     features = shapes(np.stack([c.positions for c in candidates]), atomic_numbers) if candidates else None
@@ -69,10 +71,15 @@ def pick(
             rng = np.random.default_rng([seed, len(left)])
             chosen.extend(left[i] for i in sorted(rng.permutation(len(left))[:number]))
         elif left and number > 0:
-            found = farthest_first(features[left], away_from(), number, closest=_SAME)
-            chosen.extend(left[i] for i in found)
+            order = left
+            if kind == DOUBT:
+                order = [left[i] for i in np.random.default_rng([seed, len(left), 1]).permutation(len(left))]
+            choose = apart if kind == DOUBT else farthest_first
+            found = choose(features[order], away_from(), number, closest=_SAME)
+            chosen.extend(order[i] for i in found)
 
     take(RANDOM, round(n * shares.get(RANDOM, 0.0)))
+    take(DOUBT, round(n * shares.get(DOUBT, 0.0)))
     take(GAP, round(n * shares.get(GAP, 0.0)))
     take(STOP, n - len(chosen))
     take(GAP, n - len(chosen))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from nadyn.analysis.learning_record import (
     AnswerRecord,
@@ -20,7 +21,7 @@ from nadyn.data.dataset_file import write_dataset
 from nadyn.electronic.labels import Label, Quality
 from nadyn.learning import candidates
 from nadyn.learning.asked import asked_records, outside_method
-from nadyn.learning.context import Context
+from nadyn.learning.context import Context, teller
 from nadyn.learning.convergence import (
     Answer,
     Difference,
@@ -35,9 +36,10 @@ from nadyn.learning.fresh import judge
 from nadyn.learning.gathering import gathered_labels, group_of
 from nadyn.learning.jobs import Job, side_by_side
 from nadyn.learning.learn_file import training_settings
-from nadyn.learning.picks import GAP, KINDS, RANDOM, Candidate, pick
+from nadyn.learning.objections import Objections
+from nadyn.learning.picks import DOUBT, GAP, KINDS, RANDOM, Candidate, pick
 from nadyn.learning.plan import Plan
-from nadyn.learning.swarm import known_occupations, stops_of, swarm_file, swarm_record
+from nadyn.learning.swarm import known_occupations, run_swarms, swarm_records
 from nadyn.learning.trusting import trusted_by
 from nadyn.models.committee import Committee
 from nadyn.models.model_file import load_model
@@ -62,7 +64,9 @@ def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord 
         labels = _label(context, number, picked)
     fresh_group = _group_of_fresh(context, picked, labels)
     fresh = None if fresh_group is None else judge(committee.members, fresh_group)
-    outside = outside_method(picked, labels, swarms)
+    outside = outside_method(
+        picked, labels, _without_result(context, folder, swarms), context.desk.source.atomic_numbers
+    )
     goals = context.config.goals
     answers = (
         about_endings(
@@ -118,7 +122,7 @@ def _train(context: Context, folder: Path, number: int, *, final: bool) -> Commi
             Job("nadyn.learning.training:train_member", {**arguments, "number": k})
             for k in range(config.members)
         ]
-        tell = _teller(context, "members", config.members)
+        tell = teller(context, "members", config.members)
         side_by_side(members, processes=config.processes, waiting=tell)
         side_by_side([Job("nadyn.learning.training:assemble", arguments)], processes=1)
     return load_model(path)
@@ -130,10 +134,13 @@ def _run(
     """Run swarms: a few members in a round, all of them in the last one or when the few agree."""
     config, n_members = context.config, len(committee.members)
     n = config.round.final_trajectories if final else config.round.trajectories
-    first = [(config.processes * number + k) % n_members for k in range(min(config.processes, n_members))]
+    # One alone could not be compared with another.
+    several = min(max(2, config.processes), n_members)
+    first = [(several * number + k) % n_members for k in range(several)]
     wanted = list(range(n_members)) if final else sorted(set(first))
-    _swarms(context, folder, wanted, n)
-    records = _swarm_records(folder, wanted)
+    lenience = 1.0 if final else config.round.lenience
+    run_swarms(context, folder, wanted, n, lenience)
+    records = swarm_records(context, folder, wanted)
     good = about_endings(
         sum(one.n_results for one in records),
         sum(one.n - one.n_results for one in records),
@@ -142,43 +149,9 @@ def _run(
     )
     if not final and good.reached:
         wanted = list(range(n_members))
-        _swarms(context, folder, wanted, n)
-        records = _swarm_records(folder, wanted)
+        run_swarms(context, folder, wanted, n, lenience)
+        records = swarm_records(context, folder, wanted)
     return records
-
-
-def _swarms(context: Context, folder: Path, members: Sequence[int], n: int) -> None:
-    config = context.config
-    jobs = []
-    for member in members:
-        content = swarm_file(
-            config.dynamics,
-            model=str((folder / "model.safetensors").absolute()),
-            starts=str(context.folder.starts.absolute()),
-            n=min(n, config.sample.n),
-            state=config.state,
-            member=member,
-            seed=config.seed,
-        )
-        output = folder / f"swarm_{member}.h5"
-        if not _complete(output):
-            jobs.append(
-                Job("nadyn.learning.swarm:run_swarm", {"config": content, "output": str(output.absolute())})
-            )
-    if jobs:
-        context.narrator.stage(f"{n} trajectories on each of {len(members)} members")
-        side_by_side(jobs, processes=config.processes, waiting=_teller(context, "swarms", len(jobs)))
-
-
-def _complete(path: Path) -> bool:
-    if not path.exists():
-        return False
-    run = open_run(path)
-    return all(run.status_names[int(code)] != "running" for code in run.status)
-
-
-def _swarm_records(folder: Path, members: Sequence[int]) -> list[SwarmRecord]:
-    return [swarm_record(folder / f"swarm_{member}.h5", member) for member in members]
 
 
 def _differences(
@@ -208,16 +181,17 @@ def _picks(
     if stored is None:
         context.narrator.stage("choosing geometries to label")
         found: list[Candidate] = []
-        stop = stops_of(context.config.dynamics)
+        objections = Objections.of(context.config.dynamics)
         for one in swarms:
             run, where = open_run(folder / one.run), f"round {number}, member {one.member}"
             seed = context.config.seed + 1009 * number + one.member
             found += candidates.stops(run, where)
-            found += candidates.at_random(run, where, seed=seed)
+            found += candidates.in_doubt(run, where, objections, seed=seed)
+            found += candidates.at_random(run, where, objections, seed=seed)
             if context.n_states > 1:
                 found += candidates.at_small_gaps(run, where)
                 model = committee.running_on(one.member)
-                found += candidates.down_the_gap(run, model, trusted_by(model, stop), where, seed=seed)
+                found += candidates.down_the_gap(run, model, trusted_by(model, objections), where, seed=seed)
         known = [record.positions for record in context.desk.store.records]
         wanted = context.config.round
         chosen = pick(
@@ -225,7 +199,7 @@ def _picks(
             np.stack(known) if known else np.zeros((0, len(context.desk.source.atomic_numbers), 3)),
             context.desk.source.atomic_numbers,
             n=min(wanted.labels, max(0, context.config.budget.labels - len(known))),
-            shares={RANDOM: wanted.at_random, GAP: wanted.at_gaps},
+            shares={RANDOM: wanted.at_random, DOUBT: wanted.in_doubt, GAP: wanted.at_gaps},
             seed=context.config.seed + 1009 * number,
         )
         stored = {
@@ -235,6 +209,14 @@ def _picks(
         }
         write_json(path, stored)
     return [Candidate(np.array(one["positions"]), one["kind"], one["why"]) for one in stored["picks"]]
+
+
+def _without_result(
+    context: Context, folder: Path, swarms: Sequence[SwarmRecord]
+) -> Float[np.ndarray, "place atom 3"]:
+    objections = Objections.of(context.config.dynamics)
+    runs = [open_run(folder / one.run) for one in swarms]
+    return np.concatenate([candidates.without_result(run, objections) for run in runs])
 
 
 def _label(context: Context, number: int, picked: Sequence[Candidate]) -> list[Label]:
@@ -284,10 +266,6 @@ def _group_of_fresh(context: Context, picked: Sequence[Candidate], labels: Seque
 
 def _answer_record(answer: Answer) -> AnswerRecord:
     return AnswerRecord(answer.question, answer.reached, answer.sentence)
-
-
-def _teller(context: Context, what: str, n: int) -> Callable[[int], None]:
-    return lambda n_done: context.narrator.progress(f"{n_done} of {n} {what}")
 
 
 def _label_teller(context: Context) -> Callable[[Progress], None]:

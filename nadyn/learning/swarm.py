@@ -1,6 +1,7 @@
 """A swarm: trajectories on one member of a committee, which the others judge."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +10,30 @@ from jaxtyping import Float
 from nadyn.analysis.fates import ended_as_asked, known
 from nadyn.analysis.learning_record import SwarmRecord
 from nadyn.analysis.populations import occupations
+from nadyn.learning.context import Context, teller
+from nadyn.learning.jobs import Job, side_by_side
+from nadyn.learning.objections import Objections
 from nadyn.trajectory import Run, open_run
 
-# Of a component of the force on the worst atom, calibrated [eV/angstrom].
-FORCE_SPREAD = 2.5
+# How a trajectory is counted that ended as asked, but to which the committee had objected on its way.
+IN_DOUBT = "in_doubt"
 
 
 def swarm_file(
-    dynamics: Mapping[str, object], *, model: str, starts: str, n: int, state: int, member: int, seed: int
+    dynamics: Mapping[str, object],
+    *,
+    model: str,
+    starts: str,
+    n: int,
+    state: int,
+    member: int,
+    seed: int,
+    lenience: float,
 ) -> dict[str, object]:
     """Return the run file of a swarm; starts and random numbers are the same for all members and rounds."""
     return {
         **dynamics,
-        "stop": stops_of(dynamics),
+        "stop": Objections.of(dynamics).section(dynamics, lenience=lenience),
         "model": model,
         "member": member,
         "initial": {"file": starts, "n": n, "state": state},
@@ -30,30 +42,62 @@ def swarm_file(
     }
 
 
-def stops_of(dynamics: Mapping[str, object]) -> dict[str, object]:
-    """Return the section `stop` of swarms: the spreads of the loop, where the learn file names no others.
+def run_swarm(*, config: dict[str, object], folder: str) -> None:
+    """Run a swarm into a file, or go on with it; a job of its own process.
 
-    Forces are known worst, and a force that is off for a femtosecond moves nobody far: measured on ethylene
-    after 540 labels, a bound of 1 eV/Å ended every trajectory within 77 fs, half of them in 11 fs, where
-    energies were off by 0.1 eV. So energies and gaps decide, and forces where they are beyond all reason.
+    Its files are named from the folder of its round, so that a loop can be moved while it rests.
     """
-    return {"force_spread_ev_per_angstrom": FORCE_SPREAD, **dict(dynamics.get("stop") or {})}
-
-
-def run_swarm(*, config: dict[str, object], output: str) -> None:
-    """Run a swarm into a file, or go on with it; a job of its own process."""
     from nadyn.dynamics.run.loop import run
 
-    run({**config, "output": output}, resume=True, progress=False)
+    with chdir(folder):
+        run(config, resume=True, progress=False)
 
 
-def swarm_record(path: Path, member: int) -> SwarmRecord:
-    """Return how the trajectories of a swarm ended."""
+def swarm_record(path: Path, member: int, objections: Objections) -> SwarmRecord:
+    """Return how the trajectories of a swarm ended; what ended as asked, but in doubt, is no result."""
     run = open_run(path)
-    names = [run.status_names[int(code)] for code in run.status]
-    endings = {name: names.count(name) for name in sorted(set(names))}
-    n_results = int(ended_as_asked(run).sum())
-    return SwarmRecord(member, path.name, run.n_trajectories, endings, n_results)
+    results = objections.results(run)
+    names = np.array([run.status_names[int(code)] for code in run.status])
+    names[ended_as_asked(run) & ~results] = IN_DOUBT
+    endings = {str(name): int((names == name).sum()) for name in sorted(set(names.tolist()))}
+    return SwarmRecord(member, path.name, run.n_trajectories, endings, int(results.sum()))
+
+
+def run_swarms(context: Context, folder: Path, members: Sequence[int], n: int, lenience: float) -> None:
+    """Run so many trajectories on each of these members, or what is left of them."""
+    config = context.config
+    jobs = []
+    for member in members:
+        content = swarm_file(
+            config.dynamics,
+            model="model.safetensors",
+            starts=str(Path("..") / context.folder.starts.name),
+            n=min(n, config.sample.n),
+            state=config.state,
+            member=member,
+            seed=config.seed,
+            lenience=lenience,
+        )
+        if not _complete(folder / f"swarm_{member}.h5"):
+            jobs.append(
+                Job("nadyn.learning.swarm:run_swarm", {"config": content, "folder": str(folder.absolute())})
+            )
+    if jobs:
+        context.narrator.stage(f"{n} trajectories on each of {len(members)} members")
+        side_by_side(jobs, processes=config.processes, waiting=teller(context, "swarms", len(jobs)))
+
+
+def _complete(path: Path) -> bool:
+    if not path.exists():
+        return False
+    run = open_run(path)
+    return all(run.status_names[int(code)] != "running" for code in run.status)
+
+
+def swarm_records(context: Context, folder: Path, members: Sequence[int]) -> list[SwarmRecord]:
+    """Return how the swarms on these members ended."""
+    objections = Objections.of(context.config.dynamics)
+    return [swarm_record(folder / f"swarm_{member}.h5", member, objections) for member in members]
 
 
 def known_occupations(run: Run) -> Float[np.ndarray, "frame traj state"]:

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from nadyn.checks.errors import InputError
 from nadyn.checks.output import write_new
 from nadyn.data import state_pairs
 from nadyn.models.calibration import Calibration
@@ -24,20 +23,6 @@ _QUANTITIES = (
     ("force_mae", "force MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
     ("coupling_mae", "coupling MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
 )
-
-
-PICTURE_SUFFIXES = (".png", ".pdf", ".svg")
-
-
-def check_picture(path: Path) -> None:
-    """Refuse the name of a picture whose kind is not known.
-
-    Raises:
-        InputError: The suffix is none of `PICTURE_SUFFIXES`.
-    """
-    if path.suffix.lower() not in PICTURE_SUFFIXES:
-        known = ", ".join(PICTURE_SUFFIXES)
-        raise InputError(f"picture {str(path)!r} must end in one of {known}, but ends in {path.suffix!r}.")
 
 
 def learning_curves(history: list[dict[str, object]], path: Path, *, judged: str = "validation") -> None:

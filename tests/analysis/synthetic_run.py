@@ -65,6 +65,10 @@ def write_run(
     moves_on: str = "active state",
     amplitudes_are_populations: bool = True,
     n_frames_written: int | None = None,
+    seed: int = 3,
+    committee: bool = False,
+    model_digest: str = "0" * 64,
+    energies: np.ndarray | None = None,
 ) -> Path:
     """Write a run of which only `state` (frame traj) must be given; the rest is filled in plainly."""
     n_frames, n_traj = state.shape
@@ -81,7 +85,7 @@ def write_run(
         config=config or {"method": method, "dt_fs": dt_fs, "time_fs": dt_fs * (n_frames - 1), "seed": 3},
         method=method,
         population_estimator=estimator,
-        seed=3,
+        seed=seed,
         n_steps=(n_frames - 1) * write_every,
         dt_au=dt_fs * AU_PER_FEMTOSECOND,
         write_every=write_every,
@@ -90,7 +94,8 @@ def write_run(
         masses=masses,
         weight=np.ones(n_traj) if weight is None else weight,
         model_name="synthetic",
-        model_digest="0" * 64,
+        model_digest=model_digest,
+        has_committee=committee,
         status_names=STATUS_NAMES,
         status_advice={2: "Try a smaller time step.", 4: "Add such geometries to the data."},
         atomic_numbers=atomic_numbers,
@@ -108,12 +113,17 @@ def write_run(
         arrays = {
             "positions": positions[frame],
             "momenta": momenta[frame],
-            "energies": np.broadcast_to(0.1 * np.arange(n_states), (n_traj, n_states)),
+            "energies": np.broadcast_to(
+                0.1 * np.arange(n_states) if energies is None else energies, (n_traj, n_states)
+            ),
             "kinetic_energy": (momenta[frame] ** 2 / (2 * masses[:, None])).sum(axis=(1, 2)),
             "total_energy_error": energy_error[frame],
             "coefficients": coefficients[frame],
             "active_state": state[frame],
         }
+        if committee:
+            for name in ("energy_spread", "gap_spread", "force_spread"):
+                arrays[name] = np.full(n_traj, 0.001)
         if diabatic is not None:
             arrays["diabatic_populations"] = diabatic[frame]
         if populations is not None:

@@ -89,7 +89,7 @@ def test_nuclei_on_one_of_several_surfaces_have_a_temperature_and_no_lifetime(tm
     assert not any(name.startswith("State") for name in names)
 
 
-def scattering(tmp_path, final_position, state, *, status, **options):
+def scattering(tmp_path, final_position, state, *, status, stop=None, **options):
     n_traj = len(final_position)
     positions = np.stack([np.full(n_traj, -10.0), np.zeros(n_traj), np.array(final_position, float)])[
         ..., None, None
@@ -102,7 +102,7 @@ def scattering(tmp_path, final_position, state, *, status, **options):
             positions=positions,
             momenta=np.full(positions.shape, 20.0),
             status=np.array(status),
-            config={"method": "fssh", "stop": {"beyond_au": 10}},
+            config={"method": "fssh", "stop": stop or {"beyond_au": 10}},
             **options,
         )
     )
@@ -130,6 +130,17 @@ def test_a_hop_after_the_last_frame_counts_for_the_branching(tmp_path):
     late = hop_table(np.array([[0, 0], [0, 0], [1, 0]]))
     result = scattering(tmp_path, [11, 11], state, status=[7, 7], hops=late)
     assert result["branching"] == pytest.approx({"T0": 0.5, "T1": 0.5, "R0": 0, "R1": 0})
+
+
+def test_what_still_comes_in_at_the_end_of_a_run_is_neither_transmitted_nor_reflected(tmp_path):
+    """All move to the right; no region is given, only what a run file without one keeps."""
+    without = {"beyond_au": None, "novelty": None}
+    state = np.zeros((3, 4), int)
+    result = scattering(tmp_path, [3, 4, 5, -1], state, status=[0] * 4, stop=without)
+    assert result["branching"] == pytest.approx({"T0": 1, "T1": 0, "R0": 0, "R1": 0})
+    assert result["branching_undecided"] == 1
+    (tmp_path / "run.h5").unlink()
+    assert "branching" not in scattering(tmp_path, [-2] * 4, state, status=[0] * 4, stop=without)
 
 
 def test_several_coordinates_are_no_scattering(tmp_path):

@@ -5,7 +5,8 @@ import pytest
 from synthetic_run import decaying_states, hop_table, write_run
 
 from nadyn.analysis import analyse
-from nadyn.analysis.kinetics import _Known, _occupation, decay_curve, lifetimes
+from nadyn.analysis.at_risk import Known, occupation, with_ends
+from nadyn.analysis.kinetics import decay_curve, lifetimes
 
 TIME = np.arange(0.0, 201.0, 2.0)
 
@@ -91,11 +92,11 @@ def test_without_stops_the_population_is_the_fraction_on_the_state_and_with_stop
     state = np.cumsum(rng.integers(-1, 2, (40, 60)), axis=0) % 3
     inside = state == 1
     plain = (inside * weight).sum(axis=1) / weight.sum()
-    found = _occupation(_Known(inside, np.ones_like(inside)), weight[None])[0]
+    found = occupation(Known(inside, np.ones_like(inside), np.ones(60)), weight[None])[0]
     assert np.allclose(found, plain, atol=1e-12)
     exits, ends = rng.integers(1, 40, 60), rng.integers(1, 60, 60)
     frame = np.arange(40)[:, None]
-    found = _occupation(_Known(frame < exits, frame <= ends), weight[None])[0]
+    found = occupation(Known(frame < exits, frame <= ends, np.ones(60)), weight[None])[0]
     expected = [1.0]
     for now in range(1, 40):
         at_risk = weight[(exits >= now) & (ends >= now)].sum()
@@ -127,6 +128,25 @@ def test_the_interval_holds_a_known_lifetime_where_trajectories_are_stopped(
     assert abs(np.mean(values) - 30) < 3 * np.std(values, ddof=1) / np.sqrt(len(values)) + 1.0
 
 
+# Mean times to a stop in the excited state, and from the decay to a stop, in lifetimes.
+@pytest.mark.parametrize(("inside", "after"), [(1.0, np.inf), (0.3, np.inf), (np.inf, 0.2), (1.0, 0.5)])
+@pytest.mark.parametrize("n_points", [4, 9])
+def test_those_stopped_between_frames_could_decay_until_then(inside, after, n_points):
+    """Decays and stops compete between frames as far apart as 0.7 lifetimes; exact within 3 errors."""
+    rng, n = np.random.default_rng(8), 200_000
+    time = np.linspace(0.0, 2.0, n_points)
+    decay, stop = rng.exponential(1.0, n), rng.exponential(inside, n) if np.isfinite(inside) else np.inf
+    late = decay + (rng.exponential(after, n) if np.isfinite(after) else np.inf)
+    end = np.where(stop < decay, stop, late)
+    member = np.where(time[:, None] <= end, time[:, None] < decay, -1).astype(int)
+    states, part = with_ends(time, member, end, (end < decay).astype(int))
+    found = occupation(Known(states == 1, states >= 0, part), np.ones((1, n)))[0]
+    # Greenwood's formula, with those whole at the second frame in the place of those at risk.
+    whole = np.array([((member[k] == 1) & (end >= time[k])).sum() for k in range(n_points)])
+    spread = np.exp(-time[1:]) * np.sqrt(np.cumsum((1 - np.exp(-np.diff(time))) / whole[1:]))
+    assert np.all(np.abs(found[1:] - np.exp(-time[1:])) < 3 * spread)
+
+
 def test_a_decay_just_before_a_stop_counts(tmp_path):
     """All are stopped a step after their hop, and before the next frame: no frame shows them on state 0."""
     rng = np.random.default_rng(2)
@@ -156,6 +176,30 @@ def test_a_decay_just_before_a_stop_counts(tmp_path):
     life = analyse(path)["lifetimes_fs"]["1"]
     assert life["low"] < 100 < life["high"]
     assert life["value"] == pytest.approx(100, rel=0.15)
+
+
+def test_the_lifetime_of_a_run_with_few_frames_counts_the_time_until_each_stop(tmp_path):
+    """A lifetime of 40 fs, stops in the excited state after 80 fs in the mean, frames every 20 fs."""
+    rng, n, every = np.random.default_rng(3), 6000, 40
+    decay, stop = rng.geometric(1 / 80, n), rng.geometric(1 / 160, n)
+    last = np.where(stop < decay, stop, 10 * every)
+    state = (np.arange(0, 10 * every + 1, every)[:, None] < decay).astype(int)
+    left = np.nonzero(decay <= np.minimum(last, 10 * every))[0]
+    hops = {name: np.zeros(len(left), column.dtype) for name, column in hop_table(state).items()}
+    hops |= {"step": decay[left], "traj": left, "from_state": np.ones(len(left), int)}
+    hops["accepted"] = np.ones(len(left), int)
+    status = np.where(last < 10 * every, 4, 0)
+    path = write_run(
+        tmp_path / "run.h5",
+        state,
+        n_states=2,
+        dt_fs=0.5,
+        write_every=every,
+        hops=hops,
+        status=status,
+        last_step=np.minimum(last, 10 * every),
+    )
+    assert analyse(path)["lifetimes_fs"]["1"]["value"] == pytest.approx(40.0, rel=0.05)
 
 
 def test_no_lifetime_where_most_were_stopped_before_they_left(tmp_path):

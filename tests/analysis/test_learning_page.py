@@ -17,6 +17,7 @@ from nadyn.analysis.learning_record import (
     write_record,
 )
 from nadyn.checks.errors import InputError
+from tests.analysis.member_runs import write_member
 from tests.analysis.synthetic_run import write_run
 
 GOALS = {"ended": 0.95, "populations": 0.05, "energy_ev": 0.08, "force_ev_per_angstrom": 0.25}
@@ -81,6 +82,18 @@ def test_what_is_no_record_is_refused(tmp_path):
         learning_page(tmp_path)
 
 
+def test_members_of_a_committee_stand_on_the_page_with_two_error_bars(tmp_path):
+    one = a_round(tmp_path, 1)
+    for member in range(2):
+        write_member(tmp_path / "round_01" / f"swarm_{member}.h5", member, np.ones((5, 8), int))
+    write_record(tmp_path, loop((BEGINNING, one)))
+    text = learning_page(tmp_path).read_text()
+    assert 'id="two_errors"' in text and "is known worst" in text
+    one_swarm = replace(one, swarms=one.swarms[:1])
+    write_record(tmp_path, loop((BEGINNING, one_swarm)))
+    assert 'id="two_errors"' not in learning_page(tmp_path).read_text()
+
+
 def test_the_page_of_a_loop_before_its_first_round(tmp_path):
     write_record(tmp_path, loop())
     text = learning_page(tmp_path).read_text()
@@ -98,3 +111,17 @@ def test_the_page_tells_the_newest_round(tmp_path):
     assert "0.061 eV" in text and "2, last models" in text
     assert text.count("<figure") == 5 and "Populations by member" in text
     assert "8 min" in text
+
+
+def test_reasons_that_differ_in_numbers_alone_are_one_with_the_range_of_each(tmp_path):
+    reasons = {
+        "the energies are off within 0.1 angstrom by 0.12 eV.": 1,
+        "the energies are off within 0.1 angstrom by 1.05 eV.": 2,
+        "the energies are off within 0.1 angstrom by 0.3 eV.": 1,
+        "S0 of O2 is another one.": 3,
+    }
+    asked = (AskedRecord("stop", 5, 7, 0, reasons),)
+    write_record(tmp_path, loop((replace(BEGINNING, asked=asked),)))
+    page = learning_page(tmp_path).read_text()
+    assert "<td>4</td><td>the energies are off within 0.1 angstrom by 0.12 to 1.05 eV.</td>" in page
+    assert "<td>3</td><td>S0 of O2 is another one.</td>" in page

@@ -96,7 +96,7 @@ def test_a_mistyped_key_of_a_section_is_answered_with_the_nearest():
     [
         (b"dt_fs: [0.5\n", "must be YAML, but cannot be read at line"),
         (b"\xff\xfe\x81", "must be YAML, but is a file of another kind"),
-        (b"just words", "must hold `key: value` lines, but holds a str"),
+        (b"just words", "must hold `key: value` lines, but holds text"),
         (b"!!python/object/apply:os.system ['echo x']", "must be YAML, but cannot be read"),
     ],
 )

@@ -28,8 +28,6 @@ def _said(section, content):
         ("tmax", "time_fs"),
         ("time", "time_fs"),
         ("ntraj", "initial.n"),
-        ("n", "initial.n"),
-        ("temperature", "initial.temperature_kelvin"),
         ("initial_state", "initial.state"),
         ("rngseed", "seed"),
         ("ekincorrect", "rescale"),
@@ -38,6 +36,20 @@ def _said(section, content):
 )
 def test_a_key_of_another_program_in_a_run_file(name, meant):
     assert f"`{name}` is not a known key. Did you mean `{meant}`?" in _said(RunConfiguration, RUN | {name: 1})
+
+
+def test_a_word_that_several_sections_could_mean_names_them_all():
+    meant = "`initial.temperature_kelvin` or `thermostat.temperature_kelvin`"
+    assert f"`temp` is not a known key. Did you mean {meant}?" in _said(RunConfiguration, RUN | {"temp": 1})
+
+
+def test_a_key_in_the_wrong_section_is_sent_to_the_right_one():
+    of_run, of_training = (
+        _said(RunConfiguration, RUN | {"n": 1}),
+        _said(TrainingConfiguration, {"hidden": [3]}),
+    )
+    assert "`n` is not a known key. It belongs under `initial:`." in of_run
+    assert "`hidden` is not a known key. It belongs under `model:`." in of_training
 
 
 @pytest.mark.parametrize(
@@ -67,7 +79,6 @@ def test_the_number_of_states_is_said_to_be_that_of_the_model():
         ({"cutoff": 5}, "encoder.cutoff_angstrom"),
         ({"lr": 1e-3}, "learning_rate"),
         ({"max_epochs": 3}, "epochs"),
-        ({"hidden": [3]}, "model.hidden"),
         ({"model": {"layers": [3]}}, "hidden"),
         ({"force_weight": 3}, "weights.force"),
     ],

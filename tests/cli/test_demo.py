@@ -54,6 +54,13 @@ def test_the_demo_says_its_choice_of_decoherence_and_what_the_reference_differs_
     assert "analytic surfaces ends at 60 fs, this run at 4 fs: " in page and "was run with" not in page
 
 
+def test_the_demo_says_once_on_how_many_frames_the_model_is_judged_and_breaks_no_sentence(demo):
+    text = (demo.parent / "printed.txt").read_text("utf-8")
+    assert text.count("100 frames") == 1
+    assert "near the crossing, unseen in training (100 frames)\n" in re.sub(" +\n", "\n", text)
+    assert "their coupling changes sign there (Li-Valero-Truhlar 2007" in text
+
+
 def test_a_second_demo_leaves_the_first_alone(demo, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(demo.parent)
     assert _new_folder() == Path("nadyn-demo-2")

@@ -31,7 +31,7 @@ def test_numbers_of_an_analysis_replace_neither_the_run_nor_what_is_no_json(tmp_
     before = run.read_bytes()
     assert "must not be a file that is read" in refusal(capsys, "analyse", run, "--json", run)
     other = shutil.copy(run, tmp_path / "other.h5")
-    assert "must name a file that ends in .json" in refusal(capsys, "analyse", run, "--json", other)
+    assert "`--json` must end in .json, but is " in refusal(capsys, "analyse", run, "--json", other)
     assert run.read_bytes() == other.read_bytes() == before
 
 

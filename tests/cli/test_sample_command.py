@@ -94,6 +94,7 @@ def test_an_existing_file_is_kept_unless_it_may_be_overwritten(pyrazine_file, tm
         (("--sample", "thermal"), "above 0 for a thermal sample"),
         (("--state", 5), "`state` must be from 0 to 1"),
         (("--geometry", "x.xyz"), "samples its own oscillators"),
+        (("--isotope", "H=2", "--isotope", "H=3"), "must give H one mass number, but gives it two"),
     ],
 )
 def test_what_cannot_be_sampled_is_one_sentence_and_exit_code_2(

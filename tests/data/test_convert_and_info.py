@@ -68,7 +68,7 @@ def test_an_output_is_replaced_only_on_demand(nadyn, fixtures, tmp_path):
 @pytest.mark.parametrize(
     ("source", "target", "sentence"),
     [
-        ("3bpa_5_frames.xyz", "out.zip", "OUT must end in one of .h5"),
+        ("3bpa_5_frames.xyz", "out.zip", "OUT must end in .h5, .hdf5, .xyz or .extxyz"),
         ("LICENSE.3bpa", "out.h5", "see the page `Data of other programs`"),
         ("ethanol_60_frames.h5 --energy-key E", "out.h5", "`--energy-key` must be left out for a dataset"),
         ("3bpa_5_frames.xyz --couplings H", "out.h5", "`--couplings` must be h or d, but is 'H'"),

@@ -156,12 +156,12 @@ def test_a_judgement_is_the_calibrated_spread_of_what_the_trajectory_uses(basis,
     raw = spread(several, where)
     scale = several.calibration.scale("force")
     worst = raw.worst_forces[rows, state]
-    assert torch.allclose(found.force, scale.of(worst, worst), rtol=1e-6, atol=1e-13)
+    assert torch.allclose(found.force, scale.of(worst, worst), rtol=1e-5, atol=1e-13)
     of_energies = several.calibration.scale("energy").of(raw.energies, worst)
-    assert torch.allclose(found.energy, of_energies.amax(1), rtol=1e-6, atol=1e-13)
+    assert torch.allclose(found.energy, of_energies.amax(1), rtol=1e-5, atol=1e-13)
     if n_states == 2:
         gap = several.calibration.scale("gap").of(raw.gaps[:, 0], worst)
-        assert torch.allclose(found.gap, gap, rtol=1e-6, atol=1e-13)
+        assert torch.allclose(found.gap, gap, rtol=1e-5, atol=1e-13)
         assert wide.energies.shape == (7, 2) and wide.couplings.shape == (7, 1, 4)
 
 

@@ -6,6 +6,7 @@ import torch
 
 import nadyn
 from nadyn.learning import candidates
+from nadyn.learning.objections import Objections
 from nadyn.learning.picks import GAP, RANDOM, STOP
 from nadyn.shipped import path
 from nadyn.trajectory import open_run
@@ -47,14 +48,14 @@ def test_each_stop_gives_the_geometry_that_stopped_it(swarm):
 
 
 def test_those_at_random_are_valid_frames_and_no_start(swarm):
-    found = candidates.at_random(swarm, "round 1", seed=3)
+    found = candidates.at_random(swarm, "round 1", Objections(novelty=1.0), seed=3)
     assert {one.kind for one in found} == {RANDOM}
     valid = np.array(swarm.positions)[swarm.alive()]
     starts = np.array(swarm.positions[0])
     for one in found[:40]:
         assert np.abs(valid - one.positions).max(axis=(1, 2)).min() == 0.0
         assert np.abs(starts - one.positions).max(axis=(1, 2)).min() > 0.0
-    again = candidates.at_random(swarm, "round 1", seed=3)
+    again = candidates.at_random(swarm, "round 1", Objections(novelty=1.0), seed=3)
     assert [one.why for one in again] == [one.why for one in found]
 
 

@@ -92,10 +92,13 @@ def test_all_swarms_begin_alike_and_every_pick_has_its_reason(learned, config):
 
 def test_an_interrupted_loop_comes_to_the_same_end(learned, config, tmp_path):
     folder, record, _ = learned
-    for stop_at in (2, 4, 7):
+    here = tmp_path / "out"
+    for stop_at in (2, 4, 5, 7):
         with pytest.raises(KeyboardInterrupt):
-            learn(config, tmp_path / "out", resume=True, narrator=Told(stop_at))
-    again = learn(config, tmp_path / "out", resume=True)
+            learn(config, here, resume=True, narrator=Told(stop_at))
+        # It goes on where it was moved to, too.
+        here = here.rename(tmp_path / f"moved_{stop_at}")
+    again = learn(config, here, resume=True)
     for one, other in zip(record.rounds, again.rounds, strict=True):
         assert (one.swarms, one.asked, one.fresh, one.answers) == (
             other.swarms,
@@ -103,7 +106,7 @@ def test_an_interrupted_loop_comes_to_the_same_end(learned, config, tmp_path):
             other.fresh,
             other.answers,
         )
-    models = [nadyn.models.model_file.digest(f / "model.safetensors") for f in (folder, tmp_path / "out")]
+    models = [nadyn.models.model_file.digest(f / "model.safetensors") for f in (folder, here)]
     assert models[0] == models[1]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nadyn.learning.picks import GAP, RANDOM, STOP, Candidate, pick
+from nadyn.learning.picks import DOUBT, GAP, RANDOM, STOP, Candidate, pick
 
 NUMBERS = (8, 1, 1)
 WATER = np.array([[0.0, 0.0, 0.0], [1.8, 0.0, 0.0], [-0.45, 1.75, 0.0]])
@@ -65,3 +65,22 @@ def test_those_at_random_are_a_fair_sample():
 
 def test_without_candidates_nothing_is_picked():
     assert pick([], NOTHING, NUMBERS, n=5, shares={}, seed=1) == []
+
+
+def test_those_in_doubt_are_drawn_at_random_but_nothing_twice():
+    many = candidates(doubt=20) + candidates(doubt=20)
+    drawn = np.zeros(20)
+    for seed in range(300):
+        found = pick(many, stretched(0.0)[None], NUMBERS, n=6, shares={DOUBT: 1.0}, seed=seed)
+        rows = [int(one.why.split()[1]) for one in found]
+        assert len(set(rows)) == len(rows) == 6
+        drawn[rows] += 1
+    # The first is known already; of the others each is expected 300 * 6 / 19 times.
+    assert drawn[0] == 0
+    share = 6 / 19
+    assert np.abs(drawn[1:] - 300 * share).max() < 4.5 * np.sqrt(300 * share * (1 - share))
+
+
+def test_what_those_in_doubt_cannot_fill_goes_to_stops():
+    found = pick(candidates(stop=30, doubt=1), NOTHING, NUMBERS, n=20, shares={DOUBT: 0.5}, seed=1)
+    assert [sum(c.kind == kind for c in found) for kind in (DOUBT, STOP)] == [1, 19]

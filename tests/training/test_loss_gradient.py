@@ -1,5 +1,7 @@
 """The gradient of the whole loss in the weights, energies, forces and couplings together, at given gaps."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from contracts.untrained import untrained
@@ -166,3 +168,32 @@ def test_the_gradient_is_that_of_finite_differences_with_surplus_levels_and_outl
         # Neither part of the loss is small beside the rest.
         without = _along(network, _loss(network, batch, outlier_sigmas=2.0), direction)
         assert whole != pytest.approx(without, rel=1e-2)
+
+
+@pytest.mark.parametrize("basis", ["2x0e", "2x0e + 1x1o + 1x1e"])
+def test_copies_of_a_batch_give_what_one_product_a_pair_gives(basis, monkeypatch):
+    batch = _frame()
+    batch = replace(
+        batch,
+        positions=geometries(5)[:, [1, 2, 0, 3]],
+        energies=batch.energies.repeat(5, 1),
+        forces=batch.forces.repeat(5, 1, 1, 1),
+        couplings=batch.couplings.repeat(5, 1, 1, 1),
+    )
+    network = untrained("moments", basis).double().network.requires_grad_(True)
+    weights = [p for p in network.parameters() if p.requires_grad]
+    found = []
+    for few in (0, 10**6):
+        monkeypatch.setattr(predictions, "_FEW_ROWS", few)
+        prediction = predict(network, batch, PAIRS)
+        loss = (prediction.gradients.square() * (1.0 + torch.arange(3)[:, None, None])).sum()
+        slopes = torch.autograd.grad(loss + prediction.energies.sum(), weights, allow_unused=True)
+        found.append((prediction, [slope for slope in slopes if slope is not None]))
+    (apart, slopes), (together, others) = found
+    assert together.gradients.shape == (5, 3, 4, 3)
+    torch.testing.assert_close(together.gradients, apart.gradients, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(together.energies, apart.energies, rtol=1e-12, atol=0.0)
+    torch.testing.assert_close(together.surplus_gap, apart.surplus_gap)
+    assert len(slopes) == len(others) > 3
+    for one, other in zip(slopes, others, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-8, atol=1e-10)

@@ -113,6 +113,14 @@ def _masses(atoms: ase.Atoms, note: FrameNotes) -> tuple[float, ...] | None:
     return tuple(found.tolist())
 
 
+def why_unreadable(error: Exception) -> str:
+    """Return what ASE says of text that it cannot read, in words."""
+    if isinstance(error, KeyError):
+        # A dictionary of symbols says only what it was asked for.
+        return f"{error} is no element"
+    return str(error).split("\n")[0].removeprefix("ase.io.extxyz: ") or type(error).__name__
+
+
 def _frames(text: str) -> Iterator[ase.Atoms]:
     reader = ase.io.iread(StringIO(text), index=":", format="extxyz")
     number = 0
@@ -122,7 +130,7 @@ def _frames(text: str) -> Iterator[ase.Atoms]:
         except StopIteration:
             return
         except UNREADABLE as error:
-            reason = str(error).split("\n")[0].removeprefix("ase.io.extxyz: ") or type(error).__name__
+            reason = why_unreadable(error)
             raise InputError(f"frame {number} must be readable, but is not: {reason}.") from error
         yield atoms
         number += 1

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
-from nadyn.data.readers.extxyz import UNREADABLE
+from nadyn.data.readers.extxyz import UNREADABLE, why_unreadable
 from nadyn.data.readers.extxyz_text import prepared
 from nadyn.data.readers.reader import whole_text
 from nadyn.data.validation import located
@@ -48,5 +48,4 @@ def _frames(text: str) -> Iterator[ase.Atoms]:
     try:
         yield from ase.io.iread(StringIO(text), index=":", format="extxyz")
     except UNREADABLE as error:
-        reason = str(error).split("\n")[0].removeprefix("ase.io.extxyz: ") or type(error).__name__
-        raise InputError(f"every frame must be readable, but one is not: {reason}.") from error
+        raise InputError(f"every frame must be readable, but one is not: {why_unreadable(error)}.") from error

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
-from nadyn.data.readers.extxyz import UNREADABLE
+from nadyn.data.readers.extxyz import UNREADABLE, why_unreadable
 from nadyn.data.readers.extxyz_labels import Keys, labels_of
 from nadyn.data.readers.extxyz_text import FrameNotes, prepared
 from nadyn.data.readers.extxyz_unread import UnreadLabels
@@ -52,8 +52,7 @@ def read_one_frame(path: Path) -> OneFrame | None:
         try:
             frames = ase.io.read(io.StringIO(text), index=":", format="extxyz")
         except UNREADABLE as error:
-            reason = str(error).split("\n")[0].removeprefix("ase.io.extxyz: ") or type(error).__name__
-            raise InputError(f"the file must be readable, but is not: {reason}.") from error
+            raise InputError(f"the file must be readable, but is not: {why_unreadable(error)}.") from error
         if len(frames) != 1:
             raise InputError(f"the file must hold one frame, but holds {len(frames)}.")
         atoms = frames[0]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nadyn.checks.errors import InputError
-from nadyn.checks.output import check_is_no_input
+from nadyn.checks.output import TRAJECTORIES, check_is_no_input, check_suffix
 from nadyn.dynamics.initial import sample
 from nadyn.dynamics.initial.start import in_active_state, start_in_diabatic_state, start_in_state
 from nadyn.dynamics.methods.method import Method, Motion
@@ -102,6 +102,7 @@ def create_run(
     # Said before the work of sampling, which the writer would not know about.
     check_new(output, overwrite=overwrite)
     check_is_no_input(output, *_files(config.model_dump(exclude={"output"})))
+    check_suffix(output, "`output`", TRAJECTORIES)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         initial = sample(model, config.initial, seed=config.seed)

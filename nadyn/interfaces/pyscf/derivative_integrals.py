@@ -76,20 +76,24 @@ def fitted_repulsion_derivatives(
     by_function = np.zeros((len(energies), n_fit, 3))
     metric_gradient = auxiliary.intor("int2c2e_ip1", comp=3)
     weights = []
+    exchanged: dict[int, np.ndarray] = {}
     for number, forms in enumerate(energies):
-        total = np.zeros((n_fit, n, n))
-        square = np.zeros((n_fit, n_fit))
+        lefts, rights = (np.stack([getattr(form, side) for form in forms]) for side in ("left", "right"))
+        first, second = (
+            fitted.reshape(n_fit, -1) @ side.reshape(len(forms), -1).T for side in (lefts, rights)
+        )
+        both = np.concatenate([rights, lefts]).reshape(2 * len(forms), -1)
+        total = (0.5 * np.hstack([first, second]) @ both).reshape(n_fit, n, n)
+        square = first @ second.T
         for form in forms:
-            first, second = (
-                np.einsum("pij,ij->p", fitted, side, optimize=True) for side in (form.left, form.right)
-            )
-            total += 0.5 * (first[:, None, None] * form.right + second[:, None, None] * form.left)
-            square += 0.5 * (np.outer(first, second) + np.outer(second, first))
             if form.exchange:
-                product = form.left @ fitted @ form.right
-                product = 0.5 * form.exchange * (product + product.transpose(0, 2, 1))
+                # The densities of core and average stand on the left of the forms of all energies.
+                if id(form.left) not in exchanged:
+                    exchanged[id(form.left)] = form.left @ fitted
+                product = exchanged[id(form.left)] @ (0.5 * form.exchange * form.right)
                 total += product
-                square += fitted.reshape(n_fit, -1) @ product.reshape(n_fit, -1).T
+                total += product.transpose(0, 2, 1)
+                square += 2.0 * (fitted.reshape(n_fit, -1) @ product.reshape(n_fit, -1).T)
         square = 0.5 * (square + square.T)
         by_function[number] += 2.0 * np.einsum("xpq,pq->px", metric_gradient, square)
         weights.append(total)

@@ -9,6 +9,7 @@ from pyscf.scf.hf import SCF
 
 from nadyn.electronic.labels import Known
 from nadyn.interfaces.pyscf.active_space import overlapping_with_atoms, read_orbitals, with_active_orbitals
+from nadyn.interfaces.pyscf.fitted_response import answer_fast
 from nadyn.interfaces.pyscf.method import Casscf
 from nadyn.interfaces.pyscf.molecule import molecule as molecule_at
 from nadyn.interfaces.pyscf.molecule import turned
@@ -108,6 +109,8 @@ class StateAverage:
         mc.conv_tol_grad = self.section.orbital_tolerance
         mc.max_cycle_macro, mc.max_memory = MOST_CYCLES, self.section.memory_mb
         mc.chkfile = None
+        if self.section.density_fitting:
+            answer_fast(mc)
         mc.kernel(orbitals, ci0=vectors)
         if not mc.converged:
             second = mc.newton()

@@ -143,6 +143,7 @@ def test_frames_are_grouped_by_atoms_and_their_order(tmp_path):
         ([frame("energy=1"), frame("energy=nan")], "`energies` must be finite, but frame 1"),
         ([frame("energy=1", hydrogen="0 0 0.1")], "in frame 0 atoms 0 and 1 are 0.100 angstrom apart"),
         ([frame("energy=1 stress=3")], "frame 0 must be readable, but is not: Got info item stress"),
+        (["1\nenergy=1\nQq 0 0 0\n"], "frame 0 must be readable, but is not: 'Qq' is no element"),
         (["hello"], "frame 0 must be readable, but is not"),
     ],
 )

@@ -1,6 +1,7 @@
 """A run that a committee judges: what is written, stops and is kept, and that nothing drawn decides."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,7 +83,9 @@ def test_spreads_are_written_for_every_frame_and_stop_where_a_limit_is_crossed(f
     # The largest energy spread of each trajectory differs, and a limit between them stops some.
     limit = float(np.median(free.energy_spread[1:].max(0)))
     stopped = run(
-        content, stop={**WIDE, "energy_spread_ev": limit * 27.211386}, output=content["output"] + "2"
+        content,
+        stop={**WIDE, "energy_spread_ev": limit * 27.211386},
+        output=str(Path(content["output"]).with_name("again.h5")),
     )
     names = {stopped.status_names[int(code)] for code in stopped.status}
     assert names == {"finished", "committee"}
@@ -97,7 +100,7 @@ def test_the_geometry_that_stopped_a_trajectory_is_kept_with_its_momenta(files):
     _, content = files
     stopped = run(content, stop={**WIDE, "energy_spread_ev": 1e-9}, write_every=1)
     assert (stopped.status == 9).all() and (stopped.last_step == 0).all()
-    free = run(content, stop=WIDE, write_every=1, output=content["output"] + "2")
+    free = run(content, stop=WIDE, write_every=1, output=str(Path(content["output"]).with_name("again.h5")))
     # It is where the trajectory would have been one step later.
     for name in ("positions", "momenta", "energies"):
         assert np.array_equal(stopped.stops[name], getattr(free, name)[1]), name

@@ -92,6 +92,7 @@ ROUND_TRAINING = {
     "encoder": {"name": "moments", "n_channels": 8},
     "model": {"hidden": [256, 64]},
     "steps": 3000,
+    "optimizer": "muon",
     "learning_rate": 5e-3,
     "weight_decay": 0.1,
     "split": "stable",
@@ -99,6 +100,7 @@ ROUND_TRAINING = {
 FINAL_TRAINING = {
     "model": {"hidden": [256, 128, 64]},
     "steps": 10000,
+    "optimizer": "muon",
     "learning_rate": 5e-3,
     "weight_decay": 0.1,
     "split": "stable",

@@ -31,7 +31,7 @@ def write_checkpoint(
     network: nn.Module,
     average: WeightAverage,
     best: dict[str, Tensor],
-    optimizer: torch.optim.AdamW,
+    optimizer: torch.optim.Optimizer,
     progress: dict[str, object],
 ) -> None:
     """Write weights, averages, the optimizer's moments and the progress.
@@ -65,7 +65,7 @@ def read_progress(path: Path) -> dict[str, object]:
 
 
 def restore(
-    path: Path, *, network: nn.Module, average: WeightAverage, optimizer: torch.optim.AdamW
+    path: Path, *, network: nn.Module, average: WeightAverage, optimizer: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
     """Load a checkpoint into a network, its average and its optimizer; return the best weights so far.
 
@@ -87,14 +87,10 @@ def restore(
             "Use the version that wrote it, or --overwrite to start again."
         ) from error
     average.values = part("average.")
-    for name, parameter in network.named_parameters():
-        state = {
-            key: tensors[f"optimizer.{key}.{name}"]
-            for key in ("step", "exp_avg", "exp_avg_sq")
-            if f"optimizer.{key}.{name}" in tensors
-        }
-        if state:
-            optimizer.state[parameter] = state
+    parameters = dict(network.named_parameters())
+    for name, value in part("optimizer.").items():
+        key, _, parameter = name.partition(".")
+        optimizer.state[parameters[parameter]][key] = value
     return part("best.")
 
 

@@ -58,6 +58,7 @@ class TrainingConfiguration(Configuration):
     epochs: Count | None = None
     steps: Count | None = None
     batch_size: Count = 16
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: Positive = 2e-3
     weight_decay: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 1e-2
     warmup_steps: Count = 200

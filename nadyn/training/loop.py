@@ -19,6 +19,7 @@ from nadyn.training.checkpoint import read_progress, restore, write_checkpoint
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.losses import NoiseScales, mean_frame_weight
 from nadyn.training.nothing import errors_of_nothing
+from nadyn.training.optimizers import OPTIMIZERS
 from nadyn.training.predictions import Pairs, label_pairs
 from nadyn.training.progress import Outcome, Progress, history_entry, running_mean
 from nadyn.training.samples import Samples, batches, batches_per_epoch
@@ -67,11 +68,8 @@ def train_network(
     """
     pairs = label_pairs(training, network.n_states)
     average = WeightAverage(network, configuration.average_decay)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(network, configuration.weight_decay),
-        lr=configuration.learning_rate,
-        betas=(0.9, 0.99),
-        fused=True,
+    optimizer = OPTIMIZERS[configuration.optimizer](
+        parameter_groups(network, configuration.weight_decay), lr=configuration.learning_rate
     )
     scales = NoiseScales(given_noise(configuration))
     per_epoch = batches_per_epoch(training, configuration.batch_size)

@@ -31,7 +31,7 @@ def train_step(
     network: Network,
     batch: Samples,
     pairs: Pairs,
-    optimizer: torch.optim.AdamW,
+    optimizer: torch.optim.Optimizer,
     scales: NoiseScales,
     configuration: TrainingConfiguration,
     mean_gap_weight: float | None,

@@ -1,0 +1,81 @@
+import pytest
+import torch
+from teacher import configuration, dataset
+
+from nadyn.models.model_file import digest
+from nadyn.training.optimizers import OPTIMIZERS, orthogonal
+from nadyn.training.train import train
+
+
+def _matrix(rows, columns, smallest):
+    generator = torch.Generator().manual_seed(1)
+    full = torch.randn(rows, columns, generator=generator)
+    left, _, right = torch.linalg.svd(full, full_matrices=False)
+    values = torch.logspace(0, torch.log10(torch.tensor(smallest)).item(), len(left.mT))
+    return left, values, right
+
+
+@pytest.mark.parametrize("shape", [(6, 40), (40, 6), (7, 7)])
+def test_an_orthogonal_update_keeps_directions_and_evens_out_their_sizes(shape):
+    left, values, right = _matrix(*shape, 0.02)
+    result = orthogonal(3e-5 * (left * values) @ right)
+    along = torch.diagonal(left.mT @ result @ right.mT)
+    assert along.min() > 0.6
+    assert along.max() < 1.25
+    # Nothing beside these directions.
+    assert torch.linalg.norm(result) ** 2 == pytest.approx(float((along**2).sum()), rel=1e-4)
+
+
+def test_without_a_gradient_a_matrix_stays_as_it_is():
+    assert torch.equal(orthogonal(torch.zeros(3, 5)), torch.zeros(3, 5))
+
+
+def test_muon_moves_what_is_no_matrix_as_adamw_does():
+    start = torch.linspace(-1.0, 2.0, 5)
+    ends = []
+    for name in ("adamw", "muon"):
+        parameter = torch.nn.Parameter(start.clone())
+        optimizer = OPTIMIZERS[name]([{"params": [parameter], "weight_decay": 0.0}], lr=0.03)
+        for step in range(20):
+            optimizer.zero_grad()
+            ((parameter - 0.3 * step) ** 2).sum().backward()
+            optimizer.step()
+        ends.append(parameter.detach())
+    torch.testing.assert_close(*ends, rtol=1e-5, atol=1e-6)
+    assert (ends[0] - start).abs().min() > 0.03
+
+
+def test_updates_of_a_matrix_are_as_large_as_those_of_adamw_usually_are():
+    parameter = torch.nn.Parameter(torch.zeros(30, 50))
+    optimizer = OPTIMIZERS["muon"]([{"params": [parameter], "weight_decay": 0.0}], lr=1.0)
+    parameter.grad = torch.randn(30, 50, generator=torch.Generator().manual_seed(2))
+    optimizer.step()
+    assert parameter.detach().square().mean().sqrt() == pytest.approx(0.2, rel=0.2)
+    assert (parameter.detach() * parameter.grad).sum() < 0
+
+
+def test_matrices_decay_and_an_untouched_one_does_not():
+    decayed, left_alone = (torch.nn.Parameter(torch.ones(2, 3)) for _ in range(2))
+    optimizer = OPTIMIZERS["muon"]([{"params": [decayed, left_alone], "weight_decay": 0.5}], lr=0.1)
+    decayed.grad = torch.zeros(2, 3)
+    optimizer.step()
+    torch.testing.assert_close(decayed.detach(), torch.full((2, 3), 0.95))
+    assert torch.equal(left_alone.detach(), torch.ones(2, 3))
+
+
+def test_a_training_with_muon_resumes_to_the_same_model_and_differs_from_adamw(tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(progress):
+        if progress.step == 8:
+            raise Stop
+
+    settings = configuration(epochs=4, optimizer="muon")
+    train(dataset(), tmp_path / "undisturbed.safetensors", settings)
+    with pytest.raises(Stop):
+        train(dataset(), tmp_path / "stopped.safetensors", settings, report=stop)
+    train(dataset(), tmp_path / "stopped.safetensors", settings, resume=True)
+    train(dataset(), tmp_path / "adamw.safetensors", configuration(epochs=4))
+    digests = [digest(tmp_path / f"{name}.safetensors") for name in ("undisturbed", "stopped", "adamw")]
+    assert digests[0] == digests[1] != digests[2]

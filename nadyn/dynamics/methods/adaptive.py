@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nadyn.checks.errors import InputError
 from nadyn.dynamics.methods.method import Drift, Stepping
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State, for_each_array, select
@@ -41,12 +42,22 @@ class DividedSteps:
 
 
 def division_of(config: RunConfiguration) -> Division:
-    """Return `adaptive` of a run file in atomic units; without it no step is divided."""
+    """Return `adaptive` of a run file in atomic units; without it no step is divided.
+
+    Raises:
+        InputError: Not even half a step is as long as the shortest part, so that none would be divided.
+    """
     section = config.adaptive
     if section is None:
         return Division(math.inf, 0.0, 0)
     # No part is shorter than the shortest; the last digit of a quotient of decimal numbers does not count.
-    halvings = max(0, math.floor(math.log2(config.dt_fs / section.shortest_dt_fs) + 1e-9))
+    halvings = math.floor(math.log2(config.dt_fs / section.shortest_dt_fs) + 1e-9)
+    if halvings < 1:
+        raise InputError(
+            f"`adaptive.shortest_dt_fs` must be at most half of `dt_fs`, {config.dt_fs / 2:g} fs, because "
+            f"steps are divided into halves, but is {section.shortest_dt_fs:g}. "
+            f"Try {config.dt_fs / 16:.2g}, or leave `adaptive` out."
+        )
     return Division(section.energy_ev * HARTREE_PER_EV, section.gap_ev * HARTREE_PER_EV, halvings)
 
 

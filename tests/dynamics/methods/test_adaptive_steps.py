@@ -137,10 +137,19 @@ def test_the_gap_of_a_mean_is_that_of_the_closest_neighbours():
     assert found.tolist() == pytest.approx([0.2, 1.0], abs=1e-15)
 
 
+@pytest.mark.parametrize("shortest", [0.26, 0.7])
+def test_a_shortest_part_that_divides_nothing_is_refused(shortest):
+    start = {"position_au": -4, "momentum_au": 20, "n": 1}
+    content = {"initial": start, "time_fs": 5, "method": "fssh", "adaptive": {"shortest_dt_fs": shortest}}
+    config = parse_configuration(content, RunConfiguration, where="run")
+    with pytest.raises(InputError, match=f"half of `dt_fs`, 0.25 fs, .* but is {shortest}. Try 0.031"):
+        division_of(config)
+
+
 @pytest.mark.parametrize(
     ("dt_fs", "shortest", "expected"),
     # The last one: 0.3 / 0.15 is 2 in decimals only.
-    [(0.5, 0.02, 0.03125), (0.5, 0.125, 0.125), (0.5, 0.7, 0.5), (0.6, 0.2, 0.3), (0.3, 0.15, 0.15)],
+    [(0.5, 0.02, 0.03125), (0.5, 0.125, 0.125), (0.6, 0.2, 0.3), (0.3, 0.15, 0.15)],
 )
 def test_no_part_of_a_step_is_shorter_than_the_shortest_one(dt_fs, shortest, expected):
     adaptive = {"energy_ev": 1e3, "gap_ev": 1e3, "shortest_dt_fs": shortest}

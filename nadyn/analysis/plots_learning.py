@@ -14,7 +14,8 @@ from nadyn.analysis.plots_style import COLOURS, QUIET, legend_above, new_figure,
 from nadyn.analysis.populations import populations
 from nadyn.trajectory import open_run
 
-_KINDS = ("data", "preflight", "wigner", "direct", "direct, between", "random", "doubt", "gap", "stop")
+_BEGINNING = ("data", "preflight", "wigner", "direct", "direct, between")
+_KINDS = (*_BEGINNING, "random", "doubt", "crossing", "gap", "stop")
 _COSTS = ("labels", "training", "running")
 
 

@@ -39,7 +39,8 @@ class RoundSection(Configuration):
 
     `at_random` of the labels are drawn from where the committee objects to nothing. They judge the models
     before they train them. `in_doubt` are drawn at random from where trajectories went on after an objection,
-    `at_gaps` are sought at small gaps, the rest are places where trajectories were stopped.
+    `at_crossings` are at the lowest crossings of the models, `at_gaps` are sought at small gaps, the rest are
+    places where trajectories were stopped.
     """
 
     trajectories: Count = 100
@@ -48,7 +49,8 @@ class RoundSection(Configuration):
     labels: Count = 200
     at_random: Share = 0.2
     in_doubt: Share = 0.3
-    at_gaps: Share = 0.25
+    at_crossings: Share = 0.05
+    at_gaps: Share = 0.2
 
 
 class GoalsSection(Configuration):

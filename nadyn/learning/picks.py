@@ -9,8 +9,8 @@ from jaxtyping import Float
 from nadyn.learning.diversity import apart, farthest_first, shapes
 
 # The kinds, in the order in which they are served; the shares of a round are by kind.
-STOP, GAP, RANDOM, DOUBT = "stop", "gap", "random", "doubt"
-KINDS = (RANDOM, DOUBT, GAP, STOP)
+STOP, GAP, RANDOM, DOUBT, CROSSING = "stop", "gap", "random", "doubt", "crossing"
+KINDS = (RANDOM, DOUBT, CROSSING, GAP, STOP)
 # Root mean square of the differences of inverse distances [1/bohr], below which a second label teaches
 # nothing new: about 0.01 Å in a bond.
 _SAME = 1e-3
@@ -23,7 +23,8 @@ class Candidate:
     Attributes:
         positions: [bohr].
         kind: `stop`: a trajectory was stopped here; `gap`: at a small gap; `doubt`: where a trajectory went
-            on in spite of an objection; `random`: from where nothing was objected to.
+            on in spite of an objection; `crossing`: at or beside the lowest crossings of the model; `random`:
+            from where nothing was objected to.
         why: In words: which trajectory of which member, when, and the reason of a stop.
     """
 
@@ -41,7 +42,8 @@ def pick(
     shares: Mapping[str, float],
     seed: int,
 ) -> list[Candidate]:
-    """Return up to `n` candidates, those at random first, then those in doubt, small gaps, and stops.
+    """Return up to `n` candidates, those at random first, then those in doubt, crossings, small
+    gaps, and stops.
 
     Those at random are drawn without a look at anything, because they are a fair sample that judges the
     models. Those in doubt are drawn at random too, but nothing twice: so labels become dense where many
@@ -54,7 +56,7 @@ def pick(
         known: Geometries that have labels already, failed ones included [bohr].
         atomic_numbers: One number an atom.
         n: How many in all.
-        shares: Of `random`, `doubt` and `gap`; the rest are stops.
+        shares: Of `random`, `doubt`, `crossing` and `gap`; the rest are stops.
         seed: Of the draw.
     """
     features = shapes(np.stack([c.positions for c in candidates]), atomic_numbers) if candidates else None
@@ -80,6 +82,7 @@ def pick(
 
     take(RANDOM, round(n * shares.get(RANDOM, 0.0)))
     take(DOUBT, round(n * shares.get(DOUBT, 0.0)))
+    take(CROSSING, round(n * shares.get(CROSSING, 0.0)))
     take(GAP, round(n * shares.get(GAP, 0.0)))
     take(STOP, n - len(chosen))
     take(GAP, n - len(chosen))

@@ -30,6 +30,7 @@ from nadyn.learning.convergence import (
     about_populations,
     paired_difference,
 )
+from nadyn.learning.crossing_candidates import at_crossings
 from nadyn.learning.desk import Progress
 from nadyn.learning.folder import read_json, write_json
 from nadyn.learning.fresh import judge
@@ -37,7 +38,7 @@ from nadyn.learning.gathering import gathered_labels, group_of
 from nadyn.learning.jobs import Job, side_by_side
 from nadyn.learning.learn_file import training_settings
 from nadyn.learning.objections import Objections
-from nadyn.learning.picks import DOUBT, GAP, KINDS, RANDOM, Candidate, pick
+from nadyn.learning.picks import CROSSING, DOUBT, GAP, KINDS, RANDOM, Candidate, pick
 from nadyn.learning.plan import Plan
 from nadyn.learning.swarm import known_occupations, run_swarms, swarm_records
 from nadyn.learning.trusting import trusted_by
@@ -191,6 +192,8 @@ def _picks(
             if context.n_states > 1:
                 found += candidates.at_small_gaps(run, where)
                 model = committee.running_on(one.member)
+                member = committee.members[one.member]
+                found += at_crossings(folder / one.run, member, where, seed=seed)
                 found += candidates.down_the_gap(run, model, trusted_by(model, objections), where, seed=seed)
         known = [record.positions for record in context.desk.store.records]
         wanted = context.config.round
@@ -199,7 +202,12 @@ def _picks(
             np.stack(known) if known else np.zeros((0, len(context.desk.source.atomic_numbers), 3)),
             context.desk.source.atomic_numbers,
             n=min(wanted.labels, max(0, context.config.budget.labels - len(known))),
-            shares={RANDOM: wanted.at_random, DOUBT: wanted.in_doubt, GAP: wanted.at_gaps},
+            shares={
+                RANDOM: wanted.at_random,
+                DOUBT: wanted.in_doubt,
+                CROSSING: wanted.at_crossings,
+                GAP: wanted.at_gaps,
+            },
             seed=context.config.seed + 1009 * number,
         )
         stored = {

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nadyn.analysis.fates import ended_as_asked
 from nadyn.analysis.products import yields
 from nadyn.learning.convergence import paired_difference
 from nadyn.learning.swarm import known_occupations
@@ -62,6 +63,12 @@ def compare(direct: Run, learned: Run) -> dict[str, object]:
     }
 
 
+def products(run: Run) -> dict[str, int]:
+    """Return how many trajectories ended as which fragments; all as the molecule where none fell apart."""
+    found = {one.fragments: one.n for one in yields(run)}
+    return found or {"whole": int(ended_as_asked(run).sum())}
+
+
 def main() -> None:
     """Compare and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -74,7 +81,7 @@ def main() -> None:
     for path in arguments.learned:
         learned = open_run(path)
         row = {"run": path.name, **compare(direct, learned)}
-        row["products"] = {one.fragments: one.n for one in yields(learned)}
+        row["products"] = products(learned)
         rows.append(row)
         lag = "none" if row["median_lag_fs"] is None else f"{row['median_lag_fs']:.1f} fs"
         print(
@@ -84,7 +91,7 @@ def main() -> None:
             f"{row['hopped_in_both']} of {row['hopped_in_either']} in both, median difference {lag}, "
             f"{row['within_5_fs']} within 5 fs; products {row['products']}"
         )
-    print("direct:", {one.fragments: one.n for one in yields(direct)})
+    print("direct:", products(direct))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1))
 

@@ -1,54 +1,75 @@
 """Geometries at the lowest crossings of a round's model: trajectories are hot and come by far above them."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
-from nadyn.checks.errors import InputError
 from nadyn.electronic.crossings import Goals, Wishes, find_crossings, landscape_of_model
-from nadyn.learning.crossing_starts import starts_of_run
 from nadyn.learning.picks import CROSSING, Candidate
 from nadyn.models.model import Model
+from nadyn.models.spin_states import HasSpinStates
+from nadyn.trajectory import Run
 from nadyn.units import BOHR_PER_ANGSTROM, HARTREE_PER_EV
 
-# Searches of a swarm for each pair of states, and where they may end: a label tells more than further steps.
-_SEARCHES = 3
+# A gap above it is no neighbourhood of a crossing.
+_NARROW = 1.0 * HARTREE_PER_EV
+# Searches for each pair of states: from the lowest places with narrow gaps, and from any of the others.
+_LOWEST, _OTHERS = 3, 2
+# Where they may end: a label tells more than further steps.
 _GOALS = Goals(gap=0.01 * HARTREE_PER_EV, gradient=2e-3, max_points=60)
 # Geometries about each crossing, displaced by so much in each coordinate: the slopes of a cone.
 _ABOUT = 2
 _DISPLACEMENT = 0.03 * BOHR_PER_ANGSTROM
 
 
-def at_crossings(swarm: Path, model: Model, where: str, *, seed: int) -> list[Candidate]:
+def at_crossings(run: Run, model: Model, where: str, *, seed: int) -> list[Candidate]:
     """Return the lowest crossings of neighbouring states below a swarm, and places about them.
 
     A crossing that the model has where the source has none, or elsewhere, is found wrong as soon as its
-    label is there; after a few rounds both agree.
+    label is there; after a few rounds both agree. Each candidate has the energy of its crossing as its rank.
 
     Args:
-        swarm: Trajectory file of the swarm; searches begin at its hops, or where gaps were narrow.
+        run: The swarm; searches begin where its gaps were narrow.
         model: The model that moved it.
         where: Which swarm it is, in words.
-        seed: Of the displacements.
+        seed: Of the draw of beginnings and of displacements.
     """
+    if isinstance(model, HasSpinStates) and len(set(model.multiplicities)) > 1:
+        return []
     wishes = Wishes(methods="projection", goals=_GOALS, is_minimum_checked=False, has_loop=False, seed=seed)
-    landscape = landscape_of_model(model)
+    landscape, rng = landscape_of_model(model), np.random.default_rng([seed, 3])
     candidates = []
-    rng = np.random.default_rng([seed, 3])
     for pair in pairwise(range(model.n_states)):
-        try:
-            starts = starts_of_run(swarm, pair, _SEARCHES)
-        except InputError:
-            # No trajectory has come near to such a crossing yet, or there are several multiplicities.
+        starts = _starts(run, pair, rng)
+        if not starts:
             continue
         names = " and ".join(landscape.state_name(state) for state in pair)
-        for one in find_crossings(landscape, starts.positions, pair, wishes).found:
-            words = f"{where}, lowest crossing of {names} from the {starts.origins[one.starts[0]]}"
-            at = one.point.positions
-            candidates.append(Candidate(at, CROSSING, words))
-            candidates += [
-                Candidate(at + _DISPLACEMENT * rng.standard_normal(at.shape), CROSSING, f"beside: {words}")
-                for _ in range(_ABOUT)
-            ]
+        for one in find_crossings(landscape, [start for start, _ in starts], pair, wishes).found:
+            words = f"{where}, lowest crossing of {names} from {starts[one.starts[0]][1]}"
+            at, rank = one.point.positions, one.energy
+            candidates.append(Candidate(at, CROSSING, words, rank))
+            for _ in range(_ABOUT):
+                moved = at + _DISPLACEMENT * rng.standard_normal(at.shape)
+                candidates.append(Candidate(moved, CROSSING, f"beside: {words}", rank))
     return candidates
+
+
+def _starts(
+    run: Run, pair: tuple[int, int], rng: np.random.Generator
+) -> list[tuple[Float[np.ndarray, "atom 3"], str]]:
+    """Return where some trajectories were lowest among narrow gaps, and these places in words."""
+    energies = np.asarray(run.energies)[:, :, list(pair)]
+    mean = energies.mean(axis=2)
+    mean = np.where(run.alive() & (energies[:, :, 1] - energies[:, :, 0] < _NARROW), mean, np.inf)
+    frames = np.argmin(mean, axis=0)
+    lowest = mean.min(axis=0)
+    order = np.argsort(lowest, kind="stable")[: np.isfinite(lowest).sum()].tolist()
+    others = rng.permutation(order[_LOWEST:])[:_OTHERS].tolist()
+    return [
+        (
+            np.array(run.positions[frames[trajectory], trajectory], dtype=np.float64),
+            f"trajectory {trajectory} at {run.time_fs[frames[trajectory]]:.1f} fs",
+        )
+        for trajectory in order[:_LOWEST] + others
+    ]

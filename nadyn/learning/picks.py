@@ -14,6 +14,8 @@ KINDS = (RANDOM, DOUBT, CROSSING, GAP, STOP)
 # Root mean square of the differences of inverse distances [1/bohr], below which a second label teaches
 # nothing new: about 0.01 Å in a bond.
 _SAME = 1e-3
+# The same for a crossing: about 0.05 Å. One that was asked about already leaves its place to a higher one.
+_SAME_CROSSING = 5e-3
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Candidate:
             on in spite of an objection; `crossing`: at or beside the lowest crossings of the model; `random`:
             from where nothing was objected to.
         why: In words: which trajectory of which member, when, and the reason of a stop.
+        rank: Energy of a crossing [hartree]: the lowest are labelled first.
     """
 
     positions: Float[np.ndarray, "atom 3"]
     kind: str
     why: str
+    rank: float = 0.0
 
 
 def pick(
@@ -47,9 +51,9 @@ def pick(
 
     Those at random are drawn without a look at anything, because they are a fair sample that judges the
     models. Those in doubt are drawn at random too, but nothing twice: so labels become dense where many
-    trajectories pass. The others are each the farthest from everything that is known or picked before, so
-    that they become wide. What one kind cannot fill, the kinds after it take; what stops leave over, gaps
-    take.
+    trajectories pass. Crossings come by energy, the lowest first, but none that has a label close by. The
+    others are each the farthest from everything that is known or picked before, so that they become wide.
+    What one kind cannot fill, the kinds after it take; what stops leave over, gaps take.
 
     Args:
         candidates: All candidates.
@@ -76,8 +80,11 @@ def pick(
             order = left
             if kind == DOUBT:
                 order = [left[i] for i in np.random.default_rng([seed, len(left), 1]).permutation(len(left))]
-            choose = apart if kind == DOUBT else farthest_first
-            found = choose(features[order], away_from(), number, closest=_SAME)
+            if kind == CROSSING:
+                order = sorted(left, key=lambda i: candidates[i].rank)
+            choose = apart if kind in (DOUBT, CROSSING) else farthest_first
+            closest = _SAME_CROSSING if kind == CROSSING else _SAME
+            found = choose(features[order], away_from(), number, closest=closest)
             chosen.extend(order[i] for i in found)
 
     take(RANDOM, round(n * shares.get(RANDOM, 0.0)))

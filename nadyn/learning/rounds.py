@@ -193,7 +193,7 @@ def _picks(
                 found += candidates.at_small_gaps(run, where)
                 model = committee.running_on(one.member)
                 member = committee.members[one.member]
-                found += at_crossings(folder / one.run, member, where, seed=seed)
+                found += at_crossings(run, member, where, seed=seed)
                 found += candidates.down_the_gap(run, model, trusted_by(model, objections), where, seed=seed)
         known = [record.positions for record in context.desk.store.records]
         wanted = context.config.round

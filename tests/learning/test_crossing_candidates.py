@@ -8,6 +8,7 @@ import nadyn
 from nadyn.learning.crossing_candidates import at_crossings
 from nadyn.learning.picks import CROSSING, Candidate, pick
 from nadyn.shipped import path
+from nadyn.trajectory import open_run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
 MODEL = path("ammonia/ammonia_trajectories.safetensors")
@@ -29,7 +30,7 @@ def _swarm(folder, **keys):
 
 def test_crossings_below_the_hops_and_places_beside_them_are_asked_for(tmp_path, unchecked_annotations):
     model = nadyn.load_model(MODEL)
-    found = at_crossings(_swarm(tmp_path), model, "round 1, member 0", seed=1)
+    found = at_crossings(open_run(_swarm(tmp_path)), model, "round 1, member 0", seed=1)
     ends = [one for one in found if not one.why.startswith("beside: ")]
     assert ends and {one.kind for one in found} == {CROSSING}
     assert len(found) == 3 * len(ends)
@@ -42,17 +43,31 @@ def test_crossings_below_the_hops_and_places_beside_them_are_asked_for(tmp_path,
     assert lowest == pytest.approx(5.0, abs=0.5)
     moved = np.stack([found[1].positions - found[0].positions, found[2].positions - found[0].positions])
     assert 0.01 < np.sqrt((moved**2).mean()) < 0.12
-    assert "lowest crossing of S0 and S1 from the hop" in found[0].why
+    assert "lowest crossing of S0 and S1 from trajectory" in found[0].why
 
 
 def test_without_a_narrow_gap_there_is_nothing_to_ask(tmp_path):
     swarm = _swarm(tmp_path, time_fs=1, initial={"sample": "wigner", "n": 2, "state": 0})
-    assert at_crossings(swarm, nadyn.load_model(MODEL), "round 1", seed=1) == []
+    assert at_crossings(open_run(swarm), nadyn.load_model(MODEL), "round 1", seed=1) == []
 
 
 def test_crossings_have_a_share_of_their_own_and_leave_the_rest_to_stops():
     rng = np.random.default_rng(1)
     kinds = ["crossing"] * 6 + ["stop"] * 20
-    candidates = [Candidate(3.0 * rng.standard_normal((4, 3)), kind, "") for kind in kinds]
+    candidates = [
+        Candidate(3.0 * rng.standard_normal((4, 3)), kind, "", rank=-float(number))
+        for number, kind in enumerate(kinds)
+    ]
     picked = pick(candidates, np.zeros((0, 4, 3)), (7, 1, 1, 1), n=10, shares={CROSSING: 0.3}, seed=1)
     assert [one.kind for one in picked] == ["crossing"] * 3 + ["stop"] * 7
+    # The lowest first.
+    assert [one.rank for one in picked[:3]] == [-5.0, -4.0, -3.0]
+
+
+def test_a_crossing_with_a_label_close_by_leaves_its_place_to_a_higher_one():
+    rng = np.random.default_rng(2)
+    geometries = 3.0 * rng.standard_normal((3, 4, 3))
+    candidates = [Candidate(one, CROSSING, "", rank=float(k)) for k, one in enumerate(geometries)]
+    labelled = geometries[:1] + 0.01 * rng.standard_normal((1, 4, 3))
+    picked = pick(candidates, labelled, (7, 1, 1, 1), n=10, shares={CROSSING: 0.2}, seed=1)
+    assert [one.rank for one in picked] == [1.0, 2.0]

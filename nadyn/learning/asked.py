@@ -35,7 +35,7 @@ def outside_method(
     rows = [row for row, one in enumerate(picked) if one.kind in (STOP, DOUBT)]
     untrusted = np.array([labels[row].quality is not Quality.TRUSTED for row in rows], dtype=bool)
     if len(rows) < _FEWEST_STOPS:
-        return int(untrusted.sum())
+        return min(int(untrusted.sum()), len(places))
     judges = shapes(np.stack([picked[row].positions for row in rows]), atomic_numbers)
     there = shapes(places, atomic_numbers)
     nearest = [int(np.argmin(((judges - one) ** 2).sum(axis=1))) for one in there]

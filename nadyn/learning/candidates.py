@@ -75,7 +75,9 @@ def without_result(run: Run, objections: Objections) -> Float[np.ndarray, "place
     return np.stack(found) if found else np.zeros((0, *run.positions.shape[2:]))
 
 
-def at_random(run: Run, where: str, objections: Objections, *, seed: int) -> list[Candidate]:
+def at_random(
+    run: Run, where: str, objections: Objections, *, seed: int, but_first: int = 0
+) -> list[Candidate]:
     """Return frames drawn at random from all that trajectories have come through without objection.
 
     Args:
@@ -83,10 +85,13 @@ def at_random(run: Run, where: str, objections: Objections, *, seed: int) -> lis
         where: Which swarm it is, in words.
         objections: What the committee objects to.
         seed: Of the draw.
+        but_first: So many trajectories are left out: those whose starts moved on the source itself, and whose
+            labels train.
     """
     unquestioned = objections.unquestioned(run)
     # The start is known: it is where the sample is.
     unquestioned[0] = False
+    unquestioned[:, :but_first] = False
     frames, trajectories = np.nonzero(unquestioned)
     chosen = np.random.default_rng(seed).permutation(len(frames))[:_AT_RANDOM]
     found = []

@@ -10,8 +10,10 @@ from nadyn.learning.learn_file import GoalsSection
 
 # Fewest fresh labels whose mean error is believed.
 FEWEST_FRESH = 10
+# Share of the labels at random that may be untrusted.
+_MOST_UNTRUSTED = 0.2
 # Two-sided 95 % of a normal distribution.
-_QUANTILE = 1.96
+QUANTILE = 1.96
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Difference:
         time_fs: When.
         state: Of which state.
         to_the_end: Whether enough pairs are known at all times; what is lost on the way has no difference.
+        at_least: What |ΔP| is at least with 95 % confidence, at the time and of the state where that is most:
+            a later time with fewer pairs may have a larger difference that means less.
     """
 
     largest: float
@@ -46,6 +50,7 @@ class Difference:
     time_fs: float
     state: int
     to_the_end: bool = True
+    at_least: float = 0.0
 
 
 def paired_difference(
@@ -75,12 +80,14 @@ def paired_difference(
     enough = known.sum(axis=1) >= max(5, 0.5 * known.shape[1])
     size = np.where(enough[:, None], np.abs(mean), -1.0)
     frame, state = np.unravel_index(int(np.argmax(size)), size.shape)
+    surely = np.where(enough[:, None], np.abs(mean) - QUANTILE * error, -1.0)
     return Difference(
         float(max(size[frame, state], 0.0)),
         float(error[frame, state]),
         float(time_fs[frame]),
         int(state),
         to_the_end=bool(enough.all()),
+        at_least=float(max(surely.max(), 0.0)),
     )
 
 
@@ -102,11 +109,10 @@ def about_populations(differences: Sequence[Difference], what: str, goals: Goals
         return Answer(what, None, "not compared yet")
     if not all(one.to_the_end for one in differences):
         return Answer(what, None, "fewer than half of the pairs are known to the end")
-    worst = max(differences, key=lambda one: one.largest - _QUANTILE * one.error)
     largest = max(differences, key=lambda one: one.largest)
     return Answer(
         what,
-        worst.largest - _QUANTILE * worst.error <= goals.populations
+        max(one.at_least for one in differences) <= goals.populations
         and largest.largest <= 2 * goals.populations,
         f"differ by at most {largest.largest:.3f} ± {largest.error:.3f} (state {largest.state} at "
         f"{largest.time_fs:.0f} fs; goal {goals.populations:g})",
@@ -117,14 +123,32 @@ def about_errors(
     energy_ev: Float[np.ndarray, "label"],
     force_ev_per_angstrom: Float[np.ndarray, "label"],
     goals: GoalsSection,
+    *,
+    n_untrusted: int = 0,
 ) -> Answer:
-    """Return whether fresh labels at random, one mean error each, are met."""
+    """Return whether fresh labels at random, one mean error each, are met.
+
+    Args:
+        energy_ev: Mean absolute error of the energies of each trusted one.
+        force_ev_per_angstrom: The same of the forces; NaN without forces.
+        goals: The largest means.
+        n_untrusted: How many were asked for beside them, and are not trusted: where the source fails, nobody
+            knows what the models are worth.
+    """
     question = "errors of fresh labels"
     if len(energy_ev) < FEWEST_FRESH:
         return Answer(question, None, f"{len(energy_ev)} labels, at least {FEWEST_FRESH} are needed")
-    found = [
-        (np.mean(one), np.std(one, ddof=1) / np.sqrt(len(one))) for one in (energy_ev, force_ev_per_angstrom)
-    ]
+    n_asked = len(energy_ev) + n_untrusted
+    if n_untrusted > _MOST_UNTRUSTED * n_asked:
+        return Answer(question, False, f"{n_untrusted} of {n_asked} labels at random are not trusted")
+    found = []
+    for one in (energy_ev, force_ev_per_angstrom):
+        known = one[np.isfinite(one)]
+        if len(known) < FEWEST_FRESH:
+            return Answer(
+                question, None, f"{len(known)} labels with forces, at least {FEWEST_FRESH} are needed"
+            )
+        found.append((np.mean(known), np.std(known, ddof=1) / np.sqrt(len(known))))
     (energy, energy_error), (force, force_error) = found
     return Answer(
         question,

@@ -3,14 +3,15 @@
 from itertools import pairwise
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
-from nadyn.electronic.crossings import Goals, Wishes, find_crossings, landscape_of_model
+from nadyn.electronic.crossings import Crossing, Goals, Wishes, find_crossings, landscape_of_model
 from nadyn.learning.picks import CROSSING, Candidate
+from nadyn.models.contacts import SHORTEST_FRACTION
 from nadyn.models.model import Model
-from nadyn.models.spin_states import HasSpinStates
 from nadyn.trajectory import Run
-from nadyn.units import BOHR_PER_ANGSTROM, HARTREE_PER_EV
+from nadyn.units import HARTREE_PER_EV
 
 # A gap above it is no neighbourhood of a crossing.
 _NARROW = 1.0 * HARTREE_PER_EV
@@ -18,41 +19,44 @@ _NARROW = 1.0 * HARTREE_PER_EV
 _LOWEST, _OTHERS = 3, 2
 # Where they may end: a label tells more than further steps.
 _GOALS = Goals(gap=0.01 * HARTREE_PER_EV, gradient=2e-3, max_points=60)
-# Geometries about each crossing, displaced by so much in each coordinate: the slopes of a cone.
-_ABOUT = 2
-_DISPLACEMENT = 0.03 * BOHR_PER_ANGSTROM
 
 
 def at_crossings(run: Run, model: Model, where: str, *, seed: int) -> list[Candidate]:
-    """Return the lowest crossings of neighbouring states below a swarm, and places about them.
+    """Return the lowest crossings of neighbouring states below a swarm.
 
     A crossing that the model has where the source has none, or elsewhere, is found wrong as soon as its
-    label is there; after a few rounds both agree. Each candidate has the energy of its crossing as its rank.
+    label is there; after a few rounds both agree. Ranks count the crossings of each pair of states by energy,
+    so that the lowest of every pair come first.
 
     Args:
         run: The swarm; searches begin where its gaps were narrow.
         model: The model that moved it.
         where: Which swarm it is, in words.
-        seed: Of the draw of beginnings and of displacements.
+        seed: Of the draw of beginnings.
     """
-    if isinstance(model, HasSpinStates) and len(set(model.multiplicities)) > 1:
+    landscape, rng = landscape_of_model(model), np.random.default_rng([seed, 3])
+    if len(set(landscape.multiplicities)) > 1:
         return []
     wishes = Wishes(methods="projection", goals=_GOALS, is_minimum_checked=False, has_loop=False, seed=seed)
-    landscape, rng = landscape_of_model(model), np.random.default_rng([seed, 3])
     candidates = []
     for pair in pairwise(range(model.n_states)):
         starts = _starts(run, pair, rng)
         if not starts:
             continue
         names = " and ".join(landscape.state_name(state) for state in pair)
-        for one in find_crossings(landscape, [start for start, _ in starts], pair, wishes).found:
+        found = find_crossings(landscape, [start for start, _ in starts], pair, wishes).found
+        for rank, one in enumerate(crossing for crossing in found if not _is_crushed(model, crossing)):
             words = f"{where}, lowest crossing of {names} from {starts[one.starts[0]][1]}"
-            at, rank = one.point.positions, one.energy
-            candidates.append(Candidate(at, CROSSING, words, rank))
-            for _ in range(_ABOUT):
-                moved = at + _DISPLACEMENT * rng.standard_normal(at.shape)
-                candidates.append(Candidate(moved, CROSSING, f"beside: {words}", rank))
+            candidates.append(Candidate(one.point.positions, CROSSING, words, rank))
     return candidates
+
+
+def _is_crushed(model: Model, crossing: Crossing) -> bool:
+    """Return whether atoms are closer than a model can know anything about."""
+    if model.shortest_distances is None:
+        return False
+    at = torch.from_numpy(crossing.point.positions)[None]
+    return bool(model.shortest_distances.any_closer(at, SHORTEST_FRACTION)[0])
 
 
 def _starts(

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
@@ -52,6 +52,16 @@ class RoundSection(Configuration):
     at_crossings: Share = 0.05
     at_gaps: Share = 0.2
 
+    @model_validator(mode="after")
+    def _one_whole(self) -> "RoundSection":
+        total = self.at_random + self.in_doubt + self.at_crossings + self.at_gaps
+        if total > 1.0 + 1e-9:
+            raise ValueError(
+                "`at_random`, `in_doubt`, `at_crossings` and `at_gaps` must not add up to more than 1, but "
+                f"make {total:g}. Lower one of them."
+            )
+        return self
+
 
 class GoalsSection(Configuration):
     """When it is enough.
@@ -82,7 +92,7 @@ class BudgetSection(Configuration):
 class SampleSection(Configuration):
     """Where trajectories start: a Wigner sample about the minimum of the source's lowest state."""
 
-    n: Count = 400
+    n: Count = 480
     temperature_kelvin: Annotated[float, Field(ge=0.0, le=1e5)] = 0.0
 
 
@@ -155,7 +165,12 @@ def check_sections(config: LearnConfiguration) -> None:
                 f"`dynamics` must not hold `{key}`, which `nadyn learn` says itself, but does. Remove it."
             )
     run_file = {**config.dynamics, "model": "model.safetensors", "initial": {"file": "starts.h5"}}
-    parse_configuration(run_file, RunConfiguration, where="`dynamics`")
+    run = parse_configuration(run_file, RunConfiguration, where="`dynamics`")
+    if run.write_every not in (None, 1):
+        raise InputError(
+            f"`dynamics.write_every` must be 1, because objections between frames would not be seen, but is "
+            f"{run.write_every}. Leave it out."
+        )
     for name, final in (("training", False), ("final", True)):
         settings = training_settings(config, 2, final=final)
         parse_configuration(settings, TrainingConfiguration, where=f"`{name}`")

@@ -1,6 +1,7 @@
 """The learning loop: rounds of training, trajectories and labels until the answer no longer changes."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nadyn.learning.desk import Desk
 from nadyn.learning.folder import Folder, alone_in
 from nadyn.learning.gathering import earlier_data
 from nadyn.learning.learn_file import LearnConfiguration, check_sections
-from nadyn.learning.plan import begun
+from nadyn.learning.plan import Plan, begun
 from nadyn.learning.rounds import one_round
 from nadyn.structures import formula, read_xyz
 
@@ -62,7 +63,7 @@ def learn(
             time_limit_seconds=60.0 * config.label_minutes,
             folder=beside,
         ) as desk:
-            _check_state(config, len(desk.source.multiplicities))
+            _check_states(config, desk.source.multiplicities)
             context = Context(
                 config=config,
                 folder=folder,
@@ -92,8 +93,10 @@ def _rounds(context: Context, title: str) -> LearningRecord:
         record = _record(context, title, rounds)
         if done.final:
             _publish(context, done)
-            if _is_converged(done) or plan.spent:
-                record = _with_verdict(context, record, plan.spent)
+            # What was spent then may have been raised since.
+            spent = Plan.of(context, agreed=False).spent
+            if _is_converged(done) or spent:
+                record = _with_verdict(context, record, plan.spent or spent)
                 _keep(context, record)
                 return record
         _keep(context, record)
@@ -164,7 +167,15 @@ def _check_folder(folder: Folder, config: LearnConfiguration, *, resume: bool) -
     folder.learn_file.write_text(text, encoding="utf-8")
 
 
-def _check_state(config: LearnConfiguration, n_states: int) -> None:
+def _check_states(config: LearnConfiguration, multiplicities: Sequence[int]) -> None:
+    """Refuse states that no model can learn together, before anything is labelled."""
+    if len(set(multiplicities)) > 1:
+        raise InputError(
+            "`source` must have states of one multiplicity for a learning loop, but has those of "
+            f"{' and '.join(map(str, sorted(set(multiplicities))))}. Learn one of them, or run all by direct "
+            "dynamics."
+        )
+    n_states = len(multiplicities)
     if config.state >= n_states:
         raise InputError(
             f"`state` must be from 0 to {n_states - 1} for the {n_states} states of the source, but is "

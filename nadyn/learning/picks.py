@@ -28,13 +28,13 @@ class Candidate:
             on in spite of an objection; `crossing`: at or beside the lowest crossings of the model; `random`:
             from where nothing was objected to.
         why: In words: which trajectory of which member, when, and the reason of a stop.
-        rank: Energy of a crossing [hartree]: the lowest are labelled first.
+        rank: Of crossings, those of the lowest rank are labelled first.
     """
 
     positions: Float[np.ndarray, "atom 3"]
     kind: str
     why: str
-    rank: float = 0.0
+    rank: int = 0
 
 
 def pick(
@@ -51,7 +51,7 @@ def pick(
 
     Those at random are drawn without a look at anything, because they are a fair sample that judges the
     models. Those in doubt are drawn at random too, but nothing twice: so labels become dense where many
-    trajectories pass. Crossings come by energy, the lowest first, but none that has a label close by. The
+    trajectories pass. Crossings come by rank, but none that has a label close by. The
     others are each the farthest from everything that is known or picked before, so that they become wide.
     What one kind cannot fill, the kinds after it take; what stops leave over, gaps take.
 

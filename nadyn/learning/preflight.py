@@ -154,7 +154,7 @@ def _smoothness(desk: Desk, middle: Known, geometries: np.ndarray) -> dict[str, 
 def _towards(positions: np.ndarray, minimum: np.ndarray) -> np.ndarray:
     way = aligned_displacements(minimum, positions)
     farthest = np.linalg.norm(way, axis=1).max()
-    return positions - way * min(1.0, _NEAR_BOHR / farthest) if farthest > 0.0 else positions
+    return positions + way * min(1.0, _NEAR_BOHR / farthest) if farthest > 0.0 else positions
 
 
 def _seconds(desk: Desk) -> float | None:

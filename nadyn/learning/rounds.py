@@ -60,7 +60,7 @@ def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord 
     with context.clock.on("running", number):
         swarms = _run(context, folder, number, committee, final=final)
         differences = _differences(context, folder, swarms, before)
-        picked = _picks(context, folder, number, committee, swarms)
+        picked = _picks(context, folder, number, committee, swarms, n_labels=plan.n_labels(context))
     with context.clock.on("labels", number):
         labels = _label(context, number, picked)
     fresh_group = _group_of_fresh(context, picked, labels)
@@ -79,6 +79,10 @@ def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord 
             np.zeros(0) if fresh is None else fresh.energy_ev,
             np.zeros(0) if fresh is None else fresh.force_ev_per_angstrom,
             goals,
+            n_untrusted=sum(
+                one.kind == RANDOM and label.quality is not Quality.TRUSTED
+                for one, label in zip(picked, labels, strict=True)
+            ),
         ),
     )
     record = RoundRecord(
@@ -110,7 +114,7 @@ def _train(context: Context, folder: Path, number: int, *, final: bool) -> Commi
     if not path.exists():
         config = context.config
         settings = training_settings(config, context.n_states, final=final)
-        settings |= {"seed": config.seed + 1009 * number}
+        settings |= {"seed": config.seed + 1009 * number, "split_seed": config.seed}
         what = "the last models" if final else f"round {number}: models"
         context.narrator.stage(f"training {what}, {config.members} members")
         arguments = {
@@ -175,7 +179,13 @@ def _differences(
 
 
 def _picks(
-    context: Context, folder: Path, number: int, committee: Committee, swarms: Sequence[SwarmRecord]
+    context: Context,
+    folder: Path,
+    number: int,
+    committee: Committee,
+    swarms: Sequence[SwarmRecord],
+    *,
+    n_labels: int,
 ) -> list[Candidate]:
     path = folder / "picks.json"
     stored = read_json(path)
@@ -188,7 +198,8 @@ def _picks(
             seed = context.config.seed + 1009 * number + one.member
             found += candidates.stops(run, where)
             found += candidates.in_doubt(run, where, objections, seed=seed)
-            found += candidates.at_random(run, where, objections, seed=seed)
+            n_known = context.config.first.direct
+            found += candidates.at_random(run, where, objections, seed=seed, but_first=n_known)
             if context.n_states > 1:
                 found += candidates.at_small_gaps(run, where)
                 model = committee.running_on(one.member)
@@ -201,7 +212,7 @@ def _picks(
             found,
             np.stack(known) if known else np.zeros((0, len(context.desk.source.atomic_numbers), 3)),
             context.desk.source.atomic_numbers,
-            n=min(wanted.labels, max(0, context.config.budget.labels - len(known))),
+            n=n_labels,
             shares={
                 RANDOM: wanted.at_random,
                 DOUBT: wanted.in_doubt,

@@ -30,9 +30,13 @@ def swarm_file(
     seed: int,
     lenience: float,
 ) -> dict[str, object]:
-    """Return the run file of a swarm; starts and random numbers are the same for all members and rounds."""
+    """Return the run file of a swarm; starts and random numbers are the same for all members and rounds.
+
+    Every step is a frame: an objection between two frames would not be seen.
+    """
     return {
         **dynamics,
+        "write_every": 1,
         "stop": Objections.of(dynamics).section(dynamics, lenience=lenience),
         "model": model,
         "member": member,

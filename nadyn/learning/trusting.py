@@ -24,6 +24,7 @@ def trusted_by(
     """
     measure = spread if committee.calibration is None else calibrated_spread
     energy = objections.energy_ev * HARTREE_PER_EV
+    gap = objections.gap_ev * HARTREE_PER_EV
     force = objections.force_ev_per_angstrom / EV_PER_ANGSTROM_PER_AU
 
     def trusted(positions: Float[Tensor, "traj atom 3"]) -> Bool[Tensor, "traj"]:
@@ -31,6 +32,7 @@ def trusted_by(
         novelty = committee.evaluate(positions).novelty
         return (
             (found.energies.amax(dim=1) < energy)
+            & (found.gaps < gap).all(dim=1)
             & (found.worst_forces.amax(dim=1) < force)
             & (novelty <= objections.novelty)
         )

@@ -231,6 +231,8 @@ def _of_member(
     """Return the configuration of a member: a seed of its own, its share of the time, the basis of the
     first."""
     changes: dict[str, object] = {"seed": (configuration.seed + _SEEDS * number) % 2**31}
+    if configuration.split_seed is not None:
+        changes["split_seed"] = (configuration.split_seed + _SEEDS * number) % 2**31
     if not configuration.has_steps:
         limit = configuration.time_limit_minutes or DEFAULT_TIME_LIMIT_MINUTES
         changes["time_limit_minutes"] = limit / n_members

@@ -75,6 +75,7 @@ class TrainingConfiguration(Configuration):
     checkpoint_every: Count = 200
     threads: Annotated[int, Field(gt=0, le=1024)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    split_seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> "TrainingConfiguration":
@@ -83,6 +84,11 @@ class TrainingConfiguration(Configuration):
         if len(given) > 1:
             raise ValueError(f"`{given[0]}` and `{given[1]}` must not both be given. Keep one of them.")
         return self
+
+    @property
+    def seed_of_split(self) -> int:
+        """The seed that says what is held out."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     @property
     def has_steps(self) -> bool:

@@ -106,7 +106,9 @@ def hold_out(dataset: Dataset, configuration: TrainingConfiguration) -> HeldOut:
     how = configuration.split
     if how == "auto":
         how = "blocks" if is_guessed else "random"
-    training, validation = split(dataset, configuration.validation_fraction, seed=configuration.seed, how=how)
+    training, validation = split(
+        dataset, configuration.validation_fraction, seed=configuration.seed_of_split, how=how
+    )
     if validation is None:
         return HeldOut(training, None, "nothing")
     whole = tuple(sorted(set(validation.names) - set(training.names)))

@@ -19,8 +19,9 @@ class Muon(Optimizer):
     """Momentum made orthogonal for matrices, AdamW for everything else.
 
     The update of a matrix has equal singular values: directions that the gradient hardly shows are learned
-    as fast as those that dominate it. Measured on 1,164 labels of ethylene with 3,000 steps: 16 % dearer
-    steps, forces at places where trajectories are at home better by a sixth, all of them by 6 %.
+    as fast as those that dominate it. A matrix whose gradient is zero, as that of an element which a batch
+    does not hold, stays as it is. Measured on 1,164 labels of ethylene with 3,000 steps: 16 % dearer steps,
+    forces at places where trajectories are at home better by a sixth, all of them by 6 %.
 
     Sources: K. Jordan et al., https://kellerjordan.github.io/posts/muon (2024); scaled as J. Liu et al.,
     arXiv:2502.16982 (2025), equation 4.
@@ -44,6 +45,8 @@ class Muon(Optimizer):
     def _of_matrix(self, state: dict[str, Tensor], gradient: Tensor) -> Tensor:
         if not state:
             state["momentum"] = torch.zeros_like(gradient)
+        if not bool(gradient.any()):
+            return gradient
         momentum = state["momentum"].mul_(_MOMENTUM).add_(gradient)
         ahead = gradient + _MOMENTUM * momentum
         return orthogonal(ahead) * (_ROOT_MEAN_SQUARE * max(ahead.shape) ** 0.5)
@@ -63,11 +66,13 @@ class Muon(Optimizer):
 def orthogonal(matrix: Tensor) -> Tensor:
     """Return about U Vᵀ of a matrix U S Vᵀ; zero for a matrix of zeros.
 
-    Singular values come out between 0.7 and 1.2, but for those that are a thousand times smaller than the
-    largest. A Newton-Schulz iteration: products alone.
+    Singular values come out between 0.7 and 1.2 where they are not a hundred times smaller than the root of
+    the sum of all squares; those become smaller too. A Newton-Schulz iteration: products alone.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
-    x = wide / (wide.norm() + 1e-30)
+    # Scaled twice: squares of small numbers would vanish in single precision.
+    x = wide / wide.abs().amax().clamp(min=torch.finfo(wide.dtype).tiny)
+    x = x / x.norm().clamp(min=1e-30)
     a, b, c = _QUINTIC
     for _ in range(_ITERATIONS):
         square = x @ x.mT

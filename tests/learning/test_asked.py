@@ -63,3 +63,5 @@ def test_few_stops_stand_for_themselves_only():
     chosen = at(STOP, 2.0, 3.0, 4.0)
     assert outside_method(chosen, [DOUBTFUL, GOOD, GOOD], stretched(*[2.0] * 9), HYDROGEN) == 1
     assert outside_method([], [], stretched(2.0), HYDROGEN) == 0
+    # Labels of others do not make more trajectories than there are.
+    assert outside_method(chosen, [DOUBTFUL, DOUBTFUL, FAIL], stretched(2.0), HYDROGEN) == 1

@@ -76,3 +76,8 @@ def test_descents_from_upper_states_come_to_smaller_gaps(swarm, unchecked_annota
     reached = (energies[:, 1] - energies[:, 0]).numpy() * ELECTRONVOLT_PER_HARTREE
     assert np.median(reached) < 0.15
     assert np.median(np.diff(np.array(swarm.energies), axis=2)) * ELECTRONVOLT_PER_HARTREE > 0.5
+
+
+def test_frames_at_random_leave_out_trajectories_whose_labels_train(swarm):
+    found = candidates.at_random(swarm, "round 1", Objections(novelty=1.0), seed=3, but_first=6)
+    assert found and all(int(one.why.split("trajectory ")[1].split()[0]) >= 6 for one in found)

@@ -1,5 +1,7 @@
 """When a learning loop is converged: intervals count, and what cannot be told is not reached."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,34 @@ def test_errors_of_few_labels_say_nothing():
     assert about_errors(np.full(20, 0.09), np.full(20, 0.2), GOALS).reached is False
     assert about_errors(np.full(20, 0.07), np.full(20, 0.3), GOALS).reached is False
     assert not converged([about_errors(np.full(3, 0.01), np.full(3, 0.1), GOALS)])
+
+
+def test_a_noisy_later_time_does_not_hide_a_difference_that_is_sure():
+    first = np.zeros((2, 2000))
+    second = first.copy()
+    # For certain 0.08 at first; later 0.085 of the few pairs that are left, which might be chance.
+    second[0, :160] = 1.0
+    second[1, 800:] = np.nan
+    second[1, :34] = 1.0
+    first[1, 400:] = np.nan
+    sure = np.tile(second[:1], (2, 1))
+    for other in (sure, second):
+        found = paired_difference(TIME[:2], occupations(first), occupations(other))
+        assert found.at_least > 0.06
+        found = about_populations([replace(found, to_the_end=True)], "members", GOALS)
+        assert found.reached is False
+
+
+def test_where_the_source_fails_at_random_places_nobody_knows_the_errors():
+    few = about_errors(np.full(20, 0.01), np.full(20, 0.1), GOALS, n_untrusted=5)
+    many = about_errors(np.full(20, 0.01), np.full(20, 0.1), GOALS, n_untrusted=6)
+    assert few.reached is True and many.reached is False
+    assert many.sentence == "6 of 26 labels at random are not trusted"
+
+
+def test_a_label_without_forces_does_not_make_their_error_unknown():
+    forces = np.full(12, 0.1)
+    forces[3] = np.nan
+    found = about_errors(np.full(12, 0.01), forces, GOALS)
+    assert found.reached is True and "0.100" in found.sentence
+    assert about_errors(np.full(12, 0.01), np.full(12, np.nan), GOALS).reached is None

@@ -42,9 +42,18 @@ def test_a_length_that_is_given_takes_the_place_of_the_default():
         ({"dynamics": {"method": "fssh", "time_fs": 10, "dt": 1}}, "`dynamics`.*dt_fs"),
         ({"training": {"epoch": 3}}, "`training`.*epochs"),
         ({"final": {"seed": 3}}, "`final` must not hold `seed`"),
+        (
+            {"dynamics": {"method": "fssh", "time_fs": 10, "write_every": 2}},
+            "`dynamics.write_every` must be 1",
+        ),
     ],
 )
 def test_wrong_sections_are_refused_in_one_sentence(keys, sentence):
     with pytest.raises(InputError, match=sentence):
         check_sections(config(**keys))
     check_sections(config())
+
+
+def test_shares_of_a_round_are_of_one_whole():
+    with pytest.raises(ValueError, match=r"must not add up to more than 1, but make 1\.1"):
+        config(round={"at_random": 0.5, "in_doubt": 0.3, "at_gaps": 0.25})

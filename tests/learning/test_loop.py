@@ -1,6 +1,7 @@
 """A whole learning loop with a model as the teacher: small, and the same after an interruption."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import nadyn
 from nadyn.analysis.learning_record import read_record
 from nadyn.checks.errors import InputError
 from nadyn.learning.learn_file import LearnConfiguration
-from nadyn.learning.loop import learn
+from nadyn.learning.loop import _check_states, learn
 from nadyn.models.committee import Committee
 from nadyn.shipped import path
 from nadyn.trajectory import open_run
@@ -117,3 +118,28 @@ def test_a_folder_is_not_begun_twice_nor_gone_on_with_as_another(learned, config
     other = config.model_copy(update={"state": 0})
     with pytest.raises(InputError, match="must be gone on with as it was begun, but state has changed"):
         learn(other, folder, resume=True)
+
+
+def test_a_loop_that_has_ended_goes_on_with_a_larger_budget(learned, config, tmp_path):
+    folder, record, _ = learned
+    copy = tmp_path / "out"
+    shutil.copytree(folder, copy)
+    unchanged = learn(config, copy, resume=True)
+    assert len(unchanged.rounds) == len(record.rounds)
+    larger = config.model_copy(update={"budget": config.budget.model_copy(update={"rounds": 4})})
+    further = learn(larger, copy, resume=True)
+    assert len(further.rounds) > len(record.rounds) and further.rounds[-1].final
+    assert further.rounds[: len(record.rounds)] == record.rounds
+
+
+def test_states_of_several_multiplicities_are_refused_before_a_label_is_made(config):
+    with pytest.raises(InputError, match=r"states of one multiplicity .* but has those of 1 and 3"):
+        _check_states(config, (1, 1, 3))
+
+
+def test_labels_are_kept_to_judge_the_last_models(learned, config, tmp_path):
+    few = config.model_copy(update={"budget": config.budget.model_copy(update={"labels": 60})})
+    record = learn(few, tmp_path / "out")
+    last = record.rounds[-1]
+    assert last.final and 0 < sum(one.trusted + one.doubtful + one.failed for one in last.asked) <= 7
+    assert "60 labels" in record.verdict

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from nadyn.electronic.labels import Known, Label, Quality
-from nadyn.learning.preflight import preflight
+from nadyn.learning.preflight import _NEAR_BOHR, _towards, preflight
 from nadyn.learning.stretching import bond_types, stretched_geometry
+from nadyn.structures.alignment import aligned_distances
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -186,3 +187,16 @@ def test_the_active_space_of_casscf_is_the_same_in_any_orientation_and_another_w
     orbitals[:, -1] = np.eye(len(orbitals))[2]
     other = Known(here, replace(first.label, memory={**first.label.memory, "orbitals": orbitals}))
     assert source.active_overlap(first, other) < 0.1
+
+
+def test_a_near_geometry_lies_on_the_way_to_the_minimum():
+    rng = np.random.default_rng(4)
+    away = (WATER + 0.2 * rng.standard_normal(WATER.shape)) @ rotation().T + [3.0, 0.0, 1.0]
+    near = _towards(away, WATER)
+    before, after = (aligned_distances(WATER, one[None])[0] for one in (away, near))
+    assert 0.0 < after < before
+    assert np.linalg.norm(near - away, axis=1).max() == pytest.approx(_NEAR_BOHR)
+
+
+def rotation():
+    return np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))[0] * [1.0, 1.0, 1.0]

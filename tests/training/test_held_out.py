@@ -7,6 +7,7 @@ from test_train_command import run_command
 
 from nadyn.data import Dataset, group_from_arrays, write_dataset
 from nadyn.models import load_model
+from nadyn.training.committee import _of_member
 from nadyn.training.held_out import hold_out
 from nadyn.training.train import train
 
@@ -124,3 +125,22 @@ def test_the_training_file_decides_what_is_held_out(tmp_path, how):
     assert len(frames) == 2
     if how == "blocks":
         assert frames[0] < 12 <= frames[1]
+
+
+def test_a_seed_of_the_split_holds_out_the_same_frames_whatever_the_seed_is():
+    def held(**keys):
+        return hold_out(_walk(), configuration(split="stable", **keys)).validation.groups[0].positions
+
+    np.testing.assert_array_equal(held(seed=3, split_seed=7), held(seed=4, split_seed=7))
+    np.testing.assert_array_equal(held(seed=7), held(seed=4, split_seed=7))
+    assert held(seed=3).shape != held(seed=4).shape or (held(seed=3) != held(seed=4)).any()
+
+
+def test_members_of_a_committee_split_by_seeds_of_their_own():
+    shared = configuration(split="stable", seed=3, split_seed=7)
+    seeds = [
+        [_of_member(one, number, 2, None).seed_of_split for number in range(2)]
+        for one in (shared, configuration(seed=7))
+    ]
+    assert seeds[0] == seeds[1]
+    assert seeds[0][0] == 7 != seeds[0][1]

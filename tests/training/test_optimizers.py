@@ -79,3 +79,20 @@ def test_a_training_with_muon_resumes_to_the_same_model_and_differs_from_adamw(t
     train(dataset(), tmp_path / "adamw.safetensors", configuration(epochs=4))
     digests = [digest(tmp_path / f"{name}.safetensors") for name in ("undisturbed", "stopped", "adamw")]
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_matrix_without_a_gradient_rests_however_often_it_is_asked():
+    parameter = torch.nn.Parameter(torch.ones(4, 6))
+    optimizer = OPTIMIZERS["muon"]([{"params": [parameter], "weight_decay": 0.0}], lr=0.1)
+    parameter.grad = torch.ones(4, 6)
+    optimizer.step()
+    after = parameter.detach().clone()
+    parameter.grad = torch.zeros(4, 6)
+    for _ in range(3):
+        optimizer.step()
+    assert torch.equal(parameter.detach(), after)
+
+
+def test_the_size_of_a_gradient_does_not_matter_however_small_it_is():
+    gradient = torch.randn(5, 9, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(orthogonal(1e-36 * gradient), orthogonal(gradient), rtol=1e-3, atol=1e-3)

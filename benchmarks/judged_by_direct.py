@@ -1,11 +1,12 @@
 """What a model or committee is worth on the frames of direct trajectories, which nothing was trained on.
 
-    python benchmarks/judged_by_direct.py direct.h5 model.safetensors [model.safetensors ...] [--every 2]
+    python benchmarks/judged_by_direct.py direct.h5 model.safetensors [...] [--every 2 --but-first 4]
 
 A frame of a direct run holds the geometry and the energies of all states by the source itself. Printed are,
 for member 0, errors of the active state's energy by time and of the gap of the two lowest states by its size;
 for a committee how many errors lie within one and two calibrated spreads, of all frames and of each third by
-spread, and what limits on energies, gaps and forces catch and stop.
+spread, and what limits on energies, gaps and forces catch and stop. `--but-first` leaves out trajectories whose
+starts a loop had moved on the source itself: their labels trained the model.
 """
 
 import argparse
@@ -33,11 +34,12 @@ _WITHIN_REACH_EV = 1.0
 class Frames:
     """Frames of a direct run: positions, energies [eV], active states, times [fs]."""
 
-    def __init__(self, run: Run, every: int):
+    def __init__(self, run: Run, every: int, but_first: int):
         chosen = np.array(run.alive())[: run.committed_frames]
         # The start is where samples are.
         chosen[0] = False
         chosen[np.arange(len(chosen)) % every != 0] = False
+        chosen[:, :but_first] = False
         frames, trajectories = np.nonzero(chosen)
         self.positions = torch.from_numpy(np.array(run.positions)[frames, trajectories])
         self.energies = np.array(run.energies)[frames, trajectories] * ELECTRONVOLT_PER_HARTREE
@@ -130,9 +132,10 @@ def main() -> None:
     parser.add_argument("direct", type=Path)
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--every", type=int, default=2)
+    parser.add_argument("--but-first", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    frames = Frames(open_run(arguments.direct), arguments.every)
+    frames = Frames(open_run(arguments.direct), arguments.every, arguments.but_first)
     for path in arguments.models:
         judge(path, frames)
 

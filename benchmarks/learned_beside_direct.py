@@ -6,6 +6,10 @@ Pairs are trajectories of one number. Printed are, for each learned run, the lar
 population over all times, with its standard error; how many pairs hop down from the start's state in both and
 the median difference of these first hop times; and the products of all. The direct run may be under way: its
 common time counts.
+
+The largest of many differences is above zero even where both runs are alike: of 40 pairs that share
+nothing but their populations it is 0.19 on average and below 0.30 in 95 of 100. So what the difference is
+at least, at 95 % confidence and at one time, stands beside it.
 """
 
 import argparse
@@ -24,14 +28,19 @@ from nadyn.trajectory import Run, open_run
 def first_hops(run: Run, end_fs: float) -> np.ndarray:
     """Return the time of the first accepted hop of each trajectory up to a time [fs]; NaN where none is."""
     times = np.full(run.n_trajectories, np.nan)
-    step_fs = float(run.time_fs[1] - run.time_fs[0]) / int(run.attributes["write_every"])
+    step_fs = _step_fs(run)
     hops = run.hops
     good = (hops["accepted"] == 1) & (hops["step"] <= run.last_step[hops["traj"]])
+    good &= hops["to_state"] < hops["from_state"]
     for trajectory, step in zip(hops["traj"][good].tolist(), hops["step"][good].tolist(), strict=True):
         time = step * step_fs
         if time <= end_fs and not times[trajectory] <= time:
             times[trajectory] = time
     return times
+
+
+def _step_fs(run: Run) -> float:
+    return float(run.time_fs[1] - run.time_fs[0]) / int(run.attributes["write_every"])
 
 
 def compare(direct: Run, learned: Run) -> dict[str, object]:
@@ -46,7 +55,10 @@ def compare(direct: Run, learned: Run) -> dict[str, object]:
     found = paired_difference(direct.time_fs[:frames], *values)
     times = np.stack([first_hops(run, end_fs)[:n] for run in (direct, learned)])
     both = np.isfinite(times).all(axis=0)
-    either = np.isfinite(times).any(axis=0)
+    # A pair of which one has stopped before the other hops says nothing.
+    ends = np.stack([_step_fs(run) * np.asarray(run.last_step)[:n] for run in (direct, learned)])
+    first = np.nanmin(np.where(np.isfinite(times), times, np.inf), axis=0)
+    either = np.isfinite(first) & (ends >= first).all(axis=0)
     lag = times[1] - times[0]
     return {
         "pairs": n,
@@ -54,6 +66,7 @@ def compare(direct: Run, learned: Run) -> dict[str, object]:
         "known": int(np.isfinite(values[1][-1]).all(axis=1).sum()),
         "largest_difference": found.largest,
         "standard_error": found.error,
+        "at_least": found.at_least,
         "at_fs": found.time_fs,
         "state": found.state,
         "hopped_in_both": int(both.sum()),
@@ -87,7 +100,8 @@ def main() -> None:
         print(
             f"{path.name}: {row['pairs']} pairs to {row['to_fs']:.1f} fs, {row['known']} learned ones known "
             f"there; populations differ by at most {row['largest_difference']:.3f} ± "
-            f"{row['standard_error']:.3f} (state {row['state']} at {row['at_fs']:.0f} fs); first hops: "
+            f"{row['standard_error']:.3f} (state {row['state']} at {row['at_fs']:.0f} fs), and at least by "
+            f"{row['at_least']:.3f} at some time; first hops down: "
             f"{row['hopped_in_both']} of {row['hopped_in_either']} in both, median difference {lag}, "
             f"{row['within_5_fs']} within 5 fs; products {row['products']}"
         )

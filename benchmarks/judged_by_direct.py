@@ -5,8 +5,8 @@
 A frame of a direct run holds the geometry and the energies of all states by the source itself. Printed are,
 for member 0, errors of the active state's energy by time and of the gap of the two lowest states by its size;
 for a committee how many errors lie within one and two calibrated spreads, of all frames and of each third by
-spread, and what limits on energies, gaps and forces catch and stop. `--but-first` leaves out trajectories whose
-starts a loop had moved on the source itself: their labels trained the model.
+spread, and what limits on energies, gaps and forces catch and stop. `--but-first` leaves out trajectories
+whose starts a loop had moved on the source itself: their labels trained the model.
 """
 
 import argparse

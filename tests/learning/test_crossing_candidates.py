@@ -1,11 +1,13 @@
 """Candidates at the lowest crossings of a model, below where its swarm hopped."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 import nadyn
-from nadyn.learning.crossing_candidates import at_crossings
+from nadyn.learning.crossing_candidates import _starts, at_crossings
 from nadyn.learning.picks import CROSSING, Candidate, pick
 from nadyn.shipped import path
 from nadyn.trajectory import open_run
@@ -69,3 +71,23 @@ def test_a_crossing_with_a_label_close_by_leaves_its_place_to_a_higher_one():
     labelled = geometries[:1] + 0.01 * rng.standard_normal((1, 4, 3))
     picked = pick(candidates, labelled, (7, 1, 1, 1), n=10, shares={CROSSING: 0.2}, seed=1)
     assert [one.rank for one in picked] == [1, 2]
+
+
+def test_searches_begin_where_trajectories_were_lowest_among_narrow_gaps(unchecked_annotations):
+    # Nine trajectories of two frames; the second frame is lower, but its gap is wide for the last three.
+    lower = np.tile(np.arange(9.0)[::-1], (2, 1)) - np.array([[0.0], [0.5]])
+    gap = np.full((2, 9), 0.01)
+    gap[1, 6:] = 0.2
+    gap[:, 3] = 0.2
+    run = SimpleNamespace(
+        energies=np.stack([lower, lower + gap], axis=2),
+        positions=np.arange(18.0).reshape(2, 9, 1, 1) * np.ones((1, 1, 4, 3)),
+        time_fs=np.array([0.0, 0.5]),
+        alive=lambda: np.ones((2, 9), dtype=bool),
+    )
+    found = _starts(run, (0, 1), np.random.default_rng(1))
+    words = [where for _, where in found]
+    assert words[:3] == ["trajectory 8 at 0.0 fs", "trajectory 7 at 0.0 fs", "trajectory 6 at 0.0 fs"]
+    assert len(words) == 5 and all(one.endswith("0.5 fs") for one in words[3:])
+    assert not any("trajectory 3 " in one for one in words)
+    assert [one[0, 0] for one, _ in found[:3]] == [8.0, 7.0, 6.0]

@@ -96,3 +96,16 @@ def test_a_matrix_without_a_gradient_rests_however_often_it_is_asked():
 def test_the_size_of_a_gradient_does_not_matter_however_small_it_is():
     gradient = torch.randn(5, 9, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(orthogonal(1e-36 * gradient), orthogonal(gradient), rtol=1e-3, atol=1e-3)
+
+
+def test_an_update_of_a_matrix_looks_ahead_along_its_momentum():
+    first, second = torch.randn(2, 4, 6, generator=torch.Generator().manual_seed(5))
+    parameter = torch.nn.Parameter(torch.zeros(4, 6))
+    optimizer = OPTIMIZERS["muon"]([{"params": [parameter], "weight_decay": 0.0}], lr=1.0)
+    for gradient in (first, second):
+        before = parameter.detach().clone()
+        parameter.grad = gradient.clone()
+        optimizer.step()
+    momentum = 0.95 * first + second
+    expected = -0.2 * 6**0.5 * orthogonal(second + 0.95 * momentum)
+    torch.testing.assert_close(parameter.detach() - before, expected, rtol=1e-4, atol=1e-5)

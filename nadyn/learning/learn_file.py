@@ -46,11 +46,11 @@ class RoundSection(Configuration):
     trajectories: Count = 100
     final_trajectories: Count = 400
     lenience: Annotated[float, Field(ge=1.0, le=100.0)] = 3.0
-    labels: Count = 200
-    at_random: Share = 0.2
+    labels: Count = 250
+    at_random: Share = 0.15
     in_doubt: Share = 0.3
     at_crossings: Share = 0.05
-    at_gaps: Share = 0.2
+    at_gaps: Share = 0.25
 
     @model_validator(mode="after")
     def _one_whole(self) -> "RoundSection":
@@ -85,7 +85,7 @@ class BudgetSection(Configuration):
 
     labels: Count = 2500
     minutes: Positive = 180.0
-    final_minutes: Positive = 40.0
+    final_minutes: Positive = 45.0
     rounds: Count = 30
 
 

@@ -129,7 +129,13 @@ def test_a_loop_that_has_ended_goes_on_with_a_larger_budget(learned, config, tmp
     larger = config.model_copy(update={"budget": config.budget.model_copy(update={"rounds": 4})})
     further = learn(larger, copy, resume=True)
     assert len(further.rounds) > len(record.rounds) and further.rounds[-1].final
-    assert further.rounds[: len(record.rounds)] == record.rounds
+    for one, other in zip(record.rounds, further.rounds, strict=False):
+        assert (one.number, one.swarms, one.asked, one.answers) == (
+            other.number,
+            other.swarms,
+            other.asked,
+            other.answers,
+        )
 
 
 def test_states_of_several_multiplicities_are_refused_before_a_label_is_made(config):
@@ -138,8 +144,8 @@ def test_states_of_several_multiplicities_are_refused_before_a_label_is_made(con
 
 
 def test_labels_are_kept_to_judge_the_last_models(learned, config, tmp_path):
-    few = config.model_copy(update={"budget": config.budget.model_copy(update={"labels": 60})})
+    few = config.model_copy(update={"budget": config.budget.model_copy(update={"labels": 80})})
     record = learn(few, tmp_path / "out")
     last = record.rounds[-1]
-    assert last.final and 0 < sum(one.trusted + one.doubtful + one.failed for one in last.asked) <= 7
-    assert "60 labels" in record.verdict
+    assert last.final and sum(one.trusted + one.doubtful + one.failed for one in last.asked) == 7
+    assert "80 labels" in record.verdict

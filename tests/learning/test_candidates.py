@@ -3,34 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from small_swarm import MODEL, small_swarm
 
 import nadyn
 from nadyn.learning import candidates
 from nadyn.learning.objections import Objections
 from nadyn.learning.picks import GAP, RANDOM, STOP
-from nadyn.shipped import path
-from nadyn.trajectory import open_run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
-
-MODEL = path("ammonia/ammonia_trajectories.safetensors")
 
 
 @pytest.fixture(scope="module")
 def swarm(tmp_path_factory):
-    output = tmp_path_factory.mktemp("swarm") / "swarm.h5"
-    config = {
-        "model": str(MODEL),
-        "initial": {"sample": "wigner", "n": 8, "state": 1},
-        "method": "fssh",
-        "dt_fs": 0.5,
-        "time_fs": 16,
-        # So narrow that some are stopped on the way.
-        "max_energy_step_ev": 0.01,
-        "seed": 4,
-        "output": str(output),
-    }
-    nadyn.run(config, progress=False)
-    return open_run(output)
+    # So narrow a bound that some are stopped on the way.
+    return small_swarm(tmp_path_factory.mktemp("swarm"), max_energy_step_ev=0.01)
 
 
 def test_each_stop_gives_the_geometry_that_stopped_it(swarm):

@@ -5,34 +5,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from small_swarm import MODEL, small_swarm
 
 import nadyn
 from nadyn.learning.crossing_candidates import _starts, at_crossings
 from nadyn.learning.picks import CROSSING, Candidate, pick
-from nadyn.shipped import path
-from nadyn.trajectory import open_run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
-MODEL = path("ammonia/ammonia_trajectories.safetensors")
 
-
-def _swarm(folder, **keys):
-    config = {
-        "model": str(MODEL),
-        "initial": {"sample": "wigner", "n": 8, "state": 1},
-        "method": "fssh",
-        "dt_fs": 0.5,
-        "time_fs": 16,
-        "seed": 4,
-        "output": str(folder / "swarm.h5"),
-    }
-    nadyn.run(config | keys, progress=False)
-    return folder / "swarm.h5"
-
-
-def test_crossings_below_the_hops_and_places_beside_them_are_asked_for(tmp_path, unchecked_annotations):
+def test_the_lowest_crossings_of_a_model_are_asked_for(tmp_path, unchecked_annotations):
     model = nadyn.load_model(MODEL)
-    found = at_crossings(open_run(_swarm(tmp_path)), model, "round 1, member 0", seed=1)
+    found = at_crossings(small_swarm(tmp_path), model, "round 1, member 0", seed=1)
     assert found and {one.kind for one in found} == {CROSSING}
     assert [one.rank for one in found] == list(range(len(found)))
     energies = nadyn.surfaces(model, torch.from_numpy(np.stack([one.positions for one in found]))).energies
@@ -47,8 +30,8 @@ def test_crossings_below_the_hops_and_places_beside_them_are_asked_for(tmp_path,
 
 
 def test_without_a_narrow_gap_there_is_nothing_to_ask(tmp_path):
-    swarm = _swarm(tmp_path, time_fs=1, initial={"sample": "wigner", "n": 2, "state": 0})
-    assert at_crossings(open_run(swarm), nadyn.load_model(MODEL), "round 1", seed=1) == []
+    swarm = small_swarm(tmp_path, time_fs=1, initial={"sample": "wigner", "n": 2, "state": 0})
+    assert at_crossings(swarm, nadyn.load_model(MODEL), "round 1", seed=1) == []
 
 
 def test_crossings_have_a_share_of_their_own_and_leave_the_rest_to_stops():

@@ -116,8 +116,9 @@ def _figures(folder: Path, record: LearningRecord) -> list[str]:
         )
         found.append(_figure("errors", "Errors of fresh labels", words, errors_figure(rounds, record.goals)))
     words = (
-        "Random: they judge the models. Gap: at small gaps between states. Stop: where trajectories were "
-        "stopped. Steps between those of direct trajectories that train are labels too."
+        "Random: they judge the models. Doubt: where trajectories went on after an objection. Crossing: at "
+        "the lowest crossings of the models. Gap: at small gaps between states. Stop: where trajectories "
+        "were stopped. Steps between those of direct trajectories that train are labels too."
     )
     found.append(_figure("asked", "What was asked for", words, asked_figure(rounds)))
     found.append(_figure("costs", "What it cost", "Time by the clock.", costs_figure(rounds)))

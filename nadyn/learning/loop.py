@@ -89,8 +89,10 @@ def _rounds(context: Context, title: str) -> LearningRecord:
         plan = begun(context, len(rounds), agreed=agreed)
         done = one_round(context, len(rounds), plan, before=before)
         rounds.append(done)
-        context.narrator.round(done)
         record = _record(context, title, rounds)
+        # Before it is told: the page of a round is drawn from what is kept.
+        _keep(context, record)
+        context.narrator.round(done)
         if done.final:
             _publish(context, done)
             # What was spent then may have been raised since.
@@ -99,7 +101,6 @@ def _rounds(context: Context, title: str) -> LearningRecord:
                 record = _with_verdict(context, record, plan.spent or spent)
                 _keep(context, record)
                 return record
-        _keep(context, record)
         # Last models that are not good enough are followed by rounds of small ones again.
         agreed = not done.final and _is_converged(done)
 

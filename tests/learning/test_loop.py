@@ -39,7 +39,7 @@ def what_was_found(record):
 
 class Told:
     def __init__(self, stop_at=None):
-        self.stages, self.rounds, self.stop_at = [], [], stop_at
+        self.stages, self.rounds, self.stop_at, self.folder = [], [], stop_at, None
 
     def stage(self, text):
         self.stages.append(text)
@@ -52,8 +52,13 @@ class Told:
     def note(self, text):
         pass
 
+    def watch(self, folder):
+        self.folder = folder
+
     def round(self, record):
         self.rounds.append(record)
+        if self.folder is not None:
+            assert read_record(self.folder).rounds[-1] == record
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,7 @@ def config(tmp_path_factory):
 def learned(config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("learned") / "out"
     told = Told()
+    told.watch(folder)
     return folder, learn(config, folder, narrator=told), told
 
 

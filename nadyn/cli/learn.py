@@ -47,6 +47,7 @@ def learn(
     from nadyn.checks.errors import InputError
     from nadyn.checks.output import check_folder_name
     from nadyn.cli.learning_table import Told
+    from nadyn.learning.asked_for import stored_in
     from nadyn.learning.context import Silence
     from nadyn.learning.loop import learn as learn_until_known
 
@@ -72,6 +73,9 @@ def learn(
     given = {name: value for name, value in (("labels", labels), ("minutes", minutes)) if value is not None}
     if given:
         content["budget"] = {**content.get("budget", {}), **given}
+    if resume and "source" not in content:
+        begun = output or Path(Path(str(content.get("molecule", "molecule"))).stem)
+        content |= {key: value for key, value in stored_in(begun).items() if key == "source"}
     configuration = _checked(content, learn_file)
     if output is not None:
         check_folder_name(output, "`--output`")

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
 from nadyn.analysis.learning_record import LearningRecord, RoundRecord, write_record
 from nadyn.checks.errors import InputError
 from nadyn.interfaces.sources import source_section
+from nadyn.learning.asked_for import kept_with
 from nadyn.learning.beginning import beginning
 from nadyn.learning.context import Clock, Context, Narrator, Silence
 from nadyn.learning.desk import Desk
@@ -53,7 +52,7 @@ def learn(
     source_section(config.source, folder=beside)
     folder.path.mkdir(parents=True, exist_ok=True)
     with alone_in(folder.path):
-        _check_folder(folder, config, resume=resume)
+        config = kept_with(folder, config, resume=resume)
         numbers = tuple(int(number) for number in molecule.atomic_numbers)
         with Desk(
             config.source,
@@ -147,27 +146,6 @@ def _keep(context: Context, record: LearningRecord) -> None:
     context.clock.save()
 
 
-def _check_folder(folder: Folder, config: LearnConfiguration, *, resume: bool) -> None:
-    """Refuse a folder of another loop; write down what is asked for."""
-    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    if folder.learn_file.exists():
-        if not resume:
-            raise InputError(
-                f"folder {str(folder.path)!r} must be new, but holds a learning loop. Try another name, or "
-                "--resume to go on."
-            )
-        stored = yaml.safe_load(folder.learn_file.read_text(encoding="utf-8"))
-        changed = [key for key in stored if stored[key] != yaml.safe_load(text).get(key)]
-        # What a budget was, or who works on it, has no say in what was found so far.
-        fixed = [key for key in changed if key not in ("budget", "processes", "label_minutes")]
-        if fixed:
-            raise InputError(
-                f"folder {str(folder.path)!r} must be gone on with as it was begun, but {', '.join(fixed)} "
-                "has changed. Name a new folder."
-            )
-    folder.learn_file.write_text(text, encoding="utf-8")
-
-
 def _check_states(config: LearnConfiguration, multiplicities: Sequence[int]) -> None:
     """Refuse states that no model can learn together, before anything is labelled."""
     if len(set(multiplicities)) > 1:
@@ -186,7 +164,10 @@ def _check_states(config: LearnConfiguration, multiplicities: Sequence[int]) -> 
 
 def _beside(config: LearnConfiguration, folder: Path) -> LearnConfiguration:
     """Return the configuration with its paths taken from a folder."""
-    molecule = None if config.molecule is None else str(folder / config.molecule)
-    return config.model_copy(
-        update={"molecule": molecule, "data": tuple(str(folder / path) for path in config.data)}
-    )
+    update: dict[str, object] = {}
+    if config.molecule is not None:
+        update["molecule"] = str(folder / config.molecule)
+    # What is not given stays so: only what a call says is compared with what a folder was begun with.
+    if "data" in config.model_fields_set:
+        update["data"] = tuple(str(folder / path) for path in config.data)
+    return config.model_copy(update=update)

@@ -1,0 +1,89 @@
+"""What a loop was asked for, in its folder; one that is gone on with keeps what the new call leaves out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from nadyn.checks.errors import InputError
+from nadyn.checks.output import write_new
+from nadyn.learning.folder import Folder
+from nadyn.learning.learn_file import LearnConfiguration
+
+# What a budget was, or who works on it, has no say in what was found so far.
+_FREE = ("budget", "processes", "label_minutes")
+
+
+def kept_with(folder: Folder, config: LearnConfiguration, *, resume: bool) -> LearnConfiguration:
+    """Write down what is asked for, and return it.
+
+    A folder that is gone on with holds what was asked for when it was begun, defaults of that time included.
+    Only what the new call says itself is compared with it, so that a newer version goes on with what an older
+    one began.
+
+    Args:
+        folder: The folder of the loop.
+        config: What this call says; its paths are absolute.
+        resume: Whether it goes on.
+
+    Raises:
+        InputError: The folder holds a loop and `resume` is False, or this call says something else.
+    """
+    if folder.learn_file.exists():
+        if not resume:
+            raise InputError(
+                f"folder {str(folder.path)!r} must be new, but holds a learning loop. Try another name, or "
+                "--resume to go on."
+            )
+        stored = stored_in(folder.path)
+        said = config.model_dump(mode="json", exclude_unset=True)
+        fixed = [
+            name
+            for key, value in said.items()
+            if key not in _FREE
+            for name in _differences(key, value, stored.get(key))
+        ]
+        if fixed:
+            raise InputError(
+                f"folder {str(folder.path)!r} must be gone on with as it was begun, but {', '.join(fixed)} "
+                "has changed. Name a new folder, or leave that out."
+            )
+        # Whole sections that a person fills as they like, such as `dynamics`, are as they were.
+        whole = {key: value for key, value in said.items() if key in _FREE or key not in stored}
+        config = LearnConfiguration.model_validate(_merged(stored, whole))
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    write_new(folder.learn_file, text)
+    return config
+
+
+def stored_in(folder: Path) -> dict[str, object]:
+    """Return what a loop in a folder was asked for; empty where there is none."""
+    path = Folder(folder).learn_file
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _differences(name: str, said: object, stored: object) -> list[str]:
+    """Return the names of what is said in another way than it is stored."""
+    if isinstance(said, Mapping) and isinstance(stored, Mapping):
+        found = []
+        for key, value in said.items():
+            if key in stored:
+                found += _differences(f"{name}.{key}", value, stored[key])
+            elif _open_section(name):
+                found.append(f"{name}.{key}")
+        return found
+    return [] if said == stored else [name]
+
+
+def _open_section(name: str) -> bool:
+    """Return whether a section holds what a person put there and no defaults: a new key is a change."""
+    return name.split(".")[0] in ("source", "dynamics", "training", "final")
+
+
+def _merged(stored: Mapping[str, object], said: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(stored)
+    for key, value in said.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(old, value) if both else value
+    return merged

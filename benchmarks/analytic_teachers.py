@@ -40,7 +40,6 @@ from nadyn.trajectory import Run, open_run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
 _FRAMES, _SMALL_GAP_EV = 2000, 0.5
-_BEYOND_ALL = 1e3
 _DEMO = run_file(n=1, time_fs=60.0)
 TEACHERS: dict[str, dict[str, object]] = {
     "ammonia": {
@@ -61,22 +60,13 @@ PICKS: dict[str, dict[str, object]] = {
     "novelty": {
         "members": 2,
         "round": {"in_doubt": 0.0, "at_crossings": 0.0, "at_gaps": 0.25},
-        "stop": {
-            "energy_spread_ev": _BEYOND_ALL,
-            "gap_spread_ev": _BEYOND_ALL,
-            "force_spread_ev_per_angstrom": _BEYOND_ALL,
-        },
+        "stop": {"committee": False},
         "final": ROUND_TRAINING,
     },
     "random": {
         "members": 2,
         "round": {"at_random": 1.0, "in_doubt": 0.0, "at_crossings": 0.0, "at_gaps": 0.0},
-        "stop": {
-            "energy_spread_ev": _BEYOND_ALL,
-            "gap_spread_ev": _BEYOND_ALL,
-            "force_spread_ev_per_angstrom": _BEYOND_ALL,
-            "novelty": 1.0,
-        },
+        "stop": {"committee": False, "novelty": 1.0},
         "final": ROUND_TRAINING,
     },
 }

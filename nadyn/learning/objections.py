@@ -5,6 +5,7 @@ that differ by 0.25 eV in a gap know little, but what comes after is still near 
 swarm that ends where it begins to be in doubt moves the edge of the data by a few femtoseconds a round.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -42,9 +43,14 @@ class Objections:
 
     @classmethod
     def of(cls, dynamics: Mapping[str, object]) -> "Objections":
-        """Return the limits of a learn file: those of its section `stop`, and defaults."""
+        """Return the limits of a learn file: those of its section `stop`, and defaults.
+
+        With `committee: false` nothing is objected to but novelty.
+        """
         given = dict(dynamics.get("stop") or {})
         default = cls()
+        if given.get("committee") is False:
+            return cls(math.inf, math.inf, math.inf, float(given.get("novelty") or default.novelty))
         return cls(
             float(given.get("energy_spread_ev") or default.energy_ev),
             float(given.get("gap_spread_ev") or default.gap_ev),
@@ -54,11 +60,14 @@ class Objections:
 
     def section(self, dynamics: Mapping[str, object], *, lenience: float = 1.0) -> dict[str, object]:
         """Return the section `stop` of a swarm that goes on to `lenience` times these limits."""
-        return {
-            **dict(dynamics.get("stop") or {}),
+        limits = {
             "energy_spread_ev": lenience * self.energy_ev,
             "gap_spread_ev": lenience * self.gap_ev,
             "force_spread_ev_per_angstrom": lenience * self.force_ev_per_angstrom,
+        }
+        return {
+            **dict(dynamics.get("stop") or {}),
+            **{key: limit for key, limit in limits.items() if math.isfinite(limit)},
             "novelty": min(1.0, lenience * self.novelty),
         }
 

@@ -131,3 +131,17 @@ def test_swarms_of_a_round_go_on_to_three_times_what_the_learn_file_allows():
     # A share cannot be larger than all.
     assert lenient["novelty"] == 1.0 and lenient["dissociated"] is False
     assert Objections.of(dynamics) == Objections(gap_ev=0.1, novelty=0.5)
+
+
+def test_a_committee_that_was_told_to_be_silent_objects_to_nothing():
+    dynamics = {"stop": {"committee": False}}
+    run, objections = FakeRun(), Objections.of(dynamics)
+    for quantity in ("energy_spread", "gap_spread", "force_spread"):
+        getattr(run, quantity)[2, 1] = 1e3 * LIMITS[quantity]
+    assert objections.results(run).all()
+    run.novelty[2, 1] = 1.01 * LIMITS["novelty"]
+    assert objections.results(run).tolist() == [True, False, True, True]
+    swarm = swarm_file(
+        {"method": "fssh", **dynamics}, model="m", starts="s", n=1, state=1, member=0, seed=1, lenience=3.0
+    )
+    assert swarm["stop"] == {"committee": False, "novelty": pytest.approx(0.09)}

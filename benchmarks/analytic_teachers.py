@@ -29,11 +29,11 @@ from ase.io import write
 import nadyn
 from nadyn.analysis import analyse_members
 from nadyn.analysis.learning_record import round_from
+from nadyn.analysis.pairs import known_occupations
 from nadyn.analysis.plots_style import COLOURS, legend_above, new_figure, save_picture
 from nadyn.cli.demo import run_file
 from nadyn.learning.learn_file import ROUND_TRAINING, LearnConfiguration
 from nadyn.learning.loop import learn
-from nadyn.learning.swarm import known_occupations
 from nadyn.models.model_file import load_model
 from nadyn.shipped import path
 from nadyn.trajectory import Run, open_run

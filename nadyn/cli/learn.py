@@ -11,12 +11,17 @@ if TYPE_CHECKING:
 
 def learn(
     molecule: Annotated[
-        Path, typer.Argument(help="Geometry to begin from (.xyz), or a learn file (.yaml) with all settings.")
+        Path,
+        typer.Argument(
+            help="Geometry to begin from (.xyz), a learn file (.yaml) with all settings, or with --resume "
+            "the folder of an interrupted call."
+        ),
     ],
     method: Annotated[
         str | None,
         typer.Option("--method", help='Level of theory for PySCF, such as "sa3-casscf(2,2)/6-31g*".'),
     ] = None,
+    charge: Annotated[int | None, typer.Option("--charge", help="Total charge, beside --method.")] = None,
     state: Annotated[
         int | None, typer.Option("--state", min=0, help="State in which trajectories start.")
     ] = None,
@@ -28,12 +33,16 @@ def learn(
     output: Annotated[
         Path | None, typer.Option("--output", help="Folder; without it the name of the molecule.")
     ] = None,
-    labels: Annotated[int | None, typer.Option("--labels", min=1, help="Most labels to ask for.")] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", min=1.0, help="Most time to take.")] = None,
+    labels: Annotated[
+        int | None, typer.Option("--labels", min=1, help="Most labels to ask for, over all calls.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=1.0, help="Most time to take, over all calls.")
+    ] = None,
     processes: Annotated[int | None, typer.Option("--processes", min=1, help="How many at a time.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of everything that is drawn.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on in the folder of an interrupted call.")
+        bool, typer.Option("--resume", help="Go on in the folder of an interrupted call, or begin.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say the verdict only.")] = False,
 ) -> None:
@@ -46,11 +55,14 @@ def learn(
     from nadyn.analysis.learning_page import learning_page
     from nadyn.checks.errors import InputError
     from nadyn.checks.output import check_folder_name
-    from nadyn.cli.learning_table import Told
+    from nadyn.cli.learning_table import Drawn, Told
     from nadyn.learning.asked_for import stored_in
-    from nadyn.learning.context import Silence
+    from nadyn.learning.folder import LEARN_FILE
     from nadyn.learning.loop import learn as learn_until_known
 
+    if resume and (molecule / LEARN_FILE).is_file():
+        output = output or molecule
+        molecule = Path(str(stored_in(molecule)["molecule"]))
     is_file = molecule.suffix in (".yaml", ".yml")
     if is_file and config is not None:
         raise InputError(
@@ -63,16 +75,23 @@ def learn(
         content["molecule"] = str(molecule.absolute())
     if data:
         content["data"] = [str(path.absolute()) for path in data]
+    if charge is not None and method is None:
+        raise InputError(
+            "`--charge` must stand beside `--method`, but stands alone. A learn file has it in its `source`: "
+            '{pyscf: {method: "…", charge: 1}}.'
+        )
     if method is not None:
         if "source" in content:
             raise InputError("`--method` must not be given beside `source` in the learn file. Leave one out.")
-        content["source"] = {"pyscf": {"method": method}}
+        content["source"] = {"pyscf": {"method": method} | ({} if charge is None else {"charge": charge})}
     for name, value in (("state", state), ("processes", processes), ("seed", seed)):
         if value is not None:
             content[name] = value
     given = {name: value for name, value in (("labels", labels), ("minutes", minutes)) if value is not None}
-    if given:
-        content["budget"] = {**content.get("budget", {}), **given}
+    budget = content.get("budget", {})
+    # What is no section is refused when all is checked.
+    if given and isinstance(budget, dict):
+        content["budget"] = {**budget, **given}
     if resume and "source" not in content:
         begun = output or Path(Path(str(content.get("molecule", "molecule"))).stem)
         content |= {key: value for key, value in stored_in(begun).items() if key == "source"}
@@ -80,9 +99,14 @@ def learn(
     if output is not None:
         check_folder_name(output, "`--output`")
     folder = output or Path(Path(configuration.molecule or "molecule").stem)
+    if learn_file is not None and not resume and (folder / LEARN_FILE).absolute() == learn_file.absolute():
+        raise InputError(
+            f"`--output` must be another folder than that of {str(learn_file)!r}, whose name the loop uses "
+            "too, but is the same. Name a new one."
+        )
     console = Console()
     try:
-        with Told(console) if not quiet else Silence() as told:
+        with Told(console) if not quiet else Drawn() as told:
             told.watch(folder)
             record = learn_until_known(configuration, folder, beside=beside, resume=resume, narrator=told)
     except KeyboardInterrupt:

@@ -10,6 +10,23 @@ from rich.table import Table
 from nadyn.analysis.learning_page import learning_page
 from nadyn.analysis.learning_record import FILE, RoundRecord
 from nadyn.cli.tables import print_table
+from nadyn.learning.context import Silence
+
+
+class Drawn(Silence):
+    """A narrator that says nothing, and draws the page."""
+
+    def __init__(self) -> None:
+        """Draw nothing before it is told where."""
+        self._folder: Path | None = None
+
+    def watch(self, folder: Path) -> None:
+        """Draw the page of this folder again whenever something has come of it."""
+        self._folder = folder
+
+    def round(self, record: RoundRecord) -> None:
+        """Draw the page."""
+        draw(self._folder)
 
 
 class Told:
@@ -59,17 +76,23 @@ class Told:
     def round(self, record: RoundRecord) -> None:
         """Print what a round has come to, and draw the page."""
         print_table(self._console, round_table(record))
-        if self._folder is not None and (self._folder / FILE).exists():
-            learning_page(self._folder)
+        draw(self._folder)
+
+
+def draw(folder: Path | None) -> None:
+    """Draw the page of a loop, once there is something to see."""
+    if folder is not None and (folder / FILE).exists():
+        learning_page(folder)
 
 
 def round_table(record: RoundRecord) -> Table:
     """Return a table of a round: its answers, with a mark where a goal is reached."""
     title = "the last models" if record.final else f"round {record.number}"
     minutes = sum(record.seconds.values()) / 60.0
-    table = Table(
-        title=f"{title}: {record.frames} frames, {minutes:.1f} min", title_justify="left", show_header=False
-    )
+    text = f"{title}: {record.frames} frames, {minutes:.1f} min"
+    if record.number == 0:
+        text = f"the beginning: {minutes:.1f} min"
+    table = Table(title=text, title_justify="left", show_header=False)
     table.add_column("goal")
     table.add_column("question")
     table.add_column("answer", overflow="fold")

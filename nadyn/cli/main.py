@@ -27,6 +27,7 @@ COMMANDS = {
     "intersect": "nadyn.cli.intersect",
     "analyse": "nadyn.cli.analyse",
     "report": "nadyn.cli.report",
+    "compare": "nadyn.cli.compare",
     "convert": "nadyn.cli.convert",
     "info": "nadyn.cli.info",
 }

@@ -80,6 +80,11 @@ def desk_of(config: RunConfiguration, folder: Path) -> Desk | None:
     from nadyn.interfaces.sources import source_from, source_section
 
     source_section(named, where="`model`", folder=folder)
+    if "folder" in named:
+        raise InputError(
+            "`model` must be a source that answers while a trajectory waits, but folder answers when "
+            "somebody has filled it. Label a dataset with `nadyn label` and train a model."
+        )
     labels = config.labels or LabelsSection()
     numbers = _atomic_numbers(config)
     if labels.processes == 0:

@@ -10,56 +10,68 @@ from nadyn.checks.output import write_new
 from nadyn.learning.folder import Folder
 from nadyn.learning.learn_file import LearnConfiguration
 
-# What a budget was, or who works on it, has no say in what was found so far.
-_FREE = ("budget", "processes", "label_minutes")
+# What a budget was, who works on it, or whether a warning was heeded has no say in what was found so far.
+_FREE = ("budget", "processes", "label_minutes", "force")
+# Of these the names of the files count, so that a folder can be moved with what lies beside it.
+_FILES = ("molecule", "data")
 
 
-def kept_with(folder: Folder, config: LearnConfiguration, *, resume: bool) -> LearnConfiguration:
-    """Write down what is asked for, and return it.
+def together(folder: Folder, config: LearnConfiguration, *, resume: bool) -> LearnConfiguration:
+    """Return what is asked for, by this call and by those before it.
 
     A folder that is gone on with holds what was asked for when it was begun, defaults of that time included.
     Only what the new call says itself is compared with it, so that a newer version goes on with what an older
-    one began.
+    one began. Where nothing had come of an earlier call, it does not count.
 
     Args:
         folder: The folder of the loop.
         config: What this call says; its paths are absolute.
-        resume: Whether it goes on.
+        resume: Whether it goes on, or begins where there is nothing yet.
 
     Raises:
         InputError: The folder holds a loop and `resume` is False, or this call says something else.
     """
-    if folder.learn_file.exists():
-        if not resume:
-            raise InputError(
-                f"folder {str(folder.path)!r} must be new, but holds a learning loop. Try another name, or "
-                "--resume to go on."
-            )
-        stored = stored_in(folder.path)
-        said = config.model_dump(mode="json", exclude_unset=True)
-        fixed = [
-            name
-            for key, value in said.items()
-            if key not in _FREE
-            for name in _differences(key, value, stored.get(key))
-        ]
-        if fixed:
-            raise InputError(
-                f"folder {str(folder.path)!r} must be gone on with as it was begun, but {', '.join(fixed)} "
-                "has changed. Name a new folder, or leave that out."
-            )
-        # Whole sections that a person fills as they like, such as `dynamics`, are as they were.
-        whole = {key: value for key, value in said.items() if key in _FREE or key not in stored}
-        config = LearnConfiguration.model_validate(_merged(stored, whole))
+    if not folder.is_begun:
+        return config
+    if not resume:
+        raise InputError(
+            f"folder {str(folder.path)!r} must be new, but holds a learning loop. Try another name, or "
+            "--resume to go on."
+        )
+    stored = stored_in(folder.path)
+    said = config.model_dump(mode="json", exclude_unset=True)
+    fixed = [
+        name
+        for key, value in said.items()
+        if key not in _FREE
+        for name in _differences(key, _names(key, value), _names(key, stored.get(key)))
+    ]
+    if fixed:
+        raise InputError(
+            f"folder {str(folder.path)!r} must be gone on with as it was begun, but {', '.join(fixed)} "
+            f"{'has' if len(fixed) == 1 else 'have'} changed. Name a new folder, or leave that out."
+        )
+    mine = {key: value for key, value in said.items() if key in (*_FREE, *_FILES) or key not in stored}
+    return LearnConfiguration.model_validate(_merged(stored, mine))
+
+
+def write_down(folder: Folder, config: LearnConfiguration) -> None:
+    """Put what is asked for into the folder, when it is known that it can be done."""
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_new(folder.learn_file, text)
-    return config
 
 
 def stored_in(folder: Path) -> dict[str, object]:
     """Return what a loop in a folder was asked for; empty where there is none."""
     path = Folder(folder).learn_file
     return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _names(key: str, value: object) -> object:
+    """Return file names of files, and everything else as it is."""
+    if key not in _FILES or value is None:
+        return value
+    return Path(value).name if isinstance(value, str) else [Path(path).name for path in value]
 
 
 def _differences(name: str, said: object, stored: object) -> list[str]:

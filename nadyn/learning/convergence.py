@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from nadyn.analysis.pairs import Difference
 from nadyn.learning.learn_file import GoalsSection
 
 # Fewest fresh labels whose mean error is believed.
 FEWEST_FRESH = 10
 # Share of the labels at random that may be untrusted.
 _MOST_UNTRUSTED = 0.2
-# Two-sided 95 % of a normal distribution.
-QUANTILE = 1.96
 
 
 @dataclass(frozen=True)
@@ -29,66 +28,6 @@ class Answer:
     question: str
     reached: bool | None
     sentence: str
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The largest difference of a population between two runs on the same starts.
-
-    Attributes:
-        largest: |ΔP| where it is largest, over times and states.
-        error: Standard error of ΔP there, of pairs of trajectories.
-        time_fs: When.
-        state: Of which state.
-        to_the_end: Whether enough pairs are known at all times; what is lost on the way has no difference.
-        at_least: What |ΔP| is at least with 95 % confidence, at the time and of the state where that is most:
-            a later time with fewer pairs may have a larger difference that means less.
-    """
-
-    largest: float
-    error: float
-    time_fs: float
-    state: int
-    to_the_end: bool = True
-    at_least: float = 0.0
-
-
-def paired_difference(
-    time_fs: Float[np.ndarray, "frame"],
-    first: Float[np.ndarray, "frame traj state"],
-    second: Float[np.ndarray, "frame traj state"],
-) -> Difference:
-    """Return the largest difference between populations of two runs whose trajectories are pairs.
-
-    Of pairs in which one trajectory has no state any more, at a time, neither counts then. The error is that
-    of the mean of n differences, as if half a pair more had differed, so that pairs that are all alike do not
-    claim to be sure.
-
-    Args:
-        time_fs: Of each frame.
-        first: Contribution of each trajectory to each population; NaN where its state is not known.
-        second: The same of the other run.
-    """
-    difference = second - first
-    known = np.isfinite(difference).all(axis=2)
-    n = np.maximum(known.sum(axis=1), 1)[:, None]
-    values = np.where(known[..., None], difference, 0.0)
-    mean = values.sum(axis=1) / n
-    square = (values**2).sum(axis=1) / n
-    error = np.sqrt((np.maximum(square - mean**2, 0.0) * n + 0.5) / n) / np.sqrt(n)
-    # Times at which few pairs are left say little.
-    enough = known.sum(axis=1) >= max(5, 0.5 * known.shape[1])
-    size = np.where(enough[:, None], np.abs(mean), -1.0)
-    frame, state = np.unravel_index(int(np.argmax(size)), size.shape)
-    surely = np.where(enough[:, None], np.abs(mean) - QUANTILE * error, -1.0)
-    return Difference(
-        float(max(size[frame, state], 0.0)),
-        float(error[frame, state]),
-        float(time_fs[frame]),
-        int(state),
-        to_the_end=bool(enough.all()),
-        at_least=float(max(surely.max(), 0.0)),
-    )
 
 
 def about_endings(n_results: int, n_stopped: int, n_outside_method: int, goals: GoalsSection) -> Answer:

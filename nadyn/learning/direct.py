@@ -1,6 +1,6 @@
 """Short trajectories on the source itself, whose labels are the first data from where trajectories go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,18 @@ from nadyn.learning.gathering import BETWEEN
 from nadyn.learning.stored_labels import record_of
 
 DIRECT = "direct"
+
+
+# What `stop` says of a committee and of what it was trained on: a source has neither.
+_OF_JUDGES = ("committee", "energy_spread_ev", "gap_spread_ev", "force_spread_ev_per_angstrom", "novelty")
+
+
+def without_judges(dynamics: Mapping[str, object]) -> dict[str, object]:
+    """Return keys of a run file without the limits of what judges a learned model."""
+    content = dict(dynamics)
+    given = dict(content.pop("stop", None) or {})
+    stop = {key: value for key, value in given.items() if key not in _OF_JUDGES}
+    return {**content, "stop": stop} if stop else content
 
 
 class RecordingDesk:
@@ -66,7 +78,7 @@ def direct_trajectories(context: Context) -> Path | None:
         return None
     context.narrator.stage(f"{first.direct} trajectories of {first.direct_fs:g} fs on the source itself")
     content = {
-        **config.dynamics,
+        **without_judges(config.dynamics),
         "time_fs": first.direct_fs,
         "model": dict(config.source),
         "initial": {

@@ -31,13 +31,20 @@ class Folder:
 
     @property
     def store(self) -> Path:
-        """All labels, with their quality and their orbitals."""
-        return self.path / "labels.h5"
+        """Folder of all labels, with their quality and their orbitals."""
+        # Its name before it was told from a file.
+        before = self.path / "labels.h5"
+        return before if before.is_dir() else self.path / "labels"
 
     @property
     def starts(self) -> Path:
         """Initial conditions of all trajectories."""
         return self.path / "starts.h5"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a loop has come to anything here: what was refused before may be asked for anew."""
+        return self.learn_file.exists() and self.starts.exists()
 
     @property
     def minimum(self) -> Path:

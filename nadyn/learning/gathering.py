@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, load_dataset
 from nadyn.data.joining import join
 from nadyn.data.rigid_couplings import without_rigid_couplings
@@ -13,6 +14,7 @@ from nadyn.learning.context import Context
 from nadyn.learning.export import group_of_labels
 from nadyn.learning.fresh import single
 from nadyn.learning.stored_labels import known_of
+from nadyn.structures import symbol
 
 # Steps of direct trajectories between those that train: too near to their neighbours to teach anything.
 BETWEEN = "between"
@@ -39,7 +41,41 @@ def earlier_data(context: Context) -> list[Dataset]:
     return [Dataset((without_rigid_couplings(replace(group, name=context.name)),)) for group in groups]
 
 
+def check_earlier_data(context: Context) -> None:
+    """Refuse datasets of other atoms, other states or another level, before anything is asked.
+
+    Raises:
+        InputError: One of them does not fit what the source labels.
+    """
+    source = context.desk.source
+    wanted = (
+        ("atoms", _elements(source.atomic_numbers), "`molecule`"),
+        ("charge", source.charge, "`source`"),
+        ("multiplicities of states", list(source.multiplicities), "`source`"),
+        ("theory", source.theory, "`source`"),
+    )
+    for path, dataset in zip(context.config.data, earlier_data(context), strict=True):
+        group = dataset.groups[0]
+        found = (
+            _elements(group.atomic_numbers.tolist()),
+            group.charge,
+            list(group.multiplicities),
+            group.theory,
+        )
+        for (what, mine, of), other in zip(wanted, found, strict=True):
+            # A dataset that does not say its theory is taken at the word of who names it.
+            if other != mine and not (what == "theory" and not other):
+                raise InputError(
+                    f"`data` {path!r} must have the {what} of {of}, {mine}, but has {other}. Leave it out, "
+                    "or change the other."
+                )
+
+
 def group_of(context: Context, positions: Sequence[np.ndarray], labels: Sequence[Label]) -> Group:
     """Return trusted labels as a group of their own, in their order."""
     known = [Known(x, label) for x, label in zip(positions, labels, strict=True)]
     return group_of_labels(context.desk.source, known, context.name)
+
+
+def _elements(atomic_numbers: Sequence[int]) -> str:
+    return " ".join(symbol(int(number)) for number in atomic_numbers)

@@ -1,13 +1,17 @@
 """The learn file: every key of `nadyn learn`, with its default."""
 
+import math
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.methods.table import find_method
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.units import AU_PER_FEMTOSECOND
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(gt=0, le=10**7)]
@@ -124,7 +128,7 @@ DYNAMICS = {"method": "fssh", "dt_fs": 0.5, "time_fs": 100}
 class LearnConfiguration(Configuration):
     """A learn file.
 
-    `molecule` is a geometry to begin from (.xyz, any unit that ASE reads), `source` a section that says who
+    `molecule` is a geometry to begin from (.xyz, in ångström), `source` a section that says who
     labels, see the page of label sources. `data` are datasets of the same level that exist already. `state`
     is where trajectories start. `dynamics` holds keys of a run file, without `model`, `initial`, `seed` and
     `output`; `training` and `final` hold keys of a training file, of the rounds and of the last model.
@@ -148,6 +152,11 @@ class LearnConfiguration(Configuration):
     force: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
 
+    @field_validator("dynamics", mode="before")
+    @classmethod
+    def _with_defaults(cls, given: object) -> object:
+        return {**DYNAMICS, **given} if isinstance(given, dict) else given
+
 
 # What the loop says itself, and a learn file must not.
 _OF_THE_LOOP = ("model", "initial", "seed", "output", "member", "molecule")
@@ -164,8 +173,15 @@ def check_sections(config: LearnConfiguration) -> None:
             raise InputError(
                 f"`dynamics` must not hold `{key}`, which `nadyn learn` says itself, but does. Remove it."
             )
+    if "folder" in config.source:
+        raise InputError(
+            "`source` must answer while a loop waits, but folder answers when somebody has filled it. Label "
+            "a dataset with `nadyn label` and train on it with `nadyn train --members 4`."
+        )
     run_file = {**config.dynamics, "model": "model.safetensors", "initial": {"file": "starts.h5"}}
     run = parse_configuration(run_file, RunConfiguration, where="`dynamics`")
+    find_method(run)
+    _check_budget(config, run)
     if run.write_every not in (None, 1):
         raise InputError(
             f"`dynamics.write_every` must be 1, because objections between frames would not be seen, but is "
@@ -181,6 +197,24 @@ def check_sections(config: LearnConfiguration) -> None:
             )
 
 
+def _check_budget(config: LearnConfiguration, run: RunConfiguration) -> None:
+    """Refuse a budget that the first labels exceed."""
+    first = config.first
+    n_steps = math.ceil(first.direct_fs * AU_PER_FEMTOSECOND / run.dt)
+    n_first = min(first.wigner, config.sample.n) + first.direct * n_steps
+    if config.budget.labels < n_first:
+        raise InputError(
+            f"`budget.labels` must be at least {n_first}, because `first` asks for {first.wigner} geometries "
+            f"and {first.direct} trajectories of {n_steps} steps, but is {config.budget.labels}. Raise it, "
+            "or lower `first.direct`."
+        )
+
+
+def names_length(own: Mapping[str, object]) -> bool:
+    """Return whether keys of a training file say how long it is."""
+    return any(length in own for length in _LENGTHS)
+
+
 def training_settings(config: LearnConfiguration, n_states: int, *, final: bool) -> dict[str, object]:
     """Return the training file of the rounds, or of the last models: the defaults, and what was asked for.
 
@@ -188,7 +222,7 @@ def training_settings(config: LearnConfiguration, n_states: int, *, final: bool)
     that was tried, and the search for a better one costs more than a round.
     """
     default, own = (FINAL_TRAINING, config.final) if final else (ROUND_TRAINING, config.training)
-    if any(length in own for length in _LENGTHS):
+    if names_length(own):
         default = {key: value for key, value in default.items() if key not in _LENGTHS}
     model = {**default.get("model", {}), **dict(own.get("model", {}))}
     if n_states > 1:

@@ -1,5 +1,6 @@
 """The learning loop: rounds of training, trajectories and labels until the answer no longer changes."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,12 +9,12 @@ from pathlib import Path
 from nadyn.analysis.learning_record import LearningRecord, RoundRecord, write_record
 from nadyn.checks.errors import InputError
 from nadyn.interfaces.sources import source_section
-from nadyn.learning.asked_for import kept_with
+from nadyn.learning.asked_for import together, write_down
 from nadyn.learning.beginning import beginning
 from nadyn.learning.context import Clock, Context, Narrator, Silence
 from nadyn.learning.desk import Desk
 from nadyn.learning.folder import Folder, alone_in
-from nadyn.learning.gathering import earlier_data
+from nadyn.learning.gathering import check_earlier_data
 from nadyn.learning.learn_file import LearnConfiguration, check_sections
 from nadyn.learning.plan import Plan, begun
 from nadyn.learning.rounds import one_round
@@ -52,7 +53,7 @@ def learn(
     source_section(config.source, folder=beside)
     folder.path.mkdir(parents=True, exist_ok=True)
     with alone_in(folder.path):
-        config = kept_with(folder, config, resume=resume)
+        config = together(folder, config, resume=resume)
         numbers = tuple(int(number) for number in molecule.atomic_numbers)
         with Desk(
             config.source,
@@ -73,15 +74,17 @@ def learn(
                 clock=Clock.of(folder),
                 narrator=narrator or Silence(),
             )
+            # Before anything is asked: what does not fit together is refused at once.
+            check_earlier_data(context)
+            write_down(folder, config)
             title = f"{formula(molecule.atomic_numbers)}, {desk.source.theory}"
             return _rounds(context, title)
 
 
 def _rounds(context: Context, title: str) -> LearningRecord:
-    # Before anything is asked: what does not fit together is refused at once.
-    earlier_data(context)
     rounds = [beginning(context)]
     _keep(context, _record(context, title, rounds))
+    context.narrator.round(rounds[0])
     agreed = False
     while True:
         before = rounds[-1] if len(rounds) > 1 else None
@@ -97,7 +100,7 @@ def _rounds(context: Context, title: str) -> LearningRecord:
             # What was spent then may have been raised since.
             spent = Plan.of(context, agreed=False).spent
             if _is_converged(done) or spent:
-                record = _with_verdict(context, record, plan.spent or spent)
+                record = _with_verdict(context, record, spent)
                 _keep(context, record)
                 return record
         # Last models that are not good enough are followed by rounds of small ones again.
@@ -133,11 +136,21 @@ def _with_verdict(context: Context, record: LearningRecord, spent: str) -> Learn
 
 
 def _publish(context: Context, record: RoundRecord) -> None:
-    """Put the last models and their data where a person looks for them."""
+    """Put the last models, their data and their trajectories where a person looks for them."""
     folder = context.folder.round(record.number)
     for name, target in (("model.safetensors", context.folder.model), ("dataset.h5", context.folder.dataset)):
         new = target.with_name(f".{target.name}.new")
         shutil.copyfile(folder / name, new)
+        new.replace(target)
+    for one in record.swarms:
+        target = context.folder.path / f"run_{one.member}.h5"
+        new = target.with_name(f".{target.name}.new")
+        new.unlink(missing_ok=True)
+        try:
+            # Runs are large, and nobody writes into one that has ended: one file with two names.
+            os.link(folder / one.run, new)
+        except OSError:
+            shutil.copyfile(folder / one.run, new)
         new.replace(target)
 
 

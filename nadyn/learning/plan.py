@@ -4,6 +4,12 @@ from dataclasses import asdict, dataclass
 
 from nadyn.learning.context import Context
 from nadyn.learning.folder import read_json, write_json
+from nadyn.learning.learn_file import FINAL_TRAINING, ROUND_TRAINING, names_length
+
+# A step of the last models costs so much more than one of a round, by their defaults: measured on ethylene.
+_DEARER = 1.3
+# Part of the time for the last models that is for their training; trajectories and labels come after it.
+_FOR_TRAINING = 0.75
 
 
 @dataclass(frozen=True)
@@ -14,11 +20,14 @@ class Plan:
         final: Whether its models are the last ones, at full quality.
         spent: Which budget is spent, in words; empty where none is.
         labels: Labels that there are when it begins.
+        steps: Of the training of last models, where the time that is left does not allow more; None where it
+            is as long as was asked for.
     """
 
     final: bool
     spent: str
     labels: int
+    steps: int | None = None
 
     def n_labels(self, context: Context) -> int:
         """Return how many labels this round may ask for; the last one has those that were kept for it."""
@@ -37,12 +46,36 @@ class Plan:
             spent = f"the budget of {budget.minutes:g} minutes is spent but for the last models"
         elif n_rounds >= budget.rounds:
             spent = f"the budget of {budget.rounds} rounds is spent"
-        return cls(final=agreed or bool(spent), spent=spent, labels=n_labels)
+        final = agreed or bool(spent)
+        steps = affordable_steps(context, n_rounds) if final else None
+        return cls(final=final, spent=spent, labels=n_labels, steps=steps)
 
 
 def kept_for_the_last(context: Context) -> int:
     """Return how many labels are kept to judge the last models: half a round, at most a fifth of all."""
     return min(context.config.round.labels // 2, context.config.budget.labels // 5)
+
+
+def affordable_steps(context: Context, last_round: int) -> int | None:
+    """Return for how many steps last models can be trained, by the clock of the round before; None for all.
+
+    A machine may be slower than the one on which the defaults were chosen. No fewer steps than in a round.
+    """
+    config, budget = context.config, context.config.budget
+    seconds = next(
+        (
+            context.clock.of_round(number).get("training", 0.0)
+            for number in range(last_round, 0, -1)
+            if not (read_json(context.folder.round(number) / "plan.json") or {}).get("final")
+        ),
+        0.0,
+    )
+    if not seconds or names_length(config.training) or names_length(config.final):
+        return None
+    left = max(budget.final_minutes, budget.minutes - context.clock.minutes)
+    of_a_step = _DEARER * seconds / ROUND_TRAINING["steps"]
+    steps = int(60.0 * _FOR_TRAINING * left / of_a_step)
+    return None if steps >= FINAL_TRAINING["steps"] else max(steps, ROUND_TRAINING["steps"])
 
 
 def begun(context: Context, number: int, *, agreed: bool) -> Plan:

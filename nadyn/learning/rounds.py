@@ -14,6 +14,7 @@ from nadyn.analysis.learning_record import (
     SwarmRecord,
     round_from,
 )
+from nadyn.analysis.pairs import Difference, known_occupations, paired_difference
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, load_dataset
@@ -24,11 +25,9 @@ from nadyn.learning.asked import asked_records, outside_method
 from nadyn.learning.context import Context, teller
 from nadyn.learning.convergence import (
     Answer,
-    Difference,
     about_endings,
     about_errors,
     about_populations,
-    paired_difference,
 )
 from nadyn.learning.crossing_candidates import at_crossings
 from nadyn.learning.desk import Progress
@@ -40,7 +39,7 @@ from nadyn.learning.learn_file import training_settings
 from nadyn.learning.objections import Objections
 from nadyn.learning.picks import CROSSING, DOUBT, GAP, KINDS, RANDOM, Candidate, pick
 from nadyn.learning.plan import Plan
-from nadyn.learning.swarm import known_occupations, run_swarms, swarm_records
+from nadyn.learning.swarm import run_swarms, swarm_records
 from nadyn.learning.trusting import trusted_by
 from nadyn.models.committee import Committee
 from nadyn.models.model_file import load_model
@@ -56,7 +55,7 @@ def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord 
     final = plan.final
     dataset = _dataset(context, folder)
     with context.clock.on("training", number):
-        committee = _train(context, folder, number, final=final)
+        committee = _train(context, folder, number, plan)
     with context.clock.on("running", number):
         swarms = _run(context, folder, number, committee, final=final)
         differences = _differences(context, folder, swarms, before)
@@ -109,13 +108,19 @@ def _dataset(context: Context, folder: Path) -> Dataset:
     return load_dataset(path)
 
 
-def _train(context: Context, folder: Path, number: int, *, final: bool) -> Committee:
+def _train(context: Context, folder: Path, number: int, plan: Plan) -> Committee:
     path = folder / "model.safetensors"
     if not path.exists():
         config = context.config
-        settings = training_settings(config, context.n_states, final=final)
+        settings = training_settings(config, context.n_states, final=plan.final)
         settings |= {"seed": config.seed + 1009 * number, "split_seed": config.seed}
-        what = "the last models" if final else f"round {number}: models"
+        what = "the last models" if plan.final else f"round {number}: models"
+        if plan.steps is not None:
+            context.narrator.note(
+                f"the last models are trained for {plan.steps} steps and not for {settings['steps']}: by the "
+                "clock of the rounds before there is no time for more. `budget.final_minutes` keeps more."
+            )
+            settings["steps"] = plan.steps
         context.narrator.stage(f"training {what}, {config.members} members")
         arguments = {
             "dataset": str(folder / "dataset.h5"),

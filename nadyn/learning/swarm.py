@@ -5,15 +5,13 @@ from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
-from nadyn.analysis.fates import ended_as_asked, known
+from nadyn.analysis.fates import ended_as_asked
 from nadyn.analysis.learning_record import SwarmRecord
-from nadyn.analysis.populations import occupations
 from nadyn.learning.context import Context, teller
 from nadyn.learning.jobs import Job, side_by_side
 from nadyn.learning.objections import Objections
-from nadyn.trajectory import Run, open_run
+from nadyn.trajectory import open_run
 
 # How a trajectory is counted that ended as asked, but to which the committee had objected on its way.
 IN_DOUBT = "in_doubt"
@@ -102,10 +100,3 @@ def swarm_records(context: Context, folder: Path, members: Sequence[int]) -> lis
     """Return how the swarms on these members ended."""
     objections = Objections.of(context.config.dynamics)
     return [swarm_record(folder / f"swarm_{member}.h5", member, objections) for member in members]
-
-
-def known_occupations(run: Run) -> Float[np.ndarray, "frame traj state"]:
-    """Return what each trajectory contributes to the populations; NaN where a stop has made it unknown."""
-    values = np.array(occupations(run), dtype=np.float64)
-    values[~known(run)] = np.nan
-    return values

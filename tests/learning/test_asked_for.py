@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from nadyn.checks.errors import InputError
-from nadyn.learning.asked_for import kept_with
+from nadyn.learning.asked_for import together, write_down
 from nadyn.learning.folder import Folder
 from nadyn.learning.learn_file import LearnConfiguration
 
@@ -18,7 +18,9 @@ def config(**keys: object) -> LearnConfiguration:
 @pytest.fixture
 def folder(tmp_path):
     found = Folder(tmp_path)
-    kept_with(found, config(round={"labels": 60}, dynamics={"method": "fssh", "time_fs": 40}), resume=False)
+    begun = config(round={"labels": 60}, dynamics={"method": "fssh", "time_fs": 40})
+    write_down(found, together(found, begun, resume=False))
+    found.starts.touch()
     return found
 
 
@@ -28,9 +30,10 @@ def stored(folder: Folder) -> dict[str, object]:
 
 def test_what_a_call_leaves_out_is_kept(folder):
     before = stored(folder)
-    again = kept_with(folder, config(), resume=True)
+    again = together(folder, config(), resume=True)
     assert again.round.labels == 60
-    assert again.dynamics == {"method": "fssh", "time_fs": 40}
+    assert again.dynamics == {"method": "fssh", "dt_fs": 0.5, "time_fs": 40}
+    write_down(folder, again)
     assert stored(folder) == before
 
 
@@ -39,7 +42,7 @@ def test_a_loop_of_an_older_version_goes_on_with_its_own_defaults(folder):
     del content["round"]["at_crossings"]
     content["round"]["lenience"] = 2.0
     folder.learn_file.write_text(yaml.safe_dump(content), encoding="utf-8")
-    again = kept_with(folder, config(), resume=True)
+    again = together(folder, config(), resume=True)
     assert again.round.lenience == 2.0
     assert again.round.at_crossings == config().round.at_crossings
 
@@ -50,28 +53,41 @@ def test_a_loop_of_an_older_version_goes_on_with_its_own_defaults(folder):
         ({"round": {"labels": 61}}, "round.labels"),
         ({"state": 2}, "state"),
         ({"dynamics": {"method": "fssh", "time_fs": 50}}, "dynamics.time_fs"),
-        ({"dynamics": {"method": "fssh", "rescale": "velocity"}}, "dynamics.rescale"),
+        ({"dynamics": {"time_fs": 40, "rescale": "velocity"}}, "dynamics.rescale"),
         ({"source": {"pyscf": {"method": "sa2-casscf(2,2)/6-31g*"}}}, "source.pyscf.method"),
         ({"source": {"ase": {"calculator": "emt"}}}, "source.ase"),
         ({"training": {"steps": 10}}, "training.steps"),
         ({"data": ("/more.h5",)}, "data"),
+        ({"molecule": "/ethane.xyz"}, "molecule"),
     ],
 )
 def test_what_a_call_says_otherwise_is_refused(folder, keys, name):
     before = stored(folder)
     with pytest.raises(InputError, match=f"as it was begun, but {name} has changed"):
-        kept_with(folder, config(**keys), resume=True)
+        together(folder, config(**keys), resume=True)
     assert stored(folder) == before
 
 
 def test_a_budget_and_who_works_may_change_key_by_key(folder):
-    kept_with(folder, config(budget={"labels": 99}), resume=True)
-    again = kept_with(folder, config(budget={"minutes": 7.0}, processes=3, label_minutes=2.0), resume=True)
+    write_down(folder, together(folder, config(budget={"labels": 99}, force=True), resume=True))
+    again = together(folder, config(budget={"minutes": 7.0}, processes=3, label_minutes=2.0), resume=True)
     assert (again.budget.labels, again.budget.minutes) == (99, 7.0)
     assert (again.processes, again.label_minutes) == (3, 2.0)
-    assert stored(folder)["budget"]["labels"] == 99
+    assert again.force
 
 
 def test_a_folder_in_use_wants_resume(folder):
     with pytest.raises(InputError, match="--resume to go on"):
-        kept_with(folder, config(), resume=False)
+        together(folder, config(), resume=False)
+
+
+def test_a_call_of_which_nothing_came_is_forgotten(folder):
+    folder.starts.unlink()
+    for resume in (False, True):
+        again = together(folder, config(state=2), resume=resume)
+        assert (again.state, again.round.labels) == (2, config().round.labels)
+
+
+def test_a_folder_may_be_moved_with_its_molecule(folder):
+    moved = LearnConfiguration.model_validate({"molecule": "/elsewhere/ethylene.xyz", "source": SOURCE})
+    assert together(folder, moved, resume=True).molecule == "/elsewhere/ethylene.xyz"

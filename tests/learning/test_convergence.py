@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nadyn.analysis.pairs import paired_difference
 from nadyn.learning.convergence import (
     about_endings,
     about_errors,
     about_populations,
     converged,
-    paired_difference,
 )
 from nadyn.learning.learn_file import GoalsSection
 

@@ -18,7 +18,8 @@ def config(**keys: object) -> LearnConfiguration:
 
 
 def test_the_page_shows_every_key_with_its_default():
-    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    of_the_file = PAGE.read_text(encoding="utf-8").split("## The learn file")[1]
+    (block,) = re.findall(r"```yaml\n(.*?)```", of_the_file, re.S)
     shown, default = yaml.safe_load(block), config().model_dump(mode="json")
     for name, final in (("training", False), ("final", True)):
         settings = training_settings(config(), 3, final=final)
@@ -57,3 +58,21 @@ def test_wrong_sections_are_refused_in_one_sentence(keys, sentence):
 def test_shares_of_a_round_are_of_one_whole():
     with pytest.raises(ValueError, match=r"must not add up to more than 1, but make 1\.1"):
         config(round={"at_random": 0.5, "in_doubt": 0.3, "at_gaps": 0.25})
+
+
+def test_keys_of_dynamics_stand_beside_the_defaults():
+    assert config(dynamics={"time_fs": 200}).dynamics == {"method": "fssh", "dt_fs": 0.5, "time_fs": 200}
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"dynamics": {"method": "mash2"}}, "`method` must be a known one, but is 'mash2'.*mash"),
+        ({"source": {"folder": {"folder": "asked"}}}, "`source` must answer while a loop waits, but folder"),
+        ({"budget": {"labels": 539}}, r"`budget.labels` must be at least 540.*4 trajectories of 120 steps"),
+    ],
+)
+def test_what_would_fail_after_hours_is_refused_at_once(keys, sentence):
+    with pytest.raises(InputError, match=sentence):
+        check_sections(config(**keys))
+    check_sections(config(budget={"labels": 540}))

@@ -114,6 +114,12 @@ def test_an_interrupted_loop_comes_to_the_same_end(learned, config, tmp_path):
     assert [what_was_found(one) for one in again.rounds] == [what_was_found(one) for one in record.rounds]
     models = [nadyn.models.model_file.digest(f / "model.safetensors") for f in (folder, here)]
     assert models[0] == models[1]
+    # The last models' trajectories have a name of their own.
+    last = [swarm for one in record.rounds if one.final for swarm in one.swarms]
+    for swarm in last:
+        for of in (folder, here):
+            assert nadyn.trajectory.open_run(of / f"run_{swarm.member}.h5").n_trajectories == swarm.n
+    assert last
 
 
 def test_a_folder_is_not_begun_twice_nor_gone_on_with_as_another(learned, config):

@@ -29,7 +29,7 @@ def with_active_orbitals(mo: Orbitals, chosen: Sequence[int], n_core: int) -> Or
     return mo[:, [*rest[:n_core], *chosen, *rest[n_core:]]]
 
 
-def overlapping_with_atoms(mf: SCF, atoms: Sequence[int], labels: Sequence[str]) -> Orbitals:
+def overlapping_with_atoms(mf: SCF, atoms: Sequence[int], labels: Sequence[str], n_orbitals: int) -> Orbitals:
     """Return orbitals of which those at the frontier overlap most with p orbitals of some atoms.
 
     Occupied and empty orbitals are turned among themselves, and ordered by their overlap with the p orbitals
@@ -38,13 +38,21 @@ def overlapping_with_atoms(mf: SCF, atoms: Sequence[int], labels: Sequence[str])
     Source: E. R. Sayfutyarova, Q. Sun, G. K.-L. Chan and G. Knizia, J. Chem. Theory Comput. 13, 4063 (2017).
 
     Raises:
-        InputError: An atom has no p orbital in a minimal basis.
+        InputError: An atom has no p orbital in a minimal basis, or there are fewer than active orbitals: the
+            others would be any.
     """
     mol = mf.mol
     minimal = gto.M(atom=mol._atom, unit="bohr", basis="minao", charge=mol.charge, spin=mol.spin, verbose=0)
     targets = _targets(minimal, atoms, labels)
     cross = targets.T @ gto.intor_cross("int1e_ovlp", minimal, mol) @ mf.mo_coeff
     metric = targets.T @ minimal.intor("int1e_ovlp") @ targets
+    n_different = int(np.linalg.matrix_rank(metric, tol=1e-6, hermitian=True))
+    if n_different < n_orbitals:
+        raise InputError(
+            f"`active` must name at least as many p orbitals as are active, {n_orbitals}, but "
+            f"{', '.join(labels)} of atoms {', '.join(map(str, atoms))} are {n_different}. Name more atoms "
+            "or labels (pi, sigma, n, p), or fewer active orbitals."
+        )
     projector = cross.T @ np.linalg.pinv(metric, rcond=1e-8) @ cross
     n_filled = int(np.count_nonzero(mf.mo_occ > 0))
     filled, empty = slice(0, n_filled), slice(n_filled, mf.mo_coeff.shape[1])
@@ -91,7 +99,7 @@ def _targets(minimal: gto.Mole, atoms: Sequence[int], labels: Sequence[str]) -> 
             for row, (number, _, label, direction) in enumerate(names)
             if number == atom and label == shells[-1]
         }
-        for direction in _directions(minimal, atom, labels):
+        for direction in _directions(minimal, atom, labels, atoms):
             column = np.zeros(minimal.nao)
             for axis, part in zip("xyz", direction, strict=True):
                 column[place[axis]] = part
@@ -99,8 +107,8 @@ def _targets(minimal: gto.Mole, atoms: Sequence[int], labels: Sequence[str]) -> 
     return np.stack(columns, axis=1)
 
 
-def _directions(mol: gto.Mole, atom: int, labels: Sequence[str]) -> list[np.ndarray]:
-    """Return unit vectors of the p orbitals that the labels mean at an atom."""
+def _directions(mol: gto.Mole, atom: int, labels: Sequence[str], atoms: Sequence[int]) -> list[np.ndarray]:
+    """Return unit vectors of the p orbitals that the labels mean at one of the atoms."""
     if "p" in labels:
         return list(np.eye(3))
     points, charges = mol.atom_coords(), np.array([mol.atom_charge(i) for i in range(mol.natm)])
@@ -120,7 +128,19 @@ def _directions(mol: gto.Mole, atom: int, labels: Sequence[str]) -> list[np.ndar
         # Three neighbours in a plane with the atom leave no direction but the one across it.
         flat = np.linalg.norm(away) < _ON_A_LINE
         found.append(axes[2] if flat else away / np.linalg.norm(away))
+    if "sigma" in labels:
+        found += _along_bonds(points, atom, [other for other in neighbours if other in atoms])
     return found
+
+
+def _along_bonds(points: np.ndarray, atom: int, others: Sequence[int]) -> list[np.ndarray]:
+    if not others:
+        raise InputError(
+            f"`atoms` of `active` must name both ends of a bond for sigma, but none is bound to atom {atom}. "
+            "Name its neighbour."
+        )
+    bonds = points[list(others)] - points[atom]
+    return list(bonds / np.linalg.norm(bonds, axis=1, keepdims=True))
 
 
 def _neighbours(points: np.ndarray, charges: np.ndarray, atom: int) -> list[int]:

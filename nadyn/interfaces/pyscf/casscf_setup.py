@@ -1,6 +1,7 @@
 """A CASSCF source from its section, if electrons, spins and orbitals fit the molecule."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 from pyscf import gto
@@ -20,7 +21,12 @@ def casscf_source(section: PyscfSection, method: Casscf, atomic_numbers: tuple[i
     """
     n_electrons = sum(atomic_numbers) - section.charge
     inactive = n_electrons - method.n_electrons
-    if inactive < 0 or inactive % 2:
+    if inactive < 0:
+        raise InputError(
+            f"`method` must have at most the {n_electrons} electrons of the molecule in its active space, "
+            f"but has {method.n_electrons}. Change the active electrons or the `charge`."
+        )
+    if inactive % 2:
         raise InputError(
             f"`method` must leave an even number of electrons outside of the active space, but of "
             f"{n_electrons} it leaves {inactive}. Change the active electrons or the `charge`."
@@ -100,7 +106,7 @@ def _theory(section: PyscfSection, method: Casscf, spins: tuple[int, ...]) -> st
     if active.atoms is not None:
         words.append(f"active {'+'.join(active.labels)} of atoms " + " ".join(map(str, active.atoms)))
     if active.file is not None:
-        words.append(f"active orbitals of {active.file}")
+        words.append(f"active orbitals of {Path(active.file).name}")
     if section.density_fitting:
         words.append("density fitting")
     if section.couplings:

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -17,13 +18,14 @@ class ActiveSection(Configuration):
 
     {orbitals: [7, 8]} are orbitals of Hartree-Fock, counted from 0. {atoms: [0, 1], labels: [pi]} are those
     that overlap most with p orbitals of these atoms: `pi` across the plane of the neighbours, `n` away from
-    them, `p` all three. {file: orbitals.molden} are orbitals of another calculation of the same molecule
-    and basis, active behind the doubly occupied ones.
+    them, `sigma` along the bonds between these atoms, `p` all three; at least as many p orbitals as are
+    active. {file: orbitals.molden} are orbitals of another calculation of the same molecule and basis, active
+    behind the doubly occupied ones.
     """
 
     orbitals: tuple[int, ...] | None = None
     atoms: tuple[int, ...] | None = None
-    labels: tuple[Literal["pi", "n", "p"], ...] = ("pi",)
+    labels: tuple[Literal["pi", "n", "sigma", "p"], ...] = ("pi",)
     file: str | None = None
 
     @model_validator(mode="after")
@@ -77,6 +79,13 @@ class PyscfSection(Configuration):
         if not isinstance(method, Casscf) and "active" in self.model_fields_set:
             raise ValueError("`active` must stand beside a CASSCF method only, but does not. Remove it.")
         return self
+
+    def beside(self, folder: Path) -> "PyscfSection":
+        """Return the section with the file of its orbitals taken from a folder."""
+        if self.active.file is None:
+            return self
+        active = self.active.model_copy(update={"file": str(folder / self.active.file)})
+        return self.model_copy(update={"active": active})
 
     def source(self, atomic_numbers: Sequence[int]) -> LabelSource:
         """Return the source for these atoms.

@@ -86,7 +86,7 @@ class StateAverage:
         if section.orbitals is not None:
             return with_active_orbitals(mf.mo_coeff, section.orbitals, self.n_core)
         if section.atoms is not None:
-            return overlapping_with_atoms(mf, section.atoms, section.labels)
+            return overlapping_with_atoms(mf, section.atoms, section.labels, self.method.n_orbitals)
         return mf.mo_coeff
 
     def carried(self, mol: gto.Mole, overlap: np.ndarray, known: Known, positions: np.ndarray) -> Orbitals:

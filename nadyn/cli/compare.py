@@ -1,0 +1,99 @@
+"""`nadyn compare`: runs from the same starts beside one of them, pair by pair."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nadyn.analysis.pairs import Pairs
+
+
+def compare(
+    reference: Annotated[
+        Path, typer.Argument(metavar="REFERENCE.h5", help="Trajectory file, such as one by direct dynamics.")
+    ],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN.h5 …", help="Runs from the same starts, such as those on learned models."
+        ),
+    ],
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write everything to this file, a list with one entry a run."),
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            "--figure", help="Draw populations and differences of the first run (.png, .pdf, .svg)."
+        ),
+    ] = None,
+) -> None:
+    """Compare runs pair by pair: populations with errors of the differences, first hops, products.
+
+    Trajectories of one number are pairs: run both from the same `file` of starts with the same seed.
+    """
+    import json
+
+    from rich.console import Console
+
+    from nadyn.analysis.pairs import paired
+    from nadyn.analysis.plots_pairs import pairs_figure
+    from nadyn.analysis.plots_style import save_picture
+    from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix, write_new
+
+    if json_file is not None:
+        check_json(json_file, reference, *runs)
+    if figure is not None:
+        check_output(figure, reference, *runs, overwrite=True)
+        check_suffix(figure, "`--figure`", PICTURE)
+    console = Console()
+    with console.status("Reading trajectories"):
+        found = [(run, paired(reference, run)) for run in runs]
+    if json_file is not None:
+        numbers = [{"reference": str(reference), "run": str(run), **one.numbers()} for run, one in found]
+        write_new(json_file, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
+    if figure is not None:
+        save_picture(pairs_figure(found[0][1], names=(reference.stem, runs[0].stem)), figure)
+    for run, one in found:
+        _print(console, reference, run, one)
+
+
+def _print(console: "Console", reference: Path, run: Path, one: "Pairs") -> None:
+    from rich.table import Table
+
+    from nadyn.analysis.pairs import NEAR_HOPS_FS
+    from nadyn.checks.counts import counted
+
+    largest = one.difference
+    table = Table(
+        title=f"{run} beside {reference}: {counted(one.n, 'pair')}, {one.time_fs[-1]:.4g} fs",
+        title_justify="left",
+        box=None,
+        show_header=False,
+    )
+    table.add_column("", style="bold")
+    table.add_column("", overflow="fold")
+    table.add_row("pairs known at the end", f"{one.n_known[-1]:.0f}")
+    table.add_row(
+        "populations",
+        f"differ by at most {largest.largest:.3f} ± {largest.error:.3f} (state {largest.state} at "
+        f"{largest.time_fs:.4g} fs), at some time by {largest.at_least:.3f} at least, with 95 % confidence",
+    )
+    lag = "" if one.median_lag_fs is None else f", {one.median_lag_fs:.1f} fs apart in the median"
+    near = f", {one.n_near_hops} of them within {NEAR_HOPS_FS:g} fs" if one.n_hopped_in_both else ""
+    table.add_row(
+        "first hops down", f"in {one.n_hopped_in_both} of {one.n_hopped_in_either} pairs in both{lag}{near}"
+    )
+    for name, products in zip((reference.stem, run.stem), one.products, strict=True):
+        table.add_row(f"products of {name}", ", ".join(f"{n} {product}" for product, n in products.items()))
+    console.print(table)
+    if not largest.to_the_end:
+        console.print(
+            "Fewer than half of the pairs are known at the end: stopped trajectories have unknown fates.",
+            soft_wrap=True,
+            highlight=False,
+        )

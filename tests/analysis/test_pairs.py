@@ -1,0 +1,117 @@
+"""Runs from the same starts: which trajectories are pairs, what differs between them, how sure that is."""
+
+import json
+
+import numpy as np
+import pytest
+from synthetic_run import write_run
+
+from nadyn.analysis.pairs import paired
+from nadyn.checks.errors import InputError
+from nadyn.cli.main import main
+
+NUMBERS = np.array([6, 1, 1, 1, 1])
+
+
+def positions(n_frames: int, n_traj: int) -> np.ndarray:
+    start = np.random.default_rng(0).normal(size=(n_traj, 5, 3)) + 3.0 * np.arange(5)[None, :, None]
+    return np.broadcast_to(start, (n_frames, n_traj, 5, 3)).copy()
+
+
+def falling(at: list[int], n_frames: int = 21) -> np.ndarray:
+    """States of trajectories that fall from 1 to 0 at these frames; never where it is beyond the last."""
+    return (np.arange(n_frames)[:, None] < np.array(at)[None, :]).astype(int)
+
+
+def write(path, at: list[int], *, ends: list[int] | None = None, **keys: object):
+    state = falling(at)
+    last = None if ends is None else np.array(ends)
+    status = None if ends is None else np.where(last < 20, 2, 0)
+    given = {"positions": positions(21, len(at)), "atomic_numbers": NUMBERS, **keys}
+    return write_run(path, state, n_states=2, dt_fs=0.5, last_step=last, status=status, **given)
+
+
+def test_a_run_differs_in_nothing_from_itself(tmp_path):
+    one = write(tmp_path / "a.h5", [3, 7, 40, 12, 5, 18])
+    found = paired(one, one)
+    assert found.n == 6
+    assert found.difference.largest == found.difference.at_least == 0.0
+    assert found.difference.error > 0.0
+    assert (found.n_hopped_in_both, found.n_hopped_in_either, found.median_lag_fs) == (5, 5, 0.0)
+    assert found.products[0] == found.products[1]
+
+
+def test_differences_are_of_the_second_from_the_first(tmp_path):
+    # Two of ten fall 4 fs later in the second run, one never does.
+    first = write(tmp_path / "a.h5", [6] * 10)
+    second = write(tmp_path / "b.h5", [6] * 7 + [14, 14, 40])
+    found = paired(first, second)
+    frame = 10
+    assert found.time_fs[frame] == 5.0
+    np.testing.assert_allclose(found.populations[0][frame], [1.0, 0.0])
+    np.testing.assert_allclose(found.populations[1][frame], [0.7, 0.3])
+    np.testing.assert_allclose(found.mean[frame], [-0.3, 0.3])
+    # Variance of ten differences of which three are one, as if half of another were.
+    np.testing.assert_allclose(found.error[frame], np.sqrt((10 * 0.21 + 0.5) / 10 / 10))
+    assert found.difference.largest == pytest.approx(0.3)
+    assert 3.0 <= found.difference.time_fs < 7.0
+    assert (found.n_hopped_in_both, found.n_hopped_in_either) == (9, 10)
+    assert found.median_lag_fs == 0.0
+    assert found.n_near_hops == 9
+    late = paired(first, write(tmp_path / "c.h5", [17] * 10))
+    assert late.median_lag_fs == pytest.approx(5.5)
+    assert late.n_near_hops == 0
+
+
+def test_a_pair_that_has_lost_one_says_nothing_from_then_on(tmp_path):
+    first = write(tmp_path / "a.h5", [6] * 10)
+    # Stopped at 2 fs, before the hop at 3 fs of the other run.
+    second = write(tmp_path / "b.h5", [6] * 10, ends=[4] * 2 + [20] * 8)
+    found = paired(first, second)
+    assert found.n_known[[0, 4, 5, 20]].tolist() == [10, 10, 8, 8]
+    assert (found.n_hopped_in_both, found.n_hopped_in_either) == (8, 8)
+    lost = paired(first, write(tmp_path / "c.h5", [6] * 10, ends=[4] * 6 + [20] * 4))
+    assert not lost.difference.to_the_end
+
+
+def test_a_smaller_run_is_paired_as_far_as_it_goes(tmp_path):
+    first = write(tmp_path / "a.h5", [6] * 10)
+    second = write(tmp_path / "b.h5", [6] * 4, positions=positions(21, 10)[:, :4], n_frames_written=13)
+    found = paired(first, second)
+    assert (found.n, len(found.time_fs)) == (4, 13)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"positions": positions(21, 4) + 0.01}, r"starts differ by 0\.0053 Å"),
+        ({"atomic_numbers": np.array([7, 1, 1, 1, 1])}, "the same atoms"),
+        ({"write_every": 2}, "the same times"),
+    ],
+)
+def test_what_are_no_pairs_is_refused(tmp_path, keys, sentence):
+    first = write(tmp_path / "a.h5", [6] * 4)
+    second = write(tmp_path / "b.h5", [6] * 4, **keys)
+    with pytest.raises(InputError, match=sentence):
+        paired(first, second)
+
+
+def test_the_command_prints_writes_and_draws(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "direct.h5", [6] * 10)
+    write(tmp_path / "learned.h5", [6] * 7 + [14, 14, 40])
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "direct.h5", "learned.h5", "direct.h5", "--json", "x.json", "--figure", "x.png"])
+    assert ended.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "learned.h5 beside direct.h5: 10 pairs, 10 fs" in text
+    assert "differ by at most 0.300 ± 0.161 (state" in text
+    assert "in 9 of 10 pairs in both, 0.0 fs apart in the median, 9 of them within 5 fs" in text
+    numbers = json.loads((tmp_path / "x.json").read_text())
+    assert [one["run"] for one in numbers] == ["learned.h5", "direct.h5"]
+    assert numbers[0]["largest"]["largest"] == pytest.approx(0.3)
+    assert numbers[0]["difference"][10] == pytest.approx([-0.3, 0.3])
+    assert (tmp_path / "x.png").stat().st_size > 5000
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "direct.h5", "learned.h5", "--figure", "x.csv"])
+    assert ended.value.code == 2

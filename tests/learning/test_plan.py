@@ -1,0 +1,92 @@
+"""What a round is going to be: when the last models are due, and how long there is time to train them."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from nadyn.learning.context import Clock
+from nadyn.learning.folder import Folder, write_json
+from nadyn.learning.learn_file import ROUND_TRAINING, LearnConfiguration
+from nadyn.learning.plan import Plan, affordable_steps, begun
+
+pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
+BUDGET = {"labels": 2500, "minutes": 180, "final_minutes": 45, "rounds": 30}
+
+
+def context(
+    path,
+    *,
+    training_seconds: float,
+    minutes: float,
+    n_labels: int = 1000,
+    final_rounds: tuple[int, ...] = (),
+    **keys: object,
+):
+    folder = Folder(path)
+    for number in (0, 1, 2):
+        write_json(folder.round(number) / "round.json", {})
+        if number:
+            plan = {"final": number in final_rounds, "spent": "", "labels": 0, "steps": None}
+            write_json(folder.round(number) / "plan.json", plan)
+    seconds = {"1 training": training_seconds, "2 training": training_seconds}
+    for number in final_rounds:
+        seconds[f"{number} training"] = 1e6
+    config = LearnConfiguration.model_validate(
+        {"molecule": "x.xyz", "source": {"pyscf": {"method": "m"}}, "budget": BUDGET, **keys}
+    )
+    clock = Clock(folder, before=minutes, seconds=seconds)
+    return SimpleNamespace(
+        config=config, folder=folder, clock=clock, desk=SimpleNamespace(store=range(n_labels))
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "minutes", "steps"),
+    [
+        # 45 minutes, three quarters for training: 2025 s at 1.3 times 0.15 s a step of a round.
+        (450.0, 140.0, None),
+        (600.0, 140.0, 7788),
+        (600.0, 100.0, None),
+        (450.0, 100.0, None),
+        (6000.0, 140.0, ROUND_TRAINING["steps"]),
+    ],
+)
+def test_last_models_are_trained_for_as_long_as_there_is_time(tmp_path, seconds, minutes, steps):
+    found = affordable_steps(context(tmp_path, training_seconds=seconds, minutes=minutes), 2)
+    assert found == (None if steps is None else pytest.approx(steps, abs=2))
+
+
+def test_time_is_taken_from_a_round_and_not_from_last_models_before(tmp_path):
+    one = context(tmp_path, training_seconds=600.0, minutes=140.0, final_rounds=(2,))
+    assert affordable_steps(one, 2) == pytest.approx(7788, abs=2)
+
+
+@pytest.mark.parametrize("keys", [{"final": {"steps": 9}}, {"training": {"epochs": 9}}])
+def test_a_length_that_is_given_is_kept(tmp_path, keys):
+    assert affordable_steps(context(tmp_path, training_seconds=1e5, minutes=140.0, **keys), 2) is None
+
+
+def test_a_plan_stays_as_it_was_when_the_round_began(tmp_path):
+    first = begun(context(tmp_path, training_seconds=600.0, minutes=140.0), 3, agreed=False)
+    assert first.final
+    assert first.spent == "the budget of 180 minutes is spent but for the last models"
+    later = context(tmp_path, training_seconds=60.0, minutes=10.0)
+    assert begun(later, 3, agreed=False) == first
+    assert not Plan.of(later, agreed=False).final
+    assert Plan.of(later, agreed=True).steps is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "spent"),
+    [
+        ({"n_labels": 2375}, "2500 labels"),
+        ({"budget": BUDGET | {"rounds": 2}}, "2 rounds"),
+        ({"n_labels": 2374}, ""),
+    ],
+)
+def test_the_budget_that_binds_is_named(tmp_path, keys, spent):
+    plan = Plan.of(context(tmp_path, training_seconds=60.0, minutes=10.0, **keys), agreed=False)
+    assert plan.final == bool(spent)
+    assert spent in plan.spent
+    assert bool(plan.spent) == bool(spent)

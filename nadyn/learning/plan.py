@@ -6,8 +6,6 @@ from nadyn.learning.context import Context
 from nadyn.learning.folder import read_json, write_json
 from nadyn.learning.learn_file import FINAL_TRAINING, ROUND_TRAINING, names_length
 
-# A step of the last models costs so much more than one of a round, by their defaults: measured on ethylene.
-_DEARER = 1.3
 # Part of the time for the last models that is for their training; trajectories and labels come after it.
 _FOR_TRAINING = 0.75
 
@@ -73,8 +71,8 @@ def affordable_steps(context: Context, last_round: int) -> int | None:
     if not seconds or names_length(config.training) or names_length(config.final):
         return None
     left = max(budget.final_minutes, budget.minutes - context.clock.minutes)
-    of_a_step = _DEARER * seconds / ROUND_TRAINING["steps"]
-    steps = int(60.0 * _FOR_TRAINING * left / of_a_step)
+    # By their defaults, a step of the last models costs as much as one of a round.
+    steps = int(60.0 * _FOR_TRAINING * left / seconds * ROUND_TRAINING["steps"])
     return None if steps >= FINAL_TRAINING["steps"] else max(steps, ROUND_TRAINING["steps"])
 
 

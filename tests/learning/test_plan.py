@@ -44,11 +44,10 @@ def context(
 @pytest.mark.parametrize(
     ("seconds", "minutes", "steps"),
     [
-        # 45 minutes, three quarters for training: 2025 s at 1.3 times 0.15 s a step of a round.
-        (450.0, 140.0, None),
-        (600.0, 140.0, 7788),
-        (600.0, 100.0, None),
-        (450.0, 100.0, None),
+        # 45 minutes, three quarters for training: 2025 s at 0.3 s a step of a round.
+        (600.0, 140.0, None),
+        (900.0, 140.0, 6750),
+        (900.0, 100.0, None),
         (6000.0, 140.0, ROUND_TRAINING["steps"]),
     ],
 )
@@ -58,8 +57,8 @@ def test_last_models_are_trained_for_as_long_as_there_is_time(tmp_path, seconds,
 
 
 def test_time_is_taken_from_a_round_and_not_from_last_models_before(tmp_path):
-    one = context(tmp_path, training_seconds=600.0, minutes=140.0, final_rounds=(2,))
-    assert affordable_steps(one, 2) == pytest.approx(7788, abs=2)
+    one = context(tmp_path, training_seconds=900.0, minutes=140.0, final_rounds=(2,))
+    assert affordable_steps(one, 2) == pytest.approx(6750, abs=2)
 
 
 @pytest.mark.parametrize("keys", [{"final": {"steps": 9}}, {"training": {"epochs": 9}}])
@@ -68,7 +67,7 @@ def test_a_length_that_is_given_is_kept(tmp_path, keys):
 
 
 def test_a_plan_stays_as_it_was_when_the_round_began(tmp_path):
-    first = begun(context(tmp_path, training_seconds=600.0, minutes=140.0), 3, agreed=False)
+    first = begun(context(tmp_path, training_seconds=900.0, minutes=140.0), 3, agreed=False)
     assert first.final
     assert first.spent == "the budget of 180 minutes is spent but for the last models"
     later = context(tmp_path, training_seconds=60.0, minutes=10.0)

@@ -262,7 +262,21 @@ def _shape(model: "Model", centre: "np.ndarray") -> str | None:
         return None
     degrees = abs(float(dihedral(centre[None, list(atoms)])[0]))
     names = "-".join(f"{symbol(model.atomic_numbers[atom])}{atom}" for atom in atoms)
+    if not _has_isomers(np.array(model.atomic_numbers), centre, atoms):
+        return f"Dihedral {names} of this minimum: {degrees:.1f} degrees"
     if _PLANAR < degrees < 180.0 - _PLANAR:
         return f"Dihedral {names} of this minimum: {degrees:.1f} degrees, neither cis nor trans"
     isomer = "cis" if degrees < 90 else "trans"
     return f"This minimum is the {isomer} isomer: dihedral {names} {degrees:.1f} degrees"
+
+
+def _has_isomers(numbers: "np.ndarray", centre: "np.ndarray", atoms: "tuple[int, ...]") -> bool:
+    """Return whether cis and trans differ: no end of the bond may carry two atoms of one element alone."""
+    from nadyn.analysis.bonds import bonds
+
+    linked = bonds(numbers, centre)
+    for end, other in ((atoms[1], atoms[2]), (atoms[2], atoms[1])):
+        carried = [int(numbers[atom]) for atom in linked[end].nonzero()[0] if atom != other]
+        if len(carried) > 1 and len(set(carried)) == 1:
+            return False
+    return True

@@ -177,3 +177,6 @@ def test_the_isomer_is_named(turn, isomer):
     ones = torch.ones(1, 1, 3, 3, dtype=torch.float64)
     model = springs(positions, (6, 6, 9, 9, 1, 1), constant=ones[0, :, :1, 0], stiffness=ones, lengths=ones)
     assert isomer in _shape(model, positions.numpy())
+    # With two hydrogens at one end there are no isomers.
+    model = springs(positions, (6, 6, 1, 9, 1, 1), constant=ones[0, :, :1, 0], stiffness=ones, lengths=ones)
+    assert "cis" not in _shape(model, positions.numpy()) and "degrees" in _shape(model, positions.numpy())

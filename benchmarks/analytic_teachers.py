@@ -133,12 +133,17 @@ def frames_of(run: Run) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
 def judged(folder: Path, run: Run) -> list[dict[str, float]]:
     """Return for each round its frames, and mean absolute errors of the active energy and of small gaps."""
     stored = folder / "judged.json"
-    if stored.exists():
-        return json.loads(stored.read_text(encoding="utf-8"))
+    known = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else []
     positions, energies, active = frames_of(run)
     rows = []
     for done in sorted(folder.glob("round_*/round.json")):
-        record = round_from(json.loads(done.read_text(encoding="utf-8")))
+        content = json.loads(done.read_text(encoding="utf-8"))
+        if not (done.parent / "model.safetensors").exists():
+            continue
+        record = round_from(content)
+        if (before := [row for row in known if row["round"] == record.number]) != []:
+            rows += before
+            continue
         found = [
             nadyn.surfaces(member, positions).energies.numpy() * ELECTRONVOLT_PER_HARTREE
             for member in load_model(done.parent / "model.safetensors").members
@@ -163,7 +168,7 @@ def judged(folder: Path, run: Run) -> list[dict[str, float]]:
 
 def beside(folder: Path, run: Run) -> None:
     """Print populations of the last models beside those of the teacher."""
-    last = max(folder.glob("round_*/round.json"))
+    last = max(folder.glob("round_*/round.json"), key=lambda done: done.parent.name)
     runs = sorted(last.parent.glob("swarm_*.h5"))
     numbers = analyse_members(runs) if len(runs) > 1 else None
     truth = known_occupations(run)

@@ -7,15 +7,16 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.analysis.fates import ended_as_asked, known
+from nadyn.analysis.pair_checks import check_pairs, unlike
 from nadyn.analysis.populations import occupations
 from nadyn.analysis.products import yields
 from nadyn.analysis.two_errors import QUANTILE
-from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run, open_run
-from nadyn.units import ANGSTROM_PER_BOHR
 
-# Starts that are the same [bohr], and times that are [fs].
-_SAME_START, _SAME_TIME = 1e-6, 1e-6
+# Times that are the same [fs].
+_SAME_TIME = 1e-6
+# Fewest pairs whose mean is spoken of, and draws that tell what chance makes.
+_FEWEST_PAIRS, _DRAWS = 5, 1000
 # First hops so near to each other are counted as one event [fs].
 NEAR_HOPS_FS = 5.0
 
@@ -30,8 +31,9 @@ class Difference:
         time_fs: When.
         state: Of which state.
         to_the_end: Whether enough pairs are known at all times; what is lost on the way has no difference.
-        at_least: What |ΔP| is at least with 95 % confidence, at the time and of the state where that is most:
-            a later time with fewer pairs may have a larger difference that means less.
+        at_least: What |ΔP| is at least somewhere, with 95 % confidence: of two runs that are alike it is
+            above zero in one of twenty comparisons, however many times and states it was sought among.
+        n_times: At how many times enough pairs are known; with none of them the rest means nothing.
     """
 
     largest: float
@@ -40,6 +42,7 @@ class Difference:
     state: int
     to_the_end: bool = True
     at_least: float = 0.0
+    n_times: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,17 @@ class Pairs:
         n: Pairs of trajectories.
         time_fs: Of each frame that both have.
         populations: Of both, of pairs that are known then.
-        mean: Their difference, second minus first.
+        mean: Their difference, second minus first; NaN where no pair is known.
         error: Its standard error.
         n_known: Pairs known at each time.
         difference: Where it is largest.
         n_hopped_in_both: Pairs of which both hop down.
-        n_hopped_in_either: Pairs of which one does, and neither had stopped before.
+        n_hopped_in_either: Pairs of which one does, and the other too or not until the end.
+        n_hops_unknown: Pairs of which one does, and the other was stopped before the end without.
         median_lag_fs: Median of |Δt| of first hops down, of those in both; None without any.
         n_near_hops: First hops down within `NEAR_HOPS_FS` of each other.
-        products: Fractions of both by product, with the numbers of trajectories.
+        products: Of all trajectories of both runs, of which an end is known, by product.
+        notes: What else differs between the runs, in sentences.
     """
 
     n: int
@@ -70,9 +75,11 @@ class Pairs:
     difference: Difference
     n_hopped_in_both: int
     n_hopped_in_either: int
+    n_hops_unknown: int
     median_lag_fs: float | None
     n_near_hops: int
     products: tuple[dict[str, int], dict[str, int]]
+    notes: tuple[str, ...] = ()
 
     def numbers(self) -> dict[str, object]:
         """Return everything for a JSON file; NaN where no pair is known is null."""
@@ -87,41 +94,48 @@ class Pairs:
             "difference": rows(self.mean),
             "standard_error": rows(self.error),
             "known": self.n_known.astype(int).tolist(),
-            "largest": asdict(self.difference),
+            "largest": asdict(self.difference) if self.difference.n_times else None,
             "first_hops": {
                 "in_both": self.n_hopped_in_both,
                 "in_either": self.n_hopped_in_either,
+                "unknown": self.n_hops_unknown,
                 "median_difference_fs": self.median_lag_fs,
                 f"within_{NEAR_HOPS_FS:g}_fs": self.n_near_hops,
             },
             "products": list(self.products),
+            "notes": list(self.notes),
         }
 
 
 def paired(reference: str | Path, other: str | Path) -> Pairs:
-    """Compare two trajectory files pair by pair, up to the last frame that both have.
+    """Compare two trajectory files pair by pair, at all times that both have.
 
     Args:
         reference: One run, such as one by direct dynamics.
         other: The other one, such as one on a learned model.
 
     Raises:
-        InputError: They are of other atoms, states or times, or do not begin in the same places.
+        InputError: They are of other atoms, states or times, or do not begin in the same way.
     """
-    first, second = open_run(reference), open_run(other)
-    _check_pairs(Path(other), first, second)
+    runs = first, second = open_run(reference), open_run(other)
     n = min(first.n_trajectories, second.n_trajectories)
-    frames = min(first.committed_frames, second.committed_frames)
-    time = np.array(first.time_fs)[:frames]
-    values = [known_occupations(run)[:frames, :n] for run in (first, second)]
+    frames = _common_frames(first, second)
+    check_pairs(Path(other), first, second, n_common=len(frames[0]))
+    time = np.array(first.time_fs)[frames[0]]
+    values = [known_occupations(run)[own][:, :n] for run, own in zip(runs, frames, strict=True)]
     mean, error, both = differences(*values)
     end_fs = float(time[-1])
-    hops = np.stack([first_hops_down(run, end_fs)[:n] for run in (first, second)])
-    in_both = np.isfinite(hops).all(axis=0)
-    # A pair of which one has stopped before the other hops says nothing.
-    ends = np.stack([_step_fs(run) * np.asarray(run.last_step)[:n] for run in (first, second)])
-    earlier = np.where(np.isfinite(hops), hops, np.inf).min(axis=0)
-    in_either = np.isfinite(earlier) & (ends >= earlier).all(axis=0)
+    hops = np.stack([first_hops_down(run, end_fs)[:n] for run in runs])
+    hopped = np.isfinite(hops)
+    # Whoever was stopped might have hopped later.
+    followed = np.stack(
+        [
+            ended_as_asked(run)[:n] | (_step_fs(run) * np.asarray(run.last_step)[:n] >= end_fs - _SAME_TIME)
+            for run in runs
+        ]
+    )
+    in_both, in_one = hopped.all(axis=0), hopped.any(axis=0) & ~hopped.all(axis=0)
+    is_known = (hopped | followed).all(axis=0)
     lag = np.abs(hops[1] - hops[0])[in_both]
     return Pairs(
         n=n,
@@ -130,12 +144,14 @@ def paired(reference: str | Path, other: str | Path) -> Pairs:
         mean=mean,
         error=error,
         n_known=both.sum(axis=1).astype(float),
-        difference=largest(time, mean, error, both),
+        difference=paired_difference(time, *values),
         n_hopped_in_both=int(in_both.sum()),
-        n_hopped_in_either=int(in_either.sum()),
+        n_hopped_in_either=int((in_both | (in_one & is_known)).sum()),
+        n_hops_unknown=int((in_one & ~is_known).sum()),
         median_lag_fs=float(np.median(lag)) if len(lag) else None,
         n_near_hops=int((lag <= NEAR_HOPS_FS).sum()),
         products=(_products(first), _products(second)),
+        notes=unlike(first, second),
     )
 
 
@@ -158,7 +174,24 @@ def paired_difference(
         first: Contribution of each trajectory to each population; NaN where its state is not known.
         second: The same of the other run.
     """
-    return largest(time_fs, *differences(first, second))
+    mean, error, known_pairs = differences(first, second)
+    # Times at which few pairs are left say little.
+    enough = known_pairs.sum(axis=1) >= max(_FEWEST_PAIRS, 0.5 * known_pairs.shape[1])
+    if not enough.any():
+        return Difference(0.0, 0.0, float(time_fs[0]), 0, to_the_end=False, n_times=0)
+    rows = np.flatnonzero(enough)
+    size = np.abs(mean[rows])
+    row, state = np.unravel_index(int(np.argmax(size)), size.shape)
+    quantile = _largest_by_chance((second - first)[rows], error[rows])
+    return Difference(
+        float(size[row, state]),
+        float(error[rows][row, state]),
+        float(time_fs[rows[row]]),
+        int(state),
+        to_the_end=bool(enough.all()),
+        at_least=float(max((size - quantile * error[rows]).max(), 0.0)),
+        n_times=len(rows),
+    )
 
 
 def differences(
@@ -166,34 +199,33 @@ def differences(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the mean difference of pairs by frame and state, its standard error, and which pairs are known.
 
-    Of pairs in which one trajectory has no state any more, at a time, neither counts then. The error is that
-    of the mean of n differences, as if half a pair more had differed, so that pairs that are all alike do not
-    claim to be sure.
+    Of pairs in which one trajectory has no state any more, at a time, neither counts then; without any pair
+    both numbers are NaN. The error is that of the mean of n differences, as if half a pair more had differed,
+    so that pairs that are all alike do not claim to be sure.
     """
     difference = second - first
     known_pairs = np.isfinite(difference).all(axis=2)
-    n = np.maximum(known_pairs.sum(axis=1), 1)[:, None]
+    n = known_pairs.sum(axis=1).astype(float)[:, None]
     values = np.where(known_pairs[..., None], difference, 0.0)
-    mean = values.sum(axis=1) / n
-    square = (values**2).sum(axis=1) / n
-    error = np.sqrt((np.maximum(square - mean**2, 0.0) * n + 0.5) / n) / np.sqrt(n)
-    return mean, error, known_pairs
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = values.sum(axis=1) / n
+        square = (values**2).sum(axis=1) / n
+        error = np.sqrt((np.maximum(square - mean**2, 0.0) * n + 0.5) / n) / np.sqrt(n)
+    return mean, np.where(n > 0, error, np.nan), known_pairs
 
 
-def largest(time_fs: np.ndarray, mean: np.ndarray, error: np.ndarray, known_pairs: np.ndarray) -> Difference:
-    """Return where what `differences` gives is largest; times at which few pairs are left say little."""
-    enough = known_pairs.sum(axis=1) >= max(5, 0.5 * known_pairs.shape[1])
-    size = np.where(enough[:, None], np.abs(mean), -1.0)
-    frame, state = np.unravel_index(int(np.argmax(size)), size.shape)
-    surely = np.where(enough[:, None], np.abs(mean) - QUANTILE * error, -1.0)
-    return Difference(
-        float(max(size[frame, state], 0.0)),
-        float(error[frame, state]),
-        float(time_fs[frame]),
-        int(state),
-        to_the_end=bool(enough.all()),
-        at_least=float(max(surely.max(), 0.0)),
-    )
+def _largest_by_chance(difference: np.ndarray, error: np.ndarray) -> float:
+    """Return how many standard errors the largest |mean| has in 95 of 100 runs that are alike.
+
+    Pairs change sign at random, each as a whole, so that what is alike from one time to the next stays so.
+    """
+    n_frames, n_pairs, n_states = difference.shape
+    known_pairs = np.isfinite(difference).all(axis=2)
+    values = np.where(known_pairs[..., None], difference, 0.0) / known_pairs.sum(axis=1)[:, None, None]
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), size=(_DRAWS, n_pairs))
+    by_chance = np.einsum("dp,fps->dfs", signs, values, optimize=True)
+    ratios = np.abs(by_chance / error).reshape(_DRAWS, n_frames * n_states).max(axis=1)
+    return float(max(np.quantile(ratios, 0.95), QUANTILE))
 
 
 def first_hops_down(run: Run, end_fs: float) -> Float[np.ndarray, "traj"]:
@@ -225,26 +257,11 @@ def _products(run: Run) -> dict[str, int]:
     return found or {"whole": int(ended_as_asked(run).sum())}
 
 
-def _check_pairs(path: Path, first: Run, second: Run) -> None:
-    where = f"{str(path)!r} must be of"
-    if not np.array_equal(first.atomic_numbers, second.atomic_numbers):
-        raise InputError(f"{where} the same atoms as the other run, but is not.")
-    if first.n_states != second.n_states:
-        raise InputError(f"{where} {first.n_states} states, as the other run, but is of {second.n_states}.")
-    frames = min(first.committed_frames, second.committed_frames)
-    if frames < 2:
-        raise InputError(f"{where} two frames at least, but is of {frames}. Let it run further.")
-    apart_fs = np.abs(np.asarray(first.time_fs)[:frames] - np.asarray(second.time_fs)[:frames]).max()
-    if apart_fs > _SAME_TIME:
-        raise InputError(
-            f"{where} the same times as the other run, but is not. Run both with the same `dt_fs` and "
-            "`write_every`."
-        )
-    n = min(first.n_trajectories, second.n_trajectories)
-    apart = np.abs(np.asarray(first.positions[0, :n]) - np.asarray(second.positions[0, :n])).max()
-    if apart > _SAME_START:
-        raise InputError(
-            f"{where} trajectories that begin where those of the other run do, but starts differ by "
-            f"{apart * ANGSTROM_PER_BOHR:.2g} Å. Run both with `initial: {{file: starts.h5}}` and the same "
-            "`seed`."
-        )
+def _common_frames(first: Run, second: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Return the frames of both runs that are at the same times."""
+    times = [
+        np.round(np.asarray(run.time_fs)[: run.committed_frames] / _SAME_TIME).astype(np.int64)
+        for run in (first, second)
+    ]
+    _, one, other = np.intersect1d(*times, return_indices=True)
+    return one, other

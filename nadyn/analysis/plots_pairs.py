@@ -38,7 +38,7 @@ def pairs_figure(pairs: Pairs, *, names: tuple[str, str]) -> Figure:
     left.set_ylim(-0.02, 1.02)
     left.set_ylabel("population")
     right.set_ylabel(f"{names[1]} minus {names[0]}")
-    around_zero(right, np.abs(pairs.mean) + QUANTILE * pairs.error)
+    around_zero(right, np.nan_to_num(np.abs(pairs.mean) + QUANTILE * pairs.error))
     for axes in (left, right):
         time_axis(axes, time)
     legend_above(left)

@@ -68,7 +68,7 @@ def _print(console: "Console", reference: Path, run: Path, one: "Pairs") -> None
     from nadyn.analysis.pairs import NEAR_HOPS_FS
     from nadyn.checks.counts import counted
 
-    largest = one.difference
+    largest, n = one.difference, one.n
     table = Table(
         title=f"{run} beside {reference}: {counted(one.n, 'pair')}, {one.time_fs[-1]:.4g} fs",
         title_justify="left",
@@ -78,20 +78,27 @@ def _print(console: "Console", reference: Path, run: Path, one: "Pairs") -> None
     table.add_column("", style="bold")
     table.add_column("", overflow="fold")
     table.add_row("pairs known at the end", f"{one.n_known[-1]:.0f}")
+    few = f"too few pairs to say, {n}: five are needed" if n < 5 else "unknown: pairs are lost on the way"
     table.add_row(
         "populations",
-        f"differ by at most {largest.largest:.3f} ± {largest.error:.3f} (state {largest.state} at "
-        f"{largest.time_fs:.4g} fs), at some time by {largest.at_least:.3f} at least, with 95 % confidence",
+        few
+        if not largest.n_times
+        else f"differ by at most {largest.largest:.3f} ± {largest.error:.3f} (state {largest.state} at "
+        f"{largest.time_fs:.4g} fs), somewhere by {largest.at_least:.3f} at least, with 95 % confidence",
     )
     lag = "" if one.median_lag_fs is None else f", {one.median_lag_fs:.1f} fs apart in the median"
     near = f", {one.n_near_hops} of them within {NEAR_HOPS_FS:g} fs" if one.n_hopped_in_both else ""
+    near += f"; {one.n_hops_unknown} more unknown, stopped on the way" if one.n_hops_unknown else ""
     table.add_row(
         "first hops down", f"in {one.n_hopped_in_both} of {one.n_hopped_in_either} pairs in both{lag}{near}"
     )
     for name, products in zip((reference.stem, run.stem), one.products, strict=True):
-        table.add_row(f"products of {name}", ", ".join(f"{n} {product}" for product, n in products.items()))
+        words = ", ".join(f"{n} {product}" for product, n in products.items())
+        table.add_row(f"products of {name}", f"{words} (of all its trajectories that ended)")
     console.print(table)
-    if not largest.to_the_end:
+    for note in one.notes:
+        console.print(note, soft_wrap=True, highlight=False)
+    if largest.n_times and not largest.to_the_end:
         console.print(
             "Fewer than half of the pairs are known at the end: stopped trajectories have unknown fates.",
             soft_wrap=True,

@@ -57,7 +57,7 @@ def learn(
     from nadyn.checks.output import check_folder_name
     from nadyn.cli.learning_table import Drawn, Told
     from nadyn.learning.asked_for import stored_in
-    from nadyn.learning.folder import LEARN_FILE
+    from nadyn.learning.folder import LEARN_FILE, Folder
     from nadyn.learning.loop import learn as learn_until_known
 
     if resume and (molecule / LEARN_FILE).is_file():
@@ -99,7 +99,8 @@ def learn(
     if output is not None:
         check_folder_name(output, "`--output`")
     folder = output or Path(Path(configuration.molecule or "molecule").stem)
-    if learn_file is not None and not resume and (folder / LEARN_FILE).absolute() == learn_file.absolute():
+    same = learn_file is not None and (folder / LEARN_FILE).absolute() == learn_file.absolute()
+    if same and not Folder(folder).is_begun:
         raise InputError(
             f"`--output` must be another folder than that of {str(learn_file)!r}, whose name the loop uses "
             "too, but is the same. Name a new one."

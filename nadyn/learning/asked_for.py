@@ -5,13 +5,16 @@ from pathlib import Path
 
 import yaml
 
+from nadyn.checks.configuration import parse_configuration, read_content
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import write_new
+from nadyn.interfaces.sources import source_section
 from nadyn.learning.folder import Folder
-from nadyn.learning.learn_file import LearnConfiguration
+from nadyn.learning.learn_file import DYNAMICS, LearnConfiguration
 
 # What a budget was, who works on it, or whether a warning was heeded has no say in what was found so far.
 _FREE = ("budget", "processes", "label_minutes", "force")
+_SHARES = ("at_random", "in_doubt", "at_crossings", "at_gaps")
 # Of these the names of the files count, so that a folder can be moved with what lies beside it.
 _FILES = ("molecule", "data")
 
@@ -21,7 +24,7 @@ def together(folder: Folder, config: LearnConfiguration, *, resume: bool) -> Lea
 
     A folder that is gone on with holds what was asked for when it was begun, defaults of that time included.
     Only what the new call says itself is compared with it, so that a newer version goes on with what an older
-    one began. Where nothing had come of an earlier call, it does not count.
+    one began. Where nothing has come of an earlier call yet, this one may say something else.
 
     Args:
         folder: The folder of the loop.
@@ -31,28 +34,32 @@ def together(folder: Folder, config: LearnConfiguration, *, resume: bool) -> Lea
     Raises:
         InputError: The folder holds a loop and `resume` is False, or this call says something else.
     """
-    if not folder.is_begun:
-        return config
+    stored = stored_in(folder.path) if resume or folder.is_begun else {}
+    if not stored:
+        return config.model_copy(update={"dynamics": {**DYNAMICS, **config.dynamics}})
     if not resume:
         raise InputError(
             f"folder {str(folder.path)!r} must be new, but holds a learning loop. Try another name, or "
             "--resume to go on."
         )
-    stored = stored_in(folder.path)
     said = config.model_dump(mode="json", exclude_unset=True)
     fixed = [
         name
         for key, value in said.items()
-        if key not in _FREE
+        if key not in _FREE and not _same_source(key, value, stored.get(key))
         for name in _differences(key, _names(key, value), _names(key, stored.get(key)))
     ]
-    if fixed:
+    if fixed and folder.is_begun:
         raise InputError(
             f"folder {str(folder.path)!r} must be gone on with as it was begun, but {', '.join(fixed)} "
             f"{'has' if len(fixed) == 1 else 'have'} changed. Name a new folder, or leave that out."
         )
-    mine = {key: value for key, value in said.items() if key in (*_FREE, *_FILES) or key not in stored}
-    return LearnConfiguration.model_validate(_merged(stored, mine))
+    if folder.is_begun:
+        said = {key: value for key, value in said.items() if key in (*_FREE, *_FILES) or key not in stored}
+    elif "source" in said:
+        # Of one source or of another, and not of both.
+        stored.pop("source", None)
+    return parse_configuration(_merged(stored, said), LearnConfiguration, where=str(folder.learn_file))
 
 
 def write_down(folder: Folder, config: LearnConfiguration) -> None:
@@ -62,9 +69,35 @@ def write_down(folder: Folder, config: LearnConfiguration) -> None:
 
 
 def stored_in(folder: Path) -> dict[str, object]:
-    """Return what a loop in a folder was asked for; empty where there is none."""
+    """Return what a loop in a folder was asked for; empty where there is none.
+
+    Raises:
+        InputError: The file is no learn file.
+    """
     path = Folder(folder).learn_file
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    content = read_content(path)
+    if not isinstance(content, dict) or "molecule" not in content or "source" not in content:
+        raise InputError(
+            f"{str(path)!r} must be the learn file of a loop, with `molecule` and `source`, but is not. Name "
+            "the folder of a loop."
+        )
+    shares = content.get("round")
+    if isinstance(shares, dict) and shares:
+        # A kind of labels that an older version did not know was not asked for.
+        content["round"] = {**dict.fromkeys(_SHARES, 0.0), **shares}
+    return content
+
+
+def _same_source(key: str, said: object, stored: object) -> bool:
+    """Return whether two sections of a source say the same, defaults included."""
+    if key != "source" or not isinstance(said, Mapping) or not isinstance(stored, Mapping):
+        return False
+    if set(said) != set(stored):
+        return False
+    one, other = (source_section(section).model_dump(mode="json") for section in (said, stored))
+    return one == other
 
 
 def _names(key: str, value: object) -> object:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
@@ -115,6 +115,8 @@ ROUND_TRAINING = {
 }
 FINAL_TRAINING = {**ROUND_TRAINING, "steps": 10000}
 _LENGTHS = ("steps", "epochs", "time_limit_minutes")
+# Labels at least that look at the level of theory.
+LOOKS = 26
 DYNAMICS = {"method": "fssh", "dt_fs": 0.5, "time_fs": 100}
 
 
@@ -145,11 +147,6 @@ class LearnConfiguration(Configuration):
     force: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
 
-    @field_validator("dynamics", mode="before")
-    @classmethod
-    def _with_defaults(cls, given: object) -> object:
-        return {**DYNAMICS, **given} if isinstance(given, dict) else given
-
 
 # What the loop says itself, and a learn file must not.
 _OF_THE_LOOP = ("model", "initial", "seed", "output", "member", "molecule")
@@ -174,7 +171,6 @@ def check_sections(config: LearnConfiguration) -> None:
     run_file = {**config.dynamics, "model": "model.safetensors", "initial": {"file": "starts.h5"}}
     run = parse_configuration(run_file, RunConfiguration, where="`dynamics`")
     find_method(run)
-    _check_budget(config, run)
     if run.write_every not in (None, 1):
         raise InputError(
             f"`dynamics.write_every` must be 1, because objections between frames would not be seen, but is "
@@ -190,17 +186,36 @@ def check_sections(config: LearnConfiguration) -> None:
             )
 
 
-def _check_budget(config: LearnConfiguration, run: RunConfiguration) -> None:
-    """Refuse a budget that the first labels exceed."""
-    first = config.first
-    n_steps = math.ceil(first.direct_fs * AU_PER_FEMTOSECOND / run.dt)
-    n_first = min(first.wigner, config.sample.n) + first.direct * n_steps
-    if config.budget.labels < n_first:
+def check_first_budget(config: LearnConfiguration, *, moves: bool) -> None:
+    """Refuse a budget that the first labels leave nothing of, before any is made.
+
+    Args:
+        config: A learn file that `check_sections` has passed.
+        moves: Whether the source can move trajectories.
+
+    Raises:
+        InputError: The first labels and half a round are more than the budget has for them.
+    """
+    first, most = config.first, config.budget.labels
+    run_file = {**config.dynamics, "model": "model.safetensors", "initial": {"file": "starts.h5"}}
+    dt = parse_configuration(run_file, RunConfiguration, where="`dynamics`").dt
+    n_steps = math.ceil(first.direct_fs * AU_PER_FEMTOSECOND / dt)
+    n_moved = min(first.direct, config.sample.n) if moves else 0
+    n_first = LOOKS + min(first.wigner, config.sample.n) + n_moved * n_steps
+    half = config.round.labels // 2
+    if most - kept_labels(config) < n_first + half:
+        needed = min(n_first + 2 * half, math.ceil(1.25 * (n_first + half)))
         raise InputError(
-            f"`budget.labels` must be at least {n_first}, because `first` asks for {first.wigner} geometries "
-            f"and {first.direct} trajectories of {n_steps} steps, but is {config.budget.labels}. Raise it, "
-            "or lower `first.direct`."
+            f"`budget.labels` must be at least {needed}: {n_first} come before the first round ({LOOKS} "
+            f"for the level, {first.wigner} of the sample, {n_moved} trajectories of {n_steps} steps), and "
+            f"a round asks for up to {config.round.labels}. But it is {most}. Raise it, or lower "
+            "`first.direct`."
         )
+
+
+def kept_labels(config: LearnConfiguration) -> int:
+    """Return how many labels are kept to judge the last models: half a round, at most a fifth of all."""
+    return min(config.round.labels // 2, config.budget.labels // 5)
 
 
 def names_length(own: Mapping[str, object]) -> bool:

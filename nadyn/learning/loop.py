@@ -15,7 +15,7 @@ from nadyn.learning.context import Clock, Context, Narrator, Silence
 from nadyn.learning.desk import Desk
 from nadyn.learning.folder import Folder, alone_in
 from nadyn.learning.gathering import check_earlier_data
-from nadyn.learning.learn_file import LearnConfiguration, check_sections
+from nadyn.learning.learn_file import LearnConfiguration, check_first_budget, check_sections
 from nadyn.learning.plan import Plan, begun
 from nadyn.learning.rounds import one_round
 from nadyn.structures import formula, read_xyz
@@ -48,12 +48,11 @@ def learn(
     config = _beside(config, beside)
     if config.molecule is None:
         raise InputError("`molecule` must name a geometry to begin from, but is missing. Give an .xyz file.")
+    config = together(folder, config, resume=resume)
     check_sections(config)
     molecule = read_xyz(config.molecule)
-    source_section(config.source, folder=beside)
     folder.path.mkdir(parents=True, exist_ok=True)
     with alone_in(folder.path):
-        config = together(folder, config, resume=resume)
         numbers = tuple(int(number) for number in molecule.atomic_numbers)
         with Desk(
             config.source,
@@ -75,6 +74,9 @@ def learn(
                 narrator=narrator or Silence(),
             )
             # Before anything is asked: what does not fit together is refused at once.
+            if not folder.round(0).exists():
+                moves = bool({"overlaps", "interstate_couplings"} & set(desk.source.gives))
+                check_first_budget(config, moves=moves)
             check_earlier_data(context)
             write_down(folder, config)
             title = f"{formula(molecule.atomic_numbers)}, {desk.source.theory}"
@@ -144,6 +146,8 @@ def _publish(context: Context, record: RoundRecord) -> None:
         new.replace(target)
     for one in record.swarms:
         target = context.folder.path / f"run_{one.member}.h5"
+        if target.exists() and target.samefile(folder / one.run):
+            continue
         new = target.with_name(f".{target.name}.new")
         new.unlink(missing_ok=True)
         try:
@@ -183,4 +187,8 @@ def _beside(config: LearnConfiguration, folder: Path) -> LearnConfiguration:
     # What is not given stays so: only what a call says is compared with what a folder was begun with.
     if "data" in config.model_fields_set:
         update["data"] = tuple(str(folder / path) for path in config.data)
+    # With whole paths, because whoever goes on may be elsewhere.
+    section = source_section(config.source, folder=folder)
+    (name,) = config.source
+    update["source"] = {name: section.model_dump(mode="json", exclude_unset=True)}
     return config.model_copy(update=update)

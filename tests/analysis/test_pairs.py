@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from synthetic_run import write_run
+from synthetic_run import hop_table, write_run
 
-from nadyn.analysis.pairs import paired
+from nadyn.analysis.pairs import paired, paired_difference
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
 
@@ -28,7 +28,9 @@ def write(path, at: list[int], *, ends: list[int] | None = None, **keys: object)
     last = None if ends is None else np.array(ends)
     status = None if ends is None else np.where(last < 20, 2, 0)
     given = {"positions": positions(21, len(at)), "atomic_numbers": NUMBERS, **keys}
-    return write_run(path, state, n_states=2, dt_fs=0.5, last_step=last, status=status, **given)
+    return write_run(
+        path, state, **{"n_states": 2, "dt_fs": 0.5, "last_step": last, "status": status, **given}
+    )
 
 
 def test_a_run_differs_in_nothing_from_itself(tmp_path):
@@ -69,16 +71,59 @@ def test_a_pair_that_has_lost_one_says_nothing_from_then_on(tmp_path):
     second = write(tmp_path / "b.h5", [6] * 10, ends=[4] * 2 + [20] * 8)
     found = paired(first, second)
     assert found.n_known[[0, 4, 5, 20]].tolist() == [10, 10, 8, 8]
-    assert (found.n_hopped_in_both, found.n_hopped_in_either) == (8, 8)
+    assert (found.n_hopped_in_both, found.n_hopped_in_either, found.n_hops_unknown) == (8, 8, 2)
     lost = paired(first, write(tmp_path / "c.h5", [6] * 10, ends=[4] * 6 + [20] * 4))
     assert not lost.difference.to_the_end
+    # Where no pair is left there is no difference, and not one of zero.
+    none = paired(first, write(tmp_path / "d.h5", [6] * 10, ends=[4] * 10))
+    assert np.isnan(none.mean[5:]).all() and np.isnan(none.error[5:]).all()
+    assert none.numbers()["difference"][20] == [None, None]
+
+
+def test_a_partner_that_was_stopped_early_may_have_hopped(tmp_path):
+    first = write(tmp_path / "a.h5", [3] + [40] * 9)
+    second = write(tmp_path / "b.h5", [40] * 10, ends=[5] * 5 + [20] * 5)
+    found = paired(first, second)
+    assert (found.n_hopped_in_either, found.n_hops_unknown) == (0, 1)
+    followed = paired(first, write(tmp_path / "c.h5", [40] * 10))
+    assert (followed.n_hopped_in_either, followed.n_hops_unknown) == (1, 0)
+
+
+def test_of_few_pairs_nothing_is_said(tmp_path):
+    found = paired(write(tmp_path / "a.h5", [3] * 4), write(tmp_path / "b.h5", [40] * 4))
+    assert found.difference.n_times == 0 and not found.difference.to_the_end
+    assert found.numbers()["largest"] is None
 
 
 def test_a_smaller_run_is_paired_as_far_as_it_goes(tmp_path):
     first = write(tmp_path / "a.h5", [6] * 10)
-    second = write(tmp_path / "b.h5", [6] * 4, positions=positions(21, 10)[:, :4], n_frames_written=13)
+    second = write(tmp_path / "b.h5", [6] * 6, positions=positions(21, 10)[:, :6], n_frames_written=13)
     found = paired(first, second)
-    assert (found.n, len(found.time_fs)) == (4, 13)
+    assert (found.n, len(found.time_fs)) == (6, 13)
+    # Of a run that wrote every second step these times count.
+    hops = hop_table(falling([3] * 10), write_every=2)
+    coarse = write(tmp_path / "c.h5", [3] * 10, write_every=2, hops=hops)
+    found = paired(first, coarse)
+    np.testing.assert_allclose(found.time_fs, np.arange(11.0))
+    assert found.difference.largest == 0.0
+    assert (found.n_hopped_in_both, found.median_lag_fs) == (10, 0.0)
+
+
+def test_two_runs_that_are_alike_differ_for_certain_in_one_of_twenty():
+    rng, time = np.random.default_rng(5), np.arange(0.0, 100.0, 2.0)
+    n_sure = 0
+    for _ in range(200):
+        moments = rng.exponential(30.0, (2, 40))
+        upper = (time[None, :, None] < moments[:, None, :]).astype(float)
+        first, second = np.stack([1.0 - upper, upper], axis=3)
+        n_sure += paired_difference(time, first, second).at_least > 0.0
+    assert n_sure <= 20
+    # And a difference of a third of them is seen.
+    moments = rng.exponential(20.0, 200), rng.exponential(45.0, 200)
+    first, second = (
+        np.stack([1.0 - up, up], axis=2) for up in ((time[:, None] < m[None]).astype(float) for m in moments)
+    )
+    assert 0.1 < paired_difference(time, first, second).at_least < 0.35
 
 
 @pytest.mark.parametrize(
@@ -86,12 +131,17 @@ def test_a_smaller_run_is_paired_as_far_as_it_goes(tmp_path):
     [
         ({"positions": positions(21, 4) + 0.01}, r"starts differ by 0\.0053 Å"),
         ({"atomic_numbers": np.array([7, 1, 1, 1, 1])}, "the same atoms"),
-        ({"write_every": 2}, "the same times"),
+        ({"dt_fs": 0.3, "n_frames_written": 5}, "two times at least"),
+        ({"momenta": np.full((21, 4, 5, 3), 0.1)}, r"momenta differ by 0\.1 au"),
+        ({"masses": np.array([13.0, 1, 1, 1, 1]) * 1822.9}, "the same isotopes"),
+        ({"weight": np.array([1.0, 2, 1, 1])}, "equal weight"),
+        ({"at": [0] * 4}, "on other states"),
     ],
 )
 def test_what_are_no_pairs_is_refused(tmp_path, keys, sentence):
-    first = write(tmp_path / "a.h5", [6] * 4)
-    second = write(tmp_path / "b.h5", [6] * 4, **keys)
+    masses = np.array([12.0, 1, 1, 1, 1]) * 1822.9
+    first = write(tmp_path / "a.h5", [6] * 4, masses=masses)
+    second = write(tmp_path / "b.h5", keys.pop("at", [6] * 4), **{"masses": masses, **keys})
     with pytest.raises(InputError, match=sentence):
         paired(first, second)
 
@@ -106,6 +156,7 @@ def test_the_command_prints_writes_and_draws(tmp_path, capsys, monkeypatch):
     text = " ".join(capsys.readouterr().out.split())
     assert "learned.h5 beside direct.h5: 10 pairs, 10 fs" in text
     assert "differ by at most 0.300 ± 0.161 (state" in text
+    assert "(of all its trajectories that ended)" in text
     assert "in 9 of 10 pairs in both, 0.0 fs apart in the median, 9 of them within 5 fs" in text
     numbers = json.loads((tmp_path / "x.json").read_text())
     assert [one["run"] for one in numbers] == ["learned.h5", "direct.h5"]
@@ -115,3 +166,12 @@ def test_the_command_prints_writes_and_draws(tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         main(["compare", "direct.h5", "learned.h5", "--figure", "x.csv"])
     assert ended.value.code == 2
+
+
+def test_what_decides_a_trajectory_and_differs_is_said(tmp_path):
+    config = {"method": "fssh", "dt_fs": 0.5, "time_fs": 10.0, "seed": 4}
+    found = paired(write(tmp_path / "a.h5", [6] * 6), write(tmp_path / "b.h5", [6] * 6, config=config))
+    assert found.notes == (
+        "`seed` is 3 in one and 4 in the other.",
+        "Other random numbers decide the hops: pairs share their starts only.",
+    )

@@ -39,12 +39,12 @@ def test_what_a_call_leaves_out_is_kept(folder):
 
 def test_a_loop_of_an_older_version_goes_on_with_its_own_defaults(folder):
     content = stored(folder)
-    del content["round"]["at_crossings"]
-    content["round"]["lenience"] = 2.0
+    del content["round"]["lenience"]
+    content["first"]["wigner"] = 7
     folder.learn_file.write_text(yaml.safe_dump(content), encoding="utf-8")
     again = together(folder, config(), resume=True)
-    assert again.round.lenience == 2.0
-    assert again.round.at_crossings == config().round.at_crossings
+    assert again.first.wigner == 7
+    assert again.round.lenience == config().round.lenience
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,7 @@ def test_a_loop_of_an_older_version_goes_on_with_its_own_defaults(folder):
         ({"dynamics": {"time_fs": 40, "rescale": "velocity"}}, "dynamics.rescale"),
         ({"source": {"pyscf": {"method": "sa2-casscf(2,2)/6-31g*"}}}, "source.pyscf.method"),
         ({"source": {"ase": {"calculator": "emt"}}}, "source.ase"),
+        ({"source": {"pyscf": {"method": "sa3-casscf(2,2)/6-31g*", "charge": 1}}}, "source.pyscf.charge"),
         ({"training": {"steps": 10}}, "training.steps"),
         ({"data": ("/more.h5",)}, "data"),
         ({"molecule": "/ethane.xyz"}, "molecule"),
@@ -81,11 +82,46 @@ def test_a_folder_in_use_wants_resume(folder):
         together(folder, config(), resume=False)
 
 
-def test_a_call_of_which_nothing_came_is_forgotten(folder):
+def test_a_call_of_which_nothing_has_come_yet_may_be_corrected(folder):
     folder.starts.unlink()
-    for resume in (False, True):
-        again = together(folder, config(state=2), resume=resume)
-        assert (again.state, again.round.labels) == (2, config().round.labels)
+    anew = together(folder, config(state=2), resume=False)
+    assert (anew.state, anew.round.labels) == (2, config().round.labels)
+    # With `resume` what it had said stands where this one says nothing.
+    again = together(folder, config(state=2), resume=True)
+    assert (again.state, again.round.labels) == (2, 60)
+    other = {"ase": {"calculator": "emt"}}
+    assert together(folder, config(source=other), resume=True).source == other
+
+
+def test_keys_of_dynamics_stand_beside_the_defaults_of_the_beginning(tmp_path):
+    whole = {"method": "fssh", "dt_fs": 0.5, "time_fs": 200}
+    new = Folder(tmp_path)
+    assert together(new, config(dynamics={"time_fs": 200}), resume=False).dynamics == whole
+    # Begun with another method: what a call leaves out is no change to the default.
+    begun = config(dynamics={"method": "mash", "dt_fs": 0.25, "time_fs": 100})
+    write_down(new, together(new, begun, resume=False))
+    new.starts.touch()
+    again = together(new, config(dynamics={"time_fs": 100}), resume=True)
+    assert again.dynamics == {"method": "mash", "dt_fs": 0.25, "time_fs": 100}
+
+
+def test_a_default_that_is_said_is_no_change(folder):
+    said = {"pyscf": {"method": "sa3-casscf(2,2)/6-31g*", "charge": 0}}
+    assert together(folder, config(source=said), resume=True).round.labels == 60
+
+
+def test_shares_that_were_one_whole_before_a_new_kind_are_kept(folder):
+    content = stored(folder)
+    content["round"] = {"at_random": 0.4, "in_doubt": 0.35, "at_gaps": 0.25}
+    folder.learn_file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert together(folder, config(), resume=True).round.at_crossings == 0.0
+
+
+@pytest.mark.parametrize("text", ["- 1\n", "members: 4\n", "a: [\n"])
+def test_a_damaged_learn_file_is_said(folder, text):
+    folder.learn_file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"learn\.yaml"):
+        together(folder, config(), resume=True)
 
 
 def test_a_folder_may_be_moved_with_its_molecule(folder):

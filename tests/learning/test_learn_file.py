@@ -7,7 +7,12 @@ import pytest
 import yaml
 
 from nadyn.checks.errors import InputError
-from nadyn.learning.learn_file import LearnConfiguration, check_sections, training_settings
+from nadyn.learning.learn_file import (
+    LearnConfiguration,
+    check_first_budget,
+    check_sections,
+    training_settings,
+)
 
 SOURCE = {"pyscf": {"method": "sa3-casscf(2,2)/6-31g*"}}
 PAGE = Path(__file__).parents[2] / "docs" / "learning.md"
@@ -60,19 +65,27 @@ def test_shares_of_a_round_are_of_one_whole():
         config(round={"at_random": 0.5, "in_doubt": 0.3, "at_gaps": 0.25})
 
 
-def test_keys_of_dynamics_stand_beside_the_defaults():
-    assert config(dynamics={"time_fs": 200}).dynamics == {"method": "fssh", "dt_fs": 0.5, "time_fs": 200}
-
-
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ({"dynamics": {"method": "mash2"}}, "`method` must be a known one, but is 'mash2'.*mash"),
+        (
+            {"dynamics": {"method": "mash2", "dt_fs": 0.5, "time_fs": 9}},
+            "`method` must be a known one, but is 'mash2'.*mash",
+        ),
         ({"source": {"folder": {"folder": "asked"}}}, "`source` must answer while a loop waits, but folder"),
-        ({"budget": {"labels": 539}}, r"`budget.labels` must be at least 540.*4 trajectories of 120 steps"),
     ],
 )
 def test_what_would_fail_after_hours_is_refused_at_once(keys, sentence):
     with pytest.raises(InputError, match=sentence):
         check_sections(config(**keys))
-    check_sections(config(budget={"labels": 540}))
+
+
+def test_a_budget_that_leaves_nothing_for_a_round_is_refused():
+    # 26 look at the level, 60 are of the sample, 4 trajectories have 120 steps; half a round is kept.
+    with pytest.raises(
+        InputError, match=r"must be at least 816: 566 come before the first round .*But it is 815"
+    ):
+        check_first_budget(config(budget={"labels": 815}), moves=True)
+    check_first_budget(config(budget={"labels": 816}), moves=True)
+    check_first_budget(config(budget={"labels": 400}), moves=False)
+    check_first_budget(config(budget={"labels": 400}, first={"direct": 0}), moves=True)

@@ -61,6 +61,29 @@ def test_time_is_taken_from_a_round_and_not_from_last_models_before(tmp_path):
     assert affordable_steps(one, 2) == pytest.approx(6750, abs=2)
 
 
+def test_a_round_whose_clock_was_lost_does_not_count(tmp_path):
+    one = context(tmp_path, training_seconds=900.0, minutes=140.0)
+    one.clock.seconds["2 training"] = 5.0
+    assert affordable_steps(one, 2) == pytest.approx(6750, abs=2)
+    del one.clock.seconds["2 training"]
+    assert affordable_steps(one, 2) == pytest.approx(6750, abs=2)
+
+
+def test_fewer_processes_than_in_the_rounds_take_longer(tmp_path):
+    one = context(tmp_path, training_seconds=900.0, minutes=140.0, processes=1)
+    for number in (1, 2):
+        plan = {"final": False, "spent": "", "labels": 0, "processes": 4, "steps": None}
+        write_json(one.folder.round(number) / "plan.json", plan)
+    # One after the other, and not four at a time; no fewer than in a round.
+    assert affordable_steps(one, 2) == ROUND_TRAINING["steps"]
+    assert affordable_steps(context(tmp_path / "b", training_seconds=900.0, minutes=140.0), 2) > 6000
+
+
+def test_steps_of_rounds_that_are_given_count(tmp_path):
+    one = context(tmp_path, training_seconds=900.0, minutes=140.0, training={"steps": 1000})
+    assert affordable_steps(one, 2) == pytest.approx(2250, abs=2)
+
+
 @pytest.mark.parametrize("keys", [{"final": {"steps": 9}}, {"training": {"epochs": 9}}])
 def test_a_length_that_is_given_is_kept(tmp_path, keys):
     assert affordable_steps(context(tmp_path, training_seconds=1e5, minutes=140.0, **keys), 2) is None

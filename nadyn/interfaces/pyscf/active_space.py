@@ -21,6 +21,13 @@ from nadyn.structures.covalent_radii import radii
 _BONDED = 1.3
 # Ratio of singular values below which points are on a line.
 _ON_A_LINE = 0.1
+# Eigenvalue of the overlap of p orbitals below which one of them is no other than those before: so `n` beside
+# `pi` counts from 18 degrees on, and does not turn about where an atom is nearly flat.
+_ANOTHER = 0.1
+
+
+class TooFewOrbitals(ValueError):
+    """A geometry at which there are fewer p orbitals than active ones: the others would be any."""
 
 
 def with_active_orbitals(mo: Orbitals, chosen: Sequence[int], n_core: int) -> Orbitals:
@@ -38,22 +45,24 @@ def overlapping_with_atoms(mf: SCF, atoms: Sequence[int], labels: Sequence[str],
     Source: E. R. Sayfutyarova, Q. Sun, G. K.-L. Chan and G. Knizia, J. Chem. Theory Comput. 13, 4063 (2017).
 
     Raises:
-        InputError: An atom has no p orbital in a minimal basis, or there are fewer than active orbitals: the
-            others would be any.
+        InputError: An atom has no p orbital in a minimal basis, or no partner for sigma.
+        TooFewOrbitals: They span fewer dimensions than there are active orbitals.
     """
     mol = mf.mol
     minimal = gto.M(atom=mol._atom, unit="bohr", basis="minao", charge=mol.charge, spin=mol.spin, verbose=0)
     targets = _targets(minimal, atoms, labels)
     cross = targets.T @ gto.intor_cross("int1e_ovlp", minimal, mol) @ mf.mo_coeff
     metric = targets.T @ minimal.intor("int1e_ovlp") @ targets
-    n_different = int(np.linalg.matrix_rank(metric, tol=1e-6, hermitian=True))
-    if n_different < n_orbitals:
-        raise InputError(
+    sizes, combinations = np.linalg.eigh(metric)
+    different = sizes > _ANOTHER
+    if different.sum() < n_orbitals:
+        raise TooFewOrbitals(
             f"`active` must name at least as many p orbitals as are active, {n_orbitals}, but "
-            f"{', '.join(labels)} of atoms {', '.join(map(str, atoms))} are {n_different}. Name more atoms "
-            "or labels (pi, sigma, n, p), or fewer active orbitals."
+            f"{', '.join(labels)} of atoms {', '.join(map(str, atoms))} are {different.sum()} here. Name "
+            "more atoms or labels (pi, sigma, n, p), or fewer active orbitals."
         )
-    projector = cross.T @ np.linalg.pinv(metric, rcond=1e-8) @ cross
+    inverse = combinations[:, different] / sizes[different] @ combinations[:, different].T
+    projector = cross.T @ inverse @ cross
     n_filled = int(np.count_nonzero(mf.mo_occ > 0))
     filled, empty = slice(0, n_filled), slice(n_filled, mf.mo_coeff.shape[1])
     # Ascending: the best of the occupied come last, of the empty first.
@@ -129,17 +138,21 @@ def _directions(mol: gto.Mole, atom: int, labels: Sequence[str], atoms: Sequence
         flat = np.linalg.norm(away) < _ON_A_LINE
         found.append(axes[2] if flat else away / np.linalg.norm(away))
     if "sigma" in labels:
-        found += _along_bonds(points, atom, [other for other in neighbours if other in atoms])
+        found += _along_bonds(points, atom, neighbours, [other for other in atoms if other != atom])
     return found
 
 
-def _along_bonds(points: np.ndarray, atom: int, others: Sequence[int]) -> list[np.ndarray]:
+def _along_bonds(
+    points: np.ndarray, atom: int, neighbours: Sequence[int], others: Sequence[int]
+) -> list[np.ndarray]:
+    """Return directions to those of the other atoms that are bound to it, or to the nearest of them."""
     if not others:
         raise InputError(
-            f"`atoms` of `active` must name both ends of a bond for sigma, but none is bound to atom {atom}. "
-            "Name its neighbour."
+            "`atoms` of `active` must name both ends of a bond for sigma, but name one. Add one."
         )
-    bonds = points[list(others)] - points[atom]
+    nearest = min(others, key=lambda other: float(np.linalg.norm(points[other] - points[atom])))
+    partners = [other for other in others if other in neighbours] or [nearest]
+    bonds = points[partners] - points[atom]
     return list(bonds / np.linalg.norm(bonds, axis=1, keepdims=True))
 
 

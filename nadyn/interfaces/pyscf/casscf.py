@@ -12,6 +12,7 @@ from pyscf import fci, gto
 
 from nadyn.electronic.label_judgement import trapezoid_errors
 from nadyn.electronic.labels import Known, Label, Quality
+from nadyn.interfaces.pyscf.active_space import TooFewOrbitals
 from nadyn.interfaces.pyscf.dipoles import dipole_moments
 from nadyn.interfaces.pyscf.gradients import gradients_and_couplings
 from nadyn.interfaces.pyscf.orbitals import active_overlap
@@ -132,7 +133,13 @@ class CasscfSource:
             vectors = [v for m in self.average.blocks() for v in near[0].label.memory[f"ci_{m}"]]
             solutions.append(("neighbour", self.average.solve(mf, orbitals, vectors)))
         again = bool(carried) and np.array_equal(near[0].positions, positions)
-        beginning = None if again else self.average.from_hartree_fock(mf, overlap)
+        try:
+            beginning = None if again else self.average.from_hartree_fock(mf, overlap)
+        except TooFewOrbitals as error:
+            # A neighbour's orbitals serve at such a place; a source that is wrong has none.
+            if not carried:
+                return self._failed(str(error), checks)
+            beginning = None
         if beginning is not None:
             solutions.append(("hartree_fock", self.average.solve(mf, beginning, None)))
         converged = []

@@ -68,15 +68,72 @@ def test_sigma_orbitals_are_along_the_bond(hartree_fock):
     ("labels", "n"), [(["pi"], 2), (["pi", "n"], 2), (["sigma"], 2)], ids=["pi", "planar n", "sigma"]
 )
 def test_fewer_p_orbitals_than_active_ones_are_refused(hartree_fock, labels, n):
-    with pytest.raises(InputError, match=f"as are active, 3, but .* of atoms 0, 1 are {n}"):
+    from nadyn.interfaces.pyscf.active_space import TooFewOrbitals
+
+    with pytest.raises(TooFewOrbitals, match=f"as are active, 3, but .* of atoms 0, 1 are {n} here"):
         chosen(hartree_fock, labels, 3)
 
 
 def test_sigma_wants_both_ends_of_a_bond(hartree_fock):
     from nadyn.interfaces.pyscf.active_space import overlapping_with_atoms
 
-    with pytest.raises(InputError, match="both ends of a bond for sigma, but none is bound to atom 0"):
+    with pytest.raises(InputError, match="both ends of a bond for sigma, but name one"):
         overlapping_with_atoms(hartree_fock, [0], ["sigma"], 1)
+
+
+def stretched(length: float) -> np.ndarray:
+    """Return the atoms with a C-N bond of another length [bohr]."""
+    moved = np.array([position for _, position in CH2NH2])
+    moved[[1, 4, 5], 2] += length - 1.28
+    return moved / 0.529177210903
+
+
+def source(labels: list[str], method: str = "sa2-casscf(4,3)/sto-3g"):
+    from nadyn.interfaces.sources import source_from
+
+    section = {
+        "method": method,
+        "charge": 1,
+        "couplings": False,
+        "active": {"atoms": [0, 1], "labels": labels},
+    }
+    return source_from({"pyscf": section}, [number for number, _ in CH2NH2])
+
+
+def test_a_bond_may_be_stretched_whose_orbitals_are_active():
+    from nadyn.electronic.labels import Quality
+
+    asked = source(["pi", "sigma"])
+    for length in (1.28, 1.9, 2.1, 3.0):
+        assert asked.label(stretched(length)).quality is not Quality.FAILED, length
+
+
+def test_too_few_p_orbitals_are_a_failed_label_or_a_neighbour_helps():
+    from nadyn.electronic.labels import Known, Quality
+
+    label = source(["pi"]).label(stretched(1.28))
+    assert label.quality is Quality.FAILED
+    assert "`active` must name at least as many p orbitals" in label.reason
+    near = Known(stretched(1.30), source(["pi", "sigma"]).label(stretched(1.30)))
+    helped = source(["pi"]).label(stretched(1.28), [near])
+    assert helped.quality is Quality.TRUSTED
+    assert helped.checks["began_with_neighbour"] == 1.0
+
+
+def test_a_lone_pair_beside_pi_counts_only_where_it_is_another(hartree_fock):
+    """A hydrogen a little out of the plane does not turn the p orbitals about."""
+    from nadyn.interfaces.pyscf.active_space import TooFewOrbitals, overlapping_with_atoms
+
+    def bent(out_of_plane: float):
+        atoms = [
+            (z, (x + (out_of_plane if k == 4 else 0.0), y, w)) for k, (z, (x, y, w)) in enumerate(CH2NH2)
+        ]
+        mf = pyscf.scf.RHF(pyscf.gto.M(atom=atoms, charge=1, basis="sto-3g", verbose=0))
+        mf.chkfile = None
+        return mf.run()
+
+    with pytest.raises(TooFewOrbitals):
+        overlapping_with_atoms(bent(0.15), [0, 1], ["pi", "n"], 3)
 
 
 def test_a_file_of_orbitals_is_beside_its_source():

@@ -1,0 +1,69 @@
+"""Whether trajectories of two runs are pairs, and what else differs between the runs."""
+
+from pathlib import Path
+
+import numpy as np
+
+from nadyn.checks.errors import InputError
+from nadyn.trajectory import Run
+from nadyn.units import ANGSTROM_PER_BOHR
+
+# Starts that are the same [bohr, au of momentum].
+_SAME_START = 1e-6
+# Keys of a run file that decide what a trajectory does, beside the model.
+_DECISIVE = ("method", "seed", "dt_fs", "decoherence", "rescale", "propagation")
+
+
+def check_pairs(path: Path, first: Run, second: Run, *, n_common: int) -> None:
+    """Refuse runs whose trajectories are no pairs.
+
+    Args:
+        path: Of the second run.
+        first: A run.
+        second: Another run.
+        n_common: Number of times that both have.
+
+    Raises:
+        InputError: They are of other atoms, masses, states, weights or times, or begin in other ways.
+    """
+    where = f"{str(path)!r} must be of"
+    if not np.array_equal(first.atomic_numbers, second.atomic_numbers):
+        raise InputError(f"{where} the same atoms as the other run, but is not.")
+    if not np.allclose(first.masses, second.masses, rtol=1e-6):
+        raise InputError(f"{where} the same isotopes as the other run, but is not.")
+    if first.n_states != second.n_states:
+        raise InputError(f"{where} {first.n_states} states, as the other run, but is of {second.n_states}.")
+    if n_common < 2:
+        raise InputError(
+            f"{where} two times at least that the other run has, but is of {n_common}. Let it run further, "
+            "or run both with the same `dt_fs` and `write_every`."
+        )
+    n = min(first.n_trajectories, second.n_trajectories)
+    if any(np.ptp(np.asarray(run.weight)[:n]) > 1e-9 for run in (first, second)):
+        raise InputError(
+            f"{where} trajectories of equal weight, as the other run, but one of the two is not."
+        )
+    positions, momenta = (
+        np.abs(np.asarray(getattr(first, name)[0, :n]) - np.asarray(getattr(second, name)[0, :n])).max()
+        for name in ("positions", "momenta")
+    )
+    advice = "Run both with `initial: {file: starts.h5}` and the same `seed`."
+    begin = f"{where} trajectories that begin as those of the other run do, but"
+    if positions > _SAME_START:
+        raise InputError(f"{begin} starts differ by {positions * ANGSTROM_PER_BOHR:.2g} Å. {advice}")
+    if momenta > _SAME_START:
+        raise InputError(f"{begin} momenta differ by {momenta:.2g} au. {advice}")
+    if not np.array_equal(first.active_state[0, :n], second.active_state[0, :n]):
+        raise InputError(f"{begin} on other states. Give both the same `state`.")
+
+
+def unlike(first: Run, second: Run) -> tuple[str, ...]:
+    """Return in sentences which keys of the run files differ that decide what a trajectory does."""
+    found = []
+    for key in _DECISIVE:
+        one, other = (run.config.get(key) for run in (first, second))
+        if one != other:
+            found.append(f"`{key}` is {one} in one and {other} in the other.")
+    if first.config.get("seed") != second.config.get("seed"):
+        found.append("Other random numbers decide the hops: pairs share their starts only.")
+    return tuple(found)

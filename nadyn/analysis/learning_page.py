@@ -21,6 +21,7 @@ from nadyn.analysis.plots_learning import (
     members_figure,
 )
 from nadyn.analysis.plots_members import two_errors_figure
+from nadyn.checks.counts import counted
 from nadyn.checks.output import write_new
 from nadyn.trajectory import open_run
 
@@ -69,7 +70,7 @@ def _cards(record: LearningRecord) -> list[str]:
     minutes = sum(sum(r.seconds.values()) for r in record.rounds) / 60.0
     cards = [
         _card("Labels", str(trusted + untrusted), f"{trusted} trusted, {untrusted} not"),
-        _card("Time", f"{minutes:.0f} min", f"{len(record.rounds) - 1} rounds so far"),
+        _card("Time", f"{minutes:.0f} min", f"{counted(len(record.rounds) - 1, 'round')} so far"),
     ]
     last = _last(record)
     if last is not None:
@@ -191,4 +192,4 @@ def _alike(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _learn_file(record: LearningRecord) -> str:
     text = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True)
-    return f"<section><h2>What was asked for</h2><pre>{html.escape(text)}</pre></section>"
+    return f"<section><h2>The learn file</h2><pre>{html.escape(text)}</pre></section>"

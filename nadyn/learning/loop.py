@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nadyn.analysis.learning_record import LearningRecord, RoundRecord, write_record
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.interfaces.sources import source_section
 from nadyn.learning.asked_for import together, write_down
@@ -119,7 +120,7 @@ def _record(context: Context, title: str, rounds: list[RoundRecord]) -> Learning
         title=title,
         config=context.config.model_dump(mode="json"),
         rounds=tuple(rounds),
-        verdict=f"Under way: {len(rounds) - 1} rounds, {len(context.desk.store)} labels.",
+        verdict=f"Under way: {counted(len(rounds) - 1, 'round')}, {len(context.desk.store)} labels.",
         converged=None,
         goals=context.config.goals.model_dump(mode="json"),
     )
@@ -130,7 +131,9 @@ def _with_verdict(context: Context, record: LearningRecord, spent: str) -> Learn
     n = len(context.desk.store)
     if _is_converged(last):
         return replace(
-            record, converged=True, verdict=f"Converged with {n} labels in {len(record.rounds) - 1} rounds."
+            record,
+            converged=True,
+            verdict=f"Converged with {n} labels in {counted(len(record.rounds) - 1, 'round')}.",
         )
     open_ones = [f"{one.question}: {one.sentence}" for one in last.answers if one.reached is not True]
     verdict = f"Not converged, and {spent}: {'; '.join(open_ones)}."

@@ -85,7 +85,7 @@ def test_a_loop_ends_with_a_committee_its_data_and_a_verdict(learned, config):
     group = nadyn.load_dataset(folder / "dataset.h5").groups[0]
     trusted = sum(a.trusted for r in record.rounds[:-1] for a in r.asked if a.kind != "direct, between")
     assert group.n_frames == trusted == record.rounds[-1].frames
-    assert [one.number for one in told.rounds] == [1, 2, 3]
+    assert [one.number for one in told.rounds] == [0, 1, 2, 3]
 
 
 def test_all_swarms_begin_alike_and_every_pick_has_its_reason(learned, config):

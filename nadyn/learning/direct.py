@@ -25,10 +25,13 @@ _OF_JUDGES = ("committee", "energy_spread_ev", "gap_spread_ev", "force_spread_ev
 
 
 def without_judges(dynamics: Mapping[str, object]) -> dict[str, object]:
-    """Return keys of a run file without the limits of what judges a learned model."""
+    """Return keys of a run file without limits of what judges a learned model, and ends that a source cannot
+    tell."""
     content = dict(dynamics)
     given = dict(content.pop("stop", None) or {})
     stop = {key: value for key, value in given.items() if key not in _OF_JUDGES}
+    if stop.get("dissociated"):
+        del stop["dissociated"]
     return {**content, "stop": stop} if stop else content
 
 

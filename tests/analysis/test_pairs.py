@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from synthetic_run import hop_table, write_run
 
-from nadyn.analysis.pairs import paired, paired_difference
+from nadyn.analysis.pairs import first_hops_down, paired, paired_difference
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
+from nadyn.trajectory import open_run
 
 NUMBERS = np.array([6, 1, 1, 1, 1])
 
@@ -23,10 +24,10 @@ def falling(at: list[int], n_frames: int = 21) -> np.ndarray:
     return (np.arange(n_frames)[:, None] < np.array(at)[None, :]).astype(int)
 
 
-def write(path, at: list[int], *, ends: list[int] | None = None, **keys: object):
+def write(path, at: list[int], *, ends: list[int] | None = None, ending: int = 2, **keys: object):
     state = falling(at)
     last = None if ends is None else np.array(ends)
-    status = None if ends is None else np.where(last < 20, 2, 0)
+    status = None if ends is None else np.where(last < 20, ending, 0)
     given = {"positions": positions(21, len(at)), "atomic_numbers": NUMBERS, **keys}
     return write_run(
         path, state, **{"n_states": 2, "dt_fs": 0.5, "last_step": last, "status": status, **given}
@@ -87,6 +88,38 @@ def test_a_partner_that_was_stopped_early_may_have_hopped(tmp_path):
     assert (found.n_hopped_in_either, found.n_hops_unknown) == (0, 1)
     followed = paired(first, write(tmp_path / "c.h5", [40] * 10))
     assert (followed.n_hopped_in_either, followed.n_hops_unknown) == (1, 0)
+
+
+def test_a_molecule_that_fell_apart_will_not_hop_any_more(tmp_path):
+    first = write(tmp_path / "a.h5", [3] + [40] * 9)
+    second = write(tmp_path / "b.h5", [40] * 10, ends=[5] * 5 + [20] * 5, ending=8)
+    found = paired(first, second)
+    assert (found.n_hopped_in_either, found.n_hops_unknown) == (1, 0)
+    assert found.n_known[20] == 10
+
+
+def test_times_at_which_fewer_than_half_of_the_pairs_are_left_do_not_count(tmp_path):
+    first = write(tmp_path / "a.h5", [40] * 16)
+    second = write(tmp_path / "b.h5", [40] * 10 + [12] * 6, ends=[10] * 10 + [20] * 6)
+    found = paired(first, second)
+    assert found.n_known[20] == 6
+    assert not found.difference.to_the_end
+    assert (found.difference.largest, found.difference.n_times) == (0.0, 11)
+
+
+def test_first_hops_down_are_accepted_ones_and_down(tmp_path):
+    """From 1 up to 2 at 2 fs, and down from there at 5 fs; a hop that was refused at 1 fs is none."""
+    state = np.ones((21, 6), int)
+    state[4:] = 2
+    state[10:] = 0
+    hops = hop_table(state)
+    refused = {name: values[:1].copy() for name, values in hops.items()}
+    refused |= {"step": np.array([2]), "to_state": np.array([0]), "accepted": np.array([0])}
+    hops = {name: np.concatenate([refused[name], hops[name]]) for name in hops}
+    given = {"n_states": 3, "dt_fs": 0.5, "positions": positions(21, 6), "atomic_numbers": NUMBERS}
+    run = open_run(write_run(tmp_path / "a.h5", state, hops=hops, **given))
+    np.testing.assert_allclose(first_hops_down(run, 10.0), 5.0)
+    assert np.isnan(first_hops_down(run, 4.0)).all()
 
 
 def test_of_few_pairs_nothing_is_said(tmp_path):

@@ -269,7 +269,8 @@ def test_a_root_under_the_ground_state_is_found_and_doubted(largest, monkeypatch
     monkeypatch.setattr(response, "LARGEST_WHOLE", largest)
     monkeypatch.setattr(orbital_hessian, "LARGEST_WHOLE", largest)
     numbers, positions = METHYLENE
-    source = _source("tda3-hf/sto-3g", numbers)
+    # The energies of roots are linear in the error of the orbitals, which differs between machines.
+    source = _source("tda3-hf/sto-3g", numbers, energy_tolerance_hartree=1e-12, orbital_tolerance=1e-8)
     label = source.label(positions)
     assert label.quality is Quality.DOUBTFUL and "eV from the ground state" in label.reason
     assert label.checks["singlet_gap_ev"] < 0.0 and label.checks["triplet_gap_ev"] < 0.0

@@ -150,8 +150,8 @@ def test_states_of_several_multiplicities_are_refused_before_a_label_is_made(con
 
 
 def test_labels_are_kept_to_judge_the_last_models(learned, config, tmp_path):
-    few = config.model_copy(update={"budget": config.budget.model_copy(update={"labels": 80})})
+    few = config.model_copy(update={"budget": config.budget.model_copy(update={"labels": 90})})
     record = learn(few, tmp_path / "out")
     last = record.rounds[-1]
     assert last.final and sum(one.trusted + one.doubtful + one.failed for one in last.asked) == 7
-    assert "80 labels" in record.verdict
+    assert "90 labels" in record.verdict

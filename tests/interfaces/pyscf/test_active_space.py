@@ -104,8 +104,18 @@ def test_a_bond_may_be_stretched_whose_orbitals_are_active():
     from nadyn.electronic.labels import Quality
 
     asked = source(["pi", "sigma"])
-    for length in (1.28, 1.9, 2.1, 3.0):
-        assert asked.label(stretched(length)).quality is not Quality.FAILED, length
+    # At 2 Å neither is bound to the other any more.
+    assert asked.label(stretched(2.1)).quality is not Quality.FAILED
+
+
+def test_the_partner_of_a_stretched_bond_is_the_nearest_of_the_atoms():
+    from nadyn.interfaces.pyscf.active_space import _along_bonds
+
+    points = np.array([[0.0, 0, 0], [9.0, 0, 0], [0.0, 5, 0], [0.0, 0, 1]])
+    (found,) = _along_bonds(points, 0, [3], [1, 2])
+    np.testing.assert_allclose(found, [0.0, 1.0, 0.0])
+    both = _along_bonds(points, 0, [1, 2, 3], [1, 2])
+    np.testing.assert_allclose(both, [[1.0, 0, 0], [0.0, 1, 0]])
 
 
 def test_too_few_p_orbitals_are_a_failed_label_or_a_neighbour_helps():

@@ -77,7 +77,7 @@ def found(folder: Path) -> dict[str, str]:
     out, result = folder / "out", {}
     for file in sorted(out.rglob("*")):
         name = str(file.relative_to(out))
-        if name.startswith("labels.h5") or not file.is_file():
+        if name.startswith(("labels/", ".run_", "run_")) or not file.is_file():
             continue
         if file.suffix == ".safetensors":
             result[name] = digest(file)

@@ -149,7 +149,7 @@ def test_the_loop_comes_to_its_end_and_says_what_failed(learned):
 def test_nothing_is_lost_and_nothing_that_went_wrong_is_trusted(learned):
     folder, config, _ = learned
     kinds = dict(line.split() for line in (folder / "asked.txt").read_text().splitlines())
-    with Desk(config.source, (8, 1, 1), folder / "out" / "labels.h5", folder=folder) as desk:
+    with Desk(config.source, (8, 1, 1), folder / "out" / "labels", folder=folder) as desk:
         records = {record.positions.tobytes().hex(): record for record in desk.store.records}
     reasons = {
         "raises": "no convergence in 50 cycles",

@@ -16,7 +16,7 @@ from nadyn.learning.learn_file import DYNAMICS, LearnConfiguration
 _FREE = ("budget", "processes", "label_minutes", "force")
 _SHARES = ("at_random", "in_doubt", "at_crossings", "at_gaps")
 # Of these the names of the files count, so that a folder can be moved with what lies beside it.
-_FILES = ("molecule", "data")
+_FILES = ("molecule", "data", "source")
 
 
 def together(folder: Folder, config: LearnConfiguration, *, resume: bool) -> LearnConfiguration:
@@ -97,14 +97,19 @@ def _same_source(key: str, said: object, stored: object) -> bool:
     if set(said) != set(stored):
         return False
     one, other = (source_section(section).model_dump(mode="json") for section in (said, stored))
-    return one == other
+    return _names(key, one) == _names(key, other)
 
 
 def _names(key: str, value: object) -> object:
-    """Return file names of files, and everything else as it is."""
-    if key not in _FILES or value is None:
+    """Return names of files without their folders, and everything else as it is."""
+    if key not in _FILES:
         return value
-    return Path(value).name if isinstance(value, str) else [Path(path).name for path in value]
+    if isinstance(value, Mapping):
+        return {name: _names(key, one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_names(key, one) for one in value]
+    is_path = isinstance(value, str) and Path(value.split(":")[0]).is_absolute()
+    return Path(value).name if is_path else value
 
 
 def _differences(name: str, said: object, stored: object) -> list[str]:

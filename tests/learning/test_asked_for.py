@@ -127,3 +127,20 @@ def test_a_damaged_learn_file_is_said(folder, text):
 def test_a_folder_may_be_moved_with_its_molecule(folder):
     moved = LearnConfiguration.model_validate({"molecule": "/elsewhere/ethylene.xyz", "source": SOURCE})
     assert together(folder, moved, resume=True).molecule == "/elsewhere/ethylene.xyz"
+
+
+def test_a_source_may_be_moved_with_its_files_and_is_then_the_new_one(tmp_path):
+    def of(folder: str, function: str = "label") -> LearnConfiguration:
+        return config(
+            source={
+                "python": {"function": f"{folder}/my.py:{function}", "multiplicities": [1, 1], "theory": "t"}
+            }
+        )
+
+    begun = Folder(tmp_path)
+    write_down(begun, together(begun, of("/here"), resume=False))
+    begun.starts.touch()
+    moved = together(begun, of("/there"), resume=True)
+    assert moved.source["python"]["function"] == "/there/my.py:label"
+    with pytest.raises(InputError, match=r"source\.python\.function has changed"):
+        together(begun, of("/here", "other"), resume=True)

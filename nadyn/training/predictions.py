@@ -14,8 +14,9 @@ Pairs = tuple[tuple[int, int], ...]
 
 # Up to so many rows of atoms the time of a product is that of its calls and not of its arithmetic. A training
 # step of six atoms, three states and 12 channels took with one product a pair and with copies, in ms: in
-# batches of 8 39 and 25, of 16 50 and 41, of 32 69 and 73; with 6 channels and 16 frames 43 and 32. Medians of
-# alternated calls on a slow and busy machine: batches of 32 with 8 channels 193 and 163, with 12 229 and 220.
+# batches of 8 39 and 25, of 16 50 and 41, of 32 69 and 73; with 6 channels and 16 frames 43 and 32. On
+# a slow and busy machine, medians of alternated calls: 32 frames with 8 channels 193 and 163, with 12 229 and
+# 220.
 _FEW_ROWS = 1200
 
 

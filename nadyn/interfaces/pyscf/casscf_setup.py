@@ -20,6 +20,11 @@ def casscf_source(section: PyscfSection, method: Casscf, atomic_numbers: tuple[i
         InputError: Electrons, spins, active orbitals or basis do not fit the molecule.
     """
     n_electrons = sum(atomic_numbers) - section.charge
+    if n_electrons < 1:
+        raise InputError(
+            f"`charge` must leave the molecule an electron, but is {section.charge} of "
+            f"{sum(atomic_numbers)} nuclear charges. Lower it."
+        )
     inactive = n_electrons - method.n_electrons
     if inactive < 0:
         raise InputError(

@@ -17,6 +17,22 @@ import torch
 torch.set_num_threads(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """The whole suite uses the cores of the machine, four at most; a part that somebody names, one process.
+
+    The tests of a file stay in one process, where they share what was trained or labelled for them. `-n 0`
+    turns it off, and without pytest-xdist it is one process as well.
+    """
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.collectonly
+    if not whole or hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
+        return
+    if config.option.numprocesses is None and not config.option.usepdb:
+        config.option.numprocesses = min(4, len(os.sched_getaffinity(0)))
+        if config.option.dist == "no":
+            config.option.dist = "loadfile"
+
+
 @pytest.fixture
 def unchecked_annotations():
     """Call nadyn as a user does, with annotations unchecked.

@@ -26,14 +26,14 @@ from nadyn.shipped import path
 
 def nearly(model: LearnedModel, seed: int) -> LearnedModel:
     """Return the model with weights that differ by a thousandth."""
-    network = type(model.network)(model.network.settings)
-    network.load_state_dict(model.network.state_dict())
+    network = type(model.potential)(model.potential.settings)
+    network.load_state_dict(model.potential.state_dict())
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(1.0 + 1e-3 * torch.randn(parameter.shape, generator=generator))
     network.requires_grad_(False)
-    return replace(model, network=network)
+    return replace(model, potential=network)
 
 
 def seconds_a_step(model: Model, n_trajectories: int, n_steps: int) -> float:

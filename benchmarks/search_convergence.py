@@ -50,7 +50,7 @@ def main() -> None:
         scores = ", ".join(
             f"{trial['score']:.2f}{'*' if trial['finalist'] else ''}" for trial in history["trials"]
         )
-        settings = model.network.settings
+        settings = model.potential.settings
         print(
             f"seed {seed:2d}: trials {scores}, chosen {settings.basis} ({', '.join(settings.start)}); "
             f"S0 {1e3 * near['energy_mae_ev'][0]:.2f} meV, S1 {1e3 * near['energy_mae_ev'][1]:.2f} meV, "

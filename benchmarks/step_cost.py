@@ -31,7 +31,7 @@ from nadyn.electronic.surfaces import active_surface
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.learned import LearnedModel
-from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.potential import Potential, PotentialSettings
 from nadyn.units import AU_PER_FEMTOSECOND, BOHR_PER_ANGSTROM
 
 
@@ -46,7 +46,7 @@ def random_model(n_states: int = 3) -> LearnedModel:
     geometry[0::2], geometry[1::2] = chain, hydrogen
     encoder = MomentsSettings((1, 6, 7), 6.0 * BOHR_PER_ANGSTROM, 0.9 * BOHR_PER_ANGSTROM)
     basis, start = f"{n_states}x0e", ("0e",) * n_states
-    network = DiabaticHamiltonian(DiabaticSettings(NetworkSettings(encoder), basis, n_states, start))
+    network = Potential(PotentialSettings(NetworkSettings(encoder), basis, n_states, start))
     network.requires_grad_(False)
     positions = torch.from_numpy(geometry * BOHR_PER_ANGSTROM)
     model = LearnedModel("random", network, numbers, positions, torch.zeros(3, 3, dtype=torch.float64))
@@ -57,7 +57,7 @@ def random_model(n_states: int = 3) -> LearnedModel:
 
 def matrix_products(model: LearnedModel, n_trajectories: int) -> Callable[[], None]:
     """Return a function that does the matrix products of one evaluation and one gradient only."""
-    network = model.network.network
+    network = model.potential.network
     n_blocks = -(-n_trajectories // model.block_width)
     work: list[tuple[Tensor, Tensor, Tensor]] = []
     for element, layers in zip(network.elements, network.networks.networks, strict=True):
@@ -89,13 +89,13 @@ def seconds(function: Callable[[], object]) -> float:
 def with_basis(model: LearnedModel, basis: str) -> LearnedModel:
     """Return a model of the same size in another basis, with random weights."""
     torch.manual_seed(1)
-    settings = replace(model.network.settings, basis=basis, start=())
-    network = DiabaticHamiltonian(settings)
+    settings = replace(model.potential.settings, basis=basis, start=())
+    network = Potential(settings)
     network.requires_grad_(False)
     # Far apart and hardly coupled, so that no basis has more hops or lost states than another.
     network.reference.offsets.copy_(torch.arange(network.n_basis, dtype=torch.float64))
     network.reference.scale.fill_(1e-3)
-    changed = replace(model, network=network)
+    changed = replace(model, potential=network)
     frames = model.starting_geometry + 0.1 * torch.randn(64, *model.starting_geometry.shape).double()
     network.standardise([changed.environment(frames)])
     return changed

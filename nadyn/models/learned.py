@@ -7,21 +7,18 @@ from typing import ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.nearest import nearest
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
-from nadyn.models.atomic_sum import AtomicSum
 from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
 from nadyn.models.environment import Environment, all_pairs, listed_pairs
-from nadyn.models.matrix.diabatic import DiabaticHamiltonian
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
 from nadyn.models.molecules import Molecule, undetermined
+from nadyn.models.potential import Potential
 from nadyn.structures import masses, symbol
-
-Network = AtomicSum | DiabaticHamiltonian
 
 # Rows of atoms in a block. Measured on hexafluorobutene, microseconds a trajectory at 96, 192, 384, 768 and
 # 3072 rows: 557, 387, 328, 294, 292. Wider blocks gain little and fill up worse.
@@ -33,7 +30,7 @@ class LearnedModel:
     """A learned model of one molecule with a fixed order of atoms; see `Model` for the shared face.
 
     Attributes:
-        network: The trained network; it serves any molecule made of its elements.
+        potential: What was trained; it serves any molecule made of its elements.
         molecules: All that it was trained on, in the order of the dataset, see `for_molecule`; empty where a
             file does not say.
         starting_geometry: Lowest frame of the training set for this molecule [bohr], or None.
@@ -45,7 +42,7 @@ class LearnedModel:
     """
 
     name: str
-    network: nn.Module
+    potential: Potential
     atomic_numbers: tuple[int, ...]
     starting_geometry: Float[Tensor, "atom 3"] | None
     shortest_by_element: Float[Tensor, "element element"]
@@ -61,7 +58,7 @@ class LearnedModel:
     fixed_diabatic_basis: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        known = self.network.network.elements
+        known = self.potential.network.elements
         unknown = sorted({symbol(number) for number in self.atomic_numbers if number not in known})
         if unknown:
             raise InputError(
@@ -80,15 +77,15 @@ class LearnedModel:
 
     @property
     def n_states(self) -> int:
-        return self.network.n_states
+        return self.potential.n_states
 
     @property
     def n_basis(self) -> int:
-        return self.network.n_basis
+        return self.potential.n_basis
 
     @property
     def vector_rows(self) -> tuple[int, ...]:
-        return self.network.vector_rows
+        return self.potential.vector_rows
 
     @property
     def masses(self) -> Float[Tensor, "atom"]:
@@ -113,18 +110,18 @@ class LearnedModel:
             same = tuple(sorted(molecule.atomic_numbers)) == self.sorted_numbers
             if same and molecule.contacts is not None and self.cell is None:
                 return contacts_of(self.atomic_numbers, molecule.contacts)
-        elements = self.network.network.elements
+        elements = self.potential.network.elements
         return contacts_by_element(self.atomic_numbers, elements, self.shortest_by_element)
 
     def evaluate(self, positions: Float[Tensor, "traj atom 3"]) -> Evaluation:
         """Return W [hartree] and the novelty at positions [bohr]."""
         environment = self.environment(positions)
-        hamiltonian, features = self.network(environment)
-        return Evaluation(hamiltonian, self.network.network.novelty(features, environment))
+        hamiltonian, features = self.potential(environment)
+        return Evaluation(hamiltonian, self.potential.network.novelty(features, environment))
 
     def environment(self, positions: Float[Tensor, "traj atom 3"]) -> Environment:
         """Return the neighbourhood of every atom, sorted by element."""
-        cutoff = self.network.network.cutoff
+        cutoff = self.potential.network.cutoff
         ordered = positions[:, self.order]
         if self.cell is None and len(self.atomic_numbers) <= LARGEST_DENSE_MOLECULE:
             return all_pairs(ordered, self.sorted_numbers, cutoff, self.precision)
@@ -183,7 +180,7 @@ class LearnedModel:
 
     def double(self) -> "LearnedModel":
         """Return a copy that computes everything in float64: for Hessians and numeric derivatives."""
-        return replace(self, network=copy.deepcopy(self.network).double(), precision=torch.float64)
+        return replace(self, potential=copy.deepcopy(self.potential).double(), precision=torch.float64)
 
 
 def block_width(n_atoms: int) -> int:

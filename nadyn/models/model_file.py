@@ -6,7 +6,6 @@ changed byte is refused.
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import safetensors
@@ -20,13 +19,10 @@ from nadyn.checks.files import check_file
 from nadyn.checks.kinds import Kind, kind_of, what_it_is
 from nadyn.checks.output import write_new
 from nadyn.data.hdf5_outline import hdf5_format
-from nadyn.models.atomic_network import NetworkSettings
-from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.calibration import calibration_from_plain
 from nadyn.models.committee import Committee
-from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
+from nadyn.models.hyperparameters import KIND, current_names, hyperparameters, untrained_potential
 from nadyn.models.learned import LearnedModel
-from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.models.molecule_records import (
     molecule_of_older_file,
     molecule_records,
@@ -86,7 +82,7 @@ def load_model(path: str | Path) -> LearnedModel | Committee:
 
 def _parts(model: LearnedModel) -> tuple[dict[str, object], dict[str, Tensor]]:
     """Return header and tensors of a model."""
-    tensors = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
+    tensors = {name: tensor.contiguous() for name, tensor in model.potential.state_dict().items()}
     tensors["shortest_by_element"] = model.shortest_by_element.contiguous()
     if model.starting_geometry is not None:
         tensors["starting_geometry"] = model.starting_geometry.contiguous()
@@ -97,10 +93,10 @@ def _parts(model: LearnedModel) -> tuple[dict[str, object], dict[str, Tensor]]:
         "format": FORMAT,
         "version": VERSION_OF_ONE,
         "name": model.name,
-        "kind": _kind(model.network),
-        "hyperparameters": _hyperparameters(model.network),
-        "elements": [symbol(number) for number in model.network.network.elements],
-        "cutoff_bohr": model.network.network.cutoff,
+        "kind": KIND,
+        "hyperparameters": hyperparameters(model.potential),
+        "elements": [symbol(number) for number in model.potential.network.elements],
+        "cutoff_bohr": model.potential.network.cutoff,
         "n_states": model.n_states,
         "n_basis": model.n_basis,
         "multiplicities": list(model.multiplicities),
@@ -154,26 +150,27 @@ def _committee(header: dict, tensors: dict[str, Tensor], path: str | Path) -> Co
 
 
 def _model(header: dict, tensors: dict[str, Tensor], path: str | Path) -> LearnedModel:
-    network = _network(header)
+    potential = untrained_potential(header)
     shortest = tensors.pop("shortest_by_element")
     geometry = tensors.pop("starting_geometry", None)
     cell = tensors.pop("cell", None)
     pbc = (False, False, False) if cell is None else tuple(header["pbc"])
     molecules = recorded_molecules(header, tensors)
-    known_in_the_first_days(tensors, network)
+    tensors = current_names(tensors)
+    known_in_the_first_days(tensors, potential)
     try:
-        network.load_state_dict(tensors)
+        potential.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(
             f"model file {str(path)!r} must hold the tensors its header announces, but does not."
         ) from error
-    network.requires_grad_(False)
+    potential.requires_grad_(False)
     atomic_numbers = tuple(header["atomic_numbers"])
     if molecules is None:
         molecules = molecule_of_older_file(header["trained_on"], atomic_numbers, geometry, cell, pbc)
     return LearnedModel(
         name=header["name"],
-        network=network,
+        potential=potential,
         atomic_numbers=atomic_numbers,
         starting_geometry=geometry,
         shortest_by_element=shortest,
@@ -201,7 +198,7 @@ def describe(path: str | Path) -> dict[str, str]:
     parameters = sum(tensor.numel() for name, tensor in tensors.items() if "network" in name)
     result = {
         "name": header["name"],
-        "kind": header["kind"].replace("_", " "),
+        "kind": "atomic sum" if header["n_basis"] == 1 else "diabatic hamiltonian",
         "molecule": formula(header["atomic_numbers"]) + (" in a periodic cell" if "pbc" in header else ""),
         "elements": ", ".join(header["elements"]),
         "states": str(header["n_states"]),
@@ -301,39 +298,3 @@ def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
         result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         result.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return result.hexdigest()
-
-
-def _kind(network: AtomicSum | DiabaticHamiltonian) -> str:
-    return "atomic_sum" if isinstance(network, AtomicSum) else "diabatic_hamiltonian"
-
-
-def _hyperparameters(network: AtomicSum | DiabaticHamiltonian) -> dict[str, object]:
-    settings = network.settings
-    values = asdict(settings)
-    inner = settings.network
-    values.pop("network")
-    return {
-        **values,
-        "encoder": encoder_settings_to_dict(inner.encoder),
-        "hidden": list(inner.hidden),
-        "activation": inner.activation,
-    }
-
-
-def _network(header: dict) -> AtomicSum | DiabaticHamiltonian:
-    values = dict(header["hyperparameters"])
-    settings = NetworkSettings(
-        encoder_settings_from_dict(values.pop("encoder")),
-        tuple(values.pop("hidden")),
-        values.pop("activation"),
-    )
-    if header["kind"] == "atomic_sum":
-        ends = values["repulsion_ends"]
-        return AtomicSum(AtomicSumSettings(settings, None if ends is None else tuple(map(tuple, ends))))
-    if header["kind"] == "diabatic_hamiltonian":
-        return DiabaticHamiltonian(
-            DiabaticSettings(settings, values["basis"], values["n_states"], tuple(values["start"]))
-        )
-    raise InputError(
-        f"the model kind must be one that this version knows, but is {header['kind']!r}. Update nadyn."
-    )

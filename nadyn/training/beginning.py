@@ -16,9 +16,9 @@ from torch import Tensor
 from nadyn.checks.errors import InputError
 from nadyn.electronic.eigen import eigh
 from nadyn.models.atomic_network import MOST_NOVELTY
-from nadyn.models.learned import LearnedModel, Network
+from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.basis import parse_basis
-from nadyn.models.matrix.diabatic import DiabaticHamiltonian
+from nadyn.models.potential import Potential
 from nadyn.structures import symbol
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.lessons import Lesson, matrix_at
@@ -73,14 +73,14 @@ def with_basis_of(
         InputError: They differ in it, or the configuration asks for another one.
     """
     section = configuration.model
-    kinds = {isinstance(model.network, DiabaticHamiltonian) for model in models}
+    kinds = {model.potential.is_atomic_sum for model in models}
     bases = {basis for model in models if (basis := _basis(model))}
     if len(kinds) > 1 or len(bases) > 1:
         raise InputError(
             "the models to begin from must have one latent basis, but have "
             f"{' and '.join(sorted(_basis(model) or 'one energy' for model in models))}."
         )
-    if kinds == {False}:
+    if kinds == {True}:
         if section.kind == "diabatic":
             raise InputError(
                 "`model.kind` must be that of the model to begin from, atomic_sum, but is diabatic. "
@@ -108,7 +108,7 @@ def beginning(models: Sequence[LearnedModel], samples: tuple[Samples, ...]) -> B
     for group in samples:
         for model in models:
             _check(model, group)
-        errors = torch.stack([_errors(model.network, group) for model in models])
+        errors = torch.stack([_errors(model.potential, group) for model in models])
         smallest, best = errors.min(dim=0)
         for number, lesson in enumerate(lessons):
             rows = torch.nonzero((best == number) & (smallest < RIGHT))[:, 0]
@@ -126,26 +126,26 @@ def beginning(models: Sequence[LearnedModel], samples: tuple[Samples, ...]) -> B
                 f"of {n_frames}. Begin without it."
             )
     given = ", ".join(f"{model.name} ({n} frames)" for model, n in zip(models, counts, strict=True))
-    first = models[0].network
+    first = models[0].potential
     found = (
-        Lesson(model.network, tuple(lesson), _signs(first, model.network, frames))
+        Lesson(model.potential, tuple(lesson), _signs(first, model.potential, frames))
         for model, lesson, frames in zip(models, lessons, common, strict=True)
     )
     return Beginning(tuple(found), given, n_frames)
 
 
-def _signs(first: Network, other: Network, common: list[Samples]) -> Float[Tensor, "basis"] | None:
+def _signs(first: Potential, other: Potential, common: list[Samples]) -> Float[Tensor, "basis"] | None:
     """Return the signs that the functions of a network have in another one; None where none can be compared.
 
     The sign of a basis function is a convention, which energies and couplings of states do not know. But
     between two regions with different ones the elements between functions would have to pass through zero.
     """
-    if first is other or not isinstance(other, DiabaticHamiltonian) or not common:
+    if first is other or not common:
         return None
     agreement = torch.zeros(other.n_basis, other.n_basis, dtype=torch.float64)
     for group in common:
         with torch.no_grad():
-            left, right = (matrix_at(network, group) for network in (first, other))
+            left, right = (matrix_at(potential, group) for potential in (first, other))
         agreement += (left * right).sum(dim=0)
     rows = [(start, start + 2 * int(name[0]) + 1) for name, start in other.matrix.functions]
     choices = []
@@ -157,7 +157,7 @@ def _signs(first: Network, other: Network, common: list[Samples]) -> Float[Tenso
     return max(choices, key=lambda one: one[0])[1]
 
 
-def takes_weights(network: Network, begun: Beginning) -> bool:
+def takes_weights(potential: Potential, begun: Beginning) -> bool:
     """Give a network the weights of the only model to begin from, if that is one of the same settings.
 
     Returns whether it did; its matrix need not be learned then.
@@ -165,41 +165,39 @@ def takes_weights(network: Network, begun: Beginning) -> bool:
     if len(begun.lessons) > 1:
         return False
     teacher = begun.lessons[0].teacher
-    same = type(teacher) is type(network) and _settings(teacher) == _settings(network)
+    same = _settings(teacher) == _settings(potential)
     if same:
-        network.load_state_dict(teacher.state_dict())
+        potential.load_state_dict(teacher.state_dict())
     return same
 
 
-def _settings(network: Network) -> object:
+def _settings(potential: Potential) -> object:
     # What the states started as does not matter any more.
-    settings = network.settings
-    return replace(settings, start=()) if isinstance(network, DiabaticHamiltonian) else settings
+    return replace(potential.settings, start=())
 
 
 def _basis(model: LearnedModel) -> str | None:
-    network = model.network
-    return network.settings.basis if isinstance(network, DiabaticHamiltonian) else None
+    return None if model.potential.is_atomic_sum else model.potential.settings.basis
 
 
-def _errors(network: Network, samples: Samples) -> Float[Tensor, "frame"]:
+def _errors(potential: Potential, samples: Samples) -> Float[Tensor, "frame"]:
     """Return the largest error of an energy of each frame [hartree]; inf outside of the network's training,
     where it may be right by chance, and where a label is missing."""
     found = []
-    precision = next(network.parameters()).dtype
+    precision = next(potential.parameters()).dtype
     for start in range(0, len(samples), _CHUNK):
         batch = samples.take(torch.arange(start, min(start + _CHUNK, len(samples))))
-        surroundings = batch.environment(batch.positions, network.network.cutoff, precision)
+        surroundings = batch.environment(batch.positions, potential.network.cutoff, precision)
         with torch.no_grad():
-            hamiltonian, features = network(surroundings)
-            novelty = network.network.novelty(features, surroundings)
-        error = (eigh(hamiltonian)[0][:, : network.n_states] - batch.energies).abs().amax(dim=1)
+            hamiltonian, features = potential(surroundings)
+            novelty = potential.network.novelty(features, surroundings)
+        error = (eigh(hamiltonian)[0][:, : potential.n_states] - batch.energies).abs().amax(dim=1)
         found.append(torch.where((novelty <= MOST_NOVELTY) & ~error.isnan(), error, torch.inf))
     return torch.cat(found)
 
 
 def _check(model: LearnedModel, group: Samples) -> None:
-    known = model.network.network.elements
+    known = model.potential.network.elements
     unknown = sorted({symbol(number) for number in group.numbers if number not in known})
     if unknown:
         raise InputError(

@@ -6,12 +6,10 @@ import torch
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import Dataset, Group
 from nadyn.models.atomic_network import NetworkSettings
-from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.contacts import shortest_contacts
 from nadyn.models.encoders.table import choose_settings
-from nadyn.models.learned import Network
-from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
 from nadyn.models.molecules import Molecule
+from nadyn.models.potential import Potential, PotentialSettings, atomic_sum
 from nadyn.structures.distances import closest_approach
 from nadyn.training.assignments import Assignment, assignments, given_assignment
 from nadyn.training.configuration import ModelSection, TrainingConfiguration
@@ -28,7 +26,7 @@ def build_network(
     shortest: np.ndarray,
     elements: tuple[int, ...],
     assignment: Assignment | None = None,
-) -> Network:
+) -> Potential:
     """Return a network with reference energies and standardised descriptors, ready to be trained.
 
     Args:
@@ -50,12 +48,9 @@ def build_network(
     network_settings = NetworkSettings(encoder, section.hidden, section.activation)
     with torch.random.fork_rng():
         torch.manual_seed(configuration.seed)
-        if is_atomic_sum(section, n_states):
-            network: Network = _atomic_sum(configuration, network_settings, shortest, n_states)
-        else:
-            network = _diabatic(configuration, network_settings, n_states, assignment)
-    _initialise(network, samples, elements)
-    return network
+        potential = Potential(_settings(section, network_settings, shortest, n_states, assignment))
+    _initialise(potential, samples, elements)
+    return potential
 
 
 def is_atomic_sum(section: ModelSection, n_states: int) -> bool:
@@ -121,58 +116,54 @@ def _contacts(dataset: Dataset) -> dict[tuple[int, ...], np.ndarray | None]:
     return found
 
 
-def _atomic_sum(
-    configuration: TrainingConfiguration, settings: NetworkSettings, shortest: np.ndarray, n_states: int
-) -> AtomicSum:
-    if n_states != 1:
-        raise InputError(
-            f"`model.kind` atomic_sum must have data of one state, but the data have {n_states}. "
-            "Try diabatic."
-        )
-    ends = None
-    if configuration.model.repulsion == "zbl":
-        # It is zero from the shortest distance in the data on, so that no label is touched, and pushes below:
-        # above the 0.9 of that distance at which dynamics stops a trajectory.
-        reach = np.where(np.isfinite(shortest), shortest, 1.0)
-        # Elements that never come closer than the cutoff repel within it only.
-        reach = np.minimum(reach, settings.encoder.cutoff)
-        ends = tuple(tuple(float(end) for end in row) for row in reach)
-    return AtomicSum(AtomicSumSettings(settings, ends))
-
-
-def _diabatic(
-    configuration: TrainingConfiguration,
-    settings: NetworkSettings,
+def _settings(
+    section: ModelSection,
+    network: NetworkSettings,
+    shortest: np.ndarray,
     n_states: int,
     assignment: Assignment | None,
-) -> DiabaticHamiltonian:
-    section = configuration.model
-    if section.repulsion != "none":
-        raise InputError(
-            "`model.repulsion` must be none for a diabatic model, but is zbl. It belongs to atomic_sum."
-        )
+) -> PotentialSettings:
+    ends = _repulsion_ends(shortest, network.encoder.cutoff) if section.repulsion == "zbl" else None
+    if is_atomic_sum(section, n_states):
+        if n_states != 1:
+            raise InputError(
+                f"`model.kind` atomic_sum must have data of one state, but the data have {n_states}. "
+                "Try diabatic."
+            )
+        return atomic_sum(network, ends)
     if assignment is None and section.basis == "auto":
         assignment = assignments(n_states)[0]
     elif assignment is None:
         assignment = given_assignment(section.basis, section.start, n_states)
-    return DiabaticHamiltonian(DiabaticSettings(settings, assignment.basis, n_states, assignment.start))
+    return PotentialSettings(network, assignment.basis, n_states, assignment.start, ends)
 
 
-def _initialise(network: Network, samples: tuple[Samples, ...], elements: tuple[int, ...]) -> None:
+def _repulsion_ends(shortest: np.ndarray, cutoff: float) -> tuple[tuple[float, ...], ...]:
+    """Return where the repulsion of each pair of elements ends [bohr].
+
+    It is zero from the shortest distance in the data on, so that no label is touched, and pushes below: above
+    the 0.9 of that distance at which dynamics stops a trajectory.
+    """
+    reach = np.where(np.isfinite(shortest), shortest, 1.0)
+    # Elements that never come closer than the cutoff repel within it only.
+    return tuple(tuple(float(end) for end in row) for row in np.minimum(reach, cutoff))
+
+
+def _initialise(potential: Potential, samples: tuple[Samples, ...], elements: tuple[int, ...]) -> None:
     compositions, energies, environments = [], [], []
     for group in samples:
         counts = torch.tensor([group.numbers.count(element) for element in elements])
         compositions.append(counts.expand(len(group), -1))
         energies.append(group.energies)
-        environments += environments_of(network, group)
-    network.reference.set_from_data(torch.cat(compositions), torch.cat(energies), network.start_rows())
-    network.standardise(environments)
+        environments += environments_of(potential, group)
+    potential.reference.set_from_data(torch.cat(compositions), torch.cat(energies), potential.start_rows())
+    potential.standardise(environments)
 
 
-def environments_of(network: Network, samples: Samples, chunk: int = 64) -> list:
+def environments_of(potential: Potential, samples: Samples, chunk: int = 64) -> list:
     """Return the surroundings of all frames in chunks of frames."""
     result = []
     for start in range(0, len(samples), chunk):
         part = samples.take(torch.arange(start, min(start + chunk, len(samples))))
-        result.append(part.environment(part.positions, network.network.cutoff))
+        result.append(part.environment(part.positions, potential.network.cutoff))
     return result

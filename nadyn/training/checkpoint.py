@@ -28,7 +28,7 @@ def existing(checkpoint: Path) -> list[Path]:
 def write_checkpoint(
     path: Path,
     *,
-    network: nn.Module,
+    potential: nn.Module,
     average: WeightAverage,
     best: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
@@ -38,10 +38,10 @@ def write_checkpoint(
 
     An old file stays until the new one is whole.
     """
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors = {f"network.{name}": tensor for name, tensor in potential.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in average.values.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    names = {id(parameter): name for name, parameter in potential.named_parameters()}
     for parameter, state in optimizer.state.items():
         for key, value in state.items():
             tensors[f"optimizer.{key}.{names[id(parameter)]}"] = value
@@ -65,7 +65,7 @@ def read_progress(path: Path) -> dict[str, object]:
 
 
 def restore(
-    path: Path, *, network: nn.Module, average: WeightAverage, optimizer: torch.optim.Optimizer
+    path: Path, *, potential: nn.Module, average: WeightAverage, optimizer: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
     """Load a checkpoint into a network, its average and its optimizer; return the best weights so far.
 
@@ -80,14 +80,14 @@ def restore(
         }
 
     try:
-        network.load_state_dict(part("network."))
+        potential.load_state_dict(part("network."))
     except RuntimeError as error:
         raise InputError(
             f"checkpoint {str(path)!r} must belong to a network of this version of nadyn, but does not. "
             "Use the version that wrote it, or --overwrite to start again."
         ) from error
     average.values = part("average.")
-    parameters = dict(network.named_parameters())
+    parameters = dict(potential.named_parameters())
     for name, value in part("optimizer.").items():
         key, _, parameter = name.partition(".")
         optimizer.state[parameters[parameter]][key] = value

@@ -23,7 +23,6 @@ from nadyn.checks.output import write_new
 from nadyn.data import Dataset
 from nadyn.models.committee import Committee
 from nadyn.models.learned import LearnedModel
-from nadyn.models.matrix.diabatic import DiabaticHamiltonian
 from nadyn.models.model_file import load_model, save_model
 from nadyn.training.calibrate import FEWEST_VALUES, calibrated
 from nadyn.training.checkpoint import beside, read_progress
@@ -236,8 +235,8 @@ def _of_member(
     if not configuration.has_steps:
         limit = configuration.time_limit_minutes or DEFAULT_TIME_LIMIT_MINUTES
         changes["time_limit_minutes"] = limit / n_members
-    if first is not None and isinstance(first.network, DiabaticHamiltonian):
-        settings = first.network.settings
+    if first is not None and not first.potential.is_atomic_sum:
+        settings = first.potential.settings
         found = {"kind": "diabatic", "basis": settings.basis, "start": settings.start}
         changes["model"] = configuration.model.model_copy(update=found)
     return configuration.model_copy(update=changes)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from nadyn.models.learned import Network
+from nadyn.models.potential import Potential
 from nadyn.training.job import Job
 from nadyn.training.lessons import Lesson, matrix_at
 from nadyn.training.progress import Progress
@@ -25,8 +25,8 @@ _LEARNING_RATE = 2e-3
 
 
 def learn_matrix(
-    network: Network,
-    teacher: Network,
+    potential: Potential,
+    teacher: Potential,
     job: Job,
     length: Length,
     *,
@@ -36,11 +36,11 @@ def learn_matrix(
 
     See `learn_matrices`.
     """
-    learn_matrices(network, (Lesson(teacher, job.training),), job, length, title=title)
+    learn_matrices(potential, (Lesson(teacher, job.training),), job, length, title=title)
 
 
 def learn_matrices(
-    network: Network,
+    potential: Potential,
     lessons: tuple[Lesson, ...],
     job: Job,
     length: Length,
@@ -66,7 +66,7 @@ def learn_matrices(
     rate = max(_LEARNING_RATE, configuration.learning_rate)
     schedule = Schedule(rate, warmup, ((0, n_steps),))
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+        potential.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
     )
     progress = Progress(n_steps=n_steps, steps_per_epoch=n_steps, title=title)
     size = max(1, configuration.batch_size // len(lessons))
@@ -83,10 +83,10 @@ def learn_matrices(
                 target = matrix_at(lesson.teacher, batch)
                 if lesson.signs is not None:
                     target = lesson.signs[:, None] * target * lesson.signs
-            part = (((matrix_at(network, batch) - target) / _SCALE) ** 2).mean() / len(lessons)
+            part = (((matrix_at(potential, batch) - target) / _SCALE) ** 2).mean() / len(lessons)
             part.backward()
             loss += part.item()
-        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+        norm = torch.nn.utils.clip_grad_norm_(potential.parameters(), _GRADIENT_NORM_LIMIT)
         if math.isfinite(loss) and math.isfinite(norm.item()):
             optimizer.step()
         progress.step += 1

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nadyn.models.learned import Network
+from nadyn.models.potential import Potential
 from nadyn.training.beginning import Beginning
 from nadyn.training.build import is_atomic_sum
 from nadyn.training.configuration import TrainingConfiguration
@@ -43,16 +43,16 @@ class Job:
         return is_atomic_sum(self.configuration.model, self.n_states)
 
     def train(
-        self, build: Callable[[], Network], length: Length, *, title: str, checkpoint: Path
-    ) -> tuple[Network, Outcome]:
+        self, build: Callable[[], Potential], length: Length, *, title: str, checkpoint: Path
+    ) -> tuple[Potential, Outcome]:
         """Build a network and train it; go on from the checkpoint if that is wanted and there is one.
 
         To build it counts as training: it takes the descriptors of all frames.
         """
         began = self.clock()
-        network = build()
+        potential = build()
         outcome = train_network(
-            network,
+            potential,
             self.training,
             self.validation,
             self.configuration,
@@ -65,4 +65,4 @@ class Job:
             clock=self.clock,
             began=began,
         )
-        return network, outcome
+        return potential, outcome

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.models.learned import Network
+from nadyn.models.potential import Potential
 from nadyn.training.samples import Samples
 
 
@@ -19,12 +19,12 @@ class Lesson:
         signs: D = ±1 of each row: D W D is learned. None for W as it is.
     """
 
-    teacher: Network
+    teacher: Potential
     samples: tuple[Samples, ...]
     signs: Float[Tensor, "basis"] | None = None
 
 
-def matrix_at(network: Network, batch: Samples) -> Float[Tensor, "frame basis basis"]:
+def matrix_at(potential: Potential, batch: Samples) -> Float[Tensor, "frame basis basis"]:
     """Return W of a network at some frames [hartree]."""
-    precision = next(network.parameters()).dtype
-    return network(batch.environment(batch.positions, network.network.cutoff, precision))[0]
+    precision = next(potential.parameters()).dtype
+    return potential(batch.environment(batch.positions, potential.network.cutoff, precision))[0]

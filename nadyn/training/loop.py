@@ -12,7 +12,7 @@ from torch import Tensor
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, RunError
 from nadyn.electronic.interrupt import DeferredInterrupt
-from nadyn.models.learned import Network
+from nadyn.models.potential import Potential
 from nadyn.training.averaging import WeightAverage
 from nadyn.training.budget import Budget
 from nadyn.training.checkpoint import read_progress, restore, write_checkpoint
@@ -31,7 +31,7 @@ _NON_FINITE_IN_A_ROW = 20
 
 
 def train_network(
-    network: Network,
+    potential: Potential,
     training: tuple[Samples, ...],
     validation: tuple[Samples, ...],
     configuration: TrainingConfiguration,
@@ -66,10 +66,10 @@ def train_network(
         RunError: The loss is not finite many times in a row, or in every step.
         KeyboardInterrupt: Ctrl-C was pressed; the step was finished and is in the checkpoint.
     """
-    pairs = label_pairs(training, network.n_states)
-    average = WeightAverage(network, configuration.average_decay)
+    pairs = label_pairs(training, potential.n_states)
+    average = WeightAverage(potential, configuration.average_decay)
     optimizer = OPTIMIZERS[configuration.optimizer](
-        parameter_groups(network, configuration.weight_decay), lr=configuration.learning_rate
+        parameter_groups(potential, configuration.weight_decay), lr=configuration.learning_rate
     )
     scales = NoiseScales(given_noise(configuration))
     per_epoch = batches_per_epoch(training, configuration.batch_size)
@@ -83,7 +83,7 @@ def train_network(
     best = _copy(average)
     if resume:
         stored = read_progress(checkpoint)
-        best = restore(checkpoint, network=network, average=average, optimizer=optimizer)
+        best = restore(checkpoint, potential=potential, average=average, optimizer=optimizer)
         scales.variances = dict(stored["variances"])
         if "changes" not in stored:
             raise InputError(
@@ -98,7 +98,7 @@ def train_network(
     def save() -> None:
         write_checkpoint(
             checkpoint,
-            network=network,
+            potential=potential,
             average=average,
             best=best,
             optimizer=optimizer,
@@ -117,7 +117,7 @@ def train_network(
     nothing = errors_of_nothing(training, validation or training)
     mean_weight = mean_frame_weight(training)
     mean_gap_weight = (
-        mean_of_gap_weights(training) if configuration.gap_weight and network.n_states > 1 else None
+        mean_of_gap_weights(training) if configuration.gap_weight and potential.n_states > 1 else None
     )
     first_step = progress.step
     budget.begin(first_step)
@@ -141,7 +141,7 @@ def train_network(
                     group["lr"] = rate
                 step = progress.step
                 loss = train_step(
-                    network,
+                    potential,
                     batch,
                     pairs,
                     optimizer,
@@ -155,7 +155,7 @@ def train_network(
                 if math.isfinite(loss):
                     bad_in_a_row = 0
                     progress.loss = running_mean(progress.loss, loss, 0.98)
-                    average.update(network, progress.step)
+                    average.update(potential, progress.step)
                 else:
                     bad_in_a_row += 1
                     progress.skipped += 1
@@ -175,7 +175,7 @@ def train_network(
                 last = schedule.n_steps is not None and progress.step >= schedule.n_steps
                 if progress.step % per_epoch == 0 or last:
                     validation_started = clock()
-                    errors = _validate_average(network, average, validation or training, pairs, nothing)
+                    errors = _validate_average(potential, average, validation or training, pairs, nothing)
                     budget.validated(clock() - validation_started)
                     progress.history.append(history_entry(progress, scales, errors))
                     if errors.score < progress.best_score or progress.best_step == 0:
@@ -199,17 +199,17 @@ def train_network(
             save()
     seconds = spent["seconds"] if spent and progress.step == first_step else budget.seconds()
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
+        for name, parameter in potential.named_parameters():
             parameter.copy_(best[name])
     return Outcome(progress, stopped_early, seconds)
 
 
 def _validate_average(
-    network: Network, average: WeightAverage, samples: tuple[Samples, ...], pairs: Pairs, nothing: Errors
+    potential: Potential, average: WeightAverage, samples: tuple[Samples, ...], pairs: Pairs, nothing: Errors
 ) -> Errors:
-    average.swap(network)
-    errors = validate(network, samples, pairs, nothing)
-    average.swap(network)
+    average.swap(potential)
+    errors = validate(potential, samples, pairs, nothing)
+    average.swap(potential)
     return errors
 
 

@@ -81,7 +81,7 @@ def _keys(section: dict[str, object], prefix: str = "") -> Iterator[tuple[str, o
 
 def _sha256(model: LearnedModel) -> str:
     result = hashlib.sha256()
-    for name, tensor in model.network.state_dict().items():
+    for name, tensor in model.potential.state_dict().items():
         result.update(f"{name} {tuple(tensor.shape)}".encode())
         result.update(tensor.detach().numpy().tobytes())
     return result.hexdigest()

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.electronic.eigen import eigh
-from nadyn.models.learned import Network
+from nadyn.models.potential import Potential
 from nadyn.training.samples import Samples
 
 Pairs = tuple[tuple[int, int], ...]
@@ -37,7 +37,7 @@ class Prediction:
     surplus_gap: Float[Tensor, "frame"]
 
 
-def predict(network: Network, batch: Samples, pairs: Pairs) -> Prediction:
+def predict(potential: Potential, batch: Samples, pairs: Pairs) -> Prediction:
     """Return the prediction with its graph: it can be differentiated in the weights.
 
     One vector-Jacobian product of W a pair, whose cotangent u_k u_lᵀ stays in the graph: how the
@@ -51,7 +51,9 @@ def predict(network: Network, batch: Samples, pairs: Pairs) -> Prediction:
         batch = batch.take(repeated)
     with torch.enable_grad():
         positions = batch.positions.detach().requires_grad_(True)
-        hamiltonian, _ = network(batch.environment(positions, network.network.cutoff, _precision(network)))
+        hamiltonian, _ = potential(
+            batch.environment(positions, potential.network.cutoff, _precision(potential))
+        )
         energies, vectors = eigh(hamiltonian[:n])
         cotangents = []
         for k, l in pairs:
@@ -65,21 +67,21 @@ def predict(network: Network, batch: Samples, pairs: Pairs) -> Prediction:
     stacked = (
         torch.stack(gradients, dim=1) if gradients else positions.new_zeros((n, 0, *positions.shape[1:]))
     )
-    return Prediction(energies[:, : network.n_states], stacked, pairs, _surplus_gap(network, energies))
+    return Prediction(energies[:, : potential.n_states], stacked, pairs, _surplus_gap(potential, energies))
 
 
 def _pull_back(hamiltonian: Tensor, positions: Tensor, cotangent: Tensor) -> Tensor:
     return torch.autograd.grad(hamiltonian, positions, cotangent, create_graph=True)[0]
 
 
-def surplus_gap(network: Network, batch: Samples) -> Float[Tensor, "frame"]:
+def surplus_gap(potential: Potential, batch: Samples) -> Float[Tensor, "frame"]:
     """Return the distance from the highest state to the lowest surplus eigenvalue alone; inf without one.
 
     Nothing is differentiated in the positions, so the graph is that of the weights.
     """
     with torch.enable_grad():
-        surroundings = batch.environment(batch.positions, network.network.cutoff, _precision(network))
-        return _surplus_gap(network, eigh(network(surroundings)[0])[0])
+        surroundings = batch.environment(batch.positions, potential.network.cutoff, _precision(potential))
+        return _surplus_gap(potential, eigh(potential(surroundings)[0])[0])
 
 
 def label_pairs(samples: tuple[Samples, ...], n_states: int) -> Pairs:
@@ -92,12 +94,12 @@ def label_pairs(samples: tuple[Samples, ...], n_states: int) -> Pairs:
     return tuple(pairs)
 
 
-def _surplus_gap(network: Network, levels: Float[Tensor, "frame basis"]) -> Float[Tensor, "frame"]:
-    n = network.n_states
+def _surplus_gap(potential: Potential, levels: Float[Tensor, "frame basis"]) -> Float[Tensor, "frame"]:
+    n = potential.n_states
     return (
-        levels[:, n] - levels[:, n - 1] if network.n_basis > n else torch.full_like(levels[:, 0], torch.inf)
+        levels[:, n] - levels[:, n - 1] if potential.n_basis > n else torch.full_like(levels[:, 0], torch.inf)
     )
 
 
-def _precision(network: Network) -> torch.dtype:
-    return next(network.parameters()).dtype
+def _precision(potential: Potential) -> torch.dtype:
+    return next(potential.parameters()).dtype

@@ -7,7 +7,7 @@ are a bad start, because its short schedule leaves frames on the wrong side of t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nadyn.models.learned import Network
+from nadyn.models.potential import Potential
 from nadyn.training.assignments import Assignment, assignment_from_plain
 from nadyn.training.checkpoint import beside
 from nadyn.training.earlier import Earlier
@@ -87,7 +87,7 @@ class Search:
 def search(
     job: Job,
     choices: tuple[Assignment, ...],
-    build: Callable[[Assignment], Network],
+    build: Callable[[Assignment], Potential],
     lengths: tuple[Length, Length],
 ) -> Search:
     """Train every assignment for a short time and the two best again; return what each has reached.

@@ -14,7 +14,7 @@ import torch
 
 from nadyn.checks.counts import counted
 from nadyn.models.encoders.table import reduced
-from nadyn.models.learned import Network
+from nadyn.models.potential import Potential
 from nadyn.training.assignments import Assignment, assignments
 from nadyn.training.checkpoint import beside
 from nadyn.training.configuration import TrainingConfiguration
@@ -28,7 +28,7 @@ from nadyn.training.schedule import Length
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
 # Builds an untrained network of an assignment (None: that of the configuration) and a configuration.
-Build = Callable[[Assignment | None, TrainingConfiguration], Network]
+Build = Callable[[Assignment | None, TrainingConfiguration], Potential]
 
 # A network that cannot bend a surface round within a few tenths of an eV.
 _HIDDEN = (8,)
@@ -65,7 +65,7 @@ class Start:
         seconds: How long they took, and to hand on the matrix.
     """
 
-    network: Network
+    potential: Potential
     assignment: Assignment | None
     sentence: str
     earlier: tuple[Earlier, ...]
@@ -104,7 +104,7 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
         small = replace(job, configuration=small_configuration(configuration, attempt))
         title = f"small network {number + 1} of {total}" + (f": {assignment}" if assignment else "")
         name = f"start-{number}"
-        network, outcome = small.train(
+        potential, outcome = small.train(
             lambda: build(assignment, small.configuration),
             length,
             title=title,
@@ -116,9 +116,9 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
             # All have as many steps as the first had time for, or fewer where steps became slower.
             n_steps = length.n_steps or progress.n_steps or progress.step
             length = Length(n_steps, (end - spent) / (total - number))
-        errors.append(gap_error(network, job.training + job.validation))
+        errors.append(gap_error(potential, job.training + job.validation))
         if best is None or errors[-1] < min(errors[:-1]):
-            best = assignment, network
+            best = assignment, potential
 
     first, assignment = 0, None
     if configuration.model.basis == "auto":
@@ -130,8 +130,8 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
         run(assignment, attempt)
     assignment, teacher = best
     began = job.clock()
-    network = build(assignment, configuration)
-    learn_matrix(network, teacher, job, length)
+    potential = build(assignment, configuration)
+    learn_matrix(potential, teacher, job, length)
     spent += job.clock() - began
     shortest = min(one.n_steps for one in earlier)
     lowest, highest = (1e3 * ELECTRONVOLT_PER_HARTREE * edge for edge in (min(errors), max(errors)))
@@ -142,7 +142,7 @@ def start_from_the_best(job: Job, build: Build, length: Length) -> Start:
         "the best"
     )
     sentence += f", {assignment}" if assignment else ""
-    return Start(network, assignment, sentence, tuple(earlier), spent)
+    return Start(potential, assignment, sentence, tuple(earlier), spent)
 
 
 def n_starts(job: Job) -> int:
@@ -160,7 +160,7 @@ def length_of_one(job: Job, length: Length) -> Length:
     return Length(seconds=min(_SECONDS, _LARGEST_PART_OF_TIME * length.seconds / n_starts(job)))
 
 
-def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:
+def gap_error(potential: Potential, samples: tuple[Samples, ...]) -> float:
     """Return the mean absolute error of the frames' smallest gaps [hartree], weights 1/(gap² + (0.3 eV)²).
 
     Frames without all energies do not count; where no frame has all, it is infinite.
@@ -170,7 +170,7 @@ def gap_error(network: Network, samples: tuple[Samples, ...]) -> float:
         for start in range(0, len(group), _CHUNK):
             batch = group.take(torch.arange(start, min(start + _CHUNK, len(group))))
             gaps = torch.diff(batch.energies, dim=1)
-            found = torch.diff(predict(network, batch, ()).energies.detach(), dim=1)
+            found = torch.diff(predict(potential, batch, ()).energies.detach(), dim=1)
             smallest = gaps.argmin(dim=1, keepdim=True)
             error = (found - gaps).gather(1, smallest)[:, 0].abs()
             weight = inverse_square_gap(batch.energies, _WIDTH)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 
 from nadyn.checks.counts import counted
-from nadyn.models.learned import Network
+from nadyn.models.potential import Potential
 from nadyn.training.assignments import assignment_from_plain, assignments
 from nadyn.training.beginning import takes_weights
 from nadyn.training.checkpoint import beside, best_weights, read_progress
@@ -48,7 +48,7 @@ class Learned:
         kept: A sentence where the network is one from before the training proper; empty where it is not.
     """
 
-    network: Network
+    potential: Potential
     outcome: Outcome
     trials: tuple[Trial, ...]
     start: str
@@ -71,20 +71,20 @@ def search_and_train(job: Job, build: Build) -> Learned:
     choices = assignments(job.n_states)
     found: dict[str, object] = {}
     earlier: tuple[Earlier, ...] = ()
-    spent, network = 0.0, None
+    spent, potential = 0.0, None
     assignment = None
     if job.beginning is not None:
         began = job.clock()
-        network = build(assignment, configuration)
+        potential = build(assignment, configuration)
         sentence = job.beginning.with_weights
-        if not takes_weights(network, job.beginning):
+        if not takes_weights(potential, job.beginning):
             sentence = job.beginning.with_matrices
-            learn_matrices(network, job.beginning.lessons, job, length_of_lessons(length))
+            learn_matrices(potential, job.beginning.lessons, job, length_of_lessons(length))
         spent = job.clock() - began
         found = {"start": {"sentence": sentence, "assignment": None}}
     elif called_for(job):
         start = start_from_the_best(job, build, length_of_one(job, length))
-        network, earlier, spent = start.network, start.earlier, start.seconds
+        potential, earlier, spent = start.potential, start.earlier, start.seconds
         found = {
             "start": {"sentence": start.sentence, "assignment": start.assignment and asdict(start.assignment)}
         }
@@ -98,7 +98,7 @@ def search_and_train(job: Job, build: Build) -> Learned:
         length = Length(seconds=max(length.seconds - spent, 0.0))
     found |= {"earlier": [asdict(one) for one in earlier], "length": asdict(length)}
     job = replace(job, origin=job.origin | found)
-    return _train(job, build, length, lambda: network or build(assignment, configuration))
+    return _train(job, build, length, lambda: potential or build(assignment, configuration))
 
 
 def _go_on(job: Job, build: Build, length: Length) -> Learned:
@@ -114,11 +114,11 @@ def _go_on(job: Job, build: Build, length: Length) -> Learned:
     return _train(job, build, length, lambda: build(assignment, job.configuration))
 
 
-def _train(job: Job, build: Build, length: Length, begin: Callable[[], Network]) -> Learned:
+def _train(job: Job, build: Build, length: Length, begin: Callable[[], Potential]) -> Learned:
     trials = _trials(job)
     title = str(trials[winner(trials)].assignment) if trials else ""
-    network, outcome = job.train(begin, length, title=title, checkpoint=job.checkpoint)
-    learned = Learned(network, outcome, trials, job.origin.get("start", {}).get("sentence", ""))
+    potential, outcome = job.train(begin, length, title=title, checkpoint=job.checkpoint)
+    learned = Learned(potential, outcome, trials, job.origin.get("start", {}).get("sentence", ""))
     return _best_of_all(learned, job, build)
 
 
@@ -132,10 +132,10 @@ def _best_of_all(learned: Learned, job: Job, build: Build) -> Learned:
     configuration = job.configuration
     if best.small is not None:
         configuration = small_configuration(configuration, best.small)
-    network = build(best.assignment, configuration)
+    potential = build(best.assignment, configuration)
     weights = best_weights(beside(job.checkpoint, best.name))
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
+        for name, parameter in potential.named_parameters():
             parameter.copy_(weights[name])
     kind = "a trial" if best.small is None else "a small network"
     kept = (
@@ -143,7 +143,7 @@ def _best_of_all(learned: Learned, job: Job, build: Build) -> Learned:
         f"{proper.best_score:.3f}, worse than the {best.score:.3f} of {kind} before it "
         f"({counted(best.n_steps, 'step')}): the model is that one. Give the training more time"
     )
-    return replace(learned, network=network, kept=kept)
+    return replace(learned, potential=potential, kept=kept)
 
 
 def _trials(job: Job) -> tuple[Trial, ...]:

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from nadyn.models.learned import Network
+from nadyn.models.potential import Potential
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.losses import (
     QUANTITIES,
@@ -28,7 +28,7 @@ _GAP_WIDTH = 0.3 * HARTREE_PER_EV
 
 
 def train_step(
-    network: Network,
+    potential: Potential,
     batch: Samples,
     pairs: Pairs,
     optimizer: torch.optim.Optimizer,
@@ -42,7 +42,7 @@ def train_step(
 ) -> float:
     """Take one step and return the loss; a loss or gradient that is not finite changes nothing."""
     optimizer.zero_grad(set_to_none=True)
-    prediction = predict(network, batch, pairs)
+    prediction = predict(potential, batch, pairs)
     before = dict(scales.variances)
     frame_weights = None
     if mean_gap_weight is not None:
@@ -57,13 +57,13 @@ def train_step(
         outlier_sigmas=_outlier_sigmas(configuration, looseness),
         frame_weights=frame_weights,
     )
-    if network.n_basis > network.n_states:
+    if potential.n_basis > potential.n_states:
         displaced = displaced_frames(batch, _DISPLACEMENT, seed=configuration.seed, step=step)
-        gaps = torch.cat([prediction.surplus_gap, surplus_gap(network, displaced)])
+        gaps = torch.cat([prediction.surplus_gap, surplus_gap(potential, displaced)])
         loss = loss + surplus_penalty(gaps, _SURPLUS_MARGIN)
     # To the weights alone: positions are leaves of the graph too, and nobody needs what arrives there.
-    torch.autograd.backward(loss, inputs=[p for p in network.parameters() if p.requires_grad])
-    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM_LIMIT)
+    torch.autograd.backward(loss, inputs=[p for p in potential.parameters() if p.requires_grad])
+    norm = torch.nn.utils.clip_grad_norm_(potential.parameters(), _GRADIENT_NORM_LIMIT)
     if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
         scales.variances = before
         return math.nan
@@ -71,10 +71,10 @@ def train_step(
     return loss.item()
 
 
-def parameter_groups(network: Network, weight_decay: float) -> list[dict[str, object]]:
+def parameter_groups(potential: Potential, weight_decay: float) -> list[dict[str, object]]:
     """Decay matrices, not biases."""
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    matrices = [p for p in potential.parameters() if p.ndim > 1]
+    vectors = [p for p in potential.parameters() if p.ndim <= 1]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
 
 

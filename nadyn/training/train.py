@@ -15,9 +15,10 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_folder, write_new
 from nadyn.data import Dataset
 from nadyn.electronic.threads import threads
-from nadyn.models.learned import LearnedModel, Network
+from nadyn.models.learned import LearnedModel
 from nadyn.models.model_file import save_model
 from nadyn.models.molecules import default_molecule
+from nadyn.models.potential import Potential
 from nadyn.training.assignments import Assignment
 from nadyn.training.beginning import beginning, with_basis_of
 from nadyn.training.build import (
@@ -155,7 +156,7 @@ def learn(
         elements = elements_of(dataset)
         shortest = shortest_distances(training, elements)
 
-        def build(assignment: Assignment | None, settings: TrainingConfiguration) -> Network:
+        def build(assignment: Assignment | None, settings: TrainingConfiguration) -> Potential:
             return build_network(settings, training_samples, shortest, elements, assignment)
 
         job = Job(
@@ -171,7 +172,7 @@ def learn(
         )
         learned = search_and_train(job, build)
         judged = validation_samples or training_samples
-        errors = validate(learned.network, judged, label_pairs(training_samples, job.n_states))
+        errors = validate(learned.potential, judged, label_pairs(training_samples, job.n_states))
         useless = no_better_than_nothing(errors, errors_of_nothing(training_samples, judged))
         notes = held_out.sentences + ([about_nothing(useless, held_out.title)] if useless else [])
         more = {"held_out": held_out.record, "notes": notes, "data": begins_from["data"]}
@@ -242,11 +243,11 @@ def _finished_model(
     configuration: TrainingConfiguration,
     more: dict[str, object],
 ) -> LearnedModel:
-    network, outcome = learned.network, learned.outcome
-    network.network.set_range(
-        [environment for group in samples for environment in environments_of(network, group)]
+    potential, outcome = learned.potential, learned.outcome
+    potential.network.set_range(
+        [environment for group in samples for environment in environments_of(potential, group)]
     )
-    network.requires_grad_(False)
+    potential.requires_grad_(False)
     molecules = molecules_of(training)
     bound = default_molecule(molecules)
     trained_on = {
@@ -274,7 +275,7 @@ def _finished_model(
     return LearnedModel(
         # Not after the file: the same training into another file is the same model, with the same digest.
         name=", ".join(g.name for g in training.groups),
-        network=network,
+        potential=potential,
         atomic_numbers=bound.atomic_numbers,
         starting_geometry=bound.starting_geometry,
         shortest_by_element=torch.from_numpy(finite),

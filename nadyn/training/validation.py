@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.electronic.signs import coupling_signs
-from nadyn.models.learned import Network
+from nadyn.models.potential import Potential
 from nadyn.training.predictions import Pairs, predict
 from nadyn.training.samples import Samples
 
@@ -69,7 +69,7 @@ def _ratio(own: list[float], nothing: list[float]) -> float:
 
 
 def validate(
-    network: Network, samples: tuple[Samples, ...], pairs: Pairs, nothing: Errors | None = None
+    potential: Potential, samples: tuple[Samples, ...], pairs: Pairs, nothing: Errors | None = None
 ) -> Errors:
     """Return the errors of a network over all frames of all samples.
 
@@ -85,7 +85,7 @@ def validate(
     for group in samples:
         for start in range(0, len(group), _CHUNK):
             batch = group.take(torch.arange(start, min(start + _CHUNK, len(group))))
-            prediction = predict(network, batch, pairs)
+            prediction = predict(potential, batch, pairs)
             gradients = prediction.gradients.detach()
             energy.append(_errors(prediction.energies.detach(), batch.energies))
             if batch.forces is not None:

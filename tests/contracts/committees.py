@@ -22,13 +22,13 @@ CALIBRATION = Calibration(
 
 def nearly(model: LearnedModel, amount: float, seed: int) -> LearnedModel:
     """Return the model with every weight changed by about this part of its size."""
-    changed = replace(model, network=type(model.network)(model.network.settings))
-    changed.network.load_state_dict(model.network.state_dict())
+    changed = replace(model, potential=type(model.potential)(model.potential.settings))
+    changed.potential.load_state_dict(model.potential.state_dict())
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in changed.network.parameters():
+        for parameter in changed.potential.parameters():
             parameter.mul_(1.0 + amount * torch.randn(parameter.shape, generator=generator))
-    changed.network.requires_grad_(False)
+    changed.potential.requires_grad_(False)
     return changed
 
 

@@ -3,13 +3,12 @@
 import torch
 
 from nadyn.models.atomic_network import NetworkSettings
-from nadyn.models.atomic_sum import AtomicSum, AtomicSumSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.encoders.kind import EncoderSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.basis import REPRESENTATIONS, parse_basis
-from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.potential import Potential, PotentialSettings, atomic_sum
 
 ELEMENTS = (1, 6, 7, 9)
 CUTOFF = 7.0
@@ -48,7 +47,7 @@ def untrained(
     Args:
         encoder: moments or acsf.
         basis: Latent basis, or None for an atomic sum.
-        repulsion: Distance [bohr] at which the repulsion of an atomic sum ends, or None.
+        repulsion: Distance [bohr] at which the repulsion ends, or None.
         offsets: Energy [hartree] of each function of the basis; ascending in steps of 0.02 if None.
     """
     settings = NetworkSettings(
@@ -56,11 +55,11 @@ def untrained(
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
+        ends = None if repulsion is None else ((repulsion,) * len(ELEMENTS),) * len(ELEMENTS)
         if basis is None:
-            ends = None if repulsion is None else ((repulsion,) * len(ELEMENTS),) * len(ELEMENTS)
-            network = AtomicSum(AtomicSumSettings(settings, ends))
+            network = Potential(atomic_sum(settings, ends))
         else:
-            network = DiabaticHamiltonian(DiabaticSettings(settings, basis, n_states, ("0e",)))
+            network = Potential(PotentialSettings(settings, basis, n_states, ("0e",), ends))
         with torch.no_grad():
             for name, parameter in network.named_parameters():
                 if parameter.ndim <= 1:
@@ -79,7 +78,7 @@ def untrained(
     network.requires_grad_(False)
     return LearnedModel(
         name=f"untrained-{encoder}",
-        network=network,
+        potential=network,
         atomic_numbers=atomic_numbers,
         starting_geometry=None,
         shortest_by_element=torch.full((len(ELEMENTS), len(ELEMENTS)), 1.2, dtype=torch.float64),

@@ -17,7 +17,7 @@ FAR = torch.tensor([40.0, -11.0, 7.0], dtype=torch.float64)
 def _model(encoder, basis, **options):
     """A model whose offsets, which belong to a molecule and not to its atoms, are zero."""
     model = untrained(encoder, basis, **options).double()
-    model.network.reference.offsets.zero_()
+    model.potential.reference.offsets.zero_()
     return model
 
 
@@ -61,7 +61,7 @@ def test_energies_of_two_far_chromophores_do_not_add(encoder):
 def test_energies_add_where_one_fragment_contributes_a_multiple_of_the_unit_matrix(encoder):
     model = _model(encoder, "2x0e")
     # Let fluorine give the same number to both states and nothing to the coupling: 00, 01, 11.
-    networks = model.network.network.networks
+    networks = model.potential.network.networks
     last = networks.networks[networks.elements.index(9)][-1]
     last.weight[2] = last.weight[0]
     last.bias[2] = last.bias[0]

@@ -98,7 +98,7 @@ def test_the_digest_covers_weights_and_header_but_not_host_and_date(stored, tmp_
     save_model(replace(_model(), trained_on={"steps": 13}), other)
     assert digest(other) != digest(stored)
     changed = _model()
-    changed.network.reference.scale.mul_(1 + 1e-15)
+    changed.potential.reference.scale.mul_(1 + 1e-15)
     save_model(changed, other)
     assert digest(other) != digest(stored)
 
@@ -276,6 +276,28 @@ def test_a_file_that_knows_the_longest_distance_to_a_neighbour_keeps_that_guard(
     apart = POSITIONS.clone()
     apart[0] += 50.0
     assert float(model.evaluate(apart[None]).novelty) == 1.0
+
+
+@pytest.mark.parametrize("basis", [None, "1x0e + 1x1o"])
+def test_files_of_two_kinds_of_network_give_the_same_numbers(tmp_path, basis):
+    model = untrained("moments", basis, repulsion=2.5 if basis is None else None)
+    new, old = tmp_path / "new.safetensors", tmp_path / "old.safetensors"
+    save_model(model, new)
+
+    def older_header(header):
+        header["kind"] = "atomic_sum" if basis is None else "diabatic_hamiltonian"
+        unknown = ("basis", "n_states", "start") if basis is None else ("repulsion_ends",)
+        for key in unknown:
+            header["hyperparameters"].pop(key)
+
+    def older_tensors(tensors):
+        for name in [name for name in tensors if name.startswith("network.") and basis is not None]:
+            tensors[f"matrix.{name}"] = tensors.pop(name)
+
+    _rewritten(new, old, older_header, older_tensors)
+    assert describe(old)["kind"] == describe(new)["kind"]
+    before, after = (load_model(path).evaluate(POSITIONS[None]) for path in (new, old))
+    assert torch.equal(before.hamiltonian, after.hamiltonian) and torch.equal(before.novelty, after.novelty)
 
 
 def test_a_model_says_the_charge_of_its_data_and_whether_it_was_assumed():

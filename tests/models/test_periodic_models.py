@@ -51,7 +51,7 @@ def test_a_neighbour_list_gives_what_all_pairs_give(encoder):
             environment = listed_pairs(inputs, None, neighbors, numbers, 5.0, torch.float64)
         else:
             environment = all_pairs(inputs, numbers, 5.0, torch.float64)
-        hamiltonian, _ = model.network(environment)
+        hamiltonian, _ = model.potential(environment)
         cotangent = torch.linspace(-1, 1, hamiltonian.numel(), dtype=torch.float64).view_as(hamiltonian)
         (gradient,) = torch.autograd.grad(hamiltonian, inputs, cotangent)
         results.append((hamiltonian.detach(), gradient))

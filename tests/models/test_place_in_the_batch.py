@@ -12,7 +12,7 @@ from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.learned import LearnedModel
-from nadyn.models.matrix.diabatic import DiabaticHamiltonian, DiabaticSettings
+from nadyn.models.potential import Potential, PotentialSettings
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -28,7 +28,7 @@ def model_of_real_size(encoder, basis):
     with torch.random.fork_rng():
         torch.manual_seed(4)
         settings = NetworkSettings(ENCODERS[encoder], (128, 128, 64), "silu")
-        network = DiabaticHamiltonian(DiabaticSettings(settings, basis, 2, ("0e",)))
+        network = Potential(PotentialSettings(settings, basis, 2, ("0e",)))
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))

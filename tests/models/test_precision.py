@@ -15,8 +15,8 @@ POSITIONS = torch.tensor(
 @pytest.mark.parametrize("basis", [None, "2x0e", "1x0e + 1x0o + 1x1o"])
 def test_single_precision_networks_stay_within_a_ten_thousandth_of_the_energy_scale(encoder, basis):
     model = untrained(encoder, basis)
-    assert next(model.network.parameters()).dtype == torch.float32
-    scale = float(model.network.reference.scale)
+    assert next(model.potential.parameters()).dtype == torch.float32
+    scale = float(model.potential.reference.scale)
     single, double = surfaces(model, POSITIONS), surfaces(model.double(), POSITIONS)
     # Energies of some -150 hartree: the sum over atoms must not be taken in single precision.
     assert float(double.energies.max()) < -100.0
@@ -38,8 +38,8 @@ def test_a_translation_far_from_the_origin_costs_no_digits():
 
 def test_the_double_precision_copy_leaves_the_original_as_it_was():
     model = untrained("moments", "2x0e")
-    before = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in model.potential.state_dict().items()}
     model.double()
-    after = model.network.state_dict()
+    after = model.potential.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(before[name].dtype == after[name].dtype for name in before)

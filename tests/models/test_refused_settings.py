@@ -9,7 +9,7 @@ from contracts.untrained import untrained
 from nadyn.checks.errors import InputError
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
 from nadyn.models.matrix.basis import parse_basis
-from nadyn.models.matrix.diabatic import DiabaticHamiltonian
+from nadyn.models.potential import Potential
 
 
 @pytest.mark.parametrize("name", ["relu", "ReLU", "leaky_relu"])
@@ -40,14 +40,14 @@ def test_an_unknown_cutoff_function_is_refused_with_the_known_ones():
 
 
 def test_an_unknown_encoder_is_refused_with_the_known_ones():
-    values = encoder_settings_to_dict(untrained("acsf", None).network.settings.network.encoder)
+    values = encoder_settings_to_dict(untrained("acsf", None).potential.settings.network.encoder)
     with pytest.raises(InputError, match=r"must be one of moments, acsf, but is 'soap2'"):
         encoder_settings_from_dict(values | {"name": "soap2"})
 
 
 @pytest.mark.parametrize("encoder", ["moments", "acsf"])
 def test_encoder_settings_survive_plain_values(encoder):
-    settings = untrained(encoder, None).network.settings.network.encoder
+    settings = untrained(encoder, None).potential.settings.network.encoder
     values = encoder_settings_to_dict(settings)
     as_lists = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
     assert encoder_settings_from_dict(as_lists) == settings
@@ -78,9 +78,9 @@ def test_a_basis_with_fewer_rows_than_states_is_refused():
 
 
 def test_a_start_that_the_basis_does_not_have_is_refused():
-    settings = replace(untrained("moments", "1x0e + 1x1o").network.settings, start=("0e", "0e"))
+    settings = replace(untrained("moments", "1x0e + 1x1o").potential.settings, start=("0e", "0e"))
     with pytest.raises(InputError, match=r"`start` must name functions of the basis '1x0e \+ 1x1o'"):
-        DiabaticHamiltonian(settings).start_rows()
+        Potential(settings).start_rows()
 
 
 def test_an_element_that_the_model_has_not_seen_is_refused_by_name():

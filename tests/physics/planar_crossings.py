@@ -34,4 +34,4 @@ def move_scalar(model, positions, *, onto):
     shift = level - matrix[0, 0]
     if len(matrix) > 2:
         shift = shift - matrix[0, 3] ** 2 / (level - matrix[3, 3])
-    model.network.reference.offsets[0] += shift
+    model.potential.reference.offsets[0] += shift

@@ -20,7 +20,7 @@ def _untrained_triangle(basis, seed):
     model = untrained("moments", basis, atomic_numbers=(6, 6, 6), seed=seed)
     if "1o" in basis:
         # The two components in the plane are the lower ones.
-        model.network.matrix.in_plane.fill_(-5.0)
+        model.potential.matrix.in_plane.fill_(-5.0)
     return model.double(), _triangle()
 
 
@@ -29,7 +29,7 @@ def _untrained_crossing(build, basis, seed):
     planar = planar_geometry(build, seed)
     if basis == "1x0e + 1x1e":
         # An axial vector whose component normal to the plane is far above: the pair is the lowest.
-        model.network.matrix.in_plane.fill_(-5.0)
+        model.potential.matrix.in_plane.fill_(-5.0)
         move_scalar(model, planar, onto=lambda matrix: torch.linalg.eigvalsh(matrix[1:3, 1:3])[0])
     else:
         move_scalar(model, planar, onto=lambda matrix: matrix[1, 1])

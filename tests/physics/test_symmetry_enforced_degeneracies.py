@@ -62,7 +62,7 @@ def test_the_sign_of_the_in_plane_term_decides_which_level_is_lower(basis):
     model = untrained("moments", basis, atomic_numbers=(6, 6, 6))
     pairs = set()
     for strength in (5.0, -5.0):
-        model.network.matrix.in_plane.fill_(strength)
+        model.potential.matrix.in_plane.fill_(strength)
         gaps = _levels(model, _equilateral_triangles()).diff(dim=-1)
         assert bool((gaps.argmin(dim=-1) == gaps[0].argmin()).all())
         pairs.add((int(gaps[0].argmin()), int(gaps[0].argmin()) + 1))

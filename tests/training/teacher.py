@@ -59,7 +59,7 @@ def labelled(
 def teacher(basis: str | None = "2x0e", n_states: int = 2) -> LearnedModel:
     """Return a smooth model whose states lie some 0.5 eV apart."""
     model = untrained("moments", basis, n_states=n_states, seed=5).double()
-    model.network.reference.offsets.copy_(
+    model.potential.reference.offsets.copy_(
         0.02 * torch.arange(model.n_basis, dtype=torch.float64) if basis else torch.zeros(1).double()
     )
     return model

@@ -26,7 +26,7 @@ BASIS = "1x0e + 1x1o"
 def models():
     """Return two models with the same elements and basis, the second one shifted up by 0.1 hartree."""
     first, second = teacher(BASIS), teacher(BASIS)
-    second.network.reference.offsets.add_(0.1)
+    second.potential.reference.offsets.add_(0.1)
     return first, second
 
 
@@ -50,13 +50,13 @@ def test_each_model_teaches_the_frames_where_it_is_right():
         assert torch.equal(frames.positions, samples.positions[list(rows)])
         errors = predict(network, frames, ()).energies.detach() - frames.energies
         assert float(errors.abs().max()) < RIGHT
-        assert torch.equal(network.reference.offsets, model.network.reference.offsets)
+        assert torch.equal(network.reference.offsets, model.potential.reference.offsets)
     assert "at 26 of 40 training frames" in begun.with_matrices and "(13 frames)" in begun.with_matrices
 
 
 def test_where_several_are_right_the_best_teaches_and_a_missing_label_is_never_right():
     first, second = models()
-    second.network.reference.offsets.add_(-0.0995)
+    second.potential.reference.offsets.add_(-0.0995)
     group = data().groups[0]
     energies = group.energies.copy()
     energies[3, 1] = np.nan
@@ -69,7 +69,7 @@ def test_where_several_are_right_the_best_teaches_and_a_missing_label_is_never_r
 
 def flipped(model, signs):
     """Return the model with other signs of its basis functions, which no energy and no coupling knows."""
-    network = copy.deepcopy(model.network)
+    network = copy.deepcopy(model.potential)
     original = network.forward
 
     def forward(environment):
@@ -77,7 +77,7 @@ def flipped(model, signs):
         return signs[:, None] * matrix * signs, features
 
     network.forward = forward
-    return replace(model, network=network)
+    return replace(model, potential=network)
 
 
 @pytest.mark.parametrize("basis", ["1x0e + 1x1o", "2x0e + 1x1o"])
@@ -91,12 +91,12 @@ def test_signs_of_basis_functions_are_those_of_the_first_model(basis):
     half = torch.arange(40)[:, None] < 20
     samples = replace(samples, energies=samples.energies + torch.where(half, 0.0, 1e-4))
     other = flipped(model, wanted)
-    other.network.reference.offsets.add_(1e-4)
+    other.potential.reference.offsets.add_(1e-4)
     first, second = beginning((model, other), (samples,)).lessons
     assert first.signs is None and [len(lesson.samples[0]) for lesson in (first, second)] == [20, 20]
     # The first function is the one that keeps its sign.
     assert torch.equal(second.signs, wanted * wanted[0])
-    left, right = (matrix_at(network, samples) for network in (model.network, other.network))
+    left, right = (matrix_at(network, samples) for network in (model.potential, other.potential))
     right = second.signs[:, None] * right * second.signs
     shift = 1e-4 * torch.eye(model.n_basis, dtype=torch.float64)
     assert float((left + shift - right).abs().max()) < 1e-12
@@ -105,7 +105,7 @@ def test_signs_of_basis_functions_are_those_of_the_first_model(basis):
 def test_outside_of_its_training_a_model_is_right_by_chance_only():
     model, _ = models()
     (samples,) = map(samples_from_group, data().groups)
-    model.network.network.highest.copy_(model.network.network.lowest)
+    model.potential.network.highest.copy_(model.potential.network.lowest)
     with pytest.raises(InputError, match=r"frames of its own kind right within 0\.05 eV"):
         beginning((model,), (samples,))
 
@@ -140,8 +140,8 @@ def test_a_single_model_of_the_same_settings_hands_on_its_weights(tmp_path, monk
     second = train(data(), path, slow, begin_from=(first.model,), report=report)
     assert set(seen) == {""}
     assert second.learned.start.startswith("it began with the weights of another model: toy (36 frames)")
-    weights = second.model.network.state_dict()
-    for name, values in first.model.network.state_dict().items():
+    weights = second.model.potential.state_dict()
+    for name, values in first.model.potential.state_dict().items():
         torch.testing.assert_close(weights[name], values, rtol=1e-5, atol=1e-6)
     other = settings(epochs=1, model={"hidden": [8]})
     train(
@@ -212,4 +212,4 @@ def test_the_command_begins_from_files_and_says_so(tmp_path, capsys):
         main(arguments)
     assert leaving.value.code == 0
     assert "it began with the matrices of other models" in " ".join(capsys.readouterr().out.split())
-    assert load_model(output).network.settings.basis == BASIS
+    assert load_model(output).potential.settings.basis == BASIS

@@ -33,7 +33,7 @@ def test_members_differ_by_seed_and_split_and_no_member_sees_the_frames_that_cal
     assert committee.calibration.n_frames == 8
     assert {member.trained_on["training_frames"] for member in committee.members} == {26}
     assert len({member.trained_on["seed"] for member in committee.members}) == 3
-    networks = [member.network.state_dict() for member in committee.members]
+    networks = [member.potential.state_dict() for member in committee.members]
     name = next(name for name, tensor in networks[0].items() if tensor.ndim == 2)
     assert not torch.equal(networks[0][name], networks[1][name])
     starts = [member.trained_on["held_out"]["n_frames"] for member in committee.members]
@@ -48,8 +48,8 @@ def test_members_differ_by_seed_and_split_and_no_member_sees_the_frames_that_cal
 def test_the_first_member_is_the_model_of_the_frames_that_members_may_see(trained, tmp_path):
     result, _ = trained
     alone = train(result.held_out.training, tmp_path / "alone.safetensors", SETTINGS)
-    for name, tensor in alone.model.network.state_dict().items():
-        assert torch.equal(tensor, result.committee.members[0].network.state_dict()[name]), name
+    for name, tensor in alone.model.potential.state_dict().items():
+        assert torch.equal(tensor, result.committee.members[0].potential.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("stops", [(3,), (12, 13), (1, 8, 9, 14)])

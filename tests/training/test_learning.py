@@ -9,7 +9,6 @@ from teacher import configuration, dataset, geometries, labelled, teacher, witho
 
 from nadyn.data import Dataset
 from nadyn.models import load_model
-from nadyn.models.atomic_sum import AtomicSum
 from nadyn.models.contacts import SHORTEST_FRACTION
 from nadyn.training import step
 from nadyn.training.evaluation import evaluate
@@ -31,14 +30,14 @@ def test_errors_on_unseen_frames_fall_far_below_those_of_the_start(tmp_path, bas
     # Well below what constant energies would give.
     energies = data.groups[0].energies
     assert np.mean(last["energy_mae"]) < 0.3 * np.abs(energies - energies.mean(axis=0)).mean()
-    assert isinstance(trained.model.network, AtomicSum) == (basis is None)
+    assert trained.model.potential.is_atomic_sum == (basis is None)
 
 
 def test_the_stored_model_is_the_returned_one_with_the_best_averaged_weights(tmp_path):
     trained = train(dataset(), tmp_path / "m.safetensors", configuration(epochs=3))
     loaded = load_model(tmp_path / "m.safetensors")
-    for name, tensor in trained.model.network.state_dict().items():
-        assert torch.equal(loaded.network.state_dict()[name], tensor)
+    for name, tensor in trained.model.potential.state_dict().items():
+        assert torch.equal(loaded.potential.state_dict()[name], tensor)
     errors = evaluate(loaded, trained.validation)["toy"]
     history = trained.outcome.progress.history
     best = min(history, key=lambda entry: entry["score"])
@@ -93,7 +92,7 @@ def test_a_seed_decides_the_model_and_the_random_state_of_the_caller_is_left_alo
         before = torch.random.get_rng_state()
         model = train(dataset(12), tmp_path / f"{name}.safetensors", configuration(epochs=1, seed=seed)).model
         assert torch.equal(torch.random.get_rng_state(), before)
-        results.append(torch.cat([p.flatten() for p in model.network.parameters()]))
+        results.append(torch.cat([p.flatten() for p in model.potential.parameters()]))
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
 
@@ -140,7 +139,7 @@ def test_a_repulsion_ends_where_the_data_begin_and_acts_before_dynamics_stops(tm
     model = train(data, tmp_path / "m.safetensors", settings).model
     positions = torch.from_numpy(data.groups[0].positions)
     # The shortest distance of all is at the end itself, up to rounding.
-    assert float(model.network.repulsion(model.environment(positions)).abs().max()) < 1e-14
+    assert float(model.potential.repulsion(model.environment(positions)).abs().max()) < 1e-14
     # Two atoms alone, between the shortest distance in training and that at which a run stops.
     first, second = 0, 1
     shortest = float(model.shortest_by_element[0, 1])
@@ -150,7 +149,7 @@ def test_a_repulsion_ends_where_the_data_begin_and_acts_before_dynamics_stops(tm
     direction = torch.tensor([0.0, 0.6, 0.8], dtype=torch.float64)
     for fraction, acts in ((1.001, False), (0.95, True)):
         pair[0, second] = pair[0, first] + fraction * shortest * direction
-        assert (float(model.network.repulsion(model.environment(pair)).max()) > 0) is acts
+        assert (float(model.potential.repulsion(model.environment(pair)).max()) > 0) is acts
     assert SHORTEST_FRACTION < 0.95
 
 
@@ -163,12 +162,12 @@ def test_a_repulsion_ends_before_the_data_and_within_the_cutoff(tmp_path):
     )
     data = dataset(12, basis=None, n_states=1)
     model = train(data, tmp_path / "m.safetensors", settings).model
-    ends = model.network.repulsion.ends
+    ends = model.potential.repulsion.ends
     shortest = model.shortest_by_element
-    assert float(ends.max()) == model.network.network.cutoff
+    assert float(ends.max()) == model.potential.network.cutoff
     assert bool((ends <= shortest)[shortest > 0].all())
     environment = model.environment(torch.from_numpy(data.groups[0].positions[:5]))
-    assert float(model.network.repulsion(environment).abs().max()) < 1e-14
+    assert float(model.potential.repulsion(environment).abs().max()) < 1e-14
 
 
 def test_the_loss_weighted_by_the_gap_and_a_latent_basis_train_too(tmp_path):

@@ -42,7 +42,7 @@ def _frame():
 
 def _network(batch, gap_ev):
     """A network in double precision whose states have this gap at the frame and mix by an angle of 0.45."""
-    network = untrained("moments", "2x0e").double().network
+    network = untrained("moments", "2x0e").double().potential
     hamiltonian, _ = network(batch.environment(batch.positions, network.network.cutoff, torch.float64))
     gap = gap_ev * HARTREE_PER_EV
     angle = torch.tensor(0.9, dtype=torch.float64)
@@ -150,7 +150,7 @@ def test_the_gradient_is_finite_at_a_gap_of_zero():
 def test_the_gradient_is_that_of_finite_differences_with_surplus_levels_and_outliers():
     batch = _frame()
     model = untrained("moments", "2x0e + 1x1o", offsets=(0.0, 0.1, 0.25)).double()
-    network = model.network.requires_grad_(True)
+    network = model.potential.requires_grad_(True)
     prediction = predict(network, batch, PAIRS)
     gaps = prediction.energies.detach().diff(dim=1), prediction.surplus_gap.detach()
     # So wide that the bound on the response of the eigenvectors, 10 meV, changes less than 1e-4 of it.
@@ -180,7 +180,7 @@ def test_copies_of_a_batch_give_what_one_product_a_pair_gives(basis, monkeypatch
         forces=batch.forces.repeat(5, 1, 1, 1),
         couplings=batch.couplings.repeat(5, 1, 1, 1),
     )
-    network = untrained("moments", basis).double().network.requires_grad_(True)
+    network = untrained("moments", basis).double().potential.requires_grad_(True)
     weights = [p for p in network.parameters() if p.requires_grad]
     found = []
     for few in (0, 10**6):

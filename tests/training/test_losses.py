@@ -38,9 +38,9 @@ def three_states():
 def student():
     """Not the teacher: its residuals are large."""
     model = teacher("3x0e", n_states=3)
-    for parameter in model.network.parameters():
+    for parameter in model.potential.parameters():
         parameter.mul_(1.2)
-    return model.network.requires_grad_(True)
+    return model.potential.requires_grad_(True)
 
 
 def _loss(network, batch, given=GIVEN):
@@ -67,7 +67,7 @@ def test_the_loss_does_not_see_the_sign_of_any_state(three_states, student):
 def test_the_loss_of_the_teacher_itself_is_that_of_no_residuals():
     frames = dataset(5, basis="3x0e", n_states=3).groups[0]
     batch = samples_from_group(frames)
-    loss = _loss(teacher("3x0e", n_states=3).network, batch)
+    loss = _loss(teacher("3x0e", n_states=3).potential, batch)
     expected = sum(WEIGHTS[q] * 0.5 * math.log(GIVEN[q] ** 2) for q in GIVEN)
     assert float(loss.detach()) == pytest.approx(expected, abs=1e-12)
 
@@ -101,7 +101,7 @@ def test_forces_of_the_active_state_alone_train_that_state_alone(three_states):
     forces = three_states.forces.copy()
     forces[:, [0, 2]] = np.nan
     batch = samples_from_group(replace(three_states, forces=forces))
-    network = teacher("3x0e", n_states=3).network
+    network = teacher("3x0e", n_states=3).potential
     prediction = predict(network, batch, label_pairs((batch,), 3))
     shifted = prediction.gradients.clone()
     shifted[:, 0] += 7.0
@@ -249,6 +249,6 @@ def test_only_pairs_that_some_frame_has_labels_for_are_predicted(three_states):
     assert label_pairs((replace(whole, forces=None),), 3) == ((0, 1), (0, 2), (1, 2))
     bare = replace(whole, forces=None, couplings=None)
     assert label_pairs((bare,), 3) == ()
-    prediction = predict(teacher("3x0e", n_states=3).network, bare, ())
+    prediction = predict(teacher("3x0e", n_states=3).potential, bare, ())
     assert prediction.gradients.shape == (7, 0, 4, 3)
     torch.testing.assert_close(prediction.energies, bare.energies, rtol=0, atol=1e-9)

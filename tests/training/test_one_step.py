@@ -118,7 +118,7 @@ def test_the_penalty_falls_to_zero_at_its_margin():
 
 def test_surplus_levels_alone_are_those_of_a_whole_prediction():
     for basis in ("2x0e", "2x0e + 1x1o"):
-        network = teacher(basis).network
+        network = teacher(basis).potential
         batch = samples_from_group(labelled(teacher("2x0e"), geometries(5), couplings=False))
         whole = predict(network, batch, ()).surplus_gap
         torch.testing.assert_close(surplus_gap(network, batch), whole)
@@ -135,17 +135,17 @@ def test_the_validation_chooses_the_signs_of_states(n_states):
     batch = samples_from_group(group)
     pairs = label_pairs((batch,), n_states)
     # Signs do differ from frame to frame, in labels against predictions.
-    own = predict(model.network, batch, pairs).gradients[:, n_states:].detach()
+    own = predict(model.potential, batch, pairs).gradients[:, n_states:].detach()
     signs = torch.sign((own * batch.couplings).sum(dim=(2, 3)))
     assert {-1.0, 1.0} <= set(signs.flatten().tolist())
-    errors = validate(model.network, (batch,), pairs)
+    errors = validate(model.potential, (batch,), pairs)
     assert max(errors.coupling_mae) < 1e-10
     size = batch.couplings.abs().mean(dim=(0, 2, 3))
     assert float(size.min()) > 1e-4
     # A sign for each pair alone would make this one right as well: three states have no such freedom.
     if n_states == 3:
         wrong = batch.couplings * torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64)[:, None, None]
-        errors = validate(model.network, (type(batch)(**(vars(batch) | {"couplings": wrong})),), pairs)
+        errors = validate(model.potential, (type(batch)(**(vars(batch) | {"couplings": wrong})),), pairs)
         assert max(errors.coupling_mae) > 0.1 * float(size.min())
 
 

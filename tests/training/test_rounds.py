@@ -30,7 +30,7 @@ def test_equal_weights_are_no_weights_and_others_change_what_is_learned(tmp_path
             (dataset(), weighted([3.0] * 24), weighted(np.arange(1, 25))), paths, strict=True
         )
     ]
-    states = [model.network.state_dict() for model in models]
+    states = [model.potential.state_dict() for model in models]
     names = [name for name, tensor in states[0].items() if tensor.ndim == 2 and "networks" in name]
     for name in names:
         assert torch.equal(states[0][name], states[1][name])

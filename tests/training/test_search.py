@@ -71,8 +71,8 @@ def test_the_training_after_a_search_is_that_with_the_basis_given(tmp_path, undi
     best = trained.trials[winner(trained.trials)].assignment
     model = {"hidden": [16, 8], "basis": best.basis, "start": list(best.start)}
     given = train(dataset(), tmp_path / "given.safetensors", configuration(epochs=10, model=model))
-    for name, weights in given.model.network.state_dict().items():
-        assert torch.equal(weights, trained.model.network.state_dict()[name]), name
+    for name, weights in given.model.potential.state_dict().items():
+        assert torch.equal(weights, trained.model.potential.state_dict()[name]), name
 
 
 @pytest.mark.slow
@@ -94,7 +94,7 @@ def test_one_state_needs_no_search(tmp_path):
     settings = configuration(epochs=2, model={"hidden": [16, 8], "basis": "auto", "kind": "diabatic"})
     trained = train(dataset(n_states=1, basis="1x0e"), tmp_path / "model.safetensors", settings)
     assert trained.trials == ()
-    assert trained.model.network.settings.basis == "1x0e"
+    assert trained.model.potential.settings.basis == "1x0e"
 
 
 @pytest.mark.parametrize("start", [("0e",), ("0e", "0e", "0e")])
@@ -113,7 +113,7 @@ def test_the_best_trial_on_validation_goes_on(undisturbed):
     assert len(finalists) == 2
     best = min(finalists, key=lambda trial: trial.score).assignment
     assert trained.trials[winner(trained.trials)].assignment == best
-    settings = load_model(path).network.settings
+    settings = load_model(path).potential.settings
     assert (settings.basis, settings.start) == (best.basis, best.start)
     history = json.loads(path.with_name("model.history.json").read_text(encoding="utf-8"))
     assert [trial["score"] for trial in history["trials"]] == list(scores.values())

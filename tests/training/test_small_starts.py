@@ -88,7 +88,7 @@ def test_small_networks_come_first_and_take_no_epochs_from_the_training(undistur
         in trained.learned.start
     )
     assert all(entry["coupling_mae"] == [] for entry in history["history"])
-    assert trained.model.network.settings.network.hidden == (16, 8)
+    assert trained.model.potential.settings.network.hidden == (16, 8)
     assert list(path.parent.glob("*checkpoint*")) == []
 
 
@@ -118,7 +118,7 @@ def test_where_the_basis_is_open_every_assignment_has_small_networks(tmp_path, u
     assert whole.trials == ()
     chosen = whole.learned.start.rpartition("the best, ")[2]
     assert any(title.endswith(chosen) for title in small)
-    assert chosen.startswith(whole.model.network.settings.basis)
+    assert chosen.startswith(whole.model.potential.settings.basis)
     with pytest.raises(Stop):
         train(_data(), tmp_path / "b.safetensors", settings, report=stop)
     train(_data(), tmp_path / "b.safetensors", settings, resume=True)
@@ -146,7 +146,7 @@ def test_without_them_the_training_is_one_call_of_the_loop(tmp_path, known):
     )
     network.requires_grad_(False)
     for name, weight in network.named_parameters():
-        assert torch.equal(weight, dict(trained.model.network.named_parameters())[name]), name
+        assert torch.equal(weight, dict(trained.model.potential.named_parameters())[name]), name
 
 
 def test_they_are_called_for_where_twenty_frames_have_a_small_gap(tmp_path):
@@ -209,7 +209,7 @@ def test_what_is_shown_of_a_matrix_is_its_error_in_parts_of_0_02_electronvolts_a
     # One batch of all frames, so that the first step sees each of them once.
     (group,) = job.training
     first, second = (
-        one(group.environment(group.positions, one.network.cutoff, torch.float32))[0].detach()
+        one(group.environment(group.positions, one.potential.cutoff, torch.float32))[0].detach()
         for one in (network, other)
     )
     shown, now = [], [0.0]
@@ -239,7 +239,7 @@ def test_a_network_learns_the_matrix_of_another_one_of_another_size(tmp_path, un
     def apart():
         group = job.training[0]
         matrices = [
-            one(group.environment(group.positions, one.network.cutoff, torch.float32))[0].detach()
+            one(group.environment(group.positions, one.potential.cutoff, torch.float32))[0].detach()
             for one in (network, other)
         ]
         return float((matrices[0] - matrices[1]).abs().mean())

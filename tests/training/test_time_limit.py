@@ -229,12 +229,12 @@ def test_a_trial_that_is_better_than_what_came_after_it_is_the_model(tmp_path, m
     assert trained.learned.kept.startswith(
         "the training proper (40 steps) reached a validation score of 1.000"
     )
-    weights = dict(trained.model.network.named_parameters())
+    weights = dict(trained.model.potential.named_parameters())
     assert set(kept) == set(weights)
     assert all(torch.equal(weights[name], kept[name]) for name in kept)
     assert load_model(path).trained_on["kept"] == trained.learned.kept
     finalists = [trial for trial in trained.trials if trial.finalist]
-    assert trained.model.network.settings.basis in {trial.assignment.basis for trial in finalists}
+    assert trained.model.potential.settings.basis in {trial.assignment.basis for trial in finalists}
     assert trained.trials[winner(trained.trials)].score == -50.0
 
 
@@ -250,7 +250,7 @@ def test_a_small_network_that_is_better_than_what_came_after_it_is_the_model(tmp
         report=lambda progress: titles.append(progress.title),
     )
     assert "worse than the -9.000 of a small network before it (4 steps)" in trained.learned.kept
-    assert trained.model.network.settings.network.hidden == (8,)
+    assert trained.model.potential.settings.network.hidden == (8,)
     loaded = load_model(tmp_path / "m.safetensors")
     positions = geometries(3)
     assert torch.equal(loaded.evaluate(positions).hamiltonian, trained.model.evaluate(positions).hamiltonian)
@@ -277,7 +277,7 @@ def test_the_best_weights_are_stored_and_not_the_last(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "validate", validate)
     trained = train(dataset(), tmp_path / "m.safetensors", configuration(epochs=4))
     assert (trained.outcome.progress.best_step, trained.outcome.progress.step) == (8, 16)
-    for name, weight in load_model(tmp_path / "m.safetensors").network.named_parameters():
+    for name, weight in load_model(tmp_path / "m.safetensors").potential.named_parameters():
         assert torch.equal(weight, held[2][name]), name
         assert weight.ndim == 0 or not torch.equal(weight, held[4][name]), name
 

@@ -153,7 +153,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"must belong to a network of this version of nadyn, but does not"):
         restore(
             checkpoint_path(tmp_path / "m.safetensors"),
-            network=network,
+            potential=network,
             average=WeightAverage(network, 0.9),
             optimizer=torch.optim.AdamW(network.parameters()),
         )
@@ -179,7 +179,6 @@ def test_data_that_cannot_be_trained_on_are_refused(tmp_path):
             {"kind": "atomic_sum"},
             r"atomic_sum must have data of one state, but the data have 2. Try diabatic",
         ),
-        ({"repulsion": "zbl"}, r"`model.repulsion` must be none for a diabatic model"),
         ({"basis": "1x0e"}, r"`basis` must have at least 2 rows for 2 states"),
         ({"basis": "1x0e + 1x0o", "start": ["0e", "0e"]}, r"`start` must name functions of the basis"),
         ({"basis": "1x0e", "start": ["0e"]}, r"`basis` must have at least 2 rows for 2 states"),

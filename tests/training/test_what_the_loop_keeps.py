@@ -26,7 +26,7 @@ def test_the_best_weights_are_kept_where_the_last_ones_are_worse(tmp_path, monke
     monkeypatch.setattr(loop, "validate", judged)
     trained = train(dataset(couplings=False), tmp_path / "m.safetensors", configuration(epochs=4))
     assert len(seen) == 4 and trained.outcome.progress.best_score == 1.0
-    for kept, best, last in zip(trained.model.network.parameters(), seen[1], seen[3], strict=True):
+    for kept, best, last in zip(trained.model.potential.parameters(), seen[1], seen[3], strict=True):
         assert torch.equal(kept, best)
         assert kept.ndim < 2 or not torch.equal(kept, last)
 
@@ -57,7 +57,7 @@ def test_validation_errors_of_couplings_know_no_signs_of_states():
         group,
         interstate_couplings=group.interstate_couplings * (signs[:, 0] * signs[:, 1])[:, None, None, None],
     )
-    network = teacher("2x0e", 2).network
+    network = teacher("2x0e", 2).potential
     errors = []
     for some in (group, turned):
         samples = (samples_from_group(some),)

@@ -51,7 +51,7 @@ ADVICE = {
     "geometries like the last frame to the data; a basis of scalars only has no such level, but it rounds "
     "the cone of two states that differ in symmetry.",
     Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
-    "geometries to the data; a model of kind atomic_sum may also be trained with `repulsion: zbl`.",
+    "geometries to the data, or train with `repulsion: zbl`.",
     Status.OUTSIDE_TRAINING: "More than 3 % of the descriptors of an atom (`stop.novelty`) left the training "
     "range by over a standard deviation, or an atom lost its neighbours: label the geometry that stopped it, "
     "`stop/positions` of the file, and add it to the data.",

@@ -18,7 +18,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
 from nadyn.models.encoders.angular import rank_two_matrices
 from nadyn.models.encoders.features import Features
 from nadyn.models.encoders.radial import polynomial_cutoff
@@ -51,36 +50,39 @@ def block_terms(first: str, second: str, *, same: bool) -> tuple[str, ...]:
 class EquivariantMatrix(nn.Module):
     """Networks give coefficients, sums of unit vectors give directions, a constant map puts both into W."""
 
-    def __init__(self, network: NetworkSettings, basis: Basis):
+    def __init__(self, basis: Basis, elements: tuple[int, ...], *, n_vectors: int, cutoff: float):
+        """Take the latent basis, the elements, and the number of vectors and the cutoff of the encoder."""
         super().__init__()
         self.size = basis.size
+        self.elements = elements
+        self.cutoff = cutoff
         functions, counts, entries = _plan(basis)
         self.counts = counts
         self.functions = functions
         self.register_buffer("assembly", _assembly(basis.size, counts, entries), persistent=False)
-        n_outputs = counts["invariant"] + N_DIRECTIONS * sum(
-            n for kind, n in counts.items() if kind != "invariant"
-        )
-        self.network = AtomicNetwork(network, n_outputs)
         self.directional = any(n for kind, n in counts.items() if kind != "invariant")
-        n_elements, n_vectors = len(self.network.elements), self.network.encoder.n_vectors
         if self.directional:
-            self.vector_mixing = nn.Parameter(
-                torch.randn(n_elements, n_vectors, N_DIRECTIONS) / n_vectors**0.5
-            )
-            self.tensor_mixing = nn.Parameter(
-                torch.randn(n_elements, n_vectors, N_DIRECTIONS) / n_vectors**0.5
-            )
-            self.register_buffer("vector_scale", torch.ones(n_elements, n_vectors))
-            self.register_buffer("tensor_scale", torch.ones(n_elements, n_vectors))
+            shape = (len(elements), n_vectors, N_DIRECTIONS)
+            self.vector_mixing = nn.Parameter(torch.randn(shape) / n_vectors**0.5)
+            self.tensor_mixing = nn.Parameter(torch.randn(shape) / n_vectors**0.5)
+            self.register_buffer("vector_scale", torch.ones(len(elements), n_vectors))
+            self.register_buffer("tensor_scale", torch.ones(len(elements), n_vectors))
         self.first_vectors = [(start, name) for name, start in functions if name in ("1o", "1e")][:1]
         if self.first_vectors:
             # κ: pushes the in-plane components of the first vector up, or down where it is negative.
             self.in_plane = nn.Parameter(torch.zeros(()))
 
-    def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
-        """Return W in units of the energy scale, float64, and the features of the atoms."""
-        outputs, features = self.network(environment)
+    @staticmethod
+    def n_outputs_of(basis: Basis) -> int:
+        """Return how many numbers the networks give for each atom."""
+        _, counts, _ = _plan(basis)
+        directional = sum(n for kind, n in counts.items() if kind != "invariant")
+        return counts["invariant"] + N_DIRECTIONS * directional
+
+    def forward(
+        self, outputs: Float[Tensor, "atom traj output"], features: Features, environment: Environment
+    ) -> Float[Tensor, "traj basis basis"]:
+        """Return W in units of the energy scale, float64."""
         n = self.counts["invariant"]
         invariant, directional = torch.split(outputs, [n, outputs.shape[-1] - n], dim=-1)
         parts = [invariant.to(torch.float64).sum(dim=0)]
@@ -89,21 +91,19 @@ class EquivariantMatrix(nn.Module):
         matrix = (torch.cat(parts, dim=1) @ self.assembly).reshape(-1, self.size, self.size)
         if self.first_vectors:
             matrix = matrix + self._in_plane_term(environment)
-        return matrix, features
+        return matrix
 
     @torch.no_grad()
-    def standardise(self, environments: list[Environment]) -> None:
-        """Scale descriptors, vectors and tensors by their spread in these environments."""
-        self.network.standardise(environments)
+    def standardise(self, encoder: nn.Module, environments: list[Environment]) -> None:
+        """Scale vectors and tensors by their spread in these environments."""
         if not self.directional:
             return
-        elements = self.network.elements
         vectors, tensors = torch.zeros_like(self.vector_scale), torch.zeros_like(self.tensor_scale)
-        count = torch.zeros(len(elements), 1)
+        count = torch.zeros(len(self.elements), 1)
         for environment in environments:
-            features = self.network.encoder(environment)
+            features = encoder(environment)
             for element, part in environment.atoms:
-                index = elements.index(element)
+                index = self.elements.index(element)
                 vectors[index] += (features.vectors[part] ** 2).mean(-1).sum(dim=(0, 1))
                 tensors[index] += (features.tensors[part] ** 2).mean(-1).sum(dim=(0, 1))
                 count[index] += features.vectors[part].shape[0] * features.vectors.shape[1]
@@ -140,7 +140,7 @@ class EquivariantMatrix(nn.Module):
         vectors, tensors = [], []
         own_tensors = split_elements(features.tensors, atoms, 0)
         for element, own_vectors in split_elements(features.vectors, atoms, 0).items():
-            index = self.network.elements.index(element)
+            index = self.elements.index(element)
             mix = self.vector_mixing[index] * self.vector_scale[index].unsqueeze(-1)
             vectors.append((own_vectors.transpose(-1, -2) @ mix).transpose(-1, -2))
             mix = self.tensor_mixing[index] * self.tensor_scale[index].unsqueeze(-1)
@@ -167,7 +167,7 @@ class EquivariantMatrix(nn.Module):
 
     def _in_plane_tensor(self, environment: Environment) -> Float[Tensor, "traj 3 3"]:
         """Return Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ."""
-        weight = polynomial_cutoff(environment.distances / self.network.cutoff) / environment.distances
+        weight = polynomial_cutoff(environment.distances / self.cutoff) / environment.distances
         pulled = (environment.vectors * weight.unsqueeze(-1)).transpose(1, 2).flatten(0, 1)
         # A product of small matrices would round by their place in memory; this sum does not.
         outer = (pulled.unsqueeze(-1) * pulled.unsqueeze(-2)).flatten(-2)

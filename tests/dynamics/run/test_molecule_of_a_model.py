@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     """A folder with a model of two molecules, and starts of each; the one that is first has fewer frames."""
     folder = tmp_path_factory.mktemp("molecules")
     model = untrained("moments", "2x0e")
-    known = model.network.network.elements
+    known = model.potential.network.elements
     numbers = {"pair": (known[1], known[0]), "three": (known[1], known[0], known[0])}
     molecules = tuple(
         Molecule(name, numbers[name], n_frames, GEOMETRY[name])

@@ -138,10 +138,9 @@ def test_taking_a_step_back_restores_every_array():
         assert torch.equal(getattr(mixed, name)[~rows], getattr(new, name)[~rows])
 
 
-def test_a_repulsion_is_recommended_to_the_one_kind_of_model_that_can_have_it():
+def test_where_atoms_come_too_close_a_repulsion_is_recommended():
     advice = ADVICE[Status.CLOSE_ATOMS]
-    assert "add such geometries to the data" in advice
-    assert "repulsion" not in advice.split(";")[0] and "atomic_sum" in advice.split(";")[1]
+    assert "add such geometries to the data" in advice and "train with `repulsion: zbl`" in advice
 
 
 def test_every_reason_has_one_sentence_of_advice():

@@ -26,7 +26,7 @@ def model(request):
 def _descriptors(model, positions):
     """Descriptors of each atom, and the elements of the rows."""
     environment = model.environment(positions)
-    features = model.network.network.encoder(environment)
+    features = model.potential.network.encoder(environment)
     return features.invariants, [
         element for element, part in environment.atoms for _ in range(*part.indices(4))
     ]
@@ -35,8 +35,8 @@ def _descriptors(model, positions):
 def test_standardised_descriptors_have_mean_zero_and_unit_spread_for_each_element(model):
     positions = _positions(40, 0.15)
     chunks = [model.environment(positions[:23]), model.environment(positions[23:])]
-    model.network.standardise(chunks)
-    networks = model.network.network.networks
+    model.potential.standardise(chunks)
+    networks = model.potential.network.networks
     invariants, elements = _descriptors(model, positions)
     for row, element in enumerate(elements):
         index = networks.elements.index(element)
@@ -52,7 +52,7 @@ def test_standardised_descriptors_have_mean_zero_and_unit_spread_for_each_elemen
 
 def test_novelty_is_zero_on_the_training_set_and_grows_away_from_it(model):
     positions = _positions(40, 0.15)
-    model.network.network.set_range([model.environment(positions)])
+    model.potential.network.set_range([model.environment(positions)])
     fractions = [
         float(model.evaluate(frames).novelty.mean())
         for frames in (positions, _positions(20, 0.15, seed=3), _positions(20, 0.45), 2.0 * positions)
@@ -65,8 +65,8 @@ def test_novelty_is_zero_on_the_training_set_and_grows_away_from_it(model):
 
 def test_novelty_is_the_part_of_the_worst_atoms_descriptors_that_are_beyond_by_a_standard_deviation(model):
     positions = _positions(40, 0.15)
-    model.network.network.set_range([model.environment(positions)])
-    model.network.network.nearest.copy_(no_bound(4))
+    model.potential.network.set_range([model.environment(positions)])
+    model.potential.network.nearest.copy_(no_bound(4))
     invariants, _ = _descriptors(model, positions)
     outside = _positions(5, 0.3, seed=9)
     there, _ = _descriptors(model, outside)
@@ -84,16 +84,16 @@ def test_an_element_that_does_not_occur_is_scaled_by_nothing_and_all_new(model):
     ammonia = model.for_atoms((7, 1, 1))
     positions = _positions(20, 0.15)
     environments = [ammonia.environment(positions[:, :3])]
-    model.network.standardise(environments)
-    model.network.network.set_range(environments)
-    networks = model.network.network.networks
+    model.potential.standardise(environments)
+    model.potential.network.set_range(environments)
+    networks = model.potential.network.networks
     # Carbon and fluorine.
     for absent in (1, 3):
         assert bool((networks.mean[absent] == 0.0).all())
         assert bool((networks.inverse_spread[absent] == 1.0).all())
-    assert all(bool(torch.isfinite(value).all()) for value in model.network.network.networks.buffers())
+    assert all(bool(torch.isfinite(value).all()) for value in model.potential.network.networks.buffers())
     for name in ("vector_scale", "tensor_scale"):
-        scale = getattr(model.network.matrix, name)
+        scale = getattr(model.potential.matrix, name)
         assert bool((scale[[1, 3]] == 1.0).all())
         assert bool(((scale[[0, 2]] > 0.0) & torch.isfinite(scale[[0, 2]])).all())
     assert float(ammonia.evaluate(positions[:, :3]).novelty.max()) == 0.0
@@ -108,7 +108,7 @@ def test_an_atom_that_has_lost_its_neighbours_is_novel():
         [[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.9, -0.1]], dtype=torch.float64
     )
     frames = positions + 0.05 * torch.randn(40, 4, 3, generator=torch.Generator().manual_seed(2)).double()
-    model.network.network.set_nearest([model.environment(frames)])
+    model.potential.network.set_nearest([model.environment(frames)])
     assert float(model.evaluate(frames).novelty.max()) == 0.0
     direction = frames[:, 1] - frames[:, 0]
     for stretch, expected in ((1.05, 0.0), (2.5, 1.0)):

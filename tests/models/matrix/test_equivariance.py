@@ -6,7 +6,7 @@ import pytest
 import torch
 from contracts.untrained import untrained
 
-from nadyn.models.matrix.diabatic import DiabaticHamiltonian
+from nadyn.models.potential import Potential
 
 both_encoders = pytest.mark.parametrize("encoder", ["moments", "acsf"])
 
@@ -119,10 +119,10 @@ def test_a_vector_that_starts_as_a_state_starts_with_its_component_normal_to_the
     start, lowest_is_normal
 ):
     model = untrained("moments", "1x0e + 1x1o", atomic_numbers=(7, 1, 6, 9))
-    network = DiabaticHamiltonian(replace(model.network.settings, start=start))
+    network = Potential(replace(model.potential.settings, start=start))
     for networks in network.network.networks.networks:
         torch.nn.init.zeros_(networks[-1].weight)
-    environment = replace(model, network=network).environment(PLANAR[None])
+    environment = replace(model, potential=network).environment(PLANAR[None])
     network.standardise([environment])
     block = network(environment)[0][0, 1:, 1:].detach()
     in_plane = torch.linalg.eigvalsh(block[:2, :2])
@@ -136,10 +136,10 @@ LINEAR = torch.tensor([[0.0, 0.0, 0.2], [0.0, 0.0, 2.1], [0.0, 0.0, -2.3], [0.0,
 def test_a_vector_that_gives_two_states_starts_with_the_pair_apart_from_the_third_lowest(positions):
     # In the plane of a planar molecule; normal to the axis of a linear one.
     model = untrained("moments", "1x1o", n_states=2, atomic_numbers=(7, 1, 6, 9), offsets=(0.0,))
-    network = DiabaticHamiltonian(replace(model.network.settings, start=("1o", "1o")))
+    network = Potential(replace(model.potential.settings, start=("1o", "1o")))
     for networks in network.network.networks.networks:
         torch.nn.init.zeros_(networks[-1].weight)
-    environment = replace(model, network=network).environment(positions[None])
+    environment = replace(model, potential=network).environment(positions[None])
     network.standardise([environment])
     assert network.start_rows() == (0, 0, 0)
     block = network(environment)[0][0].detach()
@@ -149,12 +149,12 @@ def test_a_vector_that_gives_two_states_starts_with_the_pair_apart_from_the_thir
 
 def test_an_axial_vector_that_starts_as_a_state_starts_with_a_component_in_the_plane_at_its_energy():
     model = untrained("moments", "1x0e + 1x1e", atomic_numbers=(7, 1, 6, 9))
-    network = DiabaticHamiltonian(replace(model.network.settings, start=("0e", "1e")))
+    network = Potential(replace(model.potential.settings, start=("0e", "1e")))
     for networks in network.network.networks.networks:
         torch.nn.init.zeros_(networks[-1].weight)
     network.reference.scale.fill_(0.05)
     network.reference.offsets[1:] = 0.02
-    environment = replace(model, network=network).environment(PLANAR[None])
+    environment = replace(model, potential=network).environment(PLANAR[None])
     network.standardise([environment])
     block = network(environment)[0][0, 1:, 1:].detach()
     in_plane = torch.linalg.eigvalsh(block[:2, :2])

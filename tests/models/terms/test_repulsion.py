@@ -8,6 +8,7 @@ import torch
 from contracts.untrained import CUTOFF, untrained
 from surroundings import free_atoms
 
+import nadyn
 from nadyn.checks.errors import InputError
 from nadyn.models.terms.repulsion import Repulsion
 
@@ -67,7 +68,25 @@ def test_the_repulsion_is_exactly_zero_beyond_its_end():
     assert _energy(_repulsion(), pair) > 0.0
 
 
+def test_every_state_has_the_same_repulsion_and_couplings_have_none():
+    positions = torch.tensor([[[0.0, 0, 0], [1.6, 0.3, 0], [0.2, 1.7, 0.4], [-1.5, 0.1, 1.2]]]).double()
+    numbers = (6, 1, 1, 1)
+    plain, pushed = (
+        untrained("moments", "1x0e + 1x1o", n_states=2, atomic_numbers=numbers, repulsion=end).double()
+        for end in (None, CUTOFF)
+    )
+    without, with_it = nadyn.surfaces(plain, positions), nadyn.surfaces(pushed, positions)
+    shift = with_it.energies - without.energies
+    assert float(shift.min()) > 1e-3
+    torch.testing.assert_close(shift[:, 0], shift[:, 1], atol=1e-12, rtol=0)
+    coupling, same = (surfaces.interstate_coupling[:, 0, 1].abs() for surfaces in (without, with_it))
+    torch.testing.assert_close(coupling, same, atol=1e-10, rtol=0)
+    push = with_it.forces - without.forces
+    torch.testing.assert_close(push[:, 0], push[:, 1], atol=1e-10, rtol=0)
+    assert float(push.abs().max()) > 1e-3
+
+
 def test_a_repulsion_beyond_the_cutoff_is_refused_because_atoms_do_not_see_so_far():
-    assert untrained("moments", None, repulsion=CUTOFF).network.repulsion is not None
+    assert untrained("moments", None, repulsion=CUTOFF).potential.repulsion is not None
     with pytest.raises(InputError, match=r"beyond the encoder's cutoff of 7 bohr, but one is at 7\.1 bohr"):
         untrained("moments", None, repulsion=7.1)

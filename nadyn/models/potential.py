@@ -1,4 +1,8 @@
-"""The diabatic Hamiltonian: every element of W is a sum over atoms."""
+"""One learned potential: an encoder and element networks, heads that read them, terms that are added.
+
+The matrix head gives the diabatic Hamiltonian. With one scalar row that is the atomic sum: the ground-state
+potential.
+"""
 
 from dataclasses import dataclass
 
@@ -13,36 +17,55 @@ from nadyn.models.environment import Environment
 from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.matrix.equivariant_matrix import EquivariantMatrix
 from nadyn.models.terms.reference_energies import ReferenceEnergies
+from nadyn.models.terms.repulsion import Repulsion
+
+# The latent basis of a ground-state potential: energies of fragments far apart add.
+ATOMIC_SUM = "1x0e"
 
 # Strength of the in-plane term at the start, in units of the energy spread.
 _NORMAL_FIRST = 0.5
 
 
 @dataclass(frozen=True)
-class DiabaticSettings:
-    """Hyperparameters of `DiabaticHamiltonian`.
+class PotentialSettings:
+    """Hyperparameters of `Potential`.
 
     Attributes:
         network: Encoder and layers.
         basis: Latent basis, for example "2x0e" or "1x0e + 1x1o".
         n_states: Number of physical states, the lowest eigenvalues; at most the size of the basis.
         start: Representation that each state starts from; the other basis functions start above.
+        repulsion_ends: For each pair of elements the distance [bohr] below which the repulsion of Ziegler,
+            Biersack and Littmark acts, or None for no repulsion; at most the cutoff of the encoder, beyond
+            which an atom does not see others.
     """
 
     network: NetworkSettings
     basis: str
     n_states: int
     start: tuple[str, ...]
+    repulsion_ends: tuple[tuple[float, ...], ...] | None = None
 
 
-class DiabaticHamiltonian(nn.Module):
-    """W = (Σ_i ε_{Z_i}) 1 + diag(offsets) + s M, with M from atom sums in the latent basis.
+def atomic_sum(
+    network: NetworkSettings, repulsion_ends: tuple[tuple[float, ...], ...] | None = None
+) -> PotentialSettings:
+    """Return the settings of a ground-state potential, a matrix of one scalar row.
 
-    The elements of W are extensive; the energies are so only where one fragment contributes a multiple of
-    the unit matrix. Two chromophores far apart are outside this model.
+    Source: J. Behler and M. Parrinello, Phys. Rev. Lett. 98, 146401 (2007).
+    """
+    return PotentialSettings(network, ATOMIC_SUM, 1, ("0e",), repulsion_ends)
+
+
+class Potential(nn.Module):
+    """W = (Σ_i ε_{Z_i} + terms) 1 + diag(offsets) + s M, with M from atom sums in the latent basis.
+
+    The elements of W are extensive. With one row the energy is: those of fragments beyond the cutoff of each
+    other add. With more it is so only where one fragment contributes a multiple of the unit matrix; two
+    chromophores far apart are outside this model.
     """
 
-    def __init__(self, settings: DiabaticSettings):
+    def __init__(self, settings: PotentialSettings):
         super().__init__()
         basis = parse_basis(settings.basis)
         if settings.n_states > basis.size:
@@ -50,16 +73,26 @@ class DiabaticHamiltonian(nn.Module):
                 f"`basis` must have at least {settings.n_states} rows for {settings.n_states} states, but "
                 f"{settings.basis!r} has {basis.size}. Try '{settings.n_states}x0e'."
             )
+        elements = settings.network.encoder.elements
+        ends = settings.repulsion_ends
+        if ends is not None:
+            _check_ends(ends, settings.network.encoder.cutoff)
         self.settings = settings
         self.n_states = settings.n_states
         self.n_basis = basis.size
-        self.matrix = EquivariantMatrix(settings.network, basis)
-        self.reference = ReferenceEnergies(settings.network.encoder.elements, self.n_basis)
+        self.network = AtomicNetwork(settings.network, EquivariantMatrix.n_outputs_of(basis))
+        self.matrix = EquivariantMatrix(
+            basis, elements, n_vectors=self.network.encoder.n_vectors, cutoff=self.network.cutoff
+        )
+        self.reference = ReferenceEnergies(elements, self.n_basis)
+        self.repulsion = (
+            None if ends is None else Repulsion(elements, torch.tensor(ends, dtype=torch.float64))
+        )
 
     @property
-    def network(self) -> AtomicNetwork:
-        """Encoder and element networks."""
-        return self.matrix.network
+    def is_atomic_sum(self) -> bool:
+        """Whether it is a ground-state potential whose energy is a sum over atoms."""
+        return self.n_basis == 1
 
     @property
     def vector_rows(self) -> tuple[int, ...]:
@@ -68,9 +101,15 @@ class DiabaticHamiltonian(nn.Module):
 
     def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
         """Return W [hartree] in float64 and the features of the atoms."""
-        matrix, features = self.matrix(environment)
+        outputs, features = self.network(environment)
+        matrix = self.matrix(outputs, features, environment)
         symmetric = (0.5 * self.reference.scale) * (matrix + matrix.mT)
-        return symmetric + torch.diag(self.reference(environment.atoms)), features
+        hamiltonian = symmetric + torch.diag(self.reference(environment.atoms))
+        if self.repulsion is not None:
+            hamiltonian = hamiltonian + torch.diag_embed(
+                self.repulsion(environment)[:, None].expand(-1, self.n_basis)
+            )
+        return hamiltonian, features
 
     def start_rows(self) -> tuple[int | None, ...]:
         """Return for each row of W the state it starts from, None for surplus rows.
@@ -93,7 +132,8 @@ class DiabaticHamiltonian(nn.Module):
         lends two starts with the two lowest that are best apart from the third: in a planar molecule those in
         the plane, in a linear one those normal to its axis.
         """
-        self.matrix.standardise(environments)
+        self.network.standardise(environments)
+        self.matrix.standardise(self.network.encoder, environments)
         lent = [function[1] for _, function in self._lenders()]
         for row, _ in self.matrix.first_vectors:
             if row in lent:
@@ -120,3 +160,12 @@ class DiabaticHamiltonian(nn.Module):
             left[function] -= 1
             lenders.append((state, function))
         return lenders
+
+
+def _check_ends(ends: tuple[tuple[float, ...], ...], cutoff: float) -> None:
+    longest = max(max(row) for row in ends)
+    if longest > cutoff:
+        raise InputError(
+            f"`repulsion_ends` must not lie beyond the encoder's cutoff of {cutoff:.4g} bohr, but one is at "
+            f"{longest:.4g} bohr. Use a longer cutoff."
+        )

@@ -54,6 +54,7 @@ def test_only_the_state_in_which_trajectories_start_has_a_lifetime():
     assert np.abs(decay_curve(TIME, 0.9, found[2]) - measured).max() < 0.03
 
 
+@pytest.mark.slow
 def test_chance_alone_makes_few_lifetimes_of_an_exponential_law_disappear(unchecked_annotations):
     refused = 0
     for seed in range(40):
@@ -106,7 +107,14 @@ def test_without_stops_the_population_is_the_fraction_on_the_state_and_with_stop
 
 
 # Mean times from a decay to the stop, and to a stop that asks for no decay [fs].
-@pytest.mark.parametrize(("after", "anyhow"), [(15.0, np.inf), (np.inf, 60.0), (20.0, 100.0)])
+@pytest.mark.parametrize(
+    ("after", "anyhow"),
+    [
+        pytest.param(15.0, np.inf, marks=pytest.mark.slow),
+        pytest.param(np.inf, 60.0, marks=pytest.mark.slow),
+        (20.0, 100.0),
+    ],
+)
 def test_the_interval_holds_a_known_lifetime_where_trajectories_are_stopped(
     after, anyhow, unchecked_annotations
 ):

@@ -105,7 +105,7 @@ def test_a_complete_run_says_so_in_one_sentence_and_how_it_is_made_longer(nadyn_
     assert shown(err, "hops") == f"{hops} (+{refused} refused)"
 
 
-@pytest.mark.parametrize("method", ["fssh", "csdm"])
+@pytest.mark.parametrize("method", ["fssh", pytest.param("csdm", marks=pytest.mark.slow)])
 def test_divided_steps_are_counted(nadyn_run, method):
     adaptive = {"energy_ev": 1e-6, "gap_ev": 1e-9, "shortest_dt_fs": 0.1}
     code, out, _ = nadyn_run(method=method, adaptive=adaptive)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from contracts.methods import METHOD_CASES, configuration, declaration, motion
 from contracts.untrained import untrained
+from slow_cases import slow_where
 
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial.start import start_in_diabatic_state, start_in_state
@@ -22,7 +23,10 @@ sys.path.append(str(Path(__file__).parents[1] / "dynamics"))
 from spin_models import SpinCrossing, SpinMolecule
 from toy_molecule import ToyMolecule, start
 
-every_method = pytest.mark.parametrize("name", METHOD_CASES)
+# Divided steps of one method stand for those of all in the default run.
+every_method = pytest.mark.parametrize(
+    "name", slow_where(lambda name: name.startswith("adaptive "), METHOD_CASES)
+)
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 

@@ -98,6 +98,7 @@ def test_nothing_is_labelled_twice_and_the_store_is_shared(tmp_path):
         assert [(p.n_done, p.n) for p in seen] == [(2, 2)]
 
 
+@pytest.mark.slow
 def test_labels_begin_from_the_same_geometries_whatever_the_number_of_processes(tmp_path, monkeypatch):
     begun = {}
     geometries = np.stack([geometry(n) for n in (0, 7, 1, 8, 2, 9, 10, 11, 12, 13, 14, 15)])

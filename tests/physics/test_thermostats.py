@@ -65,7 +65,9 @@ def thermostat(name, *, dt, masses=MASSES, seed=5):
             return nose_hoover(**bath, period=500.0, chains="each")
 
 
-every_thermostat = pytest.mark.parametrize("name", ["langevin", "andersen", "one chain", "a chain for each"])
+every_thermostat = pytest.mark.parametrize(
+    "name", ["langevin", "andersen", pytest.param("one chain", marks=pytest.mark.slow), "a chain for each"]
+)
 
 
 @every_thermostat

@@ -52,7 +52,14 @@ def test_the_first_member_is_the_model_of_the_frames_that_members_may_see(traine
         assert torch.equal(tensor, result.committee.members[0].potential.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("stops", [(3,), (12, 13), (1, 8, 9, 14)])
+@pytest.mark.parametrize(
+    "stops",
+    [
+        pytest.param((3,), marks=pytest.mark.slow),
+        pytest.param((12, 13), marks=pytest.mark.slow),
+        (1, 8, 9, 14),
+    ],
+)
 def test_stopped_in_any_member_a_training_ends_with_the_same_committee(trained, tmp_path, stops):
     path, calls = tmp_path / "model.safetensors", [0]
 

@@ -127,7 +127,7 @@ def test_the_best_trial_on_validation_goes_on(undisturbed):
             pytest.param(stops, marks=pytest.mark.slow)
             for stops in ((2,), (7,), (8,), (11,), (14,), (16,), (31,))
         ],
-        *[(17,), (1, 10, 20)],
+        *[(17,), pytest.param((1, 10, 20), marks=pytest.mark.slow)],
     ],
 )
 def test_stopped_in_a_trial_or_after_it_the_search_goes_on(tmp_path, undisturbed, stops):

@@ -92,7 +92,7 @@ def test_small_networks_come_first_and_take_no_epochs_from_the_training(undistur
     assert list(path.parent.glob("*checkpoint*")) == []
 
 
-@pytest.mark.parametrize("stops", [(7,), (2, 12, 14, 34)])
+@pytest.mark.parametrize("stops", [pytest.param((7,), marks=pytest.mark.slow), (2, 12, 14, 34)])
 def test_stopped_in_any_part_it_ends_with_the_same_model(tmp_path, undisturbed, stops, unchecked_annotations):
     trained, undisturbed_path, _ = undisturbed
     path = tmp_path / "model.safetensors"
@@ -102,6 +102,7 @@ def test_stopped_in_any_part_it_ends_with_the_same_model(tmp_path, undisturbed, 
     assert list(tmp_path.glob("*checkpoint*")) == []
 
 
+@pytest.mark.slow
 def test_where_the_basis_is_open_every_assignment_has_small_networks(tmp_path, unchecked_annotations):
     settings = _settings(model={"hidden": [16, 8], "basis": "auto"})
     titles = []

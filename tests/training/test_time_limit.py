@@ -168,7 +168,10 @@ def undisturbed(tmp_path_factory):
 
 
 # In the first trial, in a later one, before and after the length of the training proper is known and changed.
-@pytest.mark.parametrize("stops", [(3, 20), (38,), (2, 30, 2)])
+@pytest.mark.parametrize(
+    "stops",
+    [(3, 20), pytest.param((38,), marks=pytest.mark.slow), pytest.param((2, 30, 2), marks=pytest.mark.slow)],
+)
 def test_killed_and_resumed_on_a_machine_that_becomes_slow_it_ends_with_the_same_model(
     tmp_path, undisturbed, stops, unchecked_annotations
 ):

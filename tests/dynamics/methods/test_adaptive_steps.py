@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from slow_cases import slow_where
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
@@ -110,7 +111,9 @@ def energy_error_of_run(method, adaptive, n_traj=10):
     return float(state.energy_error_max.max())
 
 
-@pytest.mark.parametrize("method", ADAPTIVE)
+@pytest.mark.parametrize(
+    "method", slow_where(lambda method: method not in ("fssh", "landau_zener", "ehrenfest"), ADAPTIVE)
+)
 def test_shorter_steps_near_the_gap_keep_the_energy_in_every_method_that_has_them(method):
     coarse = energy_error_of_run(method, None)
     fine = energy_error_of_run(method, {"energy_ev": 1e3, "gap_ev": 0.54, "shortest_dt_fs": 0.25})
@@ -248,7 +251,13 @@ DRAWN = {
 
 
 # The assignment of states goes row by row: a long test.
-@pytest.mark.parametrize("case", [case for case in DRAWN if "reordering" not in case])
+@pytest.mark.parametrize(
+    "case",
+    slow_where(
+        lambda case: case not in ("fssh, instantaneous", "gfsh", "landau_zener", "zhu_nakamura"),
+        [case for case in DRAWN if "reordering" not in case],
+    ),
+)
 def test_whether_a_step_is_divided_does_not_depend_on_where_it_hopped(case):
     method, keys = DRAWN[case]
     assert_no_choice_by_outcome(method, 60, keys)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import reference_step as numpy_program
 import torch
+from slow_cases import slow_where
 
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.initial.start import start_in_state
@@ -94,8 +95,14 @@ def begun(motion):
     return motion.begin(state, model)
 
 
-@pytest.mark.parametrize("decoherence", DECOHERENCES)
-@pytest.mark.parametrize("propagation", PROPAGATIONS)
+# By default all kinds of decoherence with one propagation, and all propagations with one decoherence.
+@pytest.mark.parametrize(
+    "propagation, decoherence",
+    slow_where(
+        lambda propagation, decoherence: propagation != PROPAGATIONS[0] and decoherence != "edc",
+        itertools.product(PROPAGATIONS, DECOHERENCES),
+    ),
+)
 def test_steps_are_those_of_an_independent_program(propagation, decoherence):
     attempts = refused = 0
     for number, rescale in enumerate(RESCALES):

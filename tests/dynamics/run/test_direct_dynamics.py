@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from signless_teacher import PartTeacher, Teacher
+from slow_cases import slow_where
 from toy_molecule import ToyMolecule, start
 
 from nadyn.analysis.summary import analyse
@@ -107,8 +108,15 @@ def trajectories(folder, name, model, **keys):
     return result, open_run(result.path)
 
 
+QUICK = ("fssh", "ehrenfest", "mash", "curvature", "landau_zener", "nve", "dish", "shxf")
+
+
 @pytest.mark.parametrize(
-    "way, kind", [*((way, PartTeacher) for way in WAYS), ("fssh", Teacher), ("ehrenfest", Teacher)]
+    "way, kind",
+    slow_where(
+        lambda way, kind: way not in QUICK,
+        [*((way, PartTeacher) for way in WAYS), ("fssh", Teacher), ("ehrenfest", Teacher)],
+    ),
 )
 def test_a_source_gives_the_trajectories_of_its_model(begin, way, kind):
     keys = WAYS[way]
@@ -282,8 +290,8 @@ FAILED, DOUBTFUL = (Quality.FAILED, "source_failed"), (Quality.DOUBTFUL, "outsid
     [
         (*FAILED, {}),
         (*DOUBTFUL, {}),
-        (*FAILED, WAYS["fssh in divided steps"]),
-        (*DOUBTFUL, WAYS["ehrenfest"]),
+        pytest.param(*FAILED, WAYS["fssh in divided steps"], marks=pytest.mark.slow),
+        pytest.param(*DOUBTFUL, WAYS["ehrenfest"], marks=pytest.mark.slow),
         (*FAILED, {"method": "nve"}),
     ],
 )
@@ -321,7 +329,9 @@ class Nan(Teacher):
         return label
 
 
-@pytest.mark.parametrize("what", ["energies", "forces", "interstate_couplings"])
+@pytest.mark.parametrize(
+    "what", slow_where(lambda what: what != "forces", ["energies", "forces", "interstate_couplings"])
+)
 def test_a_label_that_is_no_number_ends_its_trajectory(begin, what):
     _, reference = trajectories(begin, "model.h5", Molecule(), method="ehrenfest")
     bad = bad_at_one_place(reference, Quality.DOUBTFUL)

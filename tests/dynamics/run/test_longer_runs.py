@@ -38,7 +38,11 @@ def test_resuming_what_has_not_begun_begins(tmp_path):
 # 40 fs of 0.1 fs are 400 steps, a frame every 2 of them; alone 60 fs would have one every 3.
 @pytest.mark.parametrize(
     ("method", "momentum", "first_fs", "last_fs", "interval"),
-    [("fssh", 9, 40, 60, 2), ("ehrenfest", 40, 8, 14, 1), ("mash", 40, 8, 14, 1)],
+    [
+        pytest.param("fssh", 9, 40, 60, 2, marks=pytest.mark.slow),
+        ("ehrenfest", 40, 8, 14, 1),
+        ("mash", 40, 8, 14, 1),
+    ],
 )
 def test_a_longer_run_has_the_bits_of_one_that_was_as_long_from_the_beginning(
     tmp_path, method, momentum, first_fs, last_fs, interval
@@ -72,7 +76,7 @@ class _Stop(Exception):
     """What ends a run in the middle of these tests."""
 
 
-@pytest.mark.parametrize("at_step", [51, 90])
+@pytest.mark.parametrize("at_step", [51, pytest.param(90, marks=pytest.mark.slow)])
 def test_killed_while_it_goes_on_a_longer_run_still_ends_with_the_same_bits(tmp_path, monkeypatch, at_step):
     run(config(tmp_path, time_fs=5))
     judge = runner.statuses

@@ -51,7 +51,7 @@ def random_model(n_states: int = 3) -> LearnedModel:
     positions = torch.from_numpy(geometry * BOHR_PER_ANGSTROM)
     model = LearnedModel("random", network, numbers, positions, torch.zeros(3, 3, dtype=torch.float64))
     frames = positions + 0.1 * torch.randn(64, 24, 3, dtype=torch.float64)
-    network.standardise([model.environment(frames)])
+    network.standardise([model.surroundings(frames)])
     return model
 
 
@@ -97,7 +97,7 @@ def with_basis(model: LearnedModel, basis: str) -> LearnedModel:
     network.reference.scale.fill_(1e-3)
     changed = replace(model, potential=network)
     frames = model.starting_geometry + 0.1 * torch.randn(64, *model.starting_geometry.shape).double()
-    network.standardise([changed.environment(frames)])
+    network.standardise([changed.surroundings(frames)])
     return changed
 
 

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nadyn.models.encoders.features import Features
-from nadyn.models.encoders.kind import EncoderSettings
+from nadyn.models.encoders.kind import EncoderSettings, HasLayers
 from nadyn.models.encoders.table import build_encoder
-from nadyn.models.environment import Environment
 from nadyn.models.nearest_neighbours import intervals_of, is_covered, no_bound
 from nadyn.models.networks import ElementNetworks
+from nadyn.models.surroundings import Surroundings
 
 # Beyond it a geometry is outside of the training. Measured on ammonia, see docs/methods/fssh.md: of such
 # geometries, five in six are wrong by 0.1 eV and more.
@@ -45,55 +45,57 @@ class AtomicNetwork(nn.Module):
         # Distances of an atom's nearest neighbour in training: intervals for each element.
         self.register_buffer("nearest", no_bound(len(self.elements)))
 
-    def forward(self, environment: Environment) -> tuple[Float[Tensor, "atom traj output"], Features]:
+    def forward(self, surroundings: Surroundings) -> tuple[Float[Tensor, "atom traj output"], Features]:
         """Return each atom's outputs and features."""
-        features = self.encoder(environment)
-        return self.networks(features.invariants, environment.atoms), features
+        features = self.encoder(surroundings)
+        return self.networks(features.invariants, surroundings.atoms), features
 
     @torch.no_grad()
-    def novelty(self, features: Features, environment: Environment) -> Float[Tensor, "traj"]:
+    def novelty(self, features: Features, surroundings: Surroundings) -> Float[Tensor, "structure"]:
         """Return the fraction of an atom's descriptors beyond the bounds of `set_range`, of the worst atom.
 
         It is 1 where the nearest neighbour of an atom is at a distance that training has not covered, see
         `nearest_neighbours`.
         """
-        worst = features.invariants.new_zeros(features.invariants.shape[1], dtype=torch.float64)
-        for element, part in environment.atoms:
+        of_atoms = []
+        for element, part in surroundings.atoms:
             index = self.elements.index(element)
             values = features.invariants[part]
             outside = (values < self.lowest[index]) | (values > self.highest[index])
             fraction = outside.sum(dim=2).to(torch.float64) / values.shape[2]
-            nearest = environment.distances[part].amin(dim=2)
+            nearest = surroundings.distances[part].amin(dim=2)
             covered = is_covered(nearest, self.nearest[index], self.cutoff)
-            worst = torch.maximum(worst, torch.where(covered, fraction, 1.0).amax(dim=0))
-        return worst
+            of_atoms.append(torch.where(covered, fraction, 1.0))
+        return surroundings.largest(torch.cat(of_atoms))
 
     @torch.no_grad()
-    def standardise(self, environments: list[Environment]) -> None:
+    def standardise(self, frames: list[Surroundings]) -> None:
         """Set the mean and spread by which descriptors are scaled, from frames of the training set."""
-        mean, spread, _, _ = self._statistics(environments)
+        if isinstance(self.encoder, HasLayers):
+            self.encoder.standardise(frames)
+        mean, spread, _, _ = self._statistics(frames)
         self.networks.standardise(mean, spread)
 
     @torch.no_grad()
-    def set_range(self, environments: list[Environment]) -> None:
+    def set_range(self, frames: list[Surroundings]) -> None:
         """Store the extremes of the descriptors in the training set, widened by one standard deviation."""
-        _, spread, lowest, highest = self._statistics(environments)
+        _, spread, lowest, highest = self._statistics(frames)
         self.lowest.copy_(lowest - spread)
         self.highest.copy_(highest + spread)
-        self.set_nearest(environments)
+        self.set_nearest(frames)
 
     @torch.no_grad()
-    def set_nearest(self, environments: list[Environment]) -> None:
+    def set_nearest(self, frames: list[Surroundings]) -> None:
         """Store which distances to a nearest neighbour the training set covers."""
         found: list[list[Tensor]] = [[] for _ in self.elements]
-        for environment in environments:
-            for element, part in environment.atoms:
-                nearest = environment.distances[part].amin(dim=2).flatten()
+        for surroundings in frames:
+            for element, part in surroundings.atoms:
+                nearest = surroundings.distances[part].amin(dim=2).flatten()
                 found[self.elements.index(element)].append(nearest)
         distances = [torch.cat(rows) if rows else torch.zeros(0) for rows in found]
         self.nearest.copy_(intervals_of(distances, self.cutoff))
 
-    def _statistics(self, environments: list[Environment]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _statistics(self, frames: list[Surroundings]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return mean, standard deviation, minimum and maximum, each (element, feature).
 
         An element that does not occur has mean 0, spread 1, and an empty range: all of it is novel.
@@ -102,9 +104,9 @@ class AtomicNetwork(nn.Module):
         count = torch.zeros(len(self.elements), dtype=torch.float64)
         total, square = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
         lowest, highest = torch.full(shape, torch.inf), torch.full(shape, -torch.inf)
-        for environment in environments:
-            invariants = self.encoder(environment).invariants
-            for element, part in environment.atoms:
+        for surroundings in frames:
+            invariants = self.encoder(surroundings).invariants
+            for element, part in surroundings.atoms:
                 index = self.elements.index(element)
                 rows = invariants[part].flatten(0, 1).to(torch.float64)
                 count[index] += len(rows)

@@ -14,10 +14,10 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.nearest import nearest
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
-from nadyn.models.environment import Environment, all_pairs, listed_pairs
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
 from nadyn.models.molecules import Molecule, undetermined
 from nadyn.models.potential import Potential
+from nadyn.models.surroundings import Surroundings, all_pairs, listed_pairs
 from nadyn.structures import masses, symbol
 
 # Rows of atoms in a block. Measured on hexafluorobutene, microseconds a trajectory at 96, 192, 384, 768 and
@@ -115,11 +115,11 @@ class LearnedModel:
 
     def evaluate(self, positions: Float[Tensor, "traj atom 3"]) -> Evaluation:
         """Return W [hartree] and the novelty at positions [bohr]."""
-        environment = self.environment(positions)
-        hamiltonian, features = self.potential(environment)
-        return Evaluation(hamiltonian, self.potential.network.novelty(features, environment))
+        surroundings = self.surroundings(positions)
+        hamiltonian, features = self.potential(surroundings)
+        return Evaluation(hamiltonian, self.potential.network.novelty(features, surroundings))
 
-    def environment(self, positions: Float[Tensor, "traj atom 3"]) -> Environment:
+    def surroundings(self, positions: Float[Tensor, "traj atom 3"]) -> Surroundings:
         """Return the neighbourhood of every atom, sorted by element."""
         cutoff = self.potential.network.cutoff
         ordered = positions[:, self.order]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nadyn.checks.errors import InputError
-from nadyn.models.environment import ElementSlices, split_elements
+from nadyn.models.surroundings import ElementSlices, split_elements
 
 ACTIVATIONS = {"silu": nn.SiLU, "tanh": nn.Tanh, "softplus": nn.Softplus}
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from nadyn.checks.errors import InputError
 from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
 from nadyn.models.encoders.features import Features
-from nadyn.models.environment import Environment
 from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.matrix.equivariant_matrix import EquivariantMatrix
+from nadyn.models.surroundings import Surroundings
 from nadyn.models.terms.reference_energies import ReferenceEnergies
 from nadyn.models.terms.repulsion import Repulsion
 
@@ -99,15 +99,15 @@ class Potential(nn.Module):
         """First row of each vector of the basis, polar or axial."""
         return tuple(row for name, row in self.matrix.functions if name[0] == "1")
 
-    def forward(self, environment: Environment) -> tuple[Float[Tensor, "traj basis basis"], Features]:
+    def forward(self, surroundings: Surroundings) -> tuple[Float[Tensor, "structure basis basis"], Features]:
         """Return W [hartree] in float64 and the features of the atoms."""
-        outputs, features = self.network(environment)
-        matrix = self.matrix(outputs, features, environment)
+        outputs, features = self.network(surroundings)
+        matrix = self.matrix(outputs, features, surroundings)
         symmetric = (0.5 * self.reference.scale) * (matrix + matrix.mT)
-        hamiltonian = symmetric + torch.diag(self.reference(environment.atoms))
+        hamiltonian = symmetric + torch.diag_embed(self.reference(surroundings))
         if self.repulsion is not None:
             hamiltonian = hamiltonian + torch.diag_embed(
-                self.repulsion(environment)[:, None].expand(-1, self.n_basis)
+                self.repulsion(surroundings)[:, None].expand(-1, self.n_basis)
             )
         return hamiltonian, features
 
@@ -125,19 +125,19 @@ class Potential(nn.Module):
                 rows[first : first + int(function[0][0]) * 2 + 1] = [state] * (int(function[0][0]) * 2 + 1)
         return tuple(rows)
 
-    def standardise(self, environments: list[Environment]) -> None:
+    def standardise(self, frames: list[Surroundings]) -> None:
         """Scale descriptors by the training set, and let a vector that starts as a state start in order.
 
         A polar vector that lends one component starts normal first, an axial one in-plane first. One that
         lends two starts with the two lowest that are best apart from the third: in a planar molecule those in
         the plane, in a linear one those normal to its axis.
         """
-        self.network.standardise(environments)
-        self.matrix.standardise(self.network.encoder, environments)
+        self.network.standardise(frames)
+        self.matrix.standardise(self.network.encoder, frames)
         lent = [function[1] for _, function in self._lenders()]
         for row, _ in self.matrix.first_vectors:
             if row in lent:
-                lowered = self.matrix.start_in_order(_NORMAL_FIRST, environments, n_lowest=lent.count(row))
+                lowered = self.matrix.start_in_order(_NORMAL_FIRST, frames, n_lowest=lent.count(row))
                 # They start from the energies of their states, not below.
                 self.reference.offsets[row : row + 3] += lowered * self.reference.scale
 

@@ -187,7 +187,7 @@ def _errors(potential: Potential, samples: Samples) -> Float[Tensor, "frame"]:
     precision = next(potential.parameters()).dtype
     for start in range(0, len(samples), _CHUNK):
         batch = samples.take(torch.arange(start, min(start + _CHUNK, len(samples))))
-        surroundings = batch.environment(batch.positions, potential.network.cutoff, precision)
+        surroundings = batch.surroundings(batch.positions, potential.network.cutoff, precision)
         with torch.no_grad():
             hamiltonian, features = potential(surroundings)
             novelty = potential.network.novelty(features, surroundings)

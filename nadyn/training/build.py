@@ -150,20 +150,20 @@ def _repulsion_ends(shortest: np.ndarray, cutoff: float) -> tuple[tuple[float, .
 
 
 def _initialise(potential: Potential, samples: tuple[Samples, ...], elements: tuple[int, ...]) -> None:
-    compositions, energies, environments = [], [], []
+    compositions, energies, frames = [], [], []
     for group in samples:
         counts = torch.tensor([group.numbers.count(element) for element in elements])
         compositions.append(counts.expand(len(group), -1))
         energies.append(group.energies)
-        environments += environments_of(potential, group)
+        frames += surroundings_of(potential, group)
     potential.reference.set_from_data(torch.cat(compositions), torch.cat(energies), potential.start_rows())
-    potential.standardise(environments)
+    potential.standardise(frames)
 
 
-def environments_of(potential: Potential, samples: Samples, chunk: int = 64) -> list:
+def surroundings_of(potential: Potential, samples: Samples, chunk: int = 64) -> list:
     """Return the surroundings of all frames in chunks of frames."""
     result = []
     for start in range(0, len(samples), chunk):
         part = samples.take(torch.arange(start, min(start + chunk, len(samples))))
-        result.append(part.environment(part.positions, potential.network.cutoff))
+        result.append(part.surroundings(part.positions, potential.network.cutoff))
     return result

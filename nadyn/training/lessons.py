@@ -27,4 +27,4 @@ class Lesson:
 def matrix_at(potential: Potential, batch: Samples) -> Float[Tensor, "frame basis basis"]:
     """Return W of a network at some frames [hartree]."""
     precision = next(potential.parameters()).dtype
-    return potential(batch.environment(batch.positions, potential.network.cutoff, precision))[0]
+    return potential(batch.surroundings(batch.positions, potential.network.cutoff, precision))[0]

@@ -52,7 +52,7 @@ def predict(potential: Potential, batch: Samples, pairs: Pairs) -> Prediction:
     with torch.enable_grad():
         positions = batch.positions.detach().requires_grad_(True)
         hamiltonian, _ = potential(
-            batch.environment(positions, potential.network.cutoff, _precision(potential))
+            batch.surroundings(positions, potential.network.cutoff, _precision(potential))
         )
         energies, vectors = eigh(hamiltonian[:n])
         cotangents = []
@@ -80,7 +80,7 @@ def surplus_gap(potential: Potential, batch: Samples) -> Float[Tensor, "frame"]:
     Nothing is differentiated in the positions, so the graph is that of the weights.
     """
     with torch.enable_grad():
-        surroundings = batch.environment(batch.positions, potential.network.cutoff, _precision(potential))
+        surroundings = batch.surroundings(batch.positions, potential.network.cutoff, _precision(potential))
         return _surplus_gap(potential, eigh(potential(surroundings)[0])[0])
 
 

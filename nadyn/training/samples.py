@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nadyn.data.dataset import Group
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
-from nadyn.models.environment import Environment, all_pairs, listed_pairs
+from nadyn.models.surroundings import Surroundings, all_pairs, listed_pairs
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Samples:
             rows(self.weight),
         )
 
-    def environment(
+    def surroundings(
         self, positions: Float[Tensor, "frame atom 3"], cutoff: float, dtype: torch.dtype = torch.float32
-    ) -> Environment:
+    ) -> Surroundings:
         """Return the surroundings of every atom at `positions`, which belong to these frames."""
         if self.cell is None and len(self.numbers) <= LARGEST_DENSE_MOLECULE:
             return all_pairs(positions, self.numbers, cutoff, dtype)

@@ -24,9 +24,9 @@ from nadyn.training.beginning import beginning, with_basis_of
 from nadyn.training.build import (
     build_network,
     elements_of,
-    environments_of,
     molecules_of,
     shortest_distances,
+    surroundings_of,
 )
 from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
@@ -245,7 +245,7 @@ def _finished_model(
 ) -> LearnedModel:
     potential, outcome = learned.potential, learned.outcome
     potential.network.set_range(
-        [environment for group in samples for environment in environments_of(potential, group)]
+        [surroundings for group in samples for surroundings in surroundings_of(potential, group)]
     )
     potential.requires_grad_(False)
     molecules = molecules_of(training)

@@ -131,6 +131,12 @@ MODELS = {
     "all representations, moments": Case(
         lambda: untrained("moments", "2x0e + 1x0o + 1x1o + 2x1e"), _around_geometry
     ),
+    "all representations, equivariant": Case(
+        lambda: untrained("equivariant", "2x0e + 1x0o + 1x1o + 2x1e"), _around_geometry
+    ),
+    "a vector lowest, equivariant": Case(
+        lambda: _vector_lowest("equivariant"), _around_equilateral, _equilateral
+    ),
     "all representations, symmetry functions": Case(
         lambda: untrained("acsf", "1x0e + 1x0o + 2x1o + 1x1e"), _around_geometry
     ),

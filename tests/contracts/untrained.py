@@ -4,6 +4,7 @@ import torch
 
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
+from nadyn.models.encoders.equivariant import EquivariantSettings
 from nadyn.models.encoders.kind import EncoderSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.learned import LearnedModel
@@ -22,7 +23,8 @@ def encoder_settings(
         return automatic_symmetry_functions(
             ELEMENTS, cutoff, 1.5, n_radial=5, cutoff_function=cutoff_function
         )
-    return MomentsSettings(ELEMENTS, cutoff, 1.5, 5, 4, cutoff_function)
+    kind = {"moments": MomentsSettings, "equivariant": EquivariantSettings}[name]
+    return kind(ELEMENTS, cutoff, 1.5, 5, 4, cutoff_function)
 
 
 def _function_sizes(basis: str) -> list[int]:
@@ -45,7 +47,7 @@ def untrained(
     """Return a model with random weights large enough that every part of it matters.
 
     Args:
-        encoder: moments or acsf.
+        encoder: moments, equivariant or acsf.
         basis: Latent basis, or None for an atomic sum.
         repulsion: Distance [bohr] at which the repulsion ends, or None.
         offsets: Energy [hartree] of each function of the basis; ascending in steps of 0.02 if None.
@@ -61,7 +63,8 @@ def untrained(
         else:
             network = Potential(PotentialSettings(settings, basis, n_states, ("0e",), ends))
         with torch.no_grad():
-            for name, parameter in network.named_parameters():
+            # Those of the matrix before those of the networks.
+            for name, parameter in sorted(network.named_parameters(), key=lambda one: "networks" in one[0]):
                 if parameter.ndim <= 1:
                     parameter.add_(0.3 * torch.randn_like(parameter))
                 elif "networks" in name:

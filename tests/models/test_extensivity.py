@@ -6,7 +6,7 @@ from contracts.untrained import untrained
 
 from nadyn.electronic.surfaces import energies_and_eigenvectors
 
-both_encoders = pytest.mark.parametrize("encoder", ["moments", "acsf"])
+both_encoders = pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
 
 FIRST_NUMBERS, SECOND_NUMBERS = (7, 1, 1), (9, 9)
 FIRST = torch.tensor([[[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1]]], dtype=torch.float64)

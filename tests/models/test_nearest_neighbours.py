@@ -61,5 +61,5 @@ def test_novelty_of_a_molecule_with_an_isolated_atom_in_its_data(stretch, expect
         moved[:, 1] = frames[:, 0] + factor * (frames[:, 1] - frames[:, 0])
         return moved
 
-    model.potential.network.set_nearest([model.environment(frames), model.environment(pulled(50.0))])
+    model.potential.network.set_nearest([model.surroundings(frames), model.surroundings(pulled(50.0))])
     assert model.evaluate(pulled(stretch)).novelty.tolist() == [expected] * len(frames)

@@ -8,9 +8,9 @@ from contracts.untrained import untrained
 
 from nadyn.data.neighbors import listed_neighbors
 from nadyn.dynamics.nuclei.rigid_motion import is_free
-from nadyn.models.environment import all_pairs, listed_pairs
+from nadyn.models.surroundings import all_pairs, listed_pairs
 
-both_encoders = pytest.mark.parametrize("encoder", ["moments", "acsf"])
+both_encoders = pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
 
 PERIODIC = (True, True, True)
 CELL = torch.tensor([[6.1, 0.3, -0.2], [0.8, 5.7, 0.5], [-0.4, 0.6, 6.6]], dtype=torch.float64)
@@ -48,10 +48,10 @@ def test_a_neighbour_list_gives_what_all_pairs_give(encoder):
     for listed in (False, True):
         inputs = positions.clone().requires_grad_(True)
         if listed:
-            environment = listed_pairs(inputs, None, neighbors, numbers, 5.0, torch.float64)
+            surroundings = listed_pairs(inputs, None, neighbors, numbers, 5.0, torch.float64)
         else:
-            environment = all_pairs(inputs, numbers, 5.0, torch.float64)
-        hamiltonian, _ = model.potential(environment)
+            surroundings = all_pairs(inputs, numbers, 5.0, torch.float64)
+        hamiltonian, _ = model.potential(surroundings)
         cotangent = torch.linspace(-1, 1, hamiltonian.numel(), dtype=torch.float64).view_as(hamiltonian)
         (gradient,) = torch.autograd.grad(hamiltonian, inputs, cotangent)
         results.append((hamiltonian.detach(), gradient))

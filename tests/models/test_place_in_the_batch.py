@@ -10,6 +10,7 @@ import torch
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
+from nadyn.models.encoders.equivariant import EquivariantSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.learned import LearnedModel
 from nadyn.models.potential import Potential, PotentialSettings
@@ -20,6 +21,7 @@ NUMBERS = (6, 6, 6, 6, 1, 1, 9, 9, 9, 9, 9, 9)
 ELEMENTS = (1, 6, 9)
 ENCODERS = {
     "moments": MomentsSettings(ELEMENTS, 11.0, 1.8, 16, 12),
+    "equivariant": EquivariantSettings(ELEMENTS, 11.0, 1.8, 16, 12),
     "symmetry functions": automatic_symmetry_functions(ELEMENTS, 11.0, 1.8),
 }
 

@@ -37,7 +37,7 @@ def _rods():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("encoder", ["moments", "acsf"])
+@pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
 @pytest.mark.parametrize("basis", ["1x1o", "1x1e", "1x0e + 1x1o"])
 def test_an_equilateral_triangle_and_a_rod_have_a_level_of_two_states(basis, encoder, seed):
     ring = untrained(encoder, basis, atomic_numbers=(6, 6, 6), seed=seed)

@@ -72,8 +72,8 @@ def flipped(model, signs):
     network = copy.deepcopy(model.potential)
     original = network.forward
 
-    def forward(environment):
-        matrix, features = original(environment)
+    def forward(surroundings):
+        matrix, features = original(surroundings)
         return signs[:, None] * matrix * signs, features
 
     network.forward = forward

@@ -139,7 +139,7 @@ def test_a_repulsion_ends_where_the_data_begin_and_acts_before_dynamics_stops(tm
     model = train(data, tmp_path / "m.safetensors", settings).model
     positions = torch.from_numpy(data.groups[0].positions)
     # The shortest distance of all is at the end itself, up to rounding.
-    assert float(model.potential.repulsion(model.environment(positions)).abs().max()) < 1e-14
+    assert float(model.potential.repulsion(model.surroundings(positions)).abs().max()) < 1e-14
     # Two atoms alone, between the shortest distance in training and that at which a run stops.
     first, second = 0, 1
     shortest = float(model.shortest_by_element[0, 1])
@@ -149,7 +149,7 @@ def test_a_repulsion_ends_where_the_data_begin_and_acts_before_dynamics_stops(tm
     direction = torch.tensor([0.0, 0.6, 0.8], dtype=torch.float64)
     for fraction, acts in ((1.001, False), (0.95, True)):
         pair[0, second] = pair[0, first] + fraction * shortest * direction
-        assert (float(model.potential.repulsion(model.environment(pair)).max()) > 0) is acts
+        assert (float(model.potential.repulsion(model.surroundings(pair)).max()) > 0) is acts
     assert SHORTEST_FRACTION < 0.95
 
 
@@ -166,8 +166,8 @@ def test_a_repulsion_ends_before_the_data_and_within_the_cutoff(tmp_path):
     shortest = model.shortest_by_element
     assert float(ends.max()) == model.potential.network.cutoff
     assert bool((ends <= shortest)[shortest > 0].all())
-    environment = model.environment(torch.from_numpy(data.groups[0].positions[:5]))
-    assert float(model.potential.repulsion(environment).abs().max()) < 1e-14
+    surroundings = model.surroundings(torch.from_numpy(data.groups[0].positions[:5]))
+    assert float(model.potential.repulsion(surroundings).abs().max()) < 1e-14
 
 
 def test_the_loss_weighted_by_the_gap_and_a_latent_basis_train_too(tmp_path):

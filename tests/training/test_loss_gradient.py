@@ -43,7 +43,7 @@ def _frame():
 def _network(batch, gap_ev):
     """A network in double precision whose states have this gap at the frame and mix by an angle of 0.45."""
     network = untrained("moments", "2x0e").double().potential
-    hamiltonian, _ = network(batch.environment(batch.positions, network.network.cutoff, torch.float64))
+    hamiltonian, _ = network(batch.surroundings(batch.positions, network.network.cutoff, torch.float64))
     gap = gap_ev * HARTREE_PER_EV
     angle = torch.tensor(0.9, dtype=torch.float64)
     # Outputs are W_00, W_01, W_11: the coupling is scaled, the difference set by an offset.

@@ -210,7 +210,7 @@ def test_what_is_shown_of_a_matrix_is_its_error_in_parts_of_0_02_electronvolts_a
     # One batch of all frames, so that the first step sees each of them once.
     (group,) = job.training
     first, second = (
-        one(group.environment(group.positions, one.potential.cutoff, torch.float32))[0].detach()
+        one(group.surroundings(group.positions, one.network.cutoff, torch.float32))[0].detach()
         for one in (network, other)
     )
     shown, now = [], [0.0]
@@ -240,7 +240,7 @@ def test_a_network_learns_the_matrix_of_another_one_of_another_size(tmp_path, un
     def apart():
         group = job.training[0]
         matrices = [
-            one(group.environment(group.positions, one.potential.cutoff, torch.float32))[0].detach()
+            one(group.surroundings(group.positions, one.network.cutoff, torch.float32))[0].detach()
             for one in (network, other)
         ]
         return float((matrices[0] - matrices[1]).abs().mean())

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
 from nadyn.models.encoders.angular import outer, rank_two_matrices, unit_harmonics
 from nadyn.models.encoders.features import Features
 from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind
+from nadyn.models.encoders.pairs_of_elements import mixed_by_pair
 from nadyn.models.encoders.radial import cutoff_function, exponential_basis, exponential_grid
-from nadyn.models.environment import ElementSlices, Environment, split_elements
+from nadyn.models.surroundings import Surroundings, split_elements
 
 
 class MomentsSection(CommonEncoderSection):
@@ -65,17 +66,17 @@ class DensityMoments(nn.Module):
         self.n_vectors = n_channels
         self.n_invariants = n_inputs + 3 * upper.shape[1] + 2 * n_channels**2
 
-    def forward(self, environment: Environment) -> Features:
+    def forward(self, surroundings: Surroundings) -> Features:
         """Return invariants, and the mixed vectors and tensors."""
-        distances = environment.distances
+        distances = surroundings.distances
         weight = cutoff_function(self.settings.cutoff_function, distances, self.cutoff)
         # (atom, slot, traj): one small matrix product a pair of elements, with all trajectories as rows.
         by_pair = distances.transpose(1, 2)
         radial = exponential_basis(by_pair, self.centres, self.inverse_width, self.cutoff)
         radial = radial * weight.transpose(1, 2).unsqueeze(-1)
-        scalars = self._scalars(radial, environment)
-        mixed = self._mix(radial, environment).transpose(1, 2)
-        unit = environment.vectors.movedim(-1, 0) / distances
+        scalars = self._scalars(radial, surroundings)
+        mixed = self._mix(radial, surroundings).transpose(1, 2)
+        unit = surroundings.vectors.movedim(-1, 0) / distances
         channels = torch.split(mixed, self.settings.n_channels, dim=-1)
         first, second, third = (
             rank.movedim(0, 2) @ own for rank, own in zip(unit_harmonics(unit), channels, strict=True)
@@ -84,34 +85,23 @@ class DensityMoments(nn.Module):
         return Features(invariants, first.transpose(-1, -2), second.transpose(-1, -2))
 
     def _scalars(
-        self, radial: Float[Tensor, "atom slot traj radial"], environment: Environment
+        self, radial: Float[Tensor, "atom slot traj radial"], surroundings: Surroundings
     ) -> Float[Tensor, "atom traj input"]:
         """Return Σ_j g_k(r_ij) f_c(r_ij) for each element of the neighbours."""
-        parts = split_elements(radial, environment.slots, 1)
+        parts = split_elements(radial, surroundings.slots, 1)
         missing = radial.new_zeros((radial.shape[0], radial.shape[2], radial.shape[3]))
         sums = [parts[e].sum(dim=1) if e in parts else missing for e in self.settings.elements]
         return torch.cat(sums, dim=-1)
 
     def _mix(
-        self, radial: Float[Tensor, "atom slot traj radial"], environment: Environment
+        self, radial: Float[Tensor, "atom slot traj radial"], surroundings: Surroundings
     ) -> Float[Tensor, "atom slot traj channel"]:
         """Return the learned radial functions of each pair, the channels of ranks 1 to 3 side by side."""
-        n_elements, n_radial = len(self.settings.elements), self.settings.n_radial
-        weights = self.mixing.reshape(n_elements, 3, n_elements, n_radial, self.settings.n_channels)
-        weights = weights.permute(0, 2, 3, 1, 4).reshape(n_elements**2, n_radial, -1)
-        index = self._pair_index(environment)
-        n_atoms, n_slots = index.shape
-        products = radial.flatten(0, 1) @ weights.index_select(0, index.flatten())
-        return products.unflatten(0, (n_atoms, n_slots))
-
-    def _pair_index(self, environment: Environment) -> Int[Tensor, "atom slot"]:
-        atoms = self._element_indices(environment.atoms)
-        slots = self._element_indices(environment.slots)
-        return atoms[:, None] * len(self.settings.elements) + slots[None, :]
-
-    def _element_indices(self, slices: ElementSlices) -> Int[Tensor, "row"]:
-        rows = [self.settings.elements.index(e) for e, part in slices for _ in range(part.stop - part.start)]
-        return torch.tensor(rows)
+        elements, n_radial = self.settings.elements, self.settings.n_radial
+        shape = (len(elements), 3, len(elements), n_radial, self.settings.n_channels)
+        weights = self.mixing.reshape(shape).permute(0, 2, 3, 1, 4)
+        weights = weights.reshape(len(elements) ** 2, n_radial, -1)
+        return mixed_by_pair(radial, weights, surroundings, elements)
 
     def _contract(self, scalars: Tensor, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
         """Return the invariants; inputs are (atom, traj, component, channel)."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Features:
-    """Descriptors of each atom, in the atom-first layout of `Environment`.
+    """Descriptors of each atom, in the atom-first layout of `Surroundings`.
 
     Attributes:
         invariants: Unchanged by rotation and reflection; what the networks read.

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import nn
 
 from nadyn.checks.configuration import Configuration
+from nadyn.models.surroundings import Surroundings
 
 
 @runtime_checkable
@@ -16,6 +17,15 @@ class EncoderSettings(Protocol):
 
     elements: tuple[int, ...]
     cutoff: float
+
+
+@runtime_checkable
+class HasLayers(Protocol):
+    """What an encoder has whose layers read what is to be scaled by its spread first."""
+
+    def standardise(self, frames: list[Surroundings]) -> None:
+        """Set the scales from frames of the training set."""
+        ...
 
 
 class CommonEncoderSection(Configuration):

@@ -18,7 +18,7 @@ from nadyn.models.encoders.angular import unit_harmonics
 from nadyn.models.encoders.features import Features
 from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind
 from nadyn.models.encoders.radial import cutoff_function
-from nadyn.models.environment import Environment
+from nadyn.models.surroundings import Surroundings
 
 # Numbers of single precision in a cache line.
 _LINE = 16
@@ -85,19 +85,19 @@ class SymmetryFunctions(nn.Module):
         self.n_vectors = n_elements * n_radial
         self.n_invariants = n_elements * n_radial + n_elements * (n_elements + 1) // 2 * n_angular
 
-    def forward(self, environment: Environment) -> Features:
+    def forward(self, surroundings: Surroundings) -> Features:
         """Return G2 and G4, and the sums of r̂ and r̂r̂ - 1/3 weighted as G2."""
-        distances = environment.distances
+        distances = surroundings.distances
         weight = cutoff_function(self.settings.cutoff_function, distances, self.cutoff)
         radial = torch.exp(-self.radial_eta * (distances.unsqueeze(-1) - self.radial_shift) ** 2)
-        unit = environment.vectors / distances.unsqueeze(-1)
+        unit = surroundings.vectors / distances.unsqueeze(-1)
         first, second, _ = unit_harmonics(unit.movedim(-1, 0))
         # Filled up to 16 components: small matrix products round by how each matrix is aligned in memory,
         # and matrices of whole cache lines are all aligned alike, wherever a molecule stands in the batch.
         blank = torch.zeros_like(first[:1]).expand(_LINE - 9, *first.shape[1:])
         ranks = torch.cat([torch.ones_like(first[:1]), first, second, blank]).movedim(0, -1)
         harmonics = ranks * weight.unsqueeze(-1)
-        slots = dict(environment.slots)
+        slots = dict(surroundings.slots)
         sums = []
         for element in self.settings.elements:
             if element in slots:
@@ -106,12 +106,12 @@ class SymmetryFunctions(nn.Module):
             else:
                 sums.append(radial.new_zeros((*distances.shape[:2], radial.shape[-1], harmonics.shape[-1])))
         moments = torch.cat(sums, dim=-2)
-        angular = self._angular(environment, unit, weight, slots)
+        angular = self._angular(surroundings, unit, weight, slots)
         invariants = torch.cat([moments[..., 0], *angular], dim=-1)
         return Features(invariants, moments[..., 1:4], moments[..., 4:9])
 
     def _angular(
-        self, environment: Environment, unit: Tensor, weight: Tensor, slots: dict[int, slice]
+        self, surroundings: Surroundings, unit: Tensor, weight: Tensor, slots: dict[int, slice]
     ) -> list[Float[Tensor, "atom traj feature"]]:
         elements = self.settings.elements
         n_functions = 2 * len(self.settings.angular_zeta) * len(self.settings.angular_eta)
@@ -122,14 +122,14 @@ class SymmetryFunctions(nn.Module):
                 if pairs is None:
                     blocks.append(weight.new_zeros((*weight.shape[:2], n_functions)))
                 else:
-                    blocks.append(self._triples(environment, unit, weight, *pairs))
+                    blocks.append(self._triples(surroundings, unit, weight, *pairs))
         return blocks
 
     def _triples(
-        self, environment: Environment, unit: Tensor, weight: Tensor, j: Tensor, k: Tensor
+        self, surroundings: Surroundings, unit: Tensor, weight: Tensor, j: Tensor, k: Tensor
     ) -> Float[Tensor, "atom traj feature"]:
-        r_j, r_k = environment.distances[:, :, j], environment.distances[:, :, k]
-        across = environment.vectors[:, :, j] - environment.vectors[:, :, k]
+        r_j, r_k = surroundings.distances[:, :, j], surroundings.distances[:, :, k]
+        across = surroundings.vectors[:, :, j] - surroundings.vectors[:, :, k]
         square = (across * across).sum(-1)
         r_jk = torch.sqrt(square)
         cosine = (unit[:, :, j] * unit[:, :, k]).sum(-1)

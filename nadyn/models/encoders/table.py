@@ -8,12 +8,14 @@ from torch import nn
 
 from nadyn.checks.errors import InputError
 from nadyn.models.encoders.density_moments import MOMENTS
+from nadyn.models.encoders.equivariant import EQUIVARIANT
 from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind, EncoderSettings
 from nadyn.models.encoders.symmetry_functions import ACSF
 
 # The first is the default.
 _KINDS = (
     MOMENTS,
+    EQUIVARIANT,
     ACSF,
 )
 ENCODERS: dict[str, EncoderKind] = {kind.name: kind for kind in _KINDS}

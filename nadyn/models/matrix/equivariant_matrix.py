@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from nadyn.models.encoders.angular import rank_two_matrices
 from nadyn.models.encoders.features import Features
 from nadyn.models.encoders.radial import polynomial_cutoff
-from nadyn.models.environment import ElementSlices, Environment, split_elements
 from nadyn.models.matrix.basis import Basis
+from nadyn.models.surroundings import Surroundings, split_elements
 
 # kind of atom sum -> number of components
 KINDS = {"invariant": 1, "pseudoscalar": 1, "polar": 3, "axial": 3, "tensor": 5}
@@ -80,29 +80,29 @@ class EquivariantMatrix(nn.Module):
         return counts["invariant"] + N_DIRECTIONS * directional
 
     def forward(
-        self, outputs: Float[Tensor, "atom traj output"], features: Features, environment: Environment
-    ) -> Float[Tensor, "traj basis basis"]:
+        self, outputs: Float[Tensor, "atom traj output"], features: Features, surroundings: Surroundings
+    ) -> Float[Tensor, "structure basis basis"]:
         """Return W in units of the energy scale, float64."""
         n = self.counts["invariant"]
         invariant, directional = torch.split(outputs, [n, outputs.shape[-1] - n], dim=-1)
-        parts = [invariant.to(torch.float64).sum(dim=0)]
+        parts = [surroundings.per_structure(invariant.to(torch.float64))]
         if self.directional:
-            parts += self._directions(directional, features, environment.atoms)
+            parts += self._directions(directional, features, surroundings)
         matrix = (torch.cat(parts, dim=1) @ self.assembly).reshape(-1, self.size, self.size)
         if self.first_vectors:
-            matrix = matrix + self._in_plane_term(environment)
+            matrix = matrix + self._in_plane_term(surroundings)
         return matrix
 
     @torch.no_grad()
-    def standardise(self, encoder: nn.Module, environments: list[Environment]) -> None:
-        """Scale vectors and tensors by their spread in these environments."""
+    def standardise(self, encoder: nn.Module, frames: list[Surroundings]) -> None:
+        """Scale vectors and tensors by their spread in these frames."""
         if not self.directional:
             return
         vectors, tensors = torch.zeros_like(self.vector_scale), torch.zeros_like(self.tensor_scale)
         count = torch.zeros(len(self.elements), 1)
-        for environment in environments:
-            features = encoder(environment)
-            for element, part in environment.atoms:
+        for surroundings in frames:
+            features = encoder(surroundings)
+            for element, part in surroundings.atoms:
                 index = self.elements.index(element)
                 vectors[index] += (features.vectors[part] ** 2).mean(-1).sum(dim=(0, 1))
                 tensors[index] += (features.tensors[part] ** 2).mean(-1).sum(dim=(0, 1))
@@ -114,7 +114,7 @@ class EquivariantMatrix(nn.Module):
             scale.copy_(torch.where(count > 0, scaled, 1.0))
 
     @torch.no_grad()
-    def start_in_order(self, strength: float, environments: list[Environment], *, n_lowest: int) -> float:
+    def start_in_order(self, strength: float, frames: list[Surroundings], *, n_lowest: int) -> float:
         """Let the first vector start with one component, or the two best apart from the third, lowest.
 
         Returns by how much these have been lowered, in units of the energy scale; 0 where κ is positive.
@@ -122,24 +122,26 @@ class EquivariantMatrix(nn.Module):
         Args:
             strength: Size of κ. Positive values put the component normal to the atoms lowest, negative ones
                 that along their largest extension.
-            environments: Frames of the training set; they say whether two normal or two in-plane components
+            frames: Some of the training set; they say whether two normal or two in-plane components
                 are the better pair.
             n_lowest: How many components are states.
         """
         # What changes sign under reflection in the plane of a planar molecule, as scalars do not: of a polar
         # vector the component normal to the plane, of an axial vector those in the plane.
         sign = 1.0 if self.first_vectors[0][1] == "1o" else -1.0
-        tensors = torch.cat([self._in_plane_tensor(environment) for environment in environments])
+        tensors = torch.cat([self._in_plane_tensor(surroundings) for surroundings in frames])
         low, middle, high = levels = torch.linalg.eigvalsh(tensors).mean(dim=0).tolist()
         if n_lowest == 2:
             sign = 1.0 if high - middle > middle - low else -1.0
         self.in_plane.fill_(sign * strength)
         return 0.0 if sign > 0 else strength * sum(levels[-n_lowest:]) / n_lowest
 
-    def _directions(self, coefficients: Tensor, features: Features, atoms: ElementSlices) -> list[Tensor]:
+    def _directions(
+        self, coefficients: Tensor, features: Features, surroundings: Surroundings
+    ) -> list[Tensor]:
         vectors, tensors = [], []
-        own_tensors = split_elements(features.tensors, atoms, 0)
-        for element, own_vectors in split_elements(features.vectors, atoms, 0).items():
+        own_tensors = split_elements(features.tensors, surroundings.atoms, 0)
+        for element, own_vectors in split_elements(features.vectors, surroundings.atoms, 0).items():
             index = self.elements.index(element)
             mix = self.vector_mixing[index] * self.vector_scale[index].unsqueeze(-1)
             vectors.append((own_vectors.transpose(-1, -2) @ mix).transpose(-1, -2))
@@ -155,23 +157,23 @@ class EquivariantMatrix(nn.Module):
         parts = []
         for kind, own in zip(kinds, torch.split(coefficients, sizes, dim=-1), strict=True):
             chosen = own.unflatten(-1, (self.counts[kind], N_DIRECTIONS))
-            parts.append((chosen @ sources[kind]).to(torch.float64).sum(dim=0).flatten(1))
+            parts.append(surroundings.per_structure((chosen @ sources[kind]).to(torch.float64)).flatten(1))
         return parts
 
-    def _in_plane_term(self, environment: Environment) -> Float[Tensor, "traj basis basis"]:
+    def _in_plane_term(self, surroundings: Surroundings) -> Float[Tensor, "structure basis basis"]:
         """Return κ Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ in the block of the first vector."""
         start = self.first_vectors[0][0]
         after = self.size - start - 3
-        padded = nn.functional.pad(self._in_plane_tensor(environment), (start, after, start, after))
+        padded = nn.functional.pad(self._in_plane_tensor(surroundings), (start, after, start, after))
         return self.in_plane * padded
 
-    def _in_plane_tensor(self, environment: Environment) -> Float[Tensor, "traj 3 3"]:
+    def _in_plane_tensor(self, surroundings: Surroundings) -> Float[Tensor, "structure 3 3"]:
         """Return Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ."""
-        weight = polynomial_cutoff(environment.distances / self.cutoff) / environment.distances
-        pulled = (environment.vectors * weight.unsqueeze(-1)).transpose(1, 2).flatten(0, 1)
+        weight = polynomial_cutoff(surroundings.distances / self.cutoff) / surroundings.distances
+        pulled = (surroundings.vectors * weight.unsqueeze(-1)).transpose(1, 2)
         # A product of small matrices would round by their place in memory; this sum does not.
         outer = (pulled.unsqueeze(-1) * pulled.unsqueeze(-2)).flatten(-2)
-        return outer.sum(dim=0).unflatten(-1, (3, 3)).to(torch.float64)
+        return surroundings.per_structure_of_pairs(outer).unflatten(-1, (3, 3)).to(torch.float64)
 
 
 def _plan(

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from nadyn.models.environment import ElementSlices
+from nadyn.models.surroundings import Surroundings
 
 # An energy this many robust spreads from the others is a mistake, not a geometry: of the shipped and of
 # common data the farthest frame lies 3 to 6 away, and 14 where most frames lie close to a seam.
@@ -30,11 +30,12 @@ class ReferenceEnergies(nn.Module):
         self.register_buffer("offsets", torch.zeros(n_basis, dtype=torch.float64))
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
 
-    def forward(self, atoms: ElementSlices) -> Float[Tensor, "basis"]:
-        """Return the reference energy of each basis state of one molecule."""
-        total = self.offsets
-        for element, part in atoms:
-            total = total + (part.stop - part.start) * self.per_element[self.elements.index(element)]
+    def forward(self, surroundings: Surroundings) -> Float[Tensor, "_ basis"]:
+        """Return the reference energy of each basis state, one row where all structures have the same."""
+        counts = surroundings.composition(self.elements)
+        total = self.offsets.expand(len(counts), -1)
+        for column, energy in zip(counts.split(1, dim=1), self.per_element, strict=True):
+            total = total + column * energy
         return total
 
     @torch.no_grad()

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nadyn.models.encoders.radial import polynomial_cutoff
-from nadyn.models.environment import Environment
+from nadyn.models.surroundings import Surroundings
 from nadyn.units import BOHR_PER_ANGSTROM
 
 _AMPLITUDES = (0.18175, 0.50986, 0.28022, 0.02817)
@@ -28,17 +28,19 @@ class Repulsion(nn.Module):
         self.elements = elements
         self.register_buffer("ends", ends.to(torch.float64))
 
-    def forward(self, environment: Environment) -> Float[Tensor, "traj"]:
+    def forward(self, surroundings: Surroundings) -> Float[Tensor, "structure"]:
         """Return the energy [hartree] in float64."""
-        total = environment.distances.new_zeros(environment.distances.shape[1], dtype=torch.float64)
-        for first, atoms in environment.atoms:
-            for second, slots in environment.slots:
+        of_atoms = []
+        for first, atoms in surroundings.atoms:
+            total = surroundings.distances[atoms].new_zeros(()).to(torch.float64)
+            for second, slots in surroundings.slots:
                 end = self.ends[self.elements.index(first), self.elements.index(second)]
-                distances = environment.distances[atoms][:, :, slots].to(torch.float64)
+                distances = surroundings.distances[atoms][:, :, slots].to(torch.float64)
                 screening = 0.46850 * BOHR_PER_ANGSTROM / (first**0.23 + second**0.23)
                 reduced = distances / screening
                 phi = sum(a * torch.exp(-b * reduced) for a, b in zip(_AMPLITUDES, _EXPONENTS, strict=True))
                 energy = first * second / distances * phi * polynomial_cutoff(distances / end)
                 # Every pair is met from both of its atoms.
-                total = total + 0.5 * energy.sum(dim=(0, 2))
-        return total
+                total = total + 0.5 * energy.sum(dim=2)
+            of_atoms.append(total.expand(surroundings.distances[atoms].shape[:2]))
+        return surroundings.per_structure(torch.cat(of_atoms))

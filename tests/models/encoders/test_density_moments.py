@@ -27,8 +27,8 @@ def encoder():
 @pytest.fixture(scope="module")
 def blocks(encoder):
     """The encoder's invariants by kind: (row, …), and the atom of each row."""
-    environment, order = free_atoms(NUMBERS, torch.from_numpy(POSITIONS)[None], SETTINGS.cutoff)
-    features = encoder(environment)
+    surroundings, order = free_atoms(NUMBERS, torch.from_numpy(POSITIONS)[None], SETTINGS.cutoff)
+    features = encoder(surroundings)
     n, k = SETTINGS.n_channels, len(ELEMENTS) * SETTINGS.n_radial
     upper = n * (n + 1) // 2
     widths = [k, upper, upper, upper, n * n, n * n]

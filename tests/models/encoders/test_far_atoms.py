@@ -5,7 +5,7 @@ import torch
 
 from nadyn.data.neighbors import listed_neighbors
 from nadyn.models.encoders.table import ENCODERS, build_encoder, choose_settings
-from nadyn.models.environment import all_pairs, listed_pairs
+from nadyn.models.surroundings import all_pairs, listed_pairs
 
 NUMBERS = (1, 1, 6)
 CUTOFF = 6.0

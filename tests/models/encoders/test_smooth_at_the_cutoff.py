@@ -40,7 +40,7 @@ def _jumps(encoder, cutoff_function, atom):
 
 
 @pytest.mark.parametrize("atom", range(3))
-@pytest.mark.parametrize("encoder", ["moments", "acsf"])
+@pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
 def test_value_slope_and_curvature_are_continuous_with_the_polynomial_cutoff(encoder, atom):
     value, slope, curvature = _jumps(encoder, "polynomial", atom)
     assert value < 1e-8
@@ -48,7 +48,7 @@ def test_value_slope_and_curvature_are_continuous_with_the_polynomial_cutoff(enc
     assert curvature < 1e-6
 
 
-@pytest.mark.parametrize("encoder", ["moments", "acsf"])
+@pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
 def test_the_cosine_cutoff_is_smooth_in_value_and_slope_while_its_curvature_jumps(encoder):
     value, slope, curvature = _jumps(encoder, "cosine", 0)
     assert value < 1e-8
@@ -56,7 +56,7 @@ def test_the_cosine_cutoff_is_smooth_in_value_and_slope_while_its_curvature_jump
     assert curvature > 1e-5
 
 
-@pytest.mark.parametrize("encoder", ["moments", "acsf"])
+@pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
 def test_beyond_the_cutoff_of_all_atoms_nothing_depends_on_the_distance(encoder):
     model = untrained(encoder, "1x0e + 1x1o", cutoff=CUTOFF).double()
     furthest = max(_crossing(atom) for atom in range(3))

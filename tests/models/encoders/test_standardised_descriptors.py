@@ -18,23 +18,23 @@ def _positions(n, spread, seed=2):
     return GEOMETRY + spread * torch.randn(n, 4, 3, generator=generator, dtype=torch.float64)
 
 
-@pytest.fixture(params=["moments", "acsf"])
+@pytest.fixture(params=["moments", "equivariant", "acsf"])
 def model(request):
     return untrained(request.param, "1x0e + 1x1o", atomic_numbers=NUMBERS)
 
 
 def _descriptors(model, positions):
     """Descriptors of each atom, and the elements of the rows."""
-    environment = model.environment(positions)
-    features = model.potential.network.encoder(environment)
+    surroundings = model.surroundings(positions)
+    features = model.potential.network.encoder(surroundings)
     return features.invariants, [
-        element for element, part in environment.atoms for _ in range(*part.indices(4))
+        element for element, part in surroundings.atoms for _ in range(*part.indices(4))
     ]
 
 
 def test_standardised_descriptors_have_mean_zero_and_unit_spread_for_each_element(model):
     positions = _positions(40, 0.15)
-    chunks = [model.environment(positions[:23]), model.environment(positions[23:])]
+    chunks = [model.surroundings(positions[:23]), model.surroundings(positions[23:])]
     model.potential.standardise(chunks)
     networks = model.potential.network.networks
     invariants, elements = _descriptors(model, positions)
@@ -52,7 +52,7 @@ def test_standardised_descriptors_have_mean_zero_and_unit_spread_for_each_elemen
 
 def test_novelty_is_zero_on_the_training_set_and_grows_away_from_it(model):
     positions = _positions(40, 0.15)
-    model.potential.network.set_range([model.environment(positions)])
+    model.potential.network.set_range([model.surroundings(positions)])
     fractions = [
         float(model.evaluate(frames).novelty.mean())
         for frames in (positions, _positions(20, 0.15, seed=3), _positions(20, 0.45), 2.0 * positions)
@@ -65,7 +65,7 @@ def test_novelty_is_zero_on_the_training_set_and_grows_away_from_it(model):
 
 def test_novelty_is_the_part_of_the_worst_atoms_descriptors_that_are_beyond_by_a_standard_deviation(model):
     positions = _positions(40, 0.15)
-    model.potential.network.set_range([model.environment(positions)])
+    model.potential.network.set_range([model.surroundings(positions)])
     model.potential.network.nearest.copy_(no_bound(4))
     invariants, _ = _descriptors(model, positions)
     outside = _positions(5, 0.3, seed=9)
@@ -83,9 +83,9 @@ def test_novelty_is_the_part_of_the_worst_atoms_descriptors_that_are_beyond_by_a
 def test_an_element_that_does_not_occur_is_scaled_by_nothing_and_all_new(model):
     ammonia = model.for_atoms((7, 1, 1))
     positions = _positions(20, 0.15)
-    environments = [ammonia.environment(positions[:, :3])]
-    model.potential.standardise(environments)
-    model.potential.network.set_range(environments)
+    frames = [ammonia.surroundings(positions[:, :3])]
+    model.potential.standardise(frames)
+    model.potential.network.set_range(frames)
     networks = model.potential.network.networks
     # Carbon and fluorine.
     for absent in (1, 3):
@@ -108,7 +108,7 @@ def test_an_atom_that_has_lost_its_neighbours_is_novel():
         [[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.9, -0.1]], dtype=torch.float64
     )
     frames = positions + 0.05 * torch.randn(40, 4, 3, generator=torch.Generator().manual_seed(2)).double()
-    model.potential.network.set_nearest([model.environment(frames)])
+    model.potential.network.set_nearest([model.surroundings(frames)])
     assert float(model.evaluate(frames).novelty.max()) == 0.0
     direction = frames[:, 1] - frames[:, 0]
     for stretch, expected in ((1.05, 0.0), (2.5, 1.0)):

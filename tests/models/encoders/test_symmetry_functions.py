@@ -39,8 +39,8 @@ def test_radial_and_angular_functions_agree_with_dscribe(name):
     numbers = molecule["atomic_numbers"]
     elements = tuple(sorted(set(numbers)))
     positions = torch.tensor(molecule["positions_bohr"], dtype=torch.float64)
-    environment, order = free_atoms(numbers, positions[None], REFERENCE["cutoff_bohr"])
-    invariants = _encoder(elements)(environment).invariants[:, 0]
+    surroundings, order = free_atoms(numbers, positions[None], REFERENCE["cutoff_bohr"])
+    invariants = _encoder(elements)(surroundings).invariants[:, 0]
 
     radial = [torch.tensor(molecule["radial"][str(element)], dtype=torch.float64) for element in elements]
     angular = [
@@ -58,8 +58,8 @@ def test_radial_and_angular_functions_agree_with_dscribe(name):
 def test_an_element_that_the_molecule_lacks_gives_zeros_in_its_own_columns():
     molecule = REFERENCE["molecules"]["ammonia"]
     positions = torch.tensor(molecule["positions_bohr"], dtype=torch.float64)
-    environment, _ = free_atoms(molecule["atomic_numbers"], positions[None], REFERENCE["cutoff_bohr"])
-    small, large = _encoder((1, 7))(environment), _encoder((1, 6, 7))(environment)
+    surroundings, _ = free_atoms(molecule["atomic_numbers"], positions[None], REFERENCE["cutoff_bohr"])
+    small, large = _encoder((1, 7))(surroundings), _encoder((1, 6, 7))(surroundings)
     n_radial = len(REFERENCE["radial_eta_and_shift"])
     kept = large.invariants[..., [*range(n_radial), *range(2 * n_radial, 3 * n_radial)]]
     torch.testing.assert_close(kept, small.invariants[..., : 2 * n_radial])
@@ -77,8 +77,8 @@ def test_vectors_and_tensors_are_the_sums_of_directions_with_the_weights_of_g2()
     numbers = molecule["atomic_numbers"]
     positions = torch.tensor(molecule["positions_bohr"], dtype=torch.float64)
     cutoff = REFERENCE["cutoff_bohr"]
-    environment, order = free_atoms(numbers, positions[None], cutoff)
-    features = _encoder((1, 6, 8))(environment)
+    surroundings, order = free_atoms(numbers, positions[None], cutoff)
+    features = _encoder((1, 6, 8))(surroundings)
     n_radial = len(REFERENCE["radial_eta_and_shift"])
     for row, i in enumerate(order.tolist()):
         for a, element in enumerate((1, 6, 8)):

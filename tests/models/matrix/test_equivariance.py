@@ -8,7 +8,7 @@ from contracts.untrained import untrained
 
 from nadyn.models.potential import Potential
 
-both_encoders = pytest.mark.parametrize("encoder", ["moments", "acsf"])
+both_encoders = pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
 
 POSITIONS = torch.tensor(
     [[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]], dtype=torch.float64
@@ -122,9 +122,9 @@ def test_a_vector_that_starts_as_a_state_starts_with_its_component_normal_to_the
     network = Potential(replace(model.potential.settings, start=start))
     for networks in network.network.networks.networks:
         torch.nn.init.zeros_(networks[-1].weight)
-    environment = replace(model, potential=network).environment(PLANAR[None])
-    network.standardise([environment])
-    block = network(environment)[0][0, 1:, 1:].detach()
+    surroundings = replace(model, potential=network).surroundings(PLANAR[None])
+    network.standardise([surroundings])
+    block = network(surroundings)[0][0, 1:, 1:].detach()
     in_plane = torch.linalg.eigvalsh(block[:2, :2])
     assert (float(in_plane.min()) > float(block[2, 2]) + 1e-3) == lowest_is_normal
 
@@ -139,10 +139,10 @@ def test_a_vector_that_gives_two_states_starts_with_the_pair_apart_from_the_thir
     network = Potential(replace(model.potential.settings, start=("1o", "1o")))
     for networks in network.network.networks.networks:
         torch.nn.init.zeros_(networks[-1].weight)
-    environment = replace(model, potential=network).environment(positions[None])
-    network.standardise([environment])
+    surroundings = replace(model, potential=network).surroundings(positions[None])
+    network.standardise([surroundings])
     assert network.start_rows() == (0, 0, 0)
-    block = network(environment)[0][0].detach()
+    block = network(surroundings)[0][0].detach()
     assert float(torch.linalg.eigvalsh(block[:2, :2]).max()) < float(block[2, 2]) - 1e-3
     assert float(block[:2, 2].abs().max()) < 1e-12
 
@@ -154,9 +154,9 @@ def test_an_axial_vector_that_starts_as_a_state_starts_with_a_component_in_the_p
         torch.nn.init.zeros_(networks[-1].weight)
     network.reference.scale.fill_(0.05)
     network.reference.offsets[1:] = 0.02
-    environment = replace(model, potential=network).environment(PLANAR[None])
-    network.standardise([environment])
-    block = network(environment)[0][0, 1:, 1:].detach()
+    surroundings = replace(model, potential=network).surroundings(PLANAR[None])
+    network.standardise([surroundings])
+    block = network(surroundings)[0][0, 1:, 1:].detach()
     in_plane = torch.linalg.eigvalsh(block[:2, :2])
     assert float(in_plane.min()) < float(block[2, 2]) - 1e-3
     assert float(in_plane.min()) == pytest.approx(0.02, abs=1e-6)

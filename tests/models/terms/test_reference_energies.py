@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from surroundings import free_atoms
 
 from nadyn.models.terms.reference_energies import ReferenceEnergies
 
-ATOMS_AND_SLICES = ((1, slice(0, 4)), (6, slice(4, 5)), (8, slice(5, 6)))
+METHANOL, _ = free_atoms((1, 1, 1, 1, 6, 8), torch.randn(2, 6, 3, dtype=torch.float64), 7.0)
 
 
 def _set(compositions, energies, rows, elements=(1, 6, 8)):
@@ -41,14 +42,14 @@ def test_one_composition_gives_the_shortest_solution_and_the_mean_energy_of_each
     expected = torch.tensor([4.0, 1.0, 1.0], dtype=torch.float64) * mean / 18
     torch.testing.assert_close(reference.per_element, expected)
     torch.testing.assert_close(
-        reference(ATOMS_AND_SLICES), torch.tensor(np.mean(energies, axis=0)), rtol=0, atol=1e-9
+        reference(METHANOL)[0], torch.tensor(np.mean(energies, axis=0)), rtol=0, atol=1e-9
     )
 
 
 def test_surplus_rows_start_two_spreads_above_the_highest_state():
     energies = [[-115.3, -115.0], [-115.2, -114.8], [-115.4, -115.1]]
     reference = _set([[4, 1, 1]] * 3, energies, [0, 1, None, None])
-    values = reference(ATOMS_AND_SLICES)
+    values = reference(METHANOL)[0]
     highest = np.mean(energies, axis=0)[1]
     expected = highest + 2.0 * float(reference.scale)
     torch.testing.assert_close(values[2:], torch.full((2,), expected, dtype=torch.float64), rtol=0, atol=1e-9)

@@ -38,8 +38,8 @@ def _pair(first, second, r, end):
 
 
 def _energy(repulsion, positions, cutoff=8.0):
-    environment, _ = free_atoms(NUMBERS, torch.from_numpy(positions)[None], cutoff)
-    return float(repulsion(environment))
+    surroundings, _ = free_atoms(NUMBERS, torch.from_numpy(positions)[None], cutoff)
+    return float(repulsion(surroundings))
 
 
 def test_the_energy_is_the_sum_over_pairs_of_the_published_formula():

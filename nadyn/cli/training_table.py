@@ -7,15 +7,10 @@ from collections.abc import Callable
 from rich.table import Table
 
 from nadyn.training.progress import Progress
+from nadyn.training.quantities import QUANTITIES
 from nadyn.training.search import Trial
-from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 
 _SECONDS_BETWEEN_LINES = 30.0
-_ERRORS = (
-    ("energy_mae", "energy MAE (eV)", ELECTRONVOLT_PER_HARTREE),
-    ("force_mae", "force MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
-    ("coupling_mae", "coupling MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
-)
 
 
 class TrainingLines:
@@ -102,9 +97,12 @@ def _validation_errors(progress: Progress) -> list[tuple[str, str]]:
     """Return name and values of each kind of error of the last validation."""
     last = progress.history[-1] if progress.history else {}
     return [
-        (label, "  ".join(f"{value * factor:.4f}" for value in last[key]))
-        for key, label, factor in _ERRORS
-        if last.get(key)
+        (
+            f"{quantity.name} MAE ({quantity.unit})",
+            "  ".join(f"{value * quantity.per_au:.4f}" for value in own),
+        )
+        for quantity in QUANTITIES
+        if (own := last.get(f"{quantity.name}_mae"))
     ]
 
 

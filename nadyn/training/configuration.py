@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from nadyn.checks.configuration import Configuration
 from nadyn.models.encoders.table import DEFAULT_SECTION, EncoderSection
+from nadyn.training.quantities import QUANTITIES
 
 # The bounds lie far beyond anything useful: within them no square or product leaves the range of a number.
 Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
@@ -33,20 +34,14 @@ class ModelSection(Configuration):
         return self
 
 
-class WeightsSection(Configuration):
-    """How much each quantity counts in the loss, after division by its own noise."""
-
-    energy: Positive = 1.0
-    force: Positive = 10.0
-    coupling: Positive = 10.0
-
-
-class LabelNoiseSection(Configuration):
-    """Noise of the labels where it is known; otherwise it is learned."""
-
-    energy_ev: Noise | None = None
-    force_ev_per_angstrom: Noise | None = None
-    coupling_ev_per_angstrom: Noise | None = None
+# How much each quantity counts in the loss, after division by its own noise.
+WeightsSection = create_model(
+    "WeightsSection", __base__=Configuration, **{q.name: (Positive, q.weight) for q in QUANTITIES}
+)
+# Noise of the labels where it is known; otherwise it is learned.
+LabelNoiseSection = create_model(
+    "LabelNoiseSection", __base__=Configuration, **{q.noise_key: (Noise | None, None) for q in QUANTITIES}
+)
 
 
 class TrainingConfiguration(Configuration):

@@ -13,22 +13,21 @@ from nadyn.checks.output import write_new
 from nadyn.data import state_pairs
 from nadyn.models.calibration import Calibration
 from nadyn.training.evaluation import Comparison
+from nadyn.training.quantities import QUANTITIES
 from nadyn.training.reliability import Sample
-from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_QUANTITIES = (
-    ("energy_mae", "energy MAE (eV)", ELECTRONVOLT_PER_HARTREE),
-    ("force_mae", "force MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
-    ("coupling_mae", "coupling MAE (eV/Å)", EV_PER_ANGSTROM_PER_AU),
-)
 
 
 def learning_curves(history: list[dict[str, object]], path: Path, *, judged: str = "validation") -> None:
     """Draw the errors on what was judged and the training loss over the steps, one line a state or pair."""
     # Errors without any label are NaN, and a logarithmic axis needs a number.
-    present = [item for item in _QUANTITIES if np.isfinite([entry[item[0]] for entry in history]).any()]
+    present = [
+        quantity
+        for quantity in QUANTITIES
+        if np.isfinite([entry.get(f"{quantity.name}_mae", []) for entry in history]).any()
+    ]
     loss = np.array([entry.get("loss", np.nan) for entry in history], dtype=np.float64)
     n_panels = len(present) + bool(np.isfinite(loss).any())
     figure = Figure(figsize=(3.6 * n_panels, 3.4), layout="constrained")
@@ -36,12 +35,12 @@ def learning_curves(history: list[dict[str, object]], path: Path, *, judged: str
     steps = [entry["step"] for entry in history]
     # A few validations are points; many are a line.
     style = {"marker": "o", "markersize": 3} if len(steps) < 20 else {}
-    for axis, (key, label, factor) in zip(axes, present, strict=False):
-        values = np.array([entry[key] for entry in history]) * factor
-        names = _names(values.shape[1], pairs=key == "coupling_mae")
+    for axis, quantity in zip(axes, present, strict=False):
+        values = np.array([entry[f"{quantity.name}_mae"] for entry in history]) * quantity.per_au
+        names = _names(values.shape[1], pairs=quantity.columns == "pair")
         for column, name in enumerate(names):
             axis.plot(steps, values[:, column], color=_COLOURS[column % len(_COLOURS)], label=name, **style)
-        axis.set(yscale="log", title=f"{judged}: {label}")
+        axis.set(yscale="log", title=f"{judged}: {quantity.name} MAE ({quantity.unit})")
         _readable_logarithm(axis)
         if values.shape[1] > 1:
             axis.legend(frameon=False)

@@ -78,14 +78,15 @@ def learn_matrices(
         optimizer.zero_grad(set_to_none=True)
         loss = 0.0
         for lesson, frames in zip(lessons, endless, strict=True):
-            batch = next(frames)
-            with torch.no_grad():
-                target = matrix_at(lesson.teacher, batch)
-                if lesson.signs is not None:
-                    target = lesson.signs[:, None] * target * lesson.signs
-            part = (((matrix_at(potential, batch) - target) / _SCALE) ** 2).mean() / len(lessons)
-            part.backward()
-            loss += part.item()
+            for batch, share in next(frames):
+                with torch.no_grad():
+                    target = matrix_at(lesson.teacher, batch)
+                    if lesson.signs is not None:
+                        target = lesson.signs[:, None] * target * lesson.signs
+                square = (((matrix_at(potential, batch) - target) / _SCALE) ** 2).mean()
+                part = share * square / len(lessons)
+                part.backward()
+                loss += part.item()
         norm = torch.nn.utils.clip_grad_norm_(potential.parameters(), _GRADIENT_NORM_LIMIT)
         if math.isfinite(loss) and math.isfinite(norm.item()):
             optimizer.step()
@@ -106,6 +107,8 @@ def length_of_lessons(length: Length) -> Length:
     )
 
 
-def _endless(samples: tuple[Samples, ...], size: int, seed: int) -> Iterator[Samples]:
+def _endless(samples: tuple[Samples, ...], size: int, seed: int) -> Iterator[list[tuple[Samples, float]]]:
+    """Yield batches without end: their frames of each molecule, and what part of the batch these are."""
     for epoch in itertools.count():
-        yield from batches(samples, size, seed=seed, epoch=epoch)
+        for batch in batches(samples, size, seed=seed, epoch=epoch):
+            yield [(part, len(part) / sum(map(len, batch))) for part in batch]

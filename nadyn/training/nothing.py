@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.training.quantities import QUANTITIES, absolute_errors
 from nadyn.training.samples import Samples
-from nadyn.training.validation import Errors
+from nadyn.training.validation import Errors, mean_of_columns
 
-_WORDS = {"energy": "energies", "force": "forces", "coupling": "couplings"}
+_WORDS = {quantity.name: quantity.plural for quantity in QUANTITIES}
 
 
 def errors_of_nothing(training: tuple[Samples, ...], judged: tuple[Samples, ...]) -> Errors:
@@ -32,30 +33,30 @@ def errors_of_nothing(training: tuple[Samples, ...], judged: tuple[Samples, ...]
             for group in judged
         ]
     )
-    force = _mean([group.forces for group in judged if group.forces is not None])
-    coupling = _mean([group.couplings for group in judged if group.couplings is not None])
-    return Errors.of(energy, force, coupling)
+    errors = {"energy": energy}
+    for quantity in QUANTITIES:
+        labels = [found for group in judged if (found := quantity.labels(group)) is not None]
+        if quantity.name != "energy" and labels:
+            errors[quantity.name] = _mean(labels)
+    return Errors.of(errors)
 
 
 def no_better_than_nothing(errors: Errors, nothing: Errors) -> list[str]:
-    """Return which of energy, force and coupling a model predicts no better than nothing does.
+    """Return which quantities a model predicts no better than nothing does.
 
     Where they are better in the mean over the states, single states that are not are named.
     """
-    pairs = {
-        "energy": (errors.energy_mae, nothing.energy_mae),
-        "force": (errors.force_mae, nothing.force_mae),
-        "coupling": (errors.coupling_mae, nothing.coupling_mae),
-    }
     found = []
-    for name, both in pairs.items():
+    for quantity in QUANTITIES:
+        name = quantity.name
+        both = errors.mae.get(name, []), nothing.mae.get(name, [])
         if not all(both):
             continue
         own, zero = (float(torch.tensor(values, dtype=torch.float64).nanmean()) for values in both)
         # An error that is no number is no better either; without any label there is nothing to say.
         if zero > 0 and not own < zero:
             found.append(name)
-        elif name != "coupling":
+        elif quantity.columns == "state":
             columns = enumerate(zip(*both, strict=False))
             found += [f"{name} of state {k}" for k, (own, zero) in columns if zero > 0 and own >= zero]
     return found
@@ -72,7 +73,4 @@ def about_nothing(names: list[str], title: str) -> str:
 
 def _mean(parts: list[Tensor]) -> list[float]:
     """Return the mean absolute value of each column over all frames and components that have a label."""
-    if not parts:
-        return []
-    frames = [part.abs().reshape(*part.shape[:2], -1).mean(dim=2) for part in parts]
-    return torch.nanmean(torch.cat(frames), dim=0).tolist()
+    return mean_of_columns([absolute_errors(torch.zeros_like(part), part) for part in parts])

@@ -1,5 +1,6 @@
 """Energies, forces and couplings of a batch, differentiable in the weights."""
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.electronic.eigen import eigh
+from nadyn.models.joined_structures import joined
 from nadyn.models.potential import Potential
+from nadyn.models.surroundings import Surroundings
 from nadyn.training.samples import Samples
 
 Pairs = tuple[tuple[int, int], ...]
@@ -22,72 +25,147 @@ _FEW_ROWS = 1200
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of a batch, in atomic units.
+    """What a network says of frames of one molecule, in atomic units.
 
     Attributes:
         energies: E_k.
         gradients: u_k · ∇W · u_l for each requested pair: minus the force for k = l, else the coupling h_kl.
         pairs: The pairs in the order of `gradients`.
         surplus_gap: Distance from the highest state to the lowest surplus eigenvalue; inf without one.
+        stress: ∂E_k/∂ε / V, where there are labels of it and the pairs (k, k) were requested.
     """
 
     energies: Float[Tensor, "frame state"]
     gradients: Float[Tensor, "frame pair atom 3"]
     pairs: Pairs
     surplus_gap: Float[Tensor, "frame"]
+    stress: Float[Tensor, "frame state 3 3"] | None = None
 
 
 def predict(potential: Potential, batch: Samples, pairs: Pairs) -> Prediction:
-    """Return the prediction with its graph: it can be differentiated in the weights.
+    """Return the prediction for frames of one molecule; see `predict_together`."""
+    return predict_together(potential, (batch,), pairs)[0]
+
+
+def predict_together(
+    potential: Potential, batch: tuple[Samples, ...], pairs: Pairs
+) -> tuple[Prediction, ...]:
+    """Return the prediction for each molecule with its graph: it can be differentiated in the weights.
 
     One vector-Jacobian product of W a pair, whose cotangent u_k u_lᵀ stays in the graph: how the
     eigenvectors respond to the weights is a part of the gradient of every force and coupling. For small
     molecules the products of all pairs are one product of as many copies of the batch, see `_FEW_ROWS`.
     """
-    n, n_pairs = len(batch), len(pairs)
-    copies = n_pairs if n_pairs > 1 and n * len(batch.numbers) * n_pairs <= _FEW_ROWS else 1
+    n, n_pairs = sum(map(len, batch)), len(pairs)
+    few = sum(len(part) * len(part.numbers) for part in batch) * n_pairs <= _FEW_ROWS
+    copies = n_pairs if n_pairs > 1 and few and len(batch) == 1 else 1
     if copies > 1:
-        repeated = torch.arange(n).repeat(copies)
-        batch = batch.take(repeated)
+        batch = (batch[0].take(torch.arange(n).repeat(copies)),)
     with torch.enable_grad():
-        positions = batch.positions.detach().requires_grad_(True)
-        hamiltonian, _ = potential(
-            batch.surroundings(positions, potential.network.cutoff, _precision(potential))
-        )
+        inputs = tuple(_Input(part) for part in batch)
+        hamiltonian, _ = potential(_surroundings(potential, inputs))
         energies, vectors = eigh(hamiltonian[:n])
         cotangents = []
         for k, l in pairs:
             outer = vectors[:, :, k].unsqueeze(2) * vectors[:, :, l].unsqueeze(1)
             cotangents.append(0.5 * (outer + outer.mT))
         if copies > 1:
-            product = _pull_back(hamiltonian, positions, torch.cat(cotangents))
-            gradients = list(product.split(n))
+            (all_copies,) = _pull_back(hamiltonian, inputs, torch.cat(cotangents))
+            slopes = [[own] for own in all_copies.split(n)]
         else:
-            gradients = [_pull_back(hamiltonian, positions, cotangent) for cotangent in cotangents]
+            slopes = [_pull_back(hamiltonian, inputs, cotangent) for cotangent in cotangents]
+        sizes = [n] if copies > 1 else [len(part) for part in batch]
+        columns = (
+            energies[:, : potential.n_states].split(sizes),
+            _surplus_gap(potential, energies).split(sizes),
+        )
+        return tuple(
+            _prediction(inputs[number], levels, gap, [of_pair[number] for of_pair in slopes], pairs)
+            for number, (levels, gap) in enumerate(zip(*columns, strict=True))
+        )
+
+
+@dataclass(frozen=True)
+class _Slopes:
+    """Derivatives of one element of W in its eigenbasis."""
+
+    positions: Float[Tensor, "frame atom 3"]
+    strain: Float[Tensor, "frame 3 3"] | None
+
+    def split(self, size: int) -> list["_Slopes"]:
+        strains = (None,) * (len(self.positions) // size) if self.strain is None else self.strain.split(size)
+        return list(itertools.starmap(_Slopes, zip(self.positions.split(size), strains, strict=True)))
+
+
+class _Input:
+    """Leaves of the graph for frames of one molecule: positions, and a strain where stress is learned."""
+
+    def __init__(self, batch: Samples):
+        self.batch = batch
+        self.positions = batch.positions.detach().requires_grad_(True)
+        self.strain = None
+        if batch.stress is not None:
+            self.strain = torch.zeros_like(batch.stress[:, 0]).requires_grad_(True)
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        return [self.positions] if self.strain is None else [self.positions, self.strain]
+
+    def surroundings(self, potential: Potential) -> Surroundings:
+        positions, cell, batch = self.positions, self.batch.cell, self.batch
+        if self.strain is not None:
+            positions, cell = positions + positions @ self.strain, cell + cell @ self.strain
+        return batch.surroundings(positions, potential.network.cutoff, _precision(potential), cell=cell)
+
+
+def _surroundings(potential: Potential, inputs: tuple[_Input, ...]) -> Surroundings:
+    found = [one.surroundings(potential) for one in inputs]
+    return found[0] if len(found) == 1 else joined(found, potential.network.cutoff)
+
+
+def _pull_back(hamiltonian: Tensor, inputs: tuple[_Input, ...], cotangent: Tensor) -> list[_Slopes]:
+    leaves = [leaf for one in inputs for leaf in one.leaves]
+    found = iter(torch.autograd.grad(hamiltonian, leaves, cotangent, create_graph=True))
+    return [_Slopes(next(found), None if one.strain is None else next(found)) for one in inputs]
+
+
+def _prediction(
+    one: _Input, energies: Tensor, surplus: Tensor, slopes: list[_Slopes], pairs: Pairs
+) -> Prediction:
+    n = len(energies)
+    gradients = [slope.positions for slope in slopes]
     stacked = (
-        torch.stack(gradients, dim=1) if gradients else positions.new_zeros((n, 0, *positions.shape[1:]))
+        torch.stack(gradients, dim=1) if slopes else energies.new_zeros((n, 0, *one.positions.shape[1:]))
     )
-    return Prediction(energies[:, : potential.n_states], stacked, pairs, _surplus_gap(potential, energies))
+    stress = None
+    if one.strain is not None and any(k == l for k, l in pairs):
+        volume = torch.linalg.det(one.batch.cell[:n]).abs()[:, None, None]
+        own = [slope.strain / volume for slope, (k, l) in zip(slopes, pairs, strict=True) if k == l]
+        stress = torch.stack(own, dim=1)
+    return Prediction(energies, stacked, pairs, surplus, stress)
 
 
-def _pull_back(hamiltonian: Tensor, positions: Tensor, cotangent: Tensor) -> Tensor:
-    return torch.autograd.grad(hamiltonian, positions, cotangent, create_graph=True)[0]
-
-
-def surplus_gap(potential: Potential, batch: Samples) -> Float[Tensor, "frame"]:
+def surplus_gap(potential: Potential, batch: tuple[Samples, ...]) -> Float[Tensor, "frame"]:
     """Return the distance from the highest state to the lowest surplus eigenvalue alone; inf without one.
 
     Nothing is differentiated in the positions, so the graph is that of the weights.
     """
     with torch.enable_grad():
-        surroundings = batch.surroundings(batch.positions, potential.network.cutoff, _precision(potential))
+        found = [
+            part.surroundings(part.positions, potential.network.cutoff, _precision(potential))
+            for part in batch
+        ]
+        surroundings = found[0] if len(found) == 1 else joined(found, potential.network.cutoff)
         return _surplus_gap(potential, eigh(potential(surroundings)[0])[0])
 
 
 def label_pairs(samples: tuple[Samples, ...], n_states: int) -> Pairs:
-    """Return the pairs that any of the samples has labels for: (k, k) for forces, (k, l) for couplings."""
+    """Return the pairs that any of the samples has labels for.
+
+    They are (k, k) for forces and stress, (k, l) for couplings.
+    """
     pairs: list[tuple[int, int]] = []
-    if any(group.forces is not None for group in samples):
+    if any(group.forces is not None or group.stress is not None for group in samples):
         pairs += [(k, k) for k in range(n_states)]
     if any(group.couplings is not None for group in samples):
         pairs += [(k, l) for k in range(n_states) for l in range(k + 1, n_states)]

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from nadyn.training.losses import NoiseScales
+from nadyn.training.quantities import QUANTITIES
 from nadyn.training.validation import Errors
 
 
@@ -59,8 +60,6 @@ def history_entry(progress: Progress, scales: NoiseScales, errors: Errors) -> di
         "step": progress.step,
         "loss": progress.loss,
         "training_rms": {name: variance**0.5 for name, variance in scales.variances.items()},
-        "energy_mae": errors.energy_mae,
-        "force_mae": errors.force_mae,
-        "coupling_mae": errors.coupling_mae,
+        **{f"{quantity.name}_mae": errors.mae.get(quantity.name, []) for quantity in QUANTITIES},
         "score": errors.score,
     }

@@ -1,6 +1,6 @@
 """Labelled frames as tensors, atoms sorted by element, ready to be cut into batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -23,7 +23,9 @@ class Samples:
         numbers: Atomic numbers, ascending.
         order: Position of each sorted atom in the group.
         couplings: h_kl for the pairs k < l in lexicographic order.
+        stress: Stress of each state [hartree/bohr³], ASE's sign.
         weight: How much each frame counts in the loss; None where all count the same.
+        size: Number of atoms relative to the mean of the frames that are learned together.
     """
 
     name: str
@@ -35,7 +37,9 @@ class Samples:
     couplings: Float[Tensor, "frame pair atom 3"] | None
     cell: Float[Tensor, "frame 3 3"] | None
     pbc: tuple[bool, bool, bool]
+    stress: Float[Tensor, "frame state 3 3"] | None = None
     weight: Float[Tensor, "frame"] | None = None
+    size: float = 1.0
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -56,19 +60,34 @@ class Samples:
             rows(self.couplings),
             rows(self.cell),
             self.pbc,
+            rows(self.stress),
             rows(self.weight),
+            self.size,
         )
 
     def surroundings(
-        self, positions: Float[Tensor, "frame atom 3"], cutoff: float, dtype: torch.dtype = torch.float32
+        self,
+        positions: Float[Tensor, "frame atom 3"],
+        cutoff: float,
+        dtype: torch.dtype = torch.float32,
+        *,
+        cell: Float[Tensor, "frame 3 3"] | None = None,
     ) -> Surroundings:
-        """Return the surroundings of every atom at `positions`, which belong to these frames."""
+        """Return the surroundings of every atom at `positions`, which belong to these frames.
+
+        Args:
+            positions: [bohr]
+            cutoff: [bohr]
+            dtype: Precision of the result.
+            cell: Another one than that of the frames, such as one that can be differentiated.
+        """
+        cell = self.cell if cell is None else cell
         if self.cell is None and len(self.numbers) <= LARGEST_DENSE_MOLECULE:
             return all_pairs(positions, self.numbers, cutoff, dtype)
         neighbors = listed_neighbors(
-            torch.tensor(self.numbers), positions.detach(), cutoff=cutoff, cell=self.cell, pbc=self.pbc
+            torch.tensor(self.numbers), positions.detach(), cutoff=cutoff, cell=cell, pbc=self.pbc
         )
-        return listed_pairs(positions, self.cell, neighbors, self.numbers, cutoff, dtype)
+        return listed_pairs(positions, cell, neighbors, self.numbers, cutoff, dtype)
 
 
 def samples_from_group(group: Group) -> Samples:
@@ -93,8 +112,15 @@ def samples_from_group(group: Group) -> Samples:
         tensor(group.interstate_couplings, 2),
         tensor(group.cell) if periodic else None,
         tuple(bool(flag) for flag in group.pbc),
+        tensor(group.stress) if periodic else None,
         tensor(group.weight),
     )
+
+
+def samples_together(groups: Sequence[Group]) -> tuple[Samples, ...]:
+    """Return the frames of groups that are learned together, each with its relative number of atoms."""
+    mean = sum(group.n_frames * group.n_atoms for group in groups) / sum(group.n_frames for group in groups)
+    return tuple(replace(samples_from_group(group), size=group.n_atoms / mean) for group in groups)
 
 
 class Stream(IntEnum):
@@ -112,33 +138,46 @@ def random_stream(stream: Stream, seed: int, number: int) -> np.random.Generator
     return np.random.default_rng((int(stream), seed, number))
 
 
-def batches(samples: tuple[Samples, ...], batch_size: int, *, seed: int, epoch: int) -> Iterator[Samples]:
+def batches(
+    samples: tuple[Samples, ...], batch_size: int, *, seed: int, epoch: int
+) -> Iterator[tuple[Samples, ...]]:
     """Yield an epoch's batches in an order that depends on the seed and the epoch only.
 
-    A batch holds frames of one molecule; a last, smaller batch is dropped where there is a full one.
+    Frames of all molecules are drawn alike: a batch has a part for each molecule that it holds frames of. A
+    last, smaller batch is dropped where there is a full one.
     """
     generator = random_stream(Stream.ORDER, seed, epoch)
-    plan = []
-    for number, group in enumerate(samples):
-        order = torch.from_numpy(generator.permutation(len(group)))
-        size = min(batch_size, len(group))
-        plan += [(number, order[start : start + size]) for start in range(0, len(group) - size + 1, size)]
+    whose = np.concatenate([np.full(len(group), number) for number, group in enumerate(samples)])
+    frame = np.concatenate([np.arange(len(group)) for group in samples])
+    order = generator.permutation(len(frame))
+    size = min(batch_size, len(frame))
+    plan = [order[start : start + size] for start in range(0, len(frame) - size + 1, size)]
     for choice in generator.permutation(len(plan)).tolist():
-        number, index = plan[choice]
-        yield samples[number].take(index)
+        chosen = plan[choice]
+        yield tuple(
+            group.take(torch.from_numpy(frame[chosen[whose[chosen] == number]]))
+            for number, group in enumerate(samples)
+            if np.any(whose[chosen] == number)
+        )
 
 
-def displaced_frames(batch: Samples, largest: float, *, seed: int, step: int) -> Samples:
+def displaced_frames(
+    batch: tuple[Samples, ...], largest: float, *, seed: int, step: int
+) -> tuple[Samples, ...]:
     """Return frames whose coordinates are moved at random, each frame by its own amplitude up to `largest`.
 
     Labels no longer belong to the geometries. The numbers depend on the seed and the step only.
     """
     generator = random_stream(Stream.DISPLACEMENTS, seed, step)
-    amplitude = largest * generator.random((len(batch), 1, 1))
-    noise = generator.standard_normal(tuple(batch.positions.shape))
-    return replace(batch, positions=batch.positions + torch.from_numpy(amplitude * noise))
+    moved = []
+    for part in batch:
+        amplitude = largest * generator.random((len(part), 1, 1))
+        noise = generator.standard_normal(tuple(part.positions.shape))
+        moved.append(replace(part, positions=part.positions + torch.from_numpy(amplitude * noise)))
+    return tuple(moved)
 
 
 def batches_per_epoch(samples: tuple[Samples, ...], batch_size: int) -> int:
     """Return how many batches `batches` yields."""
-    return sum(len(group) // min(batch_size, len(group)) for group in samples)
+    n_frames = sum(map(len, samples))
+    return n_frames // min(batch_size, n_frames)

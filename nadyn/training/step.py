@@ -7,7 +7,6 @@ import torch
 from nadyn.models.potential import Potential
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.losses import (
-    QUANTITIES,
     NoiseScales,
     gap_weights,
     given_weights,
@@ -16,9 +15,10 @@ from nadyn.training.losses import (
     surplus_penalty,
     total_loss,
 )
-from nadyn.training.predictions import Pairs, predict, surplus_gap
+from nadyn.training.predictions import Pairs, predict_together, surplus_gap
+from nadyn.training.quantities import QUANTITIES
 from nadyn.training.samples import Samples, displaced_frames
-from nadyn.units import BOHR_PER_ANGSTROM, EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
+from nadyn.units import BOHR_PER_ANGSTROM, HARTREE_PER_EV
 
 _GRADIENT_NORM_LIMIT = 10.0
 _SURPLUS_MARGIN = 0.5 * HARTREE_PER_EV
@@ -29,7 +29,7 @@ _GAP_WIDTH = 0.3 * HARTREE_PER_EV
 
 def train_step(
     potential: Potential,
-    batch: Samples,
+    batch: tuple[Samples, ...],
     pairs: Pairs,
     optimizer: torch.optim.Optimizer,
     scales: NoiseScales,
@@ -42,16 +42,17 @@ def train_step(
 ) -> float:
     """Take one step and return the loss; a loss or gradient that is not finite changes nothing."""
     optimizer.zero_grad(set_to_none=True)
-    prediction = predict(potential, batch, pairs)
+    predictions = predict_together(potential, batch, pairs)
     before = dict(scales.variances)
     frame_weights = None
     if mean_gap_weight is not None:
-        frame_weights = gap_weights(batch.energies, mean_gap_weight, _GAP_WIDTH)
+        energies = torch.cat([part.energies for part in batch])
+        frame_weights = gap_weights(energies, mean_gap_weight, _GAP_WIDTH)
     if mean_weight is not None:
         own = given_weights(batch, mean_weight)
         frame_weights = own if frame_weights is None else own * frame_weights
     loss = total_loss(
-        residuals(prediction, batch),
+        residuals(predictions, batch),
         scales,
         weights=configuration.weights.model_dump(),
         outlier_sigmas=_outlier_sigmas(configuration, looseness),
@@ -59,7 +60,8 @@ def train_step(
     )
     if potential.n_basis > potential.n_states:
         displaced = displaced_frames(batch, _DISPLACEMENT, seed=configuration.seed, step=step)
-        gaps = torch.cat([prediction.surplus_gap, surplus_gap(potential, displaced)])
+        own = [prediction.surplus_gap for prediction in predictions]
+        gaps = torch.cat([*own, surplus_gap(potential, displaced)])
         loss = loss + surplus_penalty(gaps, _SURPLUS_MARGIN)
     # To the weights alone: positions are leaves of the graph too, and nobody needs what arrives there.
     torch.autograd.backward(loss, inputs=[p for p in potential.parameters() if p.requires_grad])
@@ -80,21 +82,14 @@ def parameter_groups(potential: Potential, weight_decay: float) -> list[dict[str
 
 def _outlier_sigmas(configuration: TrainingConfiguration, looseness: float) -> dict[str, float]:
     """Return the bound of each quantity: couplings tell on which side of a seam a frame lies."""
-    bounds = dict.fromkeys(QUANTITIES, configuration.outlier_sigmas)
+    bounds = {quantity.name: configuration.outlier_sigmas for quantity in QUANTITIES}
     return bounds | {"coupling": looseness * configuration.outlier_sigmas}
 
 
 def given_noise(configuration: TrainingConfiguration) -> dict[str, float | None]:
-    section = configuration.label_noise
-
-    def scaled(value: float | None, factor: float) -> float | None:
-        return None if value is None else value * factor
-
-    return {
-        "energy": scaled(section.energy_ev, HARTREE_PER_EV),
-        "force": scaled(section.force_ev_per_angstrom, 1.0 / EV_PER_ANGSTROM_PER_AU),
-        "coupling": scaled(section.coupling_ev_per_angstrom, 1.0 / EV_PER_ANGSTROM_PER_AU),
-    }
+    """Return the noise of each quantity in atomic units where the configuration gives it."""
+    given = {q.name: (getattr(configuration.label_noise, q.noise_key), q.per_au) for q in QUANTITIES}
+    return {name: None if value is None else value / per_au for name, (value, per_au) in given.items()}
 
 
 def mean_of_gap_weights(samples: tuple[Samples, ...]) -> float:

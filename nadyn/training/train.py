@@ -37,7 +37,7 @@ from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_t
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.predictions import label_pairs
 from nadyn.training.progress import Outcome, Progress
-from nadyn.training.samples import Samples, samples_from_group
+from nadyn.training.samples import Samples, samples_together
 from nadyn.training.search import Trial
 from nadyn.training.stages import Learned, search_and_train
 from nadyn.training.validation import validate
@@ -151,8 +151,8 @@ def learn(
     with threads(configuration.threads):
         held_out = hold_out(dataset, configuration)
         training, validation = held_out.training, held_out.validation
-        training_samples = tuple(samples_from_group(group) for group in training.groups)
-        validation_samples = () if validation is None else tuple(map(samples_from_group, validation.groups))
+        training_samples = samples_together(training.groups)
+        validation_samples = () if validation is None else samples_together(validation.groups)
         elements = elements_of(dataset)
         shortest = shortest_distances(training, elements)
 

@@ -14,6 +14,7 @@ from nadyn.electronic.surfaces import surfaces
 from nadyn.models.learned import LearnedModel
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.train import Trained, train
+from nadyn.training.validation import Errors
 
 NUMBERS = (7, 1, 1, 9)
 GEOMETRY = torch.tensor(
@@ -96,6 +97,14 @@ def configuration(**changes: object) -> TrainingConfiguration:
 
 class Stop(Exception):
     """Raised in the middle of a training."""
+
+
+def errors_of(
+    energy: list[float], force: list[float], coupling: list[float], nothing: Errors | None = None
+) -> Errors:
+    """Errors of three quantities; an empty list is one without labels."""
+    found = {"energy": energy, "force": force, "coupling": coupling}
+    return Errors.of({name: values for name, values in found.items() if values}, nothing)
 
 
 def train_with_stops(

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ def groups():
 
 
 def _frames(groups, epoch, *, batch_size=5, seed=1):
-    return [batch.positions for batch in batches(groups, batch_size, seed=seed, epoch=epoch)]
+    found = batches(groups, batch_size, seed=seed, epoch=epoch)
+    return [torch.cat([part.positions for part in batch]) for batch in found]
 
 
 def _rows(parts):
@@ -80,13 +82,21 @@ def test_every_purpose_seed_and_number_has_random_numbers_of_its_own():
     assert len(drawn) == len(keys) == len(Stream) * 5 * 30
 
 
-def test_groups_are_mixed_within_an_epoch_and_not_within_a_batch(groups):
-    orders = set()
-    for epoch in range(10):
-        parts = list(batches(groups, 5, seed=1, epoch=epoch))
-        assert len(parts) == 5
-        orders.add(tuple(bool(torch.isin(part.energies, groups[1].energies).all()) for part in parts))
-    assert len(orders) > 1
+def test_frames_of_all_groups_are_drawn_alike_and_each_part_of_a_batch_is_of_one(groups):
+    groups = groups[0], replace(groups[1], name="other", energies=groups[1].energies + 1.0)
+    shares = []
+    for epoch in range(40):
+        for batch in batches(groups, 9, seed=1, epoch=epoch):
+            assert sum(map(len, batch)) == 9
+            of_each = {part.name: part for part in batch}
+            for group in groups:
+                if group.name in of_each:
+                    assert bool(torch.isin(of_each[group.name].energies, group.energies).all())
+            shares.append(len(of_each["other"]) if "other" in of_each else 0)
+    # 7 of 27 frames; three batches an epoch hold each of them once.
+    assert np.mean(shares) == pytest.approx(9 * 7 / 27)
+    assert len(set(shares)) > 3
+    assert _rows(_frames(groups, epoch=3, batch_size=9)) == _rows([group.positions for group in groups])
 
 
 def test_atoms_are_sorted_by_element_together_with_their_labels():
@@ -183,11 +193,12 @@ def test_swapping_twice_changes_nothing_and_once_exchanges():
 
 def test_displaced_frames_move_by_their_own_amplitude_and_depend_on_seed_and_step_alone(groups):
     batch = groups[0]
-    displaced = displaced_frames(batch, 0.5, seed=1, step=7)
+    (displaced,) = displaced_frames((batch,), 0.5, seed=1, step=7)
     torch.rand(3)
-    assert torch.equal(displaced_frames(batch, 0.5, seed=1, step=7).positions, displaced.positions)
+    (again,) = displaced_frames((batch,), 0.5, seed=1, step=7)
+    assert torch.equal(again.positions, displaced.positions)
     for seed, step in ((2, 7), (1, 8)):
-        other = displaced_frames(batch, 0.5, seed=seed, step=step).positions
+        other = displaced_frames((batch,), 0.5, seed=seed, step=step)[0].positions
         assert not torch.equal(other, displaced.positions)
     sizes = (displaced.positions - batch.positions).std(dim=(1, 2))
     assert float(sizes.max()) < 0.5 * 1.6

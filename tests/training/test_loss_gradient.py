@@ -9,8 +9,9 @@ from teacher import NUMBERS, geometries
 
 import nadyn.training.predictions as predictions
 from nadyn.electronic.eigen import eigh
-from nadyn.training.losses import QUANTITIES, NoiseScales, residuals, surplus_penalty, total_loss
+from nadyn.training.losses import NoiseScales, residuals, surplus_penalty, total_loss
 from nadyn.training.predictions import predict
+from nadyn.training.quantities import QUANTITIES
 from nadyn.training.samples import Samples
 from nadyn.units import HARTREE_PER_EV
 
@@ -59,10 +60,10 @@ def _loss(network, batch, *, outlier_sigmas=5.0, margin=None):
     scales = NoiseScales({"energy": 0.01, "force": 0.02, "coupling": 0.015})
     prediction = predict(network, batch, PAIRS)
     loss = total_loss(
-        residuals(prediction, batch),
+        residuals((prediction,), (batch,)),
         scales,
         weights={"energy": 1.0, "force": 10.0, "coupling": 10.0},
-        outlier_sigmas=dict.fromkeys(QUANTITIES, outlier_sigmas),
+        outlier_sigmas={one.name: outlier_sigmas for one in QUANTITIES},
     )
     return loss if margin is None else loss + surplus_penalty(prediction.surplus_gap, margin)
 
@@ -158,9 +159,9 @@ def test_the_gradient_is_that_of_finite_differences_with_surplus_levels_and_outl
     # The surplus levels lie within the margin, and the energies are beyond two σ, the forces beyond one.
     options = {"outlier_sigmas": 2.0, "margin": 1.3 * float(gaps[1])}
     assert float(surplus_penalty(gaps[1], options["margin"])) > 0.5
-    values = residuals(prediction, batch)
-    assert float(values.energy.detach()) > 2.0**2 * 0.01**2
-    assert float(values.force.detach()) > 0.02**2
+    values = residuals((prediction,), (batch,))
+    assert float(values["energy"].detach()) > 2.0**2 * 0.01**2
+    assert float(values["force"].detach()) > 0.02**2
     for direction in _directions(network):
         whole = _along(network, _loss(network, batch, **options), direction)
         numeric = _numeric(network, batch, direction, step=2e-5, **options)

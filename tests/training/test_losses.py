@@ -9,10 +9,9 @@ import pytest
 import torch
 from teacher import dataset, teacher, without_labels
 
+from nadyn.electronic.signs import coupling_signs
 from nadyn.training.losses import (
     NoiseScales,
-    Residuals,
-    coupling_signs,
     gap_weights,
     inverse_square_gap,
     residuals,
@@ -45,7 +44,9 @@ def student():
 
 def _loss(network, batch, given=GIVEN):
     prediction = predict(network, batch, label_pairs((batch,), network.n_states))
-    return total_loss(residuals(prediction, batch), NoiseScales(given), weights=WEIGHTS, outlier_sigmas=BOUND)
+    return total_loss(
+        residuals((prediction,), (batch,)), NoiseScales(given), weights=WEIGHTS, outlier_sigmas=BOUND
+    )
 
 
 def _gradient(network, loss):
@@ -78,18 +79,15 @@ def test_a_frame_without_a_label_counts_as_if_it_were_not_there(three_states, st
     holes = samples_from_group(without_labels(three_states, [2, 5], **{array: None}))
     others = samples_from_group(three_states.select([0, 1, 3, 4, 6]))
     pairs = label_pairs((holes,), 3)
-    with_holes = residuals(predict(student, holes, pairs), holes)
-    without = residuals(predict(student, others, pairs), others)
-    values = getattr(with_holes, quantity)
+    with_holes = residuals((predict(student, holes, pairs),), (holes,))
+    without = residuals((predict(student, others, pairs),), (others,))
+    values = with_holes[quantity]
     assert torch.isnan(values).tolist() == [frame in (2, 5) for frame in range(7)]
-    torch.testing.assert_close(values[~torch.isnan(values)], getattr(without, quantity))
+    torch.testing.assert_close(values[~torch.isnan(values)], without[quantity])
 
     def only(values):
-        kept = {q: getattr(values, q) if q == quantity else None for q in ("force", "coupling")}
-        silent = torch.full_like(values.energy, torch.nan)
-        return total_loss(
-            Residuals(silent, **kept), NoiseScales(GIVEN), weights=WEIGHTS, outlier_sigmas=BOUND
-        )
+        kept = {"energy": torch.full_like(values["energy"], torch.nan), quantity: values[quantity]}
+        return total_loss(kept, NoiseScales(GIVEN), weights=WEIGHTS, outlier_sigmas=BOUND)
 
     torch.testing.assert_close(only(with_holes), only(without))
     for a, b in zip(_gradient(student, only(with_holes)), _gradient(student, only(without)), strict=True):
@@ -105,9 +103,10 @@ def test_forces_of_the_active_state_alone_train_that_state_alone(three_states):
     prediction = predict(network, batch, label_pairs((batch,), 3))
     shifted = prediction.gradients.clone()
     shifted[:, 0] += 7.0
-    before, after = residuals(prediction, batch), residuals(replace(prediction, gradients=shifted), batch)
-    assert torch.equal(before.force, after.force)
-    assert bool(torch.isfinite(before.force).all())
+    changed = replace(prediction, gradients=shifted)
+    before, after = (residuals((one,), (batch,))["force"] for one in (prediction, changed))
+    assert torch.equal(before, after)
+    assert bool(torch.isfinite(before).all())
 
 
 def test_a_prediction_that_is_not_a_number_is_not_taken_for_a_missing_label(three_states, student):
@@ -116,14 +115,14 @@ def test_a_prediction_that_is_not_a_number_is_not_taken_for_a_missing_label(thre
     for field in ("energies", "gradients"):
         broken = getattr(prediction, field).detach().clone()
         broken[4] = torch.nan
-        values = residuals(replace(prediction, **{field: broken}), batch)
+        values = residuals((replace(prediction, **{field: broken}),), (batch,))
         loss = total_loss(values, NoiseScales(LEARNED), weights=WEIGHTS, outlier_sigmas=BOUND)
         assert not math.isfinite(float(loss.detach()))
 
 
 def test_each_quantity_has_its_own_bound_of_outliers():
     """ρ by its formula, for residuals fifty times the noise."""
-    values = Residuals(*(torch.tensor([(50 * GIVEN[q]) ** 2], dtype=torch.float64) for q in GIVEN))
+    values = {q: torch.tensor([(50 * GIVEN[q]) ** 2], dtype=torch.float64) for q in GIVEN}
     bounds = {"energy": 2.0, "force": 3.0, "coupling": 75.0}
     expected = sum(
         WEIGHTS[q] * 0.5 * (bounds[q] ** 2 * math.log1p(2500.0 / bounds[q] ** 2) + 2 * math.log(GIVEN[q]))
@@ -157,7 +156,7 @@ def test_coupling_signs_are_the_best_of_all_choices(n_states):
 
 def test_ordinary_frames_count_by_their_square_and_outliers_by_its_logarithm():
     def loss(squares):
-        values = Residuals(torch.tensor(squares, dtype=torch.float64), None, None)
+        values = {"energy": torch.tensor(squares, dtype=torch.float64)}
         return float(
             total_loss(values, NoiseScales({**LEARNED, "energy": 0.1}), weights=WEIGHTS, outlier_sigmas=BOUND)
         )
@@ -186,7 +185,7 @@ def test_a_given_noise_stays_and_a_learned_one_follows_the_residuals():
 
 def test_without_outliers_the_learned_noise_is_where_the_loss_is_lowest():
     squares = torch.tensor([0.01, 0.02, 0.03], dtype=torch.float64)
-    values = Residuals(squares, None, None)
+    values = {"energy": squares}
 
     def loss(sigma):
         return float(
@@ -226,7 +225,7 @@ def test_weights_by_the_gap_favour_near_frames_and_have_a_mean_of_one():
 
 
 def test_frame_weights_multiply_the_residuals_and_not_the_noise():
-    values = Residuals(torch.tensor([0.01, torch.nan, 0.03], dtype=torch.float64), None, None)
+    values = {"energy": torch.tensor([0.01, torch.nan, 0.03], dtype=torch.float64)}
     weights = torch.tensor([2.0, 5.0, 0.5], dtype=torch.float64)
     scales = NoiseScales({**LEARNED, "energy": 0.1})
     loss = total_loss(values, scales, weights=WEIGHTS, outlier_sigmas=BOUND, frame_weights=weights)

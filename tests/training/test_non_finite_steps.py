@@ -74,13 +74,13 @@ def test_a_skipped_step_changes_neither_weights_nor_average_nor_noise(samples):
     pairs = label_pairs((samples,), 2)
     before = [p.detach().clone() for p in network.parameters()]
     batch = _with_bad_energies(samples, [0])
-    loss = train_step(network, batch, pairs, optimizer, scales, settings, None, step=0, looseness=1.0)
+    loss = train_step(network, (batch,), pairs, optimizer, scales, settings, None, step=0, looseness=1.0)
     assert math.isnan(loss)
     assert all(torch.equal(p, value) for p, value in zip(network.parameters(), before, strict=True))
     assert not optimizer.state
     assert scales.variances == {}
     assert math.isfinite(
-        train_step(network, samples, pairs, optimizer, scales, settings, None, step=0, looseness=1.0)
+        train_step(network, (samples,), pairs, optimizer, scales, settings, None, step=0, looseness=1.0)
     )
     assert set(scales.variances) == {"energy", "force", "coupling"}
 

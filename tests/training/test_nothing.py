@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from teacher import configuration, dataset, geometries, labelled, teacher
+from teacher import configuration, dataset, errors_of, geometries, labelled, teacher
 
 from nadyn.data import Dataset
 from nadyn.models import load_model
@@ -13,7 +13,6 @@ from nadyn.training.evaluation import compare, constant_errors
 from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.samples import samples_from_group
 from nadyn.training.train import train
-from nadyn.training.validation import Errors
 
 
 def _samples(data):
@@ -25,14 +24,14 @@ def test_nothing_is_the_mean_energy_and_zero_forces_and_couplings():
     errors = errors_of_nothing(_samples(data), _samples(data))
     (group,) = data.groups
     energy = np.abs(group.energies - group.energies.mean(axis=0)).mean(axis=0)
-    np.testing.assert_allclose(errors.energy_mae, energy, rtol=1e-9)
-    np.testing.assert_allclose(errors.force_mae, np.abs(group.forces).mean(axis=(0, 2, 3)), rtol=1e-12)
-    np.testing.assert_allclose(errors.coupling_mae, np.abs(group.interstate_couplings).mean(), rtol=1e-12)
-    logarithms = [np.log(np.mean(values)) for values in (energy, errors.force_mae, errors.coupling_mae)]
+    np.testing.assert_allclose(errors.mae["energy"], energy, rtol=1e-9)
+    np.testing.assert_allclose(errors.mae["force"], np.abs(group.forces).mean(axis=(0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(errors.mae["coupling"], np.abs(group.interstate_couplings).mean(), rtol=1e-12)
+    logarithms = [np.log(np.mean(values)) for values in (energy, errors.mae["force"], errors.mae["coupling"])]
     assert errors.score == pytest.approx(np.mean(logarithms), rel=1e-9)
     # The column that the table of errors shows beside those of the model.
     table = constant_errors(compare(teacher(), group))
-    np.testing.assert_allclose(np.array(errors.energy_mae) * 27.211386, table["energy"], rtol=1e-6)
+    np.testing.assert_allclose(np.array(errors.mae["energy"]) * 27.211386, table["energy"], rtol=1e-6)
 
 
 def test_nothing_knows_the_energies_of_elements():
@@ -42,7 +41,7 @@ def test_nothing_knows_the_energies_of_elements():
     both = _samples(data)
     # Fluorine is 100 hartree; what is left is the spread within each molecule.
     spread = torch.stack([(group.energies - group.energies.mean(dim=0)).abs().mean(dim=0) for group in both])
-    np.testing.assert_allclose(errors_of_nothing(both, both).energy_mae, spread.mean(dim=0), rtol=1e-9)
+    np.testing.assert_allclose(errors_of_nothing(both, both).mae["energy"], spread.mean(dim=0), rtol=1e-9)
     # A molecule without training frames has the sum of its elements.
     rows = {"a": (1, 1, 7), "b": (1, 9), "c": (7, 9, 9), "d": (1, 9, 9), "e": (1, 1, 1, 7, 9)}
     energy = {1: -0.5, 7: -54.0, 9: -99.0}
@@ -53,7 +52,7 @@ def test_nothing_knows_the_energies_of_elements():
         return replace(both[0], name=name, numbers=rows[name], energies=energies, forces=None, couplings=None)
 
     unseen = errors_of_nothing(tuple(map(made, "abcd")), (made("e"),))
-    np.testing.assert_allclose(unseen.energy_mae, 0.0, atol=1e-6)
+    np.testing.assert_allclose(unseen.mae["energy"], 0.0, atol=1e-6)
 
 
 def test_two_surfaces_in_one_training_are_worse_than_nothing():
@@ -61,22 +60,22 @@ def test_two_surfaces_in_one_training_are_worse_than_nothing():
     one = _samples(dataset())
     two = tuple(replace(group, name="ion", energies=group.energies + 0.46) for group in one)
     errors = errors_of_nothing((*one, *two), (*one, *two))
-    np.testing.assert_allclose(errors.energy_mae, errors_of_nothing(one, one).energy_mae, rtol=1e-9)
-    model = Errors.of([0.23, 0.23], [0.001], [])
+    np.testing.assert_allclose(errors.mae["energy"], errors_of_nothing(one, one).mae["energy"], rtol=1e-9)
+    model = errors_of([0.23, 0.23], [0.001], [])
     assert no_better_than_nothing(model, errors) == ["energy"]
 
 
 def test_each_quantity_is_compared_with_its_own():
-    nothing = Errors.of([1.0, 3.0], [2.0, 2.0], [0.5])
-    assert no_better_than_nothing(Errors.of([0.9, 2.9], [1.0, 1.9], [0.4]), nothing) == []
+    nothing = errors_of([1.0, 3.0], [2.0, 2.0], [0.5])
+    assert no_better_than_nothing(errors_of([0.9, 2.9], [1.0, 1.9], [0.4]), nothing) == []
     # Better in the mean, but not for each state.
-    single = no_better_than_nothing(Errors.of([1.9, 1.9], [1.0, 2.9], [0.4]), nothing)
+    single = no_better_than_nothing(errors_of([1.9, 1.9], [1.0, 2.9], [0.4]), nothing)
     assert single == ["energy of state 0", "force of state 1"]
     assert "energies of state 0 and forces of state 1 no better" in about_nothing(single, "held-out frames")
-    assert no_better_than_nothing(Errors.of([1.0, 3.0], [1.0, 1.0], [0.6]), nothing) == ["energy", "coupling"]
-    assert no_better_than_nothing(Errors.of([torch.inf, 0.1], [0.1, 0.1], []), nothing) == ["energy"]
+    assert no_better_than_nothing(errors_of([1.0, 3.0], [1.0, 1.0], [0.6]), nothing) == ["energy", "coupling"]
+    assert no_better_than_nothing(errors_of([torch.inf, 0.1], [0.1, 0.1], []), nothing) == ["energy"]
     # One frame a molecule: nothing is right as well, and there is nothing to compare.
-    assert no_better_than_nothing(Errors.of([0.1], [], []), Errors.of([0.0], [], [])) == []
+    assert no_better_than_nothing(errors_of([0.1], [], []), errors_of([0.0], [], [])) == []
 
 
 def test_a_training_of_a_step_is_said_to_be_no_better_than_nothing(tmp_path, unchecked_annotations):

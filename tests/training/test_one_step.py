@@ -52,7 +52,7 @@ def _step(network, batch, settings, mean_gap_weight=None):
     scales = NoiseScales(given_noise(settings))
     pairs = label_pairs((batch,), 2)
     loss = train_step(
-        network, batch, pairs, optimizer, scales, settings, mean_gap_weight, step=3, looseness=1.0
+        network, (batch,), pairs, optimizer, scales, settings, mean_gap_weight, step=3, looseness=1.0
     )
     return loss, [None if p.grad is None else p.grad.clone() for p in network.parameters()]
 
@@ -82,7 +82,7 @@ def test_the_loss_of_a_step_is_that_of_its_formula_with_the_penalty_of_surplus_l
         0.5 * WEIGHTS[q] * (squares[q].mean() / SIGMA[q] ** 2 + 2.0 * math.log(SIGMA[q])) for q in SIGMA
     )
     if basis != "2x0e":
-        displaced = displaced_frames(batch, 0.3 * BOHR_PER_ANGSTROM, seed=1, step=3)
+        displaced = displaced_frames((batch,), 0.3 * BOHR_PER_ANGSTROM, seed=1, step=3)
         gaps = torch.cat([prediction.surplus_gap, surplus_gap(network, displaced)])
         margin = 0.5 * HARTREE_PER_EV
         penalty = 0.5 * ((margin - gaps).clamp(min=0.0) / (margin / 5)).square().mean()
@@ -121,7 +121,7 @@ def test_surplus_levels_alone_are_those_of_a_whole_prediction():
         network = teacher(basis).potential
         batch = samples_from_group(labelled(teacher("2x0e"), geometries(5), couplings=False))
         whole = predict(network, batch, ()).surplus_gap
-        torch.testing.assert_close(surplus_gap(network, batch), whole)
+        torch.testing.assert_close(surplus_gap(network, (batch,)), whole)
         assert bool(torch.isinf(whole).all()) is (basis == "2x0e")
 
 
@@ -139,14 +139,14 @@ def test_the_validation_chooses_the_signs_of_states(n_states):
     signs = torch.sign((own * batch.couplings).sum(dim=(2, 3)))
     assert {-1.0, 1.0} <= set(signs.flatten().tolist())
     errors = validate(model.potential, (batch,), pairs)
-    assert max(errors.coupling_mae) < 1e-10
+    assert max(errors.mae["coupling"]) < 1e-10
     size = batch.couplings.abs().mean(dim=(0, 2, 3))
     assert float(size.min()) > 1e-4
     # A sign for each pair alone would make this one right as well: three states have no such freedom.
     if n_states == 3:
         wrong = batch.couplings * torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64)[:, None, None]
         errors = validate(model.potential, (type(batch)(**(vars(batch) | {"couplings": wrong})),), pairs)
-        assert max(errors.coupling_mae) > 0.1 * float(size.min())
+        assert max(errors.mae["coupling"]) > 0.1 * float(size.min())
 
 
 def test_the_score_is_the_mean_logarithm_of_mean_errors():
@@ -156,6 +156,6 @@ def test_the_score_is_the_mean_logarithm_of_mean_errors():
         configuration(), (batch,), shortest_distances(data, elements_of(data)), elements_of(data)
     )
     errors = validate(network, (batch,), label_pairs((batch,), 2))
-    parts = (errors.energy_mae, errors.force_mae, errors.coupling_mae)
+    parts = (errors.mae["energy"], errors.mae["force"], errors.mae["coupling"])
     expected = sum(math.log(sum(values) / len(values)) for values in parts) / 3
     assert errors.score == pytest.approx(expected, rel=1e-9)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from teacher import configuration, dataset
+from teacher import configuration, dataset, errors_of
 
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset
@@ -14,7 +14,6 @@ from nadyn.training.losses import given_weights, mean_frame_weight
 from nadyn.training.origin import origin
 from nadyn.training.samples import samples_from_group
 from nadyn.training.train import train
-from nadyn.training.validation import Errors
 
 
 def weighted(weight):
@@ -43,11 +42,11 @@ def test_weights_are_divided_by_their_mean_over_the_training_set():
     second = samples_from_group(dataset().groups[0])
     mean = mean_frame_weight((first, second))
     assert mean == pytest.approx((300 + 24) / 48)
-    total = float(given_weights(first, mean).sum() + given_weights(second, mean).sum())
-    assert total == pytest.approx(48)
+    found = given_weights((first, second), mean)
+    assert float(found.sum()) == pytest.approx(48)
     assert mean_frame_weight((second,)) is None
     part = first.take(torch.tensor([3, 0]))
-    assert given_weights(part, mean).tolist() == pytest.approx([4 / mean, 1 / mean])
+    assert given_weights((part,), mean).tolist() == pytest.approx([4 / mean, 1 / mean])
 
 
 def test_other_weights_are_other_data_to_a_resumed_training():
@@ -67,11 +66,11 @@ def test_a_training_has_one_length(other):
         configuration(**other, steps=5)
 
 
-NOTHING = Errors.of([1.0, 1.0], [2.0, 2.0], [0.5])
+NOTHING = errors_of([1.0, 1.0], [2.0, 2.0], [0.5])
 
 
 def score(energy, force, coupling, nothing=NOTHING):
-    return Errors.of([energy] * 2, [force] * 2, [coupling], nothing).score
+    return errors_of([energy] * 2, [force] * 2, [coupling], nothing).score
 
 
 def test_couplings_that_are_no_better_than_nothing_do_not_decide():
@@ -96,9 +95,9 @@ def test_of_what_is_worse_than_nothing_the_least_bad_is_taken():
 
 
 def test_a_quantity_without_labels_or_without_a_scale_is_no_trouble():
-    assert np.isfinite(Errors.of([0.1], [], [], NOTHING).score)
-    flat = Errors.of([1.0], [2.0], [0.0])
-    assert Errors.of([0.1], [0.2], [1e-9], flat).score < Errors.of([0.1], [0.2], [1e-3], flat).score
+    assert np.isfinite(errors_of([0.1], [], [], NOTHING).score)
+    flat = errors_of([1.0], [2.0], [0.0])
+    assert errors_of([0.1], [0.2], [1e-9], flat).score < errors_of([0.1], [0.2], [1e-3], flat).score
 
 
 def test_weights_of_frames_must_be_above_zero():

@@ -109,7 +109,7 @@ def _scores(monkeypatch, score):
     calls = itertools.count()
 
     def validate(network, samples, pairs, nothing):
-        return Errors([0.1, 0.1], [0.1, 0.1], [], score=score(next(calls)))
+        return Errors({"energy": [0.1, 0.1], "force": [0.1, 0.1]}, score=score(next(calls)))
 
     monkeypatch.setattr(loop, "validate", validate)
 
@@ -275,7 +275,7 @@ def test_the_best_weights_are_stored_and_not_the_last(tmp_path, monkeypatch):
     def validate(network, samples, pairs, nothing):
         step = len(held) + 1
         held[step] = {name: p.detach().clone() for name, p in network.named_parameters()}
-        return Errors([0.1], [0.1], [], score={1: 3.0, 2: 1.0, 3: 2.0, 4: 1.5}[step])
+        return Errors({"energy": [0.1], "force": [0.1]}, score={1: 3.0, 2: 1.0, 3: 2.0, 4: 1.5}[step])
 
     monkeypatch.setattr(loop, "validate", validate)
     trained = train(dataset(), tmp_path / "m.safetensors", configuration(epochs=4))

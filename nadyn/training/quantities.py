@@ -1,0 +1,144 @@
+"""What a training learns from labels: one line a quantity, and all else follows from it.
+
+Names of weights, of noises and of errors in files, the columns of the live table, the panels of the learning
+curve, the loss and the score come from this table.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from nadyn.electronic.signs import coupling_signs
+from nadyn.training.predictions import Prediction
+from nadyn.training.samples import Samples
+from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU, GIGAPASCAL_PER_AU
+
+# Predicted and labelled values, (frame, column, …); NaN where a label is missing.
+Compared = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One kind of label.
+
+    Attributes:
+        name: In files, such as `weights: {force: 10}`.
+        plural: For sentences.
+        unit: For people; `per_au` of them are one atomic unit.
+        noise_key: Its key in `label_noise`.
+        columns: Whether it has a column for each state or for each pair of states.
+        weight: How much it counts in the loss unless a file says otherwise.
+        per_atom: Whether its residual is divided by the number of atoms, relative to the mean of the data.
+        labels: The labels of frames, or None.
+        compare: Prediction beside labels; called where there are labels.
+    """
+
+    name: str
+    plural: str
+    unit: str
+    per_au: float
+    noise_key: str
+    columns: Literal["state", "pair"]
+    weight: float
+    per_atom: bool
+    labels: Callable[[Samples], Tensor | None]
+    compare: Callable[[Prediction, Samples], Compared]
+
+
+def _forces(prediction: Prediction, batch: Samples) -> Compared:
+    diagonal = [i for i, (k, l) in enumerate(prediction.pairs) if k == l]
+    return prediction.gradients[:, diagonal], -batch.forces
+
+
+def _couplings(prediction: Prediction, batch: Samples) -> Compared:
+    """Couplings up to one sign a state and frame."""
+    others = [i for i, (k, l) in enumerate(prediction.pairs) if k != l]
+    predicted = prediction.gradients[:, others]
+    pairs = tuple(prediction.pairs[i] for i in others)
+    signs = coupling_signs(predicted.detach(), batch.couplings, pairs)
+    return predicted, signs[:, :, None, None] * batch.couplings
+
+
+QUANTITIES = (
+    Quantity(
+        "energy",
+        "energies",
+        "eV",
+        ELECTRONVOLT_PER_HARTREE,
+        "energy_ev",
+        "state",
+        1.0,
+        True,
+        lambda batch: batch.energies,
+        lambda prediction, batch: (prediction.energies, batch.energies),
+    ),
+    Quantity(
+        "force",
+        "forces",
+        "eV/Å",
+        EV_PER_ANGSTROM_PER_AU,
+        "force_ev_per_angstrom",
+        "state",
+        10.0,
+        False,
+        lambda batch: batch.forces,
+        _forces,
+    ),
+    Quantity(
+        "stress",
+        "stresses",
+        "GPa",
+        GIGAPASCAL_PER_AU,
+        "stress_gpa",
+        "state",
+        1.0,
+        False,
+        lambda batch: batch.stress,
+        lambda prediction, batch: (prediction.stress, batch.stress),
+    ),
+    Quantity(
+        "coupling",
+        "couplings",
+        "eV/Å",
+        EV_PER_ANGSTROM_PER_AU,
+        "coupling_ev_per_angstrom",
+        "pair",
+        10.0,
+        False,
+        lambda batch: batch.couplings,
+        _couplings,
+    ),
+)
+
+
+def compared(prediction: Prediction, batch: Samples) -> dict[str, Compared]:
+    """Return predictions beside labels for each quantity that the batch has labels of."""
+    return {
+        quantity.name: quantity.compare(prediction, batch)
+        for quantity in QUANTITIES
+        if quantity.labels(batch) is not None
+    }
+
+
+def mean_squares(predicted: Tensor, label: Tensor) -> Tensor:
+    """Return the mean square over the labelled components of each frame; NaN for a frame without labels.
+
+    NaN labels are replaced before squaring, because 0 · NaN in the backward pass would be NaN. A prediction
+    that is NaN is no missing label: it counts as infinitely wrong.
+    """
+    known = ~torch.isnan(label).flatten(1)
+    difference = torch.where(known, (predicted - label).flatten(1), 0.0)
+    squares = torch.where(torch.isnan(difference), torch.inf, difference) ** 2
+    count = known.sum(dim=1)
+    mean = squares.sum(dim=1) / count.clamp(min=1)
+    return torch.where(count > 0, mean, torch.full_like(mean, torch.nan))
+
+
+def absolute_errors(predicted: Tensor, label: Tensor) -> Tensor:
+    """Return mean absolute errors (frame, column): NaN without a label, infinite for a prediction that is."""
+    difference = (predicted - label).abs()
+    broken = torch.isnan(difference) & ~torch.isnan(label)
+    return torch.where(broken, torch.inf, difference).reshape(*label.shape[:2], -1).mean(dim=2)

@@ -7,6 +7,7 @@ from rich.table import Table
 from nadyn.checks.counts import counted
 from nadyn.data import state_pairs
 from nadyn.training.evaluation import Comparison, constant_errors, coupling_outlier, metrics
+from nadyn.training.quantities import QUANTITIES
 from nadyn.training.reliability import Coverage
 
 
@@ -25,20 +26,19 @@ def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | N
     table = Table(title=f"{title} ({counted(values['n_frames'], 'frame')})", title_justify="left")
     for column in ("", "MAE", "RMSE", "predicting nothing", "unit"):
         table.add_column(column, justify="left" if column in ("", "unit") else "right")
-    for quantity, key, unit in (
-        ("energy", "ev", "eV"),
-        ("force", "ev_per_angstrom", "eV/Å"),
-        ("coupling", "ev_per_angstrom", "eV/Å"),
-    ):
-        mean = values.get(f"{quantity}_mae_{key}")
+    for quantity in QUANTITIES:
+        # The names in files are energy_ev and energy_mae_ev, and so on.
+        unit = quantity.noise_key.removeprefix(f"{quantity.name}_")
+        mean = values.get(f"{quantity.name}_mae_{unit}")
         if mean is None:
             continue
         names = [f"S{k}" for k in range(len(mean))]
-        if quantity == "coupling":
+        if quantity.columns == "pair":
             names = [f"{k}-{l}" for k, l in state_pairs(comparison.energies.shape[1])]
-        spread = values[f"{quantity}_rmse_{key}"]
-        for name, mae, rmse, zero in zip(names, mean, spread, nothing[quantity], strict=True):
-            table.add_row(f"{quantity} {name}", f"{mae:.4f}", f"{rmse:.4f}", f"{zero:.4f}", unit)
+        spread = values[f"{quantity.name}_rmse_{unit}"]
+        for name, mae, rmse, zero in zip(names, mean, spread, nothing[quantity.name], strict=True):
+            row = f"{mae:.4f}", f"{rmse:.4f}", f"{zero:.4f}", quantity.unit
+            table.add_row(f"{quantity.name} {name}", *row)
     if "gap_mae_ev" in values:
         table.add_row("gap", f"{values['gap_mae_ev']:.4f}", "", "", "eV")
         near = values["near"]

@@ -8,12 +8,16 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
 from torch import Tensor
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.dynamics.run.known_region import region_statuses_of, unknown_composition
 from nadyn.dynamics.run.stopping import Status
-from nadyn.electronic.surfaces import ActiveSurface, active_surface
+from nadyn.electronic.stress import strained_surface
+from nadyn.electronic.surfaces import active_surface
+from nadyn.models.committee import Committee
+from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE
 
@@ -21,13 +25,14 @@ from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_H
 class AseCalculator(Calculator):
     """ASE calculator of one adiabatic state; build it with `ase_calculator`.
 
-    Results: `energy` [eV] and `forces` [eV/Å] of the state, `energies_of_states` [eV] of all states,
+    Results: `energy` [eV] and `forces` [eV/Å] of the state, in a cell that is periodic in all directions its
+    `stress` [eV/Å³] in ASE's order and sign, `energies_of_states` [eV] of all states,
     `novelty` (the part of the descriptors of the worst atom beyond the training range) and
     `outside_training`: whether a trajectory of `nadyn run` would be stopped here, or the training molecules
     do not determine the energies of these atoms. The first such geometry is also warned of.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
 
     def __init__(self, model: Model, state: int) -> None:
         super().__init__()
@@ -50,19 +55,29 @@ class AseCalculator(Calculator):
         super().calculate(atoms, list(properties), list(system_changes))
         model = _for_atoms(self._model, self.atoms)
         positions = torch.from_numpy(self.atoms.get_positions() * BOHR_PER_ANGSTROM)[None]
-        surface = active_surface(model, positions, torch.tensor([self._state]))
+        state = torch.tensor([self._state])
+        bound = model.bound if isinstance(model, Committee) else model
+        periodic = isinstance(bound, LearnedModel) and all(bound.pbc)
+        surface = (
+            strained_surface(bound, positions, state) if periodic else active_surface(model, positions, state)
+        )
         energies = surface.energies[0].numpy() * ELECTRONVOLT_PER_HARTREE
         self.results = {
             "energy": float(energies[self._state]),
+            # There are no electrons to smear: what ASE's finite differences ask for is the energy.
+            "free_energy": float(energies[self._state]),
             "forces": surface.force[0].numpy() * (ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR),
             # ASE keeps the name `energies` for shares of the atoms.
             "energies_of_states": energies,
             "novelty": float(surface.novelty[0]),
-            "outside_training": self._is_outside(model, positions, surface),
+            "outside_training": self._is_outside(model, positions, surface.novelty),
         }
+        if periodic:
+            stress = surface.stress[0].numpy() * (ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR**3)
+            self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
 
-    def _is_outside(self, model: Model, positions: Tensor, surface: ActiveSurface) -> bool:
-        sentence = unknown_composition(model) or _new_geometry(model, positions, surface)
+    def _is_outside(self, model: Model, positions: Tensor, novelty: Tensor) -> bool:
+        sentence = unknown_composition(model) or _new_geometry(model, positions, novelty)
         if sentence is None:
             return False
         if not self._has_warned:
@@ -75,8 +90,8 @@ class AseCalculator(Calculator):
         return True
 
 
-def _new_geometry(model: Model, positions: Tensor, surface: ActiveSurface) -> str | None:
-    status = int(region_statuses_of(model, positions, surface.novelty)[0])
+def _new_geometry(model: Model, positions: Tensor, novelty: Tensor) -> str | None:
+    status = int(region_statuses_of(model, positions, novelty)[0])
     if status == Status.RUNNING:
         return None
     reason = "two atoms are too close" if status == Status.CLOSE_ATOMS else "its descriptors are new"

@@ -95,7 +95,9 @@ class LearnedModel:
 
     @property
     def block_width(self) -> int:
-        return block_width(len(self.atomic_numbers))
+        # Copies of a large structure, to fill up a block, would cost more than they keep.
+        large = len(self.atomic_numbers) > LARGEST_DENSE_MOLECULE
+        return 1 if large else block_width(len(self.atomic_numbers))
 
     @property
     def unknown_composition(self) -> str | None:
@@ -113,22 +115,32 @@ class LearnedModel:
         elements = self.potential.network.elements
         return contacts_by_element(self.atomic_numbers, elements, self.shortest_by_element)
 
-    def evaluate(self, positions: Float[Tensor, "traj atom 3"]) -> Evaluation:
-        """Return W [hartree] and the novelty at positions [bohr]."""
-        surroundings = self.surroundings(positions)
+    def evaluate(
+        self, positions: Float[Tensor, "traj atom 3"], *, cells: Float[Tensor, "traj 3 3"] | None = None
+    ) -> Evaluation:
+        """Return W [hartree] and the novelty at positions [bohr], by default in the cell of the model.
+
+        Args:
+            positions: [bohr]
+            cells: Cell of each row [bohr], where it is another one; W can be differentiated in it.
+        """
+        surroundings = self.surroundings(positions, cells=cells)
         hamiltonian, features = self.potential(surroundings)
         return Evaluation(hamiltonian, self.potential.network.novelty(features, surroundings))
 
-    def surroundings(self, positions: Float[Tensor, "traj atom 3"]) -> Surroundings:
-        """Return the neighbourhood of every atom, sorted by element."""
+    def surroundings(
+        self, positions: Float[Tensor, "traj atom 3"], *, cells: Float[Tensor, "traj 3 3"] | None = None
+    ) -> Surroundings:
+        """Return the neighbourhood of every atom, sorted by element; see `evaluate`."""
         cutoff = self.potential.network.cutoff
         ordered = positions[:, self.order]
         if self.cell is None and len(self.atomic_numbers) <= LARGEST_DENSE_MOLECULE:
             return all_pairs(ordered, self.sorted_numbers, cutoff, self.precision)
-        cell = None if self.cell is None else self.cell.expand(len(positions), 3, 3)
+        if cells is None and self.cell is not None:
+            cells = self.cell.expand(len(positions), 3, 3)
         numbers = torch.tensor(self.sorted_numbers)
-        neighbors = listed_neighbors(numbers, ordered.detach(), cutoff=cutoff, cell=cell, pbc=self.pbc)
-        return listed_pairs(ordered, cell, neighbors, self.sorted_numbers, cutoff, self.precision)
+        neighbors = listed_neighbors(numbers, ordered.detach(), cutoff=cutoff, cell=cells, pbc=self.pbc)
+        return listed_pairs(ordered, cells, neighbors, self.sorted_numbers, cutoff, self.precision)
 
     def for_molecule(self, name: str) -> "LearnedModel":
         """Return the model bound to another molecule of its training, with that one's starting geometry.

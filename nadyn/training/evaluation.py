@@ -13,10 +13,11 @@ from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, state_pairs
 from nadyn.data.rigid_couplings import rigid_fraction
 from nadyn.electronic.signs import coupling_signs
+from nadyn.electronic.stress import strained_surface
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models.committee import Committee
 from nadyn.models.learned import LearnedModel
-from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
+from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU, GIGAPASCAL_PER_AU
 
 # Frames whose smallest adjacent reference gap lies below this are near an intersection.
 NEAR_GAP_EV = 0.3
@@ -36,6 +37,7 @@ class Comparison:
         rigid_part: ‖h along rigid motions‖ / ‖h‖ of the predicted couplings over all frames, where the labels
             are free of it; None where they are not, or there are none.
         surplus_gap: Distance from the highest state to the lowest surplus eigenvalue; inf without one.
+        stress: [GPa]; None where there are no labels of it.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Comparison:
     reference_couplings: Float[np.ndarray, "frame pair atom 3"] | None
     surplus_gap: Float[np.ndarray, "frame"]
     rigid_part: float | None = None
+    stress: Float[np.ndarray, "frame state 3 3"] | None = None
+    reference_stress: Float[np.ndarray, "frame state 3 3"] | None = None
 
 
 def compare(
@@ -79,6 +83,7 @@ def compare(
         reference = torch.from_numpy(group.interstate_couplings)
         couplings = couplings * coupling_signs(couplings, reference, tuple(pairs))[:, :, None, None]
         reference = reference.numpy() * EV_PER_ANGSTROM_PER_AU
+    stress = _stress(model, group) if _has_labels(group.stress) and all(group.pbc) else None
     return Comparison(
         group.name,
         energies.numpy() * ELECTRONVOLT_PER_HARTREE,
@@ -89,7 +94,21 @@ def compare(
         reference,
         surplus.numpy() * ELECTRONVOLT_PER_HARTREE,
         None if reference is None else _rigid_part(group, couplings.numpy()),
+        stress,
+        None if stress is None else group.stress * GIGAPASCAL_PER_AU,
     )
+
+
+def _stress(model: LearnedModel | Committee, group: Group) -> Float[np.ndarray, "frame state 3 3"]:
+    """Return the predicted stress of every state [GPa]."""
+    found = np.empty_like(group.stress)
+    one = model.bound if isinstance(model, Committee) else model
+    positions = torch.from_numpy(group.positions)
+    for bound, frames in bound_to_frames(one, group):
+        for state in range(one.n_states):
+            chosen = torch.full((len(frames),), state)
+            found[frames, state] = strained_surface(bound, positions[frames], chosen).stress.numpy()
+    return found * GIGAPASCAL_PER_AU
 
 
 def _rigid_part(group: Group, couplings: Float[np.ndarray, "frame pair atom 3"]) -> float | None:
@@ -134,6 +153,10 @@ def metrics(comparison: Comparison) -> dict[str, object]:
         error = _error(comparison.forces, comparison.reference_forces)
         result["force_mae_ev_per_angstrom"] = _columns(error)
         result["force_rmse_ev_per_angstrom"] = _columns(error, power=2)
+    if comparison.stress is not None:
+        error = _error(comparison.stress, comparison.reference_stress)
+        result["stress_mae_gpa"] = _columns(error)
+        result["stress_rmse_gpa"] = _columns(error, power=2)
     if comparison.energies.shape[1] > 1:
         gap, reference = _smallest_gap(comparison)
         result["gap_mae_ev"] = float(_mean(_error(gap, reference)))
@@ -160,11 +183,13 @@ def metrics(comparison: Comparison) -> dict[str, object]:
 
 
 def constant_errors(comparison: Comparison) -> dict[str, list[float]]:
-    """Return the errors of predicting nothing: the mean energy of each state, zero forces and couplings."""
+    """Return the errors of predicting nothing: the mean energy of each state, and zero for all else."""
     energies = comparison.reference_energies
     result = {"energy": _columns(np.abs(energies - _mean(energies, axis=0)))}
     if comparison.reference_forces is not None:
         result["force"] = _columns(np.abs(comparison.reference_forces))
+    if comparison.reference_stress is not None:
+        result["stress"] = _columns(np.abs(comparison.reference_stress))
     if comparison.reference_couplings is not None:
         result["coupling"] = _columns(np.abs(comparison.reference_couplings))
     return result

@@ -67,6 +67,9 @@ def parity(comparisons: list[Comparison], path: Path) -> None:
     with_forces = [c for c in comparisons if c.reference_forces is not None]
     if with_forces:
         panels.append(("forces", "eV/Å", [(c.reference_forces, c.forces) for c in with_forces]))
+    with_stress = [c for c in comparisons if c.stress is not None]
+    if with_stress:
+        panels.append(("stress", "GPa", [(c.reference_stress, c.stress) for c in with_stress]))
     with_couplings = [c for c in comparisons if c.reference_couplings is not None]
     if with_couplings:
         panels.append(("couplings h", "eV/Å", [(c.reference_couplings, c.couplings) for c in with_couplings]))

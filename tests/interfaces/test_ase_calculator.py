@@ -5,7 +5,8 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import molecule
-from ase.calculators.fd import calculate_numerical_forces
+from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from contracts.models import MODELS
 from contracts.untrained import untrained
 
@@ -135,3 +136,22 @@ def test_a_molecule_that_the_training_does_not_determine_is_outside_of_it(name):
     ):
         atoms.get_potential_energy()
     assert atoms.calc.results["outside_training"] is True
+
+
+@pytest.mark.parametrize("basis, state", [(None, 0), ("2x0e + 1x1o", 1)])
+def test_the_stress_is_the_numeric_derivative_in_a_strain_of_the_cell(basis, state):
+    model = untrained("moments", basis, cutoff=5.0).double()
+    cell = np.array([[3.3, 0.1, -0.1], [0.4, 3.0, 0.2], [-0.2, 0.3, 3.5]])
+    scaled = [[0.02, 0.05, 0.0], [0.5, 0.45, 0.1], [0.2, 0.2, 0.55], [0.7, 0.7, 0.7]]
+    atoms = Atoms("FHCN", scaled_positions=scaled, cell=cell, pbc=True)
+    atoms.calc = nadyn.ase_calculator(model, state=state)
+    stress = atoms.get_stress()
+    np.testing.assert_allclose(stress, calculate_numerical_stress(atoms, eps=1e-5), atol=2e-8)
+    assert np.abs(stress).max() > 1e-3
+    np.testing.assert_allclose(atoms.get_forces(), calculate_numerical_forces(atoms, eps=1e-4), atol=1e-6)
+
+
+def test_what_has_no_volume_has_no_stress(atoms):
+    atoms.calc = nadyn.ase_calculator(untrained("moments", None))
+    with pytest.raises(PropertyNotImplementedError):
+        atoms.get_stress()

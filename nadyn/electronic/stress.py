@@ -1,0 +1,69 @@
+"""Stress of a periodic structure on one adiabatic state, together with its force."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nadyn.checks.errors import InputError
+from nadyn.electronic.eigen import levels
+from nadyn.models.learned import LearnedModel
+
+
+@dataclass(frozen=True)
+class StrainedSurface:
+    """Energies of all states, and the derivatives of one of them in positions and cell.
+
+    Attributes:
+        energies: [hartree]
+        force: -∂E_k/∂R [hartree/bohr].
+        stress: (1/V) ∂E_k/∂ε for r → r (1 + ε) [hartree/bohr³], ASE's sign: a crystal that wants to shrink
+            has a positive one.
+        novelty: See `Evaluation`.
+    """
+
+    energies: Float[Tensor, "traj state"]
+    force: Float[Tensor, "traj atom 3"]
+    stress: Float[Tensor, "traj 3 3"]
+    novelty: Float[Tensor, "traj"]
+
+
+def strained_surface(
+    model: LearnedModel,
+    positions: Float[Tensor, "traj atom 3"],
+    active_state: Int[Tensor, "traj"],
+    *,
+    cells: Float[Tensor, "traj 3 3"] | None = None,
+) -> StrainedSurface:
+    """Return energies, and force and stress of one state a row, by one backward pass.
+
+    Both are derivatives of u · W · u with the active eigenvector u held fixed.
+
+    Args:
+        model: A model bound to a cell that is periodic in all directions.
+        positions: [bohr]
+        active_state: One a row.
+        cells: Cell of each row [bohr], where it is not that of the model.
+
+    Raises:
+        InputError: The structure is not periodic in all directions: it has no volume.
+    """
+    if not all(model.pbc):
+        raise InputError(
+            "the structure must be periodic in all three directions to have a stress, but `pbc` is "
+            f"{list(model.pbc)}. Ask for energy and forces."
+        )
+    cells = model.cell.expand(len(positions), 3, 3) if cells is None else cells
+    with torch.enable_grad():
+        inputs = positions.detach().requires_grad_(True)
+        strain = torch.zeros_like(cells).requires_grad_(True)
+        evaluation = model.evaluate(inputs + inputs @ strain, cells=cells + cells @ strain)
+    energies, eigenvectors = levels(evaluation)
+    index = active_state[:, None, None].expand(-1, eigenvectors.shape[1], 1)
+    active = torch.gather(eigenvectors, 2, index)
+    gradient, slope = torch.autograd.grad(evaluation.hamiltonian, (inputs, strain), active @ active.mT)
+    volume = torch.linalg.det(cells).abs()[:, None, None]
+    # A turn of the whole crystal costs nothing but what rounding makes of it.
+    stress = 0.5 * (slope + slope.mT) / volume
+    return StrainedSurface(energies[:, : model.n_states], -gradient, stress, evaluation.novelty)

@@ -3,13 +3,14 @@
 from nadyn.data.arrays import LABELS
 from nadyn.data.dataset import Dataset, Group
 
-# What the loss of a training compares.
-LEARNED = ("energies", "forces", "interstate_couplings")
+# What the loss of a training compares; stress where there is a volume.
+LEARNED = ("energies", "forces", "interstate_couplings", "stress")
 
 
 def not_learned(group: Group) -> tuple[str, ...]:
     """Return the names of the labels of a group that no training uses."""
-    labels = tuple(name for name in LABELS if name not in LEARNED and getattr(group, name) is not None)
+    learned = LEARNED if group.pbc.all() else tuple(name for name in LEARNED if name != "stress")
+    labels = tuple(name for name in LABELS if name not in learned and getattr(group, name) is not None)
     return labels if group.masses is None else (*labels, "masses")
 
 

@@ -112,7 +112,7 @@ def samples_from_group(group: Group) -> Samples:
         tensor(group.interstate_couplings, 2),
         tensor(group.cell) if periodic else None,
         tuple(bool(flag) for flag in group.pbc),
-        tensor(group.stress) if periodic else None,
+        tensor(group.stress) if bool(np.all(group.pbc)) else None,
         tensor(group.weight),
     )
 

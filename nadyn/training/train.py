@@ -37,6 +37,7 @@ from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_t
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.predictions import label_pairs
 from nadyn.training.progress import Outcome, Progress
+from nadyn.training.quantities import QUANTITIES
 from nadyn.training.samples import Samples, samples_together
 from nadyn.training.search import Trial
 from nadyn.training.stages import Learned, search_and_train
@@ -233,6 +234,14 @@ def _check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> No
     frames = sum(group.n_frames for group in dataset.groups)
     if frames < 10:
         raise InputError(f"the dataset must hold at least 10 frames to be trained on, but holds {frames}.")
+    samples = samples_together(dataset.groups)
+    for quantity in QUANTITIES:
+        weight = getattr(configuration.weights, quantity.name)
+        if weight != quantity.weight and all(quantity.labels(group) is None for group in samples):
+            raise InputError(
+                f"`weights.{quantity.name}` must be left out for data without {quantity.plural}, but is "
+                f"{weight:g}."
+            )
 
 
 def _finished_model(

@@ -248,8 +248,11 @@ def test_info_says_everything_that_looks_wrong_at_once(nadyn, fixtures, tmp_path
 
 def test_info_and_training_say_what_is_not_used(nadyn, fixtures, tmp_path):
     source = fixtures / "carbon_periodic_6_frames.xyz"
-    assert "not used in training: stress\n" in nadyn("info", source)[1]
-    nadyn("convert", source, tmp_path / "a.h5")
+    assert "not used in training" not in nadyn("info", source)[1]
+    nadyn("convert", source, tmp_path / "crystal.h5")
+    slab = replace(load_dataset(tmp_path / "crystal.h5").groups[0], pbc=np.array([True, True, False]))
+    write_dataset(tmp_path / "a.h5", Dataset((slab,)))
+    assert "not used in training: stress\n" in nadyn("info", tmp_path / "a.h5")[1]
     # Training ends after what it has to say: the output is in the way.
     (tmp_path / "m.safetensors").write_text("")
     code, out, _ = nadyn("train", tmp_path / "a.h5", "--output", tmp_path / "m.safetensors")

@@ -8,6 +8,7 @@ import torch
 from contracts.untrained import untrained
 from teacher import configuration
 
+from nadyn.checks.errors import InputError
 from nadyn.data.dataset import Dataset, Group
 from nadyn.training.evaluation import compare, constant_errors, metrics
 from nadyn.training.losses import NoiseScales, residuals, total_loss
@@ -136,3 +137,12 @@ def test_a_training_learns_molecules_and_crystals_with_stress(tmp_path):
     assert found == pytest.approx([errors.mae["stress"][0] * GIGAPASCAL_PER_AU], rel=1e-4)
     assert found[0] < 0.5 * constant_errors(comparison)["stress"][0]
     assert "stress_mae_gpa" not in metrics(compare(trained.model, data.groups[1]))
+
+
+def test_a_weight_of_what_has_no_labels_is_refused(tmp_path):
+    (_, molecule, _) = three()
+    data = Dataset((molecule.select(np.tile(np.arange(6), 3)),))
+    settings = configuration(weights={"stress": 3.0})
+    sentence = r"`weights.stress` must be left out for data without stresses, but is 3"
+    with pytest.raises(InputError, match=sentence):
+        train(data, tmp_path / "model.safetensors", settings)

@@ -79,7 +79,8 @@ def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
         energies, eigenvectors = levels(evaluation)
         h = positions.new_zeros((len(positions), n, n, *positions.shape[1:]))
         for k, l in pairs:
-            gradient = _gradient(evaluation.hamiltonian, inputs, eigenvectors[:, :, k], eigenvectors[:, :, l])
+            u, v = eigenvectors[:, :, k], eigenvectors[:, :, l]
+            gradient = _gradient(evaluation.hamiltonian, inputs, u, v, again=(k, l) != pairs[-1])
             h[:, k, l] = h[:, l, k] = gradient
         return energies, eigenvectors, h, hamiltonian, evaluation.novelty
 
@@ -212,9 +213,12 @@ def check_positions(model: Model, positions: Tensor) -> None:
         raise InputError(f"`positions` must be float64, but is {positions.dtype}. Use positions.double().")
 
 
-def _gradient(hamiltonian: Tensor, positions: Tensor, left: Tensor, right: Tensor) -> Tensor:
+def _gradient(
+    hamiltonian: Tensor, positions: Tensor, left: Tensor, right: Tensor, *, again: bool = False
+) -> Tensor:
+    """Return left · ∇W · right; `again` keeps the graph for another one."""
     cotangent = 0.5 * (left[:, :, None] * right[:, None, :] + right[:, :, None] * left[:, None, :])
-    (gradient,) = torch.autograd.grad(hamiltonian, positions, cotangent, retain_graph=True)
+    (gradient,) = torch.autograd.grad(hamiltonian, positions, cotangent, retain_graph=again)
     return gradient
 
 

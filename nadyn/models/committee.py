@@ -11,6 +11,7 @@ from nadyn.checks.errors import InputError
 from nadyn.models.calibration import Calibration
 from nadyn.models.contacts import Contacts
 from nadyn.models.learned import LearnedModel
+from nadyn.models.listed_contacts import ListedContacts
 from nadyn.models.model import Coordinates, Evaluation
 from nadyn.models.molecules import Molecule
 
@@ -97,7 +98,7 @@ class Committee:
         return self.bound.block_width
 
     @property
-    def shortest_distances(self) -> Contacts | None:
+    def shortest_distances(self) -> Contacts | ListedContacts | None:
         return self.bound.shortest_distances
 
     @property

@@ -14,6 +14,7 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.nearest import nearest
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
+from nadyn.models.listed_contacts import ListedContacts
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
 from nadyn.models.molecules import Molecule, undetermined
 from nadyn.models.potential import Potential
@@ -107,12 +108,15 @@ class LearnedModel:
             return None
         return undetermined(tuple(one.atomic_numbers for one in self.molecules), self.atomic_numbers)
 
-    def _contacts(self) -> Contacts:
+    def _contacts(self) -> Contacts | ListedContacts:
+        elements = self.potential.network.elements
+        if self.cell is not None or len(self.atomic_numbers) > LARGEST_DENSE_MOLECULE:
+            index = np.array([elements.index(number) for number in self.atomic_numbers])
+            return ListedContacts(index, self.shortest_by_element, self.cell, self.pbc)
         for molecule in self.molecules:
             same = tuple(sorted(molecule.atomic_numbers)) == self.sorted_numbers
-            if same and molecule.contacts is not None and self.cell is None:
+            if same and molecule.contacts is not None:
                 return contacts_of(self.atomic_numbers, molecule.contacts)
-        elements = self.potential.network.elements
         return contacts_by_element(self.atomic_numbers, elements, self.shortest_by_element)
 
     def evaluate(
@@ -125,8 +129,7 @@ class LearnedModel:
             cells: Cell of each row [bohr], where it is another one; W can be differentiated in it.
         """
         surroundings = self.surroundings(positions, cells=cells)
-        hamiltonian, features = self.potential(surroundings)
-        return Evaluation(hamiltonian, self.potential.network.novelty(features, surroundings))
+        return Evaluation(*self.potential.evaluate(surroundings))
 
     def surroundings(
         self, positions: Float[Tensor, "traj atom 3"], *, cells: Float[Tensor, "traj 3 3"] | None = None

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nadyn.models.contacts import Contacts
+from nadyn.models.listed_contacts import ListedContacts
 
 Coordinates = Literal["cartesian", "generalised"]
 
@@ -59,7 +60,7 @@ class Model(Protocol):
     atomic_numbers: tuple[int, ...] | None
     fixed_diabatic_basis: bool
     block_width: int
-    shortest_distances: Contacts | None
+    shortest_distances: Contacts | ListedContacts | None
 
     def evaluate(self, positions: Float[Tensor, "traj atom x"]) -> Evaluation:
         """Return W and the novelty at `positions` [bohr, or the model's own generalised coordinate]."""

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from nadyn.checks.errors import InputError
 from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
 from nadyn.models.encoders.features import Features
+from nadyn.models.encoders.kind import HasLayers
 from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.matrix.equivariant_matrix import EquivariantMatrix
 from nadyn.models.surroundings import Surroundings
@@ -22,6 +24,8 @@ from nadyn.models.terms.repulsion import Repulsion
 # The latent basis of a ground-state potential: energies of fragments far apart add.
 ATOMIC_SUM = "1x0e"
 
+# Pairs of atoms that are evaluated at once where there are many.
+_PAIRS_AT_ONCE = 30_000
 # Strength of the in-plane term at the start, in units of the energy spread.
 _NORMAL_FIRST = 0.5
 
@@ -103,13 +107,40 @@ class Potential(nn.Module):
         """Return W [hartree] in float64 and the features of the atoms."""
         outputs, features = self.network(surroundings)
         matrix = self.matrix(outputs, features, surroundings)
+        return self._with_reference(matrix, surroundings), features
+
+    def evaluate(
+        self, surroundings: Surroundings
+    ) -> tuple[Float[Tensor, "structure basis basis"], Float[Tensor, "structure"]]:
+        """Return W [hartree] in float64 and the novelty, see `AtomicNetwork.novelty`.
+
+        Where there are many pairs of atoms, parts of the atoms are taken one after the other, and again where
+        derivatives are asked for: memory then grows with the vectors between neighbours alone.
+        """
+        rows = _rows_of_parts(surroundings)
+        if isinstance(self.network.encoder, HasLayers) or len(rows) == 1:
+            hamiltonian, features = self(surroundings)
+            return hamiltonian, self.network.novelty(features, surroundings)
+        total, novelty = 0.0, None
+        for own in rows:
+            matrix, novel = checkpoint(self._part, surroundings, own, use_reentrant=False)
+            total = total + matrix
+            novelty = novel if novelty is None else torch.maximum(novelty, novel)
+        return self._with_reference(total, surroundings), novelty
+
+    def _part(self, surroundings: Surroundings, rows: slice) -> tuple[Tensor, Tensor]:
+        """Return what some atoms add to the matrix, and the novelty of the worst of them."""
+        part = surroundings.part(rows)
+        outputs, features = self.network(part)
+        return self.matrix(outputs, features, part), self.network.novelty(features, part)
+
+    def _with_reference(self, matrix: Tensor, surroundings: Surroundings) -> Tensor:
         symmetric = (0.5 * self.reference.scale) * (matrix + matrix.mT)
         hamiltonian = symmetric + torch.diag_embed(self.reference(surroundings))
         if self.repulsion is not None:
-            hamiltonian = hamiltonian + torch.diag_embed(
-                self.repulsion(surroundings)[:, None].expand(-1, self.n_basis)
-            )
-        return hamiltonian, features
+            repulsion = self.repulsion(surroundings)[:, None].expand(-1, self.n_basis)
+            hamiltonian = hamiltonian + torch.diag_embed(repulsion)
+        return hamiltonian
 
     def start_rows(self) -> tuple[int | None, ...]:
         """Return for each row of W the state it starts from, None for surplus rows.
@@ -160,6 +191,14 @@ class Potential(nn.Module):
             left[function] -= 1
             lenders.append((state, function))
         return lenders
+
+
+def _rows_of_parts(surroundings: Surroundings) -> list[slice]:
+    """Return slices of the atoms, of about `_PAIRS_AT_ONCE` pairs each."""
+    n_atoms, n_traj, n_slots = surroundings.distances.shape
+    n_parts = max(1, round(n_atoms * n_traj * n_slots / _PAIRS_AT_ONCE))
+    size = -(-n_atoms // min(n_parts, n_atoms))
+    return [slice(start, min(start + size, n_atoms)) for start in range(0, n_atoms, size)]
 
 
 def _check_ends(ends: tuple[tuple[float, ...], ...], cutoff: float) -> None:

@@ -8,7 +8,7 @@ row is. What reads them asks `gather` and `per_structure` and does not know whic
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -48,6 +48,23 @@ class Surroundings:
     def n_structures(self) -> int:
         """Trajectories of one molecule, or structures that were joined."""
         return self.vectors.shape[1] if self.structure is None else self.n_joined
+
+    def part(self, rows: slice) -> "Surroundings":
+        """Return the surroundings of some of the atoms; `gather` is for all of them only."""
+        atoms = []
+        for element, own in self.atoms:
+            start, stop = max(own.start, rows.start), min(own.stop, rows.stop)
+            if start < stop:
+                atoms.append((element, slice(start - rows.start, stop - rows.start)))
+        structure = None if self.structure is None else self.structure[rows]
+        return replace(
+            self,
+            vectors=self.vectors[rows],
+            distances=self.distances[rows],
+            atoms=tuple(atoms),
+            neighbours=None,
+            structure=structure,
+        )
 
     def gather(self, values: Shaped[Tensor, "atom traj *rest"]) -> Shaped[Tensor, "_ traj slot *rest"]:
         """Return values of the neighbour in each slot; of length 1 along atoms where all see all."""

@@ -1,6 +1,7 @@
 """Neighbour lists and cells: the same physics however the surroundings are found or described."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from contracts.untrained import untrained
 
 from nadyn.data.neighbors import listed_neighbors
 from nadyn.dynamics.nuclei.rigid_motion import is_free
+from nadyn.electronic.surfaces import surfaces
 from nadyn.models.surroundings import all_pairs, listed_pairs
 
 both_encoders = pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
@@ -117,3 +119,40 @@ def test_a_crystal_claims_no_rotation_and_a_molecule_does():
     assert crystal.laws == {"translation", "permutation"}
     assert molecule.laws == {"translation", "rotation", "reflection", "permutation"}
     assert not is_free(crystal) and is_free(molecule)
+
+
+@pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
+@pytest.mark.parametrize("basis", [None, "1x0e + 1x1o"])
+def test_many_atoms_in_parts_give_what_they_give_at_once(encoder, basis, monkeypatch):
+    model = untrained(encoder, basis, cutoff=5.0, repulsion=4.5).double()
+    model = model.for_atoms(NUMBERS, cell=CELL, pbc=PERIODIC)
+    generator = torch.Generator().manual_seed(2)
+    noise = torch.randn(10, 5, 3, dtype=torch.float64, generator=generator)
+    positions, near = torch.stack([CRYSTAL, CRYSTAL + 0.1 * noise[0]]), CRYSTAL + 0.05 * noise[1:]
+    model.potential.network.set_range([model.surroundings(near)])
+    whole, novelty = surfaces(model, positions), model.evaluate(positions).novelty
+    monkeypatch.setattr("nadyn.models.potential._PAIRS_AT_ONCE", 60)
+    assert model.surroundings(positions).distances.numel() > 150
+    parts = surfaces(model, positions)
+    for name in ("energies", "forces"):
+        torch.testing.assert_close(getattr(parts, name), getattr(whole, name), rtol=0, atol=1e-11)
+    assert torch.equal(model.evaluate(positions).novelty, novelty)
+    assert 0 < novelty[1] < 1
+
+
+def test_contacts_through_the_faces_of_a_cell_are_seen():
+    model = untrained("moments", None, cutoff=5.0).for_atoms((1, 9), cell=CELL, pbc=PERIODIC)
+    shortest = torch.full((4, 4), 1.5, dtype=torch.float64)
+    model = replace(model, shortest_by_element=shortest)
+    # 1.4 bohr apart through the face; then 1.2; then within the cell.
+    first = torch.tensor([[0.2, 0.1, 0.1]], dtype=torch.float64)
+    frames = torch.stack(
+        [
+            torch.cat([first, first + gap * CELL[0] / CELL[0].norm() + shift])
+            for gap, shift in ((-1.4, CELL[0]), (-1.2, CELL[0]), (1.2, 0.0), (3.0, 0.0))
+        ]
+    )
+    assert model.shortest_distances.any_closer(frames, 0.9).tolist() == [False, True, True, False]
+    # Elements that never met in training have no shortest distance.
+    never = replace(model, shortest_by_element=torch.full((4, 4), torch.inf, dtype=torch.float64))
+    assert not never.shortest_distances.any_closer(frames, 0.9).any()

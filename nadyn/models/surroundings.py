@@ -107,7 +107,7 @@ class Surroundings:
             if self.structure is None:
                 column.fill_(part.stop - part.start)
             else:
-                column.copy_(torch.bincount(self.structure[part], minlength=self.n_joined))
+                column.index_add_(0, self.structure[part], counts.new_ones(part.stop - part.start))
         return counts
 
 

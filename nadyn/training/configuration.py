@@ -44,6 +44,10 @@ LabelNoiseSection = create_model(
 )
 
 
+# What suits AdamW; the defaults suit Muon.
+_OF_ADAMW = {"learning_rate": 2e-3, "weight_decay": 1e-2}
+
+
 class TrainingConfiguration(Configuration):
     """All keys of a training file."""
 
@@ -53,9 +57,9 @@ class TrainingConfiguration(Configuration):
     epochs: Count | None = None
     steps: Count | None = None
     batch_size: Count = 16
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    learning_rate: Positive = 2e-3
-    weight_decay: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 1e-2
+    optimizer: Literal["muon", "adamw"] = "muon"
+    learning_rate: Positive = 5e-3
+    weight_decay: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.1
     warmup_steps: Count = 200
     average_decay: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.999
     patience_epochs: Count = 200
@@ -71,6 +75,14 @@ class TrainingConfiguration(Configuration):
     threads: Annotated[int, Field(gt=0, le=1024)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     split_seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rate_of_the_optimizer(cls, content: object) -> object:
+        """Give AdamW its own rate and decay where a file chooses it and says neither."""
+        if isinstance(content, dict) and content.get("optimizer") == "adamw":
+            return {**_OF_ADAMW, **content}
+        return content
 
     @model_validator(mode="after")
     def _one_length(self) -> "TrainingConfiguration":

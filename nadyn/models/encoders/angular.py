@@ -17,7 +17,7 @@ def unit_harmonics(unit: Float[Tensor, "3 ..."]) -> tuple[Tensor, Tensor, Tensor
     what derivatives of derivatives need. Components come first, so that each product of a small matrix
     runs along all pairs of atoms at once (measured: ten times faster than with components last).
     """
-    to_two, to_three = _PRODUCTS[unit.dtype]
+    to_two, to_three = (matrix.to(unit.device) for matrix in _PRODUCTS[unit.dtype])
     flat = unit.flatten(1)
     second = to_two @ outer(flat, flat)
     third = to_three @ outer(second, flat)

@@ -21,7 +21,7 @@ def test_errors_on_unseen_frames_fall_far_below_those_of_the_start(tmp_path, bas
     n_states = 2 if basis else 1
     data = dataset(44, basis=basis, n_states=n_states, couplings=False)
     model = {"hidden": [16, 8], "basis": basis or "auto"}
-    settings = configuration(model=model, epochs=9, batch_size=8, learning_rate=1e-2, average_decay=0.9)
+    settings = configuration(model=model, epochs=15, batch_size=8, learning_rate=1e-2, average_decay=0.9)
     trained = train(data, tmp_path / "m.safetensors", settings)
     history = trained.outcome.progress.history
     first, last = history[0], history[-1]

@@ -76,7 +76,7 @@ def test_a_training_with_muon_resumes_to_the_same_model_and_differs_from_adamw(t
     with pytest.raises(Stop):
         train(dataset(), tmp_path / "stopped.safetensors", settings, report=stop)
     train(dataset(), tmp_path / "stopped.safetensors", settings, resume=True)
-    train(dataset(), tmp_path / "adamw.safetensors", configuration(epochs=4))
+    train(dataset(), tmp_path / "adamw.safetensors", configuration(epochs=4, optimizer="adamw"))
     digests = [digest(tmp_path / f"{name}.safetensors") for name in ("undisturbed", "stopped", "adamw")]
     assert digests[0] == digests[1] != digests[2]
 

@@ -48,10 +48,10 @@ class ReferenceEnergies(nn.Module):
         """Set all three from the training set.
 
         The element energies are the least-squares solution (the shortest one where compositions do not
-        determine it) for the mean over states; offsets are the mean excess of each state, and surplus rows
-        start two spreads above the highest; the scale is the spread of what is left. Frames whose mean lies
-        more than 20 robust spreads from the others count for none of this, see `absurd_energies`: one of them
-        would set the scale of all.
+        determine it) for the mean over states; offsets are the mean excess of each state (of a single row zero),
+        and surplus rows start two spreads above the highest; the scale is the spread of what is left. Frames
+        whose mean lies more than 20 robust spreads from the others count for none of this, see
+        `absurd_energies`: one of them would set the scale of all.
 
         Args:
             compositions: Number of atoms of each element.
@@ -66,6 +66,10 @@ class ReferenceEnergies(nn.Module):
         self.per_element.copy_(solution)
         excess = energies[kept] - (counts[kept] @ solution).unsqueeze(1)
         means = excess.mean(dim=0)
+        if len(rows) == 1:
+            # A sum over atoms has no constant of its own: it would not add up over fragments, and no network
+            # could learn it away from structures of different size.
+            means = torch.zeros_like(means)
         spread = (excess - means).std() if len(excess) > 1 else torch.zeros((), dtype=torch.float64)
         if not spread > 0:
             spread = torch.full_like(spread, 1e-3)

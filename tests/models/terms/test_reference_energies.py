@@ -91,3 +91,13 @@ def test_a_reaction_among_frames_of_one_minimum_is_not_left_out_of_the_scale():
     energies[:20] += 0.1
     reference = _set([[2, 1]] * 100, energies, [0], elements=(1, 8))
     assert float(reference.scale) == pytest.approx(float(energies.std(ddof=1)), rel=1e-9)
+
+
+def test_a_single_row_has_no_constant_that_would_not_add_up_over_fragments():
+    # Nothing proportional to the number of atoms fits these: a molecule of one atom has an excess.
+    reference = _set([[1, 0, 0], [2, 0, 0], [4, 0, 0]], [[-0.3], [-1.1], [-2.2]], (0,))
+    assert float(reference.offsets[0]) == 0.0
+    per_atom = float(reference.per_element[0])
+    assert per_atom == pytest.approx(np.linalg.lstsq([[1], [2], [4]], [-0.3, -1.1, -2.2])[0][0])
+    with_two = _set([[1, 0, 0], [2, 0, 0], [4, 0, 0]], [[-0.3, 0], [-1.1, 0], [-2.2, 0]], (0, 1))
+    assert float(with_two.offsets.abs().min()) > 0.1

@@ -148,6 +148,9 @@ def _in_slots(
         width = int(count.max()) if len(rows) else 0
         slices.append((int(number), slice(n_slots, n_slots + width)))
         n_slots += width
+    if not n_slots and n_atoms:
+        # Nobody sees anybody; what reads the slots wants one.
+        slices, n_slots = [(int(numbers[0]), slice(0, 1))], 1
 
     # Padding looks at the next atom, or for a lone atom at its own image in a periodic direction.
     padding = (np.arange(n_atoms, dtype=np.int64) + 1) % max(n_atoms, 1)

@@ -29,7 +29,8 @@ def joined(parts: Sequence[Surroundings], cutoff: float) -> Surroundings:
     elements = sorted({element for part in parts for element, _ in part.atoms})
     rows_of, atoms, first = _rows_of_joined(parts, elements)
     device, dtype = parts[0].vectors.device, parts[0].vectors.dtype
-    far = far_vectors(start, cutoff, device, dtype)
+    # The empty slots of the parts lie along +x, and no two slots may coincide.
+    far = -far_vectors(start, cutoff, device, dtype)
     vectors: dict[int, list[Tensor]] = {element: [] for element in elements}
     neighbours: dict[int, list[Tensor]] = {element: [] for element in elements}
     structure: dict[int, list[Tensor]] = {element: [] for element in elements}

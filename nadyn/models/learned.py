@@ -96,9 +96,14 @@ class LearnedModel:
 
     @property
     def block_width(self) -> int:
-        # Copies of a large structure, to fill up a block, would cost more than they keep.
-        large = len(self.atomic_numbers) > LARGEST_DENSE_MOLECULE
-        return 1 if large else block_width(len(self.atomic_numbers))
+        # Lists are as wide as the most crowded atom of all rows asks for, so that each row is one of its own;
+        # and copies of a large structure, to fill up a block, would cost more than they keep.
+        return 1 if self.is_listed else block_width(len(self.atomic_numbers))
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether each atom has a list of neighbours: in a cell, and among many; else all see all."""
+        return self.cell is not None or len(self.atomic_numbers) > LARGEST_DENSE_MOLECULE
 
     @property
     def unknown_composition(self) -> str | None:
@@ -110,7 +115,7 @@ class LearnedModel:
 
     def _contacts(self) -> Contacts | ListedContacts:
         elements = self.potential.network.elements
-        if self.cell is not None or len(self.atomic_numbers) > LARGEST_DENSE_MOLECULE:
+        if self.is_listed:
             index = np.array([elements.index(number) for number in self.atomic_numbers])
             return ListedContacts(index, self.shortest_by_element, self.cell, self.pbc)
         for molecule in self.molecules:
@@ -137,7 +142,7 @@ class LearnedModel:
         """Return the neighbourhood of every atom, sorted by element; see `evaluate`."""
         cutoff = self.potential.network.cutoff
         ordered = positions[:, self.order]
-        if self.cell is None and len(self.atomic_numbers) <= LARGEST_DENSE_MOLECULE:
+        if not self.is_listed:
             return all_pairs(ordered, self.sorted_numbers, cutoff, self.precision)
         if cells is None and self.cell is not None:
             cells = self.cell.expand(len(positions), 3, 3)

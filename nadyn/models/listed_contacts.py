@@ -8,6 +8,9 @@ import vesin
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+# Beyond it [bohr] the search for neighbours has no grid.
+_FARTHEST = 1e6
+
 
 @dataclass(frozen=True, eq=False)
 class ListedContacts:
@@ -15,7 +18,7 @@ class ListedContacts:
 
     Attributes:
         elements: Index of the element of each atom.
-        shortest: Shortest distance of each two elements in training [bohr]; inf where they never met.
+        shortest: Shortest distance of each two elements in training [bohr]; inf or 0 where they never met.
         cell: Cell vectors as rows [bohr], or None.
         pbc: Which directions are periodic.
     """
@@ -35,6 +38,10 @@ class ListedContacts:
         box = np.zeros((3, 3)) if self.cell is None else self.cell.numpy()
         found = []
         for points in positions.detach().numpy():
+            # A trajectory that has left all bounds is stopped for that.
+            if not np.abs(points).max() < _FARTHEST:
+                found.append(False)
+                continue
             first, second, distances = search.compute(points, box, list(self.pbc), "ijd")
             own = limits[self.elements[first.astype(np.int64)], self.elements[second.astype(np.int64)]]
             found.append(bool((distances < own).any()))

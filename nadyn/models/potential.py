@@ -107,7 +107,7 @@ class Potential(nn.Module):
         """Return W [hartree] in float64 and the features of the atoms."""
         outputs, features = self.network(surroundings)
         matrix = self.matrix(outputs, features, surroundings)
-        return self._with_reference(matrix, surroundings), features
+        return self._hamiltonian(matrix, self._terms(surroundings), surroundings), features
 
     def evaluate(
         self, surroundings: Surroundings
@@ -117,29 +117,34 @@ class Potential(nn.Module):
         Where there are many pairs of atoms, parts of the atoms are taken one after the other, and again where
         derivatives are asked for: memory then grows with the vectors between neighbours alone.
         """
-        rows = _rows_of_parts(surroundings)
-        if isinstance(self.network.encoder, HasLayers) or len(rows) == 1:
+        size = _atoms_at_once(surroundings)
+        if isinstance(self.network.encoder, HasLayers) or size >= len(surroundings.vectors):
             hamiltonian, features = self(surroundings)
             return hamiltonian, self.network.novelty(features, surroundings)
-        total, novelty = 0.0, None
-        for own in rows:
-            matrix, novel = checkpoint(self._part, surroundings, own, use_reentrant=False)
-            total = total + matrix
-            novelty = novel if novelty is None else torch.maximum(novelty, novel)
-        return self._with_reference(total, surroundings), novelty
+        parts = [checkpoint(self._part, one, use_reentrant=False) for one in surroundings.parts(size)]
+        matrices, energies, novelties = zip(*parts, strict=True)
+        hamiltonian = self._hamiltonian(sum(matrices), sum(energies), surroundings)
+        return hamiltonian, torch.stack(novelties).amax(dim=0)
 
-    def _part(self, surroundings: Surroundings, rows: slice) -> tuple[Tensor, Tensor]:
-        """Return what some atoms add to the matrix, and the novelty of the worst of them."""
-        part = surroundings.part(rows)
-        outputs, features = self.network(part)
-        return self.matrix(outputs, features, part), self.network.novelty(features, part)
+    def _part(self, surroundings: Surroundings) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what some atoms add to the matrix and to the terms, and the novelty of the worst of them."""
+        outputs, features = self.network(surroundings)
+        matrix = self.matrix(outputs, features, surroundings)
+        return matrix, self._terms(surroundings), self.network.novelty(features, surroundings)
 
-    def _with_reference(self, matrix: Tensor, surroundings: Surroundings) -> Tensor:
+    def _terms(self, surroundings: Surroundings) -> Float[Tensor, "structure"]:
+        """Return the energy that is added in every state [hartree]."""
+        if self.repulsion is not None:
+            return self.repulsion(surroundings)
+        return surroundings.vectors.new_zeros(surroundings.n_structures, dtype=torch.float64)
+
+    def _hamiltonian(
+        self, matrix: Tensor, terms: Tensor, surroundings: Surroundings
+    ) -> Float[Tensor, "structure basis basis"]:
         symmetric = (0.5 * self.reference.scale) * (matrix + matrix.mT)
         hamiltonian = symmetric + torch.diag_embed(self.reference(surroundings))
         if self.repulsion is not None:
-            repulsion = self.repulsion(surroundings)[:, None].expand(-1, self.n_basis)
-            hamiltonian = hamiltonian + torch.diag_embed(repulsion)
+            hamiltonian = hamiltonian + torch.diag_embed(terms[:, None].expand(-1, self.n_basis))
         return hamiltonian
 
     def start_rows(self) -> tuple[int | None, ...]:
@@ -193,12 +198,10 @@ class Potential(nn.Module):
         return lenders
 
 
-def _rows_of_parts(surroundings: Surroundings) -> list[slice]:
-    """Return slices of the atoms, of about `_PAIRS_AT_ONCE` pairs each."""
-    n_atoms, n_traj, n_slots = surroundings.distances.shape
-    n_parts = max(1, round(n_atoms * n_traj * n_slots / _PAIRS_AT_ONCE))
-    size = -(-n_atoms // min(n_parts, n_atoms))
-    return [slice(start, min(start + size, n_atoms)) for start in range(0, n_atoms, size)]
+def _atoms_at_once(surroundings: Surroundings) -> int:
+    """Return how many atoms have about `_PAIRS_AT_ONCE` pairs."""
+    _, n_traj, n_slots = surroundings.distances.shape
+    return max(1, round(_PAIRS_AT_ONCE / (n_traj * n_slots)))
 
 
 def _check_ends(ends: tuple[tuple[float, ...], ...], cutoff: float) -> None:

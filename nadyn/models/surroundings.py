@@ -8,7 +8,7 @@ row is. What reads them asks `gather` and `per_structure` and does not know whic
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -49,22 +49,25 @@ class Surroundings:
         """Trajectories of one molecule, or structures that were joined."""
         return self.vectors.shape[1] if self.structure is None else self.n_joined
 
-    def part(self, rows: slice) -> "Surroundings":
-        """Return the surroundings of some of the atoms; `gather` is for all of them only."""
-        atoms = []
-        for element, own in self.atoms:
-            start, stop = max(own.start, rows.start), min(own.stop, rows.stop)
-            if start < stop:
-                atoms.append((element, slice(start - rows.start, stop - rows.start)))
-        structure = None if self.structure is None else self.structure[rows]
-        return replace(
-            self,
-            vectors=self.vectors[rows],
-            distances=self.distances[rows],
-            atoms=tuple(atoms),
-            neighbours=None,
-            structure=structure,
-        )
+    def parts(self, size: int) -> list["Surroundings"]:
+        """Return the surroundings of `size` atoms after the other; `gather` is for all of them only.
+
+        One split instead of slices, as in `split_elements`: time is linear in the number of atoms.
+        """
+        result, first = [], 0
+        pieces = zip(self.vectors.split(size), self.distances.split(size), strict=True)
+        for vectors, distances in pieces:
+            last, atoms = first + len(vectors), []
+            for element, own in self.atoms:
+                start, stop = max(own.start, first), min(own.stop, last)
+                if start < stop:
+                    atoms.append((element, slice(start - first, stop - first)))
+            structure = None if self.structure is None else self.structure[first:last]
+            result.append(
+                Surroundings(vectors, distances, tuple(atoms), self.slots, None, structure, self.n_joined)
+            )
+            first = last
+        return result
 
     def gather(self, values: Shaped[Tensor, "atom traj *rest"]) -> Shaped[Tensor, "_ traj slot *rest"]:
         """Return values of the neighbour in each slot; of length 1 along atoms where all see all."""

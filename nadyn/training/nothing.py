@@ -67,7 +67,7 @@ def about_nothing(names: list[str], title: str) -> str:
     listed = " and ".join(_WORDS[name.split(" ")[0]] + name[len(name.split(" ")[0]) :] for name in names)
     return (
         f"on the {title} the model predicts {listed} no better than nothing would, which is the mean energy "
-        "of the molecule and zero forces and couplings: train longer, or on more frames"
+        "of the molecule and zero for all else: train longer, or on more frames"
     )
 
 

@@ -71,7 +71,9 @@ def test_slots_are_no_more_than_the_largest_number_of_neighbors(numbers):
         for element in set(numbers):
             n = sum(1 for j, z in enumerate(numbers) if j != i and z == element)
             needed[element] = max(needed.get(element, 0), n)
-    assert widths == {element: n for element, n in needed.items() if n}
+    # Where nobody sees anybody one empty slot is left.
+    assert widths == ({element: n for element, n in needed.items() if n} or {numbers[0]: 1})
+    assert neighbors.mask.any() or len(numbers) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ STRUCTURES = (
     ((7, 1, 1, 9), 3, None),
     ((6, 6, 1, 1, 1, 9), 2, None),
     ((1,), 1, None),
+    # Without the first element, and all at one x: an empty slot must not meet that of an atom itself.
+    ((7,), 1, None),
+    ((6, 9, 9), 2, None),
     ((9, 6, 7, 1, 1), 2, CELL),
 )
 
@@ -20,6 +23,8 @@ def positions_of(numbers, n_frames, seed):
     generator = torch.Generator().manual_seed(seed)
     grid = torch.cartesian_prod(torch.arange(3.0), torch.arange(2.0), torch.arange(2.0)).double() * 2.3
     noise = 0.3 * torch.randn(n_frames, len(numbers), 3, dtype=torch.float64, generator=generator)
+    if numbers == (6, 9, 9):
+        noise[..., 0], grid = 0.0, torch.tensor([[0.0, 0, 0], [0, 0, 2.3], [0, 0, -2.3]]).double()
     return grid[: len(numbers)] + noise
 
 

@@ -48,9 +48,9 @@ class ReferenceEnergies(nn.Module):
         """Set all three from the training set.
 
         The element energies are the least-squares solution (the shortest one where compositions do not
-        determine it) for the mean over states; offsets are the mean excess of each state (of a single row zero),
-        and surplus rows start two spreads above the highest; the scale is the spread of what is left. Frames
-        whose mean lies more than 20 robust spreads from the others count for none of this, see
+        determine it) for the mean over states; offsets are the mean excess of each state, of a single row
+        zero, and surplus rows start two spreads above the highest; the scale is the spread of what is left.
+        Frames whose mean lies more than 20 robust spreads from the others count for none of this, see
         `absurd_energies`: one of them would set the scale of all.
 
         Args:

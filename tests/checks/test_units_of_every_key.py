@@ -225,7 +225,7 @@ TRAINING = {
         180.0,
     ),
     "encoder.cutoff_angstrom": (
-        lambda p: network(encoder={"cutoff_angstrom": 5.0}).potential.cutoff,
+        lambda p: network(encoder={"cutoff_angstrom": 5.0}).network.cutoff,
         5 * ANGSTROM,
     ),
     "label_noise.energy_ev": (

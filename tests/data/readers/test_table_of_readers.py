@@ -77,5 +77,8 @@ def test_readers_and_encoders_are_named_in_their_table_only():
         imported = {
             node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)
         }
-        if path not in tables:
-            assert not imported & (readers | encoders), path
+        if path in tables:
+            continue
+        # A layer may stand upon another encoder, in the same folder.
+        known = readers if path.parent.name == "encoders" else readers | encoders
+        assert not imported & known, path

@@ -376,7 +376,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(begin, way):
     keys = {**WAYS[way], "checkpoint_every": 3}
     trajectories(begin, "whole.h5", PartTeacher(Molecule()), **keys)
     here = Path(__file__)
-    paths = [str(here.parent), str(here.parent.parent)]
+    paths = [str(folder) for folder in here.parents[:3]]
     script = KILLED.format(paths=paths, after=40, folder=str(begin), keys=WAYS[way])
     done = subprocess.run([sys.executable, "-c", script], cwd=here.parents[3], check=False)
     assert done.returncode == -signal.SIGKILL

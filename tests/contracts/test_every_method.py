@@ -23,9 +23,18 @@ sys.path.append(str(Path(__file__).parents[1] / "dynamics"))
 from spin_models import SpinCrossing, SpinMolecule
 from toy_molecule import ToyMolecule, start
 
-# Divided steps of one method stand for those of all in the default run.
+# In the default run divided steps of one method stand for those of all, and so do variants of a method.
+VARIANTS = (
+    "fssh without decoherence",
+    "ehrenfest with friction",
+    "nose_hoover each",
+    "after attempt",
+    "sdm",
+    "spin_adiabatic gfsh",
+    "spin_adiabatic dish",
+)
 every_method = pytest.mark.parametrize(
-    "name", slow_where(lambda name: name.startswith("adaptive "), METHOD_CASES)
+    "name", slow_where(lambda name: name.startswith("adaptive ") or name in VARIANTS, METHOD_CASES)
 )
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")

@@ -154,6 +154,7 @@ def test_a_single_model_of_the_same_settings_hands_on_its_weights(tmp_path, monk
     assert "learning the matrices to begin from" in seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [(1, 12, 30)])
 def test_stopped_anywhere_it_ends_with_the_same_model(tmp_path, stops):
     def train_it(data, path, settings, **options):

@@ -134,6 +134,16 @@ class Committee:
         """Return W [hartree] and the novelty of one member at positions [bohr]."""
         return self.bound.evaluate(positions)
 
+    @property
+    def operators(self) -> tuple[str, ...]:
+        return self.bound.operators
+
+    def operator(
+        self, name: str, positions: Float[Tensor, "traj atom 3"]
+    ) -> Float[Tensor, "traj basis basis *xyz"]:
+        """Return an operator of the member that it is as a model, see `HasOperators`."""
+        return self.bound.operator(name, positions)
+
     def running_on(self, member: int) -> "Committee":
         """Return the same committee as another one of its members.
 

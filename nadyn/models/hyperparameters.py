@@ -10,6 +10,7 @@ from torch import Tensor
 from nadyn.checks.errors import InputError
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
+from nadyn.models.heads.table import heads_from_dict, heads_to_dict
 from nadyn.models.potential import Potential, PotentialSettings, atomic_sum
 
 KIND = "potential"
@@ -21,8 +22,12 @@ def hyperparameters(potential: Potential) -> dict[str, object]:
     values = asdict(potential.settings)
     network = potential.settings.network
     values.pop("network")
+    values.pop("heads")
+    # A potential without heads has the header that it had before there were any.
+    heads = {"heads": heads_to_dict(potential.settings.heads)} if potential.settings.heads else {}
     return {
         **values,
+        **heads,
         "encoder": encoder_settings_to_dict(network.encoder),
         "hidden": list(network.hidden),
         "activation": network.activation,
@@ -46,9 +51,12 @@ def untrained_potential(header: dict) -> Potential:
     )
     ends = values.get("repulsion_ends")
     ends = None if ends is None else tuple(map(tuple, ends))
+    heads = heads_from_dict(values.get("heads", {}))
     if kind == _OLDER_ATOMIC_SUM:
-        return Potential(atomic_sum(network, ends))
-    settings = PotentialSettings(network, values["basis"], values["n_states"], tuple(values["start"]), ends)
+        return Potential(atomic_sum(network, ends, heads))
+    settings = PotentialSettings(
+        network, values["basis"], values["n_states"], tuple(values["start"]), ends, heads
+    )
     return Potential(settings)
 
 

@@ -34,6 +34,8 @@ def joined(parts: Sequence[Surroundings], cutoff: float) -> Surroundings:
     vectors: dict[int, list[Tensor]] = {element: [] for element in elements}
     neighbours: dict[int, list[Tensor]] = {element: [] for element in elements}
     structure: dict[int, list[Tensor]] = {element: [] for element in elements}
+    places: dict[int, list[Tensor]] = {element: [] for element in elements}
+    placed = all(part.positions is not None for part in parts)
     for part, rows, offset in zip(parts, rows_of, first, strict=True):
         wide, index = _in_wider_slots(part, rows, slots, far)
         whose = (offset + torch.arange(part.vectors.shape[1], device=device)).expand(len(rows), -1)
@@ -41,14 +43,17 @@ def joined(parts: Sequence[Surroundings], cutoff: float) -> Surroundings:
             vectors[element].append(wide[own].flatten(0, 1))
             neighbours[element].append(index[own].flatten(0, 1))
             structure[element].append(whose[own].flatten())
+            if placed:
+                places[element].append(part.positions[own].flatten(0, 1))
     together = [
         torch.cat([one for element in elements for one in lists[element]])
-        for lists in (vectors, neighbours, structure)
+        for lists in (vectors, neighbours, structure, *([places] if placed else []))
     ]
     all_vectors = together[0].unsqueeze(1)
     n_joined = sum(part.vectors.shape[1] for part in parts)
     distances, rows = lengths(all_vectors), together[1].unsqueeze(1)
-    return Surroundings(all_vectors, distances, atoms, tuple(slots), rows, together[2], n_joined)
+    positions = together[3].unsqueeze(1) if placed else None
+    return Surroundings(all_vectors, distances, atoms, tuple(slots), rows, together[2], n_joined, positions)
 
 
 def _rows_of_joined(

@@ -136,6 +136,17 @@ class LearnedModel:
         surroundings = self.surroundings(positions, cells=cells)
         return Evaluation(*self.potential.evaluate(surroundings))
 
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Names of the operators that it knows beside W."""
+        return tuple(self.potential.heads)
+
+    def operator(
+        self, name: str, positions: Float[Tensor, "traj atom 3"]
+    ) -> Float[Tensor, "traj basis basis *xyz"]:
+        """Return an operator in the basis of W [atomic units], see `HasOperators`."""
+        return self.potential.operator(name, self.surroundings(positions))
+
     def surroundings(
         self, positions: Float[Tensor, "traj atom 3"], *, cells: Float[Tensor, "traj 3 3"] | None = None
     ) -> Surroundings:

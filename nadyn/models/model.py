@@ -80,6 +80,26 @@ class HasVectorRows(Protocol):
 
 
 @runtime_checkable
+class HasOperators(Protocol):
+    """What a model says beyond `Model` where it knows other operators in the basis of W.
+
+    Between eigenvectors U of W they give the properties of states, all with one sign a state: the sign of the
+    interstate couplings.
+
+    Attributes:
+        operators: Their names: "dipole" [e bohr] about the origin of the coordinates, "polarisability" [bohr³].
+    """
+
+    operators: tuple[str, ...]
+
+    def operator(
+        self, name: str, positions: Float[Tensor, "traj atom x"]
+    ) -> Float[Tensor, "traj basis basis *xyz"]:
+        """Return the operator at positions [bohr], float64, differentiable in them."""
+        ...
+
+
+@runtime_checkable
 class Anticipates(Protocol):
     """What a model says beyond `Model` that wants to know of a whole batch what it is going to be asked."""
 

@@ -211,6 +211,8 @@ def describe(path: str | Path) -> dict[str, str]:
         "parameters": f"{parameters:,}",
         "block width": f"{header['block_width']} trajectories",
     }
+    if heads := header["hyperparameters"].get("heads"):
+        result["properties"] = ", ".join(heads)
     if len(header.get("molecules", ())) > 1:
         result["trained molecules"] = ", ".join(
             f"{entry['name']} ({counted(entry['n_frames'], 'frame')})" for entry in header["molecules"]

@@ -15,6 +15,7 @@ from nadyn.checks.errors import InputError
 from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
 from nadyn.models.encoders.features import Features
 from nadyn.models.encoders.kind import HasLayers
+from nadyn.models.heads.table import build_heads
 from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.matrix.equivariant_matrix import EquivariantMatrix
 from nadyn.models.surroundings import Surroundings
@@ -42,6 +43,7 @@ class PotentialSettings:
         repulsion_ends: For each pair of elements the distance [bohr] below which the repulsion of Ziegler,
             Biersack and Littmark acts, or None for no repulsion; at most the cutoff of the encoder, beyond
             which an atom does not see others.
+        heads: Settings of the heads beside that of W, see `nadyn.models.heads.table`.
     """
 
     network: NetworkSettings
@@ -49,16 +51,19 @@ class PotentialSettings:
     n_states: int
     start: tuple[str, ...]
     repulsion_ends: tuple[tuple[float, ...], ...] | None = None
+    heads: tuple[object, ...] = ()
 
 
 def atomic_sum(
-    network: NetworkSettings, repulsion_ends: tuple[tuple[float, ...], ...] | None = None
+    network: NetworkSettings,
+    repulsion_ends: tuple[tuple[float, ...], ...] | None = None,
+    heads: tuple[object, ...] = (),
 ) -> PotentialSettings:
     """Return the settings of a ground-state potential, a matrix of one scalar row.
 
     Source: J. Behler and M. Parrinello, Phys. Rev. Lett. 98, 146401 (2007).
     """
-    return PotentialSettings(network, ATOMIC_SUM, 1, ("0e",), repulsion_ends)
+    return PotentialSettings(network, ATOMIC_SUM, 1, ("0e",), repulsion_ends, heads)
 
 
 class Potential(nn.Module):
@@ -92,6 +97,8 @@ class Potential(nn.Module):
         self.repulsion = (
             None if ends is None else Repulsion(elements, torch.tensor(ends, dtype=torch.float64))
         )
+        # Last, so that without them every number drawn at the start is as it was.
+        self.heads = build_heads(settings.heads, basis, self.network)
 
     @property
     def is_atomic_sum(self) -> bool:
@@ -125,6 +132,10 @@ class Potential(nn.Module):
         matrices, energies, novelties = zip(*parts, strict=True)
         hamiltonian = self._hamiltonian(sum(matrices), sum(energies), surroundings)
         return hamiltonian, torch.stack(novelties).amax(dim=0)
+
+    def operator(self, name: str, surroundings: Surroundings) -> Float[Tensor, "structure basis basis *xyz"]:
+        """Return the output of a head alone [atomic units] in float64."""
+        return self.heads[name](self.network.encoder(surroundings), surroundings)
 
     def _part(self, surroundings: Surroundings) -> tuple[Tensor, Tensor, Tensor]:
         """Return what some atoms add to the matrix and to the terms, and the novelty of the worst of them."""
@@ -170,6 +181,8 @@ class Potential(nn.Module):
         """
         self.network.standardise(frames)
         self.matrix.standardise(self.network.encoder, frames)
+        for head in self.heads.values():
+            head.standardise(self.network, frames)
         lent = [function[1] for _, function in self._lenders()]
         for row, _ in self.matrix.first_vectors:
             if row in lent:

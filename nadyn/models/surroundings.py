@@ -34,6 +34,8 @@ class Surroundings:
             slot it is any other atom.
         structure: Of joined structures the number of that which each row belongs to, otherwise None.
         n_joined: Number of joined structures, otherwise 0.
+        positions: Of each atom [bohr], in the precision that they were given in, or None where only what is
+            around an atom is known.
     """
 
     vectors: Float[Tensor, "atom traj slot 3"]
@@ -43,6 +45,7 @@ class Surroundings:
     neighbours: Int[Tensor, "atom traj slot"] | None = None
     structure: Int[Tensor, "atom"] | None = None
     n_joined: int = 0
+    positions: Float[Tensor, "atom traj 3"] | None = None
 
     @property
     def n_structures(self) -> int:
@@ -157,7 +160,7 @@ def all_pairs(
     beyond = 2.0 * cutoff + difference.detach()[..., 0].abs().amax(dim=1).to(dtype)  # (i, traj)
     vectors = (difference.to(dtype) + own * beyond[:, None, :, None]).transpose(1, 2)
     slices = element_slices(numbers)
-    return Surroundings(vectors, lengths(vectors), slices, slices)
+    return Surroundings(vectors, lengths(vectors), slices, slices, positions=atom_first)
 
 
 def listed_pairs(
@@ -189,6 +192,7 @@ def listed_pairs(
         element_slices(numbers),
         neighbors.element_slices,
         neighbors.index.transpose(0, 1),
+        positions=positions.transpose(0, 1),
     )
 
 

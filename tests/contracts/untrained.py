@@ -43,6 +43,7 @@ def untrained(
     cutoff_function: str = "polynomial",
     activation: str = "silu",
     seed: int = 3,
+    heads: tuple[object, ...] = (),
 ) -> LearnedModel:
     """Return a model with random weights large enough that every part of it matters.
 
@@ -51,6 +52,7 @@ def untrained(
         basis: Latent basis, or None for an atomic sum.
         repulsion: Distance [bohr] at which the repulsion ends, or None.
         offsets: Energy [hartree] of each function of the basis; ascending in steps of 0.02 if None.
+        heads: Settings of the heads beside that of W.
     """
     settings = NetworkSettings(
         encoder_settings(encoder, cutoff=cutoff, cutoff_function=cutoff_function), (16, 8), activation
@@ -59,9 +61,9 @@ def untrained(
         torch.manual_seed(seed)
         ends = None if repulsion is None else ((repulsion,) * len(ELEMENTS),) * len(ELEMENTS)
         if basis is None:
-            network = Potential(atomic_sum(settings, ends))
+            network = Potential(atomic_sum(settings, ends, heads))
         else:
-            network = Potential(PotentialSettings(settings, basis, n_states, ("0e",), ends))
+            network = Potential(PotentialSettings(settings, basis, n_states, ("0e",), ends, heads))
         with torch.no_grad():
             # Those of the matrix before those of the networks.
             for name, parameter in sorted(network.named_parameters(), key=lambda one: "networks" in one[0]):

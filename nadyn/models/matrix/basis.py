@@ -51,3 +51,13 @@ def parse_basis(text: str) -> Basis:
     if basis.size > LARGEST_SIZE:
         raise InputError(f"`basis` must have {LARGEST_SIZE} rows or fewer, but {text!r} has {basis.size}.")
     return basis
+
+
+def basis_functions(basis: Basis) -> list[tuple[str, int]]:
+    """Return the representation and the first row of each basis function."""
+    functions, row = [], 0
+    for name, count in basis.counts:
+        for _ in range(count):
+            functions.append((name, row))
+            row += REPRESENTATIONS[name]
+    return functions

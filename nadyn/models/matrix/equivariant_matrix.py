@@ -21,14 +21,12 @@ from torch import Tensor, nn
 from nadyn.models.encoders.angular import rank_two_matrices
 from nadyn.models.encoders.features import Features
 from nadyn.models.encoders.radial import polynomial_cutoff
-from nadyn.models.matrix.basis import Basis
-from nadyn.models.surroundings import Surroundings, split_elements
+from nadyn.models.matrix.basis import Basis, basis_functions
+from nadyn.models.matrix.directions import COMPONENTS, N_DIRECTIONS, mixed, set_scales, sources, summed
+from nadyn.models.surroundings import Surroundings
 
 # kind of atom sum -> number of components
-KINDS = {"invariant": 1, "pseudoscalar": 1, "polar": 3, "axial": 3, "tensor": 5}
-
-# Learned combinations of the encoder's vectors and tensors at each atom.
-N_DIRECTIONS = 8
+KINDS = {kind: COMPONENTS[kind] for kind in ("invariant", "pseudoscalar", "polar", "axial", "tensor")}
 
 
 def block_terms(first: str, second: str, *, same: bool) -> tuple[str, ...]:
@@ -96,22 +94,8 @@ class EquivariantMatrix(nn.Module):
     @torch.no_grad()
     def standardise(self, encoder: nn.Module, frames: list[Surroundings]) -> None:
         """Scale vectors and tensors by their spread in these frames."""
-        if not self.directional:
-            return
-        vectors, tensors = torch.zeros_like(self.vector_scale), torch.zeros_like(self.tensor_scale)
-        count = torch.zeros(len(self.elements), 1)
-        for surroundings in frames:
-            features = encoder(surroundings)
-            for element, part in surroundings.atoms:
-                index = self.elements.index(element)
-                vectors[index] += (features.vectors[part] ** 2).mean(-1).sum(dim=(0, 1))
-                tensors[index] += (features.tensors[part] ** 2).mean(-1).sum(dim=(0, 1))
-                count[index] += features.vectors[part].shape[0] * features.vectors.shape[1]
-        for scale, total in ((self.vector_scale, vectors), (self.tensor_scale, tensors)):
-            spread = (total / count.clamp(min=1.0)).sqrt()
-            scaled = 1.0 / spread.clamp(min=1e-3 * float(spread.max()))
-            # An element that does not occur here keeps its directions as they are.
-            scale.copy_(torch.where(count > 0, scaled, 1.0))
+        if self.directional:
+            set_scales(self.vector_scale, self.tensor_scale, self.elements, encoder, frames)
 
     @torch.no_grad()
     def start_in_order(self, strength: float, frames: list[Surroundings], *, n_lowest: int) -> float:
@@ -139,26 +123,14 @@ class EquivariantMatrix(nn.Module):
     def _directions(
         self, coefficients: Tensor, features: Features, surroundings: Surroundings
     ) -> list[Tensor]:
-        vectors, tensors = [], []
-        own_tensors = split_elements(features.tensors, surroundings.atoms, 0)
-        for element, own_vectors in split_elements(features.vectors, surroundings.atoms, 0).items():
-            index = self.elements.index(element)
-            mix = self.vector_mixing[index] * self.vector_scale[index].unsqueeze(-1)
-            vectors.append((own_vectors.transpose(-1, -2) @ mix).transpose(-1, -2))
-            mix = self.tensor_mixing[index] * self.tensor_scale[index].unsqueeze(-1)
-            tensors.append((own_tensors[element].transpose(-1, -2) @ mix).transpose(-1, -2))
-        polar = torch.cat(vectors)
-        sources = {"polar": polar, "tensor": torch.cat(tensors)}
-        if self.counts["axial"] or self.counts["pseudoscalar"]:
-            sources["axial"] = torch.linalg.cross(polar, polar.roll(1, dims=-2))
-            sources["pseudoscalar"] = (sources["axial"] * polar.roll(2, dims=-2)).sum(-1, keepdim=True)
-        kinds = [kind for kind in KINDS if kind != "invariant" and self.counts[kind]]
-        sizes = [self.counts[kind] * N_DIRECTIONS for kind in kinds]
-        parts = []
-        for kind, own in zip(kinds, torch.split(coefficients, sizes, dim=-1), strict=True):
-            chosen = own.unflatten(-1, (self.counts[kind], N_DIRECTIONS))
-            parts.append(surroundings.per_structure((chosen @ sources[kind]).to(torch.float64)).flatten(1))
-        return parts
+        polar = mixed(
+            features.vectors, self.vector_mixing, self.vector_scale, self.elements, surroundings.atoms
+        )
+        tensor = mixed(
+            features.tensors, self.tensor_mixing, self.tensor_scale, self.elements, surroundings.atoms
+        )
+        kinds = [kind for kind in KINDS if self.counts[kind]]
+        return summed(coefficients, sources(polar, tensor, kinds), self.counts, surroundings)
 
     def _in_plane_term(self, surroundings: Surroundings) -> Float[Tensor, "structure basis basis"]:
         """Return κ Σ_ij f_c(r_ij)² r̂_ij r̂_ijᵀ in the block of the first vector."""
@@ -180,11 +152,7 @@ def _plan(
     basis: Basis,
 ) -> tuple[list[tuple[str, int]], dict[str, int], list[tuple[str, int, int, int, str, str]]]:
     """Return basis functions with their first row, the number of sums of each kind, and where each goes."""
-    functions, row = [], 0
-    for name, count in basis.counts:
-        for _ in range(count):
-            functions.append((name, row))
-            row += int(name[0]) * 2 + 1
+    functions = basis_functions(basis)
     counts = dict.fromkeys(KINDS, 0)
     entries = []
     for a, (first, row_a) in enumerate(functions):

@@ -1,7 +1,7 @@
 """Water and methanol with dipoles and polarisabilities: RHF/6-31+G* by PySCF.
 
 python labels.py frames water.npz                  400 frames around the minimum; goes on where it was stopped
-python labels.py harmonic water_harmonic.npz       minimum and central differences of force, dipole, polarisability
+python labels.py harmonic water_harmonic.npz       minimum, central differences of what is learned
 python labels.py dataset water.npz water.h5        the frames as a dataset of nadyn
 
 The name of the file begins with the molecule. Needs `pip install pyscf pyscf-properties`.

@@ -87,7 +87,8 @@ class HasOperators(Protocol):
     interstate couplings.
 
     Attributes:
-        operators: Their names: "dipole" [e bohr] about the origin of the coordinates, "polarisability" [bohr³].
+        operators: Their names: "dipole" [e bohr] about the origin of the coordinates, "polarisability"
+            [bohr³].
     """
 
     operators: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""What a potential says beside its diabatic Hamiltonian: named outputs of the atoms' features, in atomic units."""
+"""What a potential says beside its diabatic Hamiltonian: named outputs of the atoms' features."""

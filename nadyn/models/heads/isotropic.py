@@ -1,7 +1,7 @@
 """Which tensors an atom sum can put between two basis functions: all isotropic couplings, in a fixed order.
 
-An operator with one or two Cartesian indices, between basis functions of which each vector has an index of its
-own, is a Cartesian tensor. What turns it like the molecule is a sum of products of δ_xy, of at most one ε_xyz
+An operator with one or two Cartesian indices, between basis functions of which each vector has an index too,
+is a Cartesian tensor. What turns it like the molecule is a sum of products of δ_xy, of at most one ε_xyz
 and of an atom sum; how many pseudo-quantities there are decides whether ε occurs.
 """
 

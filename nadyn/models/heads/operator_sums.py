@@ -22,14 +22,14 @@ from nadyn.models.surroundings import Surroundings
 
 
 class OperatorSums(nn.Module):
-    """Networks give coefficients, sums of unit vectors give directions, a constant map puts both into blocks."""
+    """Networks give coefficients, sums of unit vectors give directions, a constant map puts both in place."""
 
     def __init__(self, basis: Basis, network: AtomicNetwork, *, rank: int, n_more: int = 0):
         """Take the latent basis, the network that reads the features for W, and the shape of the operator.
 
         Args:
             basis: Latent basis.
-            network: Gives the encoder's sizes, elements and layers; nothing is shared with it but the features.
+            network: Gives the encoder's sizes, elements and layers; only the features are shared.
             rank: Indices of the operator: 1 a polar vector, 2 a symmetric tensor.
             n_more: Further outputs of each atom.
         """
@@ -72,7 +72,7 @@ class OperatorSums(nn.Module):
 
     @torch.no_grad()
     def standardise(self, network: AtomicNetwork, frames: list[Surroundings]) -> None:
-        """Scale invariants as the network for W does, and vectors and tensors by their spread in these frames."""
+        """Scale invariants as the network of W does, vectors and tensors by their spread in these frames."""
         self.networks.mean.copy_(network.networks.mean)
         self.networks.inverse_spread.copy_(network.networks.inverse_spread)
         set_scales(self.vector_scale, self.tensor_scale, self.elements, network.encoder, frames)

@@ -1,7 +1,8 @@
 """Copper as ASE's EMT has it: labels, and what a potential that learned them says of the crystal.
 
 python copper.py label copper.h5                    300 frames of 32 to 108 atoms, with stress
-nadyn train copper.h5 --config train.yaml --output copper.safetensors
+python copper.py melt liquid.h5                     60 frames of the liquid
+nadyn train copper.h5 liquid.h5 --config train.yaml --output copper.safetensors
 python copper.py check copper.safetensors           beside the teacher: a0, B, C_ij, phonons, drift
 """
 
@@ -27,6 +28,8 @@ A0 = 3.59
 # Repetitions of the cubic cell of four atoms; of each so many frames are shaken, and so many from dynamics.
 CELLS = {(2, 2, 2): (90, 60), (2, 2, 3): (40, 30), (3, 3, 3): (30, 50)}
 TEMPERATURES = (300, 600, 900, 1300, 2000)
+LIQUID_CELLS = {(2, 2, 2): 30, (3, 3, 3): 30}
+LIQUID_TEMPERATURES = (1300, 1600, 2000)
 # Largest strain, and largest root mean square of displacements [Å].
 STRAIN, SHAKE = 0.04, 0.125
 
@@ -44,13 +47,41 @@ def label(path: Path) -> None:
     print(f"wrote {sum(group.n_frames for group in groups)} frames")
 
 
+def melt(path: Path) -> None:
+    """Write labelled frames of the liquid: molten at 4,000 K, then 100 fs apart at 1,300 to 2,000 K."""
+    generator = np.random.default_rng(3)
+    groups = []
+    for repeats, n_frames in LIQUID_CELLS.items():
+        found = []
+        for temperature in LIQUID_TEMPERATURES:
+            found += _of_the_liquid(repeats, temperature, n_frames // len(LIQUID_TEMPERATURES), generator)
+        groups.append(_group(f"copper-{4 * int(np.prod(repeats))}", found))
+    write_dataset(path, Dataset(tuple(groups)))
+    print(f"wrote {sum(group.n_frames for group in groups)} frames")
+
+
+def _of_the_liquid(
+    repeats: tuple[int, int, int], temperature: float, n_frames: int, generator: np.random.Generator
+) -> list[Atoms]:
+    """Frames 100 fs apart in a cell 2 to 6 hundredths longer than that of the crystal."""
+    atoms = bulk("Cu", cubic=True, a=A0 * (1 + generator.uniform(0.02, 0.06))) * repeats
+    atoms.calc = EMT()
+    MaxwellBoltzmannDistribution(atoms, temperature_K=8000, rng=generator)
+    frames = []
+    for kelvin, steps in ((4000, 300), (temperature, 100 + 20 * n_frames)):
+        run = Langevin(atoms, 5 * units.fs, temperature_K=kelvin, friction=0.02 / units.fs, rng=generator)
+        for step in range(20, steps + 1, 20):
+            run.run(20)
+            if kelvin == temperature and step > 100:
+                frames.append(atoms.copy())
+    return frames
+
+
 def _shaken(repeats: tuple[int, int, int], generator: np.random.Generator) -> Atoms:
     atoms = bulk("Cu", cubic=True, a=A0) * repeats
     strain = STRAIN * generator.uniform(-1, 1, (3, 3))
     atoms.set_cell(atoms.cell @ (np.eye(3) + 0.5 * (strain + strain.T)), scale_atoms=True)
-    atoms.positions += (
-        generator.random() * LARGEST_SHAKE * generator.standard_normal(atoms.positions.shape) / 2
-    )
+    atoms.positions += generator.random() * SHAKE * generator.standard_normal(atoms.positions.shape)
     return atoms
 
 
@@ -165,7 +196,7 @@ def _drift(model) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["label", "check"])
+    parser.add_argument("what", choices=["label", "melt", "check"])
     parser.add_argument("path", type=Path)
     arguments = parser.parse_args()
-    {"label": label, "check": check}[arguments.what](arguments.path)
+    {"label": label, "melt": melt, "check": check}[arguments.what](arguments.path)

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from nadyn.checks.errors import InputError
 from nadyn.electronic.eigen import levels
-from nadyn.models.learned import LearnedModel
+from nadyn.electronic.surfaces import in_blocks, surplus_gap
+from nadyn.models.model import HasCell
 
 
 @dataclass(frozen=True)
@@ -17,20 +18,25 @@ class StrainedSurface:
 
     Attributes:
         energies: [hartree]
+        eigenvectors: States as columns in the diabatic basis.
         force: -∂E_k/∂R [hartree/bohr].
         stress: (1/V) ∂E_k/∂ε for r → r (1 + ε) [hartree/bohr³], ASE's sign: a crystal that wants to shrink
             has a positive one.
+        surplus_gap: Energy from the highest state to the lowest surplus eigenvalue [hartree]; inf without
+            one.
         novelty: See `Evaluation`.
     """
 
     energies: Float[Tensor, "traj state"]
+    eigenvectors: Float[Tensor, "traj basis state"]
     force: Float[Tensor, "traj atom 3"]
     stress: Float[Tensor, "traj 3 3"]
+    surplus_gap: Float[Tensor, "traj"]
     novelty: Float[Tensor, "traj"]
 
 
 def strained_surface(
-    model: LearnedModel,
+    model: HasCell,
     positions: Float[Tensor, "traj atom 3"],
     active_state: Int[Tensor, "traj"],
     *,
@@ -55,15 +61,25 @@ def strained_surface(
             f"{list(model.pbc)}. Ask for energy and forces."
         )
     cells = model.cell.expand(len(positions), 3, 3) if cells is None else cells
-    with torch.enable_grad():
-        inputs = positions.detach().requires_grad_(True)
-        strain = torch.zeros_like(cells).requires_grad_(True)
-        evaluation = model.evaluate(inputs + inputs @ strain, cells=cells + cells @ strain)
-    energies, eigenvectors = levels(evaluation)
-    index = active_state[:, None, None].expand(-1, eigenvectors.shape[1], 1)
-    active = torch.gather(eigenvectors, 2, index)
-    gradient, slope = torch.autograd.grad(evaluation.hamiltonian, (inputs, strain), active @ active.mT)
-    volume = torch.linalg.det(cells).abs()[:, None, None]
-    # A turn of the whole crystal costs nothing but what rounding makes of it.
-    stress = 0.5 * (slope + slope.mT) / volume
-    return StrainedSurface(energies[:, : model.n_states], -gradient, stress, evaluation.novelty)
+    n = model.n_states
+
+    def block(positions: Tensor, cells: Tensor, active_state: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            inputs = positions.detach().requires_grad_(True)
+            strain = torch.zeros_like(cells).requires_grad_(True)
+            evaluation = model.evaluate(inputs + inputs @ strain, cells=cells + cells @ strain)
+        energies, eigenvectors = levels(evaluation)
+        index = active_state[:, None, None].expand(-1, eigenvectors.shape[1], 1)
+        active = torch.gather(eigenvectors, 2, index)
+        gradient, slope = torch.autograd.grad(evaluation.hamiltonian, (inputs, strain), active @ active.mT)
+        volume = torch.linalg.det(cells).abs()[:, None, None]
+        # A turn of the whole crystal costs nothing but what rounding makes of it.
+        stress = 0.5 * (slope + slope.mT) / volume
+        return energies, eigenvectors, -gradient, stress, evaluation.novelty
+
+    energies, eigenvectors, force, stress, novelty = in_blocks(
+        model.block_width, block, positions, cells, active_state
+    )
+    return StrainedSurface(
+        energies[:, :n], eigenvectors[:, :, :n], force, stress, surplus_gap(energies, n), novelty
+    )

@@ -92,7 +92,7 @@ def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
     nac[:, diagonal, diagonal] = 0.0
     forces = -h[:, diagonal, diagonal]
     return Surfaces(
-        kept, forces, nac, h, eigenvectors[:, :, :n], hamiltonian, _surplus_gap(energies, n), novelty
+        kept, forces, nac, h, eigenvectors[:, :, :n], hamiltonian, surplus_gap(energies, n), novelty
     )
 
 
@@ -118,7 +118,7 @@ def active_surface(
         return energies, eigenvectors, force, evaluation.novelty
 
     energies, eigenvectors, force, novelty = in_blocks(model.block_width, block, positions, active_state)
-    return ActiveSurface(energies[:, :n], eigenvectors[:, :, :n], force, _surplus_gap(energies, n), novelty)
+    return ActiveSurface(energies[:, :n], eigenvectors[:, :, :n], force, surplus_gap(energies, n), novelty)
 
 
 def directional_gradient(
@@ -222,7 +222,8 @@ def _gradient(
     return gradient
 
 
-def _surplus_gap(energies: Tensor, n_states: int) -> Tensor:
+def surplus_gap(energies: Float[Tensor, "traj basis"], n_states: int) -> Float[Tensor, "traj"]:
+    """Return the energy from the highest state to the lowest surplus one [hartree]; inf without one."""
     if energies.shape[1] == n_states:
         return torch.full_like(energies[:, 0], torch.inf)
     return energies[:, n_states] - energies[:, n_states - 1]

@@ -40,6 +40,8 @@ class AseCalculator(Calculator):
         self._model = model
         self._state = state
         self._has_warned = False
+        # Bound to the atoms of last time: it keeps their list of neighbours.
+        self._bound = model
 
     def calculate(
         self,
@@ -53,13 +55,15 @@ class AseCalculator(Calculator):
             InputError: The model is for other atoms, for another order of them, or for an isolated molecule.
         """
         super().calculate(atoms, list(properties), list(system_changes))
-        model = _for_atoms(self._model, self.atoms)
+        model, cell = self._for_these_atoms()
         positions = torch.from_numpy(self.atoms.get_positions() * BOHR_PER_ANGSTROM)[None]
         state = torch.tensor([self._state])
         bound = model.bound if isinstance(model, Committee) else model
         periodic = isinstance(bound, LearnedModel) and all(bound.pbc)
         surface = (
-            strained_surface(bound, positions, state) if periodic else active_surface(model, positions, state)
+            strained_surface(bound, positions, state, cells=cell)
+            if periodic
+            else active_surface(model, positions, state)
         )
         energies = surface.energies[0].numpy() * ELECTRONVOLT_PER_HARTREE
         self.results = {
@@ -70,14 +74,28 @@ class AseCalculator(Calculator):
             # ASE keeps the name `energies` for shares of the atoms.
             "energies_of_states": energies,
             "novelty": float(surface.novelty[0]),
-            "outside_training": self._is_outside(model, positions, surface.novelty),
+            "outside_training": self._is_outside(
+                model, positions, surface.novelty, cell if periodic else None
+            ),
         }
         if periodic:
             stress = surface.stress[0].numpy() * (ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR**3)
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
 
-    def _is_outside(self, model: Model, positions: Tensor, novelty: Tensor) -> bool:
-        sentence = unknown_composition(model) or _new_geometry(model, positions, novelty)
+    def _for_these_atoms(self) -> tuple[Model, Tensor | None]:
+        """Return the model bound to the atoms, that of last time where they are the same, and their cell."""
+        pbc = tuple(bool(periodic) for periodic in self.atoms.pbc)
+        cell = torch.from_numpy(np.array(self.atoms.cell) * BOHR_PER_ANGSTROM)[None] if any(pbc) else None
+        bound = self._bound
+        known = getattr(bound, "pbc", None) == pbc and np.array_equal(
+            bound.atomic_numbers, self.atoms.numbers
+        )
+        if not known or not (cell is None or all(pbc) or torch.equal(bound.cell, cell[0])):
+            self._bound = _for_atoms(self._model, self.atoms)
+        return self._bound, cell
+
+    def _is_outside(self, model: Model, positions: Tensor, novelty: Tensor, cell: Tensor | None) -> bool:
+        sentence = unknown_composition(model) or _new_geometry(model, positions, novelty, cell)
         if sentence is None:
             return False
         if not self._has_warned:
@@ -90,8 +108,8 @@ class AseCalculator(Calculator):
         return True
 
 
-def _new_geometry(model: Model, positions: Tensor, novelty: Tensor) -> str | None:
-    status = int(region_statuses_of(model, positions, novelty)[0])
+def _new_geometry(model: Model, positions: Tensor, novelty: Tensor, cell: Tensor | None) -> str | None:
+    status = int(region_statuses_of(model, positions, novelty, cells=cell)[0])
     if status == Status.RUNNING:
         return None
     reason = "two atoms are too close" if status == Status.CLOSE_ATOMS else "its descriptors are new"

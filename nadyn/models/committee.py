@@ -130,9 +130,11 @@ class Committee:
         """See `LearnedModel.unknown_composition`."""
         return self.bound.unknown_composition
 
-    def evaluate(self, positions: Float[Tensor, "traj atom 3"]) -> Evaluation:
-        """Return W [hartree] and the novelty of one member at positions [bohr]."""
-        return self.bound.evaluate(positions)
+    def evaluate(
+        self, positions: Float[Tensor, "traj atom 3"], *, cells: Float[Tensor, "traj 3 3"] | None = None
+    ) -> Evaluation:
+        """Return W [hartree] and the novelty of one member, see `LearnedModel.evaluate`."""
+        return self.bound.evaluate(positions, cells=cells)
 
     @property
     def operators(self) -> tuple[str, ...]:

@@ -12,13 +12,14 @@ from torch import Tensor
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.nearest import nearest
+from nadyn.data.kept_neighbors import KeptNeighbors
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
 from nadyn.models.listed_contacts import ListedContacts
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
 from nadyn.models.molecules import Molecule, undetermined
 from nadyn.models.potential import Potential
-from nadyn.models.surroundings import Surroundings, all_pairs, listed_pairs
+from nadyn.models.surroundings import Surroundings, all_pairs, listed_pairs, near_pairs
 from nadyn.structures import masses, symbol
 
 # Rows of atoms in a block. Measured on hexafluorobutene, microseconds a trajectory at 96, 192, 384, 768 and
@@ -70,6 +71,9 @@ class LearnedModel:
         order = np.argsort(np.array(self.atomic_numbers), kind="stable")
         object.__setattr__(self, "order", torch.from_numpy(order))
         object.__setattr__(self, "sorted_numbers", tuple(self.atomic_numbers[i] for i in order))
+        # What is kept from one evaluation to the next changes no number.
+        kept = KeptNeighbors(self.sorted_numbers, self.potential.network.cutoff, self.pbc)
+        object.__setattr__(self, "kept_neighbors", kept)
         object.__setattr__(self, "shortest_distances", self._contacts())
 
     @property
@@ -117,7 +121,9 @@ class LearnedModel:
         elements = self.potential.network.elements
         if self.is_listed:
             index = np.array([elements.index(number) for number in self.atomic_numbers])
-            return ListedContacts(index, self.shortest_by_element, self.cell, self.pbc)
+            return ListedContacts(
+                index, self.shortest_by_element, self.cell, self.pbc, self.order, self.kept_neighbors
+            )
         for molecule in self.molecules:
             same = tuple(sorted(molecule.atomic_numbers)) == self.sorted_numbers
             if same and molecule.contacts is not None:
@@ -157,6 +163,10 @@ class LearnedModel:
             return all_pairs(ordered, self.sorted_numbers, cutoff, self.precision)
         if cells is None and self.cell is not None:
             cells = self.cell.expand(len(positions), 3, 3)
+        if len(positions) == 1:
+            box = None if cells is None else cells[0].detach()
+            near = self.kept_neighbors.near(ordered[0].detach(), box)
+            return near_pairs(ordered, cells, near, self.sorted_numbers, cutoff, self.precision)
         numbers = torch.tensor(self.sorted_numbers)
         neighbors = listed_neighbors(numbers, ordered.detach(), cutoff=cutoff, cell=cells, pbc=self.pbc)
         return listed_pairs(ordered, cells, neighbors, self.sorted_numbers, cutoff, self.precision)

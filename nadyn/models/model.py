@@ -68,6 +68,27 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class HasCell(Protocol):
+    """What a model says beyond `Model` that can stand in a periodic cell.
+
+    Attributes:
+        cell: Cell vectors as rows [bohr], or None for an isolated molecule.
+        pbc: Which directions are periodic.
+    """
+
+    cell: Float[Tensor, "3 3"] | None
+    pbc: tuple[bool, bool, bool]
+    n_states: int
+    block_width: int
+
+    def evaluate(
+        self, positions: Float[Tensor, "traj atom 3"], *, cells: Float[Tensor, "traj 3 3"] | None = None
+    ) -> Evaluation:
+        """Return W and the novelty, where W can be differentiated in positions and cells; see `Model`."""
+        ...
+
+
+@runtime_checkable
 class HasVectorRows(Protocol):
     """What a model says beyond `Model` where rows of W turn with the molecule.
 

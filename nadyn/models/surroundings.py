@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from nadyn.data.kept_neighbors import NearPairs
 from nadyn.data.neighbors import Neighbors
 
 ElementSlices = tuple[tuple[int, slice], ...]
@@ -193,6 +194,32 @@ def listed_pairs(
         neighbors.element_slices,
         neighbors.index.transpose(0, 1),
         positions=positions.transpose(0, 1),
+    )
+
+
+def near_pairs(
+    positions: Float[Tensor, "1 atom 3"],
+    cell: Float[Tensor, "1 3 3"] | None,
+    near: NearPairs,
+    numbers: tuple[int, ...],
+    cutoff: float,
+    dtype: torch.dtype,
+) -> Surroundings:
+    """Return the same as `listed_pairs` for one structure, whose list may have been kept.
+
+    Args:
+        positions: Positions [bohr], atoms sorted by element.
+        cell: Cell vectors as rows [bohr], or None.
+        near: Neighbours at these positions.
+        numbers: Atomic numbers in the order of `positions`.
+        cutoff: Cutoff radius [bohr].
+        dtype: Precision of the result.
+    """
+    far = far_vectors(near.mask.shape[1], cutoff, positions.device, dtype)
+    difference = near.vectors(positions[0], None if cell is None else cell[0]).to(dtype)
+    vectors = torch.where(near.mask.unsqueeze(-1), difference, far).unsqueeze(1)
+    return Surroundings(
+        vectors, lengths(vectors), element_slices(numbers), near.element_slices, near.index.unsqueeze(1)
     )
 
 

@@ -184,3 +184,21 @@ def test_a_crystal_has_the_same_bits_whatever_stands_beside_it():
         alone = surfaces(model, frames[row : row + 1])
         assert torch.equal(alone.energies[0], together.energies[row])
         assert torch.equal(alone.forces[0], together.forces[row])
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_forces_with_a_list_that_was_kept_are_those_with_a_new_one_to_the_last_bit(precision):
+    model = untrained("moments", None, cutoff=5.0).for_atoms(NUMBERS, cell=CELL, pbc=PERIODIC)
+    model = model.double() if precision == "double" else model
+    generator = torch.Generator().manual_seed(5)
+    positions, cells = CRYSTAL[None], CELL[None]
+    state = torch.tensor([0])
+    for _ in range(6):
+        kept = strained_surface(model, positions, state, cells=cells)
+        anew = strained_surface(replace(model), positions, state, cells=cells)
+        for name in ("energies", "force", "stress"):
+            assert torch.equal(getattr(kept, name), getattr(anew, name))
+        strain = torch.eye(3, dtype=torch.float64) * 1.01
+        moved = positions + 0.05 * torch.randn(positions.shape, generator=generator, dtype=torch.float64)
+        positions, cells = moved @ strain, cells @ strain
+    assert model.kept_neighbors.n_made < 6

@@ -1,13 +1,14 @@
 """Which geometries a model was trained for: the rule that stops a trajectory, for any geometries."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nadyn.dynamics.run.stopping import Status
 from nadyn.electronic.surfaces import in_blocks
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.contacts import SHORTEST_FRACTION
+from nadyn.models.listed_contacts import ListedContacts
 from nadyn.models.model import Model
 
 
@@ -23,15 +24,29 @@ def region_statuses(model: Model, positions: Float[Tensor, "geometry atom x"]) -
 
 
 def region_statuses_of(
-    model: Model, positions: Float[Tensor, "geometry atom x"], novelty: Float[Tensor, "geometry"]
+    model: Model,
+    positions: Float[Tensor, "geometry atom x"],
+    novelty: Float[Tensor, "geometry"],
+    *,
+    cells: Float[Tensor, "geometry 3 3"] | None = None,
 ) -> Int[Tensor, "geometry"]:
-    """Return the same where the novelty, see `Evaluation`, is known already."""
+    """Return the same where the novelty, see `Evaluation`, is known already; perhaps in other cells."""
     status = torch.full(novelty.shape, int(Status.RUNNING), dtype=torch.int64)
     status[novelty > MOST_NOVELTY] = int(Status.OUTSIDE_TRAINING)
     if model.shortest_distances is not None:
-        close = model.shortest_distances.any_closer(positions, SHORTEST_FRACTION)
+        close = closer_than_known(model, positions, cells)
         status[close] = int(Status.CLOSE_ATOMS)
     return status
+
+
+def closer_than_known(
+    model: Model, positions: Float[Tensor, "geometry atom x"], cells: Float[Tensor, "geometry 3 3"] | None
+) -> Bool[Tensor, "geometry"]:
+    """Tell where atoms are closer than training knows, of a model that was trained; see `ListedContacts`."""
+    contacts = model.shortest_distances
+    if isinstance(contacts, ListedContacts):
+        return contacts.any_closer(positions, SHORTEST_FRACTION, cells=cells)
+    return contacts.any_closer(positions, SHORTEST_FRACTION)
 
 
 def unknown_composition(model: Model) -> str | None:

@@ -1,11 +1,13 @@
 """Structures of any size and composition as one batch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nadyn.models.placement import Placement
 from nadyn.models.surroundings import ElementSlices, Surroundings, far_vectors, lengths
 
 
@@ -53,7 +55,10 @@ def joined(parts: Sequence[Surroundings], cutoff: float) -> Surroundings:
     n_joined = sum(part.vectors.shape[1] for part in parts)
     distances, rows = lengths(all_vectors), together[1].unsqueeze(1)
     positions = together[3].unsqueeze(1) if placed else None
-    return Surroundings(all_vectors, distances, atoms, tuple(slots), rows, together[2], n_joined, positions)
+    placements = _placements_of_joined(parts, rows_of)
+    return Surroundings(
+        all_vectors, distances, atoms, tuple(slots), rows, together[2], n_joined, positions, placements
+    )
 
 
 def _rows_of_joined(
@@ -74,6 +79,17 @@ def _rows_of_joined(
         atoms.append((element, slice(begin, row)))
     first = [sum(part.vectors.shape[1] for part in parts[:number]) for number in range(len(parts))]
     return rows_of, tuple(atoms), first
+
+
+def _placements_of_joined(
+    parts: Sequence[Surroundings], rows_of: Sequence[Int[Tensor, "_ _"]]
+) -> tuple[Placement, ...]:
+    """Return where the atoms of parts are, each of which has the structures of one placement."""
+    return tuple(
+        replace(placement, rows=rows)
+        for part, rows in zip(parts, rows_of, strict=True)
+        for placement in part.placements
+    )
 
 
 def _in_wider_slots(

@@ -169,7 +169,7 @@ class LearnedModel:
             return near_pairs(ordered, cells, near, self.sorted_numbers, cutoff, self.precision)
         numbers = torch.tensor(self.sorted_numbers)
         neighbors = listed_neighbors(numbers, ordered.detach(), cutoff=cutoff, cell=cells, pbc=self.pbc)
-        return listed_pairs(ordered, cells, neighbors, self.sorted_numbers, cutoff, self.precision)
+        return listed_pairs(ordered, cells, neighbors, self.sorted_numbers, cutoff, self.precision, self.pbc)
 
     def for_molecule(self, name: str) -> "LearnedModel":
         """Return the model bound to another molecule of its training, with that one's starting geometry.

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nadyn.data.kept_neighbors import NearPairs
 from nadyn.data.neighbors import Neighbors
+from nadyn.models.placement import Placement
 
 ElementSlices = tuple[tuple[int, slice], ...]
 
@@ -37,6 +38,7 @@ class Surroundings:
         n_joined: Number of joined structures, otherwise 0.
         positions: Of each atom [bohr], in the precision that they were given in, or None where only what is
             around an atom is known.
+        placements: Where all atoms are, for what acts beyond the cutoff; structures in their order.
     """
 
     vectors: Float[Tensor, "atom traj slot 3"]
@@ -47,6 +49,7 @@ class Surroundings:
     structure: Int[Tensor, "atom"] | None = None
     n_joined: int = 0
     positions: Float[Tensor, "atom traj 3"] | None = None
+    placements: tuple[Placement, ...] = ()
 
     @property
     def n_structures(self) -> int:
@@ -161,7 +164,14 @@ def all_pairs(
     beyond = 2.0 * cutoff + difference.detach()[..., 0].abs().amax(dim=1).to(dtype)  # (i, traj)
     vectors = (difference.to(dtype) + own * beyond[:, None, :, None]).transpose(1, 2)
     slices = element_slices(numbers)
-    return Surroundings(vectors, lengths(vectors), slices, slices, positions=atom_first)
+    return Surroundings(
+        vectors,
+        lengths(vectors),
+        slices,
+        slices,
+        positions=atom_first,
+        placements=(Placement(positions, numbers),),
+    )
 
 
 def listed_pairs(
@@ -171,6 +181,7 @@ def listed_pairs(
     numbers: tuple[int, ...],
     cutoff: float,
     dtype: torch.dtype,
+    pbc: tuple[bool, bool, bool] = (False, False, False),
 ) -> Surroundings:
     """Return the environment of a neighbor list; for periodic or large systems.
 
@@ -183,6 +194,7 @@ def listed_pairs(
         numbers: Atomic numbers in the order of `positions`.
         cutoff: Cutoff radius [bohr].
         dtype: Precision of the result.
+        pbc: Which directions are periodic.
     """
     far = far_vectors(neighbors.n_slots, cutoff, positions.device, dtype)
     difference = neighbors.vectors(positions, cell).to(dtype)
@@ -194,6 +206,7 @@ def listed_pairs(
         neighbors.element_slices,
         neighbors.index.transpose(0, 1),
         positions=positions.transpose(0, 1),
+        placements=(Placement(positions, numbers, cell, pbc),),
     )
 
 

@@ -87,7 +87,7 @@ class Samples:
         neighbors = listed_neighbors(
             torch.tensor(self.numbers), positions.detach(), cutoff=cutoff, cell=cell, pbc=self.pbc
         )
-        return listed_pairs(positions, cell, neighbors, self.numbers, cutoff, dtype)
+        return listed_pairs(positions, cell, neighbors, self.numbers, cutoff, dtype, self.pbc)
 
 
 def samples_from_group(group: Group) -> Samples:

@@ -98,7 +98,8 @@ class RunConfiguration(Configuration):
     several, which without it is that with most frames. Where the model is a committee, `member` is the number
     of the one that moves the nuclei, the first without it; the others judge it. `isotopes` names other
     isotopes than the most abundant ones by mass number: {H: 2} for all atoms of an element, {3: 2} for one
-    atom, counted from 0. Relative paths begin at the folder of the run file; in a mapping given to
+    atom, counted from 0. `device` is where a learned model and its trajectories are computed, such as cuda;
+    the processor without it. Relative paths begin at the folder of the run file; in a mapping given to
     `nadyn.run`, at the working folder. `time_fs` is rounded up to a whole number of frames. `write_every` and
     `checkpoint_every` are in steps; without them about 200 frames and 20 checkpoints are written. A
     trajectory whose total
@@ -115,6 +116,7 @@ class RunConfiguration(Configuration):
     isotopes: dict[int | str, int] | None = None
     initial: InitialSection
     method: str
+    device: str | None = None
     dt_fs: float = Field(default=0.5, gt=0.0, allow_inf_nan=False)
     time_fs: float = Field(gt=0.0, allow_inf_nan=False)
     representation: RepresentationName | None = None

@@ -227,7 +227,7 @@ def judge(
     of_energies = calibration.scale("energy").of(_deviation(all_energies), worst)
     gaps = [one - one.gather(1, active_state[:, None]) for one in all_energies]
     of_gaps = calibration.scale("gap").of(_deviation(gaps), worst)
-    others = used & (torch.arange(energies.shape[1]) != active_state[:, None])
+    others = used & (torch.arange(energies.shape[1], device=energies.device) != active_state[:, None])
     return Judgement(
         torch.where(used, of_energies, 0.0).amax(dim=1),
         torch.where(others, of_gaps, 0.0).amax(dim=1),

@@ -170,7 +170,7 @@ def loop_in_plane(
         radius_bohr: Radius r.
         n_points: Number of points.
     """
-    angles = torch.arange(n_points, dtype=centre.dtype) * (2.0 * math.pi / n_points)
+    angles = torch.arange(n_points, dtype=centre.dtype, device=centre.device) * (2.0 * math.pi / n_points)
     circle = torch.stack([angles.cos(), angles.sin()], dim=-1)
     return centre + radius_bohr * (circle[:, :, None, None] * plane).sum(1)
 

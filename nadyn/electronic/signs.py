@@ -17,8 +17,8 @@ def coupling_signs(
     All 2^(n-1) choices are compared at once; pairs without labels do not count.
     """
     n_states = 1 + max(max(pair) for pair in pairs)
-    choices = torch.tensor(list(itertools.product((1.0, -1.0), repeat=n_states - 1)), dtype=predicted.dtype)
-    states = torch.cat([torch.ones((len(choices), 1), dtype=predicted.dtype), choices], dim=1)
+    choices = predicted.new_tensor(list(itertools.product((1.0, -1.0), repeat=n_states - 1)))
+    states = torch.cat([choices.new_ones((len(choices), 1)), choices], dim=1)
     signs = torch.stack([states[:, k] * states[:, l] for k, l in pairs], dim=1)
     # |p - s r|² = |p|² + |r|² - 2 s p·r: the best choice has the largest Σ s p·r.
     agreement = torch.nan_to_num((predicted * reference).sum(dim=(2, 3)))

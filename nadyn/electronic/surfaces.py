@@ -88,7 +88,7 @@ def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
     kept = energies[:, :n]
     gap = kept.unsqueeze(-2) - kept.unsqueeze(-1)
     nac = h / gap[..., None, None]
-    diagonal = torch.arange(n)
+    diagonal = torch.arange(n, device=kept.device)
     nac[:, diagonal, diagonal] = 0.0
     forces = -h[:, diagonal, diagonal]
     return Surfaces(
@@ -158,14 +158,16 @@ def in_blocks(width: int, function: Callable[..., tuple[Tensor, ...]], *arrays: 
     """Apply a function to blocks of exactly `width` rows and join the results.
 
     The last block is filled up by repeating its last row. Kernels choose their arithmetic by shape, so
-    only a fixed shape makes the numbers of a row independent of how many other rows there are.
+    only a fixed shape makes the numbers of a row independent of how many other rows there are. Devices other
+    than the processor promise no bits, and fill up nothing.
     """
     n_rows = len(arrays[0])
+    fills_up = arrays[0].device.type == "cpu"
     parts = []
     for start in range(0, n_rows, width):
         rows = [array[start : start + width] for array in arrays]
         missing = width - len(rows[0])
-        if missing:
+        if missing and fills_up:
             rows = [torch.cat([row, row[-1:].expand(missing, *row.shape[1:])]) for row in rows]
         parts.append(function(*rows))
     if len(parts) == 1:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -171,6 +172,15 @@ class Committee:
     ) -> "Committee":
         """See `LearnedModel.for_atoms`."""
         return self.map(lambda member: member.for_atoms(atomic_numbers, cell=cell, pbc=pbc))
+
+    @property
+    def device(self) -> torch.device:
+        """See `LearnedModel.device`."""
+        return self.bound.device
+
+    def to(self, device: torch.device | str) -> "Committee":
+        """See `LearnedModel.to`."""
+        return self.map(lambda member: member.to(device))
 
     def double(self) -> LearnedModel:
         """Return the member that it is as a model, in float64."""

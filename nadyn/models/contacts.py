@@ -36,13 +36,18 @@ class Contacts:
     def any_closer(self, positions: Float[Tensor, "traj atom 3"], fraction: float) -> Bool[Tensor, "traj"]:
         """Tell where a distance is below a fraction of the shortest in training."""
         if not self.sizes:
-            return torch.zeros(len(positions), dtype=torch.bool)
+            return positions.new_zeros(len(positions), dtype=torch.bool)
         difference = positions[:, self.first] - positions[:, self.second]
         squares = difference * difference
         squared = squares[..., 0] + squares[..., 1] + squares[..., 2]
         limit = (fraction * self.shortest) ** 2
         ordered = [part.sort(dim=1).values for part in squared.split(self.sizes, dim=1)]
         return (torch.cat(ordered, dim=1) < limit).any(1)
+
+    def to(self, device: torch.device) -> "Contacts":
+        """Return the same on another device."""
+        first, second, shortest = (one.to(device) for one in (self.first, self.second, self.shortest))
+        return Contacts(first, second, self.sizes, shortest)
 
 
 def contacts_of(numbers: tuple[int, ...], shortest: Float[Tensor, "pair"]) -> Contacts:

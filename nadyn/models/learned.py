@@ -25,6 +25,8 @@ from nadyn.structures import masses, symbol
 # Rows of atoms in a block. Measured on hexafluorobutene, microseconds a trajectory at 96, 192, 384, 768 and
 # 3072 rows: 557, 387, 328, 294, 292. Wider blocks gain little and fill up worse.
 ATOM_ROWS = 400
+# The same on another device, which promises no bits and is fast with many.
+DEVICE_ATOM_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,17 @@ class LearnedModel:
                 "Train a model on data with these elements."
             )
         order = np.argsort(np.array(self.atomic_numbers), kind="stable")
-        object.__setattr__(self, "order", torch.from_numpy(order))
+        object.__setattr__(self, "order", torch.from_numpy(order).to(self.device))
         object.__setattr__(self, "sorted_numbers", tuple(self.atomic_numbers[i] for i in order))
         # What is kept from one evaluation to the next changes no number.
         kept = KeptNeighbors(self.sorted_numbers, self.potential.network.cutoff, self.pbc)
         object.__setattr__(self, "kept_neighbors", kept)
         object.__setattr__(self, "shortest_distances", self._contacts())
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes; positions must be there."""
+        return self.potential.reference.scale.device
 
     @property
     def laws(self) -> frozenset[str]:
@@ -95,11 +102,13 @@ class LearnedModel:
     @property
     def masses(self) -> Float[Tensor, "atom"]:
         if self.own_masses:
-            return torch.tensor(self.own_masses, dtype=torch.float64)
-        return torch.from_numpy(masses(self.atomic_numbers))
+            return torch.tensor(self.own_masses, dtype=torch.float64, device=self.device)
+        return torch.from_numpy(masses(self.atomic_numbers)).to(self.device)
 
     @property
     def block_width(self) -> int:
+        if self.device.type != "cpu":
+            return max(1, DEVICE_ATOM_ROWS // len(self.atomic_numbers))
         # Lists are as wide as the most crowded atom of all rows asks for, so that each row is one of its own;
         # and copies of a large structure, to fill up a block, would cost more than they keep.
         return 1 if self.is_listed else block_width(len(self.atomic_numbers))
@@ -127,8 +136,9 @@ class LearnedModel:
         for molecule in self.molecules:
             same = tuple(sorted(molecule.atomic_numbers)) == self.sorted_numbers
             if same and molecule.contacts is not None:
-                return contacts_of(self.atomic_numbers, molecule.contacts)
-        return contacts_by_element(self.atomic_numbers, elements, self.shortest_by_element)
+                return contacts_of(self.atomic_numbers, molecule.contacts).to(self.device)
+        by_element = contacts_by_element(self.atomic_numbers, elements, self.shortest_by_element)
+        return by_element.to(self.device)
 
     def evaluate(
         self, positions: Float[Tensor, "traj atom 3"], *, cells: Float[Tensor, "traj 3 3"] | None = None
@@ -162,7 +172,7 @@ class LearnedModel:
         if not self.is_listed:
             return all_pairs(ordered, self.sorted_numbers, cutoff, self.precision)
         if cells is None and self.cell is not None:
-            cells = self.cell.expand(len(positions), 3, 3)
+            cells = self.cell.to(positions.device).expand(len(positions), 3, 3)
         if len(positions) == 1:
             box = None if cells is None else cells[0].detach()
             near = self.kept_neighbors.near(ordered[0].detach(), box)
@@ -218,6 +228,13 @@ class LearnedModel:
             pbc=pbc,
             own_masses=(),
         )
+
+    def to(self, device: torch.device | str) -> "LearnedModel":
+        """Return a copy that computes on another device, for positions that are there; `double` keeps it.
+
+        What it knows of its training (geometries, cells, distances) stays on the processor.
+        """
+        return replace(self, potential=copy.deepcopy(self.potential).to(device))
 
     def double(self) -> "LearnedModel":
         """Return a copy that computes everything in float64: for Hessians and numeric derivatives."""

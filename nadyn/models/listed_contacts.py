@@ -49,7 +49,7 @@ class ListedContacts:
         """
         limits = torch.where(torch.isfinite(self.shortest), fraction * self.shortest, 0.0)
         longest = float(limits.max())
-        result = torch.zeros(len(positions), dtype=torch.bool)
+        result = positions.new_zeros(len(positions), dtype=torch.bool)
         if longest <= 0:
             return result
         elements = torch.from_numpy(self.elements)[self.order]

@@ -76,6 +76,27 @@ def test_a_trajectory_does_not_depend_on_its_batch_and_can_be_replayed_alone(nam
                 assert torch.equal(alone[key], together[key][rows]), (rows, key, expected.step)
 
 
+@pytest.fixture
+def another_default_device():
+    """Another device than that of the batch: whatever is made there meets the batch, and is refused."""
+    yield lambda: torch.set_default_device("meta")
+    torch.set_default_device(None)
+
+
+@every_method
+def test_a_step_computes_where_its_batch_is(name, another_default_device):
+    case = METHOD_CASES[name]
+    model, ready, state = molecules(case, 40, momentum=25.0)
+    another_default_device()
+    hops = 0
+    for _ in range(6):
+        step = ready.step(state, model)
+        state, hops = step.state, hops + len(step.hops.row)
+    assert {array.device.type for array in arrays_of(state).values()} == {"cpu"}
+    # What is made where a hop is tried counts as well.
+    assert hops or not case.active_surface or case.method in ("nve", "nvt", "mash")
+
+
 @every_method
 def test_norm_energy_at_hops_momentum_and_angular_momentum_are_kept(name):
     case = METHOD_CASES[name]

@@ -40,7 +40,7 @@ class SpinMolecule:
 
     def evaluate(self, positions):
         found = ToyMolecule().evaluate(positions)
-        kind = torch.tensor(self.multiplicities)
+        kind = torch.tensor(self.multiplicities, device="cpu")
         same = kind[:, None] == kind
         return Evaluation(torch.where(same, found.hamiltonian, 0.0), found.novelty)
 

@@ -31,12 +31,12 @@ class ToyMolecule:
 
     @property
     def masses(self) -> torch.Tensor:
-        return torch.tensor([12.0, 16.0, 14.0, 1.0, 2.0], dtype=torch.float64) * 1800.0
+        return torch.tensor([12.0, 16.0, 14.0, 1.0, 2.0], dtype=torch.float64, device="cpu") * 1800.0
 
     def evaluate(self, positions):
         i, j, lengths, coupling = _constants(self.n_basis)
         r = torch.linalg.norm(positions[:, i] - positions[:, j], dim=-1)
-        offsets = 0.02 * torch.arange(self.n_basis, dtype=torch.float64)
+        offsets = 0.02 * torch.arange(self.n_basis, dtype=torch.float64, device=positions.device)
         diagonal = (0.02 * (r[:, None] - lengths) ** 2).sum(-1) + offsets
         close = torch.exp(-((r - 2.7) ** 2))
         elements = 0.003 * (coupling * close[:, None, None]).sum(-1)

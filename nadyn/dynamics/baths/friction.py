@@ -74,7 +74,7 @@ def friction_of(section: FrictionSection, *, dt: float, seed: int, masses: Float
         dt=dt,
         seed=seed,
         masses=masses,
-        atoms=torch.tensor(section.atoms),
+        atoms=torch.tensor(section.atoms, device=masses.device),
         temperature=section.temperature_kelvin * HARTREE_PER_KELVIN,
         rate=section.per_ps * PER_PS,
     )

@@ -120,11 +120,11 @@ def nose_hoover(
 def _begin(state: State, options: _Chains) -> State:
     n_traj, n = len(state.momenta), state.momenta[0].numel()
     if options.chains == "each":
-        freedom = torch.ones(n_traj, n, dtype=torch.float64)
+        freedom = state.momenta.new_ones(n_traj, n)
     elif "translation" in options.laws:
         freedom = degrees_of_freedom(state.positions, state.momenta, options.masses, options.laws)[:, None]
     else:
-        freedom = torch.full((n_traj, 1), float(n), dtype=torch.float64)
+        freedom = state.momenta.new_full((n_traj, 1), float(n))
     shape = (options.length, freedom.shape[1])
     # Step 0 of the stream: thermostats draw from step 1 on.
     noise = normal(options.seed, state.trajectory, 0, Stream.THERMOSTAT, shape)
@@ -145,7 +145,7 @@ def degrees_of_freedom(
     not keep it.
     """
     n_traj, n_atoms, _ = momenta.shape
-    freedom = torch.full((n_traj,), 3.0 * n_atoms, dtype=torch.float64)
+    freedom = momenta.new_full((n_traj,), 3.0 * n_atoms)
     if n_atoms < 2:
         return freedom
     weight = (masses / masses.sum())[:, None]
@@ -164,7 +164,7 @@ def degrees_of_freedom(
 
 def _inertia(freedom: Float[Tensor, "traj kind"], options: _Chains) -> Float[Tensor, "traj length kind"]:
     """Return Q_j of every chain."""
-    weight = torch.ones(len(freedom), options.length, freedom.shape[1], dtype=torch.float64)
+    weight = freedom.new_ones(len(freedom), options.length, freedom.shape[1])
     weight[:, 0] = freedom
     return weight * (options.temperature * (options.period / (2.0 * math.pi)) ** 2)
 

@@ -109,7 +109,7 @@ def energy_based_decoherence(
         return (_damp(c, energies, active, kinetic, dt * factor, energy_parameter),)
 
     (damped,) = in_blocks(
-        electronic_width(coefficients.shape[1]),
+        electronic_width(coefficients.shape[1], coefficients.device),
         block,
         torch.view_as_real(coefficients),
         energies,
@@ -125,7 +125,7 @@ def _damp(
     # The trajectories are the last axis here: long vectors are what the processor is fast with.
     (re, im), energies = c.permute(2, 1, 0).contiguous(), energies.T.contiguous()
     n = len(energies)
-    is_active = torch.arange(n)[:, None] == active
+    is_active = torch.arange(n, device=active.device)[:, None] == active
     active_energy, a_re, a_im = energies[0], re[0], im[0]
     for l in range(1, n):
         active_energy = torch.where(is_active[l], energies[l], active_energy)

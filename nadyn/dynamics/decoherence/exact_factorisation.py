@@ -71,8 +71,8 @@ def exact_factorisation(*, width: float, threshold: float = 0.01) -> Decoherence
 
 def _begin(state: State, model: Model) -> State:
     n_traj, n = state.energies.shape
-    zero = torch.zeros(n_traj, n, *state.positions.shape[1:], dtype=torch.float64)
-    never = torch.zeros(n_traj, n, dtype=torch.bool)
+    zero = state.positions.new_zeros(n_traj, n, *state.positions.shape[1:])
+    never = torch.zeros_like(state.energies, dtype=torch.bool)
     return remember(state, Auxiliaries(zero, zero.clone(), zero.clone(), never, never.clone()))
 
 

@@ -113,7 +113,7 @@ def turns_from_curvature(
     # s (t - t_min) at the end of the step.
     distance = 0.5 * ((newest - last) / dt + rate * dt) / s
     width = torch.sqrt(torch.clamp(newest - distance * distance, min=0.0))
-    left = torch.arange(SUBSTEPS, -1, -1, dtype=torch.float64) * (dt / SUBSTEPS)
+    left = torch.arange(SUBSTEPS, -1, -1, dtype=torch.float64, device=s.device) * (dt / SUBSTEPS)
     angles = _angle(distance[:, None] - s[:, None] * left[:, None], width[:, None].expand(-1, len(left), -1))
     remembered = known.angle
     # Who turns round behind a minimum is before it again, as far away as the energies say on which side.

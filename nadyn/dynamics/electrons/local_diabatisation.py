@@ -31,7 +31,7 @@ def local_diabatisation(
         new: E(t+dt) [hartree] and U(t+dt).
         dt: Time step [au].
     """
-    width = electronic_width(old[1].shape[1])
+    width = electronic_width(old[1].shape[1], old[1].device)
     c = torch.view_as_real(coefficients.resolve_conj())
     c, propagator, smallest = in_blocks(width, partial(_propagate, dt=dt), c[..., 0], c[..., 1], *old, *new)
     return Propagation(torch.view_as_complex(c), torch.view_as_complex(propagator), smallest)
@@ -50,7 +50,7 @@ def orthogonal_overlap(
             overlap, smallest = _nearest_orthogonal(overlap)
         return overlap.movedim(-1, 0).contiguous(), smallest
 
-    width = electronic_width(eigenvectors.shape[1])
+    width = electronic_width(eigenvectors.shape[1], eigenvectors.device)
     return in_blocks(width, block, eigenvectors, new_eigenvectors)
 
 
@@ -85,7 +85,7 @@ def _in_any_basis(
     mean = product(overlap * new_energies, overlap.transpose(0, 1))
     # (E + S E' S^T)/2 is symmetric up to rounding; the exponentials below read both triangles.
     mean = 0.25 * (mean + mean.transpose(0, 1))
-    states = torch.arange(n_states)
+    states = torch.arange(n_states, device=mean.device)
     mean[states, states] += 0.5 * energies
     cosine, sine = _exponential_of_two(mean, dt) if n_states == 2 else _exponential(mean, dt)
     backward = overlap.transpose(0, 1)

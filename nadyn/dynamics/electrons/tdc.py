@@ -24,7 +24,7 @@ def tdc_from_couplings(
     Source: J. C. Tully, J. Chem. Phys. 93, 1061 (1990), equation 9.
     """
     velocity = momenta / masses[:, None]
-    tdc = torch.zeros(*energies.shape, energies.shape[1], dtype=energies.dtype)
+    tdc = energies.new_zeros(*energies.shape, energies.shape[1])
     for k in range(energies.shape[1]):
         for l in range(k + 1, energies.shape[1]):
             h = directional_gradient(model, positions, eigenvectors[:, :, k], eigenvectors[:, :, l])
@@ -59,7 +59,7 @@ def tdc_from_overlap(
                 tdc[:, k, l], tdc[:, l, k] = value / dt, -value / dt
         return (tdc,)
 
-    return in_blocks(electronic_width(n), block, overlap)[0]
+    return in_blocks(electronic_width(n, overlap.device), block, overlap)[0]
 
 
 def _pair(jj: Tensor, kk: Tensor, kj: Tensor, jk: Tensor, *, rest: bool) -> Tensor:

@@ -153,12 +153,12 @@ def assignment(overlap: Float[Tensor, "traj state state2"]) -> Int[Tensor, "traj
     """
     squares = overlap * overlap
     n = overlap.shape[1]
-    follows = torch.arange(n).expand(len(overlap), n).clone()
+    follows = torch.arange(n, device=overlap.device).expand(len(overlap), n).clone()
     # A diagonal above one half in every row leaves no other choice.
     unclear = torch.nonzero((squares.diagonal(dim1=1, dim2=2) <= 0.5).any(1))[:, 0]
     for row in unclear.tolist():
-        _, columns = linear_sum_assignment(-squares[row].numpy())
-        follows[row] = torch.from_numpy(np.asarray(columns, dtype=np.int64))
+        _, columns = linear_sum_assignment(-squares[row].cpu().numpy())
+        follows[row] = torch.from_numpy(np.asarray(columns, dtype=np.int64)).to(follows.device)
     return follows
 
 

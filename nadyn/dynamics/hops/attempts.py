@@ -111,7 +111,7 @@ def attempt_hops(
     """
     rows = torch.nonzero(target != state.active_state)[:, 0]
     if not len(rows):
-        return state, no_hops()
+        return state, no_hops(state.positions.device)
     target = target[rows]
     force, coupling = rules.states.couplings(state, model, rows, target)
     return settle_hops(

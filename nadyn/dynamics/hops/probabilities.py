@@ -100,11 +100,11 @@ def _by_rule(
     def block(c: Tensor, new: Tensor, propagator: Tensor, active: Tensor) -> tuple[Tensor]:
         # The trajectories are the last axis here: long vectors are what the processor is fast with.
         c, new = c.permute(2, 1, 0).contiguous(), new.permute(2, 1, 0).contiguous()
-        is_active = torch.arange(c.shape[1])[:, None] == active
+        is_active = torch.arange(c.shape[1], device=c.device)[:, None] == active
         return (rule(c, new, propagator.permute(3, 1, 2, 0).contiguous(), is_active).T.contiguous(),)
 
     (probabilities,) = in_blocks(
-        electronic_width(coefficients.shape[1]),
+        electronic_width(coefficients.shape[1], coefficients.device),
         block,
         torch.view_as_real(coefficients.resolve_conj()),
         torch.view_as_real(new_coefficients.resolve_conj()),

@@ -44,8 +44,8 @@ def start_in_state(
         raise InputError(
             f"`state` must be from 0 to {model.n_states - 1} for model {model.name}, but is {active_state}."
         )
-    active = torch.full((len(positions),), active_state)
-    coefficients = torch.zeros(len(positions), model.n_states, dtype=torch.complex128)
+    active = torch.full((len(positions),), active_state, device=positions.device)
+    coefficients = positions.new_zeros(len(positions), model.n_states, dtype=torch.complex128)
     coefficients[:, active_state] = 1.0
     return _state(model, positions, momenta, masses, active, coefficients, weight)
 
@@ -78,9 +78,9 @@ def start_in_diabatic_state(
         raise InputError(f"`diabatic_state` must be from 0 to {model.n_basis - 1}, but is {diabatic_state}.")
     _, eigenvectors = energies_and_eigenvectors(model, positions)
     row = _row(eigenvectors, diabatic_state)
-    zeta = uniform(seed, torch.arange(len(positions)), 0, Stream.INITIAL_STATE)
+    zeta = uniform(seed, torch.arange(len(positions), device=row.device), 0, Stream.INITIAL_STATE)
     # Rounding may leave the sum of |c|^2 below zeta; the last state is then meant.
-    active = choose_target(row * row, torch.full((len(positions),), model.n_states - 1), zeta)
+    active = choose_target(row * row, torch.full_like(zeta, model.n_states - 1, dtype=torch.int64), zeta)
     state = _state(model, positions, momenta, masses, active, row.to(torch.complex128), weight)
     # Signs of eigenvectors are arbitrary: the coefficients must refer to the ones in the state.
     coefficients = _row(state.eigenvectors, diabatic_state).to(torch.complex128)
@@ -117,11 +117,11 @@ def _state(
     weight: Tensor | None,
 ) -> State:
     surface = active_surface(model, positions, active)
-    heat = torch.zeros(len(positions), dtype=torch.float64)
+    heat = positions.new_zeros(len(positions))
     total = conserved_energy(surface.energies, active, momenta, masses, heat)
     return State(
         step=0,
-        trajectory=torch.arange(len(positions)),
+        trajectory=torch.arange(len(positions), device=positions.device),
         positions=positions.clone(),
         momenta=momenta.clone(),
         force=surface.force,

@@ -77,7 +77,7 @@ class Csdm:
 def begin_csdm(state: State, model: Model, masses: Float[Tensor, "atom"]) -> State:
     """Return a batch that starts: the pointer is the active state, and nothing has decayed yet."""
     # Neither falling nor rising: the first steps are no minimum.
-    no_coupling = torch.zeros(len(state.weight), 2, dtype=torch.float64)
+    no_coupling = state.energies.new_zeros(len(state.weight), 2)
     begun = remember(state, CoherentStates(state.coefficients.clone(), no_coupling))
     return begin_cuts(begin_on_mean(begun, model, masses))
 
@@ -115,7 +115,9 @@ def csdm_draw(drift: Drift, model: Model, draws: Draws, *, options: Csdm) -> Ste
     pointer = choose_target(probabilities, state.active_state, zeta)
     switched = torch.nonzero(pointer != state.active_state)[:, 0]
     switches = (
-        _switches(moved, switched, pointer, probabilities, zeta, options) if len(switched) else no_hops()
+        _switches(moved, switched, pointer, probabilities, zeta, options)
+        if len(switched)
+        else no_hops(moved.positions.device)
     )
     # A new pointer state has another coupling: that of the old one would make up a minimum.
     stayed = (pointer == state.active_state)[:, None]

@@ -118,7 +118,7 @@ def decoherence_rates(state: State, options: Dish) -> Float[Tensor, "traj state"
         kinetic = kinetic_energy(state.momenta, options.masses)
         pairs = gaps * (kinetic / (kinetic + options.energy_parameter))[:, None, None]
     else:
-        pairs = (1.0 - torch.eye(energies.shape[1], dtype=gaps.dtype)) / options.dephasing
+        pairs = (1.0 - torch.eye(energies.shape[1], dtype=gaps.dtype, device=gaps.device)) / options.dephasing
         pairs = pairs.expand_as(gaps)
     rates = torch.zeros_like(squares)
     for l in range(energies.shape[1]):

@@ -104,7 +104,7 @@ def gap_hopping_draw(drift: Drift, model: Model, draws: Draws, *, options: GapHo
 
     The coefficients are 1 on the active state and 0 elsewhere.
     """
-    before, after, hops = drift.before, drift.after, no_hops()
+    before, after, hops = drift.before, drift.after, no_hops(drift.after.positions.device)
     minima = _minima(before, after)
     if bool(minima.found.any()):
         raw = options.probabilities(before, after, minima, options)
@@ -200,6 +200,6 @@ def _minima(old: State, new: State) -> Minima:
 
     before, at, after = gaps(recall(old, StepBefore).energies), gaps(old.energies), gaps(new.energies)
     since, until = recall(old, StepBefore).length, recall(new, StepBefore).length
-    states = torch.arange(new.energies.shape[1])
+    states = torch.arange(new.energies.shape[1], device=active.device)
     neighbour = (states - active[:, None]).abs() == 1
     return Minima(before, at, after, neighbour & (at < before) & (at < after), since, until)

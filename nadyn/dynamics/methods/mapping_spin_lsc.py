@@ -68,7 +68,7 @@ def begin_spin_lsc(
     """
     vectors, chosen = starting_basis(state)
     n_traj, n = chosen.shape[0], vectors.shape[2]
-    rows = torch.arange(n_traj)
+    rows = torch.arange(n_traj, device=chosen.device)
     whole, empty = radius(n), zero_point(n)
     if sampling == "sphere":
         parts = normal(seed, state.trajectory, 0, Stream.MAPPING, (n, 2))
@@ -83,7 +83,7 @@ def begin_spin_lsc(
         real, imag = (torch.sqrt(squares) * elementwise(f, angle) for f in (torch.cos, torch.sin))
         weight = torch.ones_like(angle[:, 0])
     begun = replace(state, coefficients=to_coefficients(real, imag, vectors))
-    zero = torch.full((n_traj, n), empty, dtype=torch.float64)
+    zero = weight.new_full((n_traj, n), empty)
     begun = remember(begun, MeanWeights(torch.full_like(weight, whole), zero))
     return begin_on_mean(remember(begun, InitialWeight(weight)), model, masses)
 

@@ -57,7 +57,7 @@ def draw_actions(
     draws = uniform(seed, trajectory, 0, Stream.MAPPING, (n_states,))
     # 1 - √v has the density 2 (1 - u).
     rest = torch.sqrt(draws.gather(1, chosen[:, None]))
-    own = torch.arange(n_states) == chosen[:, None]
+    own = torch.arange(n_states, device=chosen.device) == chosen[:, None]
     return torch.where(own, 2.0 - rest, draws * rest)
 
 
@@ -94,7 +94,7 @@ def begin_sqc(
     length = torch.sqrt(actions / whole[:, None])
     real, imag = length * elementwise(torch.cos, angle), length * elementwise(torch.sin, angle)
     if zero_point == "adjusted":
-        zero = torch.where(torch.arange(n) == chosen[:, None], actions - 1.0, actions)
+        zero = torch.where(torch.arange(n, device=chosen.device) == chosen[:, None], actions - 1.0, actions)
     else:
         zero = torch.full_like(actions, 1.0 / 3.0)
     vectors = state.eigenvectors.transpose(1, 2).contiguous()

@@ -25,7 +25,7 @@ def starting_basis(state: State) -> tuple[Float[Tensor, "traj state2 state"], In
     adiabatic = squared_coefficients(state)
     in_adiabatic = adiabatic.amax(1) > _ALMOST_ALL
     n = adiabatic.shape[1]
-    identity = torch.eye(n, dtype=torch.float64).expand(len(adiabatic), -1, -1)
+    identity = torch.eye(n, dtype=torch.float64, device=adiabatic.device).expand(len(adiabatic), -1, -1)
     if in_adiabatic.all():
         return identity, adiabatic.argmax(1)
     vectors = torch.where(in_adiabatic[:, None, None], identity, state.eigenvectors.transpose(1, 2))

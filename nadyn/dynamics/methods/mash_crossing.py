@@ -74,7 +74,7 @@ def mash_drift(
     nuclei = verlet(state, model, masses=masses, dt=dt)
     whole = propagate(state, nuclei, model, masses, dt=dt)
     moved = replace(nuclei, coefficients=whole.coefficients)
-    smallest, hops = whole.smallest_overlap, no_hops()
+    smallest, hops = whole.smallest_overlap, no_hops(moved.positions.device)
     rows = torch.nonzero(lead_of_active(moved.coefficients, moved.active_state) < 0)[:, 0]
     if len(rows):
         options = Mash(dt=dt, masses=masses, direction=direction)
@@ -125,7 +125,7 @@ def _through_crossings(
 ) -> tuple[State, Tensor, Hops]:
     masses = options.masses
     start, end = select(old, rows), select(moved, rows)
-    left = torch.full((len(rows),), options.dt, dtype=torch.float64)
+    left = smallest.new_full((len(rows),), options.dt)
     lowest = torch.ones_like(left)
     records: list[Hops] = []
     for _ in range(MOST_CROSSINGS):
@@ -220,7 +220,7 @@ def _propagated(state: State, energies: Tensor, eigenvectors: Tensor, dt: Tensor
 def _squares(coefficients: Tensor, active_state: Tensor) -> tuple[Tensor, Tensor]:
     c = torch.view_as_real(coefficients.resolve_conj())
     squares = c[..., 0] * c[..., 0] + c[..., 1] * c[..., 1]
-    return squares, torch.arange(squares.shape[1]) == active_state[:, None]
+    return squares, torch.arange(squares.shape[1], device=squares.device) == active_state[:, None]
 
 
 def _settled(

@@ -32,7 +32,7 @@ class Drift:
             hops, every trajectory is on the state that it was on before.
         dt: Its length [au].
         made: What the coefficients went through; None where they do not move.
-        hops: Hops without a random number, of methods whose hops are certain.
+        hops: Hops without a random number, of methods whose hops are certain; None where there are none.
         intruder: Whose states were lost to surplus ones; None where no step can lose them.
     """
 
@@ -40,13 +40,14 @@ class Drift:
     after: State
     dt: float
     made: Propagation | None = None
-    hops: Hops = field(default_factory=no_hops)
+    hops: Hops | None = None
     intruder: Bool[Tensor, "traj"] | None = None
 
 
 def nothing_drawn(drift: Drift, model: Model, draws: Draws) -> Step:
     """Return the step of a method that draws nothing in it: all of it was certain."""
-    return finish_step(drift.before, drift.after, drift.hops, intruder=drift.intruder)
+    hops = no_hops(drift.after.positions.device) if drift.hops is None else drift.hops
+    return finish_step(drift.before, drift.after, hops, intruder=drift.intruder)
 
 
 def as_it_is(state: State, model: Model) -> State:

@@ -77,13 +77,13 @@ def draw_coefficients(
         trajectory: Numbers of the trajectories.
         sampling: cap or focused.
     """
-    rows = torch.arange(len(chosen))
+    rows = torch.arange(len(chosen), device=chosen.device)
     if sampling == "cap":
         parts = normal(seed, trajectory, 0, Stream.MAPPING, (n_states, 2))
         squares = parts[..., 0] * parts[..., 0] + parts[..., 1] * parts[..., 1]
         # Exchanging two coefficients maps the sphere onto itself, and one cap onto the other.
         largest = squares.argmax(1)
-        order = torch.arange(n_states).expand(len(rows), -1).clone()
+        order = torch.arange(n_states, device=chosen.device).expand(len(rows), -1).clone()
         order[rows, chosen], order[rows, largest] = largest, chosen
         parts = parts.gather(1, order[:, :, None].expand(-1, -1, 2))
         length = torch.sqrt(ordered_sum(squares))[:, None]
@@ -142,7 +142,7 @@ def direction_of_boundary(
     """
     energies, c = state.energies, torch.view_as_real(state.coefficients.resolve_conj())
     n = energies.shape[1]
-    states = torch.arange(n)
+    states = torch.arange(n, device=energies.device)
     weights = torch.zeros_like(energies)[:, :, None].repeat(1, 1, n)
     for partner, sign in ((state.active_state, 1.0), (target, -1.0)):
         column = partner[:, None]

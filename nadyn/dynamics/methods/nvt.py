@@ -67,7 +67,9 @@ def nvt_draw(
     if bathed.memory is not None:
         moved = remember(moved, bathed.memory)
     moved = with_energy_of_active(moved, masses)
-    return finish_step(before, replace(moved, surplus_gap=surplus_gap_above_active(moved)), no_hops())
+    return finish_step(
+        before, replace(moved, surplus_gap=surplus_gap_above_active(moved)), no_hops(moved.positions.device)
+    )
 
 
 def nvt_stepping(masses: Float[Tensor, "atom"], thermostat: Thermostat) -> Stepping:

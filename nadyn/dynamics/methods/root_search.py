@@ -33,7 +33,7 @@ def sign_changes(
         tolerance: Width of the last bracket, relative to the first.
     """
     before, behind = torch.zeros_like(end), torch.zeros_like(end)
-    rows = torch.arange(len(end))
+    rows = torch.arange(len(end), device=end.device)
     # a and b enclose the change, c is the argument that was left last; t is the place of the next one.
     a, b, c = end, torch.zeros_like(end), torch.zeros_like(end)
     fa, fb, fc = at_end, at_start, at_start

@@ -110,7 +110,7 @@ def _about_the_centre(positions: Tensor, masses: Tensor) -> tuple[Tensor, Tensor
     r = positions - centre[:, None]
     squares = r * r
     distance = squares[..., 0] + squares[..., 1] + squares[..., 2]
-    identity = torch.eye(3, dtype=r.dtype)
+    identity = torch.eye(3, dtype=r.dtype, device=r.device)
     outer = r[..., :, None] * r[..., None, :]
     return r, _sum_over_atoms(masses[:, None, None] * (distance[..., None, None] * identity - outer))
 
@@ -119,7 +119,9 @@ def _turned_by(angular: Tensor, inertia: Tensor) -> Tensor:
     """Return I^-1 L."""
     # LAPACK refuses a whole batch for one matrix that is not finite.
     finite = torch.isfinite(inertia).all(2).all(1)[:, None, None]
-    moments, axes = torch.linalg.eigh(torch.where(finite, inertia, torch.eye(3, dtype=inertia.dtype)))
+    moments, axes = torch.linalg.eigh(
+        torch.where(finite, inertia, torch.eye(3, dtype=inertia.dtype, device=inertia.device))
+    )
     # A linear molecule has no inertia about its axis, and nothing turns about it.
     turning = moments > 1e-10 * moments[:, -1:]
     components = _dot(axes, angular[:, :, None]) / torch.where(turning, moments, 1.0)

@@ -79,15 +79,15 @@ def dissociated(state: State, model: Model, rule: Dissociation) -> Bool[Tensor, 
     if state.step % rule.interval:
         return result
     numbers = np.array(model.atomic_numbers)
-    member = fragments(numbers, state.positions.numpy())
-    rows = torch.from_numpy((member != 0).any(axis=1)) & _on_lowest_energy(state, rule)
+    member = fragments(numbers, state.positions.cpu().numpy())
+    rows = torch.from_numpy((member != 0).any(axis=1)).to(result.device) & _on_lowest_energy(state, rule)
     if not rows.any():
         return result
     chosen = torch.nonzero(rows)[:, 0]
-    member = member[chosen.numpy()]
+    member = member[chosen.cpu().numpy()]
     # Fragments of one composition at a time: the same atoms together.
     for kind in np.unique(member, axis=0):
-        here = chosen[torch.from_numpy((member == kind).all(axis=1))]
+        here = chosen[torch.from_numpy((member == kind).all(axis=1)).to(chosen.device)]
         result[here] = _apart_for_good(select(state, here), model, kind, rule)
     return result
 
@@ -105,7 +105,8 @@ def _apart_for_good(
     state: State, model: Model, member: Int[np.ndarray, "atom"], rule: Dissociation
 ) -> Bool[Tensor, "traj"]:
     """Return the answer for trajectories with the same fragments."""
-    parts = [torch.from_numpy(np.flatnonzero(member == number)) for number in np.unique(member)]
+    device = state.positions.device
+    parts = [torch.from_numpy(np.flatnonzero(member == number)).to(device) for number in np.unique(member)]
     masses = model.masses.to(state.positions.dtype)
     bodies = [masses[part].sum() for part in parts]
     weighted = state.positions * masses[:, None]
@@ -122,7 +123,7 @@ def _apart_for_good(
         energy = torch.minimum(energy, torch.where(outward > 0, 0.5 * reduced * outward**2, -1.0))
         nearest = torch.minimum(nearest, distance)
     rows = torch.nonzero(energy > 0)[:, 0]
-    result = torch.zeros(len(energy), dtype=torch.bool)
+    result = torch.zeros_like(energy, dtype=torch.bool)
     if not len(rows):
         return result
     state, energy, nearest = select(state, rows), energy[rows], nearest[rows]
@@ -142,7 +143,7 @@ def _apart_for_good(
 
 
 def _used(state: State, rule: Dissociation) -> Bool[Tensor, "traj state"]:
-    numbers = torch.arange(state.energies.shape[1])
+    numbers = torch.arange(state.energies.shape[1], device=state.energies.device)
     if rule.on_one_state:
         return numbers == state.active_state[:, None]
     return numbers <= highest_in_use(state)[:, None]
@@ -162,7 +163,7 @@ def _is_lowest(here: Surfaces, state: State, rule: Dissociation) -> Bool[Tensor,
     """Tell where the forces on the active state are those on the lowest one."""
     if rule.on_one_state or rule.on_a_mean:
         return torch.ones_like(state.active_state, dtype=torch.bool)
-    rows = torch.arange(len(state.active_state))
+    rows = torch.arange(len(state.active_state), device=state.active_state.device)
     difference = _length(here.forces[rows, state.active_state] - here.forces[:, 0])
     return (difference < SMALLEST_FORCE).all(1)
 

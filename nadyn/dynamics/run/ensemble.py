@@ -45,7 +45,7 @@ def start_ensemble(state: State, status: torch.Tensor | None = None) -> Ensemble
     n = len(state.trajectory)
     codes = torch.full((n,), int(Status.RUNNING)) if status is None else status
     running = state if status is None else select(state, codes == int(Status.RUNNING))
-    return Ensemble(running, state, codes.numpy().copy(), np.zeros(n, dtype=np.int64), no_stops(state))
+    return Ensemble(running, state, codes.cpu().numpy().copy(), np.zeros(n, dtype=np.int64), no_stops(state))
 
 
 def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[Ensemble, Hops]:
@@ -59,16 +59,16 @@ def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[En
     going = status == int(Status.RUNNING)
     if going.all():
         return replace(ensemble, running=step.state), step.hops
-    failed = ~going & ~torch.isin(status, torch.tensor([int(one) for one in RESULTS]))
+    failed = ~going & ~torch.isin(status, status.new_tensor([int(one) for one in RESULTS]))
     valid = take_back(step.state, ensemble.running, failed)
     too_large = status == int(Status.ENERGY_STEP)
     errors = torch.where(too_large, step.state.energy_error_max, valid.energy_error_max)
     valid = replace(valid, energy_error_max=errors)
     ended = select(valid, ~going)
-    rows = ended.trajectory.numpy()
+    rows = ended.trajectory.cpu().numpy()
     codes, last = ensemble.status.copy(), ensemble.last_step.copy()
-    codes[rows] = status[~going].numpy()
-    last[rows] = np.where(failed[~going].numpy(), step.state.step - 1, step.state.step)
+    codes[rows] = status[~going].cpu().numpy()
+    last[rows] = np.where(failed[~going].cpu().numpy(), step.state.step - 1, step.state.step)
     stops = ensemble.stops and with_stops(ensemble.stops, select(step.state, failed))
     after = Ensemble(select(valid, going), _put(ensemble.everyone, ended), codes, last, stops)
     return after, select_hops(step.hops, ~failed[step.hops.row])
@@ -77,7 +77,7 @@ def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[En
 def gathered(ensemble: Ensemble) -> Ensemble:
     """Return the ensemble with `everyone` up to date."""
     last = ensemble.last_step.copy()
-    last[ensemble.running.trajectory.numpy()] = ensemble.step
+    last[ensemble.running.trajectory.cpu().numpy()] = ensemble.step
     everyone = replace(_put(ensemble.everyone, ensemble.running), step=ensemble.step)
     return replace(ensemble, everyone=everyone, last_step=last)
 
@@ -93,7 +93,7 @@ def finished(ensemble: Ensemble, step: int) -> Ensemble:
 def reopened(ensemble: Ensemble) -> Ensemble:
     """Return the ensemble of a finished run that is made longer: what came to its end runs again."""
     status = np.where(ensemble.status == Status.FINISHED, int(Status.RUNNING), ensemble.status)
-    running = select(ensemble.everyone, torch.from_numpy(status == Status.RUNNING))
+    running = _running(ensemble.everyone, status)
     return replace(ensemble, running=running, status=status)
 
 
@@ -120,13 +120,13 @@ def frame_arrays(
     if method.adiabatic is not FRACTION_OF_TRAJECTORIES:
         # What the active state says already is not written twice.
         frame["populations_adiabatic"] = method.adiabatic.values(state)
-    return {name: tensor.numpy() for name, tensor in frame.items()}
+    return {name: tensor.cpu().numpy() for name, tensor in frame.items()}
 
 
 def hop_columns(hops: Hops, state: State) -> dict[str, np.ndarray]:
     """Return hops as rows of the trajectory file; `state` is the batch whose rows they name."""
     columns = {
-        name: getattr(hops, name).numpy()
+        name: getattr(hops, name).cpu().numpy()
         for name in (
             "from_state",
             "to_state",
@@ -139,7 +139,7 @@ def hop_columns(hops: Hops, state: State) -> dict[str, np.ndarray]:
             "probability",
         )
     }
-    columns["traj"] = state.trajectory[hops.row].numpy()
+    columns["traj"] = state.trajectory[hops.row].cpu().numpy()
     columns["step"] = np.full(len(hops.row), state.step)
     columns["gap"] = np.abs(columns["energy_to"] - columns["energy_from"])
     return columns
@@ -160,8 +160,12 @@ def from_checkpoint(arrays: dict[str, np.ndarray], step: int) -> Ensemble:
     """Return the ensemble that `checkpoint_arrays` took apart."""
     everyone = from_arrays(arrays, step)
     status, last_step = np.array(arrays["status"]), np.array(arrays["last_step"])
-    running = select(everyone, torch.from_numpy(status == Status.RUNNING))
-    return Ensemble(running, everyone, status, last_step, stops_from(arrays))
+    return Ensemble(_running(everyone, status), everyone, status, last_step, stops_from(arrays))
+
+
+def _running(everyone: State, status: np.ndarray) -> State:
+    going = torch.from_numpy(status == Status.RUNNING)
+    return select(everyone, going.to(everyone.positions.device))
 
 
 def _put(everyone: State, some: State) -> State:

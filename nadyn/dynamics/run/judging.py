@@ -50,7 +50,7 @@ def _judged(old: State, new: State, model: HasMembers, method: Method) -> State:
 
 
 def _used(old: State, new: State, method: Method) -> Bool[Tensor, "traj state"]:
-    states = torch.arange(new.energies.shape[1])
+    states = torch.arange(new.energies.shape[1], device=new.energies.device)
     if not method.needs_two_states:
         return states == old.active_state[:, None]
     return states <= highest_in_use(replace(old, energies=new.energies))[:, None]

@@ -31,7 +31,7 @@ def region_statuses_of(
     cells: Float[Tensor, "geometry 3 3"] | None = None,
 ) -> Int[Tensor, "geometry"]:
     """Return the same where the novelty, see `Evaluation`, is known already; perhaps in other cells."""
-    status = torch.full(novelty.shape, int(Status.RUNNING), dtype=torch.int64)
+    status = torch.full_like(novelty, int(Status.RUNNING), dtype=torch.int64)
     status[novelty > MOST_NOVELTY] = int(Status.OUTSIDE_TRAINING)
     if model.shortest_distances is not None:
         close = closer_than_known(model, positions, cells)

@@ -124,4 +124,4 @@ def digest_at(model: Model, positions: torch.Tensor) -> str:
     block = positions[:1].expand(model.block_width, *positions.shape[1:])
     with torch.no_grad():
         hamiltonian = model.evaluate(block).hamiltonian[:1].contiguous()
-    return hashlib.sha256(model.name.encode() + hamiltonian.numpy().tobytes()).hexdigest()
+    return hashlib.sha256(model.name.encode() + hamiltonian.cpu().numpy().tobytes()).hexdigest()

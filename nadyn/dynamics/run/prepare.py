@@ -22,6 +22,7 @@ from nadyn.dynamics.methods.table import (
     stored_configuration,
 )
 from nadyn.dynamics.nuclei.followed import begin_following
+from nadyn.dynamics.run.device import device_of, model_on
 from nadyn.dynamics.run.endings import check_stop, limits_of
 from nadyn.dynamics.run.ensemble import (
     Ensemble,
@@ -69,6 +70,7 @@ class Plan:
 def check_method(config: RunConfiguration, model: Model) -> None:
     """Refuse a method or an end of the run that the model cannot have."""
     check_states(config, model)
+    model_on(model, device_of(config.device))
     if isinstance(model, DirectModel):
         check_source(config, find_method(config), model.facts)
     elif config.labels is not None:
@@ -109,16 +111,17 @@ def create_run(
     notices = [*initial.notices, *(str(warning.message) for warning in caught)]
     if sentence := unknown_composition(model):
         notices.append(sentence)
-    plan = plan_of(config, model, torch.from_numpy(np.array(initial.masses)))
+    masses = torch.from_numpy(np.array(initial.masses))
+    plan = plan_of(config, model, masses)
     state = _start(plan, initial)
     notices += notices_about_spins(config, model)
     if not isinstance(model, DirectModel):
         # The mean of a sample is nearly the minimum, where the frequencies mean something.
         typical = (
             state.positions.mean(0, keepdim=True) if config.initial.sample else state.positions[:_TYPICAL]
-        )
-        notices += warnings_about(model, typical, plan.masses, dt=config.dt)
-    ensemble = gathered(start_ensemble(state, start_statuses(state, model)))
+        ).cpu()
+        notices += warnings_about(model, typical, masses, dt=config.dt)
+    ensemble = gathered(start_ensemble(state, start_statuses(state, plan.model)))
     arrays = {**checkpoint_arrays(ensemble), **plan.paths.arrays(ensemble)}
     stored, outside_digest = stored_in_file(written)
     header = RunHeader(
@@ -133,10 +136,10 @@ def create_run(
         write_every=config.frame_interval,
         n_states=state.energies.shape[1],
         n_axes=state.positions.shape[2],
-        masses=plan.masses.numpy(),
-        weight=state.weight.numpy(),
+        masses=plan.masses.cpu().numpy(),
+        weight=state.weight.cpu().numpy(),
         model_name=model.name,
-        model_digest=source.digest or digest_at(model, state.positions),
+        model_digest=source.digest or digest_at(model, state.positions.cpu()),
         status_names=STATUS_NAMES,
         status_advice={int(status): advice for status, advice in ADVICE.items()},
         atomic_numbers=None if model.atomic_numbers is None else np.array(model.atomic_numbers),
@@ -166,6 +169,8 @@ def stored_in_file(written: RunConfiguration) -> tuple[dict[str, object], dict[s
 
 def plan_of(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Plan:
     """Return what stays as it is while a run goes on."""
+    device = device_of(config.device)
+    model, masses = model_on(model, device), masses.to(device)
     if isinstance(model, DirectModel):
         model = with_masses(model, masses.tolist())
     method = find_method(config)
@@ -192,7 +197,7 @@ def _files(section: object) -> Iterator[Path]:
 
 def _start(plan: Plan, initial: InitialConditions) -> State:
     positions, momenta, weight = (
-        torch.from_numpy(np.array(array, dtype=np.float64))
+        torch.from_numpy(np.array(array, dtype=np.float64)).to(plan.masses.device)
         for array in (initial.positions, initial.momenta, initial.weight)
     )
     if initial.diabatic_state is not None:

@@ -88,8 +88,8 @@ class LiveTable:
         left = 0.0 if over else (self._n_steps - step) / rate if rate > 0 else float("inf")
         ended_as_asked = np.isin(ensemble.status, RESULTS)
         running = ensemble.status == Status.RUNNING
-        active = ensemble.everyone.active_state.numpy().copy()
-        active[state.trajectory.numpy()] = state.active_state.numpy()
+        active = ensemble.everyone.active_state.cpu().numpy().copy()
+        active[state.trajectory.cpu().numpy()] = state.active_state.cpu().numpy()
         counts = np.bincount(active[running | ended_as_asked], minlength=self._n_states)
         stopped = {
             STATUS_NAMES[int(code)]: int(np.sum(ensemble.status == code))

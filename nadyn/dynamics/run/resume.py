@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.methods.needs import wanted_of
 from nadyn.dynamics.methods.table import find_method, stored_configuration
+from nadyn.dynamics.run.device import state_on
 from nadyn.dynamics.run.ensemble import Ensemble, checkpoint_arrays, from_checkpoint, reopened
 from nadyn.dynamics.run.model_source import ModelSource, digest_at
 from nadyn.dynamics.run.prepare import FREE_KEYS, Plan, plan_of, stored_in_file
@@ -56,6 +58,10 @@ def resume_run(
         if isinstance(model, DirectModel):
             model = replace(model, wanted=wanted_of(config, find_method(config)))
         plan = plan_of(config, model, torch.from_numpy(np.array(before.masses, dtype=np.float64)))
+        on_its_device = partial(state_on, device=plan.masses.device)
+        ensemble = replace(
+            ensemble, running=on_its_device(ensemble.running), everyone=on_its_device(ensemble.everyone)
+        )
         plan.paths.go_on(ensemble.everyone, arrays)
         n_before = int(before.attributes["n_steps"])
         if writer.step < config.n_steps:

@@ -54,7 +54,7 @@ def with_stops(stops: Stops, stopped: State) -> Stops:
         stops: Of all trajectories.
         stopped: The batch of those that are stopped, as the step left it that is taken back.
     """
-    rows = stopped.trajectory.numpy()
+    rows = stopped.trajectory.cpu().numpy()
     changed = {}
     for name, array in _of(stopped).items():
         changed[name] = getattr(stops, name).copy()
@@ -77,13 +77,14 @@ def stops_from(arrays: Mapping[str, np.ndarray]) -> Stops | None:
 def _of(state: State) -> dict[str, np.ndarray]:
     unknown = torch.full_like(state.novelty, torch.nan)
     judgement = recall(state, Judgement) if remembers(state, Judgement) else Judgement(*[unknown] * 3)
-    return {
-        "positions": state.positions.numpy(),
-        "momenta": state.momenta.numpy(),
-        "energies": state.energies.numpy(),
-        "active_state": state.active_state.numpy(),
-        "novelty": state.novelty.numpy(),
-        "energy_spread": judgement.energy.numpy(),
-        "gap_spread": judgement.gap.numpy(),
-        "force_spread": judgement.force.numpy(),
+    tensors = {
+        "positions": state.positions,
+        "momenta": state.momenta,
+        "energies": state.energies,
+        "active_state": state.active_state,
+        "novelty": state.novelty,
+        "energy_spread": judgement.energy,
+        "gap_spread": judgement.gap,
+        "force_spread": judgement.force,
     }
+    return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}

@@ -35,13 +35,13 @@ def along_the_wave_function(
     """
     if not bool((energies[:, 1:] - energies[:, :-1] < EQUAL).any()):
         return coefficients, eigenvectors, propagator
-    width = electronic_width(eigenvectors.shape[1])
+    width = electronic_width(eigenvectors.shape[1], eigenvectors.device)
     return in_blocks(width, _turned, coefficients, energies, eigenvectors, propagator)
 
 
 def _turned(c: Tensor, energies: Tensor, vectors: Tensor, propagator: Tensor) -> tuple[Tensor, ...]:
     n = energies.shape[1]
-    states = torch.arange(n)
+    states = torch.arange(n, device=energies.device)
     joined = torch.nn.functional.pad(energies[:, 1:] - energies[:, :-1] < EQUAL, (1, 0))
     group = torch.cumsum((~joined).long(), dim=1)
     same = group[:, :, None] == group[:, None, :]

@@ -39,7 +39,7 @@ class SpinHamiltonian:
         """Return the symmetric D with Re(left† X right) = Σ_ab D_ab W_ab, X being W in every M_S."""
         n = int(self.spins.row.max()) + 1
         (l_re, l_im), (r_re, r_im) = (torch.view_as_real(v).unbind(-1) for v in (left, right))
-        total = torch.zeros(len(left), n, n, dtype=torch.float64)
+        total = l_re.new_zeros(len(left), n, n)
         for projection in self.spins.projection.unique():
             some = torch.nonzero(self.spins.projection == projection)[:, 0]
             outer = l_re[:, some, None] * r_re[:, None, some] + l_im[:, some, None] * r_im[:, None, some]

@@ -59,7 +59,7 @@ def unitary_step(
     def block(*rows: Tensor) -> tuple[Tensor, ...]:
         return _step(*rows, dt=dt, driving=driving)
 
-    width = electronic_width(old[1].shape[1])
+    width = electronic_width(old[1].shape[1], old[1].device)
     after, propagator = in_blocks(width, block, coefficients, *old, *new)
     return Propagation(after, propagator, torch.ones_like(old[0][:, 0]))
 
@@ -73,7 +73,9 @@ def to_states(
         c = product(_adjoint(trajectories_last(eigenvectors)), trajectories_last(amplitudes)[:, None])
         return (c[:, 0].T.contiguous(),)
 
-    return in_blocks(electronic_width(eigenvectors.shape[1]), block, amplitudes, eigenvectors)[0]
+    return in_blocks(
+        electronic_width(eigenvectors.shape[1], eigenvectors.device), block, amplitudes, eigenvectors
+    )[0]
 
 
 def _step(
@@ -93,7 +95,7 @@ def _step(
     mean = product(overlap * new_energies, _adjoint(overlap))
     # Hermitian up to rounding; LAPACK would read one triangle.
     mean = 0.25 * (mean + _adjoint(mean))
-    states = torch.arange(len(energies))
+    states = torch.arange(len(energies), device=energies.device)
     mean[states, states] += 0.5 * energies
     levels, own = hermitian_eigh(mean.movedim(-1, 0).contiguous())
     levels, own = trajectories_last(levels), trajectories_last(own)

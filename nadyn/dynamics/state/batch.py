@@ -91,7 +91,7 @@ def to_arrays(state: State) -> dict[str, np.ndarray]:
     for name, array in state.extra.items():
         prefix = _EXTRA_COMPLEX if array.is_complex() else _EXTRA
         arrays[prefix + name] = _as_real(array) if array.is_complex() else array
-    return {name: np.ascontiguousarray(array.numpy()) for name, array in arrays.items()}
+    return {name: np.ascontiguousarray(array.cpu().numpy()) for name, array in arrays.items()}
 
 
 def from_arrays(arrays: dict[str, np.ndarray], step: int) -> State:

@@ -15,6 +15,7 @@ from torch import Tensor
 # Below the size from which torch splits an operation over threads, and whole vectors of any length.
 _WIDTH = 4096
 _SMALL_WIDTH = 64
+_ANY_NUMBER = 1 << 30
 
 
 def ordered_sum(terms: Float[Tensor, "traj *rest"]) -> Float[Tensor, "traj"]:
@@ -36,8 +37,10 @@ def elementwise(
     """Apply a function of one number, such as `torch.exp`, with the same bits wherever the number stands.
 
     The numbers are laid out in full blocks of a few fixed lengths, all of them whole vectors of any
-    processor, so that no number is treated by the code for incomplete vectors.
+    processor, so that no number is treated by the code for incomplete vectors. Other devices promise no bits.
     """
+    if values.device.type != "cpu":
+        return function(values)
     flat = values.reshape(-1)
     if len(flat) == 0:
         return values.clone()
@@ -52,12 +55,16 @@ def elementwise(
     return result[: len(flat)].reshape(values.shape)
 
 
-def electronic_width(n_basis: int) -> int:
+def electronic_width(n_basis: int, device: torch.device) -> int:
     """Return how many trajectories make a block of small matrices: a power of 2, at least 64.
+
+    On another device than the processor, which promises no bits, all make one block.
 
     Matrices of two rows, whose operations are the shortest, are worth a longer block: a third less time a
     trajectory than with half of it.
     """
+    if device.type != "cpu":
+        return _ANY_NUMBER
     if n_basis == 2:
         return _WIDTH // 2
     return 1 << max(6, (_WIDTH // n_basis**2).bit_length() - 1)

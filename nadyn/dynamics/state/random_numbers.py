@@ -54,7 +54,8 @@ def uniform(
     Raises:
         InputError: `seed` is negative or does not fit in 64 bits.
     """
-    return torch.from_numpy(_uniform(seed, trajectory.cpu().numpy(), step, stream, shape))
+    numbers = _uniform(seed, trajectory.cpu().numpy(), step, stream, shape)
+    return torch.from_numpy(numbers).to(trajectory.device)
 
 
 def normal(

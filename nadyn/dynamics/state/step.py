@@ -63,10 +63,15 @@ def finish_step(
     return Step(after, hops, torch.zeros_like(error, dtype=torch.bool) if intruder is None else intruder)
 
 
-def no_hops() -> Hops:
-    """Return an empty table of hops."""
+def no_hops(device: torch.device) -> Hops:
+    """Return an empty table of hops, on the device of its batch."""
     kinds = {"row": torch.int64, "from_state": torch.int64, "to_state": torch.int64, "accepted": torch.bool}
-    return Hops(**{f.name: torch.zeros(0, dtype=kinds.get(f.name, torch.float64)) for f in fields(Hops)})
+    return Hops(
+        **{
+            f.name: torch.zeros(0, dtype=kinds.get(f.name, torch.float64), device=device)
+            for f in fields(Hops)
+        }
+    )
 
 
 def select_hops(hops: Hops, chosen: Bool[Tensor, "hop"]) -> Hops:

@@ -35,7 +35,7 @@ def in_use(state: State) -> Bool[Tensor, "traj state"]:
 
 def highest_in_use(state: State) -> Int[Tensor, "traj"]:
     """Return the highest state that matters to a trajectory now, see `in_use`."""
-    numbers = torch.arange(state.energies.shape[1])
+    numbers = torch.arange(state.energies.shape[1], device=state.energies.device)
     return torch.where(in_use(state), numbers, -1).amax(dim=1)
 
 

@@ -26,7 +26,7 @@ from nadyn.structures import masses, symbol
 # 3072 rows: 557, 387, 328, 294, 292. Wider blocks gain little and fill up worse.
 ATOM_ROWS = 400
 # The same on another device, which promises no bits and is fast with many.
-DEVICE_ATOM_ROWS = 100_000
+DEVICE_ATOM_ROWS = 200_000
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ from nadyn.models.terms.repulsion import Repulsion
 # The latent basis of a ground-state potential: energies of fragments far apart add.
 ATOMIC_SUM = "1x0e"
 
-# Pairs of atoms that are evaluated at once where there are many.
+# Pairs of atoms that are evaluated at once where there are many, on the processor and on another device.
 _PAIRS_AT_ONCE = 30_000
+_PAIRS_ON_DEVICE = 10_000_000
 # Strength of the in-plane term at the start, in units of the energy spread.
 _NORMAL_FIRST = 0.5
 
@@ -212,9 +213,10 @@ class Potential(nn.Module):
 
 
 def _atoms_at_once(surroundings: Surroundings) -> int:
-    """Return how many atoms have about `_PAIRS_AT_ONCE` pairs."""
+    """Return how many atoms have about as many pairs as are evaluated at once."""
     _, n_traj, n_slots = surroundings.distances.shape
-    return max(1, round(_PAIRS_AT_ONCE / (n_traj * n_slots)))
+    pairs = _PAIRS_AT_ONCE if surroundings.distances.device.type == "cpu" else _PAIRS_ON_DEVICE
+    return max(1, round(pairs / (n_traj * n_slots)))
 
 
 def _check_ends(ends: tuple[tuple[float, ...], ...], cutoff: float) -> None:

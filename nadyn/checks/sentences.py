@@ -35,6 +35,7 @@ _MUST = {
     "less_than": "be less than {lt}",
     "less_than_equal": "be less than or equal to {le}",
     "list_type": "be a list",
+    "multiple_of": "be a multiple of {multiple_of}",
     "string_type": "be text",
     "tuple_type": "be a list",
 }

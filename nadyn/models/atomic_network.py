@@ -35,6 +35,7 @@ class AtomicNetwork(nn.Module):
         self.settings = settings
         self.elements = settings.encoder.elements
         self.cutoff = settings.encoder.cutoff
+        self.reach = settings.encoder.reach
         self.encoder = build_encoder(settings.encoder)
         self.networks = ElementNetworks(
             self.elements, self.encoder.n_invariants, settings.hidden, n_outputs, settings.activation

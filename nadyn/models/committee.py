@@ -87,6 +87,10 @@ class Committee:
         return self.bound.vector_rows
 
     @property
+    def reach(self) -> float:
+        return max(member.reach for member in self.members)
+
+    @property
     def masses(self) -> Float[Tensor, "atom"]:
         return self.bound.masses
 

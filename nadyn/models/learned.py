@@ -119,6 +119,11 @@ class LearnedModel:
         return self.cell is not None or len(self.atomic_numbers) > LARGEST_DENSE_MOLECULE
 
     @property
+    def reach(self) -> float:
+        """Distance [bohr] beyond which no atom changes what another one adds, see `EncoderSettings`."""
+        return self.potential.network.reach
+
+    @property
     def unknown_composition(self) -> str | None:
         """A sentence where the training does not determine the energies of these atoms, otherwise None."""
         if len(self.molecules) < len(self.trained_on.get("groups", ())):

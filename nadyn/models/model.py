@@ -122,6 +122,18 @@ class HasOperators(Protocol):
 
 
 @runtime_checkable
+class HasReach(Protocol):
+    """What a model says beyond `Model` in which atoms that are far apart do not feel each other.
+
+    Attributes:
+        reach: Distance [bohr] beyond which that is so, whoever is in between: the sight of an atom, or, with
+            messages, as many times that as there are rounds of them.
+    """
+
+    reach: float
+
+
+@runtime_checkable
 class Anticipates(Protocol):
     """What a model says beyond `Model` that wants to know of a whole batch what it is going to be asked."""
 

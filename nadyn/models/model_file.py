@@ -21,6 +21,7 @@ from nadyn.checks.output import write_new
 from nadyn.data.hdf5_outline import hdf5_format
 from nadyn.models.calibration import calibration_from_plain
 from nadyn.models.committee import Committee
+from nadyn.models.encoders.table import encoder_in_words
 from nadyn.models.hyperparameters import KIND, current_names, hyperparameters, untrained_potential
 from nadyn.models.learned import LearnedModel
 from nadyn.models.molecule_records import (
@@ -31,7 +32,6 @@ from nadyn.models.molecule_records import (
 )
 from nadyn.models.nearest_neighbours import known_in_the_first_days
 from nadyn.structures import formula, symbol
-from nadyn.units import ANGSTROM_PER_BOHR
 
 FORMAT = "nadyn-model"
 # A file of one model is as it was in version 1; one of a committee has a header for each member.
@@ -205,8 +205,7 @@ def describe(path: str | Path) -> dict[str, str]:
         "multiplicities": " ".join(map(str, header["multiplicities"])),
         "charge": charges(trained.get("groups", {})),
         "basis": str(header["hyperparameters"].get("basis", "one energy")),
-        "encoder": str(header["hyperparameters"]["encoder"]["name"]),
-        "cutoff": f"{header['cutoff_bohr'] * ANGSTROM_PER_BOHR:.2f} Å",
+        **encoder_in_words(header["hyperparameters"]["encoder"]),
         "layers": "-".join(str(width) for width in header["hyperparameters"]["hidden"]),
         "parameters": f"{parameters:,}",
         "block width": f"{header['block_width']} trajectories",

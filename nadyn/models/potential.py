@@ -14,7 +14,6 @@ from torch.utils.checkpoint import checkpoint
 from nadyn.checks.errors import InputError
 from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
 from nadyn.models.encoders.features import Features
-from nadyn.models.encoders.kind import HasLayers
 from nadyn.models.heads.table import build_heads
 from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.matrix.equivariant_matrix import EquivariantMatrix
@@ -126,7 +125,8 @@ class Potential(nn.Module):
         derivatives are asked for: memory then grows with the vectors between neighbours alone.
         """
         size = _atoms_at_once(surroundings)
-        if isinstance(self.network.encoder, HasLayers) or size >= len(surroundings.vectors):
+        # Parts know nothing of what their neighbours have heard from others.
+        if self.network.reach > self.network.cutoff or size >= len(surroundings.vectors):
             hamiltonian, features = self(surroundings)
             return hamiltonian, self.network.novelty(features, surroundings)
         parts = [checkpoint(self._part, one, use_reentrant=False) for one in surroundings.parts(size)]

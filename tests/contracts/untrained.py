@@ -6,6 +6,7 @@ from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.encoders.equivariant import EquivariantSettings
 from nadyn.models.encoders.kind import EncoderSettings
+from nadyn.models.encoders.messages import MessagesSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.basis import REPRESENTATIONS, parse_basis
@@ -23,6 +24,8 @@ def encoder_settings(
         return automatic_symmetry_functions(
             ELEMENTS, cutoff, 1.5, n_radial=5, cutoff_function=cutoff_function
         )
+    if name == "messages":
+        return MessagesSettings(ELEMENTS, cutoff, 1.5, 5, 8, 2, cutoff_function)
     kind = {"moments": MomentsSettings, "equivariant": EquivariantSettings}[name]
     return kind(ELEMENTS, cutoff, 1.5, 5, 4, cutoff_function)
 
@@ -48,7 +51,7 @@ def untrained(
     """Return a model with random weights large enough that every part of it matters.
 
     Args:
-        encoder: moments, equivariant or acsf.
+        encoder: One of `ENCODERS`.
         basis: Latent basis, or None for an atomic sum.
         repulsion: Distance [bohr] at which the repulsion ends, or None.
         offsets: Energy [hartree] of each function of the basis; ascending in steps of 0.02 if None.

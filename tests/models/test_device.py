@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from contracts.encoders import every_encoder
 from contracts.untrained import CUTOFF, untrained
 
 from nadyn.models.joined_structures import joined
@@ -10,7 +11,7 @@ from nadyn.models.surroundings import all_pairs
 NUMBERS = (1, 1, 6, 7, 9)
 
 
-@pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
+@every_encoder
 @pytest.mark.parametrize("basis", [None, "1x0e + 1x1o + 1x1e"])
 def test_positions_on_another_device_give_w_and_its_gradient_there(encoder, basis):
     # The meta device computes shapes only, and refuses tensors of the processor as any other does.

@@ -1,12 +1,10 @@
 """What adds when two fragments are far apart, and what does not."""
 
-import pytest
 import torch
+from contracts.encoders import every_encoder
 from contracts.untrained import untrained
 
 from nadyn.electronic.surfaces import energies_and_eigenvectors
-
-both_encoders = pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
 
 FIRST_NUMBERS, SECOND_NUMBERS = (7, 1, 1), (9, 9)
 FIRST = torch.tensor([[[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1]]], dtype=torch.float64)
@@ -31,7 +29,7 @@ def _together(shift):
     return torch.cat([FIRST, SECOND + shift], dim=1)
 
 
-@both_encoders
+@every_encoder
 def test_energies_of_an_atomic_sum_add_for_far_fragments(encoder):
     both, one, other = _three(_model(encoder, None, repulsion=4.0))
     expected = one.evaluate(FIRST).hamiltonian + other.evaluate(SECOND).hamiltonian
@@ -40,14 +38,14 @@ def test_energies_of_an_atomic_sum_add_for_far_fragments(encoder):
     assert float((both.evaluate(_together(0.1 * FAR)).hamiltonian - expected).abs()) > 1e-3
 
 
-@both_encoders
+@every_encoder
 def test_elements_of_the_diabatic_matrix_add_for_far_fragments(encoder):
     both, one, other = _three(_model(encoder, "2x0e + 1x0o + 1x1o + 1x1e"))
     expected = one.evaluate(FIRST).hamiltonian + other.evaluate(SECOND).hamiltonian
     torch.testing.assert_close(both.evaluate(_together(FAR)).hamiltonian, expected, rtol=0, atol=1e-11)
 
 
-@both_encoders
+@every_encoder
 def test_energies_of_two_far_chromophores_do_not_add(encoder):
     both, one, other = _three(_model(encoder, "2x0e"))
     sum_of_parts = energies_and_eigenvectors(one, FIRST)[0] + energies_and_eigenvectors(other, SECOND)[0]
@@ -57,7 +55,7 @@ def test_energies_of_two_far_chromophores_do_not_add(encoder):
     assert float((together - sum_of_parts).abs().max()) > 1e-4
 
 
-@both_encoders
+@every_encoder
 def test_energies_add_where_one_fragment_contributes_a_multiple_of_the_unit_matrix(encoder):
     model = _model(encoder, "2x0e")
     # Let fluorine give the same number to both states and nothing to the coupling: 00, 01, 11.

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from contracts.encoders import every_encoder
 from contracts.untrained import CUTOFF, untrained
 
 from nadyn.models.joined_structures import joined
@@ -28,7 +29,7 @@ def positions_of(numbers, n_frames, seed):
     return grid[: len(numbers)] + noise
 
 
-@pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
+@every_encoder
 @pytest.mark.parametrize("basis, repulsion", [(None, CUTOFF), ("1x0e + 1x1o + 1x1e", None)])
 def test_each_has_the_matrix_forces_and_novelty_that_it_has_alone(encoder, basis, repulsion):
     model = untrained(encoder, basis, repulsion=repulsion).double()

@@ -197,7 +197,8 @@ def test_a_file_describes_itself_for_people(stored):
     assert text["molecule"] == "NH2F"
     assert text["states"] == "2"
     assert text["basis"] == "1x0e + 1x1o"
-    assert text["cutoff"] == "3.70 Å"
+    assert text["cutoff"] == text["reach"] == "3.70 Å"
+    assert text["features"] == "82x0e + 4x1o + 4x2e"
     assert text["host"] == "here"
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from contracts.encoders import few_encoders
 from contracts.untrained import untrained
 
 from nadyn.data.neighbors import listed_neighbors
@@ -13,8 +14,6 @@ from nadyn.electronic.stress import strained_surface
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models.potential import Potential
 from nadyn.models.surroundings import all_pairs, listed_pairs
-
-both_encoders = pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
 
 PERIODIC = (True, True, True)
 CELL = torch.tensor([[6.1, 0.3, -0.2], [0.8, 5.7, 0.5], [-0.4, 0.6, 6.6]], dtype=torch.float64)
@@ -37,7 +36,7 @@ def _energy_and_forces(model, positions):
     return energy.detach(), -gradient[0]
 
 
-@both_encoders
+@few_encoders
 def test_a_neighbour_list_gives_what_all_pairs_give(encoder):
     model = untrained(encoder, "1x0e + 1x0o + 1x1o", atomic_numbers=(1, 1, 1, 6, 6, 9), cutoff=5.0).double()
     generator = torch.Generator().manual_seed(3)
@@ -63,7 +62,7 @@ def test_a_neighbour_list_gives_what_all_pairs_give(encoder):
         torch.testing.assert_close(sparse, dense, rtol=0, atol=1e-11)
 
 
-@both_encoders
+@few_encoders
 def test_a_supercell_has_eight_times_the_energy_and_the_same_forces(encoder):
     energy, forces = _energy_and_forces(_crystal(encoder), CRYSTAL)
     shifts = [torch.tensor(n, dtype=torch.float64) @ CELL for n in itertools.product((0, 1), (0, 1), (0, 1))]
@@ -74,7 +73,7 @@ def test_a_supercell_has_eight_times_the_energy_and_the_same_forces(encoder):
     torch.testing.assert_close(large_forces, forces.repeat(8, 1), rtol=0, atol=1e-10)
 
 
-@both_encoders
+@few_encoders
 def test_a_crystal_does_not_depend_on_which_image_or_which_cell_describes_it(encoder):
     energy, forces = _energy_and_forces(_crystal(encoder), CRYSTAL)
     other_image = CRYSTAL.clone()
@@ -87,7 +86,7 @@ def test_a_crystal_does_not_depend_on_which_image_or_which_cell_describes_it(enc
         torch.testing.assert_close(other_forces, forces, rtol=0, atol=1e-11)
 
 
-@both_encoders
+@few_encoders
 def test_turning_cell_and_atoms_together_turns_the_forces(encoder):
     energy, forces = _energy_and_forces(_crystal(encoder), CRYSTAL)
     random = torch.randn(3, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
@@ -97,7 +96,7 @@ def test_turning_cell_and_atoms_together_turns_the_forces(encoder):
     torch.testing.assert_close(turned_forces, forces @ turn.T, rtol=0, atol=1e-11)
 
 
-@both_encoders
+@few_encoders
 def test_the_derivative_by_strain_is_that_of_the_energy(encoder):
     strain = torch.zeros(3, 3, dtype=torch.float64, requires_grad=True)
     unit = torch.eye(3, dtype=torch.float64)
@@ -163,7 +162,7 @@ def test_contacts_through_the_faces_of_a_cell_are_seen():
     assert not never.shortest_distances.any_closer(frames, 0.9).any()
 
 
-@pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
+@few_encoders
 def test_an_atom_alone_in_a_box_has_its_energy_no_force_and_no_stress(encoder):
     model = untrained(encoder, None, cutoff=5.0).double()
     box = 30.0 * torch.eye(3, dtype=torch.float64)

@@ -11,6 +11,7 @@ from nadyn.electronic.surfaces import surfaces
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.encoders.equivariant import EquivariantSettings
+from nadyn.models.encoders.messages import MessagesSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.learned import LearnedModel
 from nadyn.models.potential import Potential, PotentialSettings
@@ -22,6 +23,7 @@ ELEMENTS = (1, 6, 9)
 ENCODERS = {
     "moments": MomentsSettings(ELEMENTS, 11.0, 1.8, 16, 12),
     "equivariant": EquivariantSettings(ELEMENTS, 11.0, 1.8, 16, 12),
+    "messages": MessagesSettings(ELEMENTS, 11.0, 1.8),
     "symmetry functions": automatic_symmetry_functions(ELEMENTS, 11.0, 1.8),
 }
 

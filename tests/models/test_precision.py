@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from contracts.encoders import every_encoder
 from contracts.untrained import untrained
 
 from nadyn.electronic.surfaces import surfaces
@@ -11,7 +12,7 @@ POSITIONS = torch.tensor(
 ) + 0.2 * torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
+@every_encoder
 @pytest.mark.parametrize("basis", [None, "2x0e", "1x0e + 1x0o + 1x1o"])
 def test_single_precision_networks_stay_within_a_ten_thousandth_of_the_energy_scale(encoder, basis):
     model = untrained(encoder, basis)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from contracts.encoders import few_encoders
 from contracts.untrained import untrained
 from planar_crossings import bent, move_scalar, numbers_of, planar_geometry
 
@@ -37,7 +38,7 @@ def _rods():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
+@few_encoders
 @pytest.mark.parametrize("basis", ["1x1o", "1x1e", "1x0e + 1x1o"])
 def test_an_equilateral_triangle_and_a_rod_have_a_level_of_two_states(basis, encoder, seed):
     ring = untrained(encoder, basis, atomic_numbers=(6, 6, 6), seed=seed)

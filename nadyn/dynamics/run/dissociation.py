@@ -17,12 +17,12 @@ are
    one. The force between fragments is the sum of the forces on the atoms of one, which is what changes its
    momentum; for each state in use it must be below 0.05 eV/angstrom for every fragment, and so must the same
    sum of the couplings h between two of them.
-5. Is there nothing more to come? All fragments are moved apart by 10 angstrom and by 1000 and more, without a
-   change inside them. There the model must still be inside its training, the energy of no state in use may
-   change by 0.05 eV, and the fragments must recede with more energy than that change. So a model that is only
-   flat where it ends does not pass: what it says of fragments that are apart must be known and the same. Nor
-   do ions, which feel each other beyond any threshold of a force: at 60 angstrom they pull with 0.004
-   eV/angstrom, and 0.24 eV are left to climb.
+5. Is there nothing more to come? All fragments are moved apart by 10 angstrom, or by the reach of the model
+   if that is more, and by 1000 and more, without a change inside them. There the model must still be inside
+   its training, the energy of no state in use may change by 0.05 eV, and the fragments must recede with more
+   energy than that change. So a model that is only flat where it ends does not pass: what it says of
+   fragments that are apart must be known and the same. Nor do ions, which feel each other beyond any
+   threshold of a force: at 60 angstrom they pull with 0.004 eV/angstrom, and 0.24 eV are left to climb.
 
 The state is kept. What happens inside a free fragment afterwards, such as a hop of a radical that bends until
 it is straight, is not followed; `stop: {dissociated: false}` follows it.
@@ -40,7 +40,7 @@ from nadyn.dynamics.state.batch import State, select
 from nadyn.dynamics.state.batch_independence import ordered_sum
 from nadyn.dynamics.state.surplus import highest_in_use
 from nadyn.electronic.surfaces import Surfaces, surfaces
-from nadyn.models.model import Model
+from nadyn.models.model import HasReach, Model
 from nadyn.structures.fragments import fragments
 from nadyn.units import ANGSTROM_PER_BOHR, AU_PER_FEMTOSECOND, BOHR_PER_ANGSTROM, HARTREE_PER_EV
 
@@ -131,7 +131,8 @@ def _apart_for_good(
     used = _used(state, rule)
     free = _is_free(here, parts, used) & _is_lowest(here, state, rule)
     directions = [centre[rows] - origin[rows] for centre in centres]
-    for distance in MOVED_APART:
+    reach = model.reach if isinstance(model, HasReach) else 0.0
+    for distance in (max(reach, MOVED_APART[0]), MOVED_APART[1]):
         moved = state.positions.clone()
         for part, direction in zip(parts, directions, strict=True):
             moved[:, part] += ((distance / nearest)[:, None] * direction)[:, None]

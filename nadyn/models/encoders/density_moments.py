@@ -42,6 +42,10 @@ class MomentsSettings:
     n_channels: int = 12
     cutoff_function: str = "polynomial"
 
+    @property
+    def reach(self) -> float:
+        return self.cutoff
+
 
 class DensityMoments(nn.Module):
     """Encoder with learned channels; build it from `MomentsSettings`."""

@@ -54,6 +54,10 @@ class EquivariantSettings:
     n_channels: int = 12
     cutoff_function: str = "polynomial"
 
+    @property
+    def reach(self) -> float:
+        return 2.0 * self.cutoff
+
 
 def clebsch_gordan_map() -> Float[Tensor, "35 81"]:
     """Return the map from products of nine components with nine to 3 scalars, 4 vectors, 4 tensors.

@@ -13,10 +13,38 @@ from nadyn.models.surroundings import Surroundings
 
 @runtime_checkable
 class EncoderSettings(Protocol):
-    """Hyperparameters of an encoder: a frozen dataclass of plain values that a model file can hold."""
+    """Hyperparameters of an encoder: a frozen dataclass of plain values that a model file can hold.
+
+    Attributes:
+        elements: Atomic numbers, ascending.
+        cutoff: Distance [bohr] beyond which an atom has no neighbours.
+    """
 
     elements: tuple[int, ...]
     cutoff: float
+
+    @property
+    def reach(self) -> float:
+        """Distance [bohr] beyond which no atom changes the features of another one, whoever is in between."""
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """What an encoder says of its features; called with `Surroundings` it returns `Features`.
+
+    Attributes:
+        n_invariants: Number of invariants.
+        n_vectors: Number of vectors, and of tensors.
+    """
+
+    n_invariants: int
+    n_vectors: int
+
+
+def irreps(encoder: Encoder) -> str:
+    """Return the irreducible representations of the features, such as "96x0e + 12x1o + 12x2e"."""
+    return f"{encoder.n_invariants}x0e + {encoder.n_vectors}x1o + {encoder.n_vectors}x2e"
 
 
 @runtime_checkable

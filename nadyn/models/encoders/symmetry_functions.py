@@ -48,6 +48,10 @@ class SymmetryFunctionSettings:
     angular_zeta: tuple[int, ...] = (1, 2, 4, 8)
     cutoff_function: str = "polynomial"
 
+    @property
+    def reach(self) -> float:
+        return self.cutoff
+
 
 def automatic_symmetry_functions(
     elements: tuple[int, ...],

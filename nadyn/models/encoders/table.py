@@ -3,19 +3,23 @@
 from dataclasses import asdict, fields
 from typing import Annotated, Union
 
+import torch
 from pydantic import BeforeValidator, Field
 from torch import nn
 
 from nadyn.checks.errors import InputError
 from nadyn.models.encoders.density_moments import MOMENTS
 from nadyn.models.encoders.equivariant import EQUIVARIANT
-from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind, EncoderSettings
+from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind, EncoderSettings, irreps
+from nadyn.models.encoders.messages import MESSAGES
 from nadyn.models.encoders.symmetry_functions import ACSF
+from nadyn.units import ANGSTROM_PER_BOHR
 
 # The first is the default.
 _KINDS = (
     MOMENTS,
     EQUIVARIANT,
+    MESSAGES,
     ACSF,
 )
 ENCODERS: dict[str, EncoderKind] = {kind.name: kind for kind in _KINDS}
@@ -82,3 +86,16 @@ def encoder_settings_from_dict(values: dict[str, object]) -> EncoderSettings:
     known = {field.name for field in fields(kind)}
     arguments = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in known}
     return kind(**arguments)
+
+
+def encoder_in_words(values: dict[str, object]) -> dict[str, str]:
+    """Return what the settings of `encoder_settings_to_dict` mean, for people."""
+    settings = encoder_settings_from_dict(values)
+    with torch.random.fork_rng():
+        features = irreps(build_encoder(settings))
+    return {
+        "encoder": encoder_name(settings),
+        "cutoff": f"{settings.cutoff * ANGSTROM_PER_BOHR:.2f} Å",
+        "reach": f"{settings.reach * ANGSTROM_PER_BOHR:.2f} Å",
+        "features": features,
+    }

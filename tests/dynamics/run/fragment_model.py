@@ -12,18 +12,18 @@ NH = 1.9
 
 @dataclass(frozen=True)
 class FragmentModel:
-    """N-H that vibrates, and H at a distance d from N, which is attracted by exp(-d/reach) in each state.
+    """N-H that vibrates, and H at a distance d from N, which is attracted by exp(-d/length) in each state.
 
     Attributes:
         gap: Energy of the upper asymptote above the lower one [hartree].
-        reach: Of the attraction, in each state [bohr].
+        lengths: Of the attraction, in each state [bohr].
         upper_bond: Length of N-H in the upper state [bohr].
         step_at: Distance at which both states fall by 0.02 hartree within a bohr; nothing is felt before.
         novelty_beyond: Distance from which geometries are outside of training.
     """
 
     gap: float = 0.1
-    reach: tuple[float, float] = (1.0, 1.0)
+    lengths: tuple[float, float] = (1.0, 1.0)
     upper_bond: float = NH
     step_at: float = torch.inf
     novelty_beyond: float = torch.inf
@@ -47,7 +47,7 @@ class FragmentModel:
         step = -0.02 * torch.sigmoid(8.0 * (far - self.step_at)) if self.step_at < torch.inf else 0.0 * far
         levels = []
         for k, (offset, length) in enumerate(((0.0, NH), (self.gap, self.upper_bond))):
-            decay = torch.exp(-far / self.reach[k])
+            decay = torch.exp(-far / self.lengths[k])
             levels.append(offset + 0.2 * (bond - length) ** 2 - decay + 20.0 * decay**3 + step)
         return Evaluation(
             torch.diag_embed(torch.stack(levels, dim=1)), (far.detach() > self.novelty_beyond).double()

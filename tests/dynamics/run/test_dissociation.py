@@ -66,12 +66,29 @@ def test_ions_do_not_end_where_the_pull_is_weak_but_far_from_over():
     assert asked(Ions(), [630.0, 630.0], speeds=[2.0, 10.0]) == [False, True]
 
 
+class WithReach(FragmentModel):
+    """The same, in which atoms hear of each other up to 30 bohr."""
+
+    reach = 30.0
+
+    def evaluate(self, positions):
+        self.asked_at.append(float((positions[:, 2, 0] - positions[:, 0, 0]).detach().max()))
+        return super().evaluate(positions)
+
+
+def test_fragments_are_moved_apart_by_what_the_model_reaches(monkeypatch):
+    monkeypatch.setattr(WithReach, "asked_at", [], raising=False)
+    assert asked(WithReach(), [FAR]) == [True]
+    # Along the line from the centre of N-H, which is not quite at N.
+    assert sorted(set(WithReach.asked_at))[1] == pytest.approx(FAR + 30.0, abs=0.01)
+
+
 def test_a_state_in_use_that_still_feels_a_force_keeps_a_trajectory_going():
-    reaches = (1.0, 4.0)
+    lengths = (1.0, 4.0)
     # 0.8 eV above: it may be reached.
-    assert asked(FragmentModel(gap=0.03, reach=reaches), [FAR]) == [False]
+    assert asked(FragmentModel(gap=0.03, lengths=lengths), [FAR]) == [False]
     # 2.7 eV above, and without population.
-    model = FragmentModel(gap=0.1, reach=reaches)
+    model = FragmentModel(gap=0.1, lengths=lengths)
     assert asked(model, [FAR]) == [True]
     state = begin(model, [FAR])
     some = torch.tensor([[0.995**0.5, 0.005**0.5 * 1j]], dtype=torch.complex128)
@@ -90,7 +107,7 @@ def test_an_excited_fragment_goes_on_and_a_degenerate_one_does_not():
 
 
 def test_where_the_nuclei_stay_on_one_state_that_state_alone_counts():
-    model = FragmentModel(reach=(4.0, 1.0))
+    model = FragmentModel(lengths=(4.0, 1.0))
     assert asked(model, [FAR], state=1, rule=replace(RULE, on_one_state=True)) == [True]
     assert asked(model, [FAR], state=0, rule=replace(RULE, on_one_state=True)) == [False]
 

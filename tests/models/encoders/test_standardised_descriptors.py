@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from contracts.encoders import ENCODERS
 from contracts.untrained import untrained
 
 from nadyn.models.nearest_neighbours import no_bound
@@ -18,7 +19,7 @@ def _positions(n, spread, seed=2):
     return GEOMETRY + spread * torch.randn(n, 4, 3, generator=generator, dtype=torch.float64)
 
 
-@pytest.fixture(params=["moments", "equivariant", "acsf"])
+@pytest.fixture(params=ENCODERS)
 def model(request):
     return untrained(request.param, "1x0e + 1x1o", atomic_numbers=NUMBERS)
 

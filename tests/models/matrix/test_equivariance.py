@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from contracts.encoders import few_encoders
 from contracts.untrained import untrained
 
 from nadyn.models.potential import Potential
-
-both_encoders = pytest.mark.parametrize("encoder", ["moments", "equivariant", "acsf"])
 
 POSITIONS = torch.tensor(
     [[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]], dtype=torch.float64
@@ -45,7 +44,7 @@ def _hamiltonian(encoder, basis, positions, **options):
     return model.evaluate(positions[None]).hamiltonian[0]
 
 
-@both_encoders
+@few_encoders
 @pytest.mark.parametrize("turn", _turns().values(), ids=_turns())
 def test_every_element_turns_as_the_representations_of_its_row_and_column(encoder, turn):
     basis, labels = "2x0e + 2x0o + 2x1o + 2x1e", ("0e", "0e", "0o", "0o", "1o", "1o", "1e", "1e")
@@ -57,7 +56,7 @@ def test_every_element_turns_as_the_representations_of_its_row_and_column(encode
     assert float(before.abs().min()) > 1e-8
 
 
-@both_encoders
+@few_encoders
 def test_a_molecule_and_its_mirror_image_differ_in_the_sign_of_the_pseudoscalar_coupling(encoder):
     mirror = torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64)
     left = _hamiltonian(encoder, "1x0e + 1x0o", POSITIONS)
@@ -67,12 +66,12 @@ def test_a_molecule_and_its_mirror_image_differ_in_the_sign_of_the_pseudoscalar_
     torch.testing.assert_close(left.diagonal(), right.diagonal())
 
 
-@both_encoders
+@few_encoders
 def test_the_pseudoscalar_coupling_of_a_planar_molecule_is_zero(encoder):
     assert float(_hamiltonian(encoder, "1x0e + 1x0o", PLANAR)[0, 1]) == 0.0
 
 
-@both_encoders
+@few_encoders
 def test_a_planar_molecule_does_not_couple_a_scalar_to_the_vector_normal_to_it(encoder):
     matrix = _hamiltonian(encoder, "1x0e + 1x1o", PLANAR)
     assert float(matrix[0, 3]) == 0.0
@@ -81,14 +80,14 @@ def test_a_planar_molecule_does_not_couple_a_scalar_to_the_vector_normal_to_it(e
     assert float(matrix[0, 1:3].abs().min()) > 1e-6
 
 
-@both_encoders
+@few_encoders
 def test_an_axial_vector_couples_to_a_scalar_only_normal_to_a_planar_molecule(encoder):
     matrix = _hamiltonian(encoder, "1x0e + 1x1e", PLANAR)
     assert float(matrix[0, 1:3].abs().max()) == 0.0
     assert float(matrix[0, 3].abs()) > 1e-6
 
 
-@both_encoders
+@few_encoders
 def test_a_threefold_axis_makes_two_components_of_a_vector_degenerate(encoder):
     angle = torch.arange(3, dtype=torch.float64) * (2 * torch.pi / 3)
     ring = torch.stack(
@@ -102,7 +101,7 @@ def test_a_threefold_axis_makes_two_components_of_a_vector_degenerate(encoder):
     assert int((gaps > 1e-6).sum()) == 2
 
 
-@both_encoders
+@few_encoders
 def test_exchanging_like_atoms_exchanges_nothing_in_w(encoder):
     order = [0, 2, 1, 3]
     basis = "1x0e + 1x0o + 1x1o + 1x1e"

@@ -1,0 +1,11 @@
+"""The encoders that every contract is asked of, by name."""
+
+import pytest
+from slow_cases import slow_where
+
+ENCODERS = ("moments", "equivariant", "messages", "acsf")
+# Laws that follow from the kind of the features, and not from how an encoder comes to them.
+_SLOW = ("messages",)
+
+every_encoder = pytest.mark.parametrize("encoder", ENCODERS)
+few_encoders = pytest.mark.parametrize("encoder", slow_where(lambda name: name in _SLOW, ENCODERS))

@@ -3,17 +3,20 @@
 Files of earlier versions are read too: they know two kinds, a sum over atoms and a diabatic Hamiltonian.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.encoders.table import encoder_settings_from_dict, encoder_settings_to_dict
+from nadyn.models.heads.charges import ChargesSettings
 from nadyn.models.heads.table import heads_from_dict, heads_to_dict
 from nadyn.models.potential import Potential, PotentialSettings, atomic_sum
+from nadyn.models.terms.dispersion import DispersionSettings
 
 KIND = "potential"
+LONGRANGE = {"electrostatics": ChargesSettings, "dispersion": DispersionSettings}
 _OLDER_ATOMIC_SUM, _OLDER_DIABATIC = "atomic_sum", "diabatic_hamiltonian"
 
 
@@ -23,8 +26,11 @@ def hyperparameters(potential: Potential) -> dict[str, object]:
     network = potential.settings.network
     values.pop("network")
     values.pop("heads")
-    # A potential without heads has the header that it had before there were any.
+    # A potential without heads and long range has the header that it had before there were any.
     heads = {"heads": heads_to_dict(potential.settings.heads)} if potential.settings.heads else {}
+    for name in LONGRANGE:
+        if values[name] is None:
+            values.pop(name)
     return {
         **values,
         **heads,
@@ -52,12 +58,13 @@ def untrained_potential(header: dict) -> Potential:
     ends = values.get("repulsion_ends")
     ends = None if ends is None else tuple(map(tuple, ends))
     heads = heads_from_dict(values.get("heads", {}))
+    longrange = {name: settings(**values[name]) for name, settings in LONGRANGE.items() if name in values}
     if kind == _OLDER_ATOMIC_SUM:
         return Potential(atomic_sum(network, ends, heads))
     settings = PotentialSettings(
         network, values["basis"], values["n_states"], tuple(values["start"]), ends, heads
     )
-    return Potential(settings)
+    return Potential(replace(settings, **longrange))
 
 
 def current_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from nadyn.models.listed_contacts import ListedContacts
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
 from nadyn.models.molecules import Molecule, undetermined
 from nadyn.models.potential import Potential
+from nadyn.models.structure_checks import check_structure
 from nadyn.models.surroundings import Surroundings, all_pairs, listed_pairs, near_pairs
 from nadyn.structures import masses, symbol
 
@@ -70,6 +71,8 @@ class LearnedModel:
                 f"({', '.join(map(symbol, known))}), but contain {', '.join(unknown)}. "
                 "Train a model on data with these elements."
             )
+        if self.potential.is_longrange:
+            check_structure(self.potential, self.atomic_numbers, self.cell, self.pbc)
         order = np.argsort(np.array(self.atomic_numbers), kind="stable")
         object.__setattr__(self, "order", torch.from_numpy(order).to(self.device))
         object.__setattr__(self, "sorted_numbers", tuple(self.atomic_numbers[i] for i in order))
@@ -148,14 +151,16 @@ class LearnedModel:
     def evaluate(
         self, positions: Float[Tensor, "traj atom 3"], *, cells: Float[Tensor, "traj 3 3"] | None = None
     ) -> Evaluation:
-        """Return W [hartree] and the novelty at positions [bohr], by default in the cell of the model.
+        """Return W [hartree], novelty and charges at positions [bohr], by default in the cell of the model.
 
         Args:
             positions: [bohr]
             cells: Cell of each row [bohr], where it is another one; W can be differentiated in it.
         """
         surroundings = self.surroundings(positions, cells=cells)
-        return Evaluation(*self.potential.evaluate(surroundings))
+        found = self.potential.evaluate(surroundings)
+        charges = None if found.charges is None else found.charges[0][:, torch.argsort(self.order)]
+        return Evaluation(found.hamiltonian, found.novelty, charges=charges)
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -181,7 +186,7 @@ class LearnedModel:
         if len(positions) == 1:
             box = None if cells is None else cells[0].detach()
             near = self.kept_neighbors.near(ordered[0].detach(), box)
-            return near_pairs(ordered, cells, near, self.sorted_numbers, cutoff, self.precision)
+            return near_pairs(ordered, cells, near, self.sorted_numbers, cutoff, self.precision, self.pbc)
         numbers = torch.tensor(self.sorted_numbers)
         neighbors = listed_neighbors(numbers, ordered.detach(), cutoff=cutoff, cell=cells, pbc=self.pbc)
         return listed_pairs(ordered, cells, neighbors, self.sorted_numbers, cutoff, self.precision, self.pbc)

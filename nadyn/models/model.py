@@ -25,11 +25,14 @@ class Evaluation:
             distance that training has not covered; 0 for models that know no training set. Not
             differentiable.
         levels: Eigenvalues and eigenvectors of W, where the model knows them without rounding; else None.
+        charges: Of each atom [e], the same for all states, where a model has charges that act at all
+            distances; else None.
     """
 
     hamiltonian: Float[Tensor, "traj basis basis"]
     novelty: Float[Tensor, "traj"]
     levels: tuple[Float[Tensor, "traj basis"], Float[Tensor, "traj basis basis"]] | None = None
+    charges: Float[Tensor, "traj atom"] | None = None
 
 
 @runtime_checkable

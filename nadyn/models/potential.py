@@ -14,10 +14,14 @@ from torch.utils.checkpoint import checkpoint
 from nadyn.checks.errors import InputError
 from nadyn.models.atomic_network import AtomicNetwork, NetworkSettings
 from nadyn.models.encoders.features import Features
+from nadyn.models.heads.charges import Charges, ChargesSettings
 from nadyn.models.heads.table import build_heads
 from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.matrix.equivariant_matrix import EquivariantMatrix
+from nadyn.models.outputs import Learned, Outcome
 from nadyn.models.surroundings import Surroundings
+from nadyn.models.terms.dispersion import Dispersion, DispersionSettings
+from nadyn.models.terms.electrostatics import electrostatic_energy
 from nadyn.models.terms.reference_energies import ReferenceEnergies
 from nadyn.models.terms.repulsion import Repulsion
 
@@ -44,6 +48,8 @@ class PotentialSettings:
             Biersack and Littmark acts, or None for no repulsion; at most the cutoff of the encoder, beyond
             which an atom does not see others.
         heads: Settings of the heads beside that of W, see `nadyn.models.heads.table`.
+        electrostatics: Charges that act at all distances, or None.
+        dispersion: Dispersion at all distances, or None.
     """
 
     network: NetworkSettings
@@ -52,6 +58,8 @@ class PotentialSettings:
     start: tuple[str, ...]
     repulsion_ends: tuple[tuple[float, ...], ...] | None = None
     heads: tuple[object, ...] = ()
+    electrostatics: ChargesSettings | None = None
+    dispersion: DispersionSettings | None = None
 
 
 def atomic_sum(
@@ -68,6 +76,8 @@ def atomic_sum(
 
 class Potential(nn.Module):
     """W = (Σ_i ε_{Z_i} + terms) 1 + diag(offsets) + s M, with M from atom sums in the latent basis.
+
+    Terms are a repulsion at short range, and at all distances the energy of charges and dispersion.
 
     The elements of W are extensive. With one row the energy is: those of fragments beyond the cutoff of each
     other add. With more it is so only where one fragment contributes a multiple of the unit matrix; two
@@ -89,7 +99,9 @@ class Potential(nn.Module):
         self.settings = settings
         self.n_states = settings.n_states
         self.n_basis = basis.size
-        self.network = AtomicNetwork(settings.network, EquivariantMatrix.n_outputs_of(basis))
+        more = 0 if settings.electrostatics is None else 1
+        self.n_outputs = EquivariantMatrix.n_outputs_of(basis)
+        self.network = AtomicNetwork(settings.network, self.n_outputs + more)
         self.matrix = EquivariantMatrix(
             basis, elements, n_vectors=self.network.encoder.n_vectors, cutoff=self.network.cutoff
         )
@@ -97,6 +109,8 @@ class Potential(nn.Module):
         self.repulsion = (
             None if ends is None else Repulsion(elements, torch.tensor(ends, dtype=torch.float64))
         )
+        self.charges = None if settings.electrostatics is None else Charges(elements, self.network.cutoff)
+        self.dispersion = None if settings.dispersion is None else Dispersion(elements)
         # Last, so that without them every number drawn at the start is as it was.
         self.heads = build_heads(settings.heads, basis, self.network)
 
@@ -110,16 +124,29 @@ class Potential(nn.Module):
         """First row of each vector of the basis, polar or axial."""
         return tuple(row for name, row in self.matrix.functions if name[0] == "1")
 
-    def forward(self, surroundings: Surroundings) -> tuple[Float[Tensor, "structure basis basis"], Features]:
-        """Return W [hartree] in float64 and the features of the atoms."""
-        outputs, features = self.network(surroundings)
-        matrix = self.matrix(outputs, features, surroundings)
-        return self._hamiltonian(matrix, self._terms(surroundings), surroundings), features
+    @property
+    def is_longrange(self) -> bool:
+        """Whether something acts beyond the cutoff, and structures must be such that it has a meaning."""
+        return self.charges is not None or self.dispersion is not None
 
-    def evaluate(
-        self, surroundings: Surroundings
-    ) -> tuple[Float[Tensor, "structure basis basis"], Float[Tensor, "structure"]]:
-        """Return W [hartree] in float64 and the novelty, see `AtomicNetwork.novelty`.
+    def forward(self, surroundings: Surroundings) -> tuple[Float[Tensor, "structure basis basis"], Features]:
+        """Return W [hartree] in float64 as it is learned, without dispersion, and the features."""
+        learned = self.learned(surroundings)
+        return learned.hamiltonian, learned.features
+
+    def learned(self, surroundings: Surroundings) -> Learned:
+        """Return what weights have a part in: W [hartree] in float64 without dispersion, and charges."""
+        outputs, features = self.network(surroundings)
+        matrix = self.matrix(outputs[..., : self.n_outputs], features, surroundings)
+        charges = None
+        terms = self._terms(surroundings)
+        if self.charges is not None:
+            charges = self.charges(outputs[..., self.n_outputs], surroundings)
+            terms = terms + self._of_charges(charges, surroundings)
+        return Learned(self._hamiltonian(matrix, terms, surroundings), features, charges)
+
+    def evaluate(self, surroundings: Surroundings) -> Outcome:
+        """Return W [hartree] in float64 with all terms, the novelty, and charges.
 
         Where there are many pairs of atoms, parts of the atoms are taken one after the other, and again where
         derivatives are asked for: memory then grows with the vectors between neighbours alone.
@@ -127,37 +154,61 @@ class Potential(nn.Module):
         size = _atoms_at_once(surroundings)
         # Parts know nothing of what their neighbours have heard from others.
         if self.network.reach > self.network.cutoff or size >= len(surroundings.vectors):
-            hamiltonian, features = self(surroundings)
-            return hamiltonian, self.network.novelty(features, surroundings)
-        parts = [checkpoint(self._part, one, use_reentrant=False) for one in surroundings.parts(size)]
-        matrices, energies, novelties = zip(*parts, strict=True)
-        hamiltonian = self._hamiltonian(sum(matrices), sum(energies), surroundings)
-        return hamiltonian, torch.stack(novelties).amax(dim=0)
+            learned = self.learned(surroundings)
+            novelty = self.network.novelty(learned.features, surroundings)
+            hamiltonian, charges = learned.hamiltonian, learned.charges
+        else:
+            parts = [checkpoint(self._part, one, use_reentrant=False) for one in surroundings.parts(size)]
+            matrices, energies, novelties, differences = zip(*parts, strict=True)
+            novelty, energy, charges = torch.stack(novelties).amax(dim=0), sum(energies), None
+            if self.charges is not None:
+                charges = self.charges(torch.cat(differences)[..., 0], surroundings)
+                energy = energy + self._of_charges(charges, surroundings)
+            hamiltonian = self._hamiltonian(sum(matrices), energy, surroundings)
+        if self.dispersion is not None:
+            hamiltonian = self._in_every_state(hamiltonian, self.dispersion(surroundings))
+        if charges is None:
+            return Outcome(hamiltonian, novelty)
+        return Outcome(
+            hamiltonian, novelty, tuple(one.of_structures(charges) for one in surroundings.placements)
+        )
 
     def operator(self, name: str, surroundings: Surroundings) -> Float[Tensor, "structure basis basis *xyz"]:
         """Return the output of a head alone [atomic units] in float64."""
         return self.heads[name](self.network.encoder(surroundings), surroundings)
 
-    def _part(self, surroundings: Surroundings) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what some atoms add to the matrix and to the terms, and the novelty of the worst of them."""
+    def _part(self, surroundings: Surroundings) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return what some atoms add to the matrix and to the terms, the novelty of the worst, and the rest.
+
+        That are the outputs of the network that charges are made of.
+        """
         outputs, features = self.network(surroundings)
-        matrix = self.matrix(outputs, features, surroundings)
-        return matrix, self._terms(surroundings), self.network.novelty(features, surroundings)
+        matrix = self.matrix(outputs[..., : self.n_outputs], features, surroundings)
+        novelty = self.network.novelty(features, surroundings)
+        return matrix, self._terms(surroundings), novelty, outputs[..., self.n_outputs :]
 
     def _terms(self, surroundings: Surroundings) -> Float[Tensor, "structure"]:
-        """Return the energy that is added in every state [hartree]."""
+        """Return the energy at short range that is added in every state [hartree]."""
         if self.repulsion is not None:
             return self.repulsion(surroundings)
         return surroundings.vectors.new_zeros(surroundings.n_structures, dtype=torch.float64)
+
+    def _of_charges(
+        self, charges: Float[Tensor, "atom traj"], surroundings: Surroundings
+    ) -> Float[Tensor, "structure"]:
+        return electrostatic_energy(charges, surroundings, self.settings.electrostatics.width)
 
     def _hamiltonian(
         self, matrix: Tensor, terms: Tensor, surroundings: Surroundings
     ) -> Float[Tensor, "structure basis basis"]:
         symmetric = (0.5 * self.reference.scale) * (matrix + matrix.mT)
         hamiltonian = symmetric + torch.diag_embed(self.reference(surroundings))
-        if self.repulsion is not None:
-            hamiltonian = hamiltonian + torch.diag_embed(terms[:, None].expand(-1, self.n_basis))
+        if self.repulsion is not None or self.charges is not None:
+            hamiltonian = self._in_every_state(hamiltonian, terms)
         return hamiltonian
+
+    def _in_every_state(self, hamiltonian: Tensor, energy: Float[Tensor, "structure"]) -> Tensor:
+        return hamiltonian + torch.diag_embed(energy[:, None].expand(-1, self.n_basis))
 
     def start_rows(self) -> tuple[int | None, ...]:
         """Return for each row of W the state it starts from, None for surplus rows.

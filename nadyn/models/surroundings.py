@@ -217,6 +217,7 @@ def near_pairs(
     numbers: tuple[int, ...],
     cutoff: float,
     dtype: torch.dtype,
+    pbc: tuple[bool, bool, bool] = (False, False, False),
 ) -> Surroundings:
     """Return the same as `listed_pairs` for one structure, whose list may have been kept.
 
@@ -227,12 +228,19 @@ def near_pairs(
         numbers: Atomic numbers in the order of `positions`.
         cutoff: Cutoff radius [bohr].
         dtype: Precision of the result.
+        pbc: Which directions are periodic.
     """
     far = far_vectors(near.mask.shape[1], cutoff, positions.device, dtype)
     difference = near.vectors(positions[0], None if cell is None else cell[0]).to(dtype)
     vectors = torch.where(near.mask.unsqueeze(-1), difference, far).unsqueeze(1)
     return Surroundings(
-        vectors, lengths(vectors), element_slices(numbers), near.element_slices, near.index.unsqueeze(1)
+        vectors,
+        lengths(vectors),
+        element_slices(numbers),
+        near.element_slices,
+        near.index.unsqueeze(1),
+        positions=positions.transpose(0, 1),
+        placements=(Placement(positions, numbers, cell, pbc),),
     )
 
 

@@ -1,5 +1,7 @@
 """Learned models with random weights: laws hold whether or not anything was learned."""
 
+from dataclasses import replace
+
 import torch
 
 from nadyn.models.atomic_network import NetworkSettings
@@ -8,9 +10,11 @@ from nadyn.models.encoders.equivariant import EquivariantSettings
 from nadyn.models.encoders.kind import EncoderSettings
 from nadyn.models.encoders.messages import MessagesSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
+from nadyn.models.heads.charges import ChargesSettings
 from nadyn.models.learned import LearnedModel
 from nadyn.models.matrix.basis import REPRESENTATIONS, parse_basis
 from nadyn.models.potential import Potential, PotentialSettings, atomic_sum
+from nadyn.models.terms.dispersion import DispersionSettings
 
 ELEMENTS = (1, 6, 7, 9)
 CUTOFF = 7.0
@@ -47,6 +51,8 @@ def untrained(
     activation: str = "silu",
     seed: int = 3,
     heads: tuple[object, ...] = (),
+    formal_charges: tuple[float, ...] | None = None,
+    functional: str | None = None,
 ) -> LearnedModel:
     """Return a model with random weights large enough that every part of it matters.
 
@@ -56,6 +62,8 @@ def untrained(
         repulsion: Distance [bohr] at which the repulsion ends, or None.
         offsets: Energy [hartree] of each function of the basis; ascending in steps of 0.02 if None.
         heads: Settings of the heads beside that of W.
+        formal_charges: Of the elements, for charges that act at all distances; None for no charges.
+        functional: Of the dispersion, or None.
     """
     settings = NetworkSettings(
         encoder_settings(encoder, cutoff=cutoff, cutoff_function=cutoff_function), (16, 8), activation
@@ -64,9 +72,16 @@ def untrained(
         torch.manual_seed(seed)
         ends = None if repulsion is None else ((repulsion,) * len(ELEMENTS),) * len(ELEMENTS)
         if basis is None:
-            network = Potential(atomic_sum(settings, ends, heads))
+            chosen = atomic_sum(settings, ends, heads)
         else:
-            network = Potential(PotentialSettings(settings, basis, n_states, ("0e",), ends, heads))
+            chosen = PotentialSettings(settings, basis, n_states, ("0e",), ends, heads)
+        charges = None if formal_charges is None else ChargesSettings(cutoff / 5)
+        dispersion = None if functional is None else DispersionSettings(functional)
+        network = Potential(replace(chosen, electrostatics=charges, dispersion=dispersion))
+        if formal_charges is not None:
+            network.charges.formal.copy_(torch.tensor(formal_charges, dtype=torch.float64))
+        if functional is not None:
+            network.dispersion.set_functional(functional)
         with torch.no_grad():
             # Those of the matrix before those of the networks.
             for name, parameter in sorted(network.named_parameters(), key=lambda one: "networks" in one[0]):

@@ -19,7 +19,8 @@ def test_positions_on_another_device_give_w_and_its_gradient_there(encoder, basi
     positions = torch.empty(3, 5, 3, dtype=torch.float64, device="meta", requires_grad=True)
     alone = all_pairs(positions, NUMBERS, CUTOFF, torch.float32)
     for surroundings in (alone, joined([alone, alone], CUTOFF)):
-        hamiltonian, novelty = potential.evaluate(surroundings)
+        found = potential.evaluate(surroundings)
+        hamiltonian, novelty = found.hamiltonian, found.novelty
         assert hamiltonian.device.type == novelty.device.type == "meta"
         assert len(hamiltonian) == surroundings.n_structures
         (gradient,) = torch.autograd.grad(hamiltonian.sum(), positions, retain_graph=True)

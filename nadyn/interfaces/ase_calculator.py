@@ -9,6 +9,7 @@ import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
+from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError, InputWarning
@@ -19,6 +20,7 @@ from nadyn.electronic.surfaces import active_surface
 from nadyn.models.committee import Committee
 from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
+from nadyn.models.structure_checks import check_charge
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE
 
 
@@ -27,12 +29,13 @@ class AseCalculator(Calculator):
 
     Results: `energy` [eV] and `forces` [eV/Å] of the state, in a cell that is periodic in all directions its
     `stress` [eV/Å³] in ASE's order and sign, `energies_of_states` [eV] of all states,
-    `novelty` (the part of the descriptors of the worst atom beyond the training range) and
+    `charges` [e] where the model has charges that act at all distances, `novelty` (the part of the
+    descriptors of the worst atom beyond the training range) and
     `outside_training`: whether a trajectory of `nadyn run` would be stopped here, or the training molecules
     do not determine the energies of these atoms. The first such geometry is also warned of.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress", "charges"]
 
     def __init__(self, model: Model, state: int) -> None:
         super().__init__()
@@ -52,7 +55,8 @@ class AseCalculator(Calculator):
         """Evaluate the model at the positions of `atoms`; called by ASE.
 
         Raises:
-            InputError: The model is for other atoms, for another order of them, or for an isolated molecule.
+            InputError: The model is for other atoms, for another order of them, or for an isolated molecule;
+                or `atoms.info["charge"]` is not the total charge that it has for these atoms.
         """
         super().calculate(atoms, list(properties), list(system_changes))
         model, cell = self._for_these_atoms()
@@ -81,6 +85,16 @@ class AseCalculator(Calculator):
         if periodic:
             stress = surface.stress[0].numpy() * (ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR**3)
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
+        if isinstance(bound, LearnedModel) and bound.potential.charges is not None:
+            self.results["charges"] = self._charges(bound, positions, cell if periodic else None)
+
+    def _charges(
+        self, model: LearnedModel, positions: Tensor, cell: Tensor | None
+    ) -> Float[np.ndarray, "atom"]:
+        if "charge" in self.atoms.info:
+            check_charge(model.potential, model.atomic_numbers, float(self.atoms.info["charge"]))
+        with torch.no_grad():
+            return model.evaluate(positions, cells=cell).charges[0].numpy()
 
     def _for_these_atoms(self) -> tuple[Model, Tensor | None]:
         """Return the model bound to the atoms, that of last time where they are the same, and their cell."""

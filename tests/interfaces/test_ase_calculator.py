@@ -155,3 +155,26 @@ def test_what_has_no_volume_has_no_stress(atoms):
     atoms.calc = nadyn.ase_calculator(untrained("moments", None))
     with pytest.raises(PropertyNotImplementedError):
         atoms.get_stress()
+
+
+def test_charges_are_those_of_the_atoms_in_their_order():
+    model = untrained(
+        "moments", None, atomic_numbers=(9, 1, 7, 1), formal_charges=(1.0, -4.0, -1.0, -1.0)
+    ).double()
+    atoms = Atoms("FHNH", [[0, 0, 0], [1.1, 0, 0.2], [0, 1.5, 0], [0.3, 1.4, 1.2]], info={"charge": 0})
+    atoms.calc = nadyn.ase_calculator(model)
+    charges = atoms.get_charges()
+    assert charges.sum() == pytest.approx(0.0, abs=1e-12) and np.abs(charges).min() > 1e-3
+    turned = atoms[[2, 3, 0, 1]]
+    turned.calc = atoms.calc
+    np.testing.assert_allclose(turned.get_charges(), charges[[2, 3, 0, 1]], atol=1e-12)
+    np.testing.assert_allclose(atoms.get_forces(), calculate_numerical_forces(atoms, eps=1e-4), atol=1e-5)
+    atoms.info["charge"] = 1
+    with pytest.raises(InputError, match="the total charge must be the sum of the formal charges"):
+        atoms.calc.calculate(atoms)
+
+
+def test_a_model_without_charges_has_none_in_ase(atoms):
+    atoms.calc = nadyn.ase_calculator(MODELS["springs"].build())
+    with pytest.raises(PropertyNotImplementedError):
+        atoms.get_charges()

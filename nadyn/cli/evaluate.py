@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
-    from nadyn.data import Group
+    from nadyn.data import Dataset, Group
     from nadyn.models.committee import Committee
+    from nadyn.models.learned import LearnedModel
 
 
 def evaluate(
@@ -21,6 +23,9 @@ def evaluate(
     figure: Annotated[
         Path | None, typer.Option("--figure", help="Draw predictions against labels (PNG, PDF or SVG).")
     ] = None,
+    curvature: Annotated[
+        bool, typer.Option("--curvature", help="Also the leading eigenvalues of the Hessian of the loss.")
+    ] = False,
 ) -> None:
     """Compare a model with labels: energies, forces, gaps, couplings."""
     import json
@@ -63,6 +68,7 @@ def evaluate(
     if isinstance(learned, Committee):
         with console.status("comparing the members"):
             judged = {group.name: _reliability(learned, group) for group in dataset.groups}
+    curved = _curvature(console, learned, dataset) if curvature else None
     notices = {group.name: about_judged(learned.trained_on, group) for group in dataset.groups}
     for comparison in comparisons:
         table = error_table(comparison, title=comparison.name, frames=range(len(comparison.energies)))
@@ -76,6 +82,8 @@ def evaluate(
             comparison.name: _plain(metrics(comparison) | {"notices": notices[comparison.name]})
             for comparison in comparisons
         }
+        if curved is not None:
+            result["curvature"] = curved
         for name, reliability in judged.items():
             result[name]["committee"] = reliability.plain
         with new_file(json_file, overwrite=True) as target:
@@ -84,6 +92,27 @@ def evaluate(
     if figure is not None:
         parity(comparisons, figure)
         console.print(f"wrote {figure}")
+
+
+def _curvature(
+    console: "Console", learned: "LearnedModel | Committee", dataset: "Dataset"
+) -> dict[str, object]:
+    """Print the leading eigenvalues of the Hessian of the loss, and return them for JSON."""
+    from dataclasses import asdict
+
+    from nadyn.models.committee import Committee
+    from nadyn.training.curvature import curvature
+
+    with console.status("the curvature of the loss: some hundred gradients"):
+        found = curvature(learned.bound if isinstance(learned, Committee) else learned, dataset)
+    values = ", ".join(f"{value:.3g}" for value in found.eigenvalues)
+    console.print(
+        f"Leading eigenvalues of the Hessian of the loss on {found.n_frames} frames: {values} "
+        f"({found.n_weights} weights, {found.n_products} products).",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return asdict(found)
 
 
 @dataclass(frozen=True)

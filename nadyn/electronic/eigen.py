@@ -74,12 +74,21 @@ class _BoundedEigh(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, energies_bar: Tensor, eigenvectors_bar: Tensor) -> Tensor:
-        energies, eigenvectors = ctx.saved_tensors
-        gap = energies.unsqueeze(-2) - energies.unsqueeze(-1)
-        response = gap / (gap**2 + DEGENERACY_WIDTH_HARTREE**2)
-        inner = response * (eigenvectors.mT @ eigenvectors_bar) + torch.diag_embed(energies_bar)
-        matrix_bar = eigenvectors @ inner @ eigenvectors.mT
-        return 0.5 * (matrix_bar + matrix_bar.mT)
+        return matrix_cotangent(*ctx.saved_tensors, energies_bar, eigenvectors_bar)
+
+
+def matrix_cotangent(
+    energies: Float[Tensor, "traj n"],
+    eigenvectors: Float[Tensor, "traj n n"],
+    energies_bar: Float[Tensor, "traj n"],
+    eigenvectors_bar: Float[Tensor, "traj n n"],
+) -> Float[Tensor, "traj n n"]:
+    """Return the cotangent of a matrix for those of its levels and eigenvectors, bounded as in `eigh`."""
+    gap = energies.unsqueeze(-2) - energies.unsqueeze(-1)
+    response = gap / (gap**2 + DEGENERACY_WIDTH_HARTREE**2)
+    inner = response * (eigenvectors.mT @ eigenvectors_bar) + torch.diag_embed(energies_bar)
+    matrix_bar = eigenvectors @ inner @ eigenvectors.mT
+    return 0.5 * (matrix_bar + matrix_bar.mT)
 
 
 def eigh(

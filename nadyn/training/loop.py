@@ -21,6 +21,7 @@ from nadyn.training.losses import NoiseScales, mean_frame_weight
 from nadyn.training.nothing import errors_of_nothing
 from nadyn.training.optimizers import OPTIMIZERS
 from nadyn.training.predictions import Pairs, label_pairs
+from nadyn.training.prepared import prepared
 from nadyn.training.progress import Outcome, Progress, history_entry, running_mean
 from nadyn.training.samples import Samples, batches, batches_per_epoch
 from nadyn.training.schedule import Length, Schedule
@@ -119,6 +120,7 @@ def train_network(
     mean_gap_weight = (
         mean_of_gap_weights(training) if configuration.gap_weight and potential.n_states > 1 else None
     )
+    training = prepared(potential, training)
     first_step = progress.step
     budget.begin(first_step)
     bad_in_a_row = 0

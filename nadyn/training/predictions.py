@@ -12,6 +12,14 @@ from nadyn.models.joined_structures import joined
 from nadyn.models.potential import Potential
 from nadyn.models.surroundings import Surroundings
 from nadyn.training.samples import Samples
+from nadyn.training.second_order.evaluation import Frames, fits
+from nadyn.training.second_order.function import levels_and_slopes
+from nadyn.training.second_order.geometry import (
+    PairFunctions,
+    geometry,
+    slopes_of_positions,
+    slopes_of_strain,
+)
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -50,7 +58,43 @@ def predict(potential: Potential, batch: Samples, pairs: Pairs) -> Prediction:
 def predict_together(
     potential: Potential, batch: tuple[Samples, ...], pairs: Pairs
 ) -> tuple[Prediction, ...]:
-    """Return the prediction for each molecule with its graph: it can be differentiated in the weights.
+    """Return the prediction for each molecule: it can be differentiated in the weights.
+
+    Where every part of a potential is known to `second_order`, its derivatives are those written out there;
+    otherwise see `predict_by_graph`.
+    """
+    return predict_beside(potential, batch, pairs, ())[0]
+
+
+def predict_beside(
+    potential: Potential, batch: tuple[Samples, ...], pairs: Pairs, displaced: tuple[Samples, ...]
+) -> tuple[tuple[Prediction, ...], Float[Tensor, "frame"]]:
+    """Return the predictions of a batch and the surplus gaps of other frames, evaluated together."""
+    if not fits(potential):
+        gaps = surplus_gap(potential, displaced) if displaced else torch.zeros(0, dtype=torch.float64)
+        return predict_by_graph(potential, batch, pairs), gaps
+    asked = [_frames(potential, part, derivatives=bool(pairs)) for part in batch]
+    others = [_frames(potential, part, derivatives=False) for part in displaced]
+    levels, slopes = levels_and_slopes(potential, asked, others, pairs)
+    gaps = _surplus_gap(potential, levels)
+    sizes = [len(part) for part in batch]
+    n = sum(sizes)
+    parts = zip(
+        batch, asked, levels[:n, : potential.n_states].split(sizes), gaps[:n].split(sizes), strict=True
+    )
+    predictions = []
+    for number, (part, frames, own_levels, own_gaps) in enumerate(parts):
+        found = None
+        if pairs:
+            found = _slopes_of(frames.geometry.pairs, slopes[number], part)
+        predictions.append(_prediction(part, own_levels, own_gaps, found, pairs))
+    return tuple(predictions), gaps[n:]
+
+
+def predict_by_graph(
+    potential: Potential, batch: tuple[Samples, ...], pairs: Pairs
+) -> tuple[Prediction, ...]:
+    """Return the prediction for each molecule with its graph.
 
     One vector-Jacobian product of W a pair, whose cotangent u_k u_lᵀ stays in the graph: how the
     eigenvectors respond to the weights is a part of the gradient of every force and coupling. For small
@@ -80,17 +124,23 @@ def predict_together(
             _surplus_gap(potential, energies).split(sizes),
         )
         return tuple(
-            _prediction(inputs[number], levels, gap, [of_pair[number] for of_pair in slopes], pairs)
+            _prediction(
+                inputs[number].batch.take(torch.arange(len(levels))),
+                levels,
+                gap,
+                _stacked([of_pair[number] for of_pair in slopes]),
+                pairs,
+            )
             for number, (levels, gap) in enumerate(zip(*columns, strict=True))
         )
 
 
 @dataclass(frozen=True)
 class _Slopes:
-    """Derivatives of one element of W in its eigenbasis."""
+    """Derivatives of one element of W in its eigenbasis, or of several with an axis of pairs."""
 
-    positions: Float[Tensor, "frame atom 3"]
-    strain: Float[Tensor, "frame 3 3"] | None
+    positions: Float[Tensor, "frame *pair atom 3"]
+    strain: Float[Tensor, "frame *pair 3 3"] | None
 
     def split(self, size: int) -> list["_Slopes"]:
         strains = (None,) * (len(self.positions) // size) if self.strain is None else self.strain.split(size)
@@ -129,20 +179,40 @@ def _pull_back(hamiltonian: Tensor, inputs: tuple[_Input, ...], cotangent: Tenso
     return [_Slopes(next(found), None if one.strain is None else next(found)) for one in inputs]
 
 
+def _stacked(slopes: list[_Slopes]) -> _Slopes | None:
+    """Return the slopes of all pairs with an axis of pairs; None without pairs."""
+    if not slopes:
+        return None
+    strain = None if slopes[0].strain is None else torch.stack([one.strain for one in slopes], dim=1)
+    return _Slopes(torch.stack([one.positions for one in slopes], dim=1), strain)
+
+
+def _slopes_of(pairs: PairFunctions, slopes: Tensor, batch: Samples) -> _Slopes:
+    strain = None if batch.stress is None else slopes_of_strain(pairs, slopes)
+    return _Slopes(slopes_of_positions(pairs, slopes), strain)
+
+
+def _frames(potential: Potential, batch: Samples, *, derivatives: bool) -> Frames:
+    found = batch.geometry
+    if found is None:
+        surroundings = batch.surroundings(batch.positions, potential.network.cutoff, _precision(potential))
+        found = geometry(potential, surroundings, derivatives=derivatives)
+    return Frames(batch.numbers, found)
+
+
 def _prediction(
-    one: _Input, energies: Tensor, surplus: Tensor, slopes: list[_Slopes], pairs: Pairs
+    batch: Samples, energies: Tensor, surplus: Tensor, slopes: _Slopes | None, pairs: Pairs
 ) -> Prediction:
-    n = len(energies)
-    gradients = [slope.positions for slope in slopes]
-    stacked = (
-        torch.stack(gradients, dim=1) if slopes else energies.new_zeros((n, 0, *one.positions.shape[1:]))
-    )
+    """Return a prediction from slopes with an axis of pairs after that of the frames."""
+    if slopes is None:
+        gradients = energies.new_zeros((len(energies), 0, *batch.positions.shape[1:]))
+        return Prediction(energies, gradients, pairs, surplus, None)
     stress = None
-    if one.strain is not None and any(k == l for k, l in pairs):
-        volume = torch.linalg.det(one.batch.cell[:n]).abs()[:, None, None]
-        own = [slope.strain / volume for slope, (k, l) in zip(slopes, pairs, strict=True) if k == l]
-        stress = torch.stack(own, dim=1)
-    return Prediction(energies, stacked, pairs, surplus, stress)
+    same = [number for number, (k, l) in enumerate(pairs) if k == l]
+    if slopes.strain is not None and same:
+        volume = torch.linalg.det(batch.cell).abs()[:, None, None, None]
+        stress = slopes.strain[:, same] / volume
+    return Prediction(energies, slopes.positions, pairs, surplus, stress)
 
 
 def surplus_gap(potential: Potential, batch: tuple[Samples, ...]) -> Float[Tensor, "frame"]:

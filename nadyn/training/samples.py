@@ -12,6 +12,7 @@ from torch import Tensor
 from nadyn.data.dataset import Group
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.surroundings import Surroundings, all_pairs, listed_pairs
+from nadyn.training.second_order.geometry import Geometry
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Samples:
         stress: Stress of each state [hartree/bohr³], ASE's sign.
         weight: How much each frame counts in the loss; None where all count the same.
         size: Number of atoms relative to the mean of the frames that are learned together.
+        geometry: What the positions give that no weight changes, where it has been computed before.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Samples:
     stress: Float[Tensor, "frame state 3 3"] | None = None
     weight: Float[Tensor, "frame"] | None = None
     size: float = 1.0
+    geometry: Geometry | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -63,6 +66,7 @@ class Samples:
             rows(self.stress),
             rows(self.weight),
             self.size,
+            None if self.geometry is None else self.geometry.take(index),
         )
 
     def surroundings(
@@ -173,7 +177,8 @@ def displaced_frames(
     for part in batch:
         amplitude = largest * generator.random((len(part), 1, 1))
         noise = generator.standard_normal(tuple(part.positions.shape))
-        moved.append(replace(part, positions=part.positions + torch.from_numpy(amplitude * noise)))
+        positions = part.positions + torch.from_numpy(amplitude * noise)
+        moved.append(replace(part, positions=positions, geometry=None))
     return tuple(moved)
 
 

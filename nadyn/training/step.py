@@ -15,7 +15,7 @@ from nadyn.training.losses import (
     surplus_penalty,
     total_loss,
 )
-from nadyn.training.predictions import Pairs, predict_together, surplus_gap
+from nadyn.training.predictions import Pairs, predict_beside
 from nadyn.training.quantities import QUANTITIES
 from nadyn.training.samples import Samples, displaced_frames
 from nadyn.units import BOHR_PER_ANGSTROM, HARTREE_PER_EV
@@ -42,7 +42,10 @@ def train_step(
 ) -> float:
     """Take one step and return the loss; a loss or gradient that is not finite changes nothing."""
     optimizer.zero_grad(set_to_none=True)
-    predictions = predict_together(potential, batch, pairs)
+    displaced: tuple[Samples, ...] = ()
+    if potential.n_basis > potential.n_states:
+        displaced = displaced_frames(batch, _DISPLACEMENT, seed=configuration.seed, step=step)
+    predictions, displaced_gaps = predict_beside(potential, batch, pairs, displaced)
     before = dict(scales.variances)
     frame_weights = None
     if mean_gap_weight is not None:
@@ -58,11 +61,9 @@ def train_step(
         outlier_sigmas=_outlier_sigmas(configuration, looseness),
         frame_weights=frame_weights,
     )
-    if potential.n_basis > potential.n_states:
-        displaced = displaced_frames(batch, _DISPLACEMENT, seed=configuration.seed, step=step)
+    if displaced:
         own = [prediction.surplus_gap for prediction in predictions]
-        gaps = torch.cat([*own, surplus_gap(potential, displaced)])
-        loss = loss + surplus_penalty(gaps, _SURPLUS_MARGIN)
+        loss = loss + surplus_penalty(torch.cat([*own, displaced_gaps]), _SURPLUS_MARGIN)
     # To the weights alone: positions are leaves of the graph too, and nobody needs what arrives there.
     torch.autograd.backward(loss, inputs=[p for p in potential.parameters() if p.requires_grad])
     norm = torch.nn.utils.clip_grad_norm_(potential.parameters(), _GRADIENT_NORM_LIMIT)

@@ -24,6 +24,18 @@ def unit_harmonics(unit: Float[Tensor, "3 ..."]) -> tuple[Tensor, Tensor, Tensor
     return unit, second.unflatten(1, unit.shape[1:]), third.unflatten(1, unit.shape[1:])
 
 
+def unit_harmonics_slope(
+    unit: Float[Tensor, "3 ..."], moved: Float[Tensor, "3 ..."]
+) -> Float[Tensor, "15 ..."]:
+    """Return how the 15 components of `unit_harmonics` change where the unit vector moves."""
+    to_two, to_three = (matrix.to(unit.device) for matrix in _PRODUCTS[unit.dtype])
+    flat, change = unit.flatten(1), moved.flatten(1)
+    second = to_two @ outer(flat, flat)
+    moved_second = to_two @ (outer(change, flat) + outer(flat, change))
+    moved_third = to_three @ (outer(moved_second, flat) + outer(second, change))
+    return torch.cat([change, moved_second, moved_third]).unflatten(1, unit.shape[1:])
+
+
 def outer(left: Float[Tensor, "a row"], right: Float[Tensor, "b row"]) -> Float[Tensor, "ab row"]:
     """Return all products of a component of `left` with one of `right`, for each row."""
     return (left.unsqueeze(1) * right.unsqueeze(0)).flatten(0, 1)

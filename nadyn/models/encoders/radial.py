@@ -70,3 +70,16 @@ def exponential_basis(
     s = torch.exp(distances * (-1.0 / decay_length(cutoff))) * scale
     difference = s.unsqueeze(-1) - centres * scale
     return torch.exp(-(difference * difference))
+
+
+def exponential_slope(
+    distances: Float[Tensor, "..."],
+    basis: Float[Tensor, "... radial"],
+    centres: Float[Tensor, "radial"],
+    inverse_width: float,
+    cutoff: float,
+) -> Float[Tensor, "... radial"]:
+    """Return the derivatives of `exponential_basis`, whose values are `basis`."""
+    decay = -1.0 / decay_length(cutoff)
+    s = torch.exp(distances * decay).unsqueeze(-1)
+    return basis * (s - centres) * s * (-decay * inverse_width**2)

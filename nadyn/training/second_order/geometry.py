@@ -1,0 +1,258 @@
+"""What the positions of frames give that no weight changes: sums over neighbours, and their derivatives.
+
+M_i,ck = Σ_j g_k(r_ij) f_c(r_ij) Y_c(r̂_ij), for each element of the neighbours, with Y of ranks 0 to 3. They
+are computed once for a training set that fits into memory.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nadyn.models.encoders.angular import unit_harmonics, unit_harmonics_slope
+from nadyn.models.encoders.radial import (
+    cutoff_function,
+    exponential_basis,
+    exponential_slope,
+    polynomial_cutoff,
+)
+from nadyn.models.potential import Potential
+from nadyn.models.surroundings import ElementSlices, Surroundings, lengths
+
+
+@dataclass(frozen=True)
+class PairFunctions:
+    """Functions of the vectors from atoms to neighbours, with slopes; the axis 3 before that of the atoms.
+
+    Attributes:
+        vectors, unit: r_ij [bohr] and r̂_ij.
+        radial, slope: g f_c and its derivative.
+        harmonics, gradient: Y, with Y_0 = 1 first, and ∂Y/∂r_ij.
+        pull, pull_slope: f_c/r, which weighs neighbours in the in-plane term, and its derivative.
+        neighbours: Atom in each slot; None where slot j is atom j.
+    """
+
+    vectors: Float[Tensor, "frame 3 atom slot"]
+    unit: Float[Tensor, "frame 3 atom slot"]
+    radial: Float[Tensor, "frame atom slot radial"]
+    slope: Float[Tensor, "frame atom slot radial"]
+    harmonics: Float[Tensor, "frame atom slot 16"]
+    gradient: Float[Tensor, "frame 3 atom slot 16"]
+    pull: Float[Tensor, "frame atom slot"] | None
+    pull_slope: Float[Tensor, "frame atom slot"] | None
+    neighbours: Int[Tensor, "frame atom slot"] | None
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Frames of one molecule.
+
+    Attributes:
+        moments: M, the radial functions of one element of the neighbours after the other.
+        in_plane: Σ_ij f_c² r̂ r̂ᵀ, where W has that term.
+        repulsion: Energy of the repulsion [hartree], where there is one.
+        repulsion_slope: Its derivative in r_ij.
+        pairs: What derivatives are made of; None where they are not wanted.
+        slots: Elements of the slots.
+        elements: Those of the encoder.
+    """
+
+    moments: Float[Tensor, "frame atom 16 input"]
+    in_plane: Float[Tensor, "frame 3 3"] | None
+    repulsion: Float[Tensor, "frame"] | None
+    repulsion_slope: Float[Tensor, "frame 3 atom slot"] | None
+    pairs: PairFunctions | None
+    slots: ElementSlices
+    elements: tuple[int, ...]
+
+    def take(self, index: Int[Tensor, "chosen"]) -> "Geometry":
+        """Return that of the chosen frames."""
+        pairs = None if self.pairs is None else _taken(self.pairs, index)
+        return replace(_taken(self, index), pairs=pairs)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that it takes."""
+        own = [getattr(self, field.name) for field in fields(self)]
+        own += [] if self.pairs is None else [getattr(self.pairs, field.name) for field in fields(self.pairs)]
+        return sum(array.nbytes for array in own if isinstance(array, Tensor))
+
+
+@torch.no_grad()
+def geometry(potential: Potential, surroundings: Surroundings, *, derivatives: bool) -> Geometry:
+    """Return the sums for frames of one molecule and, if wanted, what their derivatives are made of."""
+    matrix, elements = potential.matrix, potential.network.encoder.settings.elements
+    vectors = surroundings.vectors.permute(1, 3, 0, 2).contiguous()
+    distances = surroundings.distances.transpose(0, 1)
+    unit = vectors / distances.unsqueeze(1)
+    radial, slope = _radial(potential, distances, derivatives=derivatives)
+    angular = _angular(unit)
+
+    def weight(r: Tensor) -> Tensor:
+        return polynomial_cutoff(r / matrix.cutoff) / r
+
+    in_plane, pull, pull_slope = None, None, None
+    if matrix.first_vectors:
+        pull, pull_slope = _with_slope(weight, distances) if derivatives else (weight(distances), None)
+        pulled = (vectors * pull.unsqueeze(1)).flatten(2)
+        in_plane = (pulled @ pulled.mT).to(torch.float64)
+    energy, energy_slope = None, None
+    if potential.repulsion is not None:
+        energy, energy_slope = _repulsion(potential, surroundings)
+    pairs = None
+    if derivatives:
+        neighbours = surroundings.neighbours
+        if neighbours is not None:
+            neighbours = neighbours.transpose(0, 1).contiguous()
+        gradient = _gradient(unit, distances)
+        pairs = PairFunctions(vectors, unit, radial, slope, angular, gradient, pull, pull_slope, neighbours)
+    slots = surroundings.slots
+    sums = _sums(radial, angular, slots, elements)
+    return Geometry(sums, in_plane, energy, energy_slope, pairs, slots, elements)
+
+
+def pull_back(
+    geometry: Geometry,
+    moments: Float[Tensor, "copy frame atom 16 input"],
+    in_plane: Float[Tensor, "copy frame 3 3"] | None,
+) -> Float[Tensor, "copy frame 3 atom slot"]:
+    """Return the cotangents of the vectors between atoms for those of the moments and the in-plane tensor."""
+    pairs = geometry.pairs
+    n_radial = pairs.radial.shape[-1]
+    values, slopes = [], []
+    for element, slots in geometry.slots:
+        first = geometry.elements.index(element) * n_radial
+        own = moments[..., first : first + n_radial].mT
+        values.append(pairs.radial[:, :, slots] @ own)
+        slopes.append(pairs.slope[:, :, slots] @ own)
+    along = (torch.cat(slopes, dim=3) * pairs.harmonics).sum(dim=-1)
+    result = (torch.cat(values, dim=3).unsqueeze(2) * pairs.gradient).sum(dim=-1)
+    if in_plane is not None:
+        # Of Σ w² r rᵀ: B = (P̄ + P̄ᵀ) r w gives w B and w' (r·B) along r̂.
+        both = (in_plane + in_plane.mT).to(pairs.vectors)
+        turned = torch.einsum("kfxy,fyas->kfxas", both, pairs.vectors) * pairs.pull.unsqueeze(1)
+        along = along + (turned * pairs.vectors).sum(dim=2) * pairs.pull_slope
+        result = torch.addcmul(result, turned, pairs.pull.unsqueeze(1))
+    return torch.addcmul(result, pairs.unit, along.unsqueeze(2))
+
+
+def push_forward(
+    geometry: Geometry, moved: Float[Tensor, "copy frame 3 atom slot"]
+) -> tuple[Float[Tensor, "copy frame atom 16 input"], Float[Tensor, "copy frame 3 3"] | None]:
+    """Return the tangents of moments and in-plane tensor for those of the vectors between atoms."""
+    pairs = geometry.pairs
+    along = (pairs.unit * moved).sum(dim=2)
+    turning = (pairs.gradient * moved.unsqueeze(-1)).sum(dim=2)
+    by_element = []
+    stretching = pairs.harmonics * along.unsqueeze(-1)
+    slots = dict(geometry.slots)
+    shape = (*moved.shape[:2], moved.shape[3], 16, pairs.radial.shape[-1])
+    for element in geometry.elements:
+        own = slots.get(element)
+        if own is None:
+            by_element.append(moved.new_zeros(shape))
+            continue
+        sums = turning[:, :, :, own].mT @ pairs.radial[:, :, own]
+        by_element.append(sums + stretching[:, :, :, own].mT @ pairs.slope[:, :, own])
+    tensor = None
+    if pairs.pull is not None:
+        change = moved * pairs.pull.unsqueeze(1) + pairs.vectors * (pairs.pull_slope * along).unsqueeze(2)
+        pulled = (pairs.vectors * pairs.pull.unsqueeze(1)).flatten(2)
+        half = (change.flatten(3) @ pulled.mT).to(torch.float64)
+        tensor = half + half.mT
+    return torch.cat(by_element, dim=-1), tensor
+
+
+def slopes_of_positions(
+    pairs: PairFunctions, slopes: Float[Tensor, "copy frame 3 atom slot"]
+) -> Float[Tensor, "frame copy atom 3"]:
+    """Return derivatives in the positions from those in the vectors between atoms, in double precision."""
+    slopes = slopes.to(torch.float64)
+    if pairs.neighbours is None:
+        arriving = slopes.sum(dim=3)
+    else:
+        index = pairs.neighbours.flatten(1)[None, :, None, :].expand(*slopes.shape[:3], -1)
+        arriving = torch.zeros_like(slopes[..., 0]).scatter_add(3, index, slopes.flatten(3))
+    return (arriving - slopes.sum(dim=4)).permute(1, 0, 3, 2)
+
+
+def slopes_of_strain(
+    pairs: PairFunctions, slopes: Float[Tensor, "copy frame 3 atom slot"]
+) -> Float[Tensor, "frame copy 3 3"]:
+    """Return derivatives in a strain that moves all vectors r to r + r ε."""
+    vectors = pairs.vectors.to(torch.float64).flatten(2)
+    return (vectors @ slopes.to(torch.float64).flatten(3).mT).transpose(0, 1)
+
+
+def _angular(unit: Float[Tensor, "frame 3 atom slot"]) -> Float[Tensor, "frame atom slot 16"]:
+    """Return Y of ranks 0 to 3."""
+    first = unit.transpose(0, 1)
+    return torch.cat([torch.ones_like(first[:1]), *unit_harmonics(first)]).movedim(0, -1).contiguous()
+
+
+def _gradient(
+    unit: Float[Tensor, "frame 3 atom slot"], distances: Float[Tensor, "frame atom slot"]
+) -> Float[Tensor, "frame 3 atom slot 16"]:
+    """Return ∂Y/∂r: where r moves along x, r̂ moves by (x - r̂ (r̂·x))/r."""
+    first = unit.transpose(0, 1)
+    constant = torch.zeros_like(first[:1])
+    slopes = []
+    for x in range(3):
+        moved = -first * first[x]
+        moved[x] += 1.0
+        slopes.append(torch.cat([constant, unit_harmonics_slope(first, moved / distances)]))
+    return torch.stack(slopes).permute(2, 0, 3, 4, 1).contiguous()
+
+
+def _with_slope(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tensor, Tensor]:
+    """Return values and derivatives of a function of one number."""
+    with torch.enable_grad():
+        leaf = at.detach().requires_grad_(True)
+        value = function(leaf)
+        (slope,) = torch.autograd.grad(value.sum(), leaf)
+    return value.detach(), slope
+
+
+def _radial(
+    potential: Potential, distances: Float[Tensor, "frame atom slot"], *, derivatives: bool
+) -> tuple[Float[Tensor, "frame atom slot radial"], Float[Tensor, "frame atom slot radial"] | None]:
+    """Return g f_c and its derivative."""
+    encoder = potential.network.encoder
+
+    def end(r: Tensor) -> Tensor:
+        return cutoff_function(encoder.settings.cutoff_function, r, encoder.cutoff)
+
+    basis = exponential_basis(distances, encoder.centres, encoder.inverse_width, encoder.cutoff)
+    if not derivatives:
+        return basis * end(distances).unsqueeze(-1), None
+    weight, weight_slope = _with_slope(end, distances)
+    slope = exponential_slope(distances, basis, encoder.centres, encoder.inverse_width, encoder.cutoff)
+    return basis * weight.unsqueeze(-1), slope * weight.unsqueeze(-1) + basis * weight_slope.unsqueeze(-1)
+
+
+def _sums(
+    functions: Tensor, angular: Tensor, slots: ElementSlices, elements: tuple[int, ...]
+) -> Float[Tensor, "frame atom 16 input"]:
+    own = dict(slots)
+    empty = functions.new_zeros((*functions.shape[:2], 16, functions.shape[-1]))
+    sums = [
+        angular[:, :, own[element]].mT @ functions[:, :, own[element]] if element in own else empty
+        for element in elements
+    ]
+    return torch.cat(sums, dim=-1)
+
+
+def _repulsion(potential: Potential, surroundings: Surroundings) -> tuple[Tensor, Tensor]:
+    with torch.enable_grad():
+        vectors = surroundings.vectors.detach().requires_grad_(True)
+        energy = potential.repulsion(replace(surroundings, vectors=vectors, distances=lengths(vectors)))
+        (slope,) = torch.autograd.grad(energy.sum(), vectors)
+    return energy.detach(), slope.permute(1, 3, 0, 2).contiguous()
+
+
+def _taken(arrays: object, index: Tensor) -> object:
+    found = {field.name: getattr(arrays, field.name) for field in fields(arrays)}
+    chosen = {name: one[index] for name, one in found.items() if isinstance(one, Tensor)}
+    return replace(arrays, **chosen)

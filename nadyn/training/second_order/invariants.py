@@ -1,0 +1,171 @@
+"""Products of density moments to invariants, with derivatives and the derivative of derivatives.
+
+Moments A have 15 components of ranks 1 to 3 and a few channels. Of equal rank they give A_lᵀ A_l, and with
+the squares q(v) of vectors and q(T) of tensors, which are tensors again, q(v)ᵀ T and q(T)ᵀ T: see
+`nadyn.models.encoders.density_moments`. All are polynomials.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nadyn.models.encoders.angular import rank_two_matrices
+
+RANKS = (slice(0, 3), slice(3, 8), slice(8, 15))
+_VECTORS, _TENSORS = RANKS[:2]
+
+
+@dataclass(frozen=True)
+class Products:
+    """Constant tables for so many channels.
+
+    Attributes:
+        upper: Distinct elements of a flattened Gram matrix.
+        full: For each element of a flattened matrix, which of the distinct ones it is.
+        twice: 2 on the diagonal and 1 beside it: Ḡ + Ḡᵀ from distinct elements.
+        vector_square, tensor_square: q as a matrix from products of components.
+        vector_slope, tensor_slope: From (cotangent of q) × (component) to the derivative of q.
+    """
+
+    n_channels: int
+    upper: Int[Tensor, "distinct"]
+    full: Int[Tensor, "element"]
+    twice: Float[Tensor, "element"]
+    vector_square: Float[Tensor, "5 9"]
+    tensor_square: Float[Tensor, "5 25"]
+    vector_slope: Float[Tensor, "3 15"]
+    tensor_slope: Float[Tensor, "5 25"]
+
+
+@lru_cache(maxsize=8)
+def products(n_channels: int, dtype: torch.dtype, device: torch.device) -> Products:
+    """Return the tables in a precision and on a device."""
+    like = torch.zeros((), dtype=dtype, device=device)
+    rows, columns = torch.triu_indices(n_channels, n_channels, device=device)
+    full = torch.zeros(n_channels, n_channels, dtype=torch.long, device=device)
+    full[rows, columns] = full[columns, rows] = torch.arange(len(rows), device=like.device)
+    matrices = rank_two_matrices()
+    squares = torch.einsum("cxy,dyz,ezx->ecd", matrices, matrices, matrices)
+
+    def table(three: Tensor) -> tuple[Tensor, Tensor]:
+        # q_c = Σ three_cxy a_x a_y is symmetric in x and y, so its derivative in a_x is 2 Σ three_cxy a_y.
+        slope = 2.0 * three.permute(1, 0, 2).flatten(1)
+        return three.flatten(1).to(like), slope.to(like)
+
+    vector, tensor = table(matrices), table(squares)
+    twice = torch.ones_like(full) + torch.eye(n_channels, dtype=torch.long, device=device)
+    return Products(
+        n_channels,
+        rows * n_channels + columns,
+        full.flatten(),
+        twice.flatten().to(like),
+        vector[0],
+        tensor[0],
+        vector[1],
+        tensor[1],
+    )
+
+
+def invariants(
+    tables: Products, moments: Float[Tensor, "row 15 channel"], scalars: Float[Tensor, "row scalar"]
+) -> Float[Tensor, "row feature"]:
+    """Return the descriptors in the order of `DensityMoments`."""
+    two_three = [_distinct(tables, moments[:, rank].mT @ moments[:, rank]) for rank in RANKS]
+    squares = _squares(tables, moments, moments)
+    four = (squares.mT @ moments[:, _TENSORS]).flatten(1)
+    return torch.cat([scalars, *two_three, four], dim=1)
+
+
+def pull_back(
+    tables: Products, moments: Float[Tensor, "row 15 channel"], cotangents: Float[Tensor, "row feature"]
+) -> Float[Tensor, "row 15 channel"]:
+    """Return the cotangents of the moments."""
+    symmetric, four = _cotangents(tables, cotangents)
+    parts = [moments[:, rank] @ own for rank, own in zip(RANKS, symmetric, strict=True)]
+    tensors = moments[:, _TENSORS]
+    of_squares = tensors @ four.mT
+    parts[0] += _of_squares(tables.vector_slope, _left(of_squares, tables), moments[:, _VECTORS])
+    parts[1] += _of_squares(tables.tensor_slope, _right(of_squares, tables), tensors)
+    parts[1] += _squares(tables, moments, moments) @ four
+    return torch.cat(parts, dim=1)
+
+
+def push_forward(
+    tables: Products,
+    moments: Float[Tensor, "row 15 channel"],
+    tangents: Float[Tensor, "row 15 channel"],
+    scalars: Float[Tensor, "row scalar"],
+) -> Float[Tensor, "row feature"]:
+    """Return the tangents of the descriptors."""
+    two_three = []
+    for rank in RANKS:
+        half = moments[:, rank].mT @ tangents[:, rank]
+        two_three.append(_distinct(tables, half + half.mT))
+    four = _squares(tables, moments, tangents).mul_(2.0).mT @ moments[:, _TENSORS]
+    four += _squares(tables, moments, moments).mT @ tangents[:, _TENSORS]
+    return torch.cat([scalars, *two_three, four.flatten(1)], dim=1)
+
+
+def bend(
+    tables: Products,
+    moments: Float[Tensor, "row 15 channel"],
+    tangents: Float[Tensor, "row 15 channel"],
+    cotangents: Float[Tensor, "row feature"],
+) -> Float[Tensor, "row 15 channel"]:
+    """Return how `pull_back` changes along the tangents, with the cotangents held."""
+    symmetric, four = _cotangents(tables, cotangents)
+    parts = [tangents[:, rank] @ own for rank, own in zip(RANKS, symmetric, strict=True)]
+    tensors, moved = moments[:, _TENSORS], tangents[:, _TENSORS]
+    of_squares, change = tensors @ four.mT, moved @ four.mT
+    for part, rank, slope, half in (
+        (parts[0], _VECTORS, tables.vector_slope, _left),
+        (parts[1], _TENSORS, tables.tensor_slope, _right),
+    ):
+        part += _of_squares(slope, half(change, tables), moments[:, rank])
+        part += _of_squares(slope, half(of_squares, tables), tangents[:, rank])
+    parts[1] += _squares(tables, moments, tangents).mul_(2.0) @ four
+    return torch.cat(parts, dim=1)
+
+
+def _distinct(tables: Products, grams: Float[Tensor, "row channel channel"]) -> Float[Tensor, "row distinct"]:
+    return grams.flatten(1).index_select(1, tables.upper)
+
+
+def _squares(tables: Products, left: Tensor, right: Tensor) -> Float[Tensor, "row 5 both"]:
+    """Return the bilinear forms whose diagonal are q(v) and q(T), side by side."""
+    return torch.cat(
+        [
+            tables.vector_square @ _outer(left[:, _VECTORS], right[:, _VECTORS]),
+            tables.tensor_square @ _outer(left[:, _TENSORS], right[:, _TENSORS]),
+        ],
+        dim=2,
+    )
+
+
+def _of_squares(slope: Tensor, cotangents: Tensor, own: Tensor) -> Tensor:
+    return slope @ _outer(cotangents, own)
+
+
+def _outer(left: Float[Tensor, "row a channel"], right: Float[Tensor, "row b channel"]) -> Tensor:
+    return (left.unsqueeze(2) * right.unsqueeze(1)).flatten(1, 2)
+
+
+def _cotangents(tables: Products, cotangents: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Return Ḡ + Ḡᵀ of each rank, and those of the four-body products with both squares as rows."""
+    n, n_distinct = tables.n_channels, len(tables.upper)
+    n_four = 2 * n * n
+    n_scalars = cotangents.shape[1] - 3 * n_distinct - n_four
+    _, *grams, four = cotangents.split([n_scalars, *[n_distinct] * 3, n_four], dim=1)
+    full = [(own.index_select(1, tables.full) * tables.twice).unflatten(1, (n, n)) for own in grams]
+    return full, four.unflatten(1, (2 * n, n))
+
+
+def _left(both: Tensor, tables: Products) -> Tensor:
+    return both[:, :, : tables.n_channels]
+
+
+def _right(both: Tensor, tables: Products) -> Tensor:
+    return both[:, :, tables.n_channels :]

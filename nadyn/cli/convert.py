@@ -8,9 +8,10 @@ import typer
 from nadyn.checks.counts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from nadyn.data import Dataset, Group
+    from nadyn.data.readers.reader import ReadOptions
 
 EnergyKey = Annotated[
     str | None, typer.Option("--energy-key", help="Name of the energies in an extended xyz file.")
@@ -25,18 +26,30 @@ Multiplicities = Annotated[
 Charge = Annotated[
     int | None, typer.Option("--charge", help="Total charge where the file does not say it; 0 is assumed.")
 ]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="Name of a label in the file, such as energies=E_ref; repeatable."),
+]
+Units = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unit",
+        help="Unit of a label where the file does not say it, such as energies=kcal/mol; repeatable.",
+    ),
+]
 AllFrames = Annotated[
     bool, typer.Option("--all-frames", help="Name every frame that looks wrong, not the first eight.")
 ]
 
 
 def convert(
-    source: Annotated[
-        Path,
+    sources: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="IN",
-            help="Extended xyz, ASE database of SchNarc or SPaiNN, training file of PyRAI2MD, output.dat of "
-            "SHARC, or a dataset; known by its content.",
+            metavar="IN [MORE …]",
+            help="Files or folders of other programs, or datasets, known by their content; groups of one "
+            "name "
+            "are joined.",
         ),
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Dataset (.h5) or extended xyz file (.xyz).")],
@@ -51,6 +64,8 @@ def convert(
     forces_key: ForcesKey = None,
     charge: Charge = None,
     multiplicities: Multiplicities = None,
+    keys: Keys = None,
+    units: Units = None,
     all_frames: AllFrames = False,
     theory: Annotated[str, typer.Option(help="Level of theory, kept in the dataset.")] = "",
     origin: Annotated[str, typer.Option("--source", help="Where the data are from, kept too.")] = "",
@@ -66,6 +81,7 @@ def convert(
     from nadyn.data import Dataset, write_dataset
     from nadyn.data.cleaning import couplings_from_d, without_doubtful
     from nadyn.data.frames_in_words import every_frame_named
+    from nadyn.data.joining import join
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.readers.table import read_file
     from nadyn.data.writers.extxyz import without_place, write_extxyz
@@ -74,16 +90,18 @@ def convert(
     check_suffix(target, "OUT", DATASET + EXTXYZ)
     if couplings not in ("h", "d"):
         raise InputError(f"`--couplings` must be h or d, but is {couplings!r}.")
-    if target.is_file() and not source.exists():
-        raise InputError(
-            f"IN must exist, but {str(source)!r} does not, while {str(target)!r} is there: name what is read "
-            "first, then what is written."
-        )
+    for source in sources:
+        if target.is_file() and not source.exists():
+            raise InputError(
+                f"IN must exist, but {str(source)!r} does not, while {str(target)!r} is there: name what is "
+                "read first, then what is written."
+            )
     # Before the work is done, not after it.
-    check_output(target, source, overwrite=overwrite)
+    check_output(target, *sources, overwrite=overwrite)
     console = Console(stderr=True)
-    with every_frame_named(all_frames), console.status(f"reading {source}"):
-        dataset = read_file(source, read_options(energy_key, forces_key, multiplicities, charge))
+    options = read_options(energy_key, forces_key, multiplicities, charge, keys, units)
+    with every_frame_named(all_frames), console.status(f"reading {sources[0]}"):
+        dataset = join([read_file(source, options) for source in sources])
     given = {
         key: text for key, text in (("theory", theory), ("source", origin), ("licence", licence)) if text
     }
@@ -104,16 +122,42 @@ def convert(
 
 
 def read_options(
-    energy_key: str | None, forces_key: str | None, multiplicities: str | None, charge: int | None
-) -> object:
+    energy_key: str | None,
+    forces_key: str | None,
+    multiplicities: str | None,
+    charge: int | None,
+    keys: "Sequence[str] | None",
+    units: "Sequence[str] | None",
+) -> "ReadOptions":
     """Return the options of readers that a command line gives.
 
     Raises:
-        InputError: The multiplicities are no whole numbers.
+        InputError: The multiplicities are no whole numbers, or `--key` or `--unit` has no `=`.
     """
     from nadyn.data.readers.reader import ReadOptions
 
-    return ReadOptions(energy_key, forces_key, given_multiplicities(multiplicities), charge)
+    return ReadOptions(
+        energy_key,
+        forces_key,
+        given_multiplicities(multiplicities),
+        charge,
+        _mapping("--key", keys, "energies=E_ref"),
+        _mapping("--unit", units, "energies=kcal/mol"),
+    )
+
+
+def _mapping(option: str, given: "Sequence[str] | None", example: str) -> dict[str, str]:
+    from nadyn.checks.errors import InputError
+
+    found: dict[str, str] = {}
+    for text in given or ():
+        label, equals, value = text.partition("=")
+        if not equals or not label.strip() or not value.strip():
+            raise InputError(f"`{option}` must be as in `{option} {example}`, but is {text!r}.")
+        if label.strip() in found:
+            raise InputError(f"`{option}` must name a label once, but names {label.strip()!r} twice.")
+        found[label.strip()] = value.strip()
+    return found
 
 
 def given_multiplicities(multiplicities: str | None) -> tuple[int, ...] | None:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nadyn.checks.counts import counted
-from nadyn.cli.convert import AllFrames, Charge, EnergyKey, ForcesKey, Multiplicities, read_options
+from nadyn.cli.convert import (
+    AllFrames,
+    Charge,
+    EnergyKey,
+    ForcesKey,
+    Keys,
+    Multiplicities,
+    Units,
+    read_options,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,6 +41,8 @@ def info(
     forces_key: ForcesKey = None,
     charge: Charge = None,
     multiplicities: Multiplicities = None,
+    keys: Keys = None,
+    units: Units = None,
     all_frames: AllFrames = False,
 ) -> None:
     """Say what a file holds and what looks wrong; with --digest, print a sha256 over arrays and attributes.
@@ -50,7 +61,7 @@ def info(
         _print_pairs(f"model {file}", describe(file))
     elif kind in ("nadyn-dataset", FOREIGN):
         with every_frame_named(all_frames):
-            _print_dataset(file, read_options(energy_key, forces_key, multiplicities, charge))
+            _print_dataset(file, read_options(energy_key, forces_key, multiplicities, charge, keys, units))
     elif kind == "nadyn-trajectories":
         _print_pairs(f"trajectories {file}", _run(file))
     else:
@@ -71,6 +82,8 @@ def file_kind(file: Path) -> str:
     from nadyn.data.hdf5_outline import hdf5_format
     from nadyn.data.readers.table import find_reader
 
+    if file.is_dir() and find_reader(file) is not None:
+        return FOREIGN
     check_file(file, f"file {str(file)!r}")
     if file.suffix == ".safetensors":
         return "model"

@@ -1,30 +1,46 @@
-"""ASE databases as SchNarc and SPaiNN keep excited states in them (SQLite, `.db`).
+"""ASE databases (SQLite, `.db`): of SchNarc, SPaiNN and SchNetPack, or with results of calculators of ASE.
 
 Of each row are read `energy`, `forces`, `nacs` (d_kl = ⟨k|∇l⟩, times the energy difference h_kl),
-`smooth_nacs` (-h_kl) where there are no `nacs`, `dipoles` and `socs`. Energies, forces and couplings are in
-atomic units; the metadata say the unit of positions, and how many singlets and triplets there are. SPaiNN has
-(atom, state, 3) where SchNarc has (state, atom, 3); the shape of `energy` tells them apart.
+`smooth_nacs` (-h_kl) where there are no `nacs`, `dipoles` and `socs`. The metadata say the units of
+positions, energies and forces (`_distance_unit`, `_property_unit_dict`), and how many singlets and triplets
+there are; SchNarc, which says no units of energies, has atomic ones. SPaiNN has (atom, state, 3) where
+SchNarc has (state, atom, 3); the shape of `energy` tells them apart. Where the rows have no such data, what a
+calculator left is read, in eV and ångström.
 
 Sources: github.com/schnarc/SchNarc, `data.py` and `calculators.py`; github.com/CompPhotoChem/SPaiNN,
 `asetools/generate_db.py`, `asetools/aseutils.py` and `asetools/convert_db.py`.
 """
 
+import re
 import sqlite3
+import tempfile
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import ase
 import ase.db
 import numpy as np
+from ase.db.row import AtomsRow
 
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset, Group, state_pairs
-from nadyn.data.readers.reader import Reader, ReadOptions, in_words, unused_name
-from nadyn.data.validation import group_from_arrays, located
+from nadyn.data.readers.ase_frames import dataset_of_frames
+from nadyn.data.readers.extxyz_labels import OPTIONS, Keys
+from nadyn.data.readers.extxyz_text import FrameNotes
+from nadyn.data.readers.inverse_length import couplings_in
+from nadyn.data.readers.reader import (
+    Reader,
+    ReadOptions,
+    in_words,
+    to_atomic,
+    unused_name,
+    whole_content,
+)
+from nadyn.data.validation import group_from_arrays, located, with_texts
 from nadyn.structures import formula
-from nadyn.units import to_atomic_units
 
 _READ = ("energy", "forces", "nacs", "smooth_nacs", "dipoles", "socs", "charge")
 # Flags and copies that say nothing new.
@@ -34,6 +50,29 @@ _IDLE = ("has_forces", "_idx")
 _ROUNDING = 1e-3
 # Warned of, and kept in the note of the dataset.
 _NOBODY_SAYS = "the metadata tell no multiplicities; all states are taken as singlets"
+
+
+# Label -> name among the data of a row.
+_KEYS = {"energies": "energy", "forces": "forces"}
+_DAMAGED = (
+    *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, AssertionError),
+    *(OverflowError, MemoryError, sqlite3.Error),
+)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of a database with its data decoded."""
+
+    row: AtomsRow
+    data: dict[str, object]
+    atoms: ase.Atoms
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.row, name)
+
+    def toatoms(self) -> ase.Atoms:
+        return self.atoms
 
 
 @dataclass(frozen=True)
@@ -53,30 +92,37 @@ class _States:
         return [n for n, (k, l) in enumerate(state_pairs(self.n_states)) if spins[k] == spins[l]]
 
 
-def read_ase_database(path: str | Path, *, multiplicities: tuple[int, ...] | None = None) -> Dataset:
+def read_ase_database(path: str | Path, options: ReadOptions | None = None) -> Dataset:
     """Read a database; the module says what it holds.
 
     Warns (`InputWarning`) of labels that are not read.
 
     Args:
         path: The file.
-        multiplicities: 2S + 1 of each state, where the metadata do not give it.
+        options: Multiplicities, names and units, where the metadata do not give them.
 
     Raises:
-        InputError: The file is missing or damaged, a row has no energies, the unit of positions is not said,
+        InputError: The file is missing or damaged, a row has no energies, a unit is not said,
             or the multiplicities contradict the metadata or the number of spin-orbit couplings.
     """
-    path = Path(path)
+    path, options = Path(path), options or ReadOptions()
+    multiplicities = options.multiplicities
     with located(f"ASE database {str(path)!r}"):
         check_file(path, "the file")
-        try:
-            with ase.db.connect(str(path), type="db") as database:
-                metadata, rows = dict(database.metadata), list(database.select())
-        except (OSError, ValueError, KeyError, RuntimeError, sqlite3.DatabaseError) as error:
-            raise InputError("the file must be whole, but cannot be read.") from error
+        options.check_labels({"energies", "forces", "positions"}, "ASE databases")
+        metadata, rows = _content(path)
         if not rows:
             raise InputError("the file must hold a row, but is empty.")
-        length = _length_unit(metadata)
+        own = {key: name for name in _KEYS if (key := options.key_of(name)) is not None}
+        if own:
+            rows = [_renamed(row, own) for row in rows]
+        if all("energy" not in row.data for row in rows) and all(
+            row.get("energy") is not None for row in rows
+        ):
+            frames = ((row.toatoms(), FrameNotes()) for row in rows)
+            dataset = dataset_of_frames(frames, Keys.of(options), multiplicities)
+            return with_texts(dataset, source=path.name)
+        units = _Units.of(metadata, options)
         kinds: dict[tuple, list] = {}
         for row in rows:
             key = tuple(row.numbers.tolist()), tuple(map(bool, row.pbc))
@@ -85,25 +131,80 @@ def read_ase_database(path: str | Path, *, multiplicities: tuple[int, ...] | Non
         for (numbers, _), members in kinds.items():
             name = unused_name(formula(numbers), groups)
             with located(f"group {name!r}"):
-                groups[name] = _group(name, members, metadata, length, multiplicities, path)
+                groups[name] = _group(name, members, metadata, units, multiplicities, path)
         return Dataset(tuple(groups.values()))
 
 
-def _length_unit(metadata: dict[str, object]) -> float:
-    unit = metadata.get("_distance_unit")
-    if unit is None:
-        raise InputError(
-            "the metadata must say the unit of positions in `_distance_unit`, but do not. Set it: "
-            "`with ase.db.connect(FILE) as db: db.metadata = {**db.metadata, '_distance_unit': 'Bohr'}`."
-        )
-    return to_atomic_units({"Ang": "angstrom", "A": "angstrom"}.get(str(unit), str(unit)), "length")
+def _content(path: Path) -> tuple[dict[str, object], list[_Row]]:
+    """Return metadata and rows, all of which are decoded here, where a damaged file is refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        # SQLite wants a file of its own, which is not packed, and may write beside it.
+        copy = Path(folder) / "rows.db"
+        copy.write_bytes(whole_content(path))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                with ase.db.connect(str(copy), type="db") as database:
+                    metadata, found = database.metadata, list(database.select())
+                if not isinstance(metadata, dict):
+                    raise ValueError("the metadata are no mapping")
+                return dict(metadata), [_Row(row, dict(row.data), row.toatoms()) for row in found]
+        except _DAMAGED as error:
+            raise InputError("the file must be whole, but cannot be read.") from error
+
+
+def _renamed(row: _Row, own: dict[str, str]) -> _Row:
+    data = dict(row.data)
+    for key, label in own.items():
+        if key not in data:
+            there = ", ".join(sorted(row.data)) or "none"
+            raise InputError(
+                f"`--key` must name data of each row, but one has no {key!r}. There are: {there}."
+            )
+        data[_KEYS[label]] = data.pop(key)
+    return replace(row, data=data)
+
+
+@dataclass(frozen=True)
+class _Units:
+    """Factors to atomic units."""
+
+    length: float
+    energy: float
+    force: float
+
+    @staticmethod
+    def of(metadata: dict[str, object], options: ReadOptions) -> "_Units":
+        unit = metadata.get("_distance_unit")
+        if unit is None and "positions" not in options.units:
+            raise InputError(
+                "the metadata must say the unit of positions in `_distance_unit`, but do not. Give it as in "
+                "`--unit positions=bohr`, or set it: `with ase.db.connect(FILE) as db: db.metadata = "
+                "{**db.metadata, '_distance_unit': 'Bohr'}`."
+            )
+        said = metadata.get("_property_unit_dict")
+        said = said if isinstance(said, dict) else {}
+        # SchNarc has no units of energies, and atomic ones.
+        of_schnarc = "1" if "n_singlets" in metadata or "states" in metadata else None
+        names = {label: options.key_of(label) or _KEYS[label] for label in _KEYS}
+        known = {
+            label: str(unit_of)
+            for label, name in names.items()
+            if (unit_of := said.get(name, None if label in options.units else of_schnarc)) is not None
+        }
+        length = to_atomic("positions", options, None if unit is None else str(unit), "length")
+        energy = to_atomic("energies", options, known.get("energies"), "energy")
+        force = energy / length
+        if "forces" in known or "forces" in options.units:
+            force = to_atomic("forces", options, known.get("forces"), "force")
+        return _Units(length, energy, force)
 
 
 def _group(
     name: str,
-    rows: list,
+    rows: list[_Row],
     metadata: dict[str, object],
-    length: float,
+    units: _Units,
     multiplicities: tuple[int, ...] | None,
     path: Path,
 ) -> Group:
@@ -115,23 +216,23 @@ def _group(
     spins = _spins(metadata, n_states, multiplicities)
     guess = "" if multiplicities or _said(metadata, n_states) else _NOBODY_SAYS
     states = _States(spins, atoms_first=np.asarray(first["energy"]).ndim == 2)
-    energies = _stacked(rows, "energy").reshape(len(rows), -1)
+    energies = _stacked(rows, "energy").reshape(len(rows), -1) * units.energy
     n_atoms, numbers = len(rows[0].numbers), rows[0].numbers.astype(np.int64)
     if energies.shape[1] != len(spins):
         raise InputError(f"`energy` must have {counted(len(spins), 'state')}, but has {energies.shape[1]}.")
     periodic = bool(np.any(rows[0].pbc))
     labels = {
-        "forces": _by_state(_stacked(rows, "forces"), n_states, n_atoms, states.atoms_first, "forces"),
-        "interstate_couplings": _couplings(rows, energies, states, n_atoms),
+        "forces": _forces(_stacked(rows, "forces"), states, n_atoms, units.force),
+        "interstate_couplings": _couplings(rows, energies, states, n_atoms, metadata),
         "dipoles": _dipoles(_stacked(rows, "dipoles"), states),
         "spin_orbit": _spin_orbit(_stacked(rows, "socs"), states, asked=multiplicities is not None),
     }
     group = group_from_arrays(
         name,
         atomic_numbers=numbers,
-        positions=np.stack([row.positions for row in rows]) * length,
+        positions=np.stack([row.positions for row in rows]) * units.length,
         energies=energies,
-        cell=np.stack([np.asarray(row.cell) for row in rows]) * length if periodic else None,
+        cell=np.stack([np.asarray(row.cell) for row in rows]) * units.length if periodic else None,
         pbc=rows[0].pbc,
         charge=_charge(rows, metadata),
         multiplicities=spins,
@@ -245,7 +346,19 @@ def _by_state(
     )
 
 
-def _couplings(rows: list, energies: np.ndarray, states: _States, n_atoms: int) -> np.ndarray | None:
+def _forces(given: np.ndarray | None, states: _States, n_atoms: int, factor: float) -> np.ndarray | None:
+    if given is None:
+        return None
+    if states.n_states == 1 and given.shape[1:] == (n_atoms, 3):
+        return given[:, None] * factor
+    return _by_state(given, states.n_states, n_atoms, states.atoms_first, "forces") * factor
+
+
+def _couplings(
+    rows: list[_Row], energies: np.ndarray, states: _States, n_atoms: int, metadata: dict[str, object]
+) -> np.ndarray | None:
+    said = metadata.get("_property_unit_dict")
+    said = said if isinstance(said, dict) else {}
     everything = state_pairs(states.n_states)
     for key in ("nacs", "smooth_nacs"):
         given = _stacked(rows, key)
@@ -256,12 +369,27 @@ def _couplings(rows: list, energies: np.ndarray, states: _States, n_atoms: int) 
             places = states.pairs_of_one_spin()
         turned = _by_state(given, len(places), n_atoms, states.atoms_first, key)
         result = np.full((len(rows), len(everything), n_atoms, 3), np.nan)
-        result[:, places] = turned
-        if key == "smooth_nacs":
+        factor, is_d = _coupling_unit(str(said.get(key, "1")), key)
+        result[:, places] = turned * factor
+        if not is_d:
             return -result
         gaps = np.stack([energies[:, l] - energies[:, k] for k, l in everything], axis=1)
         return result * gaps[:, :, None, None]
     return None
+
+
+def _coupling_unit(unit: str, key: str) -> tuple[float, bool]:
+    """Return the factor of couplings to atomic units, which `1` means, and whether they are d."""
+    if unit.strip().lower() in ("1", "", "none", "a.u."):
+        return 1.0, key == "nacs"
+    factor, is_d = couplings_in(re.sub(r"(?i)\bang\b", "angstrom", unit))
+    if is_d != (key == "nacs"):
+        raise InputError(
+            f"the unit of `{key}` must be that of "
+            f"{'d, one over a length' if key == 'nacs' else 'h, a force'}, "
+            f"but is {unit!r} in the metadata."
+        )
+    return factor, is_d
 
 
 def _dipoles(given: np.ndarray | None, states: _States) -> np.ndarray | None:
@@ -323,8 +451,4 @@ def _recognises(content: bytes) -> bool:
     return content.startswith(b"SQLite format 3\x00")
 
 
-def _read(path: Path, options: ReadOptions) -> Dataset:
-    return read_ase_database(path, multiplicities=options.multiplicities)
-
-
-ASE_DATABASE = Reader("ASE database of SchNarc or SPaiNN", _recognises, _read, frozenset({"multiplicities"}))
+ASE_DATABASE = Reader("ASE database", _recognises, read_ase_database, OPTIONS)

@@ -3,6 +3,7 @@
 import difflib
 import re
 import warnings
+from typing import TYPE_CHECKING
 
 import ase
 import numpy as np
@@ -10,9 +11,16 @@ import numpy as np
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.data.readers.extxyz_text import FrameNotes
 
+if TYPE_CHECKING:
+    from nadyn.data.readers.extxyz_labels import Keys
+
 # ASE moves these from the header and the columns to its calculator.
 OF_FRAMES = ("energy", "stress", "dipole", "free_energy", "magmom")
 OF_ATOMS = ("forces", "charges", "magmoms", "stresses", "energies")
+
+# Names of the stress and of the virial, the first that is there.
+STRESS = ("REF_stress", "stress")
+VIRIAL = ("REF_virial", "REF_virials", "virial", "virials")
 
 _READ_COLUMN = re.compile(r"REF_forces|forces?|forces_\d+|interstate_couplings_\d+_\d+")
 # What the name of a column holds that is meant as a label, and what is read instead.
@@ -36,8 +44,9 @@ _AROUND = re.compile(r"(ref|dft|qm|total|tot|net|spin|molecular|mol|ml|true|targ
 class UnreadLabels:
     """Counts of the names that look like labels and are not read, over all frames of a file."""
 
-    def __init__(self, forces_key: str | None):
-        self._forces_key = forces_key
+    def __init__(self, keys: "Keys | None" = None):
+        self._forces_key = None if keys is None else keys.forces
+        self._couplings_key = None if keys is None else keys.couplings
         self._n_frames = 0
         self._counts: dict[tuple[str, str], int] = {}
         self._columns: set[str] = set()
@@ -51,10 +60,15 @@ class UnreadLabels:
         self._columns |= columns
         for name in sorted(columns):
             near = next((known for part, known in _COLUMNS.items() if part in name.lower()), None)
-            if near and not _READ_COLUMN.fullmatch(name) and name != self._forces_key:
+            known = name in (self._forces_key, self._couplings_key) or _READ_COLUMN.fullmatch(name)
+            if near and not known:
                 self._count(name, near)
         keys = set(atoms.info) | {key for key in OF_FRAMES if key in results}
-        for name in sorted(keys - {"charge", "multiplicities", "stress", "virial"}):
+        self._columns |= {name for name in keys if np.ndim(atoms.info.get(name)) > 1}
+        for name in sorted(keys - {"charge", "multiplicities", *STRESS, *VIRIAL, self._couplings_key}):
+            if np.ndim(atoms.info.get(name)) > 1 and "nac" in name.lower():
+                self._count(name, "interstate_couplings")
+                continue
             near = _quantity(name)
             if near is not None and (not near or near not in keys) and _is_number(atoms.info.get(name, 0.0)):
                 self._count(name, near)
@@ -68,17 +82,25 @@ class UnreadLabels:
         Raises:
             InputError: There is no such column.
         """
-        if self._forces_key is not None and self._forces_key not in self._columns:
-            there = ", ".join(sorted(self._columns)) or "none beside the positions"
-            raise InputError(
-                f"`--forces-key` must name a column, but no frame has {self._forces_key!r}. There are: "
-                f"{there}."
-            )
+        for option, key in (
+            ("--forces-key", self._forces_key),
+            ("--key interstate_couplings", self._couplings_key),
+        ):
+            if key is not None and key not in self._columns:
+                there = ", ".join(sorted(self._columns)) or "none beside the positions"
+                raise InputError(
+                    f"`{option}` must name a column, but no frame has {key!r}. There are: {there}."
+                )
 
     def warn(self) -> None:
         """Warn (`InputWarning`) of each name, with the number of frames and the nearest one that is read."""
         for (name, near), count in self._counts.items():
             advice = f" Did you mean `{near}`?" if near else ""
+            if near == "interstate_couplings":
+                advice = (
+                    f" `--key interstate_couplings={name}` with `--unit interstate_couplings=` reads it: "
+                    "1/angstrom and the like for d, eV/angstrom and the like for h."
+                )
             if near == "forces":
                 advice += f" `--forces-key {name}` reads it."
             _warn(f"`{name}` stands in {count} of {self._n_frames} frames and was not read.{advice}")

@@ -56,8 +56,8 @@ def read_one_frame(path: Path) -> OneFrame | None:
         if len(frames) != 1:
             raise InputError(f"the file must hold one frame, but holds {len(frames)}.")
         atoms = frames[0]
-        unread = UnreadLabels(None)
+        unread = UnreadLabels()
         unread.look_at(atoms, notes[0] if notes else FrameNotes())
         unread.warn()
         positions = atoms.positions * to_atomic_units("angstrom", "length")
-        return OneFrame(tuple(atoms.numbers.tolist()), positions, labels_of(atoms, Keys(None, None)))
+        return OneFrame(tuple(atoms.numbers.tolist()), positions, labels_of(atoms, Keys()))

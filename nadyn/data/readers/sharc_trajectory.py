@@ -6,6 +6,10 @@ energies and whose rest is the spin-orbit coupling, geometry, dipole moments, gr
 multiplicity, M_S and state; gradients and couplings of one M_S are those of all. Gradients and couplings that
 were not computed are zero in the file, and NaN here.
 
+In a folder all trajectories up to three folders deep are read and put together; the tag of a frame is the
+folder it is from. Trajectories that SHARC's own scripts leave out, because a file `DONT_ANALYZE` lies beside
+them, are left out here too, and said.
+
 Source: SHARC 2 (github.com/sharc-md/sharc), `output.f90` and the manual's chapter on `output.dat`.
 """
 
@@ -17,9 +21,11 @@ import numpy as np
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset
-from nadyn.data.readers.reader import Reader, ReadOptions, whole_text
+from nadyn.data.joining import join
+from nadyn.data.readers.folders import files_below, place_of, tagged, warn_of_left_out
+from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions, whole_text
 from nadyn.data.readers.sharc_states import first_components, multiplicities_of, real_matrix, state_arrays
-from nadyn.data.validation import group_from_arrays, located
+from nadyn.data.validation import group_from_arrays, located, with_texts
 from nadyn.structures import formula, masses
 
 # A mass that differs by less from that of the most abundant isotope is that one.
@@ -56,6 +62,29 @@ def read_sharc_trajectory(path: str | Path) -> Dataset:
             **{key: np.stack([frame[key] for frame in whole]) for key in whole[0]},
         )
     return Dataset((group,))
+
+
+def read_sharc_trajectories(path: str | Path, options: ReadOptions | None = None) -> Dataset:
+    """Read all trajectories below a folder; groups of one molecule are joined.
+
+    Warns (`InputWarning`) of trajectories that are left out.
+
+    Raises:
+        InputError: There is none, or one is damaged.
+    """
+    path = Path(path)
+    files = files_below(path, ("output.dat", "output.dat.gz"))
+    if not files:
+        raise InputError(f"folder {str(path)!r} must hold an `output.dat`, but holds none.")
+    chosen = [file for file in files if not (file.parent / "DONT_ANALYZE").exists()]
+    warn_of_left_out(path, [file.parent for file in files if file not in chosen], "`DONT_ANALYZE` is in it")
+    if not chosen:
+        raise InputError(
+            f"folder {str(path)!r} must hold a trajectory without `DONT_ANALYZE`, but holds none."
+        )
+    return with_texts(
+        join([tagged(read_sharc_trajectory(file), place_of(path, file)) for file in chosen]), source=path.name
+    )
 
 
 def _setting(header: str, key: str) -> float:
@@ -120,6 +149,14 @@ def _frame(
     }
 
 
+def _holds_trajectories(path: Path) -> bool:
+    files = files_below(path, ("output.dat",))
+    if files:
+        with files[0].open("rb") as file:
+            return file.read(200).lstrip().startswith(b"SHARC_version")
+    return bool(files_below(path, ("output.dat.gz",)))
+
+
 def _recognises(content: bytes) -> bool:
     return content.lstrip().startswith(b"SHARC_version")
 
@@ -128,4 +165,5 @@ def _read(path: Path, options: ReadOptions) -> Dataset:
     return read_sharc_trajectory(path)
 
 
+SHARC_TRAJECTORIES = FolderReader("trajectories of SHARC", _holds_trajectories, read_sharc_trajectories)
 SHARC_TRAJECTORY = Reader("trajectory of SHARC (output.dat)", _recognises, _read)

@@ -12,38 +12,53 @@ from nadyn.checks.kinds import what_it_is
 from nadyn.data.assumptions import with_charge
 from nadyn.data.dataset import Dataset
 from nadyn.data.readers.ase_database import ASE_DATABASE
+from nadyn.data.readers.ase_trajectory import ASE_TRAJECTORY
 from nadyn.data.readers.extxyz import EXTXYZ
+from nadyn.data.readers.mlatom import MLATOM
 from nadyn.data.readers.nadyn_dataset import NADYN_DATASET
+from nadyn.data.readers.newtonx import NEWTONX, NEWTONX_TRAJECTORIES
+from nadyn.data.readers.npz import NPZ
 from nadyn.data.readers.pyrai2md import PYRAI2MD
-from nadyn.data.readers.reader import Reader, ReadOptions, beginning
-from nadyn.data.readers.sharc_trajectory import SHARC_TRAJECTORY
+from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions, beginning
+from nadyn.data.readers.sharc_points import SHARC_POINT, SHARC_POINTS
+from nadyn.data.readers.sharc_trajectory import SHARC_TRAJECTORIES, SHARC_TRAJECTORY
 from nadyn.data.validation import located
 
 READERS: tuple[Reader, ...] = (
     NADYN_DATASET,
     ASE_DATABASE,
+    ASE_TRAJECTORY,
+    NPZ,
     PYRAI2MD,
+    MLATOM,
     SHARC_TRAJECTORY,
+    SHARC_POINT,
+    NEWTONX,
     EXTXYZ,
 )
 
 
-def find_reader(path: Path) -> Reader | None:
-    """Return the reader that recognises a file; None if there is none.
+FOLDERS: tuple[FolderReader, ...] = (SHARC_TRAJECTORIES, SHARC_POINTS, NEWTONX_TRAJECTORIES)
+
+
+def find_reader(path: Path) -> Reader | FolderReader | None:
+    """Return the reader that recognises a file or a folder; None if there is none.
 
     Raises:
-        InputError: There is no file.
+        InputError: There is nothing.
     """
+    if path.is_dir():
+        return next((reader for reader in FOLDERS if reader.recognises(path)), None)
     check_file(path, f"file {str(path)!r}")
     content = beginning(path)
     return next((reader for reader in READERS if reader.recognises(content)), None)
 
 
 def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
-    """Read a file of any known format, in atomic units.
+    """Read a file, or a folder, of any known format, in atomic units.
 
     Args:
-        path: The file; text may be packed by gzip.
+        path: The file; it may be packed by gzip.
         options: What to say about it.
 
     Raises:
@@ -52,6 +67,11 @@ def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
     """
     path, options = Path(path), options or ReadOptions()
     reader = find_reader(path)
+    if reader is None and path.is_dir():
+        raise InputError(
+            f"folder {str(path)!r} must be one of {', '.join(reader.name for reader in FOLDERS)}, but "
+            "holds no file of one. Name a file, or the folder that holds the trajectories."
+        )
     if reader is None:
         raise InputError(
             f"file {str(path)!r} must be one of {', '.join(reader.name for reader in READERS)}, but is "
@@ -59,9 +79,9 @@ def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
             "documentation."
         )
     for name in sorted(options.given() - reader.options - {"charge"}):
+        option = {"keys": "key", "units": "unit"}.get(name, name.replace("_", "-"))
         raise InputError(
-            f"`--{name.replace('_', '-')}` must be left out for {with_article(reader.name)}, but is given. "
-            "Remove it."
+            f"`--{option}` must be left out for {with_article(reader.name)}, but is given. Remove it."
         )
     dataset = reader.read(path, options)
     with located(f"file {str(path)!r}"):

@@ -8,6 +8,7 @@ import pytest
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.data.label_checks.table import doubts
 from nadyn.data.readers.extxyz import read_extxyz
+from nadyn.data.readers.reader import ReadOptions
 from nadyn.units import ELECTRON_MASS_PER_DALTON, ELECTRONVOLT_PER_HARTREE
 
 
@@ -41,7 +42,7 @@ def test_forces_under_another_name_are_warned_of_and_read_on_demand(tmp_path, na
         assert read_extxyz(path).groups[0].forces is None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert read_extxyz(path, forces_key=name).groups[0].forces.shape == (2, 1, 3, 3)
+        assert read_extxyz(path, ReadOptions(forces_key=name)).groups[0].forces.shape == (2, 1, 3, 3)
 
 
 def test_a_file_that_changes_its_names_is_read_whole(tmp_path):
@@ -50,12 +51,12 @@ def test_a_file_that_changes_its_names_is_read_whole(tmp_path):
     path.write_text(first + path.read_text())
     with pytest.warns(InputWarning, match="`force_ref` stands in 2 of 4 frames"):
         read_extxyz(path)
-    assert np.isfinite(read_extxyz(path, forces_key="force_ref").groups[0].forces).all()
+    assert np.isfinite(read_extxyz(path, ReadOptions(forces_key="force_ref")).groups[0].forces).all()
 
 
 def test_a_column_that_is_not_there_is_refused_with_those_that_are(tmp_path):
     with pytest.raises(InputError, match=r"no frame has 'F'. There are: forces"):
-        read_extxyz(water(tmp_path), forces_key="F")
+        read_extxyz(water(tmp_path), ReadOptions(forces_key="F"))
 
 
 def test_numbers_that_no_header_names_are_warned_of(tmp_path):
@@ -81,10 +82,10 @@ def test_an_energy_that_is_missing_is_answered_with_what_is_there(tmp_path, head
 
 
 def test_an_energy_is_read_under_a_name_of_choice(tmp_path):
-    (group,) = read_extxyz(water(tmp_path, "TotEnergy=-76.0"), energy_key="TotEnergy").groups
+    (group,) = read_extxyz(water(tmp_path, "TotEnergy=-76.0"), ReadOptions(energy_key="TotEnergy")).groups
     np.testing.assert_allclose(group.energies * ELECTRONVOLT_PER_HARTREE, -76.0)
     states = water(tmp_path, 'E="-76.0 -70.0"', columns="")
-    assert read_extxyz(states, energy_key="E").groups[0].n_states == 2
+    assert read_extxyz(states, ReadOptions(energy_key="E")).groups[0].n_states == 2
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from nadyn.checks.errors import InputError, InputWarning
 from nadyn.data import Dataset, load_dataset, write_dataset
 from nadyn.data.readers.ase_database import read_ase_database
 from nadyn.data.readers.pyrai2md import read_pyrai2md
+from nadyn.data.readers.reader import ReadOptions
 from nadyn.data.readers.sharc_trajectory import read_sharc_trajectory
 from nadyn.units import ANGSTROM_PER_BOHR, INVERSE_CM_PER_HARTREE
 
@@ -49,8 +50,8 @@ def test_multiplicities_that_a_database_contradicts_are_refused(tmp_path):
     with pytest.raises(
         InputError, match="those of the metadata, 1 1 3 3, but `--multiplicities` says 1 1 1 1"
     ):
-        read_ase_database(path, multiplicities=(1, 1, 1, 1))
-    (same,) = read_ase_database(path, multiplicities=SPINS).groups
+        read_ase_database(path, ReadOptions(multiplicities=(1, 1, 1, 1)))
+    (same,) = read_ase_database(path, ReadOptions(multiplicities=SPINS)).groups
     assert same.spin_orbit is not None
     # Without a word in the metadata the number of spin-orbit couplings tells.
     nothing = {"n_singlets": 0, "n_triplets": 0}
@@ -58,8 +59,8 @@ def test_multiplicities_that_a_database_contradicts_are_refused(tmp_path):
     data = {"smooth_nacs": np.ones((4, 6, 3)), "dipoles": np.ones((10, 3)), "energy": ASCENDING}
     silent, _ = database(tmp_path / "silent", spainn=True, metadata=nothing, data=data)
     with pytest.raises(InputError, match=r"the 8 spin components .* but 1 1 1 1 gives 4: .* be left out"):
-        read_ase_database(silent, multiplicities=(1, 1, 1, 1))
-    (given,) = read_ase_database(silent, multiplicities=SPINS).groups
+        read_ase_database(silent, ReadOptions(multiplicities=(1, 1, 1, 1)))
+    (given,) = read_ase_database(silent, ReadOptions(multiplicities=SPINS)).groups
     assert given.spin_orbit is not None and given.note == ""
 
 

@@ -16,10 +16,15 @@ from nadyn.models.encoders.table import ENCODERS
 
 FILES = {
     "ethanol_60_frames.h5": "dataset of nadyn",
-    "ch2nh2_12_frames.db": "ASE database of SchNarc or SPaiNN",
+    "ch2nh2_12_frames.db": "ASE database",
     "pyrai2md_5_frames.json": "training file of PyRAI2MD",
     "sharc_3_steps.dat": "trajectory of SHARC (output.dat)",
     "3bpa_5_frames.xyz": "extended xyz file",
+    "mlatom_2_molecules.json": "database or trajectory of MLatom (JSON)",
+    "emt_5_frames.npz": "NumPy file (npz)",
+    "emt_2_frames.traj": "trajectory of ASE (traj)",
+    "sharc_points/ICOND_00001/QM.out": "single point of SHARC (QM.out)",
+    "newtonx_2.6/TRAJ1/RESULTS/dyn.out": "trajectory of Newton-X (dyn.out)",
 }
 PACKAGE = Path(nadyn.__file__).parent
 
@@ -70,7 +75,10 @@ def test_an_option_that_a_format_has_no_use_for_is_refused(fixtures):
 
 def test_readers_and_encoders_are_named_in_their_table_only():
     """A new one is a file of its own and a line in its table: nothing else knows their names."""
-    readers = {"nadyn.data.readers." + name for name in ("ase_database", "pyrai2md", "sharc_trajectory")}
+    readers = {
+        "nadyn.data.readers." + name
+        for name in ("ase_database", "mlatom", "npz", "newtonx", "pyrai2md", "sharc_trajectory")
+    }
     encoders = {kind.settings.__module__ for kind in ENCODERS.values()}
     tables = {PACKAGE / "data/readers/table.py", PACKAGE / "models/encoders/table.py"}
     for path in PACKAGE.rglob("*.py"):

@@ -21,6 +21,7 @@ COMMANDS = {
     "learn": "nadyn.cli.learn",
     "train": "nadyn.cli.train",
     "evaluate": "nadyn.cli.evaluate",
+    "pareto": "nadyn.cli.pareto",
     "sample": "nadyn.cli.sample",
     "run": "nadyn.cli.run",
     "label": "nadyn.cli.label",

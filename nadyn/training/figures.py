@@ -53,7 +53,7 @@ def learning_curves(history: list[dict[str, object]], path: Path, *, judged: str
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axis.grid(True, which="major", alpha=0.25)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def parity(comparisons: list[Comparison], path: Path) -> None:
@@ -77,7 +77,7 @@ def parity(comparisons: list[Comparison], path: Path) -> None:
     axes = figure.subplots(2, len(panels), height_ratios=(3, 1), squeeze=False)
     for (upper, lower), (title, unit, arrays) in zip(axes.T, panels, strict=True):
         _parity_panels(upper, lower, title, unit, arrays)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def reliability(samples: dict[str, Sample], calibration: Calibration | None, path: Path) -> None:
@@ -103,7 +103,7 @@ def reliability(samples: dict[str, Sample], calibration: Calibration | None, pat
         axis.grid(True, alpha=0.25)
     axes[0].set(ylabel="part of the errors within")
     axes[-1].legend(frameon=False, fontsize="small")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _within(errors: np.ndarray, sigma: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -111,7 +111,8 @@ def _within(errors: np.ndarray, sigma: np.ndarray, times: np.ndarray) -> np.ndar
     return np.searchsorted(ratios, times, side="right") / max(1, len(ratios))
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of its name, whole or not at all."""
     image = io.BytesIO()
     figure.savefig(image, dpi=150, format=path.suffix.lower().removeprefix("."))
     write_new(path, image.getbuffer())

@@ -17,8 +17,8 @@ class WeightAverage:
     def update(self, potential: nn.Module, step: int) -> None:
         """Take in the parameters after a step, counted from 0."""
         decay = min(self.decay, (1.0 + step) / (10.0 + step))
-        for name, parameter in potential.named_parameters():
-            self.values[name].lerp_(parameter, 1.0 - decay)
+        names, parameters = zip(*potential.named_parameters(), strict=True)
+        torch._foreach_lerp_([self.values[name] for name in names], list(parameters), 1.0 - decay)
 
     @torch.no_grad()
     def swap(self, potential: nn.Module) -> None:

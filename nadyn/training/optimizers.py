@@ -1,8 +1,10 @@
 """The optimizers of a training by name."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
@@ -11,6 +13,8 @@ _MOMENTUM = 0.95
 # Coefficients of the quintic iteration; five times bring all singular values between 0.7 and 1.2.
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
+# Rows that are so many times fewer than columns: 17 products of the rows are then less than the ten others.
+_MUCH_SMALLER = 1.5
 # Root mean square of an update of AdamW, which that of a matrix is scaled to: rates and decay mean the same.
 _ROOT_MEAN_SQUARE = 0.2
 
@@ -34,50 +38,90 @@ class Muon(Optimizer):
     def step(self, closure: None = None) -> None:
         """Change all parameters that have a gradient."""
         for group in self.param_groups:
-            rate, decay = group["lr"], group["weight_decay"]
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                own = self._of_matrix if parameter.ndim == 2 else self._of_others
-                update = own(self.state[parameter], parameter.grad)
-                parameter.mul_(1.0 - rate * decay).add_(update, alpha=-rate)
+            own = [one for one in group["params"] if one.grad is not None]
+            matrices = [one for one in own if one.ndim == 2]
+            others = [one for one in own if one.ndim != 2]
+            moved = [*matrices, *others]
+            if not moved:
+                continue
+            torch._foreach_mul_(moved, 1.0 - group["lr"] * group["weight_decay"])
+            updates = [*self._of_matrices(matrices), *self._of_others(others)]
+            torch._foreach_add_(moved, updates, alpha=-group["lr"])
 
-    def _of_matrix(self, state: dict[str, Tensor], gradient: Tensor) -> Tensor:
-        if not state:
-            state["momentum"] = torch.zeros_like(gradient)
-        if not bool(gradient.any()):
-            return gradient
-        momentum = state["momentum"].mul_(_MOMENTUM).add_(gradient)
-        ahead = gradient + _MOMENTUM * momentum
-        return orthogonal(ahead) * (_ROOT_MEAN_SQUARE * max(ahead.shape) ** 0.5)
+    def _of_matrices(self, matrices: list[Tensor]) -> list[Tensor]:
+        """Return the updates of matrices; those of one shape are made orthogonal together."""
+        updates, by_shape = {}, defaultdict(list)
+        for matrix in matrices:
+            state, gradient = self.state[matrix], matrix.grad
+            if not state:
+                state["momentum"] = torch.zeros_like(gradient)
+            if bool(gradient.any()):
+                momentum = state["momentum"].mul_(_MOMENTUM).add_(gradient)
+                by_shape[gradient.shape].append((matrix, gradient + _MOMENTUM * momentum))
+            else:
+                updates[matrix] = torch.zeros_like(gradient)
+        for shape, found in by_shape.items():
+            together = orthogonal(torch.stack([ahead for _, ahead in found]))
+            scaled = together * (_ROOT_MEAN_SQUARE * max(shape) ** 0.5)
+            updates |= dict(zip((matrix for matrix, _ in found), scaled.unbind(), strict=True))
+        return [updates[matrix] for matrix in matrices]
 
-    def _of_others(self, state: dict[str, Tensor], gradient: Tensor) -> Tensor:
-        if not state:
-            state["step"] = torch.zeros(())
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
-        state["step"] += 1.0
+    def _of_others(self, parameters: list[Tensor]) -> list[Tensor]:
+        if not parameters:
+            return []
+        gradients, states = [one.grad for one in parameters], [self.state[one] for one in parameters]
+        for state, gradient in zip(states, gradients, strict=True):
+            if not state:
+                state["step"] = torch.zeros(())
+                state["exp_avg"], state["exp_avg_sq"] = (torch.zeros_like(gradient) for _ in range(2))
+            state["step"] += 1.0
         first, second = _BETAS
-        mean = state["exp_avg"].lerp_(gradient, 1.0 - first)
-        square = state["exp_avg_sq"].mul_(second).addcmul_(gradient, gradient, value=1.0 - second)
-        n = float(state["step"])
-        return (mean / (1.0 - first**n)) / ((square / (1.0 - second**n)).sqrt() + 1e-8)
+        means, squares = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq"))
+        torch._foreach_lerp_(means, gradients, 1.0 - first)
+        torch._foreach_mul_(squares, second)
+        torch._foreach_addcmul_(squares, gradients, gradients, value=1.0 - second)
+        steps = [float(state["step"]) for state in states]
+        sizes = torch._foreach_div(squares, [1.0 - second**n for n in steps])
+        torch._foreach_sqrt_(sizes)
+        torch._foreach_add_(sizes, 1e-8)
+        updates = torch._foreach_div(means, [1.0 - first**n for n in steps])
+        torch._foreach_div_(updates, sizes)
+        return list(updates)
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """Return about U Vᵀ of a matrix U S Vᵀ; zero for a matrix of zeros.
+def orthogonal(matrices: Float[Tensor, "*which row column"]) -> Float[Tensor, "*which row column"]:
+    """Return about U Vᵀ of each matrix U S Vᵀ; zero for a matrix of zeros.
 
     Singular values come out between 0.7 and 1.2 where they are not a hundred times smaller than the root of
-    the sum of all squares; those become smaller too. A Newton-Schulz iteration: products alone.
+    the sum of all squares; those become smaller too. A Newton-Schulz iteration: products alone. All that an
+    iteration does is a function of X Xᵀ; where that is much smaller than X the iterations are made with it.
     """
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
+    is_wide = matrices.shape[-2] <= matrices.shape[-1]
+    wide = matrices if is_wide else matrices.mT
     # Scaled twice: squares of small numbers would vanish in single precision.
-    x = wide / wide.abs().amax().clamp(min=torch.finfo(wide.dtype).tiny)
-    x = x / x.norm().clamp(min=1e-30)
+    x = wide / wide.abs().amax(dim=(-2, -1), keepdim=True).clamp(min=torch.finfo(wide.dtype).tiny)
+    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1e-30)
     a, b, c = _QUINTIC
-    for _ in range(_ITERATIONS):
-        square = x @ x.mT
-        x = a * x + (b * square + c * (square @ square)) @ x
-    return x if matrix.shape[0] <= matrix.shape[1] else x.mT
+    if _MUCH_SMALLER * x.shape[-2] < x.shape[-1]:
+        x = _from_squares(x @ x.mT) @ x
+    else:
+        for _ in range(_ITERATIONS):
+            square = x @ x.mT
+            x = a * x + (b * square + c * (square @ square)) @ x
+    return x if is_wide else x.mT
+
+
+def _from_squares(square: Float[Tensor, "*which row row"]) -> Float[Tensor, "*which row row"]:
+    """Return the product of all iterations' factors a + b X Xᵀ + c (X Xᵀ)², which commute."""
+    a, b, c = _QUINTIC
+    product = None
+    for number in range(_ITERATIONS):
+        factor = b * square + c * (square @ square)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        product = factor if product is None else factor @ product
+        if number + 1 < _ITERATIONS:
+            square = factor @ square @ factor
+    return product
 
 
 def _adamw(groups: Iterable[dict[str, object]], *, lr: float) -> Optimizer:

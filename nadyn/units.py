@@ -17,6 +17,8 @@ INVERSE_CM_PER_HARTREE = 219474.63136314
 KCAL_PER_MOL_PER_HARTREE = 2625.4996394799 / 4.184
 KJ_PER_MOL_PER_HARTREE = 2625.4996394799
 DEBYE_PER_AU = 2.54174647147
+AVOGADRO = 6.02214076e23
+FINE_STRUCTURE = 7.2973525643e-3
 GIGAPASCAL_PER_AU = 29421.015756393
 
 HARTREE_PER_EV = 1.0 / ELECTRONVOLT_PER_HARTREE
@@ -24,6 +26,7 @@ BOHR_PER_ANGSTROM = 1.0 / ANGSTROM_PER_BOHR
 AU_PER_FEMTOSECOND = 1.0 / FEMTOSECOND_PER_AU
 HARTREE_PER_KELVIN = 1.0 / KELVIN_PER_HARTREE
 HARTREE_PER_INVERSE_CM = 1.0 / INVERSE_CM_PER_HARTREE
+CUBIC_ANGSTROM_PER_AU = ANGSTROM_PER_BOHR**3
 EV_PER_ANGSTROM_PER_AU = ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR
 
 # name (lower case) -> (dimension as exponents of energy, length, charge, time, mass; value in atomic units)
@@ -53,6 +56,7 @@ _DIMENSIONS = {
     "length": (0, 1, 0, 0, 0),
     "force": (1, -1, 0, 0, 0),
     "dipole": (0, 1, 1, 0, 0),
+    "polarisability": (0, 3, 0, 0, 0),
     "stress": (1, -3, 0, 0, 0),
     "time": (0, 0, 0, 1, 0),
     "mass": (0, 0, 0, 0, 1),
@@ -69,7 +73,8 @@ def to_atomic_units(unit: str, dimension: str) -> float:
 
     Args:
         unit: Name of the unit, case-insensitive.
-        dimension: What the values are: energy, length, force, dipole, stress, time, mass, momentum, none.
+        dimension: What the values are: energy, length, force, dipole, polarisability, stress, time, mass,
+            momentum, none.
 
     Raises:
         InputError: The unit is unknown or measures something else than `dimension`.
@@ -115,6 +120,7 @@ def _example(dimension: str) -> str:
         "length": "bohr or angstrom",
         "force": "hartree/bohr or eV/angstrom",
         "dipole": "e*bohr or debye",
+        "polarisability": "bohr^3 or angstrom^3",
         "stress": "eV/angstrom^3 or GPa",
         "time": "au_time or fs",
         "mass": "electron_mass or dalton",

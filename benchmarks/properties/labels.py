@@ -15,6 +15,7 @@ import numpy as np
 from pyscf import gto, scf
 from scipy.optimize import minimize
 
+from nadyn.data import Dataset, group_from_arrays, write_dataset
 from nadyn.structures import atomic_number, masses
 from nadyn.units import BOHR_PER_ANGSTROM, HARTREE_PER_KELVIN
 
@@ -118,14 +119,38 @@ def frames(name: str, path: Path) -> None:
             print(f"{frame + 1} of {N_FRAMES} frames", flush=True)
 
 
+def dataset(name: str, path: Path, output: Path) -> None:
+    """Write the frames as a dataset: dipoles and polarisabilities of the ground state."""
+    found = np.load(path)
+    group = group_from_arrays(
+        name,
+        atomic_numbers=[atomic_number(letter) for letter in MOLECULES[name][0]],
+        positions=found["positions"],
+        energies=found["energy"][:, None],
+        forces=found["force"][:, None],
+        dipoles=found["dipole"][:, None, None],
+        polarisabilities=found["polarisability"][:, None],
+        charge=0,
+        multiplicities=(1,),
+        theory="RHF/6-31+G*",
+        source="benchmarks/properties",
+        licence="MIT",
+    )
+    write_dataset(output, Dataset((group,)))
+
+
 def _masses(name: str) -> np.ndarray:
     return masses(tuple(atomic_number(letter) for letter in MOLECULES[name][0]))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["frames", "harmonic"])
+    parser.add_argument("what", choices=["frames", "harmonic", "dataset"])
     parser.add_argument("path", type=Path)
+    parser.add_argument("output", type=Path, nargs="?")
     arguments = parser.parse_args()
     molecule_name = arguments.path.name.split("_")[0].split(".")[0]
-    {"frames": frames, "harmonic": harmonic}[arguments.what](molecule_name, arguments.path)
+    if arguments.what == "dataset":
+        dataset(molecule_name, arguments.path, arguments.output)
+    else:
+        {"frames": frames, "harmonic": harmonic}[arguments.what](molecule_name, arguments.path)

@@ -27,7 +27,7 @@ def evaluate(
         bool, typer.Option("--curvature", help="Also the leading eigenvalues of the Hessian of the loss.")
     ] = False,
 ) -> None:
-    """Compare a model with labels: energies, forces, gaps, couplings."""
+    """Compare a model with labels: energies, forces, gaps, couplings, dipoles, polarisabilities."""
     import json
 
     from rich.console import Console

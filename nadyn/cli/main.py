@@ -24,6 +24,7 @@ COMMANDS = {
     "pareto": "nadyn.cli.pareto",
     "sample": "nadyn.cli.sample",
     "run": "nadyn.cli.run",
+    "spectrum": "nadyn.cli.spectrum",
     "label": "nadyn.cli.label",
     "intersect": "nadyn.cli.intersect",
     "analyse": "nadyn.cli.analyse",

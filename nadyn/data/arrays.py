@@ -36,6 +36,9 @@ ARRAYS = {
         "force", ("n_frames", "n_pairs", "n_atoms", 3), "hartree/bohr", "eV/angstrom", 2
     ),
     "dipoles": ArrayKind("dipole", ("n_frames", "n_states", "n_states", 3), "e*bohr", "debye", 3),
+    "polarisabilities": ArrayKind(
+        "polarisability", ("n_frames", "n_states", 3, 3), "bohr^3", "angstrom^3", 2
+    ),
     "spin_orbit": ArrayKind(
         "energy", ("n_frames", "n_spin_states", "n_spin_states", 2), "hartree", "cm-1", 3
     ),
@@ -64,7 +67,7 @@ def check_array(name: str, array: np.ndarray, lengths: dict[str, int]) -> None:
     kind = ARRAYS.get(name, MASSES)
     hint = ""
     if array.ndim == len(kind.axes) - 1:
-        if name in ("forces", "stress"):
+        if name in ("forces", "stress", "polarisabilities"):
             hint = f"Ground-state data needs a state axis: use {name}[:, None]."
         elif name == "energies":
             hint = "Ground-state data needs a state axis: use energies[:, None]."

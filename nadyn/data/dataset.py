@@ -25,6 +25,9 @@ class Group:
         forces: -∂E_k/∂R [hartree/bohr].
         interstate_couplings: h_kl = ⟨k|∇W|l⟩ [hartree/bohr] for the pairs k < l in lexicographic order.
         dipoles: ⟨k|μ|l⟩ [e bohr]: permanent on the diagonal, transition dipoles beside it.
+        polarisabilities: α_k [bohr³] of each state, symmetric.
+        dipole_origin: What the dipoles of an ion are about, see `nadyn.data.dipole_origin`; empty where
+            nobody says it.
         spin_orbit: Spin-orbit Hamiltonian [hartree] over all components, real and imaginary part last.
         spin_orbit_norms: √Σ|H|² [hartree] over the spin components of two states, where no more is known.
         cell: Cell vectors as rows [bohr].
@@ -50,6 +53,7 @@ class Group:
     forces: Float[np.ndarray, "frame state atom 3"] | None = None
     interstate_couplings: Float[np.ndarray, "frame pair atom 3"] | None = None
     dipoles: Float[np.ndarray, "frame state state 3"] | None = None
+    polarisabilities: Float[np.ndarray, "frame state 3 3"] | None = None
     spin_orbit: Float[np.ndarray, "frame spin_state spin_state 2"] | None = None
     spin_orbit_norms: Float[np.ndarray, "frame state state"] | None = None
     cell: Float[np.ndarray, "frame 3 3"] | None = None
@@ -62,6 +66,7 @@ class Group:
     source: str = ""
     licence: str = ""
     note: str = ""
+    dipole_origin: str = ""
     assumed: frozenset[str] = frozenset()
     weight: Float[np.ndarray, "frame"] | None = None
     tag: tuple[str, ...] | None = None

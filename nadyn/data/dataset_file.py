@@ -25,7 +25,7 @@ from nadyn.units import to_atomic_units
 FORMAT = "nadyn-dataset"
 VERSION = 1
 
-_TEXTS = ("theory", "source", "licence", "note")
+_TEXTS = ("theory", "source", "licence", "note", "dipole_origin")
 
 
 def load_dataset(

@@ -89,6 +89,9 @@ def _check_fit(first: Group, other: Group, mix: Collection[str]) -> None:
         first.masses is not None and not np.allclose(first.masses, other.masses, rtol=1e-6)
     ):
         raise InputError(f"{where} differ in `masses`. {advice}")
+    if first.charge and first.dipole_origin != other.dipole_origin:
+        names = [origin or "not given" for origin in (first.dipole_origin, other.dipole_origin)]
+        raise InputError(f"{where} differ in `dipole_origin` ({names[0]} and {names[1]}). {advice}")
     if not np.array_equal(first.pbc, other.pbc) or (first.cell is None) != (other.cell is None):
         raise InputError(f"{where} differ in `pbc` or `cell`. {advice}")
 

@@ -58,7 +58,7 @@ def ordered(
         own = np.flatnonzero(spins == spin)
         order[np.ix_(frames, own)] = own[np.argsort(energies[np.ix_(frames, own)], axis=1, kind="stable")]
     result, row = dict(arrays), np.arange(len(energies))[:, None]
-    for name in ("energies", "forces", "stress"):
+    for name in ("energies", "forces", "stress", "polarisabilities"):
         if name in arrays:
             result[name] = arrays[name][row, order]
     for name in ("dipoles", "spin_orbit_norms"):

@@ -11,6 +11,7 @@ from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.shapes import check_shape
 from nadyn.data.arrays import LABELS, check_array
 from nadyn.data.dataset import Dataset, Group
+from nadyn.data.dipole_origin import check_origin
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.force_sign import contradiction
 from nadyn.data.state_order import check_for_other_spins, ordered, out_of_order
@@ -18,6 +19,9 @@ from nadyn.structures import symbol
 from nadyn.structures.distances import close_pairs
 from nadyn.structures.geometry import COINCIDENT_ATOMS_BOHR
 from nadyn.units import ANGSTROM_PER_BOHR
+
+# Elements of a polarisability that differ by a larger part of the largest one are a mistake.
+_SYMMETRIC = 0.01
 
 
 @contextmanager
@@ -43,6 +47,7 @@ def group_from_arrays(
     forces: np.ndarray | None = None,
     interstate_couplings: np.ndarray | None = None,
     dipoles: np.ndarray | None = None,
+    polarisabilities: np.ndarray | None = None,
     spin_orbit: np.ndarray | None = None,
     spin_orbit_norms: np.ndarray | None = None,
     cell: np.ndarray | None = None,
@@ -55,6 +60,7 @@ def group_from_arrays(
     source: str = "",
     licence: str = "",
     note: str = "",
+    dipole_origin: str = "",
     weight: np.ndarray | None = None,
     tag: Sequence[str] | None = None,
 ) -> Group:
@@ -71,6 +77,7 @@ def group_from_arrays(
         forces: Forces [hartree/bohr].
         interstate_couplings: h_kl [hartree/bohr], one entry a pair.
         dipoles: Dipole matrix [e bohr].
+        polarisabilities: Polarisability of each state [bohr³].
         spin_orbit: Spin-orbit matrix [hartree], real and imaginary part.
         spin_orbit_norms: Size of the spin-orbit coupling of two states [hartree].
         cell: Cell vectors as rows [bohr].
@@ -83,12 +90,15 @@ def group_from_arrays(
         source: Where the data are from.
         licence: Licence of the data.
         note: Anything else.
+        dipole_origin: What the dipoles of an ion are about: coordinates (the origin of the positions),
+            center_of_mass or center_of_charge.
         weight: How much each frame counts in the loss.
         tag: A word on each frame.
 
     Raises:
         InputError: A name that a file cannot hold, a wrong shape, NaN positions or energies, half-missing
-            labels, an unknown element, two atoms in one place, a periodic direction without a cell, a wrong
+            labels, a polarisability that is not symmetric, an unknown origin of dipoles, an unknown element,
+            two atoms in one place, a periodic direction without a cell, a wrong
             number of multiplicities, or states that seem to be of several ones of which nothing is said.
     """
     check_name(name)
@@ -99,6 +109,7 @@ def group_from_arrays(
         "forces": forces,
         "interstate_couplings": interstate_couplings,
         "dipoles": dipoles,
+        "polarisabilities": polarisabilities,
         "spin_orbit": spin_orbit,
         "spin_orbit_norms": spin_orbit_norms,
         "cell": cell,
@@ -116,6 +127,9 @@ def group_from_arrays(
     lengths |= {"n_states": n_states, "n_pairs": n_states * (n_states - 1) // 2, "n_spin_states": sum(spins)}
     for key, array in given.items():
         check_array(key, array, lengths)
+    if "polarisabilities" in given:
+        given["polarisabilities"] = _symmetric(given["polarisabilities"])
+    check_origin(dipole_origin)
     mass = _masses(masses, len(numbers))
     if multiplicities is None:
         check_for_other_spins(given["energies"])
@@ -144,6 +158,7 @@ def group_from_arrays(
         source=source,
         licence=licence,
         note=note,
+        dipole_origin=dipole_origin,
         assumed=frozenset(
             key for key, value in (("charge", charge), ("multiplicities", multiplicities)) if value is None
         ),
@@ -234,6 +249,19 @@ def _multiplicities(given: Sequence[int] | np.ndarray | None, n_states: int) -> 
     if list(spins) != sorted(spins):
         raise InputError(f"states must be ordered by multiplicity, then energy, but have {list(spins)}.")
     return spins
+
+
+def _symmetric(polarisabilities: np.ndarray) -> np.ndarray:
+    """Return the symmetric part; what is left of rounding and finite differences is no mistake."""
+    apart = np.abs(polarisabilities - polarisabilities.swapaxes(2, 3)).max(axis=(1, 2, 3))
+    size = np.abs(polarisabilities).max(axis=(1, 2, 3))
+    if (apart > _SYMMETRIC * size).any():
+        frame = int(np.nanargmax(apart / size))
+        raise InputError(
+            f"`polarisabilities` must be symmetric in their last two axes, but in frame {frame} two elements "
+            f"that should be equal differ by {apart[frame]:.3g} bohr^3."
+        )
+    return 0.5 * (polarisabilities + polarisabilities.swapaxes(2, 3))
 
 
 def _pbc(given: Sequence[bool] | np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """From W to what the nuclei feel: adiabatic energies, forces and couplings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +7,9 @@ from jaxtyping import Float, Inexact, Int
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
+from nadyn.electronic.blocks import in_blocks as in_blocks
 from nadyn.electronic.eigen import levels
+from nadyn.electronic.operators import between_states, of_states, operator_at
 from nadyn.models.model import Anticipates, Model
 
 
@@ -28,6 +29,9 @@ class Surfaces:
         surplus_gap: Energy from the highest state to the lowest surplus eigenvalue [hartree]; inf without
             one.
         novelty: Fraction of descriptors beyond the training set, see `Evaluation`.
+        dipoles: ⟨k|μ|l⟩ [e bohr] with the signs of the couplings, about the origin of the coordinates; None
+            where the model knows no dipoles.
+        polarisabilities: Of each state [bohr³]; None where the model knows none.
     """
 
     energies: Float[Tensor, "traj state"]
@@ -38,6 +42,8 @@ class Surfaces:
     hamiltonian: Float[Tensor, "traj basis basis"]
     surplus_gap: Float[Tensor, "traj"]
     novelty: Float[Tensor, "traj"]
+    dipoles: Float[Tensor, "traj state state 3"] | None = None
+    polarisabilities: Float[Tensor, "traj state 3 3"] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +97,24 @@ def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
     diagonal = torch.arange(n, device=kept.device)
     nac[:, diagonal, diagonal] = 0.0
     forces = -h[:, diagonal, diagonal]
+    states = eigenvectors[:, :, :n]
+    known = getattr(model, "operators", ())
+    dipoles = polarisabilities = None
+    if "dipole" in known:
+        dipoles = between_states(operator_at(model, "dipole", positions), states)
+    if "polarisability" in known:
+        polarisabilities = of_states(operator_at(model, "polarisability", positions), states)
     return Surfaces(
-        kept, forces, nac, h, eigenvectors[:, :, :n], hamiltonian, surplus_gap(energies, n), novelty
+        kept,
+        forces,
+        nac,
+        h,
+        states,
+        hamiltonian,
+        surplus_gap(energies, n),
+        novelty,
+        dipoles,
+        polarisabilities,
     )
 
 
@@ -152,27 +174,6 @@ def energies_and_eigenvectors(
 
     energies, eigenvectors = in_blocks(model.block_width, block, positions)
     return energies[:, : model.n_states], eigenvectors[:, :, : model.n_states]
-
-
-def in_blocks(width: int, function: Callable[..., tuple[Tensor, ...]], *arrays: Tensor) -> tuple[Tensor, ...]:
-    """Apply a function to blocks of exactly `width` rows and join the results.
-
-    The last block is filled up by repeating its last row. Kernels choose their arithmetic by shape, so
-    only a fixed shape makes the numbers of a row independent of how many other rows there are. Devices other
-    than the processor promise no bits, and fill up nothing.
-    """
-    n_rows = len(arrays[0])
-    fills_up = arrays[0].device.type == "cpu"
-    parts = []
-    for start in range(0, n_rows, width):
-        rows = [array[start : start + width] for array in arrays]
-        missing = width - len(rows[0])
-        if missing and fills_up:
-            rows = [torch.cat([row, row[-1:].expand(missing, *row.shape[1:])]) for row in rows]
-        parts.append(function(*rows))
-    if len(parts) == 1:
-        return tuple(result[:n_rows] for result in parts[0])
-    return tuple(torch.cat(results)[:n_rows] for results in zip(*parts, strict=True))
 
 
 def weighted_gradient(

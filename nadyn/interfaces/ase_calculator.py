@@ -15,6 +15,7 @@ from torch import Tensor
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.dynamics.run.known_region import region_statuses_of, unknown_composition
 from nadyn.dynamics.run.stopping import Status
+from nadyn.electronic.properties import dipoles, knows
 from nadyn.electronic.stress import strained_surface
 from nadyn.electronic.surfaces import active_surface
 from nadyn.models.committee import Committee
@@ -28,7 +29,8 @@ class AseCalculator(Calculator):
     """ASE calculator of one adiabatic state; build it with `ase_calculator`.
 
     Results: `energy` [eV] and `forces` [eV/Å] of the state, in a cell that is periodic in all directions its
-    `stress` [eV/Å³] in ASE's order and sign, `energies_of_states` [eV] of all states,
+    `stress` [eV/Å³] in ASE's order and sign, of a model that knows dipoles the `dipole` [e Å] of the state
+    where ASE asks for it (of an ion about the centre of mass), `energies_of_states` [eV] of all states,
     `charges` [e] where the model has charges that act at all distances, `novelty` (the part of the
     descriptors of the worst atom beyond the training range) and
     `outside_training`: whether a trajectory of `nadyn run` would be stopped here, or the training molecules
@@ -45,6 +47,8 @@ class AseCalculator(Calculator):
         self._has_warned = False
         # Bound to the atoms of last time: it keeps their list of neighbours.
         self._bound = model
+        if knows(model, "dipole"):
+            self.implemented_properties = [*self.implemented_properties, "dipole"]
 
     def calculate(
         self,
@@ -82,6 +86,9 @@ class AseCalculator(Calculator):
                 model, positions, surface.novelty, cell if periodic else None
             ),
         }
+        if "dipole" in properties:
+            moments = dipoles(model, positions, origin="center_of_mass")
+            self.results["dipole"] = moments[0, self._state, self._state].numpy() * ANGSTROM_PER_BOHR
         if periodic:
             stress = surface.stress[0].numpy() * (ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR**3)
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress)

@@ -17,13 +17,13 @@ from nadyn.dynamics.run.model_source import find_model
 from nadyn.dynamics.run.stopping import SMALLEST_SURPLUS_GAP, Status
 from nadyn.electronic.eigen import eigh
 from nadyn.electronic.labels import Known, Label
+from nadyn.electronic.properties import knows
 from nadyn.electronic.surfaces import directional_gradient, surfaces
 from nadyn.interfaces.answers import failed, label_of
 from nadyn.interfaces.model_section import ModelSection
 from nadyn.models.analytic.normal_coordinates import NormalCoordinates
 from nadyn.models.analytic.orientation import Orientation, oriented
 from nadyn.models.model import Model
-from nadyn.models.spin_states import HasSpinStates, spin_states
 from nadyn.structures import formula
 
 _EIGENVECTORS = "eigenvectors"
@@ -79,8 +79,9 @@ class ModelSource:
             h = h * signs[:, None, None, None] * signs[:, None, None]
             arrays["interstate_couplings"] = torch.stack([h[k, l] for k, l in self._pairs()])
         if "dipoles" in self.gives:
-            inside = torch.einsum("ak,abx,bl->klx", eigenvectors, _dipoles(self.model), eigenvectors)
-            arrays["dipoles"] = orientation.turned_back(inside)
+            operator = self.model.operator("dipole", inner.expand(self.model.block_width, *inner.shape[1:]))
+            inside = torch.einsum("ak,abx,bl->klx", eigenvectors, operator[0].detach(), eigenvectors)
+            arrays["dipoles"] = inside if frame is None else orientation.turned_back(inside)
         return label_of(
             {key: array.numpy() for key, array in arrays.items()},
             multiplicities=self.multiplicities,
@@ -133,7 +134,7 @@ def model_source(model: Model, *, digest: str | None = None, charge: int = 0) ->
     gives = {"forces"}
     if model.n_states > 1:
         gives |= {"interstate_couplings", "overlaps"}
-    if frame is not None and getattr(model, "dipoles", None) is not None:
+    if knows(model, "dipole"):
         gives.add("dipoles")
     return ModelSource(
         theory=f"model {model.name}" + (f" ({digest[:12]})" if digest else ""),
@@ -214,14 +215,6 @@ def _cartesian(
     """Return gradients with respect to Q as gradients with respect to the positions of the atoms."""
     inner = torch.einsum("klm,m,mnx->klnx", gradients[..., 0], frame.frequencies.sqrt(), frame.vectors)
     return orientation.gradient(inner * frame.masses.sqrt()[:, None])
-
-
-def _dipoles(model: HasSpinStates) -> Float[Tensor, "basis basis 3"]:
-    """Return the dipole matrix of the diabatic states, that of the lowest M_S of each."""
-    spins = spin_states(model.multiplicities)
-    rows = range(len(model.multiplicities))
-    first = [int(torch.nonzero(spins.row == row)[0]) for row in rows]
-    return model.dipoles.real[first][:, first]
 
 
 def _signs(positions: Float[Tensor, "atom 3"], n_states: int) -> Float[Tensor, "state"]:

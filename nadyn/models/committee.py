@@ -145,6 +145,10 @@ class Committee:
     def operators(self) -> tuple[str, ...]:
         return self.bound.operators
 
+    @property
+    def charge_of_dipole(self) -> int:
+        return self.bound.charge_of_dipole
+
     def operator(
         self, name: str, positions: Float[Tensor, "traj atom 3"]
     ) -> Float[Tensor, "traj basis basis *xyz"]:

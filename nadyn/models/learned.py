@@ -164,8 +164,13 @@ class LearnedModel:
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """Names of the operators that it knows beside W."""
-        return tuple(self.potential.heads)
+        """Names of the operators that it knows beside W; in a cell there is no dipole."""
+        return tuple(name for name in self.potential.heads if name != "dipole" or self.cell is None)
+
+    @property
+    def charge_of_dipole(self) -> int:
+        """Total charge [e] that its dipoles are of; 0 where it knows none."""
+        return self.potential.heads["dipole"].settings.charge if "dipole" in self.potential.heads else 0
 
     def operator(
         self, name: str, positions: Float[Tensor, "traj atom 3"]

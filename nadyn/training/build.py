@@ -1,13 +1,19 @@
 """From data and configuration to an untrained network."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import Dataset, Group
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.contacts import shortest_contacts
 from nadyn.models.encoders.table import choose_settings
+from nadyn.models.heads.dipole import DipoleSettings
+from nadyn.models.heads.polarisability import PolarisabilitySettings
 from nadyn.models.molecules import Molecule
 from nadyn.models.potential import Potential, PotentialSettings, atomic_sum
 from nadyn.structures.distances import closest_approach
@@ -48,7 +54,8 @@ def build_network(
     network_settings = NetworkSettings(encoder, section.hidden, section.activation)
     with torch.random.fork_rng():
         torch.manual_seed(configuration.seed)
-        potential = Potential(_settings(section, network_settings, shortest, n_states, assignment))
+        settings = _settings(section, network_settings, shortest, n_states, assignment)
+        potential = Potential(replace(settings, heads=_heads(samples)))
     _initialise(potential, samples, elements)
     return potential
 
@@ -149,6 +156,26 @@ def _repulsion_ends(shortest: np.ndarray, cutoff: float) -> tuple[tuple[float, .
     return tuple(tuple(float(end) for end in row) for row in np.minimum(reach, cutoff))
 
 
+def _heads(samples: tuple[Samples, ...]) -> tuple[object, ...]:
+    """Return the heads that the samples have labels for.
+
+    Raises:
+        InputError: Dipoles of different total charge.
+    """
+    heads: list[object] = []
+    if charges := {group.charge for group in samples if group.dipoles is not None}:
+        if len(charges) > 1:
+            raise InputError(
+                "molecules whose dipoles are learned together must have one charge, but have "
+                f"{' and '.join(f'{charge:+d}' for charge in sorted(charges))}. Train one model for each, or "
+                "leave dipoles out with `model: {properties: []}`."
+            )
+        heads.append(DipoleSettings(charges.pop()))
+    if any(group.polarisabilities is not None for group in samples):
+        heads.append(PolarisabilitySettings())
+    return tuple(heads)
+
+
 def _initialise(potential: Potential, samples: tuple[Samples, ...], elements: tuple[int, ...]) -> None:
     compositions, energies, frames = [], [], []
     for group in samples:
@@ -158,6 +185,27 @@ def _initialise(potential: Potential, samples: tuple[Samples, ...], elements: tu
         frames += surroundings_of(potential, group)
     potential.reference.set_from_data(torch.cat(compositions), torch.cat(energies), potential.start_rows())
     potential.standardise(frames)
+    _initialise_heads(potential, samples, compositions)
+
+
+def _initialise_heads(
+    potential: Potential, samples: tuple[Samples, ...], compositions: list[Int[Tensor, "frame element"]]
+) -> None:
+    if "dipole" in potential.heads:
+        dipoles = [_about_the_middle(group) for group in samples if group.dipoles is not None]
+        potential.heads["dipole"].set_scale(torch.cat([one.reshape(-1, 3) for one in dipoles]))
+    if "polarisability" in potential.heads:
+        known = [number for number, group in enumerate(samples) if group.polarisabilities is not None]
+        labels = torch.cat([samples[number].polarisabilities for number in known])
+        potential.heads["polarisability"].set_scale(
+            labels, torch.cat([compositions[number] for number in known])
+        )
+
+
+def _about_the_middle(group: Samples) -> Float[Tensor, "frame state state 3"]:
+    """Return dipoles about the middle of the atoms: those of an ion do not grow with its place."""
+    moved = group.charge * torch.eye(group.dipoles.shape[1], dtype=torch.float64)
+    return group.dipoles - moved[:, :, None] * group.positions.mean(dim=1)[:, None, None]
 
 
 def surroundings_of(potential: Potential, samples: Samples, chunk: int = 64) -> list:

@@ -7,6 +7,7 @@ from pydantic import Field, create_model, model_validator
 from nadyn.checks.configuration import Configuration
 from nadyn.models.encoders.table import DEFAULT_SECTION, EncoderSection
 from nadyn.training.quantities import QUANTITIES
+from nadyn.training.samples import ALL_PROPERTIES
 
 # The bounds lie far beyond anything useful: within them no square or product leaves the range of a number.
 Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
@@ -23,6 +24,7 @@ class ModelSection(Configuration):
     hidden: tuple[Annotated[int, Field(gt=0, le=8192)], ...] = Field((128, 128, 64), min_length=1)
     activation: str = "silu"
     repulsion: Literal["none", "zbl"] = "none"
+    properties: Literal["auto"] | tuple[Literal["dipole", "polarisability"], ...] = "auto"
 
     @model_validator(mode="after")
     def _start_of_a_basis(self) -> "ModelSection":
@@ -32,6 +34,11 @@ class ModelSection(Configuration):
                 "Try `basis: 1x0e + 1x1o` or another basis with it."
             )
         return self
+
+    @property
+    def learned_properties(self) -> tuple[str, ...]:
+        """Which properties are learned where the data have labels of them."""
+        return ALL_PROPERTIES if self.properties == "auto" else self.properties
 
 
 # How much each quantity counts in the loss, after division by its own noise.

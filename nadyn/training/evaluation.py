@@ -1,7 +1,7 @@
 """Errors of a model on labelled frames: `nadyn evaluate`."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -12,11 +12,12 @@ from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, state_pairs
 from nadyn.data.rigid_couplings import rigid_fraction
-from nadyn.electronic.signs import coupling_signs
 from nadyn.electronic.stress import strained_surface
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models.committee import Committee
 from nadyn.models.learned import LearnedModel
+from nadyn.training.compared_properties import Properties, signed
+from nadyn.training.quantities import QUANTITIES
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU, GIGAPASCAL_PER_AU
 
 # Frames whose smallest adjacent reference gap lies below this are near an intersection.
@@ -24,6 +25,8 @@ NEAR_GAP_EV = 0.3
 # Labels whose couplings have less of rigid motion were made free of it, or are by symmetry.
 FREE_OF_RIGID_MOTION = 1e-3
 _CHUNK = 256
+# The unit in the names of errors, such as dipole_mae_debye.
+_UNITS = {quantity.name: quantity.noise_key.removeprefix(f"{quantity.name}_") for quantity in QUANTITIES}
 
 BoundModel = TypeVar("BoundModel", LearnedModel, Committee)
 
@@ -38,6 +41,7 @@ class Comparison:
             are free of it; None where they are not, or there are none.
         surplus_gap: Distance from the highest state to the lowest surplus eigenvalue; inf without one.
         stress: [GPa]; None where there are no labels of it.
+        properties: Predictions and labels of dipoles and polarisabilities, see `compared_properties`.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Comparison:
     rigid_part: float | None = None
     stress: Float[np.ndarray, "frame state 3 3"] | None = None
     reference_stress: Float[np.ndarray, "frame state 3 3"] | None = None
+    properties: Properties = field(default_factory=dict)
 
 
 def compare(
@@ -68,21 +73,21 @@ def compare(
             f"{n_states}."
         )
     pairs = state_pairs(n_states)
-    parts, done = [], 0
+    parts, surfaces_of_parts, done = [], [], 0
     positions = torch.from_numpy(group.positions)
     for bound, frames in bound_to_frames(model, group):
         result = surfaces(bound, positions[frames])
         h = result.interstate_coupling
         couplings = torch.stack([h[:, k, l] for k, l in pairs], dim=1) if pairs else h[:, :0, 0]
         parts.append((result.energies, result.forces, couplings, result.surplus_gap))
+        surfaces_of_parts.append(result)
         done += len(frames)
         report(done)
     energies, forces, couplings, surplus = (torch.cat(part) for part in zip(*parts, strict=True))
-    reference = None
-    if _has_labels(group.interstate_couplings) and pairs:
-        reference = torch.from_numpy(group.interstate_couplings)
-        couplings = couplings * coupling_signs(couplings, reference, tuple(pairs))[:, :, None, None]
-        reference = reference.numpy() * EV_PER_ANGSTROM_PER_AU
+    has_couplings = _has_labels(group.interstate_couplings) and bool(pairs)
+    found = signed(couplings, surfaces_of_parts, group, has_couplings=has_couplings)
+    couplings = found.couplings
+    reference = group.interstate_couplings * EV_PER_ANGSTROM_PER_AU if has_couplings else None
     stress = _stress(model, group) if _has_labels(group.stress) and all(group.pbc) else None
     return Comparison(
         group.name,
@@ -96,6 +101,7 @@ def compare(
         None if reference is None else _rigid_part(group, couplings.numpy()),
         stress,
         None if stress is None else group.stress * GIGAPASCAL_PER_AU,
+        found.properties,
     )
 
 
@@ -157,6 +163,10 @@ def metrics(comparison: Comparison) -> dict[str, object]:
         error = _error(comparison.stress, comparison.reference_stress)
         result["stress_mae_gpa"] = _columns(error)
         result["stress_rmse_gpa"] = _columns(error, power=2)
+    for name, (predicted, label) in comparison.properties.items():
+        error = _error(predicted, label)
+        result[f"{name}_mae_{_UNITS[name]}"] = _columns(error)
+        result[f"{name}_rmse_{_UNITS[name]}"] = _columns(error, power=2)
     if comparison.energies.shape[1] > 1:
         gap, reference = _smallest_gap(comparison)
         result["gap_mae_ev"] = float(_mean(_error(gap, reference)))
@@ -192,6 +202,8 @@ def constant_errors(comparison: Comparison) -> dict[str, list[float]]:
         result["stress"] = _columns(np.abs(comparison.reference_stress))
     if comparison.reference_couplings is not None:
         result["coupling"] = _columns(np.abs(comparison.reference_couplings))
+    for name, (_, label) in comparison.properties.items():
+        result[name] = _columns(np.abs(label))
     return result
 
 

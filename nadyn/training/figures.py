@@ -18,6 +18,8 @@ from nadyn.training.reliability import Sample
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Titles of panels whose columns are pairs of states.
+_OF_PAIRS = {"couplings h"} | {quantity.plural for quantity in QUANTITIES if quantity.columns == "pair"}
 
 
 def learning_curves(history: list[dict[str, object]], path: Path, *, judged: str = "validation") -> None:
@@ -73,6 +75,10 @@ def parity(comparisons: list[Comparison], path: Path) -> None:
     with_couplings = [c for c in comparisons if c.reference_couplings is not None]
     if with_couplings:
         panels.append(("couplings h", "eV/Å", [(c.reference_couplings, c.couplings) for c in with_couplings]))
+    for quantity in QUANTITIES:
+        both = [c.properties[quantity.name] for c in comparisons if quantity.name in c.properties]
+        if both:
+            panels.append((quantity.plural, quantity.unit, [(label, own) for own, label in both]))
     figure = Figure(figsize=(4.2 * len(panels), 5.6), layout="constrained")
     axes = figure.subplots(2, len(panels), height_ratios=(3, 1), squeeze=False)
     for (upper, lower), (title, unit, arrays) in zip(axes.T, panels, strict=True):
@@ -122,7 +128,7 @@ def _parity_panels(
     upper: Axes, lower: Axes, title: str, unit: str, arrays: list[tuple[np.ndarray, np.ndarray]]
 ) -> None:
     bounds, residuals = [], []
-    for column, name in enumerate(_names(arrays[0][0].shape[1], pairs="coupling" in title)):
+    for column, name in enumerate(_names(arrays[0][0].shape[1], pairs=title in _OF_PAIRS)):
         reference = np.concatenate([r[:, column].ravel() for r, _ in arrays])
         predicted = np.concatenate([p[:, column].ravel() for _, p in arrays])
         known = ~np.isnan(reference)

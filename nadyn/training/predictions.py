@@ -1,7 +1,8 @@
-"""Energies, forces and couplings of a batch, differentiable in the weights."""
+"""Energies, forces, couplings and properties of a batch, differentiable in the weights."""
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -41,6 +42,8 @@ class Prediction:
         pairs: The pairs in the order of `gradients`.
         surplus_gap: Distance from the highest state to the lowest surplus eigenvalue; inf without one.
         stress: ∂E_k/∂ε / V, where there are labels of it and the pairs (k, k) were requested.
+        dipoles: u_k · μ · u_l [e bohr], where there are labels; with the signs of `gradients`.
+        polarisabilities: u_k · α · u_k [bohr³], where there are labels.
     """
 
     energies: Float[Tensor, "frame state"]
@@ -48,6 +51,8 @@ class Prediction:
     pairs: Pairs
     surplus_gap: Float[Tensor, "frame"]
     stress: Float[Tensor, "frame state 3 3"] | None = None
+    dipoles: Float[Tensor, "frame state state 3"] | None = None
+    polarisabilities: Float[Tensor, "frame state 3 3"] | None = None
 
 
 def predict(potential: Potential, batch: Samples, pairs: Pairs) -> Prediction:
@@ -107,8 +112,17 @@ def predict_by_graph(
         batch = (batch[0].take(torch.arange(n).repeat(copies)),)
     with torch.enable_grad():
         inputs = tuple(_Input(part) for part in batch)
-        hamiltonian, _ = potential(_surroundings(potential, inputs))
+        surroundings = _surroundings(potential, inputs)
+        hamiltonian, features = potential(surroundings)
         energies, vectors = eigh(hamiltonian[:n])
+        states = vectors[:, :, : potential.n_states]
+        dipoles = polarisabilities = None
+        if any(part.dipoles is not None for part in batch):
+            operator = potential.heads["dipole"](features, surroundings)[:n]
+            dipoles = torch.einsum("fak,fabx,fbl->fklx", states, operator, states)
+        if any(part.polarisabilities is not None for part in batch):
+            operator = potential.heads["polarisability"](features, surroundings)[:n]
+            polarisabilities = torch.einsum("fak,fabxy,fbk->fkxy", states, operator, states)
         cotangents = []
         for k, l in pairs:
             outer = vectors[:, :, k].unsqueeze(2) * vectors[:, :, l].unsqueeze(1)
@@ -122,17 +136,27 @@ def predict_by_graph(
         columns = (
             energies[:, : potential.n_states].split(sizes),
             _surplus_gap(potential, energies).split(sizes),
+            _rows(dipoles, sizes),
+            _rows(polarisabilities, sizes),
         )
         return tuple(
-            _prediction(
-                inputs[number].batch.take(torch.arange(len(levels))),
-                levels,
-                gap,
-                _stacked([of_pair[number] for of_pair in slopes]),
-                pairs,
+            replace(
+                _prediction(
+                    inputs[number].batch.take(torch.arange(len(levels))),
+                    levels,
+                    gap,
+                    _stacked([of_pair[number] for of_pair in slopes]),
+                    pairs,
+                ),
+                dipoles=moments,
+                polarisabilities=tensors,
             )
-            for number, (levels, gap) in enumerate(zip(*columns, strict=True))
+            for number, (levels, gap, moments, tensors) in enumerate(zip(*columns, strict=True))
         )
+
+
+def _rows(values: Tensor | None, sizes: list[int]) -> Sequence[Tensor | None]:
+    return (None,) * len(sizes) if values is None else values.split(sizes)
 
 
 @dataclass(frozen=True)

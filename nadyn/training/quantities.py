@@ -11,10 +11,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nadyn.electronic.signs import coupling_signs
+from nadyn.data.dataset import state_pairs
+from nadyn.electronic.signs import common_signs
 from nadyn.training.predictions import Prediction
 from nadyn.training.samples import Samples
-from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU, GIGAPASCAL_PER_AU
+from nadyn.units import (
+    CUBIC_ANGSTROM_PER_AU,
+    DEBYE_PER_AU,
+    ELECTRONVOLT_PER_HARTREE,
+    EV_PER_ANGSTROM_PER_AU,
+    GIGAPASCAL_PER_AU,
+)
 
 # Predicted and labelled values, (frame, column, …); NaN where a label is missing.
 Compared = tuple[Tensor, Tensor]
@@ -56,10 +63,37 @@ def _forces(prediction: Prediction, batch: Samples) -> Compared:
 def _couplings(prediction: Prediction, batch: Samples) -> Compared:
     """Couplings up to one sign a state and frame."""
     others = [i for i, (k, l) in enumerate(prediction.pairs) if k != l]
-    predicted = prediction.gradients[:, others]
-    pairs = tuple(prediction.pairs[i] for i in others)
-    signs = coupling_signs(predicted.detach(), batch.couplings, pairs)
-    return predicted, signs[:, :, None, None] * batch.couplings
+    signs = _signs(prediction, batch)
+    return prediction.gradients[:, others], signs[:, :, None, None] * batch.couplings
+
+
+def _permanent(dipoles: Tensor | None) -> Tensor | None:
+    return None if dipoles is None else dipoles.diagonal(dim1=1, dim2=2).movedim(-1, 1)
+
+
+def _transitions(dipoles: Tensor | None) -> Tensor | None:
+    """Return ⟨k|μ|l⟩ of the pairs k < l; None for one state."""
+    if dipoles is None or dipoles.shape[1] == 1:
+        return None
+    return torch.stack([dipoles[:, k, l] for k, l in state_pairs(dipoles.shape[1])], dim=1)
+
+
+def _transition_dipoles(prediction: Prediction, batch: Samples) -> Compared:
+    """Transition dipoles with the signs of the couplings."""
+    signs = _signs(prediction, batch)
+    return _transitions(prediction.dipoles), signs[:, :, None] * _transitions(batch.dipoles)
+
+
+def _signs(prediction: Prediction, batch: Samples) -> Tensor:
+    """Return the signs of the labels between states, one a state and frame for everything that has labels."""
+    between = []
+    others = [i for i, (k, l) in enumerate(prediction.pairs) if k != l]
+    if batch.couplings is not None and others:
+        between.append((prediction.gradients[:, others].detach(), batch.couplings))
+    if (labels := _transitions(batch.dipoles)) is not None:
+        between.append((_transitions(prediction.dipoles).detach(), labels))
+    n_states = prediction.energies.shape[1]
+    return common_signs(between, tuple(state_pairs(n_states)))
 
 
 QUANTITIES = (
@@ -110,6 +144,42 @@ QUANTITIES = (
         False,
         lambda batch: batch.couplings,
         _couplings,
+    ),
+    Quantity(
+        "dipole",
+        "dipoles",
+        "debye",
+        DEBYE_PER_AU,
+        "dipole_debye",
+        "state",
+        1.0,
+        False,
+        lambda batch: _permanent(batch.dipoles),
+        lambda prediction, batch: (_permanent(prediction.dipoles), _permanent(batch.dipoles)),
+    ),
+    Quantity(
+        "transition_dipole",
+        "transition dipoles",
+        "debye",
+        DEBYE_PER_AU,
+        "transition_dipole_debye",
+        "pair",
+        1.0,
+        False,
+        lambda batch: _transitions(batch.dipoles),
+        _transition_dipoles,
+    ),
+    Quantity(
+        "polarisability",
+        "polarisabilities",
+        "Å³",
+        CUBIC_ANGSTROM_PER_AU,
+        "polarisability_angstrom3",
+        "state",
+        1.0,
+        False,
+        lambda batch: batch.polarisabilities,
+        lambda prediction, batch: (prediction.polarisabilities, batch.polarisabilities),
     ),
 )
 

@@ -1,6 +1,6 @@
 """Labelled frames as tensors, atoms sorted by element, ready to be cut into batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -10,9 +10,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nadyn.data.dataset import Group
+from nadyn.data.dipole_origin import dipoles_of_coordinates
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.surroundings import Surroundings, all_pairs, listed_pairs
 from nadyn.training.second_order.geometry import Geometry
+
+ALL_PROPERTIES = ("dipole", "polarisability")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class Samples:
         order: Position of each sorted atom in the group.
         couplings: h_kl for the pairs k < l in lexicographic order.
         stress: Stress of each state [hartree/bohr³], ASE's sign.
+        dipoles: ⟨k|μ|l⟩ [e bohr] about the origin of the positions.
+        polarisabilities: Of each state [bohr³].
+        charge: Total charge [e].
         weight: How much each frame counts in the loss; None where all count the same.
         size: Number of atoms relative to the mean of the frames that are learned together.
         geometry: What the positions give that no weight changes, where it has been computed before.
@@ -43,6 +49,9 @@ class Samples:
     weight: Float[Tensor, "frame"] | None = None
     size: float = 1.0
     geometry: Geometry | None = None
+    dipoles: Float[Tensor, "frame state state 3"] | None = None
+    polarisabilities: Float[Tensor, "frame state 3 3"] | None = None
+    charge: int = 0
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -67,6 +76,9 @@ class Samples:
             rows(self.weight),
             self.size,
             None if self.geometry is None else self.geometry.take(index),
+            rows(self.dipoles),
+            rows(self.polarisabilities),
+            self.charge,
         )
 
     def surroundings(
@@ -94,7 +106,7 @@ class Samples:
         return listed_pairs(positions, cell, neighbors, self.numbers, cutoff, dtype, self.pbc)
 
 
-def samples_from_group(group: Group) -> Samples:
+def samples_from_group(group: Group, properties: Collection[str] = ALL_PROPERTIES) -> Samples:
     """Return a group's frames with atoms sorted by element."""
     order = np.argsort(group.atomic_numbers, kind="stable")
 
@@ -118,13 +130,25 @@ def samples_from_group(group: Group) -> Samples:
         tuple(bool(flag) for flag in group.pbc),
         tensor(group.stress) if bool(np.all(group.pbc)) else None,
         tensor(group.weight),
+        dipoles=tensor(dipoles_of_coordinates(group)) if "dipole" in properties else None,
+        polarisabilities=tensor(group.polarisabilities) if "polarisability" in properties else None,
+        charge=int(group.charge),
     )
 
 
-def samples_together(groups: Sequence[Group]) -> tuple[Samples, ...]:
-    """Return the frames of groups that are learned together, each with its relative number of atoms."""
+def samples_together(
+    groups: Sequence[Group], properties: Collection[str] = ALL_PROPERTIES
+) -> tuple[Samples, ...]:
+    """Return the frames of groups that are learned together, each with its relative number of atoms.
+
+    Args:
+        groups: Of one training.
+        properties: Which of dipole and polarisability are learned where there are labels.
+    """
     mean = sum(group.n_frames * group.n_atoms for group in groups) / sum(group.n_frames for group in groups)
-    return tuple(replace(samples_from_group(group), size=group.n_atoms / mean) for group in groups)
+    return tuple(
+        replace(samples_from_group(group, properties), size=group.n_atoms / mean) for group in groups
+    )
 
 
 class Stream(IntEnum):

@@ -84,7 +84,8 @@ def parameter_groups(potential: Potential, weight_decay: float) -> list[dict[str
 def _outlier_sigmas(configuration: TrainingConfiguration, looseness: float) -> dict[str, float]:
     """Return the bound of each quantity: couplings tell on which side of a seam a frame lies."""
     bounds = {quantity.name: configuration.outlier_sigmas for quantity in QUANTITIES}
-    return bounds | {"coupling": looseness * configuration.outlier_sigmas}
+    between = looseness * configuration.outlier_sigmas
+    return bounds | {"coupling": between, "transition_dipole": between}
 
 
 def given_noise(configuration: TrainingConfiguration) -> dict[str, float | None]:

@@ -14,6 +14,7 @@ import torch
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_folder, write_new
 from nadyn.data import Dataset
+from nadyn.data.dipole_origin import about_dipoles
 from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel
 from nadyn.models.model_file import save_model
@@ -29,7 +30,7 @@ from nadyn.training.build import (
     surroundings_of,
 )
 from nadyn.training.checkpoint import existing, read_progress
-from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.configuration import ModelSection, TrainingConfiguration
 from nadyn.training.held_out import HeldOut, hold_out
 from nadyn.training.job import Job
 from nadyn.training.mixing import check_one_surface
@@ -152,8 +153,9 @@ def learn(
     with threads(configuration.threads):
         held_out = hold_out(dataset, configuration)
         training, validation = held_out.training, held_out.validation
-        training_samples = samples_together(training.groups)
-        validation_samples = () if validation is None else samples_together(validation.groups)
+        properties = configuration.model.learned_properties
+        training_samples = samples_together(training.groups, properties)
+        validation_samples = () if validation is None else samples_together(validation.groups, properties)
         elements = elements_of(dataset)
         shortest = shortest_distances(training, elements)
 
@@ -234,7 +236,8 @@ def _check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> No
     frames = sum(group.n_frames for group in dataset.groups)
     if frames < 10:
         raise InputError(f"the dataset must hold at least 10 frames to be trained on, but holds {frames}.")
-    samples = samples_together(dataset.groups)
+    _check_properties(dataset, configuration.model)
+    samples = samples_together(dataset.groups, configuration.model.learned_properties)
     for quantity in QUANTITIES:
         weight = getattr(configuration.weights, quantity.name)
         if weight != quantity.weight and all(quantity.labels(group) is None for group in samples):
@@ -242,6 +245,23 @@ def _check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> No
                 f"`weights.{quantity.name}` must be left out for data without {quantity.plural}, but is "
                 f"{weight:g}."
             )
+
+
+def _check_properties(dataset: Dataset, section: ModelSection) -> None:
+    """Refuse properties that a file asks for and the data cannot teach."""
+    if section.properties == "auto":
+        return
+    for name in section.properties:
+        key = {"dipole": "dipoles", "polarisability": "polarisabilities"}[name]
+        labelled = [group for group in dataset.groups if getattr(group, key) is not None]
+        if not labelled:
+            raise InputError(
+                f"`model.properties` must be what the data have labels of, but they have no {key}. Leave "
+                f"{name} out."
+            )
+        for group in labelled:
+            if name == "dipole" and (sentence := about_dipoles(group)):
+                raise InputError(sentence)
 
 
 def _finished_model(

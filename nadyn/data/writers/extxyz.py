@@ -21,7 +21,7 @@ def without_place(group: Group) -> list[str]:
     """Return which arrays of a group extended xyz does not hold."""
     lost = [
         key
-        for key in ("dipoles", "spin_orbit", "spin_orbit_norms", "stress")
+        for key in ("dipoles", "polarisabilities", "spin_orbit", "spin_orbit_norms", "stress")
         if getattr(group, key) is not None
     ]
     if group.n_states == 1 and "stress" in lost:
@@ -32,8 +32,8 @@ def without_place(group: Group) -> list[str]:
 def write_extxyz(path: str | Path, dataset: Dataset, *, overwrite: bool = False) -> None:
     """Write a dataset as extended xyz: one state under the common names, several as `readers.extxyz` says.
 
-    Masses are a column. Dipoles, spin-orbit couplings and the stress of several states have no place and
-    are left out with a warning. A label that a frame lacks is not written.
+    Masses are a column. Dipoles, polarisabilities, spin-orbit couplings and the stress of several states have
+    no place and are left out with a warning. A label that a frame lacks is not written.
 
     Raises:
         InputError: The file exists and `overwrite` is False, or its folder does not exist.

@@ -18,6 +18,7 @@ from nadyn.models.analytic.generalised import GeneralisedCoordinates
 from nadyn.models.analytic.normal_coordinates import NormalCoordinates
 from nadyn.models.analytic.vibronic_parameters import VibronicParameters, parse_parameters
 from nadyn.models.model import Evaluation
+from nadyn.models.spin_states import spin_states
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,19 @@ class VibronicCoupling(GeneralisedCoordinates):
     @property
     def n_basis(self) -> int:
         return len(self.state_names)
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """See `HasOperators`."""
+        return () if self.dipoles is None else ("dipole",)
+
+    def operator(
+        self, name: str, positions: Float[Tensor, "traj atom x"]
+    ) -> Float[Tensor, "traj basis basis 3"]:
+        """Return the dipoles of the diabatic states in the lowest M_S [e bohr], in the frame of the model."""
+        spins = spin_states(self.multiplicities)
+        first = [int(torch.nonzero(spins.row == row)[0]) for row in range(self.n_basis)]
+        return self.dipoles.real[first][:, first].expand(len(positions), -1, -1, -1)
 
     @property
     def masses(self) -> Float[Tensor, "atom"]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nadyn.models.atomic_network import AtomicNetwork
@@ -52,7 +52,7 @@ class PolarisabilityHead(nn.Module):
 
     @torch.no_grad()
     def set_scale(
-        self, labels: Float[Tensor, "frame state 3 3"], compositions: Float[Tensor, "frame element"]
+        self, labels: Float[Tensor, "frame state 3 3"], compositions: Int[Tensor, "frame element"]
     ) -> None:
         """Set a number an element by least squares, and s from what is left.
 

@@ -1,0 +1,95 @@
+"""`nadyn spectrum`: absorption, infrared and Raman spectra of a model."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Kind = Literal["uv", "ir", "raman"]
+
+
+def spectrum(
+    model: Annotated[Path, typer.Argument(help="Model file, or a YAML file with an analytic model.")],
+    kind: Annotated[Kind, typer.Option("--kind", help="uv (nuclear ensemble), ir or raman (harmonic).")],
+    figure: Annotated[Path | None, typer.Option("--figure", help="Draw it (PNG, PDF or SVG).")] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the curve to this file.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write lines or excitations to this file.")
+    ] = None,
+    state: Annotated[int, typer.Option("--state", help="State that is excited from, or vibrates.")] = 0,
+    initial: Annotated[
+        Path | None,
+        typer.Option("--initial", help="Of uv: geometries of `nadyn sample` instead of a sample."),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=2, help="Of uv: number of geometries.")] = 500,
+    temperature_kelvin: Annotated[
+        float, typer.Option("--temperature-kelvin", min=0.0, help="Of uv: temperature of the Wigner sample.")
+    ] = 0.0,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Of ir: dipoles along the trajectories of this run instead of harmonic."),
+    ] = None,
+    geometry: Annotated[
+        Path | None,
+        typer.Option("--geometry", help="Minimise from this .xyz instead of the stored geometry."),
+    ] = None,
+    molecule: Annotated[
+        str | None, typer.Option("--molecule", help="Which molecule of a model trained on several.")
+    ] = None,
+    isotope: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--isotope", help="Isotope of an element or of an atom (from 0): H=2, 4=13; repeatable."
+        ),
+    ] = None,
+    fwhm: Annotated[
+        float | None,
+        typer.Option(
+            "--fwhm", help="Width of a line at half height: eV of uv (0.1), cm-1 of ir, raman (10)."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of uv: seed of the sample.")] = 1,
+) -> None:
+    """Compute a spectrum from a model: absorption of an ensemble, infrared or Raman of vibrations."""
+    from contextlib import ExitStack
+
+    from rich.console import Console
+
+    from nadyn.checks.errors import InputError
+    from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix
+    from nadyn.cli.model_given import isotopes_given, model_given
+    from nadyn.cli.spectra import absorption_result, harmonic_result, run_result, write_result
+
+    if figure is not None:
+        check_output(figure, model, overwrite=True)
+        check_suffix(figure, "`--figure`", PICTURE)
+    if json_file is not None:
+        check_json(json_file, model)
+    if csv_file is not None:
+        check_output(csv_file, model, overwrite=True)
+    for name, value, wanted in (("--initial", initial, "uv"), ("--run", run, "ir")):
+        if value is not None and kind != wanted:
+            raise InputError(f"`{name}` must be left out for `--kind {kind}`: it belongs to {wanted}.")
+    if fwhm is not None and not 0 < fwhm < 1e5:
+        raise InputError(f"`--fwhm` must be above 0, but is {fwhm:g}.")
+    console = Console()
+    with ExitStack() as opened:
+        source, _ = model_given(model, molecule, isotopes_given(isotope or []), geometry, opened)
+        where = None if geometry is None else str(geometry)
+        with console.status("Computing the spectrum"):
+            if kind == "uv":
+                result = absorption_result(
+                    source,
+                    state=state,
+                    initial=initial,
+                    n=n,
+                    temperature_kelvin=temperature_kelvin,
+                    geometry=where,
+                    fwhm_ev=fwhm or 0.1,
+                    seed=seed,
+                )
+            elif run is not None:
+                result = run_result(source, run, state=state, fwhm_cm=fwhm or 10.0)
+            else:
+                result = harmonic_result(source, kind, state=state, geometry=where, fwhm_cm=fwhm or 10.0)
+    write_result(result, console, figure=figure, csv_file=csv_file, json_file=json_file)

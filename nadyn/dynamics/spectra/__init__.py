@@ -1,0 +1,1 @@
+"""Spectra of a model: vibrations, and excitations of an ensemble of geometries."""

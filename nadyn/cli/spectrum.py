@@ -1,16 +1,16 @@
 """`nadyn spectrum`: absorption, infrared and Raman spectra of a model."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-Kind = Literal["uv", "ir", "raman"]
+KINDS = ("uv", "ir", "raman")
 
 
 def spectrum(
     model: Annotated[Path, typer.Argument(help="Model file, or a YAML file with an analytic model.")],
-    kind: Annotated[Kind, typer.Option("--kind", help="uv (nuclear ensemble), ir or raman (harmonic).")],
+    kind: Annotated[str, typer.Option("--kind", help="uv (nuclear ensemble), ir or raman (harmonic).")],
     figure: Annotated[Path | None, typer.Option("--figure", help="Draw it (PNG, PDF or SVG).")] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the curve to this file.")] = None,
     json_file: Annotated[
@@ -60,6 +60,8 @@ def spectrum(
     from nadyn.cli.model_given import isotopes_given, model_given
     from nadyn.cli.spectra import absorption_result, harmonic_result, run_result, write_result
 
+    if kind not in KINDS:
+        raise InputError(f"`--kind` must be one of {', '.join(KINDS)}, but is {kind!r}.")
     if figure is not None:
         check_output(figure, model, overwrite=True)
         check_suffix(figure, "`--figure`", PICTURE)

@@ -189,7 +189,7 @@ def _initialise(potential: Potential, samples: tuple[Samples, ...], elements: tu
 
 
 def _initialise_heads(
-    potential: Potential, samples: tuple[Samples, ...], compositions: list[Int[Tensor, "frame element"]]
+    potential: Potential, samples: tuple[Samples, ...], compositions: list[Int[Tensor, "_ element"]]
 ) -> None:
     if "dipole" in potential.heads:
         dipoles = [_about_the_middle(group) for group in samples if group.dipoles is not None]

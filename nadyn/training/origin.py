@@ -11,7 +11,10 @@ from nadyn.training.configuration import TrainingConfiguration
 # Neither changes what is learned.
 MAY_DIFFER = ("threads", "checkpoint_every")
 # Whatever of a group the training reads.
-_ARRAYS = ("positions", "energies", "forces", "interstate_couplings", "cell")
+_ARRAYS = (
+    *("positions", "energies", "forces", "interstate_couplings", "cell"),
+    *("dipoles", "polarisabilities"),
+)
 
 
 def origin(

@@ -1,0 +1,85 @@
+"""`nadyn spectrum` from model to files."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from contracts.untrained import untrained
+
+from nadyn.cli.main import main
+from nadyn.dynamics.spectra.excitation import absorption, excitations
+from nadyn.models.heads.dipole import DipoleSettings
+from nadyn.models.model_file import save_model
+from nadyn.trajectory.initial_conditions import InitialConditions, write_initial_conditions
+from nadyn.units import HARTREE_PER_EV
+
+NUMBERS = (7, 1, 1, 9)
+
+
+def _left(*arguments):
+    with pytest.raises(SystemExit) as leaving:
+        main([str(argument) for argument in arguments])
+    return leaving.value.code
+
+
+@pytest.fixture
+def files(tmp_path):
+    model = untrained("moments", "2x0e", heads=(DipoleSettings(0),), atomic_numbers=NUMBERS)
+    save_model(model, tmp_path / "model.safetensors")
+    middle = np.array([[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]])
+    positions = middle + 0.05 * np.random.default_rng(2).normal(size=(5, 4, 3))
+    start = InitialConditions(
+        positions=positions,
+        momenta=np.zeros_like(positions),
+        weight=np.array([1.0, 2.0, 1.0, 1.0, 1.0]),
+        masses=model.masses.numpy(),
+        atomic_numbers=np.array(NUMBERS),
+        state=0,
+        diabatic_state=None,
+        origin="test",
+        temperature_kelvin=None,
+    )
+    write_initial_conditions(tmp_path / "initial.h5", start)
+    return tmp_path, model, start
+
+
+def test_absorption_of_given_geometries_is_written(files):
+    folder, model, start = files
+    options = ["--csv", folder / "uv.csv", "--json", folder / "uv.json", "--figure", folder / "uv.svg"]
+    code = _left(
+        "spectrum", folder / "model.safetensors", "--kind", "uv", "--initial", folder / "initial.h5", *options
+    )
+    assert code == 0
+    with (folder / "uv.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == [
+        "photon_energy_ev",
+        "cross_section_angstrom2",
+        "error_95_angstrom2",
+        "of_0-1_angstrom2",
+    ]
+    table = np.array(rows[1:], dtype=float)
+    found = excitations(model, start.positions, weight=start.weight)
+    expected = absorption(found, table[:, 0] * HARTREE_PER_EV, fwhm=0.1 * HARTREE_PER_EV)
+    np.testing.assert_allclose(table[:, 1], expected.cross_section, rtol=1e-6, atol=1e-12)
+    plain = json.loads((folder / "uv.json").read_text())
+    np.testing.assert_allclose(plain["oscillator_strengths"], found.strengths)
+    assert (folder / "uv.svg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--kind", "xray"], "`--kind` must be one of uv, ir, raman, but is 'xray'"),
+        (["--kind", "raman"], "must know a polarisability, but does not"),
+        (["--kind", "ir", "--initial", "initial.h5"], "`--initial` must be left out for `--kind ir`"),
+        (["--kind", "uv", "--run", "run.h5"], "`--run` must be left out for `--kind uv`"),
+        (["--kind", "uv", "--state", "2"], "`minimise_state` must be from 0 to 1"),
+        (["--kind", "uv", "--figure", "x.foo"], "`--figure` must end in .png"),
+    ],
+)
+def test_what_cannot_be_computed_is_one_sentence(files, options, sentence, capsys):
+    folder, _, _ = files
+    assert _left("spectrum", folder / "model.safetensors", *options) == 2
+    assert sentence in capsys.readouterr().err

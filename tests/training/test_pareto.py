@@ -60,4 +60,4 @@ def test_what_has_no_front_is_one_sentence(tmp_path):
     with pytest.raises(InputError, match="must have data with forces"):
         pareto(without, tmp_path, settings, n=3)
     with pytest.raises(InputError, match="must have frames to hold out"):
-        pareto(data, tmp_path, configuration(validation_fraction=1e-6), n=3)
+        pareto(data, tmp_path, configuration(validation_fraction=1e-6, split="stable"), n=3)

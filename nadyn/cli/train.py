@@ -22,6 +22,10 @@ def train(
         list[Path] | None,
         typer.Option("--from", help="Model to begin from: its matrix is learned where it is right."),
     ] = None,
+    validation: Annotated[
+        list[Path] | None,
+        typer.Option("--validation", help="Frames to judge by, instead of a part of DATA."),
+    ] = None,
     members: Annotated[
         int | None,
         typer.Option("--members", help="Train so many members of a committee, which judge each other."),
@@ -72,7 +76,7 @@ def train(
             right = f"nadyn train {other} {place} {one} --output {output}"
             check_not_swapped(one, other, kinds=(Kind.HDF5, kind), right=right)
     check_folder(output)
-    check_is_no_input(output, *data, config, *(begin_from or ()))
+    check_is_no_input(output, *data, config, *(begin_from or ()), *(validation or ()))
     configuration = (
         TrainingConfiguration() if config is None else read_configuration(config, TrainingConfiguration)
     )
@@ -86,6 +90,11 @@ def train(
     with console.status("reading the data"):
         dataset = load_dataset(data[0], *data[1:], mix=configuration.mix, charge=charge, multiplicities=spins)
         warn_of_doubts(dataset)
+        judged = None
+        if validation:
+            judged = load_dataset(
+                validation[0], *validation[1:], mix=configuration.mix, charge=charge, multiplicities=spins
+            )
     for group in dataset.groups:
         console.print(
             f"{group.name}: {counted(group.n_frames, 'frame')}, {counted(group.n_atoms, 'atom')}, "
@@ -102,7 +111,13 @@ def train(
     elif not console.is_terminal:
         # A live table would be drawn once, at the end.
         live, show = nullcontext(), TrainingLines(lambda line: print(line, flush=True)).show
-    settings = {"begin_from": teachers, "resume": resume, "overwrite": overwrite, "report": show}
+    settings = {
+        "validation": judged,
+        "begin_from": teachers,
+        "resume": resume,
+        "overwrite": overwrite,
+        "report": show,
+    }
     try:
         with live:
             if members is None:
@@ -112,6 +127,7 @@ def train(
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
             given = [("--config", config), *(("--from", path) for path in begin_from or ())]
+            given += [("--validation", path) for path in validation or ()]
             given += [("--charge", charge), ("--multiplicities", multiplicities and f"'{multiplicities}'")]
             options = f"--output {output} --resume"
             options += "".join(f" {name} {path}" for name, path in given if path is not None)

@@ -70,6 +70,7 @@ def train_committee(
     configuration: TrainingConfiguration | None = None,
     *,
     n_members: int,
+    validation: Dataset | None = None,
     begin_from: Sequence[LearnedModel] = (),
     resume: bool = False,
     overwrite: bool = False,
@@ -78,8 +79,9 @@ def train_committee(
 ) -> TrainedCommittee:
     """Train the members of a committee one after the other, calibrate their spread, and write one file.
 
-    Arguments are those of `train`; a time limit is that of all members together. `basis: auto` is searched
-    for by the first member, and the others take what it has found.
+    Arguments are those of `train`; `validation` calibrates the spread, and each member holds out its own part
+    of the rest. A time limit is that of all members together. `basis: auto` is searched for by the first
+    member, and the others take what it has found.
 
     Raises:
         InputError: The data cannot be trained on, no frame can be held out, or files are in the way.
@@ -89,7 +91,7 @@ def train_committee(
     configuration = configuration or TrainingConfiguration()
     output = Path(output)
     _check(output, n_members, resume=resume, overwrite=overwrite)
-    plan = _plan(dataset, output, configuration, begin_from, n_members)
+    plan = _plan(dataset, output, configuration, begin_from, n_members, validation)
     members: list[LearnedModel] = []
     histories: list[dict[str, object]] = []
     for number in range(n_members):
@@ -167,13 +169,14 @@ def _plan(
     configuration: TrainingConfiguration,
     begin_from: Sequence[LearnedModel],
     n_members: int,
+    validation: Dataset | None = None,
 ) -> _Plan:
     """Hold out what no member sees; begin the training, or go on with the one that is there."""
     checkpoint = checkpoint_path(output)
-    begins_from = origin(configuration, dataset, begin_from) | {"members": {"n": n_members}}
+    begins_from = origin(configuration, dataset, begin_from, validation) | {"members": {"n": n_members}}
     if checkpoint.exists():
         check_origin(read_progress(checkpoint)["origin"], begins_from)
-    held_out = hold_out(dataset, configuration)
+    held_out = hold_out(dataset, configuration, validation)
     if held_out.validation is None:
         raise InputError(
             "a committee must have frames that no member sees, but nothing can be held out of this dataset. "

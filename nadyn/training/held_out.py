@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nadyn.checks.counts import counted
+from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, split
 from nadyn.data.similarity import (
     fingerprints,
@@ -13,6 +15,7 @@ from nadyn.data.similarity import (
     neighbour_distance,
     typical_distance,
 )
+from nadyn.structures import symbol
 from nadyn.training.configuration import TrainingConfiguration
 
 # Closer than this part of the typical distance two frames are one.
@@ -30,7 +33,7 @@ class HeldOut:
     Attributes:
         training: What is learned from.
         validation: What is held out, or None.
-        how: How it was chosen: random, blocks, files, stable or nothing.
+        how: How it was chosen: random, blocks, files, stable, given or nothing.
         molecules: Names of molecules that were held out whole.
         n_compared: How many held-out frames were compared with the training frames.
         n_copies: How many of them are copies of a training frame.
@@ -97,11 +100,22 @@ class HeldOut:
         return result
 
 
-def hold_out(dataset: Dataset, configuration: TrainingConfiguration) -> HeldOut:
-    """Return a dataset in two parts, as the training file says.
+def hold_out(dataset: Dataset, configuration: TrainingConfiguration, given: Dataset | None = None) -> HeldOut:
+    """Return a dataset in two parts, as the training file says, or beside the frames that are given to judge.
 
     With `split: auto` frames are drawn at random, or in blocks where frames of a molecule follow each other.
+
+    Args:
+        dataset: What there is to learn from.
+        configuration: How to split it.
+        given: Frames to judge by; then all of `dataset` is learned from.
+
+    Raises:
+        InputError: The frames to judge by have other states, or elements that nothing is learned of.
     """
+    if given is not None:
+        _check_given(dataset, given)
+        return HeldOut(dataset, given, "given", (), *_compare(dataset, given))
     is_guessed = configuration.split == "auto" and any(map(is_from_trajectories, dataset.groups))
     how = configuration.split
     if how == "auto":
@@ -114,6 +128,23 @@ def hold_out(dataset: Dataset, configuration: TrainingConfiguration) -> HeldOut:
     whole = tuple(sorted(set(validation.names) - set(training.names)))
     counts = _compare(training, validation)
     return HeldOut(training, validation, how, whole, *counts, is_guessed)
+
+
+def _check_given(training: Dataset, given: Dataset) -> None:
+    states, own = ({group.n_states for group in one.groups} for one in (training, given))
+    if own != states:
+        raise InputError(
+            f"the frames to judge by must have {counted(min(states), 'state')} as those to learn from, but "
+            f"have {', '.join(map(str, sorted(own)))}."
+        )
+    known, found = (
+        {int(number) for group in one.groups for number in group.atomic_numbers} for one in (training, given)
+    )
+    if unknown := sorted(found - known):
+        raise InputError(
+            "the frames to judge by must be of elements of those to learn from, but hold "
+            f"{', '.join(map(symbol, unknown))} too. Leave them out, or add such frames to learn from."
+        )
 
 
 def _compare(training: Dataset, validation: Dataset) -> tuple[int, int, int]:

@@ -12,21 +12,28 @@ from nadyn.training.configuration import TrainingConfiguration
 MAY_DIFFER = ("threads", "checkpoint_every")
 # Whatever of a group the training reads.
 _ARRAYS = (
-    *("positions", "energies", "forces", "interstate_couplings", "cell"),
+    *("positions", "energies", "forces", "interstate_couplings", "cell", "stress"),
     *("dipoles", "polarisabilities"),
 )
 
 
 def origin(
-    configuration: TrainingConfiguration, dataset: Dataset, begin_from: Sequence[LearnedModel] = ()
+    configuration: TrainingConfiguration,
+    dataset: Dataset,
+    begin_from: Sequence[LearnedModel] = (),
+    validation: Dataset | None = None,
 ) -> dict[str, dict[str, object]]:
-    """Return the configuration, and a sha256 for each group of the data and for each model to begin from, as
-    plain values for a checkpoint."""
-    return {
+    """Return the configuration, and a sha256 for each group of the data, of what it is judged by where that
+    is given, and for each model to begin from, as plain values for a checkpoint."""
+    judged = () if validation is None else validation.groups
+    result = {
         "configuration": configuration.model_dump(mode="json"),
         "data": {group.name: _fingerprint(group, place) for place, group in enumerate(dataset.groups)},
         "begin_from": {"sha256": [_sha256(model) for model in begin_from]},
     }
+    if judged:
+        result["validation"] = {group.name: _fingerprint(group, place) for place, group in enumerate(judged)}
+    return result
 
 
 def check_origin(stored: dict[str, dict[str, object]], now: dict[str, dict[str, object]]) -> None:
@@ -53,6 +60,11 @@ def check_origin(stored: dict[str, dict[str, object]], now: dict[str, dict[str, 
                 f"{after.get(key)!r}. Use the configuration of the interrupted training, or --overwrite to "
                 "start again."
             )
+    if stored.get("validation") != now.get("validation"):
+        raise InputError(
+            "the frames to judge by (`--validation`) must stay the same when the training is resumed, but "
+            "differ. Give those of the interrupted training, or --overwrite to start again."
+        )
     for name in now["data"] | stored["data"]:
         if stored["data"].get(name) != now["data"].get(name):
             raise InputError(

@@ -90,6 +90,7 @@ def train(
     output: str | Path,
     configuration: TrainingConfiguration | None = None,
     *,
+    validation: Dataset | None = None,
     begin_from: Sequence[LearnedModel] = (),
     resume: bool = False,
     overwrite: bool = False,
@@ -102,9 +103,10 @@ def train(
     training is written next to the model as JSON.
 
     Args:
-        dataset: Labelled frames; a part of them is held out for validation.
+        dataset: Labelled frames; a part of them is held out for validation, unless that is given.
         output: Model file.
         configuration: All settings; the default suits a molecule never seen before.
+        validation: Frames that choose the best weights and stop the training, instead of held-out ones.
         begin_from: Models whose matrices the network learns first, each where it is right, see `beginning`.
         resume: Go on from the checkpoint of an interrupted training of the same data and configuration, of
             which only `threads` and `checkpoint_every` may have changed; begin where there is none yet.
@@ -122,7 +124,14 @@ def train(
     check_files(output, checkpoint, resume=resume, overwrite=overwrite)
     started = time.monotonic()
     trained = learn(
-        dataset, checkpoint, configuration, begin_from=begin_from, resume=resume, report=report, clock=clock
+        dataset,
+        checkpoint,
+        configuration,
+        validation=validation,
+        begin_from=begin_from,
+        resume=resume,
+        report=report,
+        clock=clock,
     )
     save_model(trained.model, output, timings=timings_since(started))
     history = {"configuration": configuration.model_dump()} | trained.history
@@ -136,6 +145,7 @@ def learn(
     checkpoint: Path,
     configuration: TrainingConfiguration,
     *,
+    validation: Dataset | None = None,
     begin_from: Sequence[LearnedModel] = (),
     resume: bool,
     report: Callable[[Progress], None],
@@ -145,13 +155,13 @@ def learn(
     _check_dataset(dataset, configuration)
     if begin_from:
         configuration = with_basis_of(begin_from, configuration)
-    begins_from = origin(configuration, dataset, begin_from)
+    begins_from = origin(configuration, dataset, begin_from, validation)
     if resume:
         for path in existing(checkpoint):
             # Checkpoints of the first days do not say what they started from.
             check_origin(read_progress(path).get("origin", begins_from), begins_from)
     with threads(configuration.threads):
-        held_out = hold_out(dataset, configuration)
+        held_out = hold_out(dataset, configuration, validation)
         training, validation = held_out.training, held_out.validation
         properties = configuration.model.learned_properties
         training_samples = samples_together(training.groups, properties)

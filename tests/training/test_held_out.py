@@ -5,6 +5,7 @@ import pytest
 from teacher import NUMBERS, configuration, dataset, geometries, labelled, teacher
 from test_train_command import run_command
 
+from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, group_from_arrays, write_dataset
 from nadyn.models import load_model
 from nadyn.training.committee import _of_member
@@ -144,3 +145,50 @@ def test_members_of_a_committee_split_by_seeds_of_their_own():
     ]
     assert seeds[0] == seeds[1]
     assert seeds[0][0] == 7 != seeds[0][1]
+
+
+def test_frames_to_judge_by_can_be_given(tmp_path):
+    data = dataset(20)
+    own = Dataset((labelled(teacher(), geometries(7, seed=5), name="mine"),))
+    held_out = hold_out(data, configuration(), own)
+    assert (held_out.training, held_out.validation, held_out.how) == (data, own, "given")
+    assert held_out.n_compared == 7 and held_out.n_copies == 0
+    # Of the training itself: said, not refused.
+    copies = hold_out(data, configuration(), Dataset((data.groups[0].select([3, 4, 5]),)))
+    assert copies.n_copies == 3 and "copies of training frames" in copies.sentences[0]
+    for number, one in (("data", data), ("mine", own)):
+        write_dataset(tmp_path / f"{number}.h5", one)
+    settings = tmp_path / "train.yaml"
+    settings.write_text(
+        "{steps: 3, threads: 1, model: {basis: 2x0e, hidden: [8, 8]}, encoder: {n_radial: 4}}"
+    )
+    common = ("train", tmp_path / "data.h5", "--config", settings, "--quiet", "--output")
+    code, printed = run_command(*common, tmp_path / "model.safetensors", "--validation", tmp_path / "mine.h5")
+    assert code == 0, printed
+    record = load_model(tmp_path / "model.safetensors").trained_on
+    assert record["training_frames"] == 20 and record["held_out"]["how"] == "given"
+    assert "held-out frames of mine (7 frames)" in printed
+
+
+def test_frames_to_judge_by_must_fit():
+    data = dataset(20)
+    one_state = Dataset((labelled(teacher(None, 1), geometries(3)),))
+    with pytest.raises(InputError, match="must have 2 states as those to learn from, but have 1"):
+        hold_out(data, configuration(), one_state)
+    carbon = Dataset((labelled(teacher().for_atoms((6, 1, 1, 9)), geometries(3)),))
+    with pytest.raises(InputError, match="must be of elements of those to learn from, but hold C too"):
+        hold_out(data, configuration(), carbon)
+
+
+def test_a_resumed_training_is_judged_by_the_same_frames(tmp_path):
+    data, settings = dataset(20), configuration(epochs=1)
+    own, other = (Dataset((labelled(teacher(), geometries(7, seed=seed)),)) for seed in (5, 6))
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(data, tmp_path / "m.safetensors", settings, validation=own, report=stop)
+    with pytest.raises(InputError, match="`--validation`"):
+        train(data, tmp_path / "m.safetensors", settings, validation=other, resume=True)
+    assert train(data, tmp_path / "m.safetensors", settings, validation=own, resume=True).validation is own

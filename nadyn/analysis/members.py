@@ -82,21 +82,26 @@ def open_members(paths: Sequence[str | Path]) -> Members:
                 "Try again after its first checkpoint."
             )
     for run in runs[1:]:
-        _check_same_system(runs[0], run)
+        check_same_system(runs[0], run)
     for run in runs:
         _check_committee(runs[0], run)
     for run in runs[1:]:
-        _check_same_dynamics(runs[0], run)
+        check_same_dynamics(runs[0], run)
     numbers = [int(run.config.get("member") or 0) for run in runs]
     order = np.argsort(numbers, kind="stable").tolist()
     runs, numbers = [runs[k] for k in order], [numbers[k] for k in order]
-    starts = np.array([[_same_starts(one, other) for other in runs] for one in runs])
+    starts = np.array([[same_starts(one, other) for other in runs] for one in runs])
     _check_different(runs, numbers, starts)
     seeds = np.array([int(run.attributes["seed"]) for run in runs])
     return Members(tuple(runs), tuple(numbers), starts, seeds[:, None] == seeds[None, :])
 
 
-def _check_same_system(first: Run, other: Run) -> None:
+def check_same_system(first: Run, other: Run) -> None:
+    """Refuse runs of different molecules or numbers of states.
+
+    Raises:
+        InputError: They are.
+    """
     names = f"{str(first.path)!r} and {str(other.path)!r}"
     one, two = (None if run.atomic_numbers is None else run.atomic_numbers.tolist() for run in (first, other))
     if one != two or len(first.masses) != len(other.masses) or not np.allclose(first.masses, other.masses):
@@ -131,7 +136,12 @@ def _check_committee(first: Run, run: Run) -> None:
         )
 
 
-def _check_same_dynamics(first: Run, other: Run) -> None:
+def check_same_dynamics(first: Run, other: Run) -> None:
+    """Refuse runs that begin in other states, have other steps, or whose run files differ in what counts.
+
+    Raises:
+        InputError: They do.
+    """
     names = f"{str(first.path)!r} and {str(other.path)!r}"
     for key in ("state", "diabatic_state"):
         one, two = ((run.config.get("initial") or {}).get(key) for run in (first, other))
@@ -181,7 +191,8 @@ def _check_different(runs: Sequence[Run], numbers: Sequence[int], starts: np.nda
                 )
 
 
-def _same_starts(one: Run, other: Run) -> bool:
+def same_starts(one: Run, other: Run) -> bool:
+    """Return whether two runs begin at the same geometries with the same momenta, as far as both go."""
     n = min(one.n_trajectories, other.n_trajectories)
     return all(
         np.array_equal(getattr(one, name)[0][:n], getattr(other, name)[0][:n])

@@ -12,6 +12,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from nadyn.analysis.beside import Beside, differences, read_beside
+from nadyn.analysis.joined import open_runs_as_one
 from nadyn.analysis.key_numbers import KeyNumber, key_numbers, note_on_stopped, sentence_on_method
 from nadyn.analysis.page_style import STYLE
 from nadyn.analysis.plots_style import COLOURS, INK
@@ -20,7 +21,7 @@ from nadyn.analysis.summary import summarise
 from nadyn.checks.counts import counted
 from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
-from nadyn.trajectory import Run, digest, open_run
+from nadyn.trajectory import Run, digest
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -30,15 +31,16 @@ _SVG = {"svg.fonttype": "none", "svg.hashsalt": "nadyn", "figure.dpi": 144}
 def report(
     path: str | Path,
     output: str | Path,
-    *,
+    *more: str | Path,
     beside: str | Path | None = None,
     beside_name: str | None = None,
 ) -> Path:
-    """Write the report of a run, finished or not, and return where it is.
+    """Write the report of a run, finished or not, or of several of one model as one; return where it is.
 
     Args:
         path: The trajectory file.
         output: The page.
+        more: Other runs of the same model, see `nadyn.analysis.joined`.
         beside: JSON of `nadyn analyse` of another run of as many states, such as a reference on other
             surfaces: its populations and products stand beside those of this run.
         beside_name: What that run is, as a legend says it.
@@ -50,10 +52,13 @@ def report(
     """
     output = Path(output)
     check_output(output, overwrite=True)
-    run = open_run(path)
+    run = open_runs_as_one([path, *more])
     other = None if beside is None else read_beside(beside, n_states=run.n_states, name=beside_name)
     numbers = summarise(run)
-    write_new(output, _page(run, numbers, sections(run, numbers, other), digest(path), other))
+    write_new(
+        output,
+        _page(run, numbers, sections(run, numbers, other), ", ".join(map(digest, (path, *more))), other),
+    )
     return output
 
 
@@ -119,7 +124,7 @@ def typeset(text: str) -> str:
 def _lead(run: Run, numbers: dict[str, object]) -> str:
     words = (
         f"{counted(run.n_trajectories, 'trajectory')} on {counted(run.n_states, 'state')} over "
-        f"{run.time_fs[-1]:.4g} fs, seed {run.attributes['seed']}."
+        f"{run.time_fs[-1]:.4g} fs, seed {_seeds(run)}."
     )
     if numbers["n_running"]:
         words += (
@@ -199,7 +204,7 @@ def _versions(run: Run, file_digest: str) -> str:
         f"{name} {value:.4g}" for name, value in run.timings.items() if isinstance(value, int | float)
     )
     rows = {
-        "File": run.path.name,
+        "File": ", ".join(run.attributes.get("files", [run.path.name])),
         "Digest": file_digest,
         "Model": str(run.attributes["model_name"]),
         "Model digest": str(run.attributes["model_digest"]),
@@ -212,3 +217,9 @@ def _versions(run: Run, file_digest: str) -> str:
         f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items() if value
     ]
     return f"<section><h2>Provenance</h2><table class=plain>{''.join(lines)}</table></section>"
+
+
+def _seeds(run: Run) -> str:
+    """Return the seed of a run, or those of several that were joined."""
+    seeds = run.config.get("seed", run.attributes["seed"])
+    return ", ".join(map(str, seeds)) if isinstance(seeds, list) else str(seeds)

@@ -20,18 +20,19 @@ from nadyn.analysis.fates import (
 )
 from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measure
 from nadyn.analysis.hops import hop_statistics
+from nadyn.analysis.joined import open_runs_as_one
 from nadyn.analysis.kinetics import Lifetime, lifetimes
 from nadyn.analysis.multiplicities import among_spin_adiabatic_states, multiplicity_populations
 from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products, yields
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
-from nadyn.trajectory import Run, open_run
+from nadyn.trajectory import Run
 from nadyn.units import FEMTOSECOND_PER_AU
 
 
-def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
-    """Return the numbers of a run, finished or not, ready for JSON.
+def analyse(path: str | Path, *more: str | Path, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
+    """Return the numbers of a run, finished or not, or of several of one model as one, ready for JSON.
 
     None stands where a number is not defined, and for means and fractions also where more than half of the
     trajectories, by weight, are of unknown state: what the others do then says nothing of all.
@@ -57,12 +58,13 @@ def analyse(path: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[st
 
     Args:
         path: A trajectory file.
+        more: Others of the same model with other seeds or starts, see `nadyn.analysis.joined`.
         quantities: Internal coordinates to follow instead of the automatic choice.
 
     Raises:
         InputError: The file is no trajectory file, or holds no frame yet.
     """
-    return summarise(open_run(path), quantities=quantities)
+    return summarise(open_runs_as_one([path, *more]), quantities=quantities)
 
 
 def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:

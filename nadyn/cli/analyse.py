@@ -12,7 +12,8 @@ def analyse(
         list[Path],
         typer.Argument(
             metavar="RUN.h5 [MORE.h5 …]",
-            help="Trajectory file, finished or not; or those of several members of one committee.",
+            help="Trajectory file, finished or not; or several of one model, which are joined, or of "
+            "several members of one committee.",
         ),
     ],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file.")] = None,
@@ -26,6 +27,7 @@ def analyse(
 ) -> None:
     """Print populations with intervals, the lifetime of the first state, hops and energy conservation.
 
+    Runs of one model with different seeds or starts count as one run with all their trajectories.
     Runs of several members of one committee give means with two error bars: from the finite number of
     trajectories and from the model, and what would make them smaller.
     """
@@ -33,6 +35,7 @@ def analyse(
     from rich.table import Table
 
     from nadyn.analysis.geometry import parse_quantity
+    from nadyn.analysis.joined import are_one_ensemble, open_runs_as_one
     from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
     from nadyn.analysis.multiplicities import diabatic_names
     from nadyn.analysis.plots import populations_figure
@@ -44,7 +47,6 @@ def analyse(
     from nadyn.cli.analyse_members import print_members
     from nadyn.cli.population_tables import diabatic_tables, population_tables
     from nadyn.cli.tables import print_table
-    from nadyn.trajectory import open_run
 
     if json_file is not None:
         check_json(json_file, *runs)
@@ -57,7 +59,7 @@ def analyse(
         check_suffix(figure, "`--figure`", PICTURE)
     console = Console()
     asked = {"distance": distance, "angle": angle, "dihedral": dihedral}
-    if len(runs) > 1:
+    if len(runs) > 1 and not are_one_ensemble(runs):
         if any(asked.values()):
             raise InputError(
                 "`--distance`, `--angle` and `--dihedral` must come with one run, but come with several. "
@@ -65,8 +67,7 @@ def analyse(
             )
         print_members(console, runs, json_file=json_file, csv_file=csv_file, figure=figure)
         return
-    run = runs[0]
-    opened = open_run(run)
+    opened = open_runs_as_one(runs)
     n_atoms = opened.positions.shape[2]
     quantities = [
         parse_quantity(kind, text, n_atoms) for kind, texts in asked.items() for text in texts or []
@@ -80,7 +81,9 @@ def analyse(
     if figure is not None:
         save_picture(populations_figure(opened, run_lifetimes(opened)), figure)
 
-    table = Table(title=f"{run.name}: {opened.attributes['method']}, {opened.time_fs[-1]:.4g} fs", box=None)
+    table = Table(
+        title=f"{_names(runs)}: {opened.attributes['method']}, {opened.time_fs[-1]:.4g} fs", box=None
+    )
     table.add_column("")
     table.add_column("", justify="right", style="bold")
     table.add_column("", style="dim")
@@ -110,3 +113,8 @@ def analyse(
         console.print(
             f"{count} stopped, {reason.replace('_', ' ')}: {advice}", soft_wrap=True, highlight=False
         )
+
+
+def _names(runs: list[Path]) -> str:
+    """Return what a table is headed with: the file, or how many there are."""
+    return runs[0].name if len(runs) == 1 else f"{len(runs)} runs, {runs[0].name} to {runs[-1].name}"

@@ -11,7 +11,8 @@ def report(
         list[Path],
         typer.Argument(
             metavar="RUN.h5 [MORE.h5 …]",
-            help="Trajectory file, finished or not; or those of several members of one committee.",
+            help="Trajectory file, finished or not; or several of one model, which are joined, or of "
+            "several members of one committee.",
         ),
     ],
     output: Annotated[Path, typer.Option(help="HTML page to write (.html); needs no other file.")] = Path(
@@ -26,11 +27,13 @@ def report(
 ) -> None:
     """Write one self-contained page: key numbers, figures, what was run.
 
+    Runs of one model with different seeds or starts are one page, with all their trajectories.
     Runs of several members of one committee give one page with two error bars.
     """
     from rich.console import Console
 
     from nadyn.analysis import report as write_report
+    from nadyn.analysis.joined import are_one_ensemble
     from nadyn.analysis.members_page import members_report
     from nadyn.checks.errors import InputError
     from nadyn.checks.kinds import Kind, check_not_swapped
@@ -41,7 +44,8 @@ def report(
             "`--beside-name` must come with `--beside`, which names the file of the other run, but comes "
             "alone. Add it, or remove the name."
         )
-    if len(runs) > 1 and beside is not None:
+    joined = len(runs) > 1 and are_one_ensemble(runs)
+    if len(runs) > 1 and not joined and beside is not None:
         raise InputError(
             "`--beside` must come with one run, but comes with several. Put the JSON that nadyn analyse "
             "writes of the members beside the other run instead."
@@ -56,8 +60,8 @@ def report(
     check_suffix(output, "`--output`", PAGE)
     console = Console()
     with console.status("Drawing figures"):
-        if len(runs) > 1:
+        if len(runs) > 1 and not joined:
             written = members_report(runs, output)
         else:
-            written = write_report(run, output, beside=beside, beside_name=beside_name)
+            written = write_report(run, output, *runs[1:], beside=beside, beside_name=beside_name)
     console.print(f"Report written to {written}", highlight=False, soft_wrap=True)

@@ -156,7 +156,7 @@ class RunConfiguration(Configuration):
         """Return the configuration with the paths `model`, `initial` and `output` taken from `folder`."""
         initial = {
             key: str(folder / value)
-            for key in ("file", "geometry")
+            for key in ("file", "run", "geometry")
             if (value := getattr(self.initial, key)) is not None
         }
         changes = {"model": model_beside(self.model, folder), "output": str(folder / self.output)}

@@ -17,6 +17,7 @@ from nadyn.electronic.direct.questions import Desk, OwnProcess
 from nadyn.electronic.labels import LabelSource
 from nadyn.models.model import Model
 from nadyn.structures import read_xyz
+from nadyn.trajectory import open_run
 from nadyn.trajectory.initial_conditions import read_initial_conditions
 
 # As many labels at once as there are processors.
@@ -145,9 +146,12 @@ def _atomic_numbers(config: RunConfiguration) -> tuple[int, ...]:
         numbers = read_xyz(initial.geometry).atomic_numbers
     elif initial.file is not None:
         numbers = read_initial_conditions(initial.file).atomic_numbers
+    elif initial.run is not None:
+        numbers = open_run(initial.run).atomic_numbers
     if numbers is None:
         raise InputError(
-            "`initial` must say which atoms a label source is asked about, by `file` of a molecule or by "
-            "`geometry`, but does not. Try initial: {sample: wigner, geometry: start.xyz, n: 20}."
+            "`initial` must say which atoms a label source is asked about, by `file` or `run` of a "
+            "molecule or "
+            "by `geometry`, but does not. Try initial: {sample: wigner, geometry: start.xyz, n: 20}."
         )
     return tuple(int(number) for number in numbers)

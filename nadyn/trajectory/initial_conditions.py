@@ -43,6 +43,7 @@ class InitialConditions:
         origin: One sentence that says how these were made.
         temperature_kelvin: Temperature of the sample, or None where it has none.
         notices: Sentences about what a user of them should know, such as soft modes.
+        states: Adiabatic state that each trajectory starts on, where they differ; None where `state` says it.
     """
 
     positions: Float[np.ndarray, "traj atom x"]
@@ -55,6 +56,7 @@ class InitialConditions:
     origin: str
     temperature_kelvin: float | None
     notices: tuple[str, ...] = ()
+    states: Int[np.ndarray, "traj"] | None = None
 
 
 def write_initial_conditions(path: str | Path, initial: InitialConditions) -> None:
@@ -79,9 +81,10 @@ def write_initial_conditions(path: str | Path, initial: InitialConditions) -> No
         for name, (unit, _) in _UNITS.items():
             file.create_dataset(name, data=np.asarray(getattr(initial, name), dtype=np.float64))
             file[name].attrs["unit"] = unit
-        if initial.atomic_numbers is not None:
-            file.create_dataset("atomic_numbers", data=np.asarray(initial.atomic_numbers, dtype=np.int64))
-            file["atomic_numbers"].attrs["unit"] = "1"
+        for name in ("atomic_numbers", "states"):
+            if (whole := getattr(initial, name)) is not None:
+                file.create_dataset(name, data=np.asarray(whole, dtype=np.int64))
+                file[name].attrs["unit"] = "1"
     write_new(Path(path), image.getbuffer())
 
 
@@ -117,12 +120,17 @@ def _read(file: h5py.File, path: str) -> InitialConditions:
         )
     arrays = {name: _read_array(file, path, name) for name in _UNITS}
     n_traj, n_atoms = arrays["weight"].size, arrays["masses"].size
-    numbers = _read_atomic_numbers(file, path)
+    numbers = _read_whole_numbers(file, path, "atomic_numbers")
+    states = _read_whole_numbers(file, path, "states")
     last = 1 if numbers is None else 3
     check_shape("positions", arrays["positions"].shape, (n_traj, n_atoms, last))
     check_shape("momenta", arrays["momenta"].shape, (n_traj, n_atoms, last))
     if numbers is not None:
         check_shape("atomic_numbers", numbers.shape, (n_atoms,))
+    if states is not None:
+        check_shape("states", states.shape, (n_traj,))
+        if (states < 0).any():
+            raise InputError(f"`states` of {path!r} must be from 0 on, but one is {states.min()}.")
     weight = arrays["weight"]
     if np.any(weight < 0) or not 0 < weight.sum() < np.inf:
         raise InputError(
@@ -137,6 +145,7 @@ def _read(file: h5py.File, path: str) -> InitialConditions:
         origin=str(file.attrs.get("origin", "")),
         temperature_kelvin=_read_attribute(file, path, "temperature_kelvin", whole=False),
         notices=_read_notices(file, path),
+        states=states,
     )
 
 
@@ -163,12 +172,12 @@ def _read_notices(file: h5py.File, path: str) -> tuple[str, ...]:
     return tuple(notices)
 
 
-def _read_atomic_numbers(file: h5py.File, path: str) -> np.ndarray | None:
-    if "atomic_numbers" not in file:
+def _read_whole_numbers(file: h5py.File, path: str, name: str) -> np.ndarray | None:
+    if name not in file:
         return None
-    stored = file["atomic_numbers"]
+    stored = file[name]
     if not isinstance(stored, h5py.Dataset) or stored.dtype.kind not in "iu":
-        raise InputError(f"`atomic_numbers` of {path!r} must be whole numbers, but are not.")
+        raise InputError(f"`{name}` of {path!r} must be whole numbers, but are not.")
     return np.asarray(stored[()], dtype=np.int64)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.initial.end_of_run import end_of_run
 from nadyn.dynamics.initial.oscillators import Oscillators, oscillators, with_isotopes_of_geometry
 from nadyn.dynamics.initial.section import InitialSection
 from nadyn.dynamics.initial.wigner import packet, sample_modes, without_rotation
@@ -34,7 +35,10 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
     """
     state, diabatic_state = start_state(model, section)
     if section.file is not None:
-        return _from_file(model, section, section.file, state, diabatic_state)
+        initial = read_initial_conditions(section.file)
+        return _taken(model, section, initial, f"initial conditions {section.file!r}", state, diabatic_state)
+    if section.run is not None:
+        return _taken(model, section, end_of_run(section.run), f"run {section.run!r}", state, diabatic_state)
     if section.sample is not None:
         return sample_oscillators(model, oscillators(model, section), section, seed=seed)
     positions, momenta = _scattering(model, section)
@@ -106,7 +110,7 @@ def start_state(model: Model, section: InitialSection) -> tuple[int | None, int 
             )
         _check_state("diabatic_state", section.diabatic_state, model.n_basis)
         return None, section.diabatic_state
-    if section.state is None and section.file is None:
+    if section.state is None and section.file is None and section.run is None:
         return 0, None
     if section.state is not None:
         _check_state("state", section.state, model.n_states)
@@ -141,10 +145,14 @@ def _of_each_coordinate(model: Model, section: InitialSection, name: str) -> np.
     return values
 
 
-def _from_file(
-    model: Model, section: InitialSection, path: str, state: int | None, diabatic_state: int | None
+def _taken(
+    model: Model,
+    section: InitialSection,
+    initial: InitialConditions,
+    where: str,
+    state: int | None,
+    diabatic_state: int | None,
 ) -> InitialConditions:
-    initial = read_initial_conditions(path)
     numbers = None if initial.atomic_numbers is None else tuple(int(z) for z in initial.atomic_numbers)
     masses = _masses(model)
     same_atoms = numbers == model.atomic_numbers and initial.masses.shape == masses.shape
@@ -153,15 +161,19 @@ def _from_file(
     free = takes_isotopes(model) and not model.own_masses
     if not same_masses and not (same_atoms and free):
         raise InputError(
-            f"initial conditions {path!r} must be for the atoms and masses of model {model.name} "
+            f"{where} must be for the atoms and masses of model {model.name} "
             "in their order, but are not. Sample them with this model and its `isotopes`."
         )
     available = len(initial.weight)
     n = available if section.n is None else section.n
     if n > available:
-        raise InputError(f"`n` must be at most {available}, the number in {path!r}, but is {n}.")
+        raise InputError(f"`n` must be at most {available}, the number in {where}, but is {n}.")
+    states = None
     if state is None and diabatic_state is None:
         state, diabatic_state = initial.state, initial.diabatic_state
+        states = None if initial.states is None else initial.states[:n]
+        if states is not None:
+            _check_state("state", int(states.max()), model.n_states)
         if diabatic_state is not None:
             _check_state("diabatic_state", diabatic_state, model.n_basis)
         _check_state("state", state or 0, model.n_states)
@@ -175,13 +187,14 @@ def _from_file(
         diabatic_state=diabatic_state,
         origin=initial.origin,
         temperature_kelvin=initial.temperature_kelvin,
-        notices=initial.notices if same_masses else (*initial.notices, _about_masses(initial, path)),
+        notices=initial.notices if same_masses else (*initial.notices, _about_masses(initial, where)),
+        states=states,
     )
 
 
-def _about_masses(initial: InitialConditions, path: str) -> str:
+def _about_masses(initial: InitialConditions, where: str) -> str:
     shown = ", ".join(
         f"{symbol(int(number))}{atom} {mass / ELECTRON_MASS_PER_DALTON:.3f}"
         for atom, (number, mass) in enumerate(zip(initial.atomic_numbers, initial.masses, strict=True))
     )
-    return f"the masses are those of {path!r} [u]: {shown}."
+    return f"the masses are those of {where} [u]: {shown}."

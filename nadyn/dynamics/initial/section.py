@@ -11,19 +11,22 @@ _MOST_TRAJECTORIES = 10_000_000
 _COMMON = {"n", "state", "diabatic_state"}
 _WAYS = {
     "file": {"file"},
+    "run": {"run"},
     "position_au": {"position_au", "momentum_au", "width_au"},
     "sample": {"sample", "temperature_kelvin", "geometry", "minimise_state"},
 }
 
 
 class InitialSection(Configuration):
-    """One of three ways to start: a sample, one point in phase space or a packet about it, or a file.
+    """One of four ways to start: a sample, one point in phase space or a packet about it, a file, or a run.
 
     {sample: wigner, n: 200, temperature_kelvin: 0, state: 1}, with `geometry: start.xyz` to minimise from
     there and `minimise_state: 1` to sample around a minimum of another state than the lowest;
     {position_au: -10, momentum_au: 20, n: 2000, state: 0}, a list for several coordinates, with `width_au: 1`
     the Wigner function of a Gaussian packet about that point, whose width is that of `nadyn.quantum.Packet`;
-    {file: initial.h5}, whose state is kept unless one is given, and all of it or the first `n`.
+    {file: initial.h5}, whose state is kept unless one is given, and all of it or the first `n`;
+    {run: earlier.h5}, the last frame of each of its trajectories that came to the end, on the state that it
+    ended on unless one is given.
     `diabatic_state: 1` instead of `state` where the diabatic basis is fixed.
     """
 
@@ -35,6 +38,7 @@ class InitialSection(Configuration):
     momentum_au: float | tuple[float, ...] | None = None
     width_au: float | tuple[float, ...] | None = None
     file: str | None = None
+    run: str | None = None
     n: int | None = Field(default=None, ge=1, le=_MOST_TRAJECTORIES)
     state: int | None = Field(default=None, ge=0)
     diabatic_state: int | None = Field(default=None, ge=0)
@@ -46,7 +50,7 @@ class InitialSection(Configuration):
         if len(ways) != 1:
             found = " and ".join(f"`{way}`" for way in ways) or "none of them"
             raise ValueError(
-                f"`initial` must have one of `sample`, `position_au` or `file`, but has {found}."
+                f"`initial` must have one of `sample`, `position_au`, `file` or `run`, but has {found}."
             )
         strange = sorted(given - _COMMON - _WAYS[ways[0]])
         if strange:
@@ -55,7 +59,7 @@ class InitialSection(Configuration):
             )
         if "position_au" in given and "momentum_au" not in given:
             raise ValueError("`momentum_au` must be given with `position_au`, but is missing.")
-        if "file" not in given and self.n is None:
+        if not given & {"file", "run"} and self.n is None:
             raise ValueError("`n` must be the number of trajectories, but is missing.")
         if self.state is not None and self.diabatic_state is not None:
             raise ValueError("`initial` must have `state` or `diabatic_state`, but has both. Remove one.")

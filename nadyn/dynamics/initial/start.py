@@ -23,30 +23,31 @@ def start_in_state(
     momenta: Float[Tensor, "traj atom x"],
     *,
     masses: Float[Tensor, "atom"],
-    active_state: int,
+    active_state: int | Int[Tensor, "traj"],
     weight: Float[Tensor, "traj"] | None = None,
 ) -> State:
-    """Return the state of a batch that starts on one adiabatic state, its coefficient being 1.
+    """Return the state of a batch that starts on adiabatic states, their coefficients being 1.
 
     Args:
         model: Any model.
         positions: [bohr].
         momenta: [au].
         masses: [electron mass].
-        active_state: 0 is the lowest.
+        active_state: One for all, or one a trajectory; 0 is the lowest.
         weight: Statistical weights; 1 if not given.
 
     Raises:
         InputError: Arrays do not fit the model, or the state does not exist.
     """
     _check(model, positions, momenta)
-    if not 0 <= active_state < model.n_states:
+    active = torch.as_tensor(active_state, device=positions.device).expand(len(positions)).clone()
+    strange = active[(active < 0) | (active >= model.n_states)]
+    if len(strange):
         raise InputError(
-            f"`state` must be from 0 to {model.n_states - 1} for model {model.name}, but is {active_state}."
+            f"`state` must be from 0 to {model.n_states - 1} for model {model.name}, but is "
+            f"{int(strange[0])}."
         )
-    active = torch.full((len(positions),), active_state, device=positions.device)
-    coefficients = positions.new_zeros(len(positions), model.n_states, dtype=torch.complex128)
-    coefficients[:, active_state] = 1.0
+    coefficients = torch.nn.functional.one_hot(active, model.n_states).to(torch.complex128)
     return _state(model, positions, momenta, masses, active, coefficients, weight)
 
 

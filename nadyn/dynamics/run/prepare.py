@@ -213,6 +213,8 @@ def _start(plan: Plan, initial: InitialConditions) -> State:
         started = started if plan.method.moves_coefficients else in_active_state(started)
     else:
         state = 0 if initial.state is None else initial.state
+        if initial.states is not None:
+            state = torch.from_numpy(np.array(initial.states, dtype=np.int64))
         started = start_in_state(
             plan.model, positions, momenta, masses=plan.masses, active_state=state, weight=weight
         )

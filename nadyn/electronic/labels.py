@@ -144,6 +144,32 @@ class LabelsInParts(Protocol):
 
 
 @runtime_checkable
+class FollowsSolutions(Protocol):
+    """A source with several solutions at one geometry, which can keep to the one that a trajectory is on."""
+
+    def label_along(
+        self,
+        positions: Float[np.ndarray, "atom 3"],
+        before: Known,
+        *,
+        forces: Sequence[int],
+        pairs: Sequence[tuple[int, int]],
+    ) -> Label | None:
+        """Return the label of the solution that the one before goes over into, see `LabelsInParts`.
+
+        `label` is a function of the geometry, as a model has to be. Along a trajectory it jumps where two
+        solutions cross; this one goes on.
+
+        Args:
+            positions: The geometry [bohr].
+            before: The label of the trajectory one step before.
+            forces: States, in the order of the energies.
+            pairs: k < l.
+        """
+        ...
+
+
+@runtime_checkable
 class HasLaws(Protocol):
     """A source that says which of `CARTESIAN_LAWS` leave its energies unchanged; others obey all of them."""
 

@@ -83,7 +83,7 @@ def label_from_arrays(message: Mapping[str, np.ndarray], prefix: str = "") -> La
 
 def question_arrays(question: Question) -> Message:
     """Return a question as arrays."""
-    asked = {"parts": question.parts, "compare": question.compare}
+    asked = {"parts": question.parts, "compare": question.compare, "along": question.along}
     asked |= {"forces": question.forces, "pairs": question.pairs}
     positions = np.asarray(question.positions, dtype=np.float64)
     return {"positions": positions, "asked": words(asked), **known_arrays(list(question.near))}
@@ -99,6 +99,7 @@ def question_from_arrays(message: Message) -> Question:
         tuple((k, l) for k, l in asked["pairs"]),
         parts=asked["parts"],
         compare=asked["compare"],
+        along=asked["along"],
     )
 
 

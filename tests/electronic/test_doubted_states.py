@@ -97,3 +97,35 @@ def test_what_is_asked_of_a_doubted_state_makes_the_doubt_count():
     model.book.put(new[0], replace(place, known=known))
     model.book.complete({new[0].numpy().tobytes(): ((1,), ())})
     assert model.book.place(new[0]).quality is Quality.DOUBTFUL
+
+
+class ShortSteps(Teacher):
+    """A teacher that doubts what is far from the geometry before, as a program that begins from there."""
+
+    longest = 1.0
+
+    def label_along(self, positions, before, *, forces, pairs):
+        label = self.label(positions, (before,))
+        far = np.abs(positions - before.positions).max() > self.longest
+        return replace(label, quality=Quality.DOUBTFUL, reason="others.") if far else label
+
+
+@pytest.mark.parametrize(
+    ("longest", "quality", "labels"), [(1.1, 0, 1), (0.6, 0, 3), (0.4, 1, 2)], ids=["whole", "half", "less"]
+)
+def test_a_doubt_at_the_end_of_a_step_is_asked_about_by_way_of_the_middle(longest, quality, labels):
+    source = ShortSteps(ToyMolecule(n_states=3, n_basis=3), laws=frozenset())
+    model = DirectModel(OwnProcess(source))
+    old = start(1)[0]
+    new = old.clone()
+    new[0, 0, 0] += 0.01
+    _, before = energies_and_eigenvectors(model, old)
+    source.asked.clear()
+    source.longest = 0.01 * longest
+    assert model.book.follow(old, new, torch.tensor([0])).tolist() == [quality]
+    assert len(source.asked) == labels
+    if not quality:
+        energies, after = energies_and_eigenvectors(model, new)
+        exact, _ = energies_and_eigenvectors(source.model, new)
+        assert torch.allclose(energies, exact, rtol=0, atol=1e-13)
+        assert float(torch.linalg.det(before.mT @ after)[0].abs()) == pytest.approx(1.0, abs=1e-12)

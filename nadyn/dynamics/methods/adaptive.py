@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.methods.method import Drift, Stepping
+from nadyn.dynamics.nuclei.followed import worst_quality
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State, for_each_array, select
 from nadyn.dynamics.state.memory import recall, remember, remembers
@@ -96,7 +97,7 @@ def _advance(
     state: State, model: Model, stepping: Stepping, division: Division, dt: float, draws: Draws, left: int
 ) -> Step:
     drift = stepping.drift(state, model, dt)
-    divided = _too_coarse(drift, stepping, division) if left else torch.zeros_like(state.weight).bool()
+    divided = _too_coarse(drift, model, stepping, division) if left else torch.zeros_like(state.weight).bool()
     whole = stepping.draw(drift, model, draws)
     rows = torch.nonzero(divided)[:, 0]
     if not len(rows):
@@ -119,8 +120,9 @@ def _advance(
     )
 
 
-def _too_coarse(drift: Drift, stepping: Stepping, division: Division) -> Bool[Tensor, "traj"]:
+def _too_coarse(drift: Drift, model: Model, stepping: Stepping, division: Division) -> Bool[Tensor, "traj"]:
     calm = (drift.after.total_energy - drift.before.total_energy).abs() <= division.energy
     near = torch.minimum(stepping.gap(drift.before), stepping.gap(drift.after)) < division.gap
-    # An energy that is not a number is not calm.
-    return near | ~calm
+    # A label source may know a shorter way; an energy that is not a number is not calm.
+    doubted = worst_quality(drift.after, model) > worst_quality(drift.before, model)
+    return near | doubted | ~calm

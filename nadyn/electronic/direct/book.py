@@ -118,8 +118,8 @@ class Book:
     ) -> Int[Tensor, "traj"]:
         """Go from positions that are known to others, and return the quality of the labels there.
 
-        Where the states turn by too much, the way is gone in two halves; if that does not help, the label is
-        doubtful: the level itself has changed.
+        Where the states turn by too much or the label is doubtful, the way is gone in two halves; if that
+        does not help, it stays doubtful: the level itself has changed.
 
         Args:
             positions: Where each path is [bohr].
@@ -222,9 +222,13 @@ class Book:
         return [(int(state),) for state in active_state]
 
     def _go(self, jobs: list[_Job]) -> list[Place]:
-        """Return where jobs lead to, by way of the middle where the states turn by too much."""
+        """Return where jobs lead to, by way of the middle where the states turn by too much or are doubted."""
         found = self._straight(jobs)
-        lost = [index for index, (_, smallest) in enumerate(found) if smallest < SMALLEST_OVERLAP]
+        lost = [
+            index
+            for index, (place, smallest) in enumerate(found)
+            if smallest < SMALLEST_OVERLAP or place.quality == Quality.DOUBTFUL
+        ]
         places = [place for place, _ in found]
         if not lost:
             return places

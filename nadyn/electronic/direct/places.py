@@ -114,7 +114,8 @@ def next_question(
         turn = carried_turn(before.known.positions, positions, masses, before.turn)
         seen = turned(positions, masses, turn, centre_of_mass(before.known.positions, masses))
     compare = "overlaps" in facts.gives
-    return Question(seen, (before.known,), forces, pairs, parts=True, compare=compare), turn
+    question = Question(seen, (before.known,), forces, pairs, parts=True, compare=compare, along=True)
+    return question, turn
 
 
 def next_place(

@@ -7,7 +7,15 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.electronic.labels import HasOverlaps, Known, Label, LabelsInParts, LabelSource, Quality
+from nadyn.electronic.labels import (
+    FollowsSolutions,
+    HasOverlaps,
+    Known,
+    Label,
+    LabelsInParts,
+    LabelSource,
+    Quality,
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,7 @@ class Question:
         pairs: Pairs k < l whose couplings are needed.
         parts: Whether a source may leave out all other forces and couplings.
         compare: Whether the overlap with the states of the nearest is asked for.
+        along: Whether the trajectory has come from the nearest in one step, so that its solution goes on.
     """
 
     positions: Float[np.ndarray, "atom 3"]
@@ -29,6 +38,7 @@ class Question:
     pairs: tuple[tuple[int, int], ...] = ()
     parts: bool = False
     compare: bool = False
+    along: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,9 @@ def facts_of(source: LabelSource) -> Facts:
 def answer_from(source: LabelSource, question: Question) -> Answer:
     """Return the answer of a source to one question."""
     positions, near = question.positions, question.near
-    if question.parts and isinstance(source, LabelsInParts):
+    if question.along and isinstance(source, FollowsSolutions):
+        label = source.label_along(positions, near[0], forces=question.forces, pairs=question.pairs)
+    elif question.parts and isinstance(source, LabelsInParts):
         label = source.label_parts(positions, near, forces=question.forces, pairs=question.pairs)
     else:
         label = source.label(positions, near)

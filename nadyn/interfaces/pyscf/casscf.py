@@ -38,7 +38,7 @@ class CasscfSource:
     """SA-CASSCF by PySCF; `casscf_source` builds it.
 
     It begins with the orbitals of the nearest known geometry and with those of Hartree-Fock; the solution of
-    lower average energy is the label.
+    lower average energy is the label. Along a trajectory it begins with those of the step before alone.
     """
 
     average: StateAverage
@@ -84,10 +84,36 @@ class CasscfSource:
 
         From a label of this very geometry nothing else is begun with.
         """
+        return self._timed(positions, near, forces, pairs, keep=False)
+
+    def label_along(
+        self,
+        positions: Float[np.ndarray, "atom 3"],
+        before: Known,
+        *,
+        forces: Sequence[int],
+        pairs: Sequence[tuple[int, int]],
+    ) -> Label | None:
+        """Return the label of the solution that the one before goes over into, see `FollowsSolutions`.
+
+        Orbitals of Hartree-Fock are begun with only where the others do not converge.
+        """
+        return self._timed(positions, [before], forces, pairs, keep=True)
+
+    def _timed(
+        self,
+        positions: np.ndarray,
+        near: Sequence[Known],
+        forces: Sequence[int],
+        pairs: Sequence[tuple[int, int]],
+        *,
+        keep: bool,
+    ) -> Label:
         start = time.process_time()
         checks: dict[str, float] = {}
+        geometry = np.asarray(positions, dtype=np.float64)
         try:
-            label = self._label(np.asarray(positions, dtype=np.float64), near, checks, forces, pairs)
+            label = self._label(geometry, near, checks, forces, pairs, keep=keep)
         except np.linalg.LinAlgError as error:
             label = self._failed(f"the linear algebra of PySCF failed: {error}.", checks)
         return replace(label, seconds=time.process_time() - start)
@@ -120,6 +146,8 @@ class CasscfSource:
         checks: dict[str, float],
         forces: Sequence[int],
         pairs: Sequence[tuple[int, int]],
+        *,
+        keep: bool,
     ) -> Label:
         mol = self.average.molecule(positions)
         overlap = mol.intor("int1e_ovlp")
@@ -133,8 +161,9 @@ class CasscfSource:
             vectors = [v for m in self.average.blocks() for v in near[0].label.memory[f"ci_{m}"]]
             solutions.append(("neighbour", self.average.solve(mf, orbitals, vectors)))
         again = bool(carried) and np.array_equal(near[0].positions, positions)
+        goes_on = keep and any(mc.converged for _, mc in solutions)
         try:
-            beginning = None if again else self.average.from_hartree_fock(mf, overlap)
+            beginning = None if again or goes_on else self.average.from_hartree_fock(mf, overlap)
         except TooFewOrbitals as error:
             # A neighbour's orbitals serve at such a place; a source that is wrong has none.
             if not carried:

@@ -15,6 +15,7 @@ from nadyn.interfaces.pyscf.molecule import molecule as molecule_at
 from nadyn.interfaces.pyscf.molecule import turned
 from nadyn.interfaces.pyscf.orbitals import Orbitals, orthonormal
 from nadyn.interfaces.pyscf.section import PyscfSection
+from nadyn.interfaces.pyscf.spin_matrix import apply_spin_fast
 from nadyn.structures.alignment import rotation_onto
 
 MOST_CYCLES = 100
@@ -103,6 +104,7 @@ class StateAverage:
             mc = mc.state_average(weights)
             spin = 0.5 * (blocks[0] - 1)
             mc.fix_spin_(ss=spin * (spin + 1.0), shift=_SPIN_PENALTY)
+            apply_spin_fast(mc.fcisolver)
         else:
             mc = mcscf.state_average_mix(mc, [self._solver(mf.mol, block) for block in blocks], weights)
         mc.conv_tol = self.section.energy_tolerance_hartree
@@ -131,6 +133,7 @@ class StateAverage:
             direct_spin1.FCISolver(mol), ss=spin * (spin + 1.0), shift=_SPIN_PENALTY
         )
         solver.spin, solver.nroots = multiplicity - 1, self.multiplicities.count(multiplicity)
+        apply_spin_fast(solver)
         return solver
 
     def ordered(self, mc: mcscf.mc1step.CASSCF) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -417,3 +417,31 @@ def test_what_becomes_of_a_state_that_is_not_in_use_ends_no_trajectory(begin):
     keys = {"initial": {"file": str(begin / "initial.h5"), "state": 2}}
     direct, _ = trajectories(begin, "high.h5", Restless(Molecule()), **keys)
     assert direct.n_stopped == {"outside_method": N_TRAJ}
+
+
+def test_divided_steps_pass_where_only_short_ones_are_trusted(begin):
+    """A doubt that half of half a step answers ends no trajectory that may divide its steps."""
+
+    class ShortSteps(Teacher):
+        longest = None
+        lengths = ()
+
+        def label_along(self, positions, before, *, forces, pairs):
+            length = float(np.abs(positions - before.positions).max())
+            self.lengths = (*self.lengths, length)
+            label = self.label(positions, (before,))
+            doubted = self.longest is not None and length > self.longest
+            return replace(label, quality=Quality.DOUBTFUL, reason="another solution.") if doubted else label
+
+    keys = {"time_fs": 1.5}
+    free = ShortSteps(Molecule())
+    assert trajectories(begin, "free.h5", free, **keys)[0].n_finished == N_TRAJ
+    for name, adaptive, finished in (
+        ("whole.h5", None, 0),
+        ("parts.h5", {"energy_ev": 1e3, "shortest_dt_fs": 0.03}, N_TRAJ),
+    ):
+        source = ShortSteps(Molecule())
+        source.longest = 0.35 * min(free.lengths)
+        result, _ = trajectories(begin, name, source, adaptive=adaptive, **keys)
+        assert result.n_finished == finished
+        assert result.n_stopped == ({} if finished else {"outside_method": N_TRAJ})

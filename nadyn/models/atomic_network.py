@@ -16,6 +16,8 @@ from nadyn.models.surroundings import Surroundings
 # Beyond it a geometry is outside of the training. Measured on ammonia, see docs/methods/fssh.md: of such
 # geometries, five in six are wrong by 0.1 eV and more.
 MOST_NOVELTY = 0.03
+# Of a descriptor in single precision, relative to its size.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,10 @@ class AtomicNetwork(nn.Module):
     def set_range(self, frames: list[Surroundings]) -> None:
         """Store the extremes of the descriptors in the training set, widened by one standard deviation."""
         _, spread, lowest, highest = self._statistics(frames)
-        self.lowest.copy_(lowest - spread)
-        self.highest.copy_(highest + spread)
+        # Rounding of descriptors that hardly vary, or not at all, is not news.
+        rounding = _ROUNDING * torch.maximum(lowest.abs(), highest.abs()).nan_to_num(posinf=0.0)
+        self.lowest.copy_(lowest - spread - rounding)
+        self.highest.copy_(highest + spread + rounding)
         self.set_nearest(frames)
 
     @torch.no_grad()

@@ -3,9 +3,9 @@
 import pytest
 from slow_cases import slow_where
 
-ENCODERS = ("moments", "equivariant", "messages", "acsf")
+ENCODERS = ("moments", "equivariant", "messages", "soap", "acsf")
 # Laws that follow from the kind of the features, and not from how an encoder comes to them.
-_SLOW = ("messages",)
+_SLOW = ("messages", "soap")
 
 every_encoder = pytest.mark.parametrize("encoder", ENCODERS)
 few_encoders = pytest.mark.parametrize("encoder", slow_where(lambda name: name in _SLOW, ENCODERS))

@@ -137,6 +137,9 @@ MODELS = {
     "all representations, messages": Case(
         lambda: untrained("messages", "2x0e + 1x0o + 1x1o + 2x1e"), _around_geometry
     ),
+    "all representations, soap": Case(
+        lambda: untrained("soap", "2x0e + 1x0o + 1x1o + 2x1e"), _around_geometry
+    ),
     "a vector lowest, equivariant": Case(
         lambda: _vector_lowest("equivariant"), _around_equilateral, _equilateral
     ),

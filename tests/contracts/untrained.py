@@ -9,6 +9,7 @@ from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.encoders.equivariant import EquivariantSettings
 from nadyn.models.encoders.kind import EncoderSettings
 from nadyn.models.encoders.messages import MessagesSettings
+from nadyn.models.encoders.soap import SoapSettings
 from nadyn.models.encoders.symmetry_functions import automatic_symmetry_functions
 from nadyn.models.heads.charges import ChargesSettings
 from nadyn.models.learned import LearnedModel
@@ -28,6 +29,8 @@ def encoder_settings(
         return automatic_symmetry_functions(
             ELEMENTS, cutoff, 1.5, n_radial=5, cutoff_function=cutoff_function
         )
+    if name == "soap":
+        return SoapSettings(ELEMENTS, cutoff, 1.5, 4, 3, 0.9, cutoff_function)
     if name == "messages":
         return MessagesSettings(ELEMENTS, cutoff, 1.5, 5, 8, 2, cutoff_function)
     kind = {"moments": MomentsSettings, "equivariant": EquivariantSettings}[name]

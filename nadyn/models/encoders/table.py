@@ -12,6 +12,7 @@ from nadyn.models.encoders.density_moments import MOMENTS
 from nadyn.models.encoders.equivariant import EQUIVARIANT
 from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind, EncoderSettings, irreps
 from nadyn.models.encoders.messages import MESSAGES
+from nadyn.models.encoders.soap import SOAP
 from nadyn.models.encoders.symmetry_functions import ACSF
 from nadyn.units import ANGSTROM_PER_BOHR
 
@@ -20,6 +21,7 @@ _KINDS = (
     MOMENTS,
     EQUIVARIANT,
     MESSAGES,
+    SOAP,
     ACSF,
 )
 ENCODERS: dict[str, EncoderKind] = {kind.name: kind for kind in _KINDS}

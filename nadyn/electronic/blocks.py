@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from nadyn.models.model import Model
+
 
 def in_blocks(width: int, function: Callable[..., tuple[Tensor, ...]], *arrays: Tensor) -> tuple[Tensor, ...]:
     """Apply a function to blocks of exactly `width` rows and join the results.
@@ -25,3 +27,23 @@ def in_blocks(width: int, function: Callable[..., tuple[Tensor, ...]], *arrays: 
     if len(parts) == 1:
         return tuple(result[:n_rows] for result in parts[0])
     return tuple(torch.cat(results)[:n_rows] for results in zip(*parts, strict=True))
+
+
+def in_blocks_of(
+    model: Model, function: Callable[..., tuple[Tensor, ...]], *arrays: Tensor
+) -> tuple[Tensor, ...]:
+    """Apply a function that evaluates a model and treats each row alike, in the blocks that the model wants.
+
+    Args:
+        model: Any model.
+        function: Of as many arrays as are given; the bits of a row of its results must not depend on the
+            number of rows but through the model.
+        arrays: With one row a trajectory.
+    """
+    most = getattr(model, "rows_at_once", None)
+    if most is None:
+        return in_blocks(model.block_width, function, *arrays)
+    if len(arrays[0]) <= most:
+        return function(*arrays)
+    parts = zip(*(array.split(most) for array in arrays), strict=True)
+    return tuple(torch.cat(results) for results in zip(*(function(*rows) for rows in parts), strict=True))

@@ -24,7 +24,7 @@ from torch import Tensor
 from nadyn.checks.errors import InputError
 from nadyn.electronic.eigen import eigh
 from nadyn.electronic.signs import coupling_signs
-from nadyn.electronic.surfaces import Surfaces, in_blocks, surfaces, weighted_gradient
+from nadyn.electronic.surfaces import Surfaces, in_blocks_of, surfaces, weighted_gradient
 from nadyn.models.calibration import Calibration
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
@@ -258,7 +258,7 @@ def _at(
         energies, vectors = eigh(hamiltonian.detach())
         return energies, -weighted_gradient(hamiltonian, inputs, vectors[:, :, :n], weights)
 
-    energies, force = in_blocks(model.block_width, block, positions, weights)
+    energies, force = in_blocks_of(model, block, positions, weights)
     return energies[:, :n], force
 
 

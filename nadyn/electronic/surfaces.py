@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nadyn.checks.errors import InputError
 from nadyn.electronic.blocks import in_blocks as in_blocks
+from nadyn.electronic.blocks import in_blocks_of as in_blocks_of
 from nadyn.electronic.eigen import levels
 from nadyn.electronic.operators import between_states, of_states, operator_at
 from nadyn.models.model import Anticipates, Model
@@ -90,7 +91,7 @@ def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
             h[:, k, l] = h[:, l, k] = gradient
         return energies, eigenvectors, h, hamiltonian, evaluation.novelty
 
-    energies, eigenvectors, h, hamiltonian, novelty = in_blocks(model.block_width, block, positions)
+    energies, eigenvectors, h, hamiltonian, novelty = in_blocks_of(model, block, positions)
     kept = energies[:, :n]
     gap = kept.unsqueeze(-2) - kept.unsqueeze(-1)
     nac = h / gap[..., None, None]
@@ -139,7 +140,7 @@ def active_surface(
         force = -_gradient(evaluation.hamiltonian, inputs, active, active)
         return energies, eigenvectors, force, evaluation.novelty
 
-    energies, eigenvectors, force, novelty = in_blocks(model.block_width, block, positions, active_state)
+    energies, eigenvectors, force, novelty = in_blocks_of(model, block, positions, active_state)
     return ActiveSurface(energies[:, :n], eigenvectors[:, :, :n], force, surplus_gap(energies, n), novelty)
 
 
@@ -160,7 +161,7 @@ def directional_gradient(
             hamiltonian = model.evaluate(inputs).hamiltonian
         return (_gradient(hamiltonian, inputs, left, right),)
 
-    return in_blocks(model.block_width, block, positions, left, right)[0]
+    return in_blocks_of(model, block, positions, left, right)[0]
 
 
 def energies_and_eigenvectors(
@@ -172,7 +173,7 @@ def energies_and_eigenvectors(
         with torch.no_grad():
             return levels(model.evaluate(positions))
 
-    energies, eigenvectors = in_blocks(model.block_width, block, positions)
+    energies, eigenvectors = in_blocks_of(model, block, positions)
     return energies[:, : model.n_states], eigenvectors[:, :, : model.n_states]
 
 

@@ -103,6 +103,11 @@ class Committee:
         return self.bound.block_width
 
     @property
+    def rows_at_once(self) -> int | None:
+        """See `RowByRow`."""
+        return self.bound.rows_at_once
+
+    @property
     def shortest_distances(self) -> Contacts | ListedContacts | None:
         return self.bound.shortest_distances
 

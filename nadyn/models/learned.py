@@ -15,6 +15,7 @@ from nadyn.checks.nearest import nearest
 from nadyn.data.kept_neighbors import KeptNeighbors
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
+from nadyn.models.kernels.fast_path import FastPath
 from nadyn.models.listed_contacts import ListedContacts
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
 from nadyn.models.molecules import Molecule, undetermined
@@ -80,6 +81,9 @@ class LearnedModel:
         kept = KeptNeighbors(self.sorted_numbers, self.potential.network.cutoff, self.pbc)
         object.__setattr__(self, "kept_neighbors", kept)
         object.__setattr__(self, "shortest_distances", self._contacts())
+        periodic = self.cell is not None
+        fast = FastPath(self.potential, tuple(order.tolist()), self.sorted_numbers, self.precision, periodic)
+        object.__setattr__(self, "fast_path", fast)
 
     @property
     def device(self) -> torch.device:
@@ -115,6 +119,11 @@ class LearnedModel:
         # Lists are as wide as the most crowded atom of all rows asks for, so that each row is one of its own;
         # and copies of a large structure, to fill up a block, would cost more than they keep.
         return 1 if self.is_listed else block_width(len(self.atomic_numbers))
+
+    @property
+    def rows_at_once(self) -> int | None:
+        """See `RowByRow`."""
+        return self.fast_path.rows_at_once
 
     @property
     def is_listed(self) -> bool:
@@ -157,10 +166,21 @@ class LearnedModel:
             positions: [bohr]
             cells: Cell of each row [bohr], where it is another one; W can be differentiated in it.
         """
+        if cells is None:
+            fast = self.fast_path.evaluate(positions, self._reference)
+            if fast is not None:
+                return Evaluation(*fast)
         surroundings = self.surroundings(positions, cells=cells)
         found = self.potential.evaluate(surroundings)
         charges = None if found.charges is None else found.charges[0][:, torch.argsort(self.order)]
         return Evaluation(found.hamiltonian, found.novelty, charges=charges)
+
+    def _reference(
+        self, positions: Float[Tensor, "traj atom 3"]
+    ) -> tuple[Float[Tensor, "traj basis basis"], Float[Tensor, "traj"]]:
+        """Return W and the novelty by the networks of torch."""
+        found = self.potential.evaluate(self.surroundings(positions))
+        return found.hamiltonian, found.novelty
 
     @property
     def operators(self) -> tuple[str, ...]:

@@ -137,6 +137,18 @@ class HasReach(Protocol):
 
 
 @runtime_checkable
+class RowByRow(Protocol):
+    """What a model says beyond `Model` whose rows may have the same bits in a batch of any width.
+
+    Attributes:
+        rows_at_once: How many trajectories are best evaluated at once, at most; None where only blocks of
+            `block_width` keep the bits.
+    """
+
+    rows_at_once: int | None
+
+
+@runtime_checkable
 class Anticipates(Protocol):
     """What a model says beyond `Model` that wants to know of a whole batch what it is going to be asked."""
 

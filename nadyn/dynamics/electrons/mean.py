@@ -10,7 +10,7 @@ from nadyn.dynamics.nuclei.rigid_motion import is_free, without_rigid_motion
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.dynamics.state.memory import recall, remembers
-from nadyn.electronic.surfaces import in_blocks
+from nadyn.electronic.surfaces import in_blocks_of
 from nadyn.models.model import Model
 
 
@@ -66,7 +66,7 @@ def weighted_gradient(
             hamiltonian = model.evaluate(inputs).hamiltonian
         return (torch.autograd.grad(hamiltonian, inputs, weights)[0],)
 
-    return in_blocks(model.block_width, block, positions, weights)[0]
+    return in_blocks_of(model, block, positions, weights)[0]
 
 
 def scale_and_zero_point(state: State) -> tuple[Float[Tensor, "traj"], Float[Tensor, "traj basis"]]:

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nadyn.dynamics.run.stopping import Status
-from nadyn.electronic.surfaces import in_blocks
+from nadyn.electronic.surfaces import in_blocks_of
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.contacts import SHORTEST_FRACTION
 from nadyn.models.listed_contacts import ListedContacts
@@ -19,7 +19,7 @@ def region_statuses(model: Model, positions: Float[Tensor, "geometry atom x"]) -
     that was not trained has no such geometries.
     """
     with torch.no_grad():
-        (novelty,) = in_blocks(model.block_width, lambda rows: (model.evaluate(rows).novelty,), positions)
+        (novelty,) = in_blocks_of(model, lambda rows: (model.evaluate(rows).novelty,), positions)
     return region_statuses_of(model, positions, novelty)
 
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from nadyn.electronic.surfaces import ActiveSurface, in_blocks
+from nadyn.electronic.surfaces import ActiveSurface, in_blocks_of
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates, SpinStates, spin_states
 
@@ -104,7 +104,7 @@ def spin_surface(
         force = -torch.autograd.grad(evaluation.hamiltonian, inputs, weights)[0]
         return energies, eigenvectors, force, evaluation.novelty
 
-    energies, eigenvectors, force, novelty = in_blocks(model.block_width, block, positions, active_state)
+    energies, eigenvectors, force, novelty = in_blocks_of(model, block, positions, active_state)
     return ActiveSurface(energies, eigenvectors, force, torch.full_like(novelty, torch.inf), novelty)
 
 
@@ -117,7 +117,7 @@ def spin_energies_and_eigenvectors(
         with torch.no_grad():
             return hermitian_eigh(hamiltonian.of(model.evaluate(positions).hamiltonian))
 
-    return in_blocks(model.block_width, block, positions)
+    return in_blocks_of(model, block, positions)
 
 
 def vectors_of(

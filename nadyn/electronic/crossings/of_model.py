@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nadyn.electronic.crossings.landscape import Landscape, Point
 from nadyn.electronic.eigen import eigh
-from nadyn.electronic.surfaces import check_positions, in_blocks, surfaces
+from nadyn.electronic.surfaces import check_positions, in_blocks_of, surfaces
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.contacts import SHORTEST_FRACTION
 from nadyn.models.model import Model
@@ -95,4 +95,4 @@ def _by_multiplicity(model: Model, positions: Tensor, spins: tuple[int, ...]) ->
         diagonal = torch.arange(n)
         return energies, h[:, diagonal, diagonal], h
 
-    return in_blocks(model.block_width, block, positions)
+    return in_blocks_of(model, block, positions)

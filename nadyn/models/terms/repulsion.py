@@ -8,8 +8,8 @@ from nadyn.models.encoders.radial import polynomial_cutoff
 from nadyn.models.surroundings import Surroundings
 from nadyn.units import BOHR_PER_ANGSTROM
 
-_AMPLITUDES = (0.18175, 0.50986, 0.28022, 0.02817)
-_EXPONENTS = (3.19980, 0.94229, 0.40290, 0.20162)
+AMPLITUDES = (0.18175, 0.50986, 0.28022, 0.02817)
+EXPONENTS = (3.19980, 0.94229, 0.40290, 0.20162)
 
 
 class Repulsion(nn.Module):
@@ -38,7 +38,7 @@ class Repulsion(nn.Module):
                 distances = surroundings.distances[atoms][:, :, slots].to(torch.float64)
                 screening = 0.46850 * BOHR_PER_ANGSTROM / (first**0.23 + second**0.23)
                 reduced = distances / screening
-                phi = sum(a * torch.exp(-b * reduced) for a, b in zip(_AMPLITUDES, _EXPONENTS, strict=True))
+                phi = sum(a * torch.exp(-b * reduced) for a, b in zip(AMPLITUDES, EXPONENTS, strict=True))
                 energy = first * second / distances * phi * polynomial_cutoff(distances / end)
                 # Every pair is met from both of its atoms.
                 total = total + 0.5 * energy.sum(dim=2)

@@ -1,0 +1,115 @@
+"""Whether a potential is made of the parts that the kernels know, and of no other."""
+
+import math
+import os
+
+import torch
+from torch import Tensor, nn
+
+from nadyn.models.atomic_network import AtomicNetwork
+from nadyn.models.encoders.density_moments import DensityMoments
+from nadyn.models.kernels.compiled import host
+from nadyn.models.matrix.equivariant_matrix import EquivariantMatrix
+from nadyn.models.networks import ElementNetworks
+from nadyn.models.potential import Potential
+from nadyn.models.terms.reference_energies import ReferenceEnergies
+from nadyn.models.terms.repulsion import Repulsion
+
+# Set to 0, it turns the kernels off.
+VARIABLE = "NADYN_FAST_PATH"
+# The memory of pairs grows with the square of the atoms.
+MOST_ATOMS = 400
+
+# Each part and what it may hold. A part with anything else is one that the kernels do not know.
+_PARTS: dict[type[nn.Module], frozenset[str]] = {
+    Potential: frozenset({"network", "matrix", "reference", "repulsion"}),
+    AtomicNetwork: frozenset({"encoder", "networks", "lowest", "highest", "nearest"}),
+    DensityMoments: frozenset({"centres", "vector_square", "tensor_square", "upper_triangle", "mixing"}),
+    ElementNetworks: frozenset({"networks", "mean", "inverse_spread"}),
+    EquivariantMatrix: frozenset(
+        {"assembly", "vector_mixing", "tensor_mixing", "vector_scale", "tensor_scale", "in_plane"}
+    ),
+    ReferenceEnergies: frozenset({"per_element", "offsets", "scale"}),
+    Repulsion: frozenset({"ends"}),
+}
+
+
+def is_off() -> bool:
+    """Tell whether the environment turns the kernels off."""
+    return os.environ.get(VARIABLE, "1").strip().lower() in ("0", "no", "off", "false")
+
+
+def refusal(potential: nn.Module, *, n_atoms: int, is_periodic: bool) -> str | None:
+    """Return why the kernels do not serve a potential here, or None where they do."""
+    if is_off():
+        return f"{VARIABLE} is set to {os.environ[VARIABLE]}"
+    if is_periodic:
+        return "the kernels know no cells"
+    if n_atoms > MOST_ATOMS:
+        return f"there are more than {MOST_ATOMS} atoms"
+    return _unknown_part(potential) or host().refusal
+
+
+def _unknown_part(potential: nn.Module) -> str | None:
+    if type(potential) is not Potential:
+        return f"the kernels know no {type(potential).__name__}"
+    encoder = potential.network.encoder
+    if type(encoder) is not DensityMoments:
+        return f"the kernels know no encoder {type(encoder).__name__}"
+    for module in (potential, potential.network, encoder, potential.network.networks, potential.matrix):
+        if reason := _unknown_content(module):
+            return reason
+    others = [one for name, one in potential.named_children() if name not in ("network", "matrix")]
+    for module in others:
+        if reason := _unknown_content(module):
+            return reason
+    if encoder.settings.cutoff_function != "polynomial":
+        return f"the kernels know no cutoff function {encoder.settings.cutoff_function}"
+    for layers in potential.network.networks.networks:
+        if len(layers) < 3 or not all(isinstance(layer, nn.Linear | nn.SiLU) for layer in layers):
+            return f"the kernels know no activation {potential.network.settings.activation}"
+    if not math.isclose(encoder.cutoff, potential.matrix.cutoff):
+        return "encoder and matrix have different cutoffs"
+    return None
+
+
+def _unknown_content(module: nn.Module) -> str | None:
+    known = _PARTS.get(type(module))
+    if known is None:
+        return f"the kernels know no {type(module).__name__}"
+    own = {name for table in (module._modules, module._parameters, module._buffers) for name in table}
+    if unknown := sorted(own - known):
+        return f"the kernels know no {unknown[0]} in {type(module).__name__}"
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
+    return "the model has hooks" if any(hooks) else None
+
+
+def tables_of(potential: nn.Module) -> list[dict[str, object]]:
+    """Return the tables in which a potential and its parts keep parts, parameters and buffers."""
+    return [
+        table
+        for module in potential.modules()
+        for table in (module._modules, module._parameters, module._buffers)
+        if table
+    ]
+
+
+def stamp(tables: list[dict[str, object]]) -> tuple[object, ...] | None:
+    """Return what changes when any number of a potential does; None where that cannot be known.
+
+    That is where derivatives in its parameters may be asked for, on another device than the processor, and of
+    tensors that count no changes.
+
+    Args:
+        tables: Its `tables_of`.
+    """
+    found: list[object] = []
+    graphs = torch.is_grad_enabled()
+    for table in tables:
+        for value in table.values():
+            found.append(id(value))
+            if isinstance(value, Tensor):
+                if (graphs and value.requires_grad) or value.is_inference() or not value.is_cpu:
+                    return None
+                found += (value._version, value.data_ptr())
+    return tuple(found)

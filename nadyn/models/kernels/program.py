@@ -1,0 +1,210 @@
+"""The whole program: groups of trajectories forwards to W, and back to the derivative in the positions."""
+
+from llvmlite import ir
+
+from nadyn.models.kernels.encoder import write_encode, write_encode_back
+from nadyn.models.kernels.language import POINTER, Array, Code, Value
+from nadyn.models.kernels.latent import write_add_share, write_share_back
+from nadyn.models.kernels.layers import FINISHES, Machine, write_finish, write_product
+from nadyn.models.kernels.network import write_all_columns, write_backward, write_forward
+from nadyn.models.kernels.pairs import N_COMPONENTS
+from nadyn.models.kernels.table import Table
+
+
+def write_program(machine: Machine, n_radial: int, n_channels: int) -> ir.Module:
+    """Return the program of an encoder of this size: `forward` and `backward`, each of a table."""
+    module = ir.Module("nadyn")
+    finishes = {finish: write_finish(module, machine, finish) for finish in FINISHES}
+    forward, backward = {}, {}
+    for width in machine.widths:
+        product = write_product(module, machine, width)
+        forward[width] = write_forward(module, machine, product, finishes, width)
+        backward[width] = write_backward(module, machine, product, finishes, width)
+    _write_whole_forward(
+        module,
+        machine,
+        write_encode(module, machine, n_radial, n_channels),
+        write_all_columns(module, machine, forward, "networks"),
+        write_add_share(module, machine.shape, n_channels),
+        n_channels,
+    )
+    _write_whole_backward(
+        module,
+        machine,
+        write_encode_back(module, machine, n_radial, n_channels),
+        write_all_columns(module, machine, backward, "networks_back"),
+        write_share_back(module, machine.shape, n_channels),
+        n_channels,
+    )
+    return module
+
+
+def _smaller(code: Code, left: Value, right: Value | int) -> Value:
+    right = code.integer(right)
+    return Value(code, code.builder.select(left.compared("<", right).ir, left.ir, right.ir))
+
+
+def _write_whole_forward(
+    module: ir.Module,
+    machine: Machine,
+    encode: ir.Function,
+    networks: ir.Function,
+    add_share: ir.Function,
+    n_channels: int,
+) -> None:
+    code = Code(module, "forward", (POINTER,), machine.shape)
+    pointer = code.arguments[0]
+    table, lanes, doubles = Table(code, pointer), machine.shape.lanes, machine.shape.doubles
+    n_rows, n_atoms, n_places = (table.integer(name) for name in ("n_rows", "n_atoms", "n_places"))
+    n_outputs, n_components = table.integer("n_outputs"), table.integer("n_components")
+    totals, matrix = (table.vectors(name).seen_as(doubles) for name in ("totals", "matrix"))
+    with code.loop((n_rows + (lanes - 1)) / lanes) as group:
+        n_used = _smaller(code, n_rows - group * lanes, lanes)
+        bad = _write_places(code, table, group)
+        with code.loop(n_components) as k:
+            totals[k] = code.doubles(0.0)
+        matrix[n_places] = code.doubles(0.0)
+        with code.loop(table.integer("n_runs")) as run:
+            element, stop = table.integers("run_element")[run], table.integers("run_stop")[run]
+            with code.loop(stop, table.integers("run_start")[run], machine.columns) as first:
+                n_some = _smaller(code, stop - first, machine.columns)
+                with code.loop(n_some) as slot:
+                    code.call(encode, pointer, group, first + slot, slot)
+                row = group * n_atoms + first
+                code.call(networks, pointer, element, n_used, n_some * n_used, row)
+                with code.loop(n_some) as slot:
+                    outputs = table.vectors("outputs").at((row + slot) * n_outputs)
+                    _turn(code, table.numbers("results").at(slot * lanes * n_outputs), outputs, n_outputs)
+                    mixed = table.vectors("mixed").at((row + slot) * (n_channels * N_COMPONENTS))
+                    share = [Value(code, array.pointer) for array in (outputs, mixed)]
+                    code.call(add_share, pointer, element, *share)
+        _write_matrix(code, table, group, n_used, bad)
+    code.finish()
+
+
+def _write_places(code: Code, table: Table, group: Value) -> Value:
+    """Set the positions in lanes, left ones to the last trajectory; return 0, or NaN where one is bad."""
+    lanes, n_rows, n_atoms = code.shape.lanes, table.integer("n_rows"), table.integer("n_atoms")
+    positions, places = table.float64s("positions"), table.float64s("place")
+    order = table.integers("order")
+    with code.loop(lanes) as lane:
+        row = _smaller(code, group * lanes + lane, n_rows - 1)
+        with code.loop(n_atoms) as atom:
+            source = positions.at((row * n_atoms + order[atom]) * 3)
+            for x in range(3):
+                places[(atom * 3 + x) * lanes + lane] = source[x]
+    bad = code.variable(code.doubles(0.0))
+    with code.loop(n_atoms * 3) as k:
+        value = places.seen_as(code.shape.doubles)[k]
+        bad.add(value - value)
+    return bad.get()
+
+
+def _turn(code: Code, columns: Array, rows: Array, n: Value) -> None:
+    """Set lanes of trajectories from columns of one trajectory each."""
+    lanes = code.shape.lanes
+    with code.loop(n, 0, lanes) as first:
+        some = [columns.at(n * t + first).seen_as(code.shape.vector)[0] for t in range(lanes)]
+        for k, value in enumerate(code.transposed(some)):
+            rows[first + k] = value
+
+
+def _turn_back(code: Code, rows: Array, columns: Array, n: Value) -> None:
+    lanes = code.shape.lanes
+    with code.loop(n, 0, lanes) as first:
+        some = [rows[first + k] for k in range(lanes)]
+        for t, value in enumerate(code.transposed(some)):
+            columns.at(n * t + first).seen_as(code.shape.vector)[0] = value
+
+
+def _write_matrix(code: Code, table: Table, group: Value, n_used: Value, bad: Value) -> None:
+    lanes, n_places = code.shape.lanes, table.integer("n_places")
+    totals, matrix = (table.vectors(name).seen_as(code.shape.doubles) for name in ("totals", "matrix"))
+    with code.loop(n_places) as place:
+        matrix[place] = bad
+    components, places = table.integers("entry_component"), table.integers("entry_place")
+    values, reference = table.float64s("entry_value"), table.float64s("reference")
+    with code.loop(table.integer("n_entries")) as entry:
+        place = places[entry]
+        matrix[place] = code.fma(values[entry], totals[components[entry]], matrix[place])
+    with code.loop(n_places) as place:
+        matrix[place] = matrix[place] + reference[place]
+    numbers, row = table.float64s("matrix"), group * lanes
+    with code.loop(n_used) as lane:
+        target = table.float64s("hamiltonian").at((row + lane) * n_places)
+        with code.loop(n_places) as place:
+            target[place] = numbers[place * lanes + lane]
+        table.float64s("novelty")[row + lane] = numbers[n_places * lanes + lane]
+
+
+def _write_whole_backward(
+    module: ir.Module,
+    machine: Machine,
+    encode_back: ir.Function,
+    networks_back: ir.Function,
+    share_back: ir.Function,
+    n_channels: int,
+) -> None:
+    code = Code(module, "backward", (POINTER,), machine.shape)
+    pointer = code.arguments[0]
+    table, lanes, doubles = Table(code, pointer), machine.shape.lanes, machine.shape.doubles
+    n_rows, n_atoms, n_outputs = (table.integer(name) for name in ("n_rows", "n_atoms", "n_outputs"))
+    size = n_channels * N_COMPONENTS
+    dplaces = table.vectors("dplace").seen_as(doubles)
+    doutputs = table.vectors("doutputs")
+    with code.loop((n_rows + (lanes - 1)) / lanes) as group:
+        n_used = _smaller(code, n_rows - group * lanes, lanes)
+        _read_cotangent(code, table, group, n_used)
+        with code.loop(n_atoms * 3) as k:
+            dplaces[k] = code.doubles(0.0)
+        with code.loop(table.integer("n_runs")) as run:
+            element, stop = table.integers("run_element")[run], table.integers("run_stop")[run]
+            with code.loop(stop, table.integers("run_start")[run], machine.columns) as first:
+                n_some = _smaller(code, stop - first, machine.columns)
+                row = group * n_atoms + first
+                with code.loop(n_some) as slot:
+                    outputs = table.vectors("outputs").at((row + slot) * n_outputs)
+                    mixed = table.vectors("mixed").at((row + slot) * size)
+                    dmixed = table.vectors("dmixed").at(slot * size)
+                    with code.loop(size) as k:
+                        dmixed[k] = code.lanes(0.0)
+                    share = [Value(code, array.pointer) for array in (outputs, mixed, dmixed)]
+                    code.call(share_back, pointer, element, *share)
+                    columns = table.numbers("results").at(slot * lanes * n_outputs)
+                    _turn_back(code, doutputs, columns, n_outputs)
+                code.call(networks_back, pointer, element, n_used, n_some * n_used, row)
+                with code.loop(n_some) as slot:
+                    code.call(encode_back, pointer, group, first + slot, slot)
+        gradient, numbers = table.float64s("gradient"), table.float64s("dplace")
+        order = table.integers("order")
+        with code.loop(n_used) as lane:
+            of_row = gradient.at((group * lanes + lane) * n_atoms * 3)
+            with code.loop(n_atoms) as atom:
+                target = of_row.at(order[atom] * 3)
+                for x in range(3):
+                    target[x] = numbers[(atom * 3 + x) * lanes + lane]
+    code.finish()
+
+
+def _read_cotangent(code: Code, table: Table, group: Value, n_used: Value) -> None:
+    """Set the derivatives in the sums from those in W; zero in lanes that are not used."""
+    lanes, n_places = code.shape.lanes, table.integer("n_places")
+    n_components, doubles = table.integer("n_components"), code.shape.doubles
+    matrix, totals = (table.vectors(name).seen_as(doubles) for name in ("matrix", "totals"))
+    numbers = table.float64s("matrix")
+    with code.loop(n_places) as place:
+        matrix[place] = code.doubles(0.0)
+    with code.loop(n_used) as lane:
+        source = table.float64s("cotangent").at((group * lanes + lane) * n_places)
+        with code.loop(n_places) as place:
+            numbers[place * lanes + lane] = source[place]
+    with code.loop(n_components) as k:
+        totals[k] = code.doubles(0.0)
+    components, places = table.integers("entry_component"), table.integers("entry_place")
+    values = table.float64s("entry_value")
+    with code.loop(table.integer("n_entries")) as entry:
+        k = components[entry]
+        totals[k] = code.fma(values[entry], matrix[places[entry]], totals[k])
+    dtotals = table.vectors("dtotals")
+    with code.loop(n_components) as k:
+        dtotals[k] = code.lanes(totals[k])

@@ -56,7 +56,9 @@ def test_it_is_taken_by_itself_and_a_variable_turns_it_off(model, positions, mon
         ),
     ],
 )
-def test_without_llvmlite_and_on_an_unknown_processor_torch_answers(model, positions, monkeypatch, refusing, words):
+def test_without_llvmlite_or_on_an_unknown_processor_torch_answers(
+    model, positions, monkeypatch, refusing, words
+):
     compiled.host.cache_clear()
     try:
         refusing(monkeypatch)
@@ -124,7 +126,9 @@ def test_settings_that_the_kernels_do_not_know_are_left_to_torch(positions, chan
     assert model.rows_at_once is None and says_what_torch_says(model, positions)
 
 
-@pytest.mark.parametrize("part", ["", "network", "network.encoder", "matrix", "reference", "network.networks"])
+@pytest.mark.parametrize(
+    "part", ["", "network", "network.encoder", "matrix", "reference", "network.networks"]
+)
 @pytest.mark.parametrize("kind", ["module", "parameter", "buffer", "hook", "class"])
 def test_a_part_that_the_kernels_do_not_know_is_left_to_torch(model, part, kind):
     module = model.potential.get_submodule(part)

@@ -22,7 +22,8 @@ MOST_ATOMS = 400
 
 # Each part and what it may hold. A part with anything else is one that the kernels do not know.
 _PARTS: dict[type[nn.Module], frozenset[str]] = {
-    Potential: frozenset({"network", "matrix", "reference", "repulsion"}),
+    # Heads have no part in W.
+    Potential: frozenset({"network", "matrix", "reference", "repulsion", "heads"}),
     AtomicNetwork: frozenset({"encoder", "networks", "lowest", "highest", "nearest"}),
     DensityMoments: frozenset({"centres", "vector_square", "tensor_square", "upper_triangle", "mixing"}),
     ElementNetworks: frozenset({"networks", "mean", "inverse_spread"}),
@@ -59,9 +60,8 @@ def _unknown_part(potential: nn.Module) -> str | None:
     for module in (potential, potential.network, encoder, potential.network.networks, potential.matrix):
         if reason := _unknown_content(module):
             return reason
-    others = [one for name, one in potential.named_children() if name not in ("network", "matrix")]
-    for module in others:
-        if reason := _unknown_content(module):
+    for name, module in potential.named_children():
+        if name in ("reference", "repulsion") and (reason := _unknown_content(module)):
             return reason
     if encoder.settings.cutoff_function != "polynomial":
         return f"the kernels know no cutoff function {encoder.settings.cutoff_function}"

@@ -3,6 +3,7 @@
 import copy
 import threading
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -134,11 +135,11 @@ def test_a_part_that_the_kernels_do_not_know_is_left_to_torch(model, part, kind)
     module = model.potential.get_submodule(part)
     match kind:
         case "module":
-            module.charges = torch.nn.Linear(2, 1)
+            module.more = torch.nn.Linear(2, 1)
         case "parameter":
-            module.charges = torch.nn.Parameter(torch.zeros(2), requires_grad=False)
+            module.more = torch.nn.Parameter(torch.zeros(2), requires_grad=False)
         case "buffer":
-            module.register_buffer("charges", torch.zeros(2))
+            module.register_buffer("more", torch.zeros(2))
         case "hook":
             module.register_forward_hook(lambda *_: None)
         case "class":
@@ -199,7 +200,7 @@ def test_threads_do_not_disturb_each_other(model, positions):
 
 def test_a_copy_of_a_model_has_its_own_weights(model, positions):
     before = model.evaluate(positions).hamiltonian
-    other = copy.deepcopy(model)
+    other = replace(model, potential=copy.deepcopy(model.potential))
     other.potential.reference.offsets += 1.0
     assert (other.evaluate(positions).hamiltonian - before).abs().max() > 0.5
     assert torch.equal(model.evaluate(positions).hamiltonian, before)

@@ -222,7 +222,7 @@ class Book:
         return [(int(state),) for state in active_state]
 
     def _go(self, jobs: list[_Job]) -> list[Place]:
-        """Return where jobs lead to, by way of the middle where the states turn by too much or are doubted."""
+        """Return where jobs lead to, by way of the middle where states turn by too much or are doubted."""
         found = self._straight(jobs)
         lost = [
             index

@@ -16,7 +16,7 @@ _MOST_DETERMINANTS = 500
 def apply_spin_fast(solver: FCISolver) -> None:
     """Let a solver of PySCF apply S² by a matrix, with the same result, where the matrix is small.
 
-    A penalty on spin applies it with every Hamiltonian, in a (4,3) space for a quarter of the time of a label.
+    A penalty on spin applies it with every Hamiltonian: a quarter of the time of a label in a (4,3) space.
     """
 
     def contract_ss(vector: np.ndarray, n_orbitals: int, n_electrons: int | Sequence[int]) -> np.ndarray:

@@ -100,7 +100,12 @@ def train(
             f"{group.name}: {counted(group.n_frames, 'frame')}, {counted(group.n_atoms, 'atom')}, "
             f"{counted(group.n_states, 'state')}"
         )
-    notices = about_couplings(dataset, configuration), about_not_learned(dataset), *about_energies(dataset)
+    learned = () if configuration.model.electrostatics is None else ("charges",)
+    notices = (
+        about_couplings(dataset, configuration),
+        about_not_learned(dataset, learned),
+        *about_energies(dataset),
+    )
     for notice in notices:
         if notice:
             console.print(f"Note: {notice}", highlight=False)

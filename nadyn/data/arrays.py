@@ -39,6 +39,7 @@ ARRAYS = {
     "polarisabilities": ArrayKind(
         "polarisability", ("n_frames", "n_states", 3, 3), "bohr^3", "angstrom^3", 2
     ),
+    "charges": ArrayKind("charge", ("n_frames", "n_atoms"), "e", "e", 1),
     "spin_orbit": ArrayKind(
         "energy", ("n_frames", "n_spin_states", "n_spin_states", 2), "hartree", "cm-1", 3
     ),

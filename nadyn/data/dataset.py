@@ -28,6 +28,7 @@ class Group:
         polarisabilities: α_k [bohr³] of each state, symmetric.
         dipole_origin: What the dipoles of an ion are about, see `nadyn.data.dipole_origin`; empty where
             nobody says it.
+        charges: Charge of each atom [e], those of the lowest state.
         spin_orbit: Spin-orbit Hamiltonian [hartree] over all components, real and imaginary part last.
         spin_orbit_norms: √Σ|H|² [hartree] over the spin components of two states, where no more is known.
         cell: Cell vectors as rows [bohr].
@@ -54,6 +55,7 @@ class Group:
     interstate_couplings: Float[np.ndarray, "frame pair atom 3"] | None = None
     dipoles: Float[np.ndarray, "frame state state 3"] | None = None
     polarisabilities: Float[np.ndarray, "frame state 3 3"] | None = None
+    charges: Float[np.ndarray, "frame atom"] | None = None
     spin_orbit: Float[np.ndarray, "frame spin_state spin_state 2"] | None = None
     spin_orbit_norms: Float[np.ndarray, "frame state state"] | None = None
     cell: Float[np.ndarray, "frame 3 3"] | None = None

@@ -18,9 +18,11 @@ def not_learned(group: Group) -> tuple[str, ...]:
     return labels if group.masses is None else (*labels, "masses")
 
 
-def about_not_learned(dataset: Dataset) -> str | None:
+def about_not_learned(dataset: Dataset, also_learned: tuple[str, ...] = ()) -> str | None:
     """Return sentences about labels that a training reads and does not use, otherwise None."""
-    names = dict.fromkeys(name for group in dataset.groups for name in not_learned(group))
+    names = dict.fromkeys(
+        name for group in dataset.groups for name in not_learned(group) if name not in also_learned
+    )
     if not names:
         return None
     listed = ", ".join(f"`{name}`" for name in names)

@@ -48,6 +48,7 @@ def group_from_arrays(
     interstate_couplings: np.ndarray | None = None,
     dipoles: np.ndarray | None = None,
     polarisabilities: np.ndarray | None = None,
+    charges: np.ndarray | None = None,
     spin_orbit: np.ndarray | None = None,
     spin_orbit_norms: np.ndarray | None = None,
     cell: np.ndarray | None = None,
@@ -78,6 +79,7 @@ def group_from_arrays(
         interstate_couplings: h_kl [hartree/bohr], one entry a pair.
         dipoles: Dipole matrix [e bohr].
         polarisabilities: Polarisability of each state [bohr³].
+        charges: Charge of each atom [e].
         spin_orbit: Spin-orbit matrix [hartree], real and imaginary part.
         spin_orbit_norms: Size of the spin-orbit coupling of two states [hartree].
         cell: Cell vectors as rows [bohr].
@@ -110,6 +112,7 @@ def group_from_arrays(
         "interstate_couplings": interstate_couplings,
         "dipoles": dipoles,
         "polarisabilities": polarisabilities,
+        "charges": charges,
         "spin_orbit": spin_orbit,
         "spin_orbit_norms": spin_orbit_norms,
         "cell": cell,

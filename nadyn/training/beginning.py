@@ -7,7 +7,7 @@ a part of the data (a seam; fragments) is easier to get right. What it knows is 
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -73,6 +73,16 @@ def with_basis_of(
         InputError: They differ in it, or the configuration asks for another one.
     """
     section = configuration.model
+    dispersion = configuration.model.dispersion
+    for model in models:
+        of_model = model.potential.settings.dispersion
+        if (None if of_model is None else asdict(of_model)) != (
+            None if dispersion is None else dispersion.model_dump()
+        ):
+            raise InputError(
+                f"`model.dispersion` must be that of the model to begin from, but {model.name} has "
+                f"{'none' if of_model is None else of_model}."
+            )
     kinds = {model.potential.is_atomic_sum for model in models}
     bases = {basis for model in models if (basis := _basis(model))}
     if len(kinds) > 1 or len(bases) > 1:
@@ -165,7 +175,7 @@ def takes_weights(potential: Potential, begun: Beginning) -> bool:
     if len(begun.lessons) > 1:
         return False
     teacher = begun.lessons[0].teacher
-    same = _settings(teacher) == _settings(potential)
+    same = _settings(teacher) == _settings(potential) and _formal(teacher) == _formal(potential)
     if same:
         potential.load_state_dict(teacher.state_dict())
     return same
@@ -174,6 +184,10 @@ def takes_weights(potential: Potential, begun: Beginning) -> bool:
 def _settings(potential: Potential) -> object:
     # What the states started as does not matter any more.
     return replace(potential.settings, start=())
+
+
+def _formal(potential: Potential) -> list[float] | None:
+    return None if potential.charges is None else potential.charges.formal.tolist()
 
 
 def _basis(model: LearnedModel) -> str | None:

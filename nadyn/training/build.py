@@ -12,13 +12,18 @@ from nadyn.data.dataset import Dataset, Group
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.contacts import shortest_contacts
 from nadyn.models.encoders.table import choose_settings
+from nadyn.models.heads.charges import ChargesSettings
 from nadyn.models.heads.dipole import DipoleSettings
 from nadyn.models.heads.polarisability import PolarisabilitySettings
 from nadyn.models.molecules import Molecule
 from nadyn.models.potential import Potential, PotentialSettings, atomic_sum
+from nadyn.models.surroundings import Surroundings
+from nadyn.models.terms.dispersion import DispersionSettings
+from nadyn.models.terms.electrostatics import electrostatic_energy, width_of
 from nadyn.structures.distances import closest_approach
 from nadyn.training.assignments import Assignment, assignments, given_assignment
 from nadyn.training.configuration import ModelSection, TrainingConfiguration
+from nadyn.training.long_range import formal_charges
 from nadyn.training.samples import Samples
 from nadyn.units import BOHR_PER_ANGSTROM
 
@@ -55,7 +60,12 @@ def build_network(
     with torch.random.fork_rng():
         torch.manual_seed(configuration.seed)
         settings = _settings(section, network_settings, shortest, n_states, assignment)
-        potential = Potential(replace(settings, heads=_heads(samples)))
+        more = {"heads": _heads(samples), **_long_range(section, cutoff)}
+        potential = Potential(replace(settings, **more))
+    if potential.charges is not None:
+        potential.charges.formal.copy_(formal_charges(samples, elements, section, cutoff))
+    if potential.dispersion is not None:
+        potential.dispersion.set_functional(section.dispersion.functional)
     _initialise(potential, samples, elements)
     return potential
 
@@ -145,6 +155,16 @@ def _settings(
     return PotentialSettings(network, assignment.basis, n_states, assignment.start, ends)
 
 
+def _long_range(section: ModelSection, cutoff: float) -> dict[str, object]:
+    """Return the settings of what acts beyond the cutoff."""
+    result: dict[str, object] = {}
+    if section.electrostatics is not None:
+        result["electrostatics"] = ChargesSettings(width_of(cutoff))
+    if section.dispersion is not None:
+        result["dispersion"] = DispersionSettings(section.dispersion.functional, section.dispersion.in_labels)
+    return result
+
+
 def _repulsion_ends(shortest: np.ndarray, cutoff: float) -> tuple[tuple[float, ...], ...]:
     """Return where the repulsion of each pair of elements ends [bohr].
 
@@ -181,8 +201,9 @@ def _initialise(potential: Potential, samples: tuple[Samples, ...], elements: tu
     for group in samples:
         counts = torch.tensor([group.numbers.count(element) for element in elements])
         compositions.append(counts.expand(len(group), -1))
-        energies.append(group.energies)
-        frames += surroundings_of(potential, group)
+        own = surroundings_of(potential, group)
+        energies.append(group.energies - _of_formal_charges(potential, own))
+        frames += own
     potential.reference.set_from_data(torch.cat(compositions), torch.cat(energies), potential.start_rows())
     potential.standardise(frames)
     _initialise_heads(potential, samples, compositions)
@@ -206,6 +227,18 @@ def _about_the_middle(group: Samples) -> Float[Tensor, "frame state state 3"]:
     """Return dipoles about the middle of the atoms: those of an ion do not grow with its place."""
     moved = group.charge * torch.eye(group.dipoles.shape[1], dtype=torch.float64)
     return group.dipoles - moved[:, :, None] * group.positions.mean(dim=1)[:, None, None]
+
+
+@torch.no_grad()
+def _of_formal_charges(potential: Potential, frames: list[Surroundings]) -> Float[Tensor, "frame 1"]:
+    """Return the energy of formal charges: where a training begins."""
+    if potential.charges is None or not potential.charges.formal.any():
+        return torch.zeros(sum(one.n_structures for one in frames), 1, dtype=torch.float64)
+    width = potential.settings.electrostatics.width
+    energies = [
+        electrostatic_energy(potential.charges.formal_of(one), one, width).unsqueeze(1) for one in frames
+    ]
+    return torch.cat(energies)
 
 
 def surroundings_of(potential: Potential, samples: Samples, chunk: int = 64) -> list:

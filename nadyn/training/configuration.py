@@ -15,6 +15,19 @@ Noise = Annotated[float, Field(ge=1e-9, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, le=10**9)]
 
 
+class ElectrostaticsSection(Configuration):
+    """Charges that act at all distances."""
+
+    formal_charges: dict[str, int] | None = None
+
+
+class DispersionSection(Configuration):
+    """D3(BJ) of a density functional."""
+
+    functional: str
+    in_labels: bool = False
+
+
 class ModelSection(Configuration):
     """What is learned on top of the descriptors."""
 
@@ -25,6 +38,8 @@ class ModelSection(Configuration):
     activation: str = "silu"
     repulsion: Literal["none", "zbl"] = "none"
     properties: Literal["auto"] | tuple[Literal["dipole", "polarisability"], ...] = "auto"
+    electrostatics: ElectrostaticsSection | None = None
+    dispersion: DispersionSection | None = None
 
     @model_validator(mode="after")
     def _start_of_a_basis(self) -> "ModelSection":

@@ -17,6 +17,7 @@ from nadyn.electronic.surfaces import surfaces
 from nadyn.models.committee import Committee
 from nadyn.models.learned import LearnedModel
 from nadyn.training.compared_properties import Properties, signed
+from nadyn.training.long_range import with_what_is_added
 from nadyn.training.quantities import QUANTITIES
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU, GIGAPASCAL_PER_AU
 
@@ -72,6 +73,7 @@ def compare(
             f"group {group.name!r} must have the model's {counted(model.n_states, 'state')}, but has "
             f"{n_states}."
         )
+    group = with_what_is_added(model, group)
     pairs = state_pairs(n_states)
     parts, surfaces_of_parts, done = [], [], 0
     positions = torch.from_numpy(group.positions)

@@ -13,7 +13,7 @@ MAY_DIFFER = ("threads", "checkpoint_every")
 # Whatever of a group the training reads.
 _ARRAYS = (
     *("positions", "energies", "forces", "interstate_couplings", "cell", "stress"),
-    *("dipoles", "polarisabilities"),
+    *("dipoles", "polarisabilities", "charges"),
 )
 
 

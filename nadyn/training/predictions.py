@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nadyn.electronic.eigen import eigh
 from nadyn.models.joined_structures import joined
+from nadyn.models.outputs import Learned
 from nadyn.models.potential import Potential
 from nadyn.models.surroundings import Surroundings
 from nadyn.training.samples import Samples
@@ -44,6 +45,7 @@ class Prediction:
         stress: ∂E_k/∂ε / V, where there are labels of it and the pairs (k, k) were requested.
         dipoles: u_k · μ · u_l [e bohr], where there are labels; with the signs of `gradients`.
         polarisabilities: u_k · α · u_k [bohr³], where there are labels.
+        charges: Of each atom [e], where the potential has charges.
     """
 
     energies: Float[Tensor, "frame state"]
@@ -53,6 +55,7 @@ class Prediction:
     stress: Float[Tensor, "frame state 3 3"] | None = None
     dipoles: Float[Tensor, "frame state state 3"] | None = None
     polarisabilities: Float[Tensor, "frame state 3 3"] | None = None
+    charges: Float[Tensor, "frame atom"] | None = None
 
 
 def predict(potential: Potential, batch: Samples, pairs: Pairs) -> Prediction:
@@ -113,7 +116,9 @@ def predict_by_graph(
     with torch.enable_grad():
         inputs = tuple(_Input(part) for part in batch)
         surroundings = _surroundings(potential, inputs)
-        hamiltonian, features = potential(surroundings)
+        learned = potential.learned(surroundings)
+        hamiltonian, features = learned.hamiltonian, learned.features
+        charges = _charges(learned, surroundings)
         energies, vectors = eigh(hamiltonian[:n])
         states = vectors[:, :, : potential.n_states]
         dipoles = polarisabilities = None
@@ -150,6 +155,7 @@ def predict_by_graph(
                 ),
                 dipoles=moments,
                 polarisabilities=tensors,
+                charges=charges[number][: len(levels)] if charges else None,
             )
             for number, (levels, gap, moments, tensors) in enumerate(zip(*columns, strict=True))
         )
@@ -157,6 +163,13 @@ def predict_by_graph(
 
 def _rows(values: Tensor | None, sizes: list[int]) -> Sequence[Tensor | None]:
     return (None,) * len(sizes) if values is None else values.split(sizes)
+
+
+def _charges(learned: Learned, surroundings: Surroundings) -> list[Tensor]:
+    """Return the charges of each molecule, nothing where there are none."""
+    if learned.charges is None:
+        return []
+    return [placement.of_structures(learned.charges) for placement in surroundings.placements]
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Quantity:
         plural: For sentences.
         unit: For people; `per_au` of them are one atomic unit.
         noise_key: Its key in `label_noise`.
-        columns: Whether it has a column for each state or for each pair of states.
+        columns: Whether it has a column for each state, for each pair of states, or one.
         weight: How much it counts in the loss unless a file says otherwise.
         per_atom: Whether its residual is divided by the number of atoms, relative to the mean of the data.
         labels: The labels of frames, or None.
@@ -48,7 +48,7 @@ class Quantity:
     unit: str
     per_au: float
     noise_key: str
-    columns: Literal["state", "pair"]
+    columns: Literal["state", "pair", "frame"]
     weight: float
     per_atom: bool
     labels: Callable[[Samples], Tensor | None]
@@ -180,6 +180,18 @@ QUANTITIES = (
         False,
         lambda batch: batch.polarisabilities,
         lambda prediction, batch: (prediction.polarisabilities, batch.polarisabilities),
+    ),
+    Quantity(
+        "charge",
+        "charges",
+        "e",
+        1.0,
+        "charge_e",
+        "frame",
+        1.0,
+        False,
+        lambda batch: None if batch.charges is None else batch.charges[:, None],
+        lambda prediction, batch: (prediction.charges[:, None], batch.charges[:, None]),
     ),
 )
 

@@ -15,6 +15,7 @@ from nadyn.electronic.surfaces import Surfaces, surfaces
 from nadyn.models.calibration import Calibration, Scale
 from nadyn.models.committee import Committee
 from nadyn.training.evaluation import bound_to_frames
+from nadyn.training.long_range import with_what_is_added
 
 # A normal distribution has so much within one and within two standard deviations.
 WITHIN_ONE, WITHIN_TWO = 0.6827, 0.9545
@@ -59,6 +60,7 @@ def samples_of(
     """Return errors and spreads of each quantity that has labels, over all frames and members."""
     parts: dict[str, list[Sample]] = {}
     for group in dataset.groups:
+        group = with_what_is_added(committee, group)
         done = 0
         for bound, frames in bound_to_frames(committee, group):
             part = group.select(frames)

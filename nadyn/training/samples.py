@@ -31,6 +31,7 @@ class Samples:
         dipoles: ⟨k|μ|l⟩ [e bohr] about the origin of the positions.
         polarisabilities: Of each state [bohr³].
         charge: Total charge [e].
+        charges: Of each atom [e].
         weight: How much each frame counts in the loss; None where all count the same.
         size: Number of atoms relative to the mean of the frames that are learned together.
         geometry: What the positions give that no weight changes, where it has been computed before.
@@ -52,6 +53,7 @@ class Samples:
     dipoles: Float[Tensor, "frame state state 3"] | None = None
     polarisabilities: Float[Tensor, "frame state 3 3"] | None = None
     charge: int = 0
+    charges: Float[Tensor, "frame atom"] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -79,6 +81,7 @@ class Samples:
             rows(self.dipoles),
             rows(self.polarisabilities),
             self.charge,
+            rows(self.charges),
         )
 
     def surroundings(
@@ -133,6 +136,7 @@ def samples_from_group(group: Group, properties: Collection[str] = ALL_PROPERTIE
         dipoles=tensor(dipoles_of_coordinates(group)) if "dipole" in properties else None,
         polarisabilities=tensor(group.polarisabilities) if "polarisability" in properties else None,
         charge=int(group.charge),
+        charges=tensor(group.charges, 1),
     )
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import ModelSection, TrainingConfiguration
 from nadyn.training.held_out import HeldOut, hold_out
 from nadyn.training.job import Job
+from nadyn.training.long_range import check_long_range, to_be_learned, with_charges_that_are_learned
 from nadyn.training.mixing import check_one_surface
 from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.origin import check_origin, origin
@@ -164,9 +166,12 @@ def learn(
         held_out = hold_out(dataset, configuration, validation)
         training, validation = held_out.training, held_out.validation
         properties = configuration.model.learned_properties
-        training_samples = samples_together(training.groups, properties)
-        validation_samples = () if validation is None else samples_together(validation.groups, properties)
         elements = elements_of(dataset)
+        taught = partial(to_be_learned, elements=elements, section=configuration.model)
+        training_samples = taught(samples_together(training.groups, properties))
+        validation_samples = (
+            () if validation is None else taught(samples_together(validation.groups, properties))
+        )
         shortest = shortest_distances(training, elements)
 
         def build(assignment: Assignment | None, settings: TrainingConfiguration) -> Potential:
@@ -242,12 +247,16 @@ def check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool
 
 
 def _check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> None:
-    check_one_surface(dataset, configuration.mix)
+    check_long_range(dataset, configuration.model)
+    determined = () if configuration.model.electrostatics is None else ("charge",)
+    check_one_surface(dataset, (*configuration.mix, *determined))
     frames = sum(group.n_frames for group in dataset.groups)
     if frames < 10:
         raise InputError(f"the dataset must hold at least 10 frames to be trained on, but holds {frames}.")
     _check_properties(dataset, configuration.model)
-    samples = samples_together(dataset.groups, configuration.model.learned_properties)
+    samples = with_charges_that_are_learned(
+        samples_together(dataset.groups, configuration.model.learned_properties), configuration.model
+    )
     for quantity in QUANTITIES:
         weight = getattr(configuration.weights, quantity.name)
         if weight != quantity.weight and all(quantity.labels(group) is None for group in samples):

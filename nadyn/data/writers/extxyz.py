@@ -21,7 +21,7 @@ def without_place(group: Group) -> list[str]:
     """Return which arrays of a group extended xyz does not hold."""
     lost = [
         key
-        for key in ("dipoles", "polarisabilities", "spin_orbit", "spin_orbit_norms", "stress")
+        for key in ("dipoles", "polarisabilities", "charges", "spin_orbit", "spin_orbit_norms", "stress")
         if getattr(group, key) is not None
     ]
     if group.n_states == 1 and "stress" in lost:

@@ -72,7 +72,7 @@ def choose_quantities(run: Run) -> list[Quantity]:
     n_atoms = run.positions.shape[2]
     if run.atomic_numbers is None or run.positions.shape[3] != 3:
         return [Quantity("coordinate", (index,)) for index in range(min(n_atoms, _MOST_CHOSEN))]
-    if run.committed_frames == 0 or n_atoms < 2:
+    if run.committed_frames == 0 or n_atoms < 2 or run.cell is not None:
         return []
     start = np.asarray(run.positions[0, 0])
     dihedral = central_double_bond(run.atomic_numbers, start)

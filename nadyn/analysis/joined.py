@@ -15,7 +15,7 @@ _ADVICE = "Analyse them one by one, or compare them with `nadyn compare`."
 _BEHIND_FRAMES = (
     *("positions", "momenta", "energies", "kinetic_energy", "total_energy_error", "coefficients"),
     *("active_state", "diabatic_populations", "populations_adiabatic", "novelty", "energy_spread"),
-    *("gap_spread", "force_spread"),
+    *("gap_spread", "force_spread", "cell", "stress"),
 )
 _FIRST = ("weight", "status", "last_step", "energy_error_max", "divided_steps", "cut_probabilities")
 

@@ -62,7 +62,7 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
         detail = f"{everyone}: whole, and stopped or still running, in a state of which no fate is known"
         found.append(KeyNumber("Without a product", str(without), "", detail))
     if not run.changes_states:
-        found += _equilibrium(numbers)
+        found += _equilibrium(numbers) + _bulk(numbers)
     elif run.moves_on != "mean of the states":
         hops = ", ".join(f"{n} {pair.replace('-', '→')}" for pair, n in numbers["hops"].items()) or "none"
         detail = f"{hops}; {numbers['frustrated_hops']} refused"
@@ -243,6 +243,36 @@ def _equilibrium(numbers: dict[str, object]) -> list[KeyNumber]:
         detail = f"median; worst trajectory {slope['worst']:.1e}"
         found.append(KeyNumber("Energy drift", f"{slope['median']:.1e}", " eV/ps", detail))
     return found
+
+
+def _bulk(numbers: dict[str, object]) -> list[KeyNumber]:
+    matter = numbers.get("bulk")
+    if matter is None:
+        return []
+    found = []
+    names = (
+        ("Pressure", "pressure_gpa", "GPa"),
+        ("Volume", "volume_angstrom3", "Å³"),
+        ("Density", "density_g_per_cm3", "g/cm³"),
+    )
+    for name, key, unit in names:
+        mean, error = matter[key]["mean"], matter[key]["error"]
+        detail = f"{_with_error(error, unit)}, after {matter['after_fs']:.4g} fs"
+        found.append(KeyNumber(name, f"{mean:.5g}", f" {unit}", detail))
+    for element, one in matter.get("diffusion", {}).items():
+        value, other = one["by_msd_cm2_per_s"], one["by_vacf_cm2_per_s"]
+        detail = (
+            f"± {one['by_msd_error']:.1g} from displacements; {other:.3g} ± {one['by_vacf_error']:.1g} from "
+            "velocities"
+        )
+        found.append(KeyNumber(f"Diffusion of {element}", f"{value:.3g}", " cm²/s", detail))
+    return found
+
+
+def _with_error(error: float | None, unit: str) -> str:
+    if error is None:
+        return "too short for an error"
+    return f"± {error:.2g} {unit} (standard error)" if error else "constant"
 
 
 def _branch(numbers: dict[str, object], name: str) -> KeyNumber:

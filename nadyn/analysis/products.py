@@ -80,7 +80,8 @@ def outcomes(run: Run, *, by_state: bool, also_whole: bool = False) -> dict[tupl
         by_state: Whether products on different states are told apart, where trajectories are on one.
         also_whole: Whether molecules that all stayed whole are a product, as they are beside others.
     """
-    ends = _ends(run)
+    # In a periodic cell there are no fragments that leave.
+    ends = None if run.cell is not None else _ends(run)
     if ends is None or (ends.all_whole and not also_whole):
         return {}
     state = final_state(run) if by_state and _on_one_state(run) else np.full(run.n_trajectories, -1)

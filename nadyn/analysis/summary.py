@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from nadyn.analysis.bulk import bulk
 from nadyn.analysis.energies import degrees_of_freedom, energy_conservation, temperature
 from nadyn.analysis.fates import (
     MOST_UNKNOWN,
@@ -31,7 +32,12 @@ from nadyn.trajectory import Run
 from nadyn.units import FEMTOSECOND_PER_AU
 
 
-def analyse(path: str | Path, *more: str | Path, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
+def analyse(
+    path: str | Path,
+    *more: str | Path,
+    quantities: Sequence[Quantity] = (),
+    after_fs: float | None = None,
+) -> dict[str, object]:
     """Return the numbers of a run, finished or not, or of several of one model as one, ready for JSON.
 
     None stands where a number is not defined, and for means and fractions also where more than half of the
@@ -54,20 +60,24 @@ def analyse(path: str | Path, *more: str | Path, quantities: Sequence[Quantity] 
     [{fragments, state, n, fraction, low, high}] of a molecule that fell apart and `yields` of the same
     fragments whatever their state (see `products`), `branching` with `branching_error`, with `adaptive`
     `divided_steps` {n, of}, with drawn hops `cut_probabilities` {n, of} (steps in which their sum was
-    over 1), for one state `temperature_kelvin` {mean, standard_deviation}.
+    over 1), for one state `temperature_kelvin` {mean, standard_deviation}, of runs in periodic cells `bulk`
+    (see `nadyn.analysis.bulk`).
 
     Args:
         path: A trajectory file.
         more: Others of the same model with other seeds or starts, see `nadyn.analysis.joined`.
         quantities: Internal coordinates to follow instead of the automatic choice.
+        after_fs: What is before is left out of `bulk`.
 
     Raises:
         InputError: The file is no trajectory file, or holds no frame yet.
     """
-    return summarise(open_runs_as_one([path, *more]), quantities=quantities)
+    return summarise(open_runs_as_one([path, *more]), quantities=quantities, after_fs=after_fs)
 
 
-def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
+def summarise(
+    run: Run, *, quantities: Sequence[Quantity] = (), after_fs: float | None = None
+) -> dict[str, object]:
     """Return the dictionary of `analyse` for a run that is open."""
     if run.committed_frames == 0:
         raise InputError(
@@ -145,6 +155,9 @@ def summarise(run: Run, *, quantities: Sequence[Quantity] = ()) -> dict[str, obj
             "standard_deviation": float(np.nanstd(kelvin)),
             "degrees_of_freedom": degrees_of_freedom(run),
         }
+    matter = bulk(run, after_fs=after_fs)
+    if matter is not None:
+        result["bulk"] = matter
     return plain(result)
 
 

@@ -24,6 +24,10 @@ def analyse(
     distance: Annotated[list[str] | None, typer.Option(help="Two atoms to follow, such as 0,1.")] = None,
     angle: Annotated[list[str] | None, typer.Option(help="Three atoms, the middle one at the tip.")] = None,
     dihedral: Annotated[list[str] | None, typer.Option(help="Four atoms. Atoms count from 0.")] = None,
+    after_fs: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Leave out what is before, of pressure, density and diffusion."),
+    ] = None,
 ) -> None:
     """Print populations with intervals, the lifetime of the first state, hops and energy conservation.
 
@@ -73,7 +77,7 @@ def analyse(
         parse_quantity(kind, text, n_atoms) for kind, texts in asked.items() for text in texts or []
     ]
     with console.status("Reading trajectories"):
-        numbers = summarise(opened, quantities=quantities)
+        numbers = summarise(opened, quantities=quantities, after_fs=after_fs)
     if json_file is not None:
         write_new(json_file, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     if csv_file is not None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from nadyn.checks.configuration import Configuration
+from nadyn.dynamics.baths.cell_rescaling import BarostatSection
 from nadyn.dynamics.baths.friction import FrictionSection
 from nadyn.dynamics.baths.table import ThermostatSection
 from nadyn.dynamics.decoherence.energy_based import EdcSection
@@ -127,6 +128,7 @@ class RunConfiguration(Configuration):
     frustrated: Frustrated = "keep"
     adaptive: AdaptiveSection | None = None
     thermostat: ThermostatSection | None = None
+    barostat: BarostatSection | None = None
     friction: FrictionSection | None = None
     options: dict[str, object] | None = None
     stop: StopSection | None = None
@@ -156,7 +158,7 @@ class RunConfiguration(Configuration):
         """Return the configuration with the paths `model`, `initial` and `output` taken from `folder`."""
         initial = {
             key: str(folder / value)
-            for key in ("file", "run", "geometry")
+            for key in ("file", "run", "geometry", "structure")
             if (value := getattr(self.initial, key)) is not None
         }
         changes = {"model": model_beside(self.model, folder), "output": str(folder / self.output)}

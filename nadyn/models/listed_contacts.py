@@ -52,7 +52,7 @@ class ListedContacts:
         result = positions.new_zeros(len(positions), dtype=torch.bool)
         if longest <= 0:
             return result
-        elements = torch.from_numpy(self.elements)[self.order]
+        elements = torch.from_numpy(self.elements)[self.order.cpu()]
         for row, points in enumerate(positions.detach()):
             # A trajectory that has left all bounds is stopped for that.
             if not float(points.abs().max()) < _FARTHEST:
@@ -61,7 +61,7 @@ class ListedContacts:
             if longest <= self.kept.cutoff:
                 pairs = self.kept.candidates(ordered, cell)
             else:
-                pairs = candidates(self.elements[self.order.numpy()], ordered, cell, self.pbc, longest)
+                pairs = candidates(self.elements[self.order.cpu().numpy()], ordered, cell, self.pbc, longest)
             of_pairs = limits.to(points.device)
             if len(limits) > 1:
                 of_elements = elements.to(points.device)

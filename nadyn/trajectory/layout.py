@@ -34,6 +34,8 @@ FRAME_ARRAYS = (
     "energy_spread",
     "gap_spread",
     "force_spread",
+    "cell",
+    "stress",
 )
 
 # What stopped a trajectory, one row each, with its unit; it stands in the state of every checkpoint too.
@@ -97,6 +99,7 @@ class RunHeader:
         warnings: Sentences for the reader of the results.
         knows_novelty: Whether the model knows what it was trained on.
         has_committee: Whether the members of a committee judge each step.
+        has_cell: Whether each trajectory has a periodic cell.
         config_outside_digest: Keys of the run file on which no number depends, such as `output`.
     """
 
@@ -126,6 +129,7 @@ class RunHeader:
     warnings: tuple[str, ...] = ()
     knows_novelty: bool = False
     has_committee: bool = False
+    has_cell: bool = False
     config_outside_digest: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -167,6 +171,9 @@ def frame_specs(header: RunHeader) -> dict[str, Spec]:
     if header.has_committee:
         for name in ("energy_spread", "gap_spread", "force_spread"):
             specs[name] = Spec("<f8", (frames, traj), STOP_UNITS[name], nan)
+    if header.has_cell:
+        specs["cell"] = Spec("<f8", (frames, traj, 3, 3), "bohr", nan)
+        specs["stress"] = Spec("<f8", (frames, traj, 3, 3), "hartree/bohr^3", nan)
     return specs
 
 

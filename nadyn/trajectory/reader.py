@@ -67,6 +67,8 @@ class Run:
             one.
         gap_spread: The same of the distances of the active state to others [hartree].
         force_spread: The same of the force on the worst atom [hartree/bohr].
+        cell: Cell vectors of each trajectory as rows [bohr]; None where the file holds none.
+        stress: (1/V) ∂E/∂ε of the potential energy alone, ASE's sign [hartree/bohr³]; None without cells.
         stops: What stopped each trajectory, the step that does not count: `positions`, `momenta`, `energies`,
             `active_state`, `novelty` and spreads, NaN for those that were not stopped. Empty in files of
             older versions.
@@ -103,6 +105,8 @@ class Run:
     energy_spread: Float[np.ndarray, "frame traj"] | None = None
     gap_spread: Float[np.ndarray, "frame traj"] | None = None
     force_spread: Float[np.ndarray, "frame traj"] | None = None
+    cell: Float[np.ndarray, "frame traj 3 3"] | None = None
+    stress: Float[np.ndarray, "frame traj 3 3"] | None = None
     stops: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property

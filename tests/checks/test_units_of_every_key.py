@@ -13,7 +13,7 @@ from contracts.committees import committee
 from pydantic import BaseModel
 
 from nadyn.checks.configuration import parse_configuration
-from nadyn.dynamics.baths import andersen, langevin, nose_hoover
+from nadyn.dynamics.baths import andersen, cell_rescaling, langevin, nose_hoover, velocity_rescaling
 from nadyn.dynamics.baths.friction import friction_of
 from nadyn.dynamics.decoherence import energy_based, exact_factorisation
 from nadyn.dynamics.decoherence.table import decoherence_of
@@ -38,8 +38,10 @@ pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 # CODATA 2018, written down here once more: nothing of nadyn.units is used.
 FEMTOSECOND, EV, ANGSTROM, KELVIN = 41.341373335, 1 / 27.211386246, 1 / 0.529177211, 3.166811563e-6
 PER_PS = 1 / (1000 * FEMTOSECOND)
+# One hartree/bohr³.
+GIGAPASCAL = 29421.0157
 MASSES = torch.tensor([1836.0, 3000.0], dtype=torch.float64)
-UNIT = re.compile(r"_(fs|ev|ev_per_angstrom|angstrom|kelvin|bohr|hartree|au|rad|minutes)$|per_ps$")
+UNIT = re.compile(r"_(fs|ps|gpa|ev|ev_per_angstrom|angstrom|kelvin|bohr|hartree|au|rad|minutes)$|per_ps$")
 
 
 def run_file(**keys):
@@ -64,6 +66,14 @@ def thermostat(module, name, patch, **keys):
     patch.setattr(module, name, told)
     config = run_file(method="nvt", thermostat={"name": name, **keys})
     config.thermostat.thermostat(dt=config.dt, seed=1, masses=MASSES, laws=frozenset())
+    return told.keys
+
+
+def barostat(patch, **keys):
+    told = Told()
+    patch.setattr(cell_rescaling, "cell_rescaling", told)
+    config = run_file(method="npt", thermostat={"temperature_kelvin": 300}, barostat=keys)
+    config.barostat.barostat(dt=config.dt, seed=1, masses=MASSES, temperature_kt=300 * KELVIN)
     return told.keys
 
 
@@ -184,6 +194,27 @@ RUN = {
         lambda p: thermostat(nose_hoover, "nose_hoover", p, temperature_kelvin=9, period_fs=30)["period"],
         30 * FEMTOSECOND,
     ),
+    "thermostat.velocity_rescaling.temperature_kelvin": (
+        lambda p: thermostat(velocity_rescaling, "velocity_rescaling", p, temperature_kelvin=300)[
+            "temperature"
+        ],
+        300 * KELVIN,
+    ),
+    "thermostat.velocity_rescaling.relaxation_fs": (
+        lambda p: thermostat(
+            velocity_rescaling, "velocity_rescaling", p, temperature_kelvin=9, relaxation_fs=30
+        )["relaxation"],
+        30 * FEMTOSECOND,
+    ),
+    "barostat.pressure_gpa": (lambda p: barostat(p, pressure_gpa=2)["pressure"], 2 / GIGAPASCAL),
+    "barostat.relaxation_ps": (
+        lambda p: barostat(p, relaxation_ps=0.5)["relaxation"],
+        500 * FEMTOSECOND,
+    ),
+    "barostat.compressibility_per_gpa": (
+        lambda p: barostat(p, compressibility_per_gpa=0.1)["compressibility"],
+        0.1 * GIGAPASCAL,
+    ),
     "decoherence.edc.energy_parameter_hartree": (
         lambda p: decoherence("edc", p, energy_parameter_hartree=0.2)["energy_parameter"],
         0.2,
@@ -239,6 +270,10 @@ TRAINING = {
     "label_noise.coupling_ev_per_angstrom": (
         lambda p: step.given_noise(training_file(label_noise={"coupling_ev_per_angstrom": 0.2}))["coupling"],
         0.2 * EV / ANGSTROM,
+    ),
+    "label_noise.stress_gpa": (
+        lambda p: step.given_noise(training_file(label_noise={"stress_gpa": 0.2}))["stress"],
+        0.2 / GIGAPASCAL,
     ),
 }
 

@@ -54,6 +54,9 @@ METHOD_CASES = {
         "nvt",
         {"thermostat": {"name": "nose_hoover", "temperature_kelvin": 300, "chains": "each", "length": 4}},
     ),
+    "velocity_rescaling": MethodCase(
+        "nvt", {"thermostat": {"name": "velocity_rescaling", "temperature_kelvin": 300, "relaxation_fs": 5}}
+    ),
     "fssh": MethodCase("fssh"),
     "fssh without decoherence": MethodCase("fssh", {"decoherence": "none"}, reversible=True),
     "gfsh": MethodCase("gfsh"),

@@ -55,7 +55,8 @@ def arrays_of(state):
 
 
 def test_every_method_of_the_table_has_a_contract():
-    assert {case.method for case in METHOD_CASES.values()} == set(METHODS)
+    # Constant pressure needs a cell: dynamics/run/test_runs_in_cells.py and physics/test_cell_rescaling.py.
+    assert {case.method for case in METHOD_CASES.values()} | {"npt"} == set(METHODS)
 
 
 @every_method

@@ -7,12 +7,14 @@ from pydantic import BeforeValidator, Field
 from nadyn.dynamics.baths.andersen import AndersenSection
 from nadyn.dynamics.baths.langevin import LangevinSection
 from nadyn.dynamics.baths.nose_hoover import NoseHooverSection
+from nadyn.dynamics.baths.velocity_rescaling import VelocityRescalingSection
 
 # The first one is meant where a section has no name.
 THERMOSTATS = (
     LangevinSection,
     AndersenSection,
     NoseHooverSection,
+    VelocityRescalingSection,
 )
 
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from nadyn.checks.errors import InputError
+from nadyn.data.structure_file import read_structure
 from nadyn.dynamics.initial.end_of_run import end_of_run
 from nadyn.dynamics.initial.oscillators import Oscillators, oscillators, with_isotopes_of_geometry
 from nadyn.dynamics.initial.section import InitialSection
-from nadyn.dynamics.initial.wigner import packet, sample_modes, without_rotation
+from nadyn.dynamics.initial.wigner import maxwell_boltzmann, packet, sample_modes, without_rotation
 from nadyn.models.isotopes import takes_isotopes
 from nadyn.models.model import Model
 from nadyn.structures import symbol
@@ -39,6 +40,8 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
         return _taken(model, section, initial, f"initial conditions {section.file!r}", state, diabatic_state)
     if section.run is not None:
         return _taken(model, section, end_of_run(section.run), f"run {section.run!r}", state, diabatic_state)
+    if section.structure is not None:
+        return _from_structure(model, section, seed=seed)
     if section.sample is not None:
         return sample_oscillators(model, oscillators(model, section), section, seed=seed)
     positions, momenta = _scattering(model, section)
@@ -66,6 +69,32 @@ def sample_oscillators(
     origin = f"{section.sample} sample at {temperature:g} K of {found.origin}, seed {seed}"
     conditions = _conditions(model, section, positions, momenta, origin, temperature=temperature)
     return replace(conditions, notices=found.warnings)
+
+
+def _from_structure(model: Model, section: InitialSection, *, seed: int) -> InitialConditions:
+    """Return trajectories that all start from one structure, to which the model is bound already."""
+    found = read_structure(section.structure, repeat=section.repeat)
+    if found.atomic_numbers != tuple(model.atomic_numbers or ()):
+        raise InputError(
+            f"structure {section.structure!r} must be of the atoms of model {model.name} in their order, but "
+            "is not."
+        )
+    positions = np.tile(found.positions, (section.n, 1, 1))
+    masses = _masses(model)
+    origin = f"structure {section.structure!r}"
+    if "temperature_kelvin" in section.model_fields_set:
+        momenta = maxwell_boltzmann(
+            positions,
+            masses,
+            temperature_kelvin=section.temperature_kelvin,
+            keeps_rotation="rotation" in model.laws,
+            seed=seed,
+        )
+        origin = f"{origin} with momenta of {section.temperature_kelvin:g} K, seed {seed}"
+        return _conditions(model, section, positions, momenta, origin, temperature=section.temperature_kelvin)
+    velocities = np.zeros_like(found.positions) if found.velocities is None else found.velocities
+    momenta = np.tile(velocities * masses[:, None], (section.n, 1, 1))
+    return _conditions(model, section, positions, momenta, origin, temperature=None)
 
 
 def _conditions(

@@ -1,10 +1,12 @@
 """The section `initial:` of a run file."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from nadyn.checks.configuration import Configuration
+
+Count = Annotated[int, Field(ge=1, le=1000)]
 
 # What is beyond is a slip of the keyboard: its arrays would not fit into any memory.
 _MOST_TRAJECTORIES = 10_000_000
@@ -12,13 +14,14 @@ _COMMON = {"n", "state", "diabatic_state"}
 _WAYS = {
     "file": {"file"},
     "run": {"run"},
+    "structure": {"structure", "repeat", "temperature_kelvin"},
     "position_au": {"position_au", "momentum_au", "width_au"},
     "sample": {"sample", "temperature_kelvin", "geometry", "minimise_state"},
 }
 
 
 class InitialSection(Configuration):
-    """One of four ways to start: a sample, one point in phase space or a packet about it, a file, or a run.
+    """One of five ways to start: a sample, a point in phase space or a packet, a structure, a file, or a run.
 
     {sample: wigner, n: 200, temperature_kelvin: 0, state: 1}, with `geometry: start.xyz` to minimise from
     there and `minimise_state: 1` to sample around a minimum of another state than the lowest;
@@ -27,6 +30,9 @@ class InitialSection(Configuration):
     {file: initial.h5}, whose state is kept unless one is given, and all of it or the first `n`;
     {run: earlier.h5}, the last frame of each of its trajectories that came to the end, on the state that it
     ended on unless one is given.
+    {structure: start.extxyz, repeat: [3, 3, 3], temperature_kelvin: 600, n: 4} starts every trajectory from
+    the last structure of a file that ASE reads, in its cell, with momenta of Maxwell and Boltzmann without a
+    net one; without a temperature with the momenta of the file, or at rest.
     `diabatic_state: 1` instead of `state` where the diabatic basis is fixed.
     """
 
@@ -37,6 +43,8 @@ class InitialSection(Configuration):
     position_au: float | tuple[float, ...] | None = None
     momentum_au: float | tuple[float, ...] | None = None
     width_au: float | tuple[float, ...] | None = None
+    structure: str | None = None
+    repeat: tuple[Count, Count, Count] = (1, 1, 1)
     file: str | None = None
     run: str | None = None
     n: int | None = Field(default=None, ge=1, le=_MOST_TRAJECTORIES)
@@ -50,7 +58,8 @@ class InitialSection(Configuration):
         if len(ways) != 1:
             found = " and ".join(f"`{way}`" for way in ways) or "none of them"
             raise ValueError(
-                f"`initial` must have one of `sample`, `position_au`, `file` or `run`, but has {found}."
+                "`initial` must have one of `sample`, `position_au`, `structure`, `file` or `run`, "
+                f"but has {found}."
             )
         strange = sorted(given - _COMMON - _WAYS[ways[0]])
         if strange:

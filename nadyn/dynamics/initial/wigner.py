@@ -57,6 +57,36 @@ def packet(
     return positions + spread * q, momenta + p / (2.0 * spread)
 
 
+def maxwell_boltzmann(
+    positions: Float[np.ndarray, "traj atom 3"],
+    masses: Float[np.ndarray, "atom"],
+    *,
+    temperature_kelvin: float,
+    keeps_rotation: bool,
+    seed: int,
+) -> Float[np.ndarray, "traj atom 3"]:
+    """Return thermal momenta without a net one, and where it is kept, without angular momentum.
+
+    Args:
+        positions: [bohr].
+        masses: [electron mass].
+        temperature_kelvin: Of the momenta.
+        keeps_rotation: Whether angular momentum is kept, as that of a molecule outside of any cell.
+        seed: Seed of the random numbers.
+    """
+    shape = positions.shape[1:]
+    noise = normal(seed, torch.arange(len(positions)), 0, Stream.INITIAL_MOMENTA, shape).numpy()
+    momenta = noise * np.sqrt(masses * HARTREE_PER_KELVIN * temperature_kelvin)[:, None]
+    if len(masses) < 2:
+        return momenta
+    if keeps_rotation and temperature_kelvin > 0:
+        # It keeps the kinetic energy, which fewer degrees of freedom then share.
+        lost = 6 if len(masses) > 2 else 5
+        share = np.sqrt(1.0 - lost / (3 * len(masses)))
+        return share * without_rotation(positions, momenta, masses)
+    return momenta - masses[:, None] * (momenta.sum(1, keepdims=True) / masses.sum())
+
+
 def sample_modes(
     modes: NormalModes, n: int, *, distribution: Distribution, temperature_kelvin: float, seed: int
 ) -> tuple[Float[np.ndarray, "traj atom x"], Float[np.ndarray, "traj atom x"]]:

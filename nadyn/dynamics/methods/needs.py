@@ -14,7 +14,14 @@ from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.electronic.direct.book import Wanted
 from nadyn.electronic.direct.questions import Facts
 
-Kind = Literal["forces", "interstate_couplings", "overlaps", "a fixed diabatic basis", "states of one spin"]
+Kind = Literal[
+    "forces",
+    "interstate_couplings",
+    "overlaps",
+    "a fixed diabatic basis",
+    "states of one spin",
+    "a periodic cell",
+]
 
 _WORDS = {
     "forces": "forces",
@@ -22,6 +29,7 @@ _WORDS = {
     "overlaps": "overlaps of wave functions",
     "a fixed diabatic basis": "a fixed diabatic basis",
     "states of one spin": "states of one multiplicity only",
+    "a periodic cell": "a periodic cell",
 }
 _BY_OVERLAP = ("local_diabatisation", "npi", "state_reordering")
 _ALONG_COUPLINGS = ("nac", "nac_unprojected")
@@ -54,6 +62,8 @@ def needs_of(config: RunConfiguration, method: Method) -> list[Need]:
         return Need(kind, "method", name, instead, when)
 
     needs = [of_method("forces", "Use a source with forces.")]
+    if "barostat" in method.keys:
+        needs.append(of_method("a periodic cell", "Try nvt."))
     if not method.needs_two_states:
         return needs
     if method.needs_fixed_basis:
@@ -92,7 +102,7 @@ def missing(needs: list[Need], facts: Facts) -> Need | None:
 
 
 def _met(kind: Kind, facts: Facts) -> bool:
-    if kind == "a fixed diabatic basis":
+    if kind in ("a fixed diabatic basis", "a periodic cell"):
         return False
     if kind == "states of one spin":
         return len(set(facts.multiplicities)) == 1

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.dynamics.methods.method import Drift, Method, Stepping
+from nadyn.dynamics.nuclei.box import begin_in_box
 from nadyn.dynamics.nuclei.verlet import verlet
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.batch import State
@@ -42,7 +43,7 @@ def nve_step(state: State, model: Model, options: Nve) -> Step:
 
 
 def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
-    return Stepping(partial(nve_drift, masses=masses))
+    return Stepping(partial(nve_drift, masses=masses), begin=begin_in_box)
 
 
 NVE = Method(

@@ -9,6 +9,7 @@ from torch import Tensor
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.baths.thermostat import Thermostat
 from nadyn.dynamics.methods.method import Drift, Method, Stepping
+from nadyn.dynamics.nuclei.box import begin_in_box
 from nadyn.dynamics.nuclei.motion import drift, kick_by_force
 from nadyn.dynamics.nuclei.verlet import at_new_positions
 from nadyn.dynamics.run_file import RunConfiguration
@@ -77,7 +78,7 @@ def nvt_stepping(masses: Float[Tensor, "atom"], thermostat: Thermostat) -> Stepp
     return Stepping(
         drift=partial(nvt_drift, masses=masses),
         draw=partial(nvt_draw, masses=masses, thermostat=thermostat),
-        begin=lambda state, model: thermostat.begin(state),
+        begin=lambda state, model: thermostat.begin(begin_in_box(state, model)),
     )
 
 
@@ -87,20 +88,27 @@ def nvt_step(state: State, model: Model, options: Nvt) -> Step:
     return stepping.whole(state, model, options.dt, Draws(0))
 
 
-def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
+def thermostat_of(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Thermostat:
+    """Return the thermostat of a run file.
+
+    Raises:
+        InputError: There is none, or friction beside it.
+    """
     if config.thermostat is None:
         raise InputError(
-            "`thermostat` must be given for method nvt, but is missing. "
+            f"`thermostat` must be given for method {config.method}, but is missing. "
             "Try thermostat: {temperature_kelvin: 300}."
         )
     if config.friction is not None:
         raise InputError(
-            "`friction` must be left out for method nvt, whose thermostat acts on every atom, but is given. "
-            "Remove it, or choose method nve."
+            f"`friction` must be left out for method {config.method}, whose thermostat acts on every atom, "
+            "but is given. Remove it, or choose method nve."
         )
-    return nvt_stepping(
-        masses, config.thermostat.thermostat(dt=config.dt, seed=config.seed, masses=masses, laws=model.laws)
-    )
+    return config.thermostat.thermostat(dt=config.dt, seed=config.seed, masses=masses, laws=model.laws)
+
+
+def _build(config: RunConfiguration, model: Model, masses: Float[Tensor, "atom"]) -> Stepping:
+    return nvt_stepping(masses, thermostat_of(config, model, masses))
 
 
 NVT = Method(

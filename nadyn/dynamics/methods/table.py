@@ -19,6 +19,7 @@ from nadyn.dynamics.methods.mapping_sqc import SQC
 from nadyn.dynamics.methods.mash import MASH
 from nadyn.dynamics.methods.method import Method, Motion
 from nadyn.dynamics.methods.multistate_mash import MULTISTATE_MASH
+from nadyn.dynamics.methods.npt import NPT
 from nadyn.dynamics.methods.nve import NVE
 from nadyn.dynamics.methods.nvt import NVT
 from nadyn.dynamics.methods.zhu_nakamura import ZHU_NAKAMURA
@@ -43,6 +44,7 @@ METHODS: dict[str, Method] = {
     "sqc": SQC,
     "nve": NVE,
     "nvt": NVT,
+    "npt": NPT,
 }
 
 

@@ -7,9 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nadyn.dynamics.nuclei.box import Box, surface_in_box
 from nadyn.dynamics.nuclei.followed import followed
 from nadyn.dynamics.nuclei.motion import drift, kick_by_force
 from nadyn.dynamics.state.batch import State
+from nadyn.dynamics.state.memory import remembers
 from nadyn.electronic.surfaces import ActiveSurface, active_surface, energies_and_eigenvectors
 from nadyn.models.model import Model
 
@@ -45,10 +47,14 @@ def at_new_positions(
     """Return the state with its surfaces at other positions.
 
     A trajectory whose model gives no finite numbers keeps its old energies and eigenvectors, so that the
-    algebra on the batch can go on, and gets a force of NaN, by which it is known.
+    algebra on the batch can go on, and gets a force of NaN, by which it is known. Where the state remembers
+    a cell, surfaces are those in it, and its stress is brought up to date.
     """
     state = followed(state, model, positions)
-    surface = surface_at(model, positions, state.active_state)
+    if remembers(state, Box):
+        surface, state = surface_in_box(state, model, positions)
+    else:
+        surface = surface_at(model, positions, state.active_state)
     sound = (
         torch.isfinite(surface.energies).all(1)
         & torch.isfinite(surface.eigenvectors).all(2).all(1)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from nadyn.dynamics.methods.method import Method
+from nadyn.dynamics.nuclei.box import box_of
 from nadyn.dynamics.run.stopping import RESULTS, Status
 from nadyn.dynamics.run.stops import Stops, no_stops, stop_arrays, stops_from, with_stops
 from nadyn.dynamics.state.batch import State, for_each_array, from_arrays, select, take_back, to_arrays
@@ -115,6 +116,9 @@ def frame_arrays(
     if remembers(state, Judgement):
         judgement = recall(state, Judgement)
         frame |= {f"{field.name}_spread": getattr(judgement, field.name) for field in fields(Judgement)}
+    box = box_of(state)
+    if box is not None:
+        frame |= {"cell": box.cell, "stress": box.stress}
     if diabatic:
         frame["diabatic_populations"] = method.diabatic.values(state)
     if method.adiabatic is not FRACTION_OF_TRAJECTORIES:

@@ -1,14 +1,13 @@
 """Which geometries a model was trained for: the rule that stops a trajectory, for any geometries."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from nadyn.dynamics.run.stopping import Status
 from nadyn.electronic.surfaces import in_blocks_of
 from nadyn.models.atomic_network import MOST_NOVELTY
-from nadyn.models.contacts import SHORTEST_FRACTION
-from nadyn.models.listed_contacts import ListedContacts
+from nadyn.models.known_contacts import closer_than_known
 from nadyn.models.model import Model
 
 
@@ -37,16 +36,6 @@ def region_statuses_of(
         close = closer_than_known(model, positions, cells)
         status[close] = int(Status.CLOSE_ATOMS)
     return status
-
-
-def closer_than_known(
-    model: Model, positions: Float[Tensor, "geometry atom x"], cells: Float[Tensor, "geometry 3 3"] | None
-) -> Bool[Tensor, "geometry"]:
-    """Tell where atoms are closer than training knows, of a model that was trained; see `ListedContacts`."""
-    contacts = model.shortest_distances
-    if isinstance(contacts, ListedContacts):
-        return contacts.any_closer(positions, SHORTEST_FRACTION, cells=cells)
-    return contacts.any_closer(positions, SHORTEST_FRACTION)
 
 
 def unknown_composition(model: Model) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 from nadyn.checks.configuration import parse_configuration, read_configuration
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_is_no_input
+from nadyn.data.structure_file import read_structure
 from nadyn.dynamics.hops.cuts import CutProbabilities
 from nadyn.dynamics.methods.adaptive import DividedSteps
 from nadyn.dynamics.methods.table import find_method
@@ -154,8 +155,14 @@ def _source(
     elif model is None and isinstance(config.model, dict) and sources is not None:
         desk = sources(config, folder)
     if desk is None:
+        initial = config.initial
         return find_model(
-            config.model, model, molecule=config.molecule, isotopes=config.isotopes, member=config.member
+            config.model,
+            model,
+            molecule=config.molecule,
+            isotopes=config.isotopes,
+            member=config.member,
+            structure=initial.structure and read_structure(initial.structure, repeat=initial.repeat),
         )
     opened.callback(desk.close)
     return direct_source(desk, molecule=config.molecule, isotopes=config.isotopes, member=config.member)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from nadyn.checks.errors import InputError
+from nadyn.data.structure_file import StartStructure
 from nadyn.electronic.direct.model import DirectModel
 from nadyn.electronic.direct.questions import Desk
 from nadyn.models.analytic import analytic_model
@@ -34,6 +36,7 @@ def find_model(
     molecule: str | None = None,
     isotopes: Mapping[str | int, int] | None = None,
     member: int | None = None,
+    structure: StartStructure | None = None,
 ) -> ModelSource:
     """Return the model that a run file names, or the one given as an object, bound to a molecule.
 
@@ -44,12 +47,13 @@ def find_model(
             bound to, after a training that with most frames.
         isotopes: Mass number by element or atom, see `nadyn.models.isotopes`.
         member: Number of the member that a committee is as a model; without it the one that it is.
+        structure: Atoms and cell that the model is to be bound to, instead of a molecule of its training.
 
     Raises:
         InputError: None or both are there, the named one cannot be loaded, knows no such molecule, or has no
             such isotope or member.
     """
-    source = _on_member(_bound(_source(named, given), molecule), member)
+    source = _on_member(_in_structure(_bound(_source(named, given), molecule), structure), member)
     return ModelSource(with_isotopes(source.model, isotopes or {}), source.digest)
 
 
@@ -79,6 +83,23 @@ def _bound(source: ModelSource, molecule: str | None) -> ModelSource:
             f"is {molecule!r}. Remove it."
         )
     return ModelSource(source.model.for_molecule(molecule), source.digest)
+
+
+def _in_structure(source: ModelSource, structure: StartStructure | None) -> ModelSource:
+    if structure is None:
+        return source
+    if not isinstance(source.model, LearnedModel | Committee):
+        same = getattr(source.model, "pbc", (False, False, False)) == structure.pbc
+        cell = getattr(source.model, "cell", None)
+        if not same or not (cell is None or np.allclose(cell, structure.cell)):
+            raise InputError(
+                f"`initial.structure` must be in the cell of model {source.model.name}, which cannot be put "
+                "into another one, but is not."
+            )
+        return source
+    cell = None if structure.cell is None else torch.from_numpy(structure.cell)
+    bound = source.model.for_atoms(structure.atomic_numbers, cell=cell, pbc=structure.pbc)
+    return ModelSource(bound, source.digest)
 
 
 def _on_member(source: ModelSource, member: int | None) -> ModelSource:

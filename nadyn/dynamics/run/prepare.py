@@ -21,6 +21,7 @@ from nadyn.dynamics.methods.table import (
     notices_about_spins,
     stored_configuration,
 )
+from nadyn.dynamics.nuclei.box import box_of
 from nadyn.dynamics.nuclei.followed import begin_following
 from nadyn.dynamics.run.device import device_of, model_on
 from nadyn.dynamics.run.endings import check_stop, limits_of
@@ -117,10 +118,11 @@ def create_run(
     notices += notices_about_spins(config, model)
     if not isinstance(model, DirectModel):
         # The mean of a sample is nearly the minimum, where the frequencies mean something.
-        typical = (
-            state.positions.mean(0, keepdim=True) if config.initial.sample else state.positions[:_TYPICAL]
-        ).cpu()
-        notices += warnings_about(model, typical, masses, dt=config.dt)
+        if config.initial.sample:
+            typical = state.positions.mean(0, keepdim=True)
+        else:
+            typical = state.positions[: 1 if config.initial.structure else _TYPICAL]
+        notices += warnings_about(model, typical.cpu(), masses, dt=config.dt)
     ensemble = gathered(start_ensemble(state, start_statuses(state, plan.model)))
     arrays = {**checkpoint_arrays(ensemble), **plan.paths.arrays(ensemble)}
     stored, outside_digest = stored_in_file(written)
@@ -152,6 +154,7 @@ def create_run(
         knows_novelty=model.shortest_distances is not None,
         has_committee=isinstance(model, HasMembers),
         warnings=tuple(notices),
+        has_cell=box_of(state) is not None,
     )
     writer = TrajectoryWriter.create(output, header, arrays, overwrite=overwrite)
     return plan, ensemble, writer, notices

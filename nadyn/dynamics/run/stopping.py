@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from nadyn.dynamics.nuclei.box import box_of
 from nadyn.dynamics.nuclei.followed import worst_quality
 from nadyn.dynamics.run.dissociation import Dissociation, dissociated
 from nadyn.dynamics.state.batch import State
@@ -15,7 +16,7 @@ from nadyn.dynamics.state.step import Step
 from nadyn.electronic.committee import Judgement
 from nadyn.electronic.labels import Quality
 from nadyn.models.atomic_network import MOST_NOVELTY
-from nadyn.models.contacts import SHORTEST_FRACTION
+from nadyn.models.known_contacts import closer_than_known
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
 
@@ -115,7 +116,8 @@ def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor
         status = _mark(status, _too_wide(recall(new, Judgement), limits.spreads), Status.COMMITTEE)
     status = _mark(status, new.novelty > limits.novelty, Status.OUTSIDE_TRAINING)
     if model.shortest_distances is not None:
-        close = model.shortest_distances.any_closer(new.positions, SHORTEST_FRACTION)
+        box = box_of(new)
+        close = closer_than_known(model, new.positions, None if box is None else box.cell)
         status = _mark(status, close, Status.CLOSE_ATOMS)
     lost = step.intruder | (new.surplus_gap < SMALLEST_SURPLUS_GAP)
     status = _mark(status, lost, Status.INTRUDER_STATE)

@@ -3,12 +3,18 @@
 import math
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE
 from nadyn.dynamics.initial.hessian import hessian, in_double_precision
+from nadyn.electronic.surfaces import active_surface
 from nadyn.models.model import Model
 from nadyn.units import AU_PER_FEMTOSECOND, INVERSE_CM_PER_HARTREE
+
+# Of a displacement, and how many products with a vector find the highest frequency of many atoms.
+_STEP_BOHR, _PRODUCTS = 0.01, 12
 
 # Steps a period; velocity Verlet becomes unstable at pi of them.
 STEPS_PER_PERIOD = 10
@@ -21,14 +27,38 @@ def highest_frequency(
     negative.
 
     The square root of the largest eigenvalue of M^-1/2 H M^-1/2 at a geometry that need not be a minimum. The
-    lowest state, because a conical intersection nearby only bends it downward.
+    lowest state, because a conical intersection nearby only bends it downward. Of many atoms, and in a cell,
+    it is found by repeated products with a vector, which come near it from below: within a tenth.
     """
+    if len(positions) > LARGEST_DENSE_MOLECULE or getattr(model, "cell", None) is not None:
+        return _by_products(in_double_precision(model), positions, masses)
     matrix = hessian(in_double_precision(model), positions.numpy(), state=0)
     root = np.sqrt(np.repeat(masses.numpy(), positions.shape[1]))
     weighted = matrix / root[:, None] / root
     if not np.isfinite(weighted).all():
         return 0.0
     return math.sqrt(max(0.0, float(np.linalg.eigvalsh(weighted)[-1])))
+
+
+def _by_products(model: Model, positions: Float[Tensor, "atom x"], masses: Float[Tensor, "atom"]) -> float:
+    root = torch.sqrt(masses)[:, None]
+    vector = torch.randn(positions.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    largest = 0.0
+    for _ in range(_PRODUCTS):
+        vector = vector / vector.norm()
+        step = vector / root
+        step = step * (_STEP_BOHR / float(step.norm(dim=1).max()))
+        forces = [
+            active_surface(model, (positions + sign * step)[None], torch.zeros(1, dtype=torch.int64)).force[0]
+            for sign in (1.0, -1.0)
+        ]
+        length = float((step * root).norm())
+        product = (forces[1] - forces[0]) / root / (2.0 * length)
+        if not torch.isfinite(product).all():
+            return 0.0
+        # Negative curvatures, which may be large too, are not what is looked for.
+        largest, vector = float((vector * product).sum()), product + max(largest, 0.0) * vector
+    return math.sqrt(max(0.0, largest))
 
 
 def warnings_about(

@@ -37,6 +37,7 @@ class Stream(IntEnum):
     MAPPING = 6
     COLLAPSE = 7
     COLLISION = 8
+    BAROSTAT = 9
 
 
 def uniform(

@@ -213,7 +213,7 @@ def test_a_file_gives_what_was_sampled_and_a_run_may_choose_number_and_state(amm
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ({}, "must have one of `sample`, `position_au`, `file` or `run`, but has none"),
+        ({}, "must have one of `sample`, `position_au`, `structure`, `file` or `run`, but has none"),
         ({"sample": "wigner", "file": "a.h5"}, "has `file` and `sample`"),
         ({"sample": "wigner"}, "`n` must be the number of trajectories"),
         ({"sample": "wigner", "n": 0}, "`n` must"),

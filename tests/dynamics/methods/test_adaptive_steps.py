@@ -128,7 +128,7 @@ def test_motion_on_one_state_has_steps_of_one_length():
         config = parse_configuration(content, RunConfiguration, where="run")
         with pytest.raises(InputError, match=f"`adaptive` must be left out for method {method}"):
             find_method(config)
-    assert set(METHODS) - set(ADAPTIVE) == {"nve", "nvt"}
+    assert set(METHODS) - set(ADAPTIVE) == {"nve", "nvt", "npt"}
 
 
 def test_the_gap_of_a_mean_is_that_of_the_closest_neighbours():
@@ -276,7 +276,8 @@ def test_every_method_with_divided_steps_hops_by_chance_in_the_test_above_or_dra
     assert set(ADAPTIVE) == {method for method, _ in DRAWN.values()} | certain | {"csdm"}
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+# The drift of npt is that of nvt.
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"npt"}))
 def test_a_drift_draws_nothing(name, monkeypatch):
     # What is judged is the drift alone; nothing random may be in it, whatever the seed.
     model, drifts = tully(1), []

@@ -48,7 +48,7 @@ WAYS = {
         "adaptive": {"gap_ev": 0.4, "shortest_dt_fs": 0.25},
     },
 }
-NO_SOURCE = {"spin_lsc", "sqc"}
+NO_SOURCE = {"spin_lsc", "sqc", "npt"}
 
 
 @dataclass(frozen=True)

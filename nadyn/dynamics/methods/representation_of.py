@@ -9,8 +9,10 @@ from nadyn.checks.errors import InputError
 from nadyn.dynamics.decoherence.table import names_for_complex_states, needs_real_states
 from nadyn.dynamics.hops.representation import Representation, SpinFree
 from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.dynamics.spins.field_driven import FieldDriven
 from nadyn.dynamics.spins.laser import LaserSection, Pulse, spectral_width
 from nadyn.dynamics.spins.spin_adiabatic import spin_adiabatic
+from nadyn.electronic.properties import knows
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
 from nadyn.units import AU_PER_FEMTOSECOND, HARTREE_PER_EV
@@ -39,11 +41,13 @@ def representation_of(
                 "`representation` must be spin_adiabatic with a `laser`, but is spin_free. Remove it."
             )
         return SpinFree(config.propagation)
+    if config.laser is not None and not has_spins and knows(model, "dipole"):
+        return _field_driven(config)
     if not has_spins or model.n_states != model.n_basis:
         key = "laser" if config.laser is not None else "representation"
         raise InputError(
             f"`{key}` must be left out for model {model.name}, which has no spin states and no dipoles, "
-            "but is given. Try a model of name lvc or sulfur_dioxide."
+            "but is given. Try a model of name lvc or sulfur_dioxide, or one trained on dipoles."
         )
     if config.propagation != "local_diabatisation":
         raise InputError(
@@ -63,6 +67,23 @@ def representation_of(
     if pulse is not None and config.adaptive is not None:
         raise InputError("`adaptive` must be left out with a `laser`, but is given. Try a smaller `dt_fs`.")
     return spin_adiabatic(model, masses, seed=config.seed, pulse=pulse, dt=config.dt)
+
+
+def _field_driven(config: RunConfiguration) -> Representation:
+    """Return the eigenstates of W of a model that knows dipoles, in a field."""
+    if config.representation is not None:
+        raise InputError(
+            "`representation` must be left out with a `laser` for a model without spin states, but is "
+            f"{config.representation}. Remove it."
+        )
+    if config.propagation != "local_diabatisation":
+        raise InputError(
+            "`propagation` must be local_diabatisation with a `laser`, but is "
+            f"{config.propagation}. Remove it."
+        )
+    if config.adaptive is not None:
+        raise InputError("`adaptive` must be left out with a `laser`, but is given. Try a smaller `dt_fs`.")
+    return FieldDriven(pulse_of(config.laser), config.dt)
 
 
 def pulse_of(section: LaserSection) -> Pulse:

@@ -108,6 +108,11 @@ class Committee:
         return self.bound.rows_at_once
 
     @property
+    def evaluation(self) -> str:
+        """Which path it takes here, in words."""
+        return self.bound.evaluation
+
+    @property
     def shortest_distances(self) -> Contacts | ListedContacts | None:
         return self.bound.shortest_distances
 

@@ -126,6 +126,11 @@ class LearnedModel:
         return self.fast_path.rows_at_once
 
     @property
+    def evaluation(self) -> str:
+        """Which path it takes here, in words."""
+        return self.fast_path.in_words()
+
+    @property
     def is_listed(self) -> bool:
         """Whether each atom has a list of neighbours: in a cell, and among many; else all see all."""
         return self.cell is not None or len(self.atomic_numbers) > LARGEST_DENSE_MOLECULE

@@ -212,8 +212,7 @@ def describe(path: str | Path) -> dict[str, str]:
     }
     if heads := header["hyperparameters"].get("heads"):
         result["properties"] = ", ".join(heads)
-    model = load_model(path)
-    result["evaluation"] = (model.bound if isinstance(model, Committee) else model).fast_path.in_words()
+    result["evaluation"] = load_model(path).evaluation
     if len(header.get("molecules", ())) > 1:
         result["trained molecules"] = ", ".join(
             f"{entry['name']} ({counted(entry['n_frames'], 'frame')})" for entry in header["molecules"]

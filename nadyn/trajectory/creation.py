@@ -201,6 +201,8 @@ def _write_attributes(file: h5py.File, header: RunHeader) -> None:
     }
     if header.n_basis is not None:
         attributes["diabatic_population_estimator"] = header.diabatic_population_estimator
+    if header.evaluation:
+        attributes["evaluation"] = header.evaluation
     if header.multiplicities:
         attributes["multiplicities"] = json.dumps(list(header.multiplicities))
     for name, value in attributes.items():

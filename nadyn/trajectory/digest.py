@@ -9,7 +9,7 @@ import numpy as np
 
 from nadyn.trajectory.raw_file import open_hdf5
 
-EXCLUDED = frozenset({"host", "date", "timings", "config_outside_digest"})
+EXCLUDED = frozenset({"host", "date", "timings", "config_outside_digest", "evaluation"})
 
 
 def digest(path: str | Path, *, chunk_bytes: int = 1 << 24) -> str:

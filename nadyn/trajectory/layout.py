@@ -100,6 +100,7 @@ class RunHeader:
         knows_novelty: Whether the model knows what it was trained on.
         has_committee: Whether the members of a committee judge each step.
         has_cell: Whether each trajectory has a periodic cell.
+        evaluation: By which code the model is evaluated, where that is said.
         config_outside_digest: Keys of the run file on which no number depends, such as `output`.
     """
 
@@ -130,6 +131,7 @@ class RunHeader:
     knows_novelty: bool = False
     has_committee: bool = False
     has_cell: bool = False
+    evaluation: str = ""
     config_outside_digest: Mapping[str, object] = field(default_factory=dict)
 
     @property

@@ -109,7 +109,7 @@ def energy_based_decoherence(
         return (_damp(c, energies, active, kinetic, dt * factor, energy_parameter),)
 
     (damped,) = in_blocks(
-        electronic_width(coefficients.shape[1], coefficients.device),
+        electronic_width(coefficients.shape[1], coefficients),
         block,
         torch.view_as_real(coefficients),
         energies,

@@ -40,7 +40,7 @@ def propagator_by_tdc(
         e, new_e, t, new_t = (trajectories_last(array) for array in rows)
         return (_product_of_substeps(e, new_e, lambda x: t + x * (new_t - t), dt),)
 
-    width = electronic_width(2 * energies.shape[1], energies.device)
+    width = electronic_width(2 * energies.shape[1], energies)
     return torch.view_as_complex(in_blocks(width, block, energies, new_energies, tdc, new_tdc)[0])
 
 
@@ -69,7 +69,7 @@ def propagator_by_turns(
 
         return (_product_of_substeps(e, new_e, at, dt),)
 
-    width = electronic_width(2 * energies.shape[1], energies.device)
+    width = electronic_width(2 * energies.shape[1], energies)
     return torch.view_as_complex(in_blocks(width, block, energies, new_energies, turns)[0])
 
 

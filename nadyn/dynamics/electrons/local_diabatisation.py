@@ -31,7 +31,7 @@ def local_diabatisation(
         new: E(t+dt) [hartree] and U(t+dt).
         dt: Time step [au].
     """
-    width = electronic_width(old[1].shape[1], old[1].device)
+    width = electronic_width(old[1].shape[1], old[1])
     c = torch.view_as_real(coefficients.resolve_conj())
     c, propagator, smallest = in_blocks(width, partial(_propagate, dt=dt), c[..., 0], c[..., 1], *old, *new)
     return Propagation(torch.view_as_complex(c), torch.view_as_complex(propagator), smallest)
@@ -50,7 +50,7 @@ def orthogonal_overlap(
             overlap, smallest = _nearest_orthogonal(overlap)
         return overlap.movedim(-1, 0).contiguous(), smallest
 
-    width = electronic_width(eigenvectors.shape[1], eigenvectors.device)
+    width = electronic_width(eigenvectors.shape[1], eigenvectors)
     return in_blocks(width, block, eigenvectors, new_eigenvectors)
 
 

@@ -59,7 +59,7 @@ def tdc_from_overlap(
                 tdc[:, k, l], tdc[:, l, k] = value / dt, -value / dt
         return (tdc,)
 
-    return in_blocks(electronic_width(n, overlap.device), block, overlap)[0]
+    return in_blocks(electronic_width(n, overlap), block, overlap)[0]
 
 
 def _pair(jj: Tensor, kk: Tensor, kj: Tensor, jk: Tensor, *, rest: bool) -> Tensor:

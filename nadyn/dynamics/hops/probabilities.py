@@ -104,7 +104,7 @@ def _by_rule(
         return (rule(c, new, propagator.permute(3, 1, 2, 0).contiguous(), is_active).T.contiguous(),)
 
     (probabilities,) = in_blocks(
-        electronic_width(coefficients.shape[1], coefficients.device),
+        electronic_width(coefficients.shape[1], coefficients),
         block,
         torch.view_as_real(coefficients.resolve_conj()),
         torch.view_as_real(new_coefficients.resolve_conj()),

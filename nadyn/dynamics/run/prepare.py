@@ -153,6 +153,7 @@ def create_run(
         multiplicities=_several_multiplicities(model),
         knows_novelty=model.shortest_distances is not None,
         has_committee=isinstance(model, HasMembers),
+        evaluation=getattr(model, "evaluation", ""),
         warnings=tuple(notices),
         has_cell=box_of(state) is not None,
     )

@@ -17,6 +17,7 @@ from nadyn.dynamics.run.model_source import ModelSource, digest_at
 from nadyn.dynamics.run.prepare import FREE_KEYS, Plan, plan_of, stored_in_file
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.electronic.direct.model import DirectModel
+from nadyn.models.model import Model
 from nadyn.trajectory import Run, TrajectoryWriter, open_run
 
 # Keys that may change because a run is made longer.
@@ -57,6 +58,7 @@ def resume_run(
         model = source.model
         if isinstance(model, DirectModel):
             model = replace(model, wanted=wanted_of(config, find_method(config)))
+        notices += _other_path(str(before.attributes.get("evaluation", "")), model)
         plan = plan_of(config, model, torch.from_numpy(np.array(before.masses, dtype=np.float64)))
         on_its_device = partial(state_on, device=plan.masses.device)
         ensemble = replace(
@@ -79,6 +81,22 @@ def resume_run(
             )
         undo.pop_all()
     return plan, ensemble, writer, notices
+
+
+def _other_path(then: str, model: Model) -> list[str]:
+    """Say where a model is evaluated by other code than before, which rounds differently.
+
+    Args:
+        then: How the file says it was evaluated; empty in files of models that have one way.
+        model: As it is now.
+    """
+    now = getattr(model, "evaluation", "")
+    if not then or then.split(" (")[0].split(":")[0] == now.split(" (")[0].split(":")[0]:
+        return []
+    return [
+        f"The model was evaluated by {then} and is now evaluated by {now}, which rounds differently: last "
+        "digits are not those of an undisturbed run."
+    ]
 
 
 def _with_intervals_of(before: Run, config: RunConfiguration) -> RunConfiguration:

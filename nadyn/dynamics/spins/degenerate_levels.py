@@ -35,7 +35,7 @@ def along_the_wave_function(
     """
     if not bool((energies[:, 1:] - energies[:, :-1] < EQUAL).any()):
         return coefficients, eigenvectors, propagator
-    width = electronic_width(eigenvectors.shape[1], eigenvectors.device)
+    width = electronic_width(eigenvectors.shape[1], eigenvectors)
     return in_blocks(width, _turned, coefficients, energies, eigenvectors, propagator)
 
 

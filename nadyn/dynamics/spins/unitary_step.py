@@ -59,7 +59,7 @@ def unitary_step(
     def block(*rows: Tensor) -> tuple[Tensor, ...]:
         return _step(*rows, dt=dt, driving=driving)
 
-    width = electronic_width(old[1].shape[1], old[1].device)
+    width = electronic_width(old[1].shape[1], old[1])
     after, propagator = in_blocks(width, block, coefficients, *old, *new)
     return Propagation(after, propagator, torch.ones_like(old[0][:, 0]))
 
@@ -73,9 +73,9 @@ def to_states(
         c = product(_adjoint(trajectories_last(eigenvectors)), trajectories_last(amplitudes)[:, None])
         return (c[:, 0].T.contiguous(),)
 
-    return in_blocks(
-        electronic_width(eigenvectors.shape[1], eigenvectors.device), block, amplitudes, eigenvectors
-    )[0]
+    return in_blocks(electronic_width(eigenvectors.shape[1], eigenvectors), block, amplitudes, eigenvectors)[
+        0
+    ]
 
 
 def _step(

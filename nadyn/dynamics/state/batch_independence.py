@@ -9,7 +9,7 @@ incomplete vector by other code, kernels of sums choose their order by the shape
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 # Below the size from which torch splits an operation over threads, and whole vectors of any length.
@@ -55,16 +55,21 @@ def elementwise(
     return result[: len(flat)].reshape(values.shape)
 
 
-def electronic_width(n_basis: int, device: torch.device) -> int:
+def electronic_width(n_basis: int, batch: Shaped[Tensor, "traj *rest"]) -> int:
     """Return how many trajectories make a block of small matrices: a power of 2, at least 64.
 
-    On another device than the processor, which promises no bits, all make one block.
+    Whole vectors fill blocks of any of these widths, so that they give the same bits; few trajectories need
+    no wide one. On another device than the processor, which promises no bits, all make one block.
 
     Matrices of two rows, whose operations are the shortest, are worth a longer block: a third less time a
     trajectory than with half of it.
+
+    Args:
+        n_basis: Rows of the matrices.
+        batch: Any array of the batch.
     """
-    if device.type != "cpu":
+    if batch.device.type != "cpu":
         return _ANY_NUMBER
-    if n_basis == 2:
-        return _WIDTH // 2
-    return 1 << max(6, (_WIDTH // n_basis**2).bit_length() - 1)
+    widest = _WIDTH // 2 if n_basis == 2 else 1 << max(6, (_WIDTH // n_basis**2).bit_length() - 1)
+    enough = 1 << (max(len(batch), 1) - 1).bit_length()
+    return min(widest, max(_SMALL_WIDTH, enough))

@@ -117,3 +117,22 @@ def test_two_halves_make_the_propagator_of_the_whole():
     both = in_sequence(first, local_diabatisation(first.coefficients, (e1, u1), (e2, u2), dt=5.0))
     applied = (both.propagator @ c[:, :, None])[:, :, 0]
     torch.testing.assert_close(applied, both.coefficients, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(("n", "n_states"), [(2, 2), (3, 3), (5, 3)])
+def test_a_few_rows_have_the_bits_that_they_have_among_many(n, n_states):
+    """Blocks are as wide as the batch asks for."""
+    n_traj = 401
+    (e0, u0), (e1, u1) = (torch.linalg.eigh(random_hamiltonians(n_traj, n, seed)) for seed in (1, 2))
+    rows = (random_coefficients(n_traj, n_states, 3), e0[:, :n_states], u0[:, :, :n_states])
+    rows += (e1[:, :n_states], u1[:, :, :n_states])
+
+    def made(part):
+        c, *others = (array[part].contiguous() for array in rows)
+        return local_diabatisation(c, (others[0], others[1]), (others[2], others[3]), dt=11.0)
+
+    many = made(slice(None))
+    for part in (slice(7, 8), slice(7, 72), slice(7, 140)):
+        few = made(part)
+        for name in ("coefficients", "propagator", "smallest_overlap"):
+            assert torch.equal(getattr(few, name), getattr(many, name)[part]), name

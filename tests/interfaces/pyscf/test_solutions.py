@@ -6,6 +6,7 @@ from pyscf.fci import spin_op
 
 from nadyn.electronic.direct.questions import Question, answer_from
 from nadyn.electronic.labels import FollowsSolutions, Known, Quality
+from nadyn.interfaces.messages import question_arrays, question_from_arrays
 from nadyn.interfaces.pyscf import spin_matrix
 from nadyn.interfaces.pyscf.spin_matrix import apply_spin_fast, spin_squared
 from nadyn.interfaces.sources import source_from
@@ -51,6 +52,12 @@ def test_only_a_question_on_the_way_is_answered_along(source, upper):
     step = answer_from(source, Question(HERE, (upper,), **asked, along=True))
     assert start.label.quality is Quality.DOUBTFUL and step.label.quality is Quality.TRUSTED
     assert np.abs(np.diagonal(step.overlap)).min() > 0.99
+
+
+def test_a_process_hears_that_a_question_is_on_the_way(upper):
+    for along in (True, False):
+        question = Question(HERE, (upper,), (1,), ((0, 1),), parts=True, along=along)
+        assert question_from_arrays(question_arrays(question)).along is along
 
 
 def test_a_solution_that_does_not_converge_is_looked_for_from_hartree_fock(source, upper, monkeypatch):

@@ -54,13 +54,16 @@ class StopSection(Configuration):
     the run. Both are results. A trajectory of a trained model is stopped where a larger part than `novelty`
     of the descriptors of an atom is beyond the training set. Where the model is a committee, it is stopped
     too when a calibrated spread of the members becomes larger than one of the last three keys;
-    {committee: false} only writes them.
+    {committee: false} only writes them. A trajectory of a label source, whose solution may change, goes on
+    with {jump_ev: 0.5} where each state in use lies to 0.9 in those before and its energy is less than that
+    from where its forces lead; without it such a label ends the trajectory.
     """
 
     beyond_au: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     dissociated: bool | None = None
     novelty: float | None = Field(default=None, gt=0.0, le=1.0, allow_inf_nan=False)
     committee: bool | None = None
+    jump_ev: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     energy_spread_ev: float | None = Field(default=None, gt=0.0)
     gap_spread_ev: float | None = Field(default=None, gt=0.0)
     force_spread_ev_per_angstrom: float | None = Field(default=None, gt=0.0)
@@ -144,6 +147,12 @@ class RunConfiguration(Configuration):
             raise ValueError(
                 f"`time_fs` must be at least `dt_fs`, but is {self.time_fs}, less than {self.dt_fs}. "
                 "Try a longer time."
+            )
+        jump_ev = None if self.stop is None else self.stop.jump_ev
+        if jump_ev is not None and jump_ev > self.max_energy_step_ev:
+            raise ValueError(
+                f"`stop.jump_ev` must be at most `max_energy_step_ev`, {self.max_energy_step_ev:g}, which "
+                f"ends a trajectory too, but is {jump_ev:g}. Raise that one, or lower it."
             )
         # The quotient first: it may be infinite, and then has no number of steps.
         if not self.time_fs / self.dt_fs <= _MOST_STEPS or self.n_steps > _MOST_STEPS:

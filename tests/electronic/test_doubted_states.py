@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from nadyn.electronic.direct.book import Wanted
 from nadyn.electronic.direct.model import DirectModel
 from nadyn.electronic.direct.packing import place_from_bytes, place_to_bytes
 from nadyn.electronic.direct.questions import OwnProcess
@@ -40,12 +41,13 @@ class Doubter(Teacher):
         return np.array([[0.94, 0.25, 0.1], [-0.2, 0.1, 0.6], [0.1, -0.6, 0.1]])
 
 
-def step(used, **changes):
+def step(used, *, jump_ev=None, **changes):
     """The quality at the end of a step with some states in use, the model, and the turn of the states."""
     source = Doubter(ToyMolecule(n_states=3, n_basis=3))
     for name, value in changes.items():
         setattr(source, name, value)
-    model = DirectModel(OwnProcess(source))
+    wanted = Wanted(largest_jump=None if jump_ev is None else jump_ev * HARTREE_PER_EV)
+    model = DirectModel(OwnProcess(source), wanted)
     old = start(1)[0]
     new = old + 0.01
     _, before = energies_and_eigenvectors(model, old)
@@ -97,6 +99,41 @@ def test_what_is_asked_of_a_doubted_state_makes_the_doubt_count():
     model.book.put(new[0], replace(place, known=known))
     model.book.complete({new[0].numpy().tobytes(): ((1,), ())})
     assert model.book.place(new[0]).quality is Quality.DOUBTFUL
+
+
+class Jumper(Doubter):
+    """Whose lowest state jumps by 0.3 eV, and that says of no state in particular that it doubts it."""
+
+    levels_ev = (0.0, 1.5, 6.0)
+    doubted = None
+
+    def label(self, positions, near=()):
+        label = super().label(positions, near)
+        # A force of its own, so that the trapezoid rule has it exactly.
+        force = np.zeros_like(label.forces)
+        force[0, 1, 2] = 0.01
+        if not near:
+            return replace(label, forces=force)
+        way = (positions - near[0].positions)[1, 2] - (positions - near[0].positions).mean(axis=0)[2]
+        energies = label.energies + np.array([0.3 * HARTREE_PER_EV - 0.01 * way, 0.0, 0.0])
+        return replace(label, forces=force, energies=energies)
+
+
+@pytest.mark.parametrize(
+    ("used", "jump_ev", "goes_on"),
+    [({0}, None, False), ({0}, 0.29, False), ({0}, 0.31, True), ({0, 1}, 0.31, False)],
+    ids=["not allowed", "too far", "near enough", "another state in use"],
+)
+def test_a_trajectory_goes_on_with_its_states_through_a_jump_that_is_allowed(
+    monkeypatch, used, jump_ev, goes_on
+):
+    monkeypatch.setitem(step.__globals__, "Doubter", Jumper)
+    quality, model, new, overlap = step(used, jump_ev=jump_ev)
+    assert quality is (Quality.TRUSTED if goes_on else Quality.DOUBTFUL)
+    if goes_on:
+        assert model.book.place(new[0]).known.label.doubted == (1, 2)
+        assert any("where the states in use go on: others." in reason for reason in model.record.reasons)
+        assert overlap[0].tolist() == pytest.approx([1.0, 0.0, 0.0], abs=1e-12)
 
 
 class ShortSteps(Teacher):

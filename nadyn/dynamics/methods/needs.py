@@ -13,6 +13,7 @@ from nadyn.dynamics.methods.method import Method
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.electronic.direct.book import Wanted
 from nadyn.electronic.direct.questions import Facts
+from nadyn.units import HARTREE_PER_EV
 
 Kind = Literal[
     "forces",
@@ -134,7 +135,9 @@ def wanted_of(config: RunConfiguration, method: Method) -> Wanted:
     when = {need.when for need in needs if need.kind == "interstate_couplings"}
     couplings = "each step" if "at every step" in when else "when asked" if when else "never"
     afssh = "decoherence" in method.keys and isinstance(config.decoherence, AfsshSection)
-    return Wanted(method.needs_two_states and (method.moves_on != "active state" or afssh), couplings)
+    all_forces = method.needs_two_states and (method.moves_on != "active state" or afssh)
+    jump_ev = None if config.stop is None else config.stop.jump_ev
+    return Wanted(all_forces, couplings, None if jump_ev is None else jump_ev * HARTREE_PER_EV)
 
 
 def _given(facts: Facts) -> str:

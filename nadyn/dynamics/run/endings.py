@@ -38,6 +38,11 @@ def check_stop(config: RunConfiguration, model: Model) -> None:
         raise InputError(
             f"`stop.beyond_au` must be left out for molecules like {model.name}, but is given. Remove it."
         )
+    if config.stop.jump_ev is not None and not isinstance(model, DirectModel):
+        raise InputError(
+            f"`stop.jump_ev` must be left out for model {model.name}, which is no label source, but is "
+            "given. Remove it."
+        )
     if config.stop.novelty is not None and model.shortest_distances is None:
         raise InputError(
             f"`stop.novelty` must be left out for model {model.name}, which was not trained, but is given. "

@@ -33,10 +33,13 @@ class Wanted:
     Attributes:
         all_forces: The forces of all states, not of the active one only.
         couplings: "each step", "when asked", or "never", where NaN stands for all of them.
+        largest_jump: Error of the energy [hartree] up to which a trajectory goes on with its states where the
+            solution of the source changes; None where such a label ends it.
     """
 
     all_forces: bool = False
     couplings: str = "when asked"
+    largest_jump: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +264,7 @@ class Book:
         ]
         given = self._ask([question for question, _ in asked])
         return [
-            next_place(job.before, question, one, turn, used=job.used)
+            next_place(job.before, question, one, turn, used=job.used, largest_jump=self.wanted.largest_jump)
             for job, (question, turn), one in zip(jobs, asked, given, strict=True)
         ]
 

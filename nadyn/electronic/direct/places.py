@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from nadyn.electronic.direct.questions import Answer, Facts, Question
 from nadyn.electronic.direct.turning import carried_turn, centre_of_mass, turned
+from nadyn.electronic.label_judgement import trapezoid_errors
 from nadyn.electronic.labels import Known, Quality
 from nadyn.units import HARTREE_PER_EV
 
@@ -35,7 +36,7 @@ class Place:
         turn: Rotation from the geometry in space to that of `known`.
         quality: Of the label and of what has been asked of it since.
         reason: Why it is not trusted, in one sentence; empty where it is.
-        passed_over: A doubt of the source about states that do not concern the trajectory, see `next_place`.
+        passed_over: A doubt of the source that does not end the trajectory, and why, see `next_place`.
     """
 
     known: Known
@@ -125,21 +126,26 @@ def next_place(
     turn: Float[np.ndarray, "3 3"],
     *,
     used: tuple[int, ...],
+    largest_jump: float | None = None,
 ) -> tuple[Place, float]:
     """Return the place that a trajectory has gone to, and the smallest singular value of S among the states
     in use; 1 without S.
 
     A doubt about states that are not in use and far from those that are does not concern the trajectory: the
-    place is trusted, and no population goes to those states or comes from them in this step.
+    place is trusted, and no population goes to those states or comes from them in this step. With
+    `largest_jump` [hartree] neither does a doubt where each state in use goes on: 0.9 of it lies in the
+    states before, and its energy is so near to where its forces lead.
     """
     place = _place(question, given, before.frame, turn)
     if place.quality == Quality.FAILED:
         return place, 1.0
     apart = _doubted_elsewhere(before, place, used)
     if apart:
-        label = replace(place.known.label, quality=Quality.TRUSTED, reason="")
-        known = replace(place.known, label=label)
-        place = replace(place, known=known, quality=Quality.TRUSTED, reason="", passed_over=place.reason)
+        place = _passed(place, "about states far from those in use", place.known.label.doubted)
+    elif place.quality == Quality.DOUBTFUL and largest_jump is not None and given.overlap is not None:
+        others = _others(before, place, given.overlap, largest_jump)
+        if not set(others) & set(used):
+            apart, place = others, _passed(place, "where the states in use go on", tuple(others))
     if given.overlap is None:
         signs = _signs(before, place)
         return replace(place, frame=before.frame * signs), 1.0
@@ -207,6 +213,21 @@ def _doubted_elsewhere(before: Place, place: Place, used: tuple[int, ...]) -> li
         if not (gaps > _FAR).all():
             return []
     return list(doubted)
+
+
+def _passed(place: Place, why: str, doubted: tuple[int, ...] | None) -> Place:
+    label = replace(place.known.label, quality=Quality.TRUSTED, reason="", doubted=doubted)
+    known = replace(place.known, label=label)
+    passed_over = f"{why}: {place.reason}"
+    return replace(place, known=known, quality=Quality.TRUSTED, reason="", passed_over=passed_over)
+
+
+def _others(before: Place, place: Place, overlap: np.ndarray, largest_jump: float) -> list[int]:
+    """Return the states that are not those of the place before, or whose energies are elsewhere."""
+    errors = trapezoid_errors(place.known.label, place.known.positions, before.known)
+    jumps = np.zeros(len(overlap)) if errors is None else np.nan_to_num(np.abs(errors))
+    bad = (np.linalg.norm(overlap, axis=0) < _SAME_STATE) | (jumps > largest_jump)
+    return [int(k) for k in np.flatnonzero(bad)]
 
 
 def _signs(before: Place, place: Place) -> Float[np.ndarray, "state"]:

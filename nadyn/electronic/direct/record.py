@@ -35,7 +35,7 @@ class Record:
         if place.quality != Quality.TRUSTED:
             self.reasons[place.reason] = self.reasons.get(place.reason, 0) + 1
         elif place.passed_over:
-            reason = f"passed over, about states far from those in use: {place.passed_over}"
+            reason = f"passed over, {place.passed_over}"
             self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
     def quality(self, key: bytes) -> Quality:

@@ -445,3 +445,10 @@ def test_divided_steps_pass_where_only_short_ones_are_trusted(begin):
         result, _ = trajectories(begin, name, source, adaptive=adaptive, **keys)
         assert result.n_finished == finished
         assert result.n_stopped == ({} if finished else {"outside_method": N_TRAJ})
+
+
+def test_a_jump_may_be_allowed_to_label_sources_only_and_up_to_the_largest_error(begin):
+    with pytest.raises(InputError, match=r"`stop\.jump_ev` must be left out for model"):
+        trajectories(begin, "run.h5", Molecule(), stop={"jump_ev": 0.2})
+    with pytest.raises(InputError, match=r"`stop\.jump_ev` must be at most `max_energy_step_ev`, 0\.3"):
+        trajectories(begin, "run.h5", Teacher(Molecule()), stop={"jump_ev": 0.5})

@@ -10,7 +10,7 @@ from nadyn.models.encoders.features import Features
 from nadyn.models.encoders.kind import EncoderSettings, HasLayers
 from nadyn.models.encoders.table import build_encoder
 from nadyn.models.nearest_neighbours import intervals_of, is_covered, no_bound
-from nadyn.models.networks import ElementNetworks
+from nadyn.models.shared_network import NETWORKS
 from nadyn.models.surroundings import Surroundings
 
 # Beyond it a geometry is outside of the training. Measured on ammonia, see docs/methods/fssh.md: of such
@@ -22,11 +22,12 @@ _ROUNDING = 1e-5
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Hyperparameters of `AtomicNetwork`."""
+    """Hyperparameters of `AtomicNetwork`; `networks` is a name of `NETWORKS`."""
 
     encoder: EncoderSettings
     hidden: tuple[int, ...] = (128, 128, 64)
     activation: str = "silu"
+    networks: str = "per_element"
 
 
 class AtomicNetwork(nn.Module):
@@ -39,7 +40,7 @@ class AtomicNetwork(nn.Module):
         self.cutoff = settings.encoder.cutoff
         self.reach = settings.encoder.reach
         self.encoder = build_encoder(settings.encoder)
-        self.networks = ElementNetworks(
+        self.networks = NETWORKS[settings.networks](
             self.elements, self.encoder.n_invariants, settings.hidden, n_outputs, settings.activation
         )
         shape = (len(self.elements), self.encoder.n_invariants)

@@ -31,9 +31,11 @@ def hyperparameters(potential: Potential) -> dict[str, object]:
     for name in LONGRANGE:
         if values[name] is None:
             values.pop(name)
+    one_for_all = {} if network.networks == "per_element" else {"networks": network.networks}
     return {
         **values,
         **heads,
+        **one_for_all,
         "encoder": encoder_settings_to_dict(network.encoder),
         "hidden": list(network.hidden),
         "activation": network.activation,
@@ -53,7 +55,10 @@ def untrained_potential(header: dict) -> Potential:
             f"the model kind must be one that this version knows, but is {kind!r}. Update nadyn."
         )
     network = NetworkSettings(
-        encoder_settings_from_dict(values["encoder"]), tuple(values["hidden"]), values["activation"]
+        encoder_settings_from_dict(values["encoder"]),
+        tuple(values["hidden"]),
+        values["activation"],
+        values.get("networks", "per_element"),
     )
     ends = values.get("repulsion_ends")
     ends = None if ends is None else tuple(map(tuple, ends))

@@ -56,7 +56,7 @@ def build_network(
     cutoff, closest = configuration.encoder.cutoff_angstrom * BOHR_PER_ANGSTROM, float(shortest.min())
     closest = min(closest if np.isfinite(closest) else 1.5, 0.5 * cutoff)
     encoder = choose_settings(configuration.encoder, elements, cutoff, closest)
-    network_settings = NetworkSettings(encoder, section.hidden, section.activation)
+    network_settings = NetworkSettings(encoder, section.hidden, section.activation, section.networks)
     with torch.random.fork_rng():
         torch.manual_seed(configuration.seed)
         settings = _settings(section, network_settings, shortest, n_states, assignment)

@@ -36,6 +36,7 @@ class ModelSection(Configuration):
     start: tuple[str, ...] | None = None
     hidden: tuple[Annotated[int, Field(gt=0, le=8192)], ...] = Field((128, 128, 64), min_length=1)
     activation: str = "silu"
+    networks: Literal["per_element", "shared"] = "per_element"
     repulsion: Literal["none", "zbl"] = "none"
     properties: Literal["auto"] | tuple[Literal["dipole", "polarisability"], ...] = "auto"
     electrostatics: ElectrostaticsSection | None = None

@@ -140,6 +140,9 @@ MODELS = {
     "all representations, soap": Case(
         lambda: untrained("soap", "2x0e + 1x0o + 1x1o + 2x1e"), _around_geometry
     ),
+    "all representations, mixed elements, one network": Case(
+        lambda: untrained("moments mixed", "2x0e + 1x0o + 1x1o + 2x1e", networks="shared"), _around_geometry
+    ),
     "a vector lowest, equivariant": Case(
         lambda: _vector_lowest("equivariant"), _around_equilateral, _equilateral
     ),

@@ -24,7 +24,12 @@ CUTOFF = 7.0
 def encoder_settings(
     name: str, *, cutoff: float = CUTOFF, cutoff_function: str = "polynomial"
 ) -> EncoderSettings:
-    """Small settings of an encoder; lengths in bohr."""
+    """Small settings of an encoder, lengths in bohr; "NAME mixed" is one with mixtures of elements."""
+    if name.endswith(" mixed"):
+        settings = encoder_settings(
+            name.removesuffix(" mixed"), cutoff=cutoff, cutoff_function=cutoff_function
+        )
+        return replace(settings, element_channels=2)
     if name == "acsf":
         return automatic_symmetry_functions(
             ELEMENTS, cutoff, 1.5, n_radial=5, cutoff_function=cutoff_function
@@ -52,6 +57,7 @@ def untrained(
     cutoff: float = CUTOFF,
     cutoff_function: str = "polynomial",
     activation: str = "silu",
+    networks: str = "per_element",
     seed: int = 3,
     heads: tuple[object, ...] = (),
     formal_charges: tuple[float, ...] | None = None,
@@ -69,7 +75,10 @@ def untrained(
         functional: Of the dispersion, or None.
     """
     settings = NetworkSettings(
-        encoder_settings(encoder, cutoff=cutoff, cutoff_function=cutoff_function), (16, 8), activation
+        encoder_settings(encoder, cutoff=cutoff, cutoff_function=cutoff_function),
+        (16, 8),
+        activation,
+        networks,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)

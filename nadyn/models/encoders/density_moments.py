@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from nadyn.models.encoders.angular import outer, rank_two_matrices, unit_harmonics
+from nadyn.models.encoders.element_channels import ElementChannels, NumberOfMixtures, elements_in
 from nadyn.models.encoders.features import Features
 from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind
 from nadyn.models.encoders.pairs_of_elements import mixed_by_pair
@@ -29,11 +30,16 @@ class MomentsSection(CommonEncoderSection):
 
     name: Literal["moments"] = "moments"
     n_channels: Annotated[int, Field(ge=2, le=256)] = 12
+    element_channels: NumberOfMixtures = None
 
 
 @dataclass(frozen=True)
 class MomentsSettings:
-    """Hyperparameters of `DensityMoments`; lengths in bohr."""
+    """Hyperparameters of `DensityMoments`; lengths in bohr.
+
+    Attributes:
+        element_channels: See `ElementChannels`.
+    """
 
     elements: tuple[int, ...]
     cutoff: float
@@ -41,6 +47,7 @@ class MomentsSettings:
     n_radial: int = 12
     n_channels: int = 12
     cutoff_function: str = "polynomial"
+    element_channels: int | None = None
 
     @property
     def reach(self) -> float:
@@ -54,7 +61,9 @@ class DensityMoments(nn.Module):
         super().__init__()
         self.settings = settings
         self.cutoff = settings.cutoff
-        n_elements, n_radial, n_channels = len(settings.elements), settings.n_radial, settings.n_channels
+        n_radial, n_channels = settings.n_radial, settings.n_channels
+        self.channels = ElementChannels(settings.elements, settings.element_channels)
+        n_sources = self.channels.n_channels
         centres, self.inverse_width = exponential_grid(n_radial, settings.shortest, settings.cutoff)
         self.register_buffer("centres", torch.tensor(centres, dtype=torch.float32))
         matrices = rank_two_matrices()
@@ -64,8 +73,8 @@ class DensityMoments(nn.Module):
         upper = torch.triu_indices(n_channels, n_channels)
         # The distinct elements of a Gram matrix.
         self.register_buffer("upper_triangle", upper[0] * n_channels + upper[1], persistent=False)
-        n_inputs = n_elements * n_radial
-        mixing = torch.randn(n_elements, 3, n_inputs, n_channels) / n_radial**0.5
+        n_inputs = n_sources * n_radial
+        mixing = torch.randn(n_sources, 3, n_inputs, n_channels) / n_radial**0.5
         self.mixing = nn.Parameter(mixing)
         self.n_vectors = n_channels
         self.n_invariants = n_inputs + 3 * upper.shape[1] + 2 * n_channels**2
@@ -91,20 +100,25 @@ class DensityMoments(nn.Module):
     def _scalars(
         self, radial: Float[Tensor, "atom slot traj radial"], surroundings: Surroundings
     ) -> Float[Tensor, "atom traj input"]:
-        """Return Σ_j g_k(r_ij) f_c(r_ij) for each element of the neighbours."""
+        """Return Σ_j g_k(r_ij) f_c(r_ij) for each element of the neighbours, or each mixture of elements."""
         parts = split_elements(radial, surroundings.slots, 1)
         missing = radial.new_zeros((radial.shape[0], radial.shape[2], radial.shape[3]))
-        sums = [parts[e].sum(dim=1) if e in parts else missing for e in self.settings.elements]
-        return torch.cat(sums, dim=-1)
+        sums = {element: part.sum(dim=1) for element, part in parts.items()}
+        return torch.cat(self.channels.merge(sums, missing), dim=-1)
 
     def _mix(
         self, radial: Float[Tensor, "atom slot traj radial"], surroundings: Surroundings
     ) -> Float[Tensor, "atom slot traj channel"]:
         """Return the learned radial functions of each pair, the channels of ranks 1 to 3 side by side."""
         elements, n_radial = self.settings.elements, self.settings.n_radial
-        shape = (len(elements), 3, len(elements), n_radial, self.settings.n_channels)
+        n_sources = self.channels.n_channels
+        shape = (n_sources, 3, n_sources, n_radial, self.settings.n_channels)
         weights = self.mixing.reshape(shape).permute(0, 2, 3, 1, 4)
-        weights = weights.reshape(len(elements) ** 2, n_radial, -1)
+        if self.channels.embedding is None:
+            weights = weights.reshape(n_sources**2, n_radial, -1)
+        else:
+            elements = elements_in(surroundings)
+            weights = self.channels.of_pairs(weights.flatten(3), elements)
         return mixed_by_pair(radial, weights, surroundings, elements)
 
     def _contract(self, scalars: Tensor, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
@@ -128,7 +142,13 @@ def _choose(
     section: MomentsSection, elements: tuple[int, ...], cutoff: float, shortest: float
 ) -> MomentsSettings:
     return MomentsSettings(
-        elements, cutoff, shortest, section.n_radial, section.n_channels, section.cutoff_function
+        elements,
+        cutoff,
+        shortest,
+        section.n_radial,
+        section.n_channels,
+        section.cutoff_function,
+        section.element_channels,
     )
 
 

@@ -14,6 +14,8 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from nadyn.models.surroundings import Surroundings
+
 # The key `element_channels` of a section; None for a channel of its own for each element.
 NumberOfMixtures = Annotated[int, Field(ge=1, le=32)] | None
 
@@ -39,13 +41,28 @@ class ElementChannels(nn.Module):
             return torch.eye(self.n_channels)[index]
         return self.embedding[index]
 
-    def merge(self, sums: dict[int, Float[Tensor, "*rest"]]) -> list[Float[Tensor, "*rest"]]:
-        """Return each channel, from the sums of the elements that there are, at least one."""
+    def merge(
+        self, sums: dict[int, Float[Tensor, "*rest"]], missing: Float[Tensor, "*rest"]
+    ) -> list[Float[Tensor, "*rest"]]:
+        """Return each channel, from the sums of the elements that there are and zeros for the others."""
         if self.embedding is None:
-            missing = torch.zeros_like(next(iter(sums.values())))
             return [sums.get(element, missing) for element in self.elements]
-        found = 0.0
+        found = missing.expand(self.n_channels, *missing.shape)
         for element, own in sums.items():
             # Term by term: a product of small matrices would round by its place in memory.
             found = found + own.unsqueeze(0) * self.of(element).reshape(-1, *(1,) * own.ndim)
         return list(found)
+
+    def of_pairs(
+        self, weights: Float[Tensor, "channel channel radial width"], elements: Sequence[int]
+    ) -> Float[Tensor, "pair radial width"]:
+        """Return weights of each pair of these elements, the second running faster."""
+        vectors = torch.stack([self.of(element) for element in elements])
+        n, (_, n_channels, n_radial, width) = len(elements), weights.shape
+        of_first = (vectors @ weights.flatten(1)).unflatten(1, (n_channels, n_radial * width))
+        return (vectors @ of_first).reshape(n * n, n_radial, width)
+
+
+def elements_in(surroundings: Surroundings) -> tuple[int, ...]:
+    """Return the elements of atoms and neighbours, ascending."""
+    return tuple(sorted({element for element, _ in (*surroundings.atoms, *surroundings.slots)}))

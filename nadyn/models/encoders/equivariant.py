@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from nadyn.models.encoders.angular import rank_two_matrices, unit_harmonics
 from nadyn.models.encoders.density_moments import DensityMoments, MomentsSettings
+from nadyn.models.encoders.element_channels import NumberOfMixtures, elements_in
 from nadyn.models.encoders.features import Features
 from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind
 from nadyn.models.encoders.pairs_of_elements import mixed_by_pair
@@ -41,11 +42,16 @@ class EquivariantSection(CommonEncoderSection):
 
     name: Literal["equivariant"] = "equivariant"
     n_channels: Annotated[int, Field(ge=2, le=256)] = 12
+    element_channels: NumberOfMixtures = None
 
 
 @dataclass(frozen=True)
 class EquivariantSettings:
-    """Hyperparameters of `EquivariantMessages`; lengths in bohr."""
+    """Hyperparameters of `EquivariantMessages`; lengths in bohr.
+
+    Attributes:
+        element_channels: See `ElementChannels`.
+    """
 
     elements: tuple[int, ...]
     cutoff: float
@@ -53,6 +59,7 @@ class EquivariantSettings:
     n_radial: int = 12
     n_channels: int = 12
     cutoff_function: str = "polynomial"
+    element_channels: int | None = None
 
     @property
     def reach(self) -> float:
@@ -103,6 +110,7 @@ class EquivariantMessages(nn.Module):
                 settings.n_radial,
                 n_channels,
                 settings.cutoff_function,
+                settings.element_channels,
             )
         )
         n_seen = self.moments.n_invariants
@@ -111,7 +119,9 @@ class EquivariantMessages(nn.Module):
         self.register_buffer("direction_scales", torch.ones(n_elements, 2))
         self.register_buffer("clebsch_gordan", clebsch_gordan_map(), persistent=False)
         self.scalars = nn.ParameterList(_matrices(n_elements, n_seen, n_channels))
-        radial = torch.randn(n_elements**2, settings.n_radial, 3 * n_channels) / settings.n_radial**0.5
+        n_mixtures = settings.element_channels
+        pairs = (n_elements**2,) if n_mixtures is None else (n_mixtures, n_mixtures)
+        radial = torch.randn(*pairs, settings.n_radial, 3 * n_channels) / settings.n_radial**0.5
         self.radial = nn.Parameter(radial)
         self.paths = nn.ModuleList(
             nn.ParameterList(_matrices(n_elements, len(paths) * n_channels, n_channels))
@@ -189,7 +199,11 @@ class EquivariantMessages(nn.Module):
             distances.transpose(1, 2), self.moments.centres, self.moments.inverse_width, self.cutoff
         )
         radial = radial * cutoff.unsqueeze(-1)
-        weights = mixed_by_pair(radial, self.radial, surroundings, self.settings.elements).transpose(1, 2)
+        elements, of_pairs = self.settings.elements, self.radial
+        if self.settings.element_channels is not None:
+            elements = elements_in(surroundings)
+            of_pairs = self.moments.channels.of_pairs(self.radial, elements)
+        weights = mixed_by_pair(radial, of_pairs, surroundings, elements).transpose(1, 2)
         by_rank = torch.split(weights, n_channels, dim=-1)
         weights = torch.cat([by_rank[rank] for rank in _RANK_OF_COMPONENT], dim=-1)
         heard = weights * surroundings.gather(told)
@@ -219,7 +233,13 @@ def _choose(
     section: EquivariantSection, elements: tuple[int, ...], cutoff: float, shortest: float
 ) -> EquivariantSettings:
     return EquivariantSettings(
-        elements, cutoff, shortest, section.n_radial, section.n_channels, section.cutoff_function
+        elements,
+        cutoff,
+        shortest,
+        section.n_radial,
+        section.n_channels,
+        section.cutoff_function,
+        section.element_channels,
     )
 
 

@@ -120,10 +120,9 @@ class Soap(nn.Module):
                 element: part @ by_element[element]
                 for element, part in split_elements(directions, surroundings.slots, 3).items()
             }
-            if not sums:
-                sums = {self.settings.elements[0]: directions @ radial}
+            missing = radial.new_zeros((*directions.shape[:3], radial.shape[-1]))
             mixing = self.mixing[l].to(radial.dtype)
-            mixed = [channel @ mixing for channel in self.channels.merge(sums)]
+            mixed = [channel @ mixing for channel in self.channels.merge(sums, missing)]
             found.append(torch.cat(mixed, dim=-1))
             power = power * near.unsqueeze(-1)
         found[0] = found[0] + self._of_the_atom_itself(surroundings)

@@ -71,8 +71,9 @@ def encoder_name(settings: EncoderSettings) -> str:
 
 
 def encoder_settings_to_dict(settings: EncoderSettings) -> dict[str, object]:
-    """Return settings as plain values for JSON."""
-    return {"name": encoder_name(settings), **asdict(settings)}
+    """Return settings as plain values for JSON, without those that are left out."""
+    given = {key: value for key, value in asdict(settings).items() if value is not None}
+    return {"name": encoder_name(settings), **given}
 
 
 def encoder_settings_from_dict(values: dict[str, object]) -> EncoderSettings:

@@ -17,7 +17,7 @@ from nadyn.models.matrix.directions import (
     sources,
     summed,
 )
-from nadyn.models.networks import ElementNetworks
+from nadyn.models.shared_network import NETWORKS
 from nadyn.models.surroundings import Surroundings
 
 
@@ -47,7 +47,7 @@ class OperatorSums(nn.Module):
         directional = sum(n for kind, n in self.counts.items() if kind != "invariant")
         self.sizes = (self.counts["invariant"], N_DIRECTIONS * directional, n_more)
         settings = network.settings
-        self.networks = ElementNetworks(
+        self.networks = NETWORKS[settings.networks](
             self.elements,
             network.encoder.n_invariants,
             settings.hidden,

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nadyn.electronic.eigen import eigh, matrix_cotangent
 from nadyn.models.encoders.density_moments import DensityMoments
+from nadyn.models.networks import ElementNetworks
 from nadyn.models.potential import Potential
 from nadyn.training.second_order import directions, invariants, layers
 from nadyn.training.second_order import geometry as geometries
@@ -46,6 +47,8 @@ def fits(potential: Potential) -> bool:
     return (
         type(potential) is Potential
         and type(potential.network.encoder) is DensityMoments
+        and potential.network.encoder.settings.element_channels is None
+        and type(potential.network.networks) is ElementNetworks
         and {name for name, _ in potential.named_children()} <= known
         and not potential.settings.heads
         and layers.has_derivatives(potential.network.networks.networks)

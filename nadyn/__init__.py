@@ -15,6 +15,8 @@ _FUNCTIONS = {
     "load_dataset": ("nadyn.data", "load_dataset"),
     "load_model": ("nadyn.models", "load_model"),
     "load_trajectories": ("nadyn.trajectory", "load_trajectories"),
+    "to_ase": ("nadyn.interfaces.ase_trajectories", "to_ase"),
+    "to_xarray": ("nadyn.trajectory.xarray_dataset", "to_xarray"),
     "run": ("nadyn.interfaces.direct_run", "run"),
     "surfaces": ("nadyn.electronic.surfaces", "surfaces"),
 }

@@ -52,7 +52,14 @@ def convert(
             "are joined.",
         ),
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Dataset (.h5) or extended xyz file (.xyz).")],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="Dataset (.h5) or extended xyz file (.xyz); of a run .xyz, .traj, .csv, .nc, or a folder "
+            "of SHARC.",
+        ),
+    ],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
     drop_doubtful: Annotated[
         bool, typer.Option("--drop-doubtful", help="Leave out the frames that look wrong.")
@@ -66,18 +73,26 @@ def convert(
     multiplicities: Multiplicities = None,
     keys: Keys = None,
     units: Units = None,
+    geometries: Annotated[
+        str | None,
+        typer.Option("--geometries", help="Of a run: all (the default), hops, ends or stops."),
+    ] = None,
+    trajectories: Annotated[
+        str | None, typer.Option("--trajectories", help="Of a run: which ones, such as 0,3,7; all of them.")
+    ] = None,
     all_frames: AllFrames = False,
     theory: Annotated[str, typer.Option(help="Level of theory, kept in the dataset.")] = "",
     origin: Annotated[str, typer.Option("--source", help="Where the data are from, kept too.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the data, kept too.")] = "",
 ) -> None:
-    """Convert files of other programs to a dataset, a dataset to extended xyz, or rewrite a dataset."""
+    """Convert files of other programs to a dataset, and datasets, runs and starts to files of others."""
     from dataclasses import replace
 
     from rich.console import Console
 
     from nadyn.checks.errors import InputError
     from nadyn.checks.output import DATASET, EXTXYZ, check_output, check_suffix
+    from nadyn.cli.convert_run import convert_initial, convert_run, kind_of_start_or_run
     from nadyn.data import Dataset, write_dataset
     from nadyn.data.cleaning import couplings_from_d, without_doubtful
     from nadyn.data.frames_in_words import every_frame_named
@@ -86,6 +101,18 @@ def convert(
     from nadyn.data.readers.table import read_file
     from nadyn.data.writers.extxyz import without_place, write_extxyz
 
+    first = kind_of_start_or_run(sources[0])
+    if first is not None:
+        if len(sources) > 1:
+            raise InputError("IN must be one run or one file of initial conditions, but there are several.")
+        if first == "run":
+            options_of_run = {"geometries": geometries, "trajectories": trajectories}
+            convert_run(sources[0], target, **options_of_run, overwrite=overwrite)
+        else:
+            convert_initial(sources[0], target, overwrite=overwrite)
+        return
+    if geometries is not None or trajectories is not None:
+        raise InputError("`--geometries` and `--trajectories` must come with a run, but do not. Remove them.")
     suffix = target.suffix.lower()
     check_suffix(target, "OUT", DATASET + EXTXYZ)
     if couplings not in ("h", "d"):

@@ -18,8 +18,6 @@ from nadyn.cli.convert import (
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nadyn.data import Dataset, Group
     from nadyn.data.readers.reader import ReadOptions
     from nadyn.data.statistics import GroupStatistics
@@ -179,6 +177,7 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
     from rich.console import Console
 
     from nadyn.checks.errors import InputWarning
+    from nadyn.cli.info_tables import couplings_table, states_table
     from nadyn.cli.tables import print_table
     from nadyn.data.assumptions import in_words
     from nadyn.data.label_checks.table import warn_of_doubts
@@ -213,9 +212,9 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
                 say(f"{key}: {getattr(group, key)}")
         if group.masses is not None:
             say(f"masses [u]: {_masses(group)}")
-        print_table(console, _states(numbers, group.multiplicities))
+        print_table(console, states_table(numbers, group.multiplicities))
         if any(frame is not None for frame in numbers.coupling_max_frame):
-            print_table(console, _couplings(numbers, group.pairs))
+            print_table(console, couplings_table(numbers, group.pairs))
     console.print()
     # One sentence a line, however long: a line that the terminal breaks is found by nobody's search.
     for warning in caught:
@@ -269,43 +268,3 @@ def _facts(numbers: "GroupStatistics") -> list[str]:
             f"{NEAR_GAP_EV} eV"
         )
     return lines
-
-
-def _states(numbers: "GroupStatistics", multiplicities: tuple[int, ...]) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for name in ("state", "2S+1", "lowest [eV]", "highest [eV]", "mean [eV]", "std [eV]", "force rms [eV/Å]"):
-        table.add_column(Text(name), justify="right")
-    for state in range(numbers.n_states):
-        energies = (
-            numbers.energy_min_ev[state],
-            numbers.energy_max_ev[state],
-            numbers.energy_mean_ev[state],
-            numbers.energy_std_ev[state],
-        )
-        rms = numbers.force_rms_ev_per_angstrom
-        force = f"{rms[state]:.3f}" if rms else "none"
-        table.add_row(
-            str(state), str(multiplicities[state]), *(f"{energy:.4f}" for energy in energies), force
-        )
-    return table
-
-
-def _couplings(numbers: "GroupStatistics", pairs: tuple[tuple[int, int], ...]) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for name in ("pair", "median |h| [eV/Å]", "largest |h| [eV/Å]", "in frame"):
-        table.add_column(Text(name), justify="right")
-    for pair, (k, l) in enumerate(pairs):
-        frame = numbers.coupling_max_frame[pair]
-        if frame is not None:
-            median, largest = (
-                numbers.coupling_median_ev_per_angstrom[pair],
-                numbers.coupling_max_ev_per_angstrom[pair],
-            )
-            table.add_row(f"{k}-{l}", f"{median:.3f}", f"{largest:.3f}", str(frame))
-    return table

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def sample(
     model: Annotated[
-        Path, typer.Argument(help="Model file, a YAML file with an analytic model, or a run file.")
+        Path,
+        typer.Argument(
+            help="Model file, a YAML file with an analytic model, a run file, or a Molden file of vibrations."
+        ),
     ],
     n: Annotated[int, typer.Option("--n", help="Number of trajectories.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write (.h5).")],
@@ -70,6 +73,7 @@ def sample(
     from nadyn.cli.model_given import isotopes_given, model_given
     from nadyn.cli.tables import print_table
     from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
+    from nadyn.dynamics.initial.molden import is_molden
     from nadyn.dynamics.initial.oscillators import oscillators
     from nadyn.dynamics.initial.wigner import mode_energies
     from nadyn.trajectory.initial_conditions import write_initial_conditions
@@ -82,6 +86,13 @@ def sample(
     )
     check_output(output, model, geometry, overwrite=overwrite)
     check_suffix(output, "`--output`", TRAJECTORIES)
+    if model.is_file() and is_molden(model):
+        alone = {"--geometry": geometry, "--molecule": molecule, "--isotope": isotope}
+        alone |= {"--diabatic-state": diabatic_state, "--minimise-state": minimise_state}
+        how = {"sample": distribution or "wigner", "n": n, "state": state}
+        how |= {"temperature_kelvin": temperature_kelvin}
+        _sample_molden(model, output, {k: v for k, v in how.items() if v is not None}, alone, seed)
+        return
     options = {
         "sample": distribution,
         "n": n,
@@ -134,6 +145,30 @@ def sample(
         else f"diabatic state {initial.diabatic_state}"
     )
     console.print(f"Wrote {counted(n, 'initial condition')} on {start} to {output}", highlight=False)
+
+
+def _sample_molden(
+    path: Path, output: Path, given: dict[str, object], alone: dict[str, object], seed: int
+) -> None:
+    """Sample the oscillators of a Molden file, which needs no model."""
+    from nadyn.checks.configuration import parse_configuration
+    from nadyn.checks.errors import InputError
+    from nadyn.dynamics.initial import InitialSection
+    from nadyn.dynamics.initial.molden import read_molden_modes, sample_molden
+    from nadyn.trajectory.initial_conditions import write_initial_conditions
+    from nadyn.units import INVERSE_CM_PER_HARTREE
+
+    for option, value in alone.items():
+        if value not in (None, []):
+            raise InputError(f"`{option}` must be left out for a Molden file, but is given. Remove it.")
+    section = parse_configuration(given, InitialSection, where="nadyn sample")
+    found = read_molden_modes(path)
+    initial = sample_molden(found, section, seed=seed, name=path.name)
+    write_initial_conditions(output, initial)
+    frequencies = ", ".join(f"{f * INVERSE_CM_PER_HARTREE:.1f}" for f in found.modes.frequencies)
+    print(f"Frequencies [cm-1]: {frequencies}")
+    where = "" if initial.state is None else f" on state {initial.state}"
+    print(f"Wrote {counted(len(initial.weight), 'initial condition')}{where} to {output}")
 
 
 def _outside(model: "Model", positions: "np.ndarray") -> str | None:

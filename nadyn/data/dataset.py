@@ -143,6 +143,11 @@ class Dataset:
         raise InputError(f"`name` must be one of {', '.join(self.names)}, but is {name!r}.")
 
 
+def with_source(dataset: Dataset, source: str) -> Dataset:
+    """Return the dataset with where it is from in every group."""
+    return Dataset(tuple(replace(group, source=source) for group in dataset.groups))
+
+
 def state_pairs(n_states: int) -> tuple[tuple[int, int], ...]:
     """Return the pairs k < l in lexicographic order."""
     return tuple((k, l) for k in range(n_states) for l in range(k + 1, n_states))

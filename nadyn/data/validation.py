@@ -3,14 +3,13 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.shapes import check_shape
 from nadyn.data.arrays import LABELS, check_array
-from nadyn.data.dataset import Dataset, Group
+from nadyn.data.dataset import Group
 from nadyn.data.dipole_origin import check_origin
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.force_sign import contradiction
@@ -31,11 +30,6 @@ def located(where: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-
-
-def with_texts(dataset: Dataset, **texts: str) -> Dataset:
-    """Return the dataset with texts such as `source` in every group."""
-    return Dataset(tuple(replace(group, **texts) for group in dataset.groups))
 
 
 def group_from_arrays(

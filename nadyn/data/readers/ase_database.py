@@ -12,22 +12,18 @@ Sources: github.com/schnarc/SchNarc, `data.py` and `calculators.py`; github.com/
 """
 
 import re
-import sqlite3
-import tempfile
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import ase
-import ase.db
 import numpy as np
-from ase.db.row import AtomsRow
 
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
-from nadyn.data.dataset import Dataset, Group, state_pairs
+from nadyn.data.dataset import Dataset, Group, state_pairs, with_source
 from nadyn.data.readers.ase_frames import dataset_of_frames
+from nadyn.data.readers.ase_rows import KEYS, Row, Units, charge_of, content_of, renamed
 from nadyn.data.readers.extxyz_labels import OPTIONS, Keys
 from nadyn.data.readers.extxyz_text import FrameNotes
 from nadyn.data.readers.inverse_length import couplings_in
@@ -35,44 +31,17 @@ from nadyn.data.readers.reader import (
     Reader,
     ReadOptions,
     in_words,
-    to_atomic,
     unused_name,
-    whole_content,
 )
-from nadyn.data.validation import group_from_arrays, located, with_texts
+from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula
 
 _READ = ("energy", "forces", "nacs", "smooth_nacs", "dipoles", "socs", "charge")
 # Flags and copies that say nothing new.
 _IDLE = ("has_forces", "_idx")
 
-# Sums of the charges of atoms are not quite whole.
-_ROUNDING = 1e-3
 # Warned of, and kept in the note of the dataset.
 _NOBODY_SAYS = "the metadata tell no multiplicities; all states are taken as singlets"
-
-
-# Label -> name among the data of a row.
-_KEYS = {"energies": "energy", "forces": "forces"}
-_DAMAGED = (
-    *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, AssertionError),
-    *(OverflowError, MemoryError, sqlite3.Error),
-)
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A row of a database with its data decoded."""
-
-    row: AtomsRow
-    data: dict[str, object]
-    atoms: ase.Atoms
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.row, name)
-
-    def toatoms(self) -> ase.Atoms:
-        return self.atoms
 
 
 @dataclass(frozen=True)
@@ -110,19 +79,19 @@ def read_ase_database(path: str | Path, options: ReadOptions | None = None) -> D
     with located(f"ASE database {str(path)!r}"):
         check_file(path, "the file")
         options.check_labels({"energies", "forces", "positions"}, "ASE databases")
-        metadata, rows = _content(path)
+        metadata, rows = content_of(path)
         if not rows:
             raise InputError("the file must hold a row, but is empty.")
-        own = {key: name for name in _KEYS if (key := options.key_of(name)) is not None}
+        own = {key: name for name in KEYS if (key := options.key_of(name)) is not None}
         if own:
-            rows = [_renamed(row, own) for row in rows]
+            rows = [renamed(row, own) for row in rows]
         if all("energy" not in row.data for row in rows) and all(
             row.get("energy") is not None for row in rows
         ):
             frames = ((row.toatoms(), FrameNotes()) for row in rows)
             dataset = dataset_of_frames(frames, Keys.of(options), multiplicities)
-            return with_texts(dataset, source=path.name)
-        units = _Units.of(metadata, options)
+            return with_source(dataset, path.name)
+        units = Units.of(metadata, options)
         kinds: dict[tuple, list] = {}
         for row in rows:
             key = tuple(row.numbers.tolist()), tuple(map(bool, row.pbc))
@@ -135,76 +104,11 @@ def read_ase_database(path: str | Path, options: ReadOptions | None = None) -> D
         return Dataset(tuple(groups.values()))
 
 
-def _content(path: Path) -> tuple[dict[str, object], list[_Row]]:
-    """Return metadata and rows, all of which are decoded here, where a damaged file is refused."""
-    with tempfile.TemporaryDirectory() as folder:
-        # SQLite wants a file of its own, which is not packed, and may write beside it.
-        copy = Path(folder) / "rows.db"
-        copy.write_bytes(whole_content(path))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ResourceWarning)
-                with ase.db.connect(str(copy), type="db") as database:
-                    metadata, found = database.metadata, list(database.select())
-                if not isinstance(metadata, dict):
-                    raise ValueError("the metadata are no mapping")
-                return dict(metadata), [_Row(row, dict(row.data), row.toatoms()) for row in found]
-        except _DAMAGED as error:
-            raise InputError("the file must be whole, but cannot be read.") from error
-
-
-def _renamed(row: _Row, own: dict[str, str]) -> _Row:
-    data = dict(row.data)
-    for key, label in own.items():
-        if key not in data:
-            there = ", ".join(sorted(row.data)) or "none"
-            raise InputError(
-                f"`--key` must name data of each row, but one has no {key!r}. There are: {there}."
-            )
-        data[_KEYS[label]] = data.pop(key)
-    return replace(row, data=data)
-
-
-@dataclass(frozen=True)
-class _Units:
-    """Factors to atomic units."""
-
-    length: float
-    energy: float
-    force: float
-
-    @staticmethod
-    def of(metadata: dict[str, object], options: ReadOptions) -> "_Units":
-        unit = metadata.get("_distance_unit")
-        if unit is None and "positions" not in options.units:
-            raise InputError(
-                "the metadata must say the unit of positions in `_distance_unit`, but do not. Give it as in "
-                "`--unit positions=bohr`, or set it: `with ase.db.connect(FILE) as db: db.metadata = "
-                "{**db.metadata, '_distance_unit': 'Bohr'}`."
-            )
-        said = metadata.get("_property_unit_dict")
-        said = said if isinstance(said, dict) else {}
-        # SchNarc has no units of energies, and atomic ones.
-        of_schnarc = "1" if "n_singlets" in metadata or "states" in metadata else None
-        names = {label: options.key_of(label) or _KEYS[label] for label in _KEYS}
-        known = {
-            label: str(unit_of)
-            for label, name in names.items()
-            if (unit_of := said.get(name, None if label in options.units else of_schnarc)) is not None
-        }
-        length = to_atomic("positions", options, None if unit is None else str(unit), "length")
-        energy = to_atomic("energies", options, known.get("energies"), "energy")
-        force = energy / length
-        if "forces" in known or "forces" in options.units:
-            force = to_atomic("forces", options, known.get("forces"), "force")
-        return _Units(length, energy, force)
-
-
 def _group(
     name: str,
-    rows: list[_Row],
+    rows: list[Row],
     metadata: dict[str, object],
-    units: _Units,
+    units: Units,
     multiplicities: tuple[int, ...] | None,
     path: Path,
 ) -> Group:
@@ -234,7 +138,7 @@ def _group(
         energies=energies,
         cell=np.stack([np.asarray(row.cell) for row in rows]) * units.length if periodic else None,
         pbc=rows[0].pbc,
-        charge=_charge(rows, metadata),
+        charge=charge_of(rows, metadata),
         multiplicities=spins,
         theory=str(metadata.get("ReferenceMethod", "")),
         source=path.name,
@@ -242,34 +146,6 @@ def _group(
         **labels,
     )
     return replace(group, assumed=group.assumed | {"multiplicities"}) if guess else group
-
-
-def _charge(rows: list, metadata: dict[str, object]) -> int | None:
-    """Return the charge that the rows or the metadata say, or the sum of initial charges; None if nothing."""
-    found = {value for row in rows if (value := _charge_of(row)) is not None}
-    if not found and metadata.get("charge") is not None:
-        found = {_number(metadata["charge"])}
-    if len(found) > 1:
-        raise InputError(f"`charge` must be the same in all rows of a molecule, but is {sorted(found)}.")
-    charge = found.pop() if found else None
-    if charge is None or abs(charge - round(charge)) < _ROUNDING:
-        return None if charge is None else round(charge)
-    raise InputError(f"`charge` must be a whole number, but is {charge}.")
-
-
-def _charge_of(row: object) -> float | None:
-    for named in (row.data, row.key_value_pairs):
-        if "charge" in named:
-            return _number(named["charge"])
-    charges = row.get("initial_charges")
-    return None if charges is None or not np.any(charges) else round(float(np.sum(charges)), 6)
-
-
-def _number(value: object) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"`charge` must be a whole number, but is {value!r}.") from error
 
 
 def _warn_of_unread(rows: list) -> None:
@@ -355,7 +231,7 @@ def _forces(given: np.ndarray | None, states: _States, n_atoms: int, factor: flo
 
 
 def _couplings(
-    rows: list[_Row], energies: np.ndarray, states: _States, n_atoms: int, metadata: dict[str, object]
+    rows: list[Row], energies: np.ndarray, states: _States, n_atoms: int, metadata: dict[str, object]
 ) -> np.ndarray | None:
     said = metadata.get("_property_unit_dict")
     said = said if isinstance(said, dict) else {}

@@ -17,12 +17,12 @@ from ase.io.trajectory import TrajectoryReader
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
-from nadyn.data.dataset import Dataset
+from nadyn.data.dataset import Dataset, with_source
 from nadyn.data.readers.ase_frames import dataset_of_frames
 from nadyn.data.readers.extxyz_labels import OPTIONS, Keys
 from nadyn.data.readers.extxyz_text import FrameNotes
 from nadyn.data.readers.reader import Reader, ReadOptions, whole_content
-from nadyn.data.validation import located, with_texts
+from nadyn.data.validation import located
 
 _DAMAGED = (
     *(ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, RuntimeError, AssertionError),
@@ -41,7 +41,7 @@ def read_ase_trajectory(path: str | Path, options: ReadOptions | None = None) ->
     with located(f"ASE trajectory {str(path)!r}"):
         check_file(path, "the file")
         dataset = dataset_of_frames(_frames(path), Keys.of(options), options.multiplicities)
-    return with_texts(dataset, source=path.name)
+    return with_source(dataset, path.name)
 
 
 def _frames(path: Path) -> Iterator[tuple[ase.Atoms, FrameNotes]]:

@@ -18,12 +18,12 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
-from nadyn.data.dataset import Dataset
+from nadyn.data.dataset import Dataset, with_source
 from nadyn.data.joining import join
 from nadyn.data.readers.folders import files_below
 from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions, whole_text
 from nadyn.data.readers.rows import Row, dataset_of_rows, unusual_masses
-from nadyn.data.validation import located, with_texts
+from nadyn.data.validation import located
 from nadyn.structures import atomic_number
 from nadyn.units import ELECTRON_MASS_PER_DALTON
 
@@ -57,7 +57,7 @@ def read_newtonx_trajectories(path: str | Path, options: ReadOptions | None = No
         raise InputError(f"folder {str(path)!r} must hold a `RESULTS/dyn.out`, but holds none.")
     found = [_read(file, options, tag=_place(path, file)) for file in files]
     _warn_of_silence(options)
-    return with_texts(join(found), source=path.name)
+    return with_source(join(found), path.name)
 
 
 def _place(path: Path, file: Path) -> str:

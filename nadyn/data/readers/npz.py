@@ -112,7 +112,6 @@ def _content(path: Path) -> dict[str, np.ndarray]:
         EOFError,
         KeyError,
         SyntaxError,
-        NotImplementedError,
         RuntimeError,
         TypeError,
         OverflowError,

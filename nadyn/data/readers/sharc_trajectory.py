@@ -20,12 +20,12 @@ import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
-from nadyn.data.dataset import Dataset
+from nadyn.data.dataset import Dataset, with_source
 from nadyn.data.joining import join
 from nadyn.data.readers.folders import files_below, place_of, tagged, warn_of_left_out
 from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions, whole_text
 from nadyn.data.readers.sharc_states import first_components, multiplicities_of, real_matrix, state_arrays
-from nadyn.data.validation import group_from_arrays, located, with_texts
+from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula, masses
 
 # A mass that differs by less from that of the most abundant isotope is that one.
@@ -82,8 +82,8 @@ def read_sharc_trajectories(path: str | Path, options: ReadOptions | None = None
         raise InputError(
             f"folder {str(path)!r} must hold a trajectory without `DONT_ANALYZE`, but holds none."
         )
-    return with_texts(
-        join([tagged(read_sharc_trajectory(file), place_of(path, file)) for file in chosen]), source=path.name
+    return with_source(
+        join([tagged(read_sharc_trajectory(file), place_of(path, file)) for file in chosen]), path.name
     )
 
 

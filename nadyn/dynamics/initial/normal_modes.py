@@ -66,9 +66,17 @@ def normal_modes(
             f"{largest:.0f}i cm-1): the geometry is no minimum. Give a `geometry` displaced from it, "
             "or train the model on more geometries around the minimum."
         )
+    return NormalModes(positions, masses, np.sqrt(values), vectors, bends_of(vectors, positions, masses))
+
+
+def bends_of(
+    vectors: Float[np.ndarray, "mode atom 3"],
+    positions: Float[np.ndarray, "atom 3"],
+    masses: Float[np.ndarray, "atom"],
+) -> tuple[tuple[int, int], ...]:
+    """Return the pairs of modes that bend a linear molecule in two planes; none of other molecules."""
     linear_axis = _axis(positions, masses)
-    bends = () if linear_axis is None else _bends(vectors, linear_axis)
-    return NormalModes(positions, masses, np.sqrt(values), vectors, bends)
+    return () if linear_axis is None else _bends(vectors, linear_axis)
 
 
 def vibrations(

@@ -1,0 +1,123 @@
+"""`nadyn convert` of runs and initial conditions: geometries, tables, and the files of other programs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nadyn.checks.counts import counted
+from nadyn.checks.errors import InputError
+
+
+def kind_of_start_or_run(source: Path) -> str | None:
+    """Return `run`, `initial` or `initconds`; None for everything else."""
+    from nadyn.data.hdf5_outline import hdf5_format
+    from nadyn.trajectory.sharc_initconds import is_initconds
+
+    if not source.is_file():
+        return None
+    if is_initconds(source):
+        return "initconds"
+    return {"nadyn-trajectories": "run", "nadyn-initial": "initial"}.get(hdf5_format(source) or "")
+
+
+def convert_initial(source: Path, target: Path, *, overwrite: bool) -> None:
+    """Convert initial conditions to those of SHARC (a name without an ending), or back (.h5).
+
+    Raises:
+        InputError: The file cannot be read, or the name ends otherwise.
+    """
+    from nadyn.checks.output import TRAJECTORIES, check_output
+    from nadyn.trajectory.initial_conditions import read_initial_conditions, write_initial_conditions
+    from nadyn.trajectory.sharc_initconds import is_initconds, read_initconds, write_initconds
+
+    check_output(target, source, overwrite=overwrite)
+    initial = read_initconds(source) if is_initconds(source) else read_initial_conditions(source)
+    if target.suffix.lower() in TRAJECTORIES:
+        write_initial_conditions(target, initial)
+    elif target.suffix in ("", ".excited"):
+        write_initconds(target, initial)
+    else:
+        raise InputError(
+            f"OUT must end in .h5, or have no ending for the `initconds` of SHARC, but is {str(target)!r}."
+        )
+    for notice in initial.notices:
+        print(f"note: {notice}")
+    print(f"wrote {counted(len(initial.weight), 'initial condition')} to {target}")
+
+
+def convert_run(
+    source: Path, target: Path, *, geometries: str | None, trajectories: str | None, overwrite: bool
+) -> None:
+    """Convert a run to geometries (.xyz, .traj), a table (.csv), NetCDF (.nc) or folders of SHARC.
+
+    Raises:
+        InputError: The run cannot be read, or an option does not go with the name of OUT.
+    """
+    from nadyn.checks.output import EXTXYZ, check_output
+
+    chosen = _numbers(trajectories)
+    ending = target.suffix.lower()
+    if geometries is not None and ending not in (*EXTXYZ, ".traj"):
+        raise InputError("`--geometries` must come with an OUT that ends in .xyz or .traj, but does not.")
+    if ending == "":
+        from nadyn.trajectory.writers.sharc import write_sharc_folders
+
+        written = write_sharc_folders(target, source, chosen)
+        print(f"wrote {counted(len(written), 'trajectory')} to {target}, {written[0].name} and so on")
+        return
+    check_output(target, source, overwrite=overwrite)
+    if ending in (*EXTXYZ, ".traj"):
+        n = _write_geometries(source, target, geometries or "all", chosen, overwrite=overwrite)
+        print(f"wrote {counted(n, 'frame')} to {target}")
+        return
+    if ending == ".csv":
+        from nadyn.trajectory.writers.table import write_table
+
+        write_table(target, source, chosen, overwrite=overwrite)
+    elif ending == ".nc":
+        _write_netcdf(source, target, chosen, overwrite=overwrite)
+    else:
+        raise InputError(
+            "OUT of a run must end in .xyz, .traj, .csv or .nc, or have no ending for a folder of SHARC, "
+            "but is "
+            f"{str(target)!r}."
+        )
+    print(f"wrote {target}")
+
+
+def _write_geometries(
+    source: Path, target: Path, kind: str, trajectories: Sequence[int] | None, *, overwrite: bool
+) -> int:
+    from nadyn.trajectory import open_run
+    from nadyn.trajectory.writers.chosen import geometries
+    from nadyn.trajectory.writers.xyz import write_geometries
+
+    if target.suffix.lower() == ".traj":
+        from nadyn.interfaces.ase_trajectories import to_ase, write_ase_trajectory
+
+        frames = to_ase(source, kind=kind, trajectories=trajectories)
+        write_ase_trajectory(target, frames, overwrite=overwrite)
+        return len(frames)
+    found = geometries(source, kind, trajectories)
+    write_geometries(target, found, open_run(source).atomic_numbers, overwrite=overwrite)
+    return len(found)
+
+
+def _write_netcdf(source: Path, target: Path, trajectories: Sequence[int] | None, *, overwrite: bool) -> None:
+    from nadyn.checks.output import new_file
+    from nadyn.trajectory import load_trajectories
+    from nadyn.trajectory.xarray_dataset import to_xarray
+
+    dataset = to_xarray(load_trajectories(source))
+    if trajectories is not None:
+        dataset = dataset.isel(traj=list(trajectories))
+    with new_file(target, overwrite=overwrite) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf")
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    words = text.replace(",", " ").split()
+    if not words or not all(word.isdecimal() for word in words):
+        raise InputError(f"`--trajectories` must be numbers as in 0,3,7, but is {text!r}.")
+    return list(map(int, words))

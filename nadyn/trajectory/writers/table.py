@@ -1,0 +1,47 @@
+"""A run as a table (.csv): one row for each frame of each trajectory, without geometries."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nadyn.checks.output import check_output, write_new
+from nadyn.trajectory.trajectories import load_trajectories
+from nadyn.units import ELECTRONVOLT_PER_HARTREE
+
+
+def write_table(
+    path: str | Path, run: str | Path, trajectories: Sequence[int] | None = None, *, overwrite: bool = False
+) -> None:
+    """Write `traj`, `time_fs`, `state`, energies of all states and kinetic energy [eV], and |c|² of each.
+
+    Raises:
+        InputError: The run is no trajectory file, or the table cannot be written there.
+        RunError: The disk is full.
+    """
+    check_output(Path(path), overwrite=overwrite)
+    found = load_trajectories(run)
+    states = range(found.n_states)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(
+        [
+            *("traj", "time_fs", "state"),
+            *(f"energy_{k}_ev" for k in states),
+            "kinetic_ev",
+            *(f"electronic_population_{k}" for k in states),
+        ]
+    )
+    for traj in range(found.n_trajectories) if trajectories is None else trajectories:
+        for frame in np.flatnonzero(found.alive[:, traj]):
+            energies = found.energies[frame, traj] * ELECTRONVOLT_PER_HARTREE
+            kinetic = found.kinetic_energy[frame, traj] * ELECTRONVOLT_PER_HARTREE
+            populations = np.abs(found.coefficients[frame, traj]) ** 2
+            numbers = [*energies, kinetic, *populations]
+            state = int(found.active_state[frame, traj])
+            rows.writerow(
+                [traj, repr(float(found.time_fs[frame])), state, *(repr(float(x)) for x in numbers)]
+            )
+    write_new(Path(path), text.getvalue())

@@ -1,0 +1,42 @@
+"""Geometries of a run as .xyz, for VMD and everybody else.
+
+The second line of a frame has `traj`, `time_fs`, `state` and `model_energies` [eV] of all states, which are
+not read back as labels: they are those of the model. Positions are in ångström; velocities are not written.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nadyn.checks.output import new_file
+from nadyn.structures import symbol
+from nadyn.trajectory.writers.chosen import Geometry
+from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE
+
+
+def write_geometries(
+    path: str | Path, geometries: Sequence[Geometry], atomic_numbers: np.ndarray, *, overwrite: bool = False
+) -> None:
+    """Write geometries as frames of one .xyz file.
+
+    Raises:
+        InputError: The file exists and `overwrite` is False, or its folder does not exist.
+        RunError: The disk is full.
+    """
+    symbols = [symbol(int(number)) for number in atomic_numbers]
+    with (
+        new_file(Path(path), overwrite=overwrite) as temporary,
+        temporary.open("w", encoding="utf-8") as file,
+    ):
+        for one in geometries:
+            time = "" if np.isnan(one.time_fs) else f" time_fs={one.time_fs:.6g}"
+            energies = " ".join(repr(float(e)) for e in one.energies * ELECTRONVOLT_PER_HARTREE)
+            words = "".join(f" {key}={value}" for key, value in one.words.items())
+            file.write(
+                f"{len(symbols)}\nProperties=species:S:1:pos:R:3 traj={one.traj}{time} "
+                f"state={one.state}{words} "
+                f'model_energies="{energies}" pbc="F F F"\n'
+            )
+            for name, row in zip(symbols, one.positions * ANGSTROM_PER_BOHR, strict=True):
+                file.write(f"{name} {' '.join(repr(float(x)) for x in row)}\n")

@@ -23,7 +23,7 @@ from nadyn.models.terms.electrostatics import electrostatic_energy, width_of
 from nadyn.structures.distances import closest_approach
 from nadyn.training.assignments import Assignment, assignments, given_assignment
 from nadyn.training.configuration import ModelSection, TrainingConfiguration
-from nadyn.training.long_range import formal_charges
+from nadyn.training.long_range import first_differences, formal_charges, start_charges
 from nadyn.training.samples import Samples
 from nadyn.units import BOHR_PER_ANGSTROM
 
@@ -197,12 +197,13 @@ def _heads(samples: tuple[Samples, ...]) -> tuple[object, ...]:
 
 
 def _initialise(potential: Potential, samples: tuple[Samples, ...], elements: tuple[int, ...]) -> None:
+    start_charges(potential, samples)
     compositions, energies, frames = [], [], []
     for group in samples:
         counts = torch.tensor([group.numbers.count(element) for element in elements])
         compositions.append(counts.expand(len(group), -1))
         own = surroundings_of(potential, group)
-        energies.append(group.energies - _of_formal_charges(potential, own))
+        energies.append(group.energies - _of_first_charges(potential, own))
         frames += own
     potential.reference.set_from_data(torch.cat(compositions), torch.cat(energies), potential.start_rows())
     potential.standardise(frames)
@@ -230,14 +231,19 @@ def _about_the_middle(group: Samples) -> Float[Tensor, "frame state state 3"]:
 
 
 @torch.no_grad()
-def _of_formal_charges(potential: Potential, frames: list[Surroundings]) -> Float[Tensor, "frame 1"]:
-    """Return the energy of formal charges: where a training begins."""
-    if potential.charges is None or not potential.charges.formal.any():
-        return torch.zeros(sum(one.n_structures for one in frames), 1, dtype=torch.float64)
+def _of_first_charges(potential: Potential, frames: list[Surroundings]) -> Float[Tensor, "frame 1"]:
+    """Return the energy of the charges that a training begins from."""
+    none = torch.zeros(sum(one.n_structures for one in frames), 1, dtype=torch.float64)
+    if potential.charges is None:
+        return none
+    differences = first_differences(potential)
+    if not (differences.any() or potential.charges.formal.any()):
+        return none
     width = potential.settings.electrostatics.width
-    energies = [
-        electrostatic_energy(potential.charges.formal_of(one), one, width).unsqueeze(1) for one in frames
-    ]
+    energies = []
+    for one in frames:
+        charges = potential.charges(potential.charges.of_elements(differences, one), one)
+        energies.append(electrostatic_energy(charges, one, width).unsqueeze(1))
     return torch.cat(energies)
 
 

@@ -19,6 +19,7 @@ from nadyn.data.dataset import Dataset, Group
 from nadyn.models.committee import Committee
 from nadyn.models.learned import LearnedModel
 from nadyn.models.placement import Placement
+from nadyn.models.potential import Potential
 from nadyn.models.terms.dispersion import Dispersion
 from nadyn.models.terms.longrange import check_cell
 from nadyn.models.terms.theories import has_d3bj, has_dispersion
@@ -171,6 +172,39 @@ def _parts(group: Samples, cutoff: float) -> Iterator[tuple[tuple[int, ...], flo
                     f"{charge:+.2f} e. Leave out frames whose charge is spread over fragments."
                 )
             yield atoms, float(round(charge)), group.name
+
+
+@torch.no_grad()
+def start_charges(potential: Potential, samples: tuple[Samples, ...]) -> None:
+    """Let a training begin from one difference an element that fits the labels of charges best.
+
+    As with energies, what a network has to learn is then what depends on the surroundings.
+    """
+    labelled = [group for group in samples if group.charges is not None]
+    if potential.charges is None or not labelled:
+        return
+    elements, rows, labels = potential.network.elements, [], []
+    for group in labelled:
+        chosen = group.take(torch.arange(0, len(group), max(1, len(group) // _FRAMES)))
+        surroundings = chosen.surroundings(chosen.positions, potential.network.cutoff)
+        formal = potential.charges.of_elements(potential.charges.formal, surroundings)
+        columns = []
+        for one in torch.eye(len(elements), dtype=torch.float64):
+            differences = potential.charges.of_elements(one, surroundings)
+            columns.append(potential.charges(differences, surroundings) - formal)
+        rows.append(torch.stack(columns, dim=-1).flatten(0, 1))
+        labels.append((chosen.charges.transpose(0, 1) - formal).flatten())
+    response, wanted = torch.cat(rows), torch.cat(labels)
+    known = ~torch.isnan(wanted)
+    solution = torch.linalg.lstsq(response[known], wanted[known].unsqueeze(1), driver="gelsd").solution
+    for network, difference in zip(potential.network.networks.networks, solution[:, 0], strict=True):
+        network[-1].bias[potential.n_outputs] = difference
+
+
+def first_differences(potential: Potential) -> Float[Tensor, "element"]:
+    """Return how far the charge of each element is from its formal charge where a training begins [e]."""
+    layers = [network[-1] for network in potential.network.networks.networks]
+    return torch.stack([layer.bias[potential.n_outputs] for layer in layers]).to(torch.float64)
 
 
 def to_be_learned(

@@ -172,6 +172,19 @@ def test_a_training_begins_from_the_energy_of_formal_charges():
     assert found[0].shape == found[1].shape == (5, 1, 2)
 
 
+def test_a_training_begins_from_charges_of_elements_that_fit_the_labels():
+    water = _water()
+    charges = np.tile([-0.7, 0.35, 0.35], (5, 1))
+    charges[2] = np.nan
+    salt = _salt(distances=(9.0, 14.0, 25.0, 30.0, 40.0))
+    network, samples = _network((replace(water, charges=charges), salt), electrostatics={})
+    predictions = predict_together(network, samples, ())
+    # Networks add a little of their own at the start.
+    for prediction, label in zip(predictions, (charges[0, [1, 2, 0]], [1.0, -1.0]), strict=True):
+        expected = torch.tensor(label, dtype=torch.float64).expand(5, -1)
+        torch.testing.assert_close(prediction.charges, expected, rtol=0, atol=0.2)
+
+
 def test_charges_of_several_molecules_go_to_each_and_teach_weights():
     groups = (_water(), _salt())
     network, samples = _network(groups, electrostatics={})

@@ -57,14 +57,16 @@ class Charges(nn.Module):
         weights = polynomial_cutoff(surroundings.distances.to(torch.float64) / self.cutoff)
         shares = differences / (1.0 + weights.sum(dim=2))
         given_back = shares + (weights * surroundings.gather(shares)).sum(dim=2)
-        return self.formal_of(surroundings) + differences - given_back
+        return self.of_elements(self.formal, surroundings) + differences - given_back
 
-    def formal_of(self, surroundings: Surroundings) -> Float[Tensor, "atom traj"]:
-        """Return the formal charge of each atom [e]."""
+    def of_elements(
+        self, values: Float[Tensor, "element"], surroundings: Surroundings
+    ) -> Float[Tensor, "atom traj"]:
+        """Return for each atom the value of its element."""
         n_traj = surroundings.vectors.shape[1]
         return torch.cat(
             [
-                self.formal[self.elements.index(element)].expand(part.stop - part.start, n_traj)
+                values[self.elements.index(element)].expand(part.stop - part.start, n_traj)
                 for element, part in surroundings.atoms
             ]
         )

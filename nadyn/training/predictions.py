@@ -16,12 +16,8 @@ from nadyn.models.surroundings import Surroundings
 from nadyn.training.samples import Samples
 from nadyn.training.second_order.evaluation import Frames, fits
 from nadyn.training.second_order.function import levels_and_slopes
-from nadyn.training.second_order.geometry import (
-    PairFunctions,
-    geometry,
-    slopes_of_positions,
-    slopes_of_strain,
-)
+from nadyn.training.second_order.geometry import PairFunctions, geometry
+from nadyn.training.second_order.vectors import slopes_of_positions, slopes_of_strain
 
 Pairs = tuple[tuple[int, int], ...]
 

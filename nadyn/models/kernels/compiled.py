@@ -60,8 +60,6 @@ def kernel(real: str, n_radial: int, n_channels: int) -> Kernel:
     Raises:
         RuntimeError: LLVM does not accept the program.
     """
-    from llvmlite import binding
-
     from nadyn.models.kernels.language import Shape
     from nadyn.models.kernels.layers import Machine
     from nadyn.models.kernels.program import write_program
@@ -69,9 +67,23 @@ def kernel(real: str, n_radial: int, n_channels: int) -> Kernel:
     own = host()
     lanes = own.lanes if real == "float" else own.lanes // 2
     machine = Machine(Shape(real, lanes), own.row_vectors, own.columns)
+    engine = machine_code(write_program(machine, n_radial, n_channels))
+    of_table = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    functions = [of_table(engine.get_function_address(name)) for name in ("forward", "backward")]
+    return Kernel(*functions, lanes, machine.panel, machine.columns, engine)
+
+
+def machine_code(program: object) -> object:
+    """Return an engine that holds the machine code of a program.
+
+    Raises:
+        RuntimeError: LLVM does not accept the program.
+    """
+    from llvmlite import binding
+
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
-    module = binding.parse_assembly(str(write_program(machine, n_radial, n_channels)))
+    module = binding.parse_assembly(str(program))
     module.verify()
     target = binding.Target.from_triple(binding.get_process_triple()).create_target_machine(
         cpu=binding.get_host_cpu_name(),
@@ -89,6 +101,4 @@ def kernel(real: str, n_radial: int, n_channels: int) -> Kernel:
             passes.run(function, builder)
     engine = binding.create_mcjit_compiler(module, target)
     engine.finalize_object()
-    of_table = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-    functions = [of_table(engine.get_function_address(name)) for name in ("forward", "backward")]
-    return Kernel(*functions, lanes, machine.panel, machine.columns, (engine, target))
+    return engine

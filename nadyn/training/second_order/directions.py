@@ -12,7 +12,8 @@ from torch import Tensor
 from nadyn.models.matrix.equivariant_matrix import KINDS
 
 Vectors = Float[Tensor, "row 3 direction"]
-Tensors = Float[Tensor, "row 5 direction"]
+# The components of a vector, then those of a tensor.
+Both = Float[Tensor, "row 8 direction"]
 Sources = Float[Tensor, "row component direction"]
 
 
@@ -21,42 +22,49 @@ def widths(kinds: tuple[str, ...]) -> list[int]:
     return [KINDS[kind] for kind in kinds]
 
 
-def sources(kinds: tuple[str, ...], vectors: Vectors, tensors: Tensors) -> Sources:
+def sources(kinds: tuple[str, ...], both: Both) -> Sources:
     """Return the components of all kinds, in their order."""
-    found = {"polar": vectors, "tensor": tensors}
+    vectors = both[:, :3]
+    found = {"polar": vectors, "tensor": both[:, 3:]}
     if _has_products(kinds):
         found["axial"] = _cross(vectors, vectors.roll(1, dims=2))
         found["pseudoscalar"] = _dot(found["axial"], vectors.roll(2, dims=2))
-    return torch.cat([found[kind] for kind in kinds], dim=1)
+    return _joined(found, kinds, both)
 
 
-def push_forward(kinds: tuple[str, ...], vectors: Vectors, moved: Vectors, moved_tensors: Tensors) -> Sources:
+def push_forward(kinds: tuple[str, ...], both: Both, moved_both: Both) -> Sources:
     """Return the tangents of the components for tangents of vectors and tensors."""
-    found = {"polar": moved, "tensor": moved_tensors}
+    vectors, moved = both[:, :3], moved_both[:, :3]
+    found = {"polar": moved, "tensor": moved_both[:, 3:]}
     if _has_products(kinds):
         one, moved_one, two, moved_two = _rolled(vectors, moved)
         found["axial"] = _cross(moved, one) + _cross(vectors, moved_one)
         found["pseudoscalar"] = _dot(found["axial"], two) + _dot(_cross(vectors, one), moved_two)
-    return torch.cat([found[kind] for kind in kinds], dim=1)
+    return _joined(found, kinds, both)
 
 
-def pull_back(kinds: tuple[str, ...], vectors: Vectors, cotangents: Sources) -> tuple[Vectors, Tensors]:
+def pull_back(kinds: tuple[str, ...], both: Both, cotangents: Sources) -> Both:
     """Return the cotangents of vectors and tensors."""
     parts = dict(zip(kinds, cotangents.split(widths(kinds), dim=1), strict=True))
-    zero = torch.zeros_like(vectors)
-    result = parts.get("polar", zero)
+    result = torch.zeros_like(both)
+    for kind, rows in (("polar", slice(0, 3)), ("tensor", slice(3, 8))):
+        if kind in parts:
+            result[:, rows] = parts[kind]
     if _has_products(kinds):
+        vectors = both[:, :3]
+        zero = torch.zeros_like(vectors)
         one, two = vectors.roll(1, dims=2), vectors.roll(2, dims=2)
         scalar = parts.get("pseudoscalar", zero[:, :1])
         axial = parts.get("axial", zero) + scalar * two
-        result = result + _spread(_cross(one, axial), _cross(axial, vectors), scalar * _cross(vectors, one))
-    return result, parts.get("tensor", vectors.new_zeros((len(vectors), 5, vectors.shape[2])))
+        result[:, :3] += _spread(_cross(one, axial), _cross(axial, vectors), scalar * _cross(vectors, one))
+    return result
 
 
-def bend(kinds: tuple[str, ...], vectors: Vectors, moved: Vectors, cotangents: Sources) -> Vectors | None:
+def bend(kinds: tuple[str, ...], both: Both, moved_both: Both, cotangents: Sources) -> Vectors | None:
     """Return how the vectors of `pull_back` change along their tangents; None where they do not."""
     if not _has_products(kinds):
         return None
+    vectors, moved = both[:, :3], moved_both[:, :3]
     parts = dict(zip(kinds, cotangents.split(widths(kinds), dim=1), strict=True))
     zero = torch.zeros_like(vectors)
     one, moved_one, two, moved_two = _rolled(vectors, moved)
@@ -67,6 +75,10 @@ def bend(kinds: tuple[str, ...], vectors: Vectors, moved: Vectors, cotangents: S
         _cross(moved_axial, vectors) + _cross(axial, moved),
         scalar * (_cross(moved, one) + _cross(vectors, moved_one)),
     )
+
+
+def _joined(found: dict[str, Tensor], kinds: tuple[str, ...], both: Both) -> Sources:
+    return torch.cat([both[:, :0], *(found[kind] for kind in kinds)], dim=1)
 
 
 def _has_products(kinds: tuple[str, ...]) -> bool:

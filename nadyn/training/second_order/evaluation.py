@@ -7,6 +7,7 @@ from the levels and, through the eigenvectors, from Ẇ; and what was pulled bac
 product is made twice, and no graph is recorded.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,15 +19,12 @@ from nadyn.electronic.eigen import eigh, matrix_cotangent
 from nadyn.models.encoders.density_moments import DensityMoments
 from nadyn.models.networks import ElementNetworks
 from nadyn.models.potential import Potential
-from nadyn.training.second_order import directions, invariants, layers
-from nadyn.training.second_order import geometry as geometries
+from nadyn.training.second_order import directions, encoding, layers
+from nadyn.training.second_order import vectors as between_atoms
 from nadyn.training.second_order.assembly import assembly_of
 from nadyn.training.second_order.geometry import Geometry
-from nadyn.training.second_order.layers import Layers, Pulled
+from nadyn.training.second_order.layers import Layers, Pulled, Pushed
 from nadyn.training.second_order.rows import Rows, rows_of
-
-# Ranks of the moments among the 16 harmonics; the first is the scalar one.
-_RANKS = (slice(1, 4), slice(4, 9), slice(9, 16))
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,6 @@ class Evaluation:
         self.pairs, self.copies = tuple(pairs), len(pairs)
         device = potential.reference.offsets.device
         self.assembly = assembly_of(potential.settings.basis, device)
-        self.has_directions = bool(self.assembly.kinds)
         self.precision = next(potential.parameters()).dtype
         shapes = [(one.numbers, len(one)) for one in self.frames]
         n_asked = len(self.asked)
@@ -90,36 +87,27 @@ class Evaluation:
         self.sizes = list(self.rows.sizes)
         self.copied_sizes = [self.copies * n for n in self.rows.asked]
         self.index = [potential.network.elements.index(element) for element in self.rows.elements]
-        encoder = potential.network.encoder
-        self.tables = invariants.products(encoder.settings.n_channels, self.precision, device)
+        self.encoding = encoding.encoding_of(potential, self.index)
+        self.slopes: list[Tensor] = []
         self._evaluate()
         if self.copies:
             self._pull_back()
 
     def _evaluate(self) -> None:
-        potential, rows = self.potential, self.rows
-        moments = torch.cat([one.geometry.moments.flatten(0, 1) for one in self.frames])
-        self.moments = moments.index_select(0, rows.by_element)
-        self.mixed = self._mix(self.moments, self.sizes)
-        descriptors = invariants.invariants(self.tables, self.mixed, self.moments[:, 0])
-        networks = potential.network.networks
+        rows, networks = self.rows, self.potential.network.networks
+        self.moments = torch.cat([one.geometry.moments.flatten(0, 1) for one in self.frames])
+        self.encoded = encoding.encode(self.encoding, self.moments, rows.by_element, self.sizes)
         self.networks: list[Layers] = [
             layers.evaluate(networks.networks[i], networks.mean[i], networks.inverse_spread[i], own)
-            for i, own in zip(self.index, descriptors.split(self.sizes), strict=True)
+            for i, own in zip(self.index, self.encoded.descriptors.split(self.sizes), strict=True)
         ]
         outputs = torch.cat([network.outputs for network in self.networks])
         free, self.coefficients = self.assembly.coefficients(outputs)
-        if self.has_directions:
-            self.vectors, tensors = self._directions(self.mixed, self.sizes)
-            self.sources = directions.sources(self.assembly.kinds, self.vectors, tensors)
-            products = self.coefficients @ self.sources.mT
-        else:
-            products = self.coefficients.new_zeros((len(free), 0, 0))
-        sums = self._per_frame(self.assembly.sums(free, products), 1)
-        self.hamiltonian = self._matrix(sums, [one.geometry.in_plane for one in self.frames])[0]
-        self.hamiltonian += torch.diag_embed(self._reference())
-        self.levels, self.eigenvectors = eigh(self.hamiltonian)
-        self.slopes: list[Tensor] = []
+        self.sources = directions.sources(self.assembly.kinds, self.encoded.vectors)
+        sums = self.assembly.sums(free, self.coefficients @ self.sources.mT)
+        in_plane = [one.geometry.in_plane for one in self.frames]
+        matrix = self._matrix(self._per_frame(sums, self.frames, rows.by_frame, 1), in_plane)[0]
+        self.levels, self.eigenvectors = eigh(matrix + torch.diag_embed(self._reference()))
 
     def _pull_back(self) -> None:
         rows, kinds = self.rows, self.assembly.kinds
@@ -128,32 +116,34 @@ class Evaluation:
         outer = torch.stack([own[:, :, k].unsqueeze(2) * own[:, :, l].unsqueeze(1) for k, l in self.pairs])
         self.cotangents = 0.5 * (outer + outer.mT)
         free, self.of_products = self._of_sums(self.cotangents, self.asked, rows.copies_by_element)
-        of_coefficients = self.coefficients.new_zeros((len(free), 0))
-        if self.has_directions:
-            sources = self.sources.index_select(0, rows.source)
-            coefficients = self.coefficients.index_select(0, rows.source)
-            of_coefficients = (self.of_products @ sources).flatten(1)
-            self.of_sources = self.of_products.mT @ coefficients
-            self.copied_vectors = self.vectors.index_select(0, rows.source)
-            of_vectors, of_tensors = directions.pull_back(kinds, self.copied_vectors, self.of_sources)
+        # What belongs to the rows that are copied, once a copy.
+        self.copied_coefficients = self.coefficients.index_select(0, rows.source)
+        self.copied_sources = self.sources.index_select(0, rows.source)
+        self.copied_vectors = self.encoded.vectors.index_select(0, rows.source)
+        self.of_sources = self.of_products.mT @ self.copied_coefficients
+        self.of_vectors = directions.pull_back(kinds, self.copied_vectors, self.of_sources)
+        of_coefficients = (self.of_products @ self.copied_sources).flatten(1)
         of_outputs = torch.cat([free, of_coefficients], dim=1)
         self.pulled: list[Pulled] = [
             layers.pull_back(network, part, self.copies)
             for network, part in zip(self.networks, of_outputs.split(self.copied_sizes), strict=True)
         ]
         self.of_descriptors = torch.cat([one.inputs for one in self.pulled])
-        self.copied = self.mixed.index_select(0, rows.source)
-        self.of_mixed = invariants.pull_back(self.tables, self.copied, self.of_descriptors)
-        if self.has_directions:
-            self._add_of_directions(self.of_mixed, of_vectors, of_tensors, self.copied_sizes)
-            self.of_vectors, self.of_tensors = of_vectors, of_tensors
-        of_moments = self._unmix(self.of_mixed, self.of_descriptors, self.copied_sizes)
+        self.of_mixed, of_moments = encoding.pull_back(
+            self.encoding,
+            self.encoded,
+            self.of_descriptors,
+            self.of_vectors,
+            rows.source,
+            rows.copies_by_element,
+            self.copied_sizes,
+        )
         in_plane = self._of_in_plane(self.cotangents)
-        for number, (place, one) in enumerate(zip(rows.copies_by_frame, self.asked, strict=True)):
-            shape = (self.copies, len(one), len(one.numbers))
-            own = of_moments.index_select(0, place).unflatten(0, shape)
+        shapes = [(self.copies, len(one), len(one.numbers)) for one in self.asked]
+        parts = of_moments.split([math.prod(shape) for shape in shapes])
+        for number, (one, part, shape) in enumerate(zip(self.asked, parts, shapes, strict=True)):
             of_tensor = None if in_plane is None else in_plane[number]
-            slope = geometries.pull_back(one.geometry, own, of_tensor)
+            slope = between_atoms.pull_back(one.geometry, part.unflatten(0, shape), of_tensor)
             if one.geometry.repulsion_slope is not None:
                 same = torch.tensor([float(k == l) for k, l in self.pairs]).to(slope)
                 slope = slope + same[:, None, None, None, None] * one.geometry.repulsion_slope
@@ -171,8 +161,8 @@ class Evaluation:
         if of_levels is None:
             of_levels = torch.zeros_like(self.levels)
         of_vectors = torch.zeros_like(self.eigenvectors)
-        change = None if moved is None else self._push_forward(moved)
-        if change is not None:
+        if moved is not None:
+            change = self._push_forward(moved)
             n = sum(map(len, self.asked))
             for number, (k, l) in enumerate(self.pairs):
                 of_vectors[:n, :, k] += (change[number] @ self.eigenvectors[:n, :, l, None])[..., 0]
@@ -182,55 +172,54 @@ class Evaluation:
 
     def _push_forward(self, moved: Sequence[Tensor]) -> Float[Tensor, "pair frame basis basis"]:
         """Return the change of W along the tangents of each pair."""
-        rows, kinds = self.rows, self.assembly.kinds
+        rows = self.rows
         found = [
-            geometries.push_forward(one.geometry, own) for one, own in zip(self.asked, moved, strict=True)
+            between_atoms.push_forward(one.geometry, own) for one, own in zip(self.asked, moved, strict=True)
         ]
-        moments = torch.cat([own.flatten(0, 2) for own, _ in found])
-        self.moved_moments = moments.index_select(0, rows.copies_by_element)
-        self.moved_mixed = self._mix(self.moved_moments, self.copied_sizes)
-        descriptors = invariants.push_forward(
-            self.tables, self.copied, self.moved_mixed, self.moved_moments[:, 0]
+        self.moved_moments = torch.cat([own.flatten(0, 2) for own, _ in found])
+        self.moved, self.bend = encoding.push_forward(
+            self.encoding,
+            self.encoded,
+            self.moved_moments,
+            self.of_descriptors,
+            rows.source,
+            rows.copies_by_element,
+            self.copied_sizes,
         )
-        self.pushed = [
+        self.pushed: list[Pushed] = [
             layers.push_forward(network, part, self.copies)
-            for network, part in zip(self.networks, descriptors.split(self.copied_sizes), strict=True)
-        ]
-        free, self.moved_coefficients = self.assembly.coefficients(
-            torch.cat([one.outputs for one in self.pushed])
-        )
-        products = self.moved_coefficients.new_zeros((len(free), 0, 0))
-        if self.has_directions:
-            self.moved_vectors, tensors = self._directions(self.moved_mixed, self.copied_sizes)
-            self.moved_sources = directions.push_forward(
-                kinds, self.copied_vectors, self.moved_vectors, tensors
+            for network, part in zip(
+                self.networks, self.moved.descriptors.split(self.copied_sizes), strict=True
             )
-            coefficients = self.coefficients.index_select(0, rows.source)
-            sources = self.sources.index_select(0, rows.source)
-            products = self.moved_coefficients @ sources.mT + coefficients @ self.moved_sources.mT
-        sums = self._per_frame(self.assembly.sums(free, products), self.copies)
+        ]
+        outputs = torch.cat([one.outputs for one in self.pushed])
+        free, self.moved_coefficients = self.assembly.coefficients(outputs)
+        self.moved_sources = directions.push_forward(
+            self.assembly.kinds, self.copied_vectors, self.moved.vectors
+        )
+        products = self.moved_coefficients @ self.copied_sources.mT
+        products += self.copied_coefficients @ self.moved_sources.mT
+        sums = self.assembly.sums(free, products)
         self.moved_in_plane = [tensor for _, tensor in found]
-        return self._matrix(sums, self.moved_in_plane)
+        of_frames = self._per_frame(sums, self.asked, rows.copies_by_frame, self.copies)
+        return self._matrix(of_frames, self.moved_in_plane)
 
     def _of_parameters(self, of_matrix: Tensor, has_slopes: bool) -> dict[Tensor, Tensor]:
-        rows, kinds, matrix = self.rows, self.assembly.kinds, self.potential.matrix
-        found: dict[Tensor, Tensor] = {}
+        rows, matrix = self.rows, self.potential.matrix
         free, of_products = self._of_sums(of_matrix.unsqueeze(0), self.frames, rows.by_element)
-        of_coefficients = self.coefficients.new_zeros((len(free), 0, 0))
-        if self.has_directions:
-            of_coefficients = of_products @ self.sources
-            of_sources = of_products.mT @ self.coefficients
-            if has_slopes:
-                rows.add_copies(of_coefficients, self.of_products @ self.moved_sources)
-                rows.add_copies(of_sources, self.of_products.mT @ self.moved_coefficients)
-            of_vectors, of_tensors = directions.pull_back(kinds, self.vectors, of_sources)
-            bend = None
-            if has_slopes:
-                bend = directions.bend(kinds, self.copied_vectors, self.moved_vectors, self.of_sources)
-            if bend is not None:
-                of_vectors = of_vectors.clone()
-                rows.add_copies(of_vectors, bend)
+        of_coefficients, of_sources = of_products @ self.sources, of_products.mT @ self.coefficients
+        bend = None
+        if has_slopes:
+            rows.add_copies(of_coefficients, self.of_products @ self.moved_sources)
+            rows.add_copies(of_sources, self.of_products.mT @ self.moved_coefficients)
+            bend = directions.bend(
+                self.assembly.kinds, self.copied_vectors, self.moved.vectors, self.of_sources
+            )
+        of_vectors = directions.pull_back(self.assembly.kinds, self.encoded.vectors, of_sources)
+        if bend is not None:
+            rows.add_copies(of_vectors[:, :3], bend)
         of_outputs = torch.cat([free, of_coefficients.flatten(1)], dim=1)
+        found: dict[Tensor, Tensor] = {}
         parts = []
         for number, (network, own) in enumerate(
             zip(self.networks, of_outputs.split(self.sizes), strict=True)
@@ -240,101 +229,42 @@ class Evaluation:
             parts.append(of_inputs)
             module = self.potential.network.networks.networks[self.index[number]]
             found |= dict(zip(layers.parameters_of(module), of_layers, strict=True))
-        of_descriptors = torch.cat(parts)
-        of_mixed = invariants.pull_back(self.tables, self.mixed, of_descriptors)
+        of_mixed = encoding.pull_back_to_channels(
+            self.encoding, self.encoded, torch.cat(parts), of_vectors, self.sizes
+        )
         if has_slopes:
-            change = invariants.bend(self.tables, self.copied, self.moved_mixed, self.of_descriptors)
-            rows.add_copies(of_mixed, change)
-        if self.has_directions:
-            self._add_of_directions(of_mixed, of_vectors, of_tensors, self.sizes)
-            of_mixing = self._of_direction_mixing(self.mixed, of_vectors, of_tensors, self.sizes)
-            if has_slopes:
-                more = self._of_direction_mixing(
-                    self.moved_mixed, self.of_vectors, self.of_tensors, self.copied_sizes
-                )
-                of_mixing = [one + two for one, two in zip(of_mixing, more, strict=True)]
-            found[matrix.vector_mixing], found[matrix.tensor_mixing] = of_mixing
-        of_mixing = self._of_mixing(self.moments, of_mixed, self.sizes)
-        if has_slopes:
-            of_mixing += self._of_mixing(self.moved_moments, self.of_mixed, self.copied_sizes)
-        found[self.potential.network.encoder.mixing] = of_mixing
+            rows.add_copies(of_mixed, self.bend)
+        found |= self._of_encoding(of_mixed, of_vectors, has_slopes)
         if matrix.first_vectors:
             found[matrix.in_plane] = self._of_strength(of_matrix, has_slopes)
         return found
 
-    def _mix(self, moments: Float[Tensor, "row 16 input"], sizes: list[int]) -> Tensor:
-        """Return learned channels of the moments of ranks 1 to 3."""
-        mixing = self.potential.network.encoder.mixing
-        parts = []
-        for i, own in zip(self.index, moments.split(sizes), strict=True):
-            ranks = [own[:, rank] @ mixing[i, number] for number, rank in enumerate(_RANKS)]
-            parts.append(torch.cat(ranks, dim=1))
-        return torch.cat(parts)
-
-    def _unmix(self, of_mixed: Tensor, of_descriptors: Tensor, sizes: list[int]) -> Tensor:
-        """Return the cotangents of the moments; those of the scalars are descriptors."""
-        mixing = self.potential.network.encoder.mixing
-        scalars = of_descriptors[:, None, : mixing.shape[2]]
-        parts = []
-        for i, own, scalar in zip(self.index, of_mixed.split(sizes), scalars.split(sizes), strict=True):
-            ranks = [own[:, rank] @ mixing[i, number].mT for number, rank in enumerate(invariants.RANKS)]
-            parts.append(torch.cat([scalar, *ranks], dim=1))
-        return torch.cat(parts)
-
-    def _of_mixing(self, moments: Tensor, of_mixed: Tensor, sizes: list[int]) -> Tensor:
-        result = torch.zeros_like(self.potential.network.encoder.mixing)
-        parts = zip(self.index, moments.split(sizes), of_mixed.split(sizes), strict=True)
-        for i, own, cotangents in parts:
-            for number, (rank, mixed) in enumerate(zip(_RANKS, invariants.RANKS, strict=True)):
-                result[i, number] = own[:, rank].flatten(0, 1).mT @ cotangents[:, mixed].flatten(0, 1)
-        return result
-
-    def _direction_weights(self, i: int) -> tuple[Tensor, Tensor]:
-        matrix = self.potential.matrix
-        return (
-            matrix.vector_mixing[i] * matrix.vector_scale[i].unsqueeze(-1),
-            matrix.tensor_mixing[i] * matrix.tensor_scale[i].unsqueeze(-1),
-        )
-
-    def _directions(self, mixed: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
-        """Return the learned combinations of vectors and of tensors."""
-        vectors, tensors = [], []
-        for i, own in zip(self.index, mixed.split(sizes), strict=True):
-            of_vectors, of_tensors = self._direction_weights(i)
-            vectors.append(own[:, invariants.RANKS[0]] @ of_vectors)
-            tensors.append(own[:, invariants.RANKS[1]] @ of_tensors)
-        return torch.cat(vectors), torch.cat(tensors)
-
-    def _add_of_directions(
-        self, of_mixed: Tensor, of_vectors: Tensor, of_tensors: Tensor, sizes: list[int]
-    ) -> None:
-        """Add what comes back from vectors and tensors to the cotangents of the channels, in place."""
-        parts = zip(
-            self.index, *(array.split(sizes) for array in (of_mixed, of_vectors, of_tensors)), strict=True
-        )
-        for i, own, vectors, tensors in parts:
-            vector_weights, tensor_weights = self._direction_weights(i)
-            own[:, invariants.RANKS[0]] += vectors @ vector_weights.mT
-            own[:, invariants.RANKS[1]] += tensors @ tensor_weights.mT
-
-    def _of_direction_mixing(
-        self, mixed: Tensor, of_vectors: Tensor, of_tensors: Tensor, sizes: list[int]
-    ) -> list[Tensor]:
-        matrix = self.potential.matrix
+    def _of_encoding(self, of_mixed: Tensor, of_vectors: Tensor, has_slopes: bool) -> dict[Tensor, Tensor]:
+        """Return the gradient in the weights of channels and directions."""
+        rows, matrix, mixing = self.rows, self.potential.matrix, self.potential.network.encoder.mixing
+        of_mixing = torch.zeros_like(mixing)
+        of_elements = [of_mixing[i] for i in self.index]
+        add = encoding.add_of_mixing
+        add(self.encoding, of_elements, self.moments, of_mixed, rows.by_element, self.sizes)
+        if has_slopes:
+            order = rows.copies_by_element
+            add(self.encoding, of_elements, self.moved_moments, self.of_mixed, order, self.copied_sizes)
+        if not matrix.directional:
+            return {mixing: of_mixing}
+        of_directions = encoding.of_directions(self.encoded.mixed, of_vectors, self.sizes)
+        if has_slopes:
+            more = encoding.of_directions(self.moved.mixed, self.of_vectors, self.copied_sizes)
+            of_directions = [one + two for one, two in zip(of_directions, more, strict=True)]
         result = [torch.zeros_like(matrix.vector_mixing), torch.zeros_like(matrix.tensor_mixing)]
-        scales = (matrix.vector_scale, matrix.tensor_scale)
-        for number, cotangents in enumerate((of_vectors, of_tensors)):
-            parts = zip(self.index, mixed.split(sizes), cotangents.split(sizes), strict=True)
-            for i, own, part in parts:
-                channels = own[:, invariants.RANKS[number]].flatten(0, 1)
-                product = channels.mT @ part.flatten(0, 1)
-                result[number][i] = product * scales[number][i].unsqueeze(-1)
-        return result
+        for i, (vectors, tensors) in zip(self.index, of_directions, strict=True):
+            result[0][i] = vectors * matrix.vector_scale[i].unsqueeze(-1)
+            result[1][i] = tensors * matrix.tensor_scale[i].unsqueeze(-1)
+        return {mixing: of_mixing, matrix.vector_mixing: result[0], matrix.tensor_mixing: result[1]}
 
-    def _per_frame(self, rows: Tensor, copies: int) -> Float[Tensor, "copy frame sum"]:
+    def _per_frame(
+        self, rows: Float[Tensor, "row sum"], frames: Sequence[Frames], places: Sequence[Tensor], copies: int
+    ) -> Float[Tensor, "copy frame sum"]:
         """Return sums over the atoms of each frame, copy by copy, in double precision."""
-        frames = self.frames if rows.shape[0] == sum(self.sizes) and copies == 1 else self.asked
-        places = self.rows.by_frame if frames is self.frames else self.rows.copies_by_frame
         parts = []
         for place, one in zip(places, frames, strict=True):
             own = rows.index_select(0, place).unflatten(0, (copies, len(one), len(one.numbers)))

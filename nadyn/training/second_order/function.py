@@ -36,7 +36,7 @@ class _LevelsAndSlopes(torch.autograd.Function):
 
 def levels_and_slopes(
     potential: Potential, asked: Sequence[Frames], others: Sequence[Frames], pairs: Sequence[tuple[int, int]]
-) -> tuple[Float[Tensor, "frame basis"], tuple[Float[Tensor, "pair _ 3 _ _"], ...]]:
+) -> tuple[Float[Tensor, "frame basis"], tuple[Float[Tensor, "pair _ _ 3 _"], ...]]:
     """Return the levels of all frames, and for each molecule u_k·∂W/∂r_ij·u_l of its frames that are asked.
 
     Both can be differentiated in the weights, once.

@@ -24,7 +24,7 @@ from nadyn.models.surroundings import ElementSlices, Surroundings, lengths
 
 @dataclass(frozen=True)
 class PairFunctions:
-    """Functions of the vectors from atoms to neighbours, with slopes; the axis 3 before that of the atoms.
+    """Functions of the vectors from atoms to neighbours, with slopes.
 
     Attributes:
         vectors, unit: r_ij [bohr] and r̂_ij.
@@ -34,12 +34,12 @@ class PairFunctions:
         neighbours: Atom in each slot; None where slot j is atom j.
     """
 
-    vectors: Float[Tensor, "frame 3 atom slot"]
-    unit: Float[Tensor, "frame 3 atom slot"]
+    vectors: Float[Tensor, "frame atom 3 slot"]
+    unit: Float[Tensor, "frame atom 3 slot"]
     radial: Float[Tensor, "frame atom slot radial"]
     slope: Float[Tensor, "frame atom slot radial"]
     harmonics: Float[Tensor, "frame atom slot 16"]
-    gradient: Float[Tensor, "frame 3 atom slot 16"]
+    gradient: Float[Tensor, "frame atom 3 slot 16"]
     pull: Float[Tensor, "frame atom slot"] | None
     pull_slope: Float[Tensor, "frame atom slot"] | None
     neighbours: Int[Tensor, "frame atom slot"] | None
@@ -62,7 +62,7 @@ class Geometry:
     moments: Float[Tensor, "frame atom 16 input"]
     in_plane: Float[Tensor, "frame 3 3"] | None
     repulsion: Float[Tensor, "frame"] | None
-    repulsion_slope: Float[Tensor, "frame 3 atom slot"] | None
+    repulsion_slope: Float[Tensor, "frame atom 3 slot"] | None
     pairs: PairFunctions | None
     slots: ElementSlices
     elements: tuple[int, ...]
@@ -84,9 +84,9 @@ class Geometry:
 def geometry(potential: Potential, surroundings: Surroundings, *, derivatives: bool) -> Geometry:
     """Return the sums for frames of one molecule and, if wanted, what their derivatives are made of."""
     matrix, elements = potential.matrix, potential.network.encoder.settings.elements
-    vectors = surroundings.vectors.permute(1, 3, 0, 2).contiguous()
-    distances = surroundings.distances.transpose(0, 1)
-    unit = vectors / distances.unsqueeze(1)
+    vectors = surroundings.vectors.permute(1, 0, 3, 2).contiguous()
+    distances = surroundings.distances.transpose(0, 1).contiguous()
+    unit = vectors / distances.unsqueeze(2)
     radial, slope = _radial(potential, distances, derivatives=derivatives)
     angular = _angular(unit)
 
@@ -96,7 +96,7 @@ def geometry(potential: Potential, surroundings: Surroundings, *, derivatives: b
     in_plane, pull, pull_slope = None, None, None
     if matrix.first_vectors:
         pull, pull_slope = _with_slope(weight, distances) if derivatives else (weight(distances), None)
-        pulled = (vectors * pull.unsqueeze(1)).flatten(2)
+        pulled = (vectors * pull.unsqueeze(2)).transpose(1, 2).flatten(2)
         in_plane = (pulled @ pulled.mT).to(torch.float64)
     energy, energy_slope = None, None
     if potential.repulsion is not None:
@@ -113,97 +113,24 @@ def geometry(potential: Potential, surroundings: Surroundings, *, derivatives: b
     return Geometry(sums, in_plane, energy, energy_slope, pairs, slots, elements)
 
 
-def pull_back(
-    geometry: Geometry,
-    moments: Float[Tensor, "copy frame atom 16 input"],
-    in_plane: Float[Tensor, "copy frame 3 3"] | None,
-) -> Float[Tensor, "copy frame 3 atom slot"]:
-    """Return the cotangents of the vectors between atoms for those of the moments and the in-plane tensor."""
-    pairs = geometry.pairs
-    n_radial = pairs.radial.shape[-1]
-    values, slopes = [], []
-    for element, slots in geometry.slots:
-        first = geometry.elements.index(element) * n_radial
-        own = moments[..., first : first + n_radial].mT
-        values.append(pairs.radial[:, :, slots] @ own)
-        slopes.append(pairs.slope[:, :, slots] @ own)
-    along = (torch.cat(slopes, dim=3) * pairs.harmonics).sum(dim=-1)
-    result = (torch.cat(values, dim=3).unsqueeze(2) * pairs.gradient).sum(dim=-1)
-    if in_plane is not None:
-        # Of Σ w² r rᵀ: B = (P̄ + P̄ᵀ) r w gives w B and w' (r·B) along r̂.
-        both = (in_plane + in_plane.mT).to(pairs.vectors)
-        turned = torch.einsum("kfxy,fyas->kfxas", both, pairs.vectors) * pairs.pull.unsqueeze(1)
-        along = along + (turned * pairs.vectors).sum(dim=2) * pairs.pull_slope
-        result = torch.addcmul(result, turned, pairs.pull.unsqueeze(1))
-    return torch.addcmul(result, pairs.unit, along.unsqueeze(2))
-
-
-def push_forward(
-    geometry: Geometry, moved: Float[Tensor, "copy frame 3 atom slot"]
-) -> tuple[Float[Tensor, "copy frame atom 16 input"], Float[Tensor, "copy frame 3 3"] | None]:
-    """Return the tangents of moments and in-plane tensor for those of the vectors between atoms."""
-    pairs = geometry.pairs
-    along = (pairs.unit * moved).sum(dim=2)
-    turning = (pairs.gradient * moved.unsqueeze(-1)).sum(dim=2)
-    by_element = []
-    stretching = pairs.harmonics * along.unsqueeze(-1)
-    slots = dict(geometry.slots)
-    shape = (*moved.shape[:2], moved.shape[3], 16, pairs.radial.shape[-1])
-    for element in geometry.elements:
-        own = slots.get(element)
-        if own is None:
-            by_element.append(moved.new_zeros(shape))
-            continue
-        sums = turning[:, :, :, own].mT @ pairs.radial[:, :, own]
-        by_element.append(sums + stretching[:, :, :, own].mT @ pairs.slope[:, :, own])
-    tensor = None
-    if pairs.pull is not None:
-        change = moved * pairs.pull.unsqueeze(1) + pairs.vectors * (pairs.pull_slope * along).unsqueeze(2)
-        pulled = (pairs.vectors * pairs.pull.unsqueeze(1)).flatten(2)
-        half = (change.flatten(3) @ pulled.mT).to(torch.float64)
-        tensor = half + half.mT
-    return torch.cat(by_element, dim=-1), tensor
-
-
-def slopes_of_positions(
-    pairs: PairFunctions, slopes: Float[Tensor, "copy frame 3 atom slot"]
-) -> Float[Tensor, "frame copy atom 3"]:
-    """Return derivatives in the positions from those in the vectors between atoms, in double precision."""
-    slopes = slopes.to(torch.float64)
-    if pairs.neighbours is None:
-        arriving = slopes.sum(dim=3)
-    else:
-        index = pairs.neighbours.flatten(1)[None, :, None, :].expand(*slopes.shape[:3], -1)
-        arriving = torch.zeros_like(slopes[..., 0]).scatter_add(3, index, slopes.flatten(3))
-    return (arriving - slopes.sum(dim=4)).permute(1, 0, 3, 2)
-
-
-def slopes_of_strain(
-    pairs: PairFunctions, slopes: Float[Tensor, "copy frame 3 atom slot"]
-) -> Float[Tensor, "frame copy 3 3"]:
-    """Return derivatives in a strain that moves all vectors r to r + r ε."""
-    vectors = pairs.vectors.to(torch.float64).flatten(2)
-    return (vectors @ slopes.to(torch.float64).flatten(3).mT).transpose(0, 1)
-
-
-def _angular(unit: Float[Tensor, "frame 3 atom slot"]) -> Float[Tensor, "frame atom slot 16"]:
+def _angular(unit: Float[Tensor, "frame atom 3 slot"]) -> Float[Tensor, "frame atom slot 16"]:
     """Return Y of ranks 0 to 3."""
-    first = unit.transpose(0, 1)
+    first = unit.movedim(2, 0)
     return torch.cat([torch.ones_like(first[:1]), *unit_harmonics(first)]).movedim(0, -1).contiguous()
 
 
 def _gradient(
-    unit: Float[Tensor, "frame 3 atom slot"], distances: Float[Tensor, "frame atom slot"]
-) -> Float[Tensor, "frame 3 atom slot 16"]:
+    unit: Float[Tensor, "frame atom 3 slot"], distances: Float[Tensor, "frame atom slot"]
+) -> Float[Tensor, "frame atom 3 slot 16"]:
     """Return ∂Y/∂r: where r moves along x, r̂ moves by (x - r̂ (r̂·x))/r."""
-    first = unit.transpose(0, 1)
+    first = unit.movedim(2, 0)
     constant = torch.zeros_like(first[:1])
     slopes = []
     for x in range(3):
         moved = -first * first[x]
         moved[x] += 1.0
         slopes.append(torch.cat([constant, unit_harmonics_slope(first, moved / distances)]))
-    return torch.stack(slopes).permute(2, 0, 3, 4, 1).contiguous()
+    return torch.stack(slopes).permute(2, 3, 0, 4, 1).contiguous()
 
 
 def _with_slope(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tensor, Tensor]:
@@ -249,7 +176,7 @@ def _repulsion(potential: Potential, surroundings: Surroundings) -> tuple[Tensor
         vectors = surroundings.vectors.detach().requires_grad_(True)
         energy = potential.repulsion(replace(surroundings, vectors=vectors, distances=lengths(vectors)))
         (slope,) = torch.autograd.grad(energy.sum(), vectors)
-    return energy.detach(), slope.permute(1, 3, 0, 2).contiguous()
+    return energy.detach(), slope.permute(1, 0, 3, 2).contiguous()
 
 
 def _taken(arrays: object, index: Tensor) -> object:

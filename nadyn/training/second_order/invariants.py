@@ -96,37 +96,42 @@ def pull_back(
 def push_forward(
     tables: Products,
     moments: Float[Tensor, "row 15 channel"],
-    tangents: Float[Tensor, "row 15 channel"],
+    moved: Float[Tensor, "row 15 channel"],
     scalars: Float[Tensor, "row scalar"],
-) -> Float[Tensor, "row feature"]:
-    """Return the tangents of the descriptors."""
+    cotangents: Float[Tensor, "row feature"],
+) -> tuple[Float[Tensor, "row feature"], Float[Tensor, "row 15 channel"]]:
+    """Return the tangents of the descriptors, and how `pull_back` changes along those of the moments.
+
+    Args:
+        tables: The tables.
+        moments: Where they are.
+        moved: Their tangents.
+        scalars: Tangents of the first descriptors, which are no products.
+        cotangents: Those of `pull_back`; they are held.
+    """
     two_three = []
     for rank in RANKS:
-        half = moments[:, rank].mT @ tangents[:, rank]
+        half = moments[:, rank].mT @ moved[:, rank]
         two_three.append(_distinct(tables, half + half.mT))
-    four = _squares(tables, moments, tangents).mul_(2.0).mT @ moments[:, _TENSORS]
-    four += _squares(tables, moments, moments).mT @ tangents[:, _TENSORS]
-    return torch.cat([scalars, *two_three, four.flatten(1)], dim=1)
+    squares, moved_squares = _squares(tables, moments, moments), _squares(tables, moments, moved).mul_(2.0)
+    four = moved_squares.mT @ moments[:, _TENSORS] + squares.mT @ moved[:, _TENSORS]
+    result = torch.cat([scalars, *two_three, four.flatten(1)], dim=1)
+    return result, _bend(tables, moments, moved, moved_squares, cotangents)
 
 
-def bend(
-    tables: Products,
-    moments: Float[Tensor, "row 15 channel"],
-    tangents: Float[Tensor, "row 15 channel"],
-    cotangents: Float[Tensor, "row feature"],
+def _bend(
+    tables: Products, moments: Tensor, moved: Tensor, moved_squares: Tensor, cotangents: Tensor
 ) -> Float[Tensor, "row 15 channel"]:
-    """Return how `pull_back` changes along the tangents, with the cotangents held."""
     symmetric, four = _cotangents(tables, cotangents)
-    parts = [tangents[:, rank] @ own for rank, own in zip(RANKS, symmetric, strict=True)]
-    tensors, moved = moments[:, _TENSORS], tangents[:, _TENSORS]
-    of_squares, change = tensors @ four.mT, moved @ four.mT
+    parts = [moved[:, rank] @ own for rank, own in zip(RANKS, symmetric, strict=True)]
+    of_squares, change = moments[:, _TENSORS] @ four.mT, moved[:, _TENSORS] @ four.mT
     for part, rank, slope, half in (
         (parts[0], _VECTORS, tables.vector_slope, _left),
         (parts[1], _TENSORS, tables.tensor_slope, _right),
     ):
         part += _of_squares(slope, half(change, tables), moments[:, rank])
-        part += _of_squares(slope, half(of_squares, tables), tangents[:, rank])
-    parts[1] += _squares(tables, moments, tangents).mul_(2.0) @ four
+        part += _of_squares(slope, half(of_squares, tables), moved[:, rank])
+    parts[1] += moved_squares @ four
     return torch.cat(parts, dim=1)
 
 

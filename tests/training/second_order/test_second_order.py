@@ -17,7 +17,9 @@ from nadyn.training.predictions import (
 )
 from nadyn.training.prepared import prepared
 from nadyn.training.samples import displaced_frames, samples_together
+from nadyn.training.second_order import encoding, vectors
 from nadyn.training.second_order.evaluation import fits
+from nadyn.training.second_order.machine_code import can_compile
 
 CELL = np.array([[6.1, 0.3, -0.2], [0.8, 5.7, 0.5], [-0.4, 0.6, 6.6]])
 
@@ -95,6 +97,16 @@ def agree(potential, batch, pairs, displaced=()):
     return n_compared
 
 
+@pytest.fixture(params=["machine code", "torch"])
+def how(request, monkeypatch):
+    """Both ways in which the written derivatives are computed."""
+    if request.param == "torch":
+        for module in (encoding, vectors):
+            monkeypatch.setattr(module, "can_compile", lambda device: False)
+    elif not can_compile(torch.device("cpu")):
+        pytest.skip("no machine code for this processor")
+
+
 BASES = [
     (None, 1, "silu", None),
     ("2x0e", 2, "tanh", 2.6),
@@ -104,6 +116,7 @@ BASES = [
 ]
 
 
+@pytest.mark.usefixtures("how")
 @pytest.mark.parametrize("basis, n_states, activation, repulsion", BASES)
 def test_predictions_and_gradients_are_those_of_autograd(basis, n_states, activation, repulsion):
     potential = untrained(
@@ -123,6 +136,7 @@ def test_predictions_and_gradients_are_those_of_autograd(basis, n_states, activa
     assert agree(potential, batch[:1], (), displaced[1:]) > 15
 
 
+@pytest.mark.usefixtures("how")
 @pytest.mark.parametrize("basis, n_states", [(None, 1), ("1x0e + 1x1o", 2)])
 def test_so_are_those_of_crystals_beside_molecules_with_stress(basis, n_states):
     potential = untrained("moments", basis, n_states=n_states, cutoff=5.0, cutoff_function="cosine")
@@ -135,6 +149,7 @@ def test_so_are_those_of_crystals_beside_molecules_with_stress(basis, n_states):
     assert agree(potential, batch, label_pairs(batch, n_states)) > 15
 
 
+@pytest.mark.usefixtures("how")
 def test_in_single_precision_they_agree_to_its_digits():
     potential = untrained("moments", "2x0e + 1x1o", cutoff=6.0).potential.requires_grad_(True)
     batch = samples_together((molecule((7, 1, 1, 9, 1), 4, 2),))

@@ -87,15 +87,45 @@ class DensityMoments(nn.Module):
         by_pair = distances.transpose(1, 2)
         radial = exponential_basis(by_pair, self.centres, self.inverse_width, self.cutoff)
         radial = radial * weight.transpose(1, 2).unsqueeze(-1)
+        unit = surroundings.vectors.movedim(-1, 0) / distances
+        if distances.shape[1] == 1:
+            scalars, first, second, third = self._summed_first(radial[:, :, 0], unit[:, :, 0], surroundings)
+            invariants = self._contract(scalars, first, second, third)
+            return Features(invariants, first.transpose(-1, -2), second.transpose(-1, -2))
         scalars = self._scalars(radial, surroundings)
         mixed = self._mix(radial, surroundings).transpose(1, 2)
-        unit = surroundings.vectors.movedim(-1, 0) / distances
         channels = torch.split(mixed, self.settings.n_channels, dim=-1)
         first, second, third = (
             rank.movedim(0, 2) @ own for rank, own in zip(unit_harmonics(unit), channels, strict=True)
         )
         invariants = self._contract(scalars, first, second, third)
         return Features(invariants, first.transpose(-1, -2), second.transpose(-1, -2))
+
+    def _summed_first(
+        self,
+        radial: Float[Tensor, "atom slot radial"],
+        unit: Float[Tensor, "3 atom slot"],
+        surroundings: Surroundings,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the sums of scalars and, mixed into channels, of vectors and tensors, of one structure.
+
+        Over the neighbours of each element sums are taken of every radial function, and mixed afterwards: a
+        product an atom, and nothing that is as long as the pairs has channels.
+        """
+        second, third = unit_harmonics(unit)[1:]
+        harmonics = torch.cat([torch.ones_like(unit[:1]), unit, second, third]).movedim(0, 1)
+        parts = split_elements(radial, surroundings.slots, 1)
+        angular = split_elements(harmonics, surroundings.slots, 2)
+        missing = radial.new_zeros((len(radial), harmonics.shape[1], radial.shape[2]))
+        elements = self.settings.elements
+        sums = torch.cat([angular[e] @ parts[e] if e in parts else missing for e in elements], dim=-1)
+        ranks = torch.split(sums, (1, 3, 5, 7), dim=1)
+        scalars, mixed = ranks[0], []
+        for rank, one in enumerate(ranks[1:]):
+            of_elements = split_elements(one, surroundings.atoms, 0)
+            rows = [own @ self.mixing[elements.index(e), rank] for e, own in of_elements.items()]
+            mixed.append(torch.cat(rows).unsqueeze(1))
+        return scalars, *mixed
 
     def _scalars(
         self, radial: Float[Tensor, "atom slot traj radial"], surroundings: Surroundings

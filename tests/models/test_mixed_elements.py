@@ -8,6 +8,7 @@ from nadyn.electronic.surfaces import surfaces
 from nadyn.models.encoders.density_moments import DensityMoments
 from nadyn.models.encoders.equivariant import EquivariantMessages
 from nadyn.models.encoders.table import ENCODERS, build_encoder, choose_settings
+from nadyn.models.kernels import applies
 from nadyn.models.model_file import load_model, save_model
 from nadyn.models.shared_network import SharedNetwork
 from nadyn.models.surroundings import all_pairs
@@ -99,3 +100,12 @@ def test_a_model_file_keeps_both_and_training_by_written_out_derivatives_leaves_
     assert fits(untrained("moments", "2x0e").potential)
     assert not fits(untrained("moments mixed", "2x0e").potential)
     assert not fits(untrained("moments", "2x0e", networks="shared").potential)
+
+
+def test_compiled_kernels_leave_them_alone_too():
+    def reason(name, **options):
+        return applies._unknown_part(untrained(name, "2x0e", **options).potential)
+
+    assert reason("moments mixed") == "the kernels know no mixtures of elements"
+    assert reason("moments", networks="shared") == "the kernels know no SharedNetwork"
+    assert reason("moments") is None

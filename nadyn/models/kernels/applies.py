@@ -25,7 +25,9 @@ _PARTS: dict[type[nn.Module], frozenset[str]] = {
     # Heads have no part in W.
     Potential: frozenset({"network", "matrix", "reference", "repulsion", "heads"}),
     AtomicNetwork: frozenset({"encoder", "networks", "lowest", "highest", "nearest"}),
-    DensityMoments: frozenset({"centres", "vector_square", "tensor_square", "upper_triangle", "mixing"}),
+    DensityMoments: frozenset(
+        {"centres", "vector_square", "tensor_square", "upper_triangle", "mixing", "channels"}
+    ),
     ElementNetworks: frozenset({"networks", "mean", "inverse_spread"}),
     EquivariantMatrix: frozenset(
         {"assembly", "vector_mixing", "tensor_mixing", "vector_scale", "tensor_scale", "in_plane"}
@@ -63,6 +65,8 @@ def _unknown_part(potential: nn.Module) -> str | None:
     for name, module in potential.named_children():
         if name in ("reference", "repulsion") and (reason := _unknown_content(module)):
             return reason
+    if encoder.settings.element_channels is not None:
+        return "the kernels know no mixtures of elements"
     if encoder.settings.cutoff_function != "polynomial":
         return f"the kernels know no cutoff function {encoder.settings.cutoff_function}"
     for layers in potential.network.networks.networks:

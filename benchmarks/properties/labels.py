@@ -1,6 +1,7 @@
 """Water and methanol with dipoles and polarisabilities: RHF/6-31+G* by PySCF.
 
 python labels.py frames water.npz                  400 frames around the minimum; goes on where it was stopped
+python labels.py frames water_test.npz --n 60 --seed 8
 python labels.py harmonic water_harmonic.npz       minimum, central differences of what is learned
 python labels.py dataset water.npz water.h5        the frames as a dataset of nadyn
 
@@ -24,7 +25,6 @@ with warnings.catch_warnings():
     from pyscf.prop.polarizability.rhf import Polarizability
 
 BASIS = "6-31+g*"
-N_FRAMES = 400
 TEMPERATURE = 300.0 * HARTREE_PER_KELVIN
 STEP = 0.01
 MOLECULES = {
@@ -87,7 +87,7 @@ def harmonic(name: str, path: Path) -> None:
     np.savez(path, positions=at, **solve(name, at), **{f"{k}_slopes": np.stack(v) for k, v in slopes.items()})
 
 
-def frames(name: str, path: Path) -> None:
+def frames(name: str, path: Path, n_frames: int, seed: int) -> None:
     """Write frames drawn from the Wigner distribution of the harmonic molecule, each by its own scale."""
     where = path.with_name(f"{name}_harmonic.npz")
     if not where.exists():
@@ -101,22 +101,22 @@ def frames(name: str, path: Path) -> None:
     squares, modes = np.linalg.eigh(hessian / np.sqrt(mass[:, None] * mass))
     frequencies, modes = np.sqrt(squares[6:]), modes[:, 6:]
     width = np.sqrt(0.5 / (frequencies * np.tanh(0.5 * frequencies / TEMPERATURE)))
-    generator = np.random.default_rng(7)
-    scale = generator.uniform(0.3, 1.3, (N_FRAMES, 1))
-    normal = scale * width * generator.standard_normal((N_FRAMES, len(width)))
-    positions = at + ((normal @ modes.T) / np.sqrt(mass)).reshape(N_FRAMES, -1, 3)
+    generator = np.random.default_rng(seed)
+    scale = generator.uniform(0.3, 1.3, (n_frames, 1))
+    normal = scale * width * generator.standard_normal((n_frames, len(width)))
+    positions = at + ((normal @ modes.T) / np.sqrt(mass)).reshape(n_frames, -1, 3)
     found = dict(np.load(path)) if path.exists() else {}
     done = len(found.get("energy", ()))
     pending: list[dict[str, np.ndarray]] = []
-    for frame in range(done, N_FRAMES):
+    for frame in range(done, n_frames):
         pending.append(solve(name, positions[frame]) | {"positions": positions[frame]})
-        if len(pending) == 10 or frame == N_FRAMES - 1:
+        if len(pending) == 10 or frame == n_frames - 1:
             new = {key: np.stack([one[key] for one in pending]) for key in pending[0]}
             found = {key: np.concatenate([found[key], new[key]]) if key in found else new[key] for key in new}
             pending = []
             np.savez(path.with_suffix(".part.npz"), **found)
             path.with_suffix(".part.npz").replace(path)
-            print(f"{frame + 1} of {N_FRAMES} frames", flush=True)
+            print(f"{frame + 1} of {n_frames} frames", flush=True)
 
 
 def dataset(name: str, path: Path, output: Path) -> None:
@@ -148,9 +148,13 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=["frames", "harmonic", "dataset"])
     parser.add_argument("path", type=Path)
     parser.add_argument("output", type=Path, nargs="?")
+    parser.add_argument("--n", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     molecule_name = arguments.path.name.split("_")[0].split(".")[0]
     if arguments.what == "dataset":
         dataset(molecule_name, arguments.path, arguments.output)
+    elif arguments.what == "frames":
+        frames(molecule_name, arguments.path, arguments.n, arguments.seed)
     else:
-        {"frames": frames, "harmonic": harmonic}[arguments.what](molecule_name, arguments.path)
+        harmonic(molecule_name, arguments.path)

@@ -19,8 +19,6 @@ from nadyn.cli.tables import print_table
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV, INVERSE_CM_PER_HARTREE
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from nadyn.models.model import Model
 
 _POINTS = 1200
@@ -45,7 +43,7 @@ class Result:
     sentences: tuple[str, ...]
     columns: dict[str, Float[np.ndarray, "point"]]
     plain: dict[str, object]
-    draw: "Callable[[], Figure]"
+    draw: Callable[[], object]
 
 
 def absorption_result(

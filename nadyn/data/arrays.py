@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.shapes import check_shape
@@ -50,6 +51,9 @@ ARRAYS = {
 
 # Of the atoms, not of the frames.
 MASSES = ArrayKind("mass", ("n_atoms",), "u", "u", 0)
+
+# Elements of a polarisability that differ by a larger part of the largest one are a mistake.
+_SYMMETRIC = 0.01
 
 LABELS = tuple(name for name, kind in ARRAYS.items() if kind.label_axes)
 
@@ -102,3 +106,22 @@ def _check_values(name: str, array: np.ndarray, label_axes: int) -> None:
             f"`{name}` must be complete or NaN as a whole, but frame {frame} is NaN in part. "
             "Set all of that label to NaN where it is not known."
         )
+
+
+def symmetric(
+    polarisabilities: Float[np.ndarray, "frame state 3 3"],
+) -> Float[np.ndarray, "frame state 3 3"]:
+    """Return the symmetric part; what is left of rounding and finite differences is no mistake.
+
+    Raises:
+        InputError: Two elements that should be equal are not.
+    """
+    apart = np.abs(polarisabilities - polarisabilities.swapaxes(2, 3)).max(axis=(1, 2, 3))
+    size = np.abs(polarisabilities).max(axis=(1, 2, 3))
+    if (apart > _SYMMETRIC * size).any():
+        frame = int(np.nanargmax(apart / size))
+        raise InputError(
+            f"`polarisabilities` must be symmetric in their last two axes, but in frame {frame} two elements "
+            f"that should be equal differ by {apart[frame]:.3g} bohr^3."
+        )
+    return 0.5 * (polarisabilities + polarisabilities.swapaxes(2, 3))

@@ -8,7 +8,7 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.shapes import check_shape
-from nadyn.data.arrays import LABELS, check_array
+from nadyn.data.arrays import LABELS, check_array, symmetric
 from nadyn.data.dataset import Group
 from nadyn.data.dipole_origin import check_origin
 from nadyn.data.frames_in_words import frames_in_words
@@ -18,9 +18,6 @@ from nadyn.structures import symbol
 from nadyn.structures.distances import close_pairs
 from nadyn.structures.geometry import COINCIDENT_ATOMS_BOHR
 from nadyn.units import ANGSTROM_PER_BOHR
-
-# Elements of a polarisability that differ by a larger part of the largest one are a mistake.
-_SYMMETRIC = 0.01
 
 
 @contextmanager
@@ -125,7 +122,7 @@ def group_from_arrays(
     for key, array in given.items():
         check_array(key, array, lengths)
     if "polarisabilities" in given:
-        given["polarisabilities"] = _symmetric(given["polarisabilities"])
+        given["polarisabilities"] = symmetric(given["polarisabilities"])
     check_origin(dipole_origin)
     mass = _masses(masses, len(numbers))
     if multiplicities is None:
@@ -246,19 +243,6 @@ def _multiplicities(given: Sequence[int] | np.ndarray | None, n_states: int) -> 
     if list(spins) != sorted(spins):
         raise InputError(f"states must be ordered by multiplicity, then energy, but have {list(spins)}.")
     return spins
-
-
-def _symmetric(polarisabilities: np.ndarray) -> np.ndarray:
-    """Return the symmetric part; what is left of rounding and finite differences is no mistake."""
-    apart = np.abs(polarisabilities - polarisabilities.swapaxes(2, 3)).max(axis=(1, 2, 3))
-    size = np.abs(polarisabilities).max(axis=(1, 2, 3))
-    if (apart > _SYMMETRIC * size).any():
-        frame = int(np.nanargmax(apart / size))
-        raise InputError(
-            f"`polarisabilities` must be symmetric in their last two axes, but in frame {frame} two elements "
-            f"that should be equal differ by {apart[frame]:.3g} bohr^3."
-        )
-    return 0.5 * (polarisabilities + polarisabilities.swapaxes(2, 3))
 
 
 def _pbc(given: Sequence[bool] | np.ndarray) -> np.ndarray:

@@ -210,8 +210,7 @@ def describe(path: str | Path) -> dict[str, str]:
         "parameters": f"{parameters:,}",
         "block width": f"{header['block_width']} trajectories",
     }
-    if heads := header["hyperparameters"].get("heads"):
-        result["properties"] = ", ".join(heads)
+    result |= {"properties": ", ".join(heads)} if (heads := header["hyperparameters"].get("heads")) else {}
     result["evaluation"] = load_model(path).evaluation
     if len(header.get("molecules", ())) > 1:
         result["trained molecules"] = ", ".join(

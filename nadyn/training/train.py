@@ -15,7 +15,6 @@ import torch
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_folder, write_new
 from nadyn.data import Dataset
-from nadyn.data.dipole_origin import about_dipoles
 from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel
 from nadyn.models.model_file import save_model
@@ -31,16 +30,15 @@ from nadyn.training.build import (
     surroundings_of,
 )
 from nadyn.training.checkpoint import existing, read_progress
-from nadyn.training.configuration import ModelSection, TrainingConfiguration
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.dataset_checks import check_dataset
 from nadyn.training.held_out import HeldOut, hold_out
 from nadyn.training.job import Job
-from nadyn.training.long_range import check_long_range, to_be_learned, with_charges_that_are_learned
-from nadyn.training.mixing import check_one_surface
+from nadyn.training.long_range import to_be_learned
 from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.predictions import label_pairs
 from nadyn.training.progress import Outcome, Progress
-from nadyn.training.quantities import QUANTITIES
 from nadyn.training.samples import Samples, samples_together
 from nadyn.training.search import Trial
 from nadyn.training.stages import Learned, search_and_train
@@ -154,7 +152,7 @@ def learn(
     clock: Callable[[], float] = time.monotonic,
 ) -> Trained:
     """Train a model, go on where its checkpoint is, and leave the checkpoint there; see `train`."""
-    _check_dataset(dataset, configuration)
+    check_dataset(dataset, configuration)
     if begin_from:
         configuration = with_basis_of(begin_from, configuration)
     begins_from = origin(configuration, dataset, begin_from, validation)
@@ -244,43 +242,6 @@ def check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool
         raise InputError(
             f"`output` must be a new file, but {str(output)!r} exists. Try another name or --overwrite."
         )
-
-
-def _check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> None:
-    check_long_range(dataset, configuration.model)
-    determined = () if configuration.model.electrostatics is None else ("charge",)
-    check_one_surface(dataset, (*configuration.mix, *determined))
-    frames = sum(group.n_frames for group in dataset.groups)
-    if frames < 10:
-        raise InputError(f"the dataset must hold at least 10 frames to be trained on, but holds {frames}.")
-    _check_properties(dataset, configuration.model)
-    samples = with_charges_that_are_learned(
-        samples_together(dataset.groups, configuration.model.learned_properties), configuration.model
-    )
-    for quantity in QUANTITIES:
-        weight = getattr(configuration.weights, quantity.name)
-        if weight != quantity.weight and all(quantity.labels(group) is None for group in samples):
-            raise InputError(
-                f"`weights.{quantity.name}` must be left out for data without {quantity.plural}, but is "
-                f"{weight:g}."
-            )
-
-
-def _check_properties(dataset: Dataset, section: ModelSection) -> None:
-    """Refuse properties that a file asks for and the data cannot teach."""
-    if section.properties == "auto":
-        return
-    for name in section.properties:
-        key = {"dipole": "dipoles", "polarisability": "polarisabilities"}[name]
-        labelled = [group for group in dataset.groups if getattr(group, key) is not None]
-        if not labelled:
-            raise InputError(
-                f"`model.properties` must be what the data have labels of, but they have no {key}. Leave "
-                f"{name} out."
-            )
-        for group in labelled:
-            if name == "dipole" and (sentence := about_dipoles(group)):
-                raise InputError(sentence)
 
 
 def _finished_model(

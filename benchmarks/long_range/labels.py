@@ -1,12 +1,14 @@
 """Labels of GFN1-xTB for ions and hydrogen-bonded dimers at all distances, as datasets of nadyn.
 
     python benchmarks/long_range/labels.py            writes ions.h5 and dimers.h5 beside this file
+    python benchmarks/long_range/labels.py split      writes train.h5 and unseen.h5 of the dimers where one stands
 
 GFN1-xTB has charges of atoms as its only electrostatics and D3(BJ) as its dispersion, so that what it says at
 long range is what the terms of nadyn can say. It shares out the charge of many pairs of opposite ions at any
 distance; only pairs whose charges stay whole to 0.02 e are taken, which is checked.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from ase.data import atomic_numbers, vdw_radii
 from tblite.interface import Calculator
 
 from nadyn.data import Dataset
-from nadyn.data.dataset_file import write_dataset
+from nadyn.data.dataset_file import load_dataset, write_dataset
 from nadyn.data.validation import group_from_arrays
 from nadyn.units import BOHR_PER_ANGSTROM
 
@@ -25,9 +27,9 @@ THEORY = "GFN1-xTB"
 WHOLE = 0.02
 IONS = {"Na": 1, "K": 1, "Cl": -1, "F": -1}
 ION_PAIRS = [("Na", "K"), ("Na", "Na"), ("K", "K"), ("Cl", "F"), ("Cl", "Cl"), ("F", "F")]
-# The last two pairs are never trained on.
 MOLECULES = ("H2O", "NH3", "CH3OH", "HF")
-UNSEEN = [("NH3", "CH3OH"), ("H2O", "HF")]
+# Pairs that are not trained on. Nitrogen meets carbon in the first one only.
+UNSEEN = ("NH3_CH3OH", "H2O_HF")
 
 
 def label(numbers: np.ndarray, positions: np.ndarray, charge: int) -> tuple[float, np.ndarray, np.ndarray]:
@@ -115,6 +117,16 @@ def dimers() -> Dataset:
     return Dataset(tuple(groups))
 
 
-if __name__ == "__main__":
+def split() -> None:
+    """Write the dimers that are trained on, with all molecules alone, and those that are not."""
+    groups = load_dataset(HERE / "dimers.h5").groups
+    for path, is_unseen in (("train.h5", False), ("unseen.h5", True)):
+        chosen = tuple(group for group in groups if (group.name in UNSEEN) == is_unseen)
+        write_dataset(path, Dataset(chosen), overwrite=True)
+
+
+if __name__ == "__main__" and "split" in sys.argv:
+    split()
+elif __name__ == "__main__":
     write_dataset(HERE / "ions.h5", ions(), overwrite=True)
     write_dataset(HERE / "dimers.h5", dimers(), overwrite=True)

@@ -1,11 +1,13 @@
 """Time of one dynamics step of a learned model, as a ratio to the bare matrix products of its networks.
 
-    python benchmarks/step_cost.py [model.safetensors] [--trajectories 256] [--repeats 20]
+    python benchmarks/step_cost.py [model.safetensors] [--trajectories 256] [--repeats 20] [--copies 1]
 
 Without a model file: random weights for a chain of 24 atoms and 3 states, with the default network. The floor
 is what no implementation of the same networks can avoid: each layer's product forward, and its product with
 the transposed weights backward, for the same blocks, in the same precision, in the same run. Steps and
 floors are measured alternately, and medians are compared, so that other work on the machine cancels.
+
+Energies with all forces and couplings are compared with the products of one evaluation and as many gradients.
 
     python benchmarks/step_cost.py [model.safetensors] --bases "2x0e" "1x0e + 1x1o" "2x0e + 1x1o"
 
@@ -27,7 +29,7 @@ import nadyn
 from nadyn.dynamics.initial.start import start_in_state
 from nadyn.dynamics.methods.fssh import Fssh, fssh_step
 from nadyn.dynamics.state.batch import State
-from nadyn.electronic.surfaces import active_surface
+from nadyn.electronic.surfaces import active_surface, surfaces
 from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.learned import LearnedModel
@@ -55,13 +57,28 @@ def random_model(n_states: int = 3) -> LearnedModel:
     return model
 
 
-def matrix_products(model: LearnedModel, n_trajectories: int) -> Callable[[], None]:
-    """Return a function that does the matrix products of one evaluation and one gradient only."""
+def side_by_side(model: LearnedModel, copies: int) -> LearnedModel:
+    """Return a model of so many molecules, 6 bohr from each other in two rows."""
+    places = [torch.tensor([0.0, 6.0 * (copy // 2), 6.0 * (copy % 2)]).double() for copy in range(copies)]
+    geometry = torch.cat([model.starting_geometry + place for place in places])
+    return replace(
+        model,
+        atomic_numbers=model.atomic_numbers * copies,
+        starting_geometry=geometry,
+        molecules=(),
+        own_masses=(),
+    )
+
+
+def matrix_products(model: LearnedModel, n_trajectories: int, *, n_gradients: int = 1) -> Callable[[], None]:
+    """Return a function that does the matrix products of one evaluation and some gradients only."""
     network = model.potential.network
-    n_blocks = -(-n_trajectories // model.block_width)
+    # In one block where that is narrow, so that no small product makes the floor look high.
+    width = model.block_width if model.block_width > 1 else n_trajectories
+    n_blocks = -(-n_trajectories // width)
     work: list[tuple[Tensor, Tensor, Tensor]] = []
     for element, layers in zip(network.elements, network.networks.networks, strict=True):
-        n_rows = model.atomic_numbers.count(element) * model.block_width
+        n_rows = model.atomic_numbers.count(element) * width
         for layer in layers:
             if n_rows and isinstance(layer, torch.nn.Linear):
                 weights = layer.weight.detach()
@@ -73,8 +90,9 @@ def matrix_products(model: LearnedModel, n_trajectories: int) -> Callable[[], No
         for _ in range(n_blocks):
             for weights, inputs, _ in work:
                 inputs @ weights.T
-            for weights, _, gradients in reversed(work):
-                gradients @ weights
+            for _ in range(n_gradients):
+                for weights, _, gradients in reversed(work):
+                    gradients @ weights
 
     return products
 
@@ -129,11 +147,14 @@ def main() -> None:
     parser.add_argument("model", nargs="?", help="model file; random weights without one")
     parser.add_argument("--trajectories", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--copies", type=int, default=1, help="molecules side by side: many atoms")
     parser.add_argument("--bases", nargs="+", help="latent bases to compare")
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = nadyn.load_model(options.model) if options.model else random_model()
 
+    if options.copies > 1:
+        model = side_by_side(model, options.copies)
     n, atoms = options.trajectories, len(model.atomic_numbers)
     if options.bases:
         models = {basis: with_basis(model, basis) for basis in options.bases}
@@ -143,16 +164,21 @@ def main() -> None:
             print(f"{basis:24s} {1e3 * median:8.1f} ms   ratio {median / medians[options.bases[0]]:5.2f}")
         return
     step, state = stepper(model, n)
+    n_pairs = model.n_states * (model.n_states + 1) // 2
     work = {
         "matrix products": matrix_products(model, n),
         "energies and one force": lambda: active_surface(model, state.positions, state.active_state),
         "surface-hopping step": step,
+        "products of all gradients": matrix_products(model, n, n_gradients=n_pairs),
+        "all forces and couplings": lambda: surfaces(model, state.positions),
     }
     medians = medians_of(work, options.repeats)
     floor = medians["matrix products"]
     print(f"{model.name}: {atoms} atoms, {model.n_states} states, {n} trajectories, one thread")
     for name, median in medians.items():
         rate = n / median
+        if name == "products of all gradients":
+            floor = median
         print(f"{name:24s} {1e3 * median:8.1f} ms {rate:9.0f} trajectories/s   ratio {median / floor:5.2f}")
 
 

@@ -13,12 +13,16 @@ from slow_cases import slow_where
 from toy_molecule import ToyMolecule, start
 
 from nadyn.analysis.summary import analyse
+from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.methods.needs import wanted_of
 from nadyn.dynamics.methods.table import METHODS
 from nadyn.dynamics.run.loop import run
+from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.electronic.labels import Quality
 from nadyn.trajectory import digest, open_run
 from nadyn.trajectory.initial_conditions import InitialConditions, write_initial_conditions
+from nadyn.units import HARTREE_PER_EV
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -452,3 +456,5 @@ def test_a_jump_may_be_allowed_to_label_sources_only_and_up_to_the_largest_error
         trajectories(begin, "run.h5", Molecule(), stop={"jump_ev": 0.2})
     with pytest.raises(InputError, match=r"`stop\.jump_ev` must be at most `max_energy_step_ev`, 0\.3"):
         trajectories(begin, "run.h5", Teacher(Molecule()), stop={"jump_ev": 0.5})
+    asked = parse_configuration(config(begin, "run.h5", stop={"jump_ev": 0.2}), RunConfiguration, where="run")
+    assert wanted_of(asked, METHODS["fssh"]).largest_jump == pytest.approx(0.2 * HARTREE_PER_EV)

@@ -1,4 +1,4 @@
-"""The recipes of docs/ground_state.md: minima, vibrations and paths with ASE, on the lowest state and above."""
+"""The recipes of docs/ground_state.md: minima, vibrations and paths with ASE, on any state."""
 
 import numpy as np
 import pytest

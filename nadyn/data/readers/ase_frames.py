@@ -75,6 +75,10 @@ def _group(
     rows = []
     for number, atoms in members:
         with located(f"frame {number}"):
+            if not len(atoms):
+                raise InputError("it must hold an atom, but holds none.")
+            if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+                raise InputError("positions and cell must be finite, but are not. Remove that frame.")
             rows.append(labels_of(atoms, keys))
     first = rows[0]
     n_states = len(first["energies"])

@@ -41,17 +41,25 @@ def read_sharc_trajectory(path: str | Path) -> Dataset:
     path = Path(path)
     with located(f"SHARC file {str(path)!r}"):
         check_file(path, "the file")
-        header, *steps = re.split(r"^! 0 Step", whole_text(path), flags=re.MULTILINE)
+        text = whole_text(path)
+        header, *steps = re.split(r"^! 0 Step", text, flags=re.MULTILINE)
         counts = _whole_numbers(header, "nstates_m")
         e_zero = _setting(header, "ezero")
         numbers = _header_array(header, "Atomic numbers").astype(np.int64)
         spins = multiplicities_of(counts)
-        frames = [_frame(_blocks(step), spins, e_zero, len(numbers)) for step in steps]
+        blocks = [_blocks(step) for step in steps]
         # The writer may have been stopped in the middle of a step.
+        if blocks and (not text.endswith("\n") or _lacks(blocks[-1], blocks[-2] if len(blocks) > 1 else {})):
+            blocks.pop()
+        frames = [_frame(one, spins, e_zero, len(numbers)) for one in blocks]
         whole = [frame for frame in frames if frame is not None]
         if not whole:
             raise InputError("the file must hold a step, but holds none.")
         own = _header_array(header, "Atomic masses")
+        if len(own) != len(numbers):
+            raise InputError(
+                f"the header must hold a mass for each of {len(numbers)} atoms, but holds {len(own)}."
+            )
         usual = np.allclose(own, masses(numbers), rtol=_SAME_MASS)
         group = group_from_arrays(
             formula(numbers, own),
@@ -118,6 +126,11 @@ def _blocks(step: str) -> dict[str, np.ndarray]:
         except ValueError:
             continue
     return blocks
+
+
+def _lacks(blocks: dict[str, np.ndarray], before: dict[str, np.ndarray]) -> bool:
+    """Return whether a step has not all that the step before it has."""
+    return any(title not in blocks or blocks[title].size != array.size for title, array in before.items())
 
 
 def _frame(

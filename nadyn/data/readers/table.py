@@ -38,6 +38,14 @@ READERS: tuple[Reader, ...] = (
 )
 
 
+# What is known and is no data: a part of its beginning, and what to do with it.
+_NO_DATA = (
+    (b"\nepsilon\n", "a template of a vibronic model of SHARC. Run it: `model: {name: lvc, file: FILE}`."),
+    (b"Mass-weighted normal modes", "the potential of a vibronic model of SHARC, which its template names."),
+    (b"[Molden Format]", "a Molden file. `nadyn sample FILE` draws starts from its vibrations."),
+    (b"SHARC Initial conditions file", "a file of starts. `nadyn convert FILE initial.h5` reads them."),
+)
+
 FOLDERS: tuple[FolderReader, ...] = (SHARC_TRAJECTORIES, SHARC_POINTS, NEWTONX_TRAJECTORIES)
 
 
@@ -73,6 +81,10 @@ def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
             "holds no file of one. Name a file, or the folder that holds the trajectories."
         )
     if reader is None:
+        content = beginning(path)
+        for part, what in _NO_DATA:
+            if part in content:
+                raise InputError(f"file {str(path)!r} must hold labelled geometries, but is {what}")
         raise InputError(
             f"file {str(path)!r} must be one of {', '.join(reader.name for reader in READERS)}, but is "
             f"{what_it_is(path)}. For other programs see the page `Data of other programs` of the "

@@ -10,6 +10,7 @@ import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.trajectory import Trajectory
 
+import nadyn
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.data.readers.reader import ReadOptions
 from nadyn.data.readers.table import read_file
@@ -361,3 +362,22 @@ def test_stress_and_virial_of_mace(tmp_path, key):
     factor = 1.0 if "stress" in key else -1.0 / 240
     wanted = factor * HARTREE_PER_EV * ANGSTROM_PER_BOHR**3 * np.array([[1, 2, 3], [2, 4, 5], [3, 5, 6]])
     np.testing.assert_allclose(group.stress[0, 0], wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("sulfur_dioxide/triplets.template", r"a template of a vibronic model of SHARC\. Run it"),
+        ("sulfur_dioxide/V0.txt", "the potential of a vibronic model of SHARC"),
+    ],
+)
+def test_what_is_known_and_no_data_is_said(name, complaint):
+    with pytest.raises(InputError, match=f"must hold labelled geometries, but is {complaint}"):
+        read_file(nadyn.shipped.path(name))
+
+
+def test_starts_and_vibrations_are_no_data(fixtures):
+    with pytest.raises(InputError, match="is a Molden file"):
+        read_file(fixtures / "water_6-31g.freq.molden")
+    with pytest.raises(InputError, match="is a file of starts"):
+        read_file(fixtures / "sharc_initconds_4")

@@ -1,7 +1,7 @@
 """Labels of GFN1-xTB for ions and hydrogen-bonded dimers at all distances, as datasets of nadyn.
 
     python benchmarks/long_range/labels.py            writes ions.h5 and dimers.h5 beside this file
-    python benchmarks/long_range/labels.py split      writes train.h5 and unseen.h5 of the dimers where one stands
+    python benchmarks/long_range/labels.py split      writes train.h5 and unseen.h5 of the dimers here
 
 GFN1-xTB has charges of atoms as its only electrostatics and D3(BJ) as its dispersion, so that what it says at
 long range is what the terms of nadyn can say. It shares out the charge of many pairs of opposite ions at any

@@ -184,3 +184,23 @@ def test_charged_crystals_and_other_total_charges_are_refused():
     check_charge(model.potential, (7, 1, 1, 1, 1), 1.0)
     with pytest.raises(InputError, match=r"the total charge must be .* \+1 e for .* but is \+0 e"):
         check_charge(model.potential, (7, 1, 1, 1, 1), 0.0)
+
+
+@pytest.mark.slow
+def test_a_step_of_half_the_length_conserves_the_energy_four_times_better():
+    model = _model()
+    masses = model.masses[:, None]
+    fluctuations = []
+    for dt, n_steps in ((8.0, 30), (4.0, 60)):
+        positions, state = _positions(n_traj=1), torch.zeros(1, dtype=torch.long)
+        momenta = torch.zeros_like(positions)
+        surface, energies = active_surface(model, positions, state), []
+        for _ in range(n_steps):
+            momenta = momenta + 0.5 * dt * surface.force
+            positions = positions + dt * momenta / masses
+            surface = active_surface(model, positions, state)
+            momenta = momenta + 0.5 * dt * surface.force
+            kinetic = 0.5 * (momenta**2 / masses).sum()
+            energies.append(float(surface.energies[0, 0] + kinetic))
+        fluctuations.append(np.ptp(energies))
+    assert 3.0 < fluctuations[0] / fluctuations[1] < 5.0

@@ -75,3 +75,14 @@ def test_a_model_learned_from_arrays_predicts_unseen_frames(run_example, tmp_pat
     assert all(error < 0.4 * width for error, width in zip(errors, spread, strict=True))
     assert numbers("relative error of h")[0] < 0.5
     assert (tmp_path / "learned" / "hof.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_renumbered_benzene_has_another_energy_with_a_plain_network_only(run_example):
+    out = run_example("08_benzene_relabelled.py", "--frames", "40", "--steps", "15")
+    rows = {line[:46].strip(): [float(word) for word in line[46:].split()] for line in out.splitlines()[1:-1]}
+    assert len(rows) == 6
+    for name in ("energy changed by renumbering [meV]", "forbidden force at the minimum [eV/Å]"):
+        plain, punished, moments = rows[name]
+        assert min(plain, punished) > 1e-2
+        assert moments < 1e-3 * min(plain, punished)

@@ -1,6 +1,7 @@
 """A kernel with its weights, bound to the atoms of one molecule: positions in, W out, and the way back."""
 
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import torch
@@ -39,7 +40,8 @@ class Bound:
     tape_bytes: dict[str, int]
     reference: Float[Tensor, "basis basis"]
     _free: dict[int, list[Tensor]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    # The garbage collector may release a tape while this very thread holds the lock.
+    _lock: AbstractContextManager = field(default_factory=threading.RLock)
 
     def evaluate(
         self, positions: Float[Tensor, "traj atom 3"]

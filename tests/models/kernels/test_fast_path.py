@@ -198,6 +198,21 @@ def test_threads_do_not_disturb_each_other(model, positions):
     assert found == [True] * 15
 
 
+def test_a_tape_may_be_released_while_its_thread_evaluates(model, positions):
+    bound = model.fast_path._known().bound
+    _, _, tape = bound.evaluate(positions)
+
+    def work():
+        with bound._lock:
+            bound.release(tape)  # as the garbage collector would, at any allocation
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(timeout=10)
+    assert not worker.is_alive()
+    assert bound.evaluate(positions)[2].memory is tape.memory
+
+
 def test_a_copy_of_a_model_has_its_own_weights(model, positions):
     before = model.evaluate(positions).hamiltonian
     other = replace(model, potential=copy.deepcopy(model.potential))

@@ -3,9 +3,9 @@
     python examples/08_benzene_relabelled.py [--frames 200] [--steps 600] [--output benzene]
 
 A plain network reads the 36 coordinates; nadyn's reads density moments. Both learn energies and forces of the
-same frames from an analytic force field. Then the atoms are renumbered around the ring, and all forces are
-looked at in the D6h minimum: symmetry makes those vanish that do not point along the radii or differ between like
-atoms. A third network is the plain one, punished in training for the worst of eight random rotations and
+same frames from an analytic force field. Then the atoms are renumbered around the ring, and forces are looked
+at in the D6h minimum, where symmetry makes all vanish that do not point along the radii or differ between
+like atoms. A third network is the plain one, punished in training for the worst of eight random rotations and
 renumberings of each frame.
 """
 

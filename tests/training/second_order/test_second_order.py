@@ -45,6 +45,17 @@ def molecule(numbers, n_frames, n_states, *, cell=None, seed=0):
     return replace(group, cell=np.tile(cell, (n_frames, 1, 1)), pbc=np.full(3, True), stress=stress)
 
 
+def scaled(potential):
+    """Set every scale that a training sets from its data to numbers that differ."""
+    generator = torch.Generator().manual_seed(7)
+    matrix, networks = potential.matrix, potential.network.networks
+    for name, scale in (*matrix.named_buffers(), ("inverse_spread", networks.inverse_spread)):
+        if name in ("vector_scale", "tensor_scale", "inverse_spread"):
+            scale.copy_(0.6 + 0.8 * torch.rand(scale.shape, generator=generator, dtype=torch.float64))
+    networks.mean.copy_(0.2 * torch.randn(networks.mean.shape, generator=generator, dtype=torch.float64))
+    return potential
+
+
 def loss(predictions, gaps):
     """A sum over everything that was predicted, each number with a weight of its own."""
     generator = torch.Generator().manual_seed(2)
@@ -122,7 +133,7 @@ def test_predictions_and_gradients_are_those_of_autograd(basis, n_states, activa
     potential = untrained(
         "moments", basis, n_states=n_states, activation=activation, repulsion=repulsion, cutoff=6.0
     )
-    potential = potential.double().potential.requires_grad_(True)
+    potential = scaled(potential.double().potential.requires_grad_(True))
     batch = samples_together(
         (molecule((7, 1, 1, 9, 1), 4, n_states), molecule((6, 6, 1, 1, 9, 7), 3, n_states, seed=1))
     )

@@ -39,7 +39,7 @@ class Bound:
     arrays: tuple[Tensor, ...]
     tape_bytes: dict[str, int]
     reference: Float[Tensor, "basis basis"]
-    _free: dict[int, list[Tensor]] = field(default_factory=dict)
+    _free: list[Tensor] = field(default_factory=list)
     # The garbage collector may release a tape while this very thread holds the lock.
     _lock: AbstractContextManager = field(default_factory=threading.RLock)
 
@@ -70,9 +70,10 @@ class Bound:
     def release(self, tape: Tape) -> None:
         """Take back the memory of a tape that nobody needs any more."""
         with self._lock:
-            kept = self._free.setdefault(len(tape.memory), [])
-            if len(kept) < _KEPT_TAPES:
-                kept.append(tape.memory)
+            self._free.append(tape.memory)
+            self._free.sort(key=len)
+            # The largest serve smaller batches too.
+            del self._free[:-_KEPT_TAPES]
 
     def _call(self, function: object, tape: Tape, **arrays: Tensor) -> None:
         addresses = {name: array.data_ptr() for name, array in arrays.items()}
@@ -82,8 +83,8 @@ class Bound:
     def _tape(self, n_rows: int) -> Tape:
         n_groups = -(-n_rows // self.kernel.lanes)
         size = n_groups * sum(self.tape_bytes.values())
-        kept = self._free.get(size)
-        memory = kept.pop() if kept else aligned_memory(size)
+        large = [number for number, memory in enumerate(self._free) if len(memory) >= size]
+        memory = self._free.pop(large[0]) if large else aligned_memory(size)
         entries, address = {}, memory.data_ptr()
         for name, n_bytes in self.tape_bytes.items():
             entries[name] = address

@@ -213,6 +213,12 @@ def test_a_tape_may_be_released_while_its_thread_evaluates(model, positions):
     assert bound.evaluate(positions)[2].memory is tape.memory
 
 
+def test_few_tapes_are_kept_however_the_number_of_rows_changes(model, positions):
+    for n_rows in (5, 40, 3, 21, 64, 9):
+        model.evaluate(positions[:1].repeat(n_rows, 1, 1))
+    assert len(model.fast_path._known().bound._free) == 2
+
+
 def test_a_copy_of_a_model_has_its_own_weights(model, positions):
     before = model.evaluate(positions).hamiltonian
     other = replace(model, potential=copy.deepcopy(model.potential))

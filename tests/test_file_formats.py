@@ -98,12 +98,14 @@ def test_every_array_and_attribute_of_a_dataset_is_on_the_page(tmp_path):
     content["cell"] = np.broadcast_to(20.0 * np.eye(3), (3, 3, 3))
     content["positions"] = np.broadcast_to(2.0 * np.eye(2, 3), (3, 2, 3))
     content["forces"] = None
+    content["polarisabilities"] = content["polarisabilities"] + content["polarisabilities"].swapaxes(2, 3)
     texts = dict.fromkeys(("theory", "source", "licence", "note"), "known")
     group = group_from_arrays(
         "CO",
         atomic_numbers=[6, 8],
         pbc=(True,) * 3,
         masses=np.full(2, 3e4),
+        dipole_origin="center_of_mass",
         weight=np.ones(3),
         tag=["a", "b", "b"],
         **content,
@@ -131,6 +133,7 @@ def test_every_array_and_attribute_of_initial_conditions_is_on_the_page(tmp_path
         origin="by hand",
         temperature_kelvin=0.0,
         notices=("said",),
+        states=np.array([1, 0]),
     )
     write_initial_conditions(tmp_path / "initial.h5", initial)
     text = section("Initial conditions")

@@ -12,6 +12,13 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.units import AU_PER_FEMTOSECOND, BOHR_PER_ANGSTROM
 
+# What the readers of ASE raise where a file is not what it seems.
+_NOT_READ = (
+    *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, RuntimeError),
+    *(StopIteration, ArithmeticError, ImportError, SyntaxError, EOFError),
+    ase.io.formats.UnknownFileTypeError,
+)
+
 
 @dataclass(frozen=True)
 class StartStructure:
@@ -46,7 +53,7 @@ def read_structure(path: str | Path, *, repeat: tuple[int, int, int] = (1, 1, 1)
     check_file(Path(path), where)
     try:
         atoms = ase.io.read(path, index=-1)
-    except Exception as error:
+    except _NOT_READ as error:
         raise InputError(
             f"{where} must be a file that ASE can read, but is not: {error or type(error).__name__}."
         ) from error

@@ -1,7 +1,6 @@
 """Model files: safetensors whose JSON header says everything but the weights.
 
-Opening a file runs no code from it. A sha256 over header and tensors is stored and checked, so that a
-changed byte is refused.
+Opening a file runs no code from it. A sha256 of header and tensors is checked: a changed byte is refused.
 """
 
 import hashlib
@@ -295,7 +294,7 @@ def _is_padded_with_spaces(path: Path) -> bool:
 def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
     result = hashlib.sha256(text.encode())
     for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
+        tensor = tensors[name].cpu().contiguous()
         result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         result.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return result.hexdigest()

@@ -23,6 +23,7 @@ from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
 from nadyn.data.dataset import Dataset, Group, state_pairs, with_source
 from nadyn.data.readers.ase_frames import dataset_of_frames
+from nadyn.data.readers.ase_matrices import dipole_matrix, spin_orbit_matrix
 from nadyn.data.readers.ase_rows import KEYS, Row, Units, charge_of, content_of, renamed
 from nadyn.data.readers.extxyz_labels import OPTIONS, Keys
 from nadyn.data.readers.extxyz_text import FrameNotes
@@ -128,8 +129,10 @@ def _group(
     labels = {
         "forces": _forces(_stacked(rows, "forces"), states, n_atoms, units.force),
         "interstate_couplings": _couplings(rows, energies, states, n_atoms, metadata),
-        "dipoles": _dipoles(_stacked(rows, "dipoles"), states),
-        "spin_orbit": _spin_orbit(_stacked(rows, "socs"), states, asked=multiplicities is not None),
+        "dipoles": dipole_matrix(_stacked(rows, "dipoles"), states.multiplicities),
+        "spin_orbit": spin_orbit_matrix(
+            _stacked(rows, "socs"), states.multiplicities, asked=multiplicities is not None
+        ),
     }
     group = group_from_arrays(
         name,
@@ -266,61 +269,6 @@ def _coupling_unit(unit: str, key: str) -> tuple[float, bool]:
             f"but is {unit!r} in the metadata."
         )
     return factor, is_d
-
-
-def _dipoles(given: np.ndarray | None, states: _States) -> np.ndarray | None:
-    """Return the dipole matrix from its upper triangle: of all states, or of those of one multiplicity."""
-    if given is None:
-        return None
-    n, spins = states.n_states, states.multiplicities
-    triangle = [(k, l) for k in range(n) for l in range(k, n)]
-    known = triangle
-    if given.shape[1] != len(triangle):
-        known = [(k, l) for k, l in triangle if spins[k] == spins[l]]
-    if given.shape[1:] != (len(known), 3):
-        warnings.warn(
-            f"`dipoles` must have {counted(len(known), 'pair of states')}, but have {given.shape[1]}: they "
-            "were not read.",
-            InputWarning,
-            stacklevel=5,
-        )
-        return None
-    result = np.full((len(given), n, n, 3), np.nan)
-    for place, (k, l) in enumerate(known):
-        result[:, k, l] = result[:, l, k] = given[:, place]
-    return result
-
-
-def _spin_orbit(given: np.ndarray | None, states: _States, *, asked: bool) -> np.ndarray | None:
-    """Return the spin-orbit matrix from its strict upper triangle, real and imaginary parts in turn.
-
-    Multiplicities that a user asks for are refused where they would lose it.
-    """
-    if given is None:
-        return None
-    size = sum(states.multiplicities)
-    rows, columns = np.triu_indices(size, k=1)
-    given = given.reshape(len(given), -1)
-    if given.shape[1] != 2 * len(rows):
-        held = next((n for n in range(2, given.shape[1]) if n * (n - 1) == given.shape[1]), None)
-        if asked and held:
-            raise InputError(
-                f"`--multiplicities` must give the {held} spin components of `socs`, but "
-                f"{in_words(states.multiplicities)} gives {size}: the couplings would be left out. "
-                "Correct it."
-            )
-        warnings.warn(
-            f"`socs` must hold {2 * len(rows)} numbers for {counted(size, 'spin component')}, but hold "
-            f"{given.shape[1]}: they were not read.",
-            InputWarning,
-            stacklevel=5,
-        )
-        return None
-    result = np.zeros((len(given), size, size, 2))
-    values = given.reshape(len(given), -1, 2)
-    result[:, rows, columns] = values
-    result[:, columns, rows] = values * np.array([1.0, -1.0])
-    return result
 
 
 def _recognises(content: bytes) -> bool:

@@ -52,9 +52,8 @@ class Bound:
         novelty = positions.new_empty(n_rows)
         with self._lock:
             tape = self._tape(n_rows)
-            self._call(
-                self.kernel.forward, tape, positions=positions, hamiltonian=hamiltonian, novelty=novelty
-            )
+            arrays = {"positions": positions, "hamiltonian": hamiltonian, "novelty": novelty}
+            self._call(self.kernel.forward, tape, arrays)
         return hamiltonian, novelty, tape
 
     def gradient(
@@ -64,7 +63,7 @@ class Bound:
         n_atoms = self.entries["n_atoms"]
         gradient = cotangent.new_empty(tape.n_rows, n_atoms, 3)
         with self._lock:
-            self._call(self.kernel.backward, tape, cotangent=cotangent, gradient=gradient)
+            self._call(self.kernel.backward, tape, {"cotangent": cotangent, "gradient": gradient})
         return gradient
 
     def release(self, tape: Tape) -> None:
@@ -75,7 +74,7 @@ class Bound:
             # The largest serve smaller batches too.
             del self._free[:-_KEPT_TAPES]
 
-    def _call(self, function: object, tape: Tape, **arrays: Tensor) -> None:
+    def _call(self, function: object, tape: Tape, arrays: dict[str, Tensor]) -> None:
         addresses = {name: array.data_ptr() for name, array in arrays.items()}
         table = table_of(self.entries | tape.entries | addresses | {"n_rows": tape.n_rows})
         function(table)

@@ -78,7 +78,7 @@ def file_kind(file: Path) -> str:
     from nadyn.checks.files import check_file
     from nadyn.checks.kinds import what_it_is
     from nadyn.data.hdf5_outline import hdf5_format
-    from nadyn.data.readers.table import find_reader, read_file
+    from nadyn.data.readers.table import check_holds_geometries, find_reader
 
     if file.is_dir() and find_reader(file) is not None:
         return FOREIGN
@@ -91,8 +91,7 @@ def file_kind(file: Path) -> str:
     if found is None and find_reader(file) is not None and not _is_hdf5(file):
         return FOREIGN
     if not _is_hdf5(file):
-        # It says what else it knows.
-        read_file(file)
+        check_holds_geometries(file)
     raise InputError(
         f"file {str(file)!r} must be a dataset, model, trajectory or initial file of nadyn, or one that "
         f"`nadyn convert` reads, but is {what_it_is(file)}."

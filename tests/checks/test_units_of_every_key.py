@@ -20,6 +20,7 @@ from nadyn.dynamics.decoherence.table import decoherence_of
 from nadyn.dynamics.initial.wigner import mode_energies
 from nadyn.dynamics.methods import csdm, dish
 from nadyn.dynamics.methods.adaptive import division_of
+from nadyn.dynamics.methods.needs import wanted_of
 from nadyn.dynamics.methods.representation_of import pulse_of
 from nadyn.dynamics.methods.table import METHODS
 from nadyn.dynamics.run.endings import limits_of
@@ -156,6 +157,10 @@ RUN = {
     "dt_fs": (lambda p: run_file(dt_fs=0.7).dt, 0.7 * FEMTOSECOND),
     "time_fs": (lambda p: run_file(dt_fs=0.5, time_fs=9.0, write_every=1).n_steps, 18),
     "max_energy_step_ev": (lambda p: limits(max_energy_step_ev=0.6).max_energy_step, 0.6 * EV),
+    "stop.jump_ev": (
+        lambda p: wanted_of(run_file(stop={"jump_ev": 0.25}), METHODS["fssh"]).largest_jump,
+        0.25 * EV,
+    ),
     "adaptive.energy_ev": (lambda p: division_of(run_file(adaptive={"energy_ev": 0.3})).energy, 0.3 * EV),
     "adaptive.gap_ev": (lambda p: division_of(run_file(adaptive={"gap_ev": 0.3})).gap, 0.3 * EV),
     "adaptive.shortest_dt_fs": (
@@ -258,6 +263,10 @@ TRAINING = {
     "encoder.cutoff_angstrom": (
         lambda p: network(encoder={"cutoff_angstrom": 5.0}).network.cutoff,
         5 * ANGSTROM,
+    ),
+    "encoder.smear_angstrom": (
+        lambda p: network(encoder={"name": "soap", "smear_angstrom": 0.7}).network.encoder.settings.smear,
+        0.7 * ANGSTROM,
     ),
     "label_noise.energy_ev": (
         lambda p: step.given_noise(training_file(label_noise={"energy_ev": 0.2}))["energy"],

@@ -81,10 +81,7 @@ def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
             "holds no file of one. Name a file, or the folder that holds the trajectories."
         )
     if reader is None:
-        content = beginning(path)
-        for part, what in _NO_DATA:
-            if part in content:
-                raise InputError(f"file {str(path)!r} must hold labelled geometries, but is {what}")
+        check_holds_geometries(path)
         raise InputError(
             f"file {str(path)!r} must be one of {', '.join(reader.name for reader in READERS)}, but is "
             f"{what_it_is(path)}. For other programs see the page `Data of other programs` of the "
@@ -98,3 +95,15 @@ def read_file(path: str | Path, options: ReadOptions | None = None) -> Dataset:
     dataset = reader.read(path, options)
     with located(f"file {str(path)!r}"):
         return with_charge(dataset, options.charge)
+
+
+def check_holds_geometries(path: Path) -> None:
+    """Refuse a file of another program that is known to hold none.
+
+    Raises:
+        InputError: It says what the file is, and what to do with it.
+    """
+    content = beginning(path)
+    for part, what in _NO_DATA:
+        if part in content:
+            raise InputError(f"file {str(path)!r} must hold labelled geometries, but is {what}")

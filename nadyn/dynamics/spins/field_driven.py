@@ -59,7 +59,7 @@ class FieldDriven:
         moments = [self._along(model, state) for state in (old, new)]
         overlap, smallest = orthogonal_overlap(old.eigenvectors, new.eigenvectors)
         step = partial(driven_step, fields=self.pulse.fields_of_step(time, dt), dt=dt)
-        width = electronic_width(old.eigenvectors.shape[1], old.energies.device)
+        width = electronic_width(old.eigenvectors.shape[1], old.energies)
         coefficients, propagator = in_blocks(
             width, step, old.coefficients, old.energies, new.energies, overlap, *moments
         )

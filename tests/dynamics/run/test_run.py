@@ -186,7 +186,7 @@ RUBBED = {"atoms": [0], "per_ps": 5, "temperature_kelvin": 300}
         ({"method": "nve", "thermostat": {"temperature_kelvin": 300}}, "`thermostat` must be left out"),
         (
             {"method": "nvt", "thermostat": {"name": "berendsen", "temperature_kelvin": 3}},
-            "thermostat.*must.*langevin, andersen or nose_hoover",
+            "thermostat.*must.*langevin, andersen, nose_hoover or velocity_rescaling",
         ),
         (
             {"method": "nvt", "thermostat": {"name": "andersen"}},

@@ -83,7 +83,9 @@ def test_only_what_came_to_the_end_goes_on(tmp_path):
 def test_a_run_of_other_atoms_is_refused(tmp_path, earlier):
     with pytest.raises(InputError, match=r"run .* must be for the atoms and masses of model"):
         run(config(tmp_path, "b.h5", {"run": str(earlier)}, model={"name": "pyrazine", "variant": 4}))
-    with pytest.raises(InputError, match="must have one of `sample`, `position_au`, `file` or `run`"):
+    with pytest.raises(
+        InputError, match="must have one of `sample`, `position_au`, `structure`, `file` or `run`"
+    ):
         run(config(tmp_path, "b.h5", {"run": str(earlier), "file": "x.h5"}))
 
 

@@ -1,9 +1,10 @@
 """Lists that are kept give what lists made anew give, to the last bit; they are made anew when they must."""
 
+import numpy as np
 import pytest
 import torch
 
-from nadyn.data.kept_neighbors import KeptNeighbors
+from nadyn.data.kept_neighbors import KeptNeighbors, candidates
 from nadyn.data.neighbors import listed_neighbors
 
 CELL = torch.tensor([[6.1, 0.3, -0.2], [0.8, 5.7, 0.5], [-0.4, 0.6, 6.6]], dtype=torch.float64)
@@ -111,3 +112,24 @@ def test_lists_do_not_pile_up(monkeypatch):
             anew = KeptNeighbors(MIXED, 5.0, (True, True, True), skin=0.0).near(positions, box)
             assert torch.equal(kept.near(positions, box).index, anew.index)
     assert kept.n_made == 8
+
+
+def test_a_list_that_holds_has_every_pair_whatever_the_cell_does_beside_the_atoms():
+    """Atoms that stay where they are while the cell changes come nearer to images, and in pairs of all kinds."""
+    generator = torch.Generator().manual_seed(8)
+
+    def random(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    cutoff, pbc, n_held = 5.0, (True, True, True), 0
+    for _ in range(150):
+        positions = random(4, 3) @ CELL * 0.4
+        known = candidates(np.array([6] * 4), positions, CELL, pbc, cutoff + 0.8)
+        cell = CELL @ (torch.eye(3, dtype=torch.float64) + 0.05 * random(3, 3))
+        if not known.holds(positions, cell, cutoff):
+            continue
+        n_held += 1
+        fresh = candidates(np.array([6] * 4), positions, cell, pbc, cutoff)
+        within = known.squared_distances(positions, cell) < cutoff**2
+        assert int(within.sum()) == len(fresh.centre)
+    assert n_held > 10

@@ -76,6 +76,11 @@ class ElementNetworks(nn.Module):
         self, mean: Float[Tensor, "element feature"], spread: Float[Tensor, "element feature"]
     ) -> None:
         """Set mean and standard deviation; a descriptor that hardly varies is not blown up."""
-        floor = 1e-3 * spread.amax(dim=1, keepdim=True).clamp(min=1e-6)
         self.mean.copy_(mean)
-        self.inverse_spread.copy_(1.0 / torch.maximum(spread, floor))
+        self.inverse_spread.copy_(inverse_of(spread))
+
+
+def inverse_of(spread: Float[Tensor, "element feature"]) -> Float[Tensor, "element feature"]:
+    """Return by what descriptors are multiplied; one that hardly varies is not blown up."""
+    floor = 1e-3 * spread.amax(dim=1, keepdim=True).clamp(min=1e-6)
+    return 1.0 / torch.maximum(spread, floor)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nadyn.models.networks import ElementNetworks
+from nadyn.models.networks import ElementNetworks, inverse_of
 from nadyn.models.surroundings import ElementSlices, split_elements
 
 # Numbers by which the network knows an element.
@@ -53,7 +53,8 @@ class SharedNetwork(nn.Module):
         self, mean: Float[Tensor, "element feature"], spread: Float[Tensor, "element feature"]
     ) -> None:
         """Set mean and standard deviation, see `ElementNetworks`."""
-        ElementNetworks.standardise(self, mean, spread)
+        self.mean.copy_(mean)
+        self.inverse_spread.copy_(inverse_of(spread))
 
 
 # What `model: {networks: …}` may say.

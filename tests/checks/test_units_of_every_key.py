@@ -117,7 +117,8 @@ def asked(patch, **keys):
     patch.setattr(label_desk, "PoolDesk", told)
     patch.setattr(direct_run, "_atomic_numbers", lambda config: (1, 1))
     direct_run.desk_of(
-        run_file(model={"pyscf": {"method": "casscf(2,2)/sto-3g"}}, labels={"processes": 1, **keys}), Path()
+        run_file(model={"pyscf": {"method": "sa2-casscf(2,2)/sto-3g"}}, labels={"processes": 1, **keys}),
+        Path(),
     )
     return told.keys
 

@@ -115,7 +115,7 @@ def test_lists_do_not_pile_up(monkeypatch):
 
 
 def test_a_list_that_holds_has_every_pair_whatever_the_cell_does_beside_the_atoms():
-    """Atoms that stay where they are while the cell changes come nearer to images, and in pairs of all kinds."""
+    """Atoms that stay where they are while the cell changes come nearer to images, in pairs of all kinds."""
     generator = torch.Generator().manual_seed(8)
 
     def random(*shape):

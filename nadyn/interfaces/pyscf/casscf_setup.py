@@ -17,8 +17,14 @@ def casscf_source(section: PyscfSection, method: Casscf, atomic_numbers: tuple[i
     """Return the source of a section.
 
     Raises:
-        InputError: Electrons, spins, active orbitals or basis do not fit the molecule.
+        InputError: Electrons, spins, active orbitals or basis do not fit the molecule, or there is one state.
     """
+    if method.n_states < 2:
+        raise InputError(
+            "`method` must average two states or more, but has one: PySCF gives the derivatives of a single "
+            f"state in another form. Try sa2-casscf({method.n_electrons},{method.n_orbitals})/"
+            f"{method.basis}, and use state 0."
+        )
     n_electrons = sum(atomic_numbers) - section.charge
     if n_electrons < 1:
         raise InputError(

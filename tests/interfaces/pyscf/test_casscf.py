@@ -213,6 +213,7 @@ def test_the_dipole_of_a_state_is_the_slope_of_its_energy_in_a_field(hydrogen):
         ((1, 1), {"method": "sa2-casscf(2,2)/6-31g", "charge": 9}, "leave the molecule an electron"),
         ((1, 1), {"method": "sa2-casscf(4,4)/6-31g"}, "at most the 2 electrons of the molecule"),
         ((3, 1), {"method": "sa2-casscf(3,3)/6-31g"}, "an even number of electrons outside"),
+        ((1, 1), {"method": "casscf(2,2)/6-31g"}, r"two states or more, but has one.*Try sa2-casscf\(2,2\)"),
         ((1, 1), {"method": "sa2-casscf(2,2)/6-31g", "multiplicities": [1, 2]}, "2 does not"),
         ((1, 1), {"method": "sa2-casscf(2,2)/6-31g", "multiplicities": [1]}, "each of the 2 states"),
         ((1, 1), {"method": "sa2-casscf(2,9)/6-31g"}, "at most the 4 orbitals"),

@@ -173,7 +173,7 @@ def svg(figure: Figure) -> str:
     with matplotlib.rc_context(_SVG):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = text[text.index("<svg") :].replace(INK, "currentColor").replace(' target="_blank"', "")
     for k, colour in enumerate(COLOURS):
         text = text.replace(colour.lower(), f"var(--state-{k}, {colour})")
     return text

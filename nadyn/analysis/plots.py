@@ -13,6 +13,7 @@ from nadyn.analysis.energies import energy_conservation, temperature
 from nadyn.analysis.fates import known
 from nadyn.analysis.geometry import Quantity, label, measure
 from nadyn.analysis.kinetics import Lifetime, decay_curve
+from nadyn.analysis.moments import lead_to_moments
 from nadyn.analysis.multiplicities import diabatic_names
 from nadyn.analysis.plots_style import (
     COLOURS,
@@ -276,8 +277,9 @@ def _coloured_line(
 def _mark_hops(axes: Axes, run: Run, values: np.ndarray, state: np.ndarray, moved: np.ndarray) -> None:
     frame, trajectory = np.nonzero(moved)
     down = state[frame + 1, trajectory] < state[frame, trajectory]
+    steps = (frame + 1) * int(run.attributes["write_every"])
     for chosen, marker in ((down, "o"), (~down, "^")):
-        axes.scatter(
+        points = axes.scatter(
             run.time_fs[frame + 1][chosen],
             values[frame + 1, trajectory][chosen],
             s=13,
@@ -287,3 +289,4 @@ def _mark_hops(axes: Axes, run: Run, values: np.ndarray, state: np.ndarray, move
             linewidth=0.8,
             zorder=3,
         )
+        lead_to_moments(points, trajectory[chosen], steps[chosen])

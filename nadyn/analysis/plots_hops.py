@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nadyn.analysis.hops import hop_statistics
+from nadyn.analysis.moments import lead_to_moments
 from nadyn.analysis.plots_style import COLOURS, QUIET, legend_above, new_figure, time_axis
 from nadyn.trajectory import Run
 
@@ -12,6 +13,7 @@ from nadyn.trajectory import Run
 def hops_figure(run: Run) -> Figure:
     """Return when hops happened and how far apart the two states were; refused ones as crosses.
 
+    Points of gaps lead to their hops, see `nadyn.analysis.moments`.
     A change of the pointer state costs no energy: of those only the times are drawn.
     """
     hops = hop_statistics(run)
@@ -38,7 +40,7 @@ def hops_figure(run: Run) -> Figure:
         return figure
     side = panels[1]
     for name, chosen, colour, marker in present:
-        side.scatter(
+        points = side.scatter(
             hops.time_fs[chosen],
             hops.gap_ev[chosen],
             s=18,
@@ -48,6 +50,7 @@ def hops_figure(run: Run) -> Figure:
             linewidth=0.9,
             label=name,
         )
+        lead_to_moments(points, run.hops["traj"][chosen], run.hops["step"][chosen])
     time_axis(side, run.time_fs)
     side.set_ylabel("gap at the hop (eV)")
     side.set_ylim(bottom=0)

@@ -1,5 +1,6 @@
 """The figures of a report, each with its words."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +31,15 @@ class Section:
         title: Heading.
         caption: What one sees.
         figure: The figure.
+        table: The numbers of the figure, a column a key, for those who take them away; without it they are
+            read from what was drawn.
     """
 
     name: str
     title: str
     caption: str
     figure: Figure
+    table: Mapping[str, Sequence[object]] | None = None
 
 
 def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) -> list[Section]:

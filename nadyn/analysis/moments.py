@@ -1,4 +1,4 @@
-"""Points of a figure that lead to a moment of a trajectory: in the report a click on one shows its geometry."""
+"""Points of a figure that lead to a moment of a trajectory: in the report a click shows its geometry."""
 
 import numpy as np
 from jaxtyping import Int

@@ -13,9 +13,10 @@ from pyscf.fci import direct_spin1
 from nadyn import shipped
 from nadyn.data import load_dataset
 from nadyn.data.dataset import Group
+from nadyn.data.farthest_points import farthest_first
 from nadyn.electronic.labels import Known, Label, LabelSource, Quality
 from nadyn.interfaces.sources import source_from
-from nadyn.learning.diversity import farthest_first, shapes
+from nadyn.learning.diversity import shapes
 from nadyn.learning.geometries import stopped_geometries
 from nadyn.structures.rigid import without_rigid_part
 from nadyn.trajectory import open_run

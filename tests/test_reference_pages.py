@@ -51,7 +51,7 @@ def test_run_file_training_file_every_command_and_every_public_function_have_the
     sources = {section.__name__ for section in SOURCES.values()}
     assert shown - sources == {"RunConfiguration", "TrainingConfiguration"}
     assert sources - shown <= {"PyscfSection"}
-    assert sorted(blocks("command")) == sorted(COMMANDS)
+    assert sorted(blocks("command")) == sorted(name.replace(" ", "-") for name in COMMANDS)
     assert len(blocks("commands")) == 1
     assert set(_FUNCTIONS) <= {name.rpartition(".")[2] for name in blocks("function")}
 

@@ -1,25 +1,28 @@
 """Usage and options of the commands as tables, read from the functions that carry them out."""
 
-import importlib
 import inspect
 import typing
 
 import typer
 
 from docs.reference.tables import table, type_name, value
-from nadyn.cli.main import COMMANDS
+from nadyn.cli.main import COMMANDS, function_of
 
 
 def commands() -> str:
     """Return a table of all commands."""
-    rows = [(f"[`nadyn {name}`](#nadyn-{name})", _first_line(_function(name))) for name in COMMANDS]
+    rows = [
+        (f"[`nadyn {name}`](#nadyn-{name.replace(' ', '-')})", _first_line(function_of(name)))
+        for name in COMMANDS
+    ]
     rows.append(("`nadyn --version`", "The version."))
     return table(("command", "what it does"), rows)
 
 
 def command(name: str) -> str:
-    """Return what a command does, how it is called, and its options."""
-    function = _function(name)
+    """Return what a command does, how it is called, and its options; of one of two words with a dash."""
+    name = name.replace("-", " ")
+    function = function_of(name)
     hints = typing.get_type_hints(function, include_extras=True)
     usage, arguments, options = [f"nadyn {name}"], [], []
     for parameter in inspect.signature(function).parameters.values():
@@ -50,10 +53,6 @@ def command(name: str) -> str:
     more = [" ".join(part.split()) for part in (inspect.getdoc(function) or "").split("\n\n")[1:]]
     rows = table(("", "value", "default", "meaning"), [*arguments, *options])
     return "\n\n".join([text, *more, f"```text\n{' '.join(usage)}\n```", rows])
-
-
-def _function(name: str) -> typing.Callable[..., None]:
-    return getattr(importlib.import_module(COMMANDS[name]), name)
 
 
 def _first_line(function: object) -> str:

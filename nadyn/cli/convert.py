@@ -62,7 +62,8 @@ def convert(
     ],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
     drop_doubtful: Annotated[
-        bool, typer.Option("--drop-doubtful", help="Leave out the frames that look wrong.")
+        bool,
+        typer.Option("--leave-out-doubtful", "--drop-doubtful", help="Leave out the frames that look wrong."),
     ] = False,
     couplings: Annotated[
         str, typer.Option("--couplings", help="What the couplings of IN are: h, or d = h / (E_l - E_k).")

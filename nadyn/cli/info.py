@@ -212,6 +212,8 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
         for key in ("theory", "source", "licence", "note"):
             if getattr(group, key):
                 say(f"{key}: {getattr(group, key)}")
+        for line in group.history.splitlines():
+            say(f"made by: {line}")
         if group.masses is not None:
             say(f"masses [u]: {_masses(group)}")
         print_table(console, states_table(numbers, group.multiplicities))

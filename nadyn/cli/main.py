@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, TextIO
 
 import typer
@@ -15,7 +15,7 @@ from nadyn.checks.errors import InputError, RunError
 from nadyn.checks.nearest import nearest
 from nadyn.electronic.interrupt import termination_interrupts
 
-# command -> module that holds a function of the same name
+# command -> module that holds a function of the same name, or of the last word of it
 COMMANDS = {
     "demo": "nadyn.cli.demo",
     "learn": "nadyn.cli.learn",
@@ -31,6 +31,10 @@ COMMANDS = {
     "report": "nadyn.cli.report",
     "compare": "nadyn.cli.compare",
     "convert": "nadyn.cli.convert",
+    "data join": "nadyn.cli.data",
+    "data split": "nadyn.cli.data",
+    "data thin": "nadyn.cli.data",
+    "data shift": "nadyn.cli.data",
     "info": "nadyn.cli.info",
 }
 
@@ -64,10 +68,20 @@ def build_app(commands: Sequence[str] = tuple(COMMANDS)) -> typer.Typer:
         name="nadyn", add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True
     )
     app.callback()(_program)
+    groups: dict[str, typer.Typer] = {}
     for name in commands:
-        module = importlib.import_module(COMMANDS[name])
-        app.command(name)(getattr(module, name))
+        family, _, member = name.rpartition(" ")
+        if family and family not in groups:
+            groups[family] = typer.Typer(no_args_is_help=True)
+            module = importlib.import_module(COMMANDS[name])
+            app.add_typer(groups[family], name=family, help=module.__doc__)
+        groups.get(family, app).command(member)(function_of(name))
     return app
+
+
+def function_of(command: str) -> Callable[..., None]:
+    """Return the function that carries out a command."""
+    return getattr(importlib.import_module(COMMANDS[command]), command.rpartition(" ")[2])
 
 
 def _program(
@@ -98,9 +112,9 @@ def _invoke(arguments: list[str]) -> int:
     first = next(iter(arguments), "--help")
     if first.startswith("-"):
         commands = tuple(COMMANDS)
-    elif first in COMMANDS:
-        commands = (first,)
     else:
+        commands = tuple(name for name in COMMANDS if name.split()[0] == first)
+    if not commands:
         raise InputError(_unknown_command(first))
     program = typer.main.get_command(build_app(commands))
     result = program.main(args=arguments or ["--help"], prog_name="nadyn", standalone_mode=False)
@@ -111,7 +125,7 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _unknown_command(name: str) -> str:
-    near = nearest(name, COMMANDS, cutoff=0.5)
+    near = nearest(name, list(dict.fromkeys(known.split()[0] for known in COMMANDS)), cutoff=0.5)
     advice = f"Did you mean `{near}`?" if near else f"Known commands: {', '.join(COMMANDS)}."
     return f"`{name}` is not a known command. {advice}"
 
@@ -139,12 +153,14 @@ def _who_takes(option: str | None) -> str:
     """Return which commands take an option that the one typed does not, as a sentence; empty if none does."""
     if option is None:
         return ""
-    program = typer.main.get_command(build_app())
-    takers = [
-        f"`nadyn {name}`"
-        for name, command in program.commands.items()
-        if any(option in parameter.opts for parameter in command.params)
-    ]
+    program = typer.main.get_command(build_app(tuple(COMMANDS)))
+    takers = []
+    for name in COMMANDS:
+        command = program
+        for word in name.split():
+            command = command.commands[word]
+        if any(option in parameter.opts for parameter in command.params):
+            takers.append(f"`nadyn {name}`")
     return f"It is an option of {' and '.join(takers)}." if takers else ""
 
 

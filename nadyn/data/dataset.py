@@ -44,6 +44,7 @@ class Group:
         assumed: Which of `charge` and `multiplicities` nobody says: they are 0, and those of singlets.
         weight: How much each frame counts in the loss, above 0; None where all count the same.
         tag: A word on each frame, such as where it is from; None where there are none.
+        history: By which commands it was made from what, a line each; see `nadyn.data.history`.
         parts: Numbers of consecutive frames that came from one file each; empty for a group from one file.
     """
 
@@ -72,6 +73,7 @@ class Group:
     assumed: frozenset[str] = frozenset()
     weight: Float[np.ndarray, "frame"] | None = None
     tag: tuple[str, ...] | None = None
+    history: str = ""
     parts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -102,7 +104,11 @@ class Group:
         arrays = {name: array[chosen] for name, array in self.frame_arrays().items()}
         weight = None if self.weight is None else self.weight[chosen]
         tag = None if self.tag is None else tuple(self.tag[frame] for frame in chosen)
-        return replace(self, **arrays, weight=weight, tag=tag, parts=())
+        parts: tuple[int, ...] = ()
+        if self.parts and (np.diff(chosen) > 0).all():
+            of_part = np.bincount(np.repeat(np.arange(len(self.parts)), self.parts)[chosen])
+            parts = tuple(of_part[of_part > 0].tolist())
+        return replace(self, **arrays, weight=weight, tag=tag, parts=parts)
 
     def frame_arrays(self) -> dict[str, np.ndarray]:
         """Return positions, cell and labels of the frames, without those that are None."""

@@ -18,6 +18,7 @@ from nadyn.data.arrays import ARRAYS, MASSES, check_array
 from nadyn.data.assumptions import ASSUMABLE, agreed_multiplicities, with_charge
 from nadyn.data.dataset import Dataset, Group
 from nadyn.data.hdf5_outline import SIGNATURE
+from nadyn.data.history import fitting
 from nadyn.data.joining import join
 from nadyn.data.validation import check_name, group_from_arrays, located
 from nadyn.units import to_atomic_units
@@ -137,7 +138,8 @@ def _read_group(name: str, content: h5py.Group, multiplicities: Sequence[int] | 
             **attributes,
         )
         still = assumed - {"multiplicities"} if multiplicities is not None else assumed
-        return replace(group, assumed=group.assumed | still)
+        history = _text(content.attrs.get("history", ""))
+        return replace(group, assumed=group.assumed | still, history=history)
 
 
 def _read_array(name: str, item: h5py.Dataset | h5py.Group) -> np.ndarray:
@@ -216,6 +218,8 @@ def _write_group(content: h5py.Group, group: Group) -> None:
     for key in _TEXTS:
         if getattr(group, key):
             content.attrs[key] = getattr(group, key)
+    if group.history:
+        content.attrs["history"] = fitting(group.history)
     content.create_dataset("atomic_numbers", data=group.atomic_numbers.astype(np.int32))
     if group.pbc.any():
         content.create_dataset("pbc", data=group.pbc)

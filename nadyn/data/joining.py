@@ -8,6 +8,7 @@ import numpy as np
 from nadyn.checks.errors import InputError
 from nadyn.data.arrays import ARRAYS
 from nadyn.data.dataset import Dataset, Group
+from nadyn.data.history import joined_history
 
 
 def join(datasets: Sequence[Dataset], *, mix: Collection[str] = ()) -> Dataset:
@@ -55,8 +56,9 @@ def _join_groups(groups: list[Group], mix: Collection[str]) -> Group:
         for key in ("theory", "source", "licence", "note")
     }
     assumed = frozenset.intersection(*(group.assumed for group in groups))
+    history = joined_history([group.history for group in groups])
     parts = tuple(length for group in groups for length in group.parts or (group.n_frames,))
-    return replace(first, **arrays, **texts, assumed=assumed, tag=tag, parts=parts)
+    return replace(first, **arrays, **texts, assumed=assumed, tag=tag, history=history, parts=parts)
 
 
 def _or_missing(array: np.ndarray | None, example: np.ndarray, n_frames: int) -> np.ndarray:

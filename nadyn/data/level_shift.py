@@ -9,6 +9,8 @@ from jaxtyping import Float, Int
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.data.dataset import Group
+from nadyn.data.frames_in_words import frames_in_words
+from nadyn.data.state_order import out_of_order
 from nadyn.structures.alignment import aligned_distances
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE
 
@@ -106,3 +108,26 @@ def shifted(group: Group, shift: LevelShift) -> Group:
     """Return a group with its energies shifted, and the shift in its note."""
     note = "; ".join(text for text in (group.note, shift.in_words()) if text)
     return replace(group, energies=group.energies + shift.energies, note=note)
+
+
+def shifted_by(group: Group, energies: Float[np.ndarray, "state"]) -> Group:
+    """Return a group with numbers added to the energies of its states.
+
+    Args:
+        group: Its forces and couplings stay.
+        energies: What is added [hartree].
+
+    Raises:
+        InputError: States would then no longer ascend in energy, which changes what their labels mean.
+    """
+    moved = group.energies + energies
+    before, after = (out_of_order(one, group.multiplicities) for one in (group.energies, moved))
+    if (after & ~before).any():
+        raise InputError(
+            f"states must ascend in energy, but those of group {group.name!r} do not after the shift in "
+            f"{frames_in_words(after)}. Shift all states of a multiplicity alike."
+        )
+    added = ", ".join(f"{x:+.8f}" for x in energies)
+    said = f"energies were shifted by {added} hartree a state"
+    note = "; ".join(text for text in (group.note, said) if text)
+    return replace(group, energies=moved, note=note)

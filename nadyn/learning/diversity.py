@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from nadyn.data.farthest_points import distances_to
 from nadyn.data.similarity import sorted_within_kinds
 from nadyn.structures import pair_distances
 
@@ -21,45 +22,6 @@ def shapes(
     first, second = np.triu_indices(len(numbers), 1)
     pairs = np.sort(numbers[np.stack([first, second])], axis=0)
     return sorted_within_kinds(1.0 / pair_distances(np.asarray(positions)), pairs[0] * 1000 + pairs[1])
-
-
-def farthest_first(
-    candidates: Float[np.ndarray, "candidate feature"],
-    known: Float[np.ndarray, "known feature"],
-    n: int,
-    *,
-    closest: float = 0.0,
-) -> Int[np.ndarray, "chosen"]:
-    """Return up to `n` candidates, each the farthest from all that are known or chosen before it.
-
-    Farthest-point sampling: T. F. Gonzalez, Theor. Comput. Sci. 38, 293 (1985). Without known ones the first
-    is the one farthest from the mean. Of equally far ones the first is taken.
-
-    Args:
-        candidates: Features of the candidates.
-        known: Features of what is known already; may be empty.
-        n: How many to choose.
-        closest: Candidates that are no farther than this from a known or chosen one are left out.
-    """
-    chosen: list[int] = []
-    if not len(candidates):
-        return np.array(chosen, dtype=np.int64)
-    if len(known):
-        away = np.full(len(candidates), np.inf)
-        for one in known:
-            np.minimum(away, _distances(candidates, one), out=away)
-    else:
-        away = _distances(candidates, candidates.mean(axis=0))
-        first = int(np.argmax(away))
-        chosen.append(first)
-        away = _distances(candidates, candidates[first])
-    while len(chosen) < n:
-        farthest = int(np.argmax(away))
-        if not away[farthest] > closest:
-            break
-        chosen.append(farthest)
-        np.minimum(away, _distances(candidates, candidates[farthest]), out=away)
-    return np.array(chosen[:n], dtype=np.int64)
 
 
 def apart(
@@ -82,13 +44,7 @@ def apart(
     for row, one in enumerate(candidates):
         if len(chosen) == n:
             break
-        if not there or _distances(np.stack(there), one).min() > closest:
+        if not there or distances_to(one, np.stack(there)).min() > closest:
             chosen.append(row)
             there.append(one)
     return np.array(chosen, dtype=np.int64)
-
-
-def _distances(
-    rows: Float[np.ndarray, "row feature"], one: Float[np.ndarray, "feature"]
-) -> Float[np.ndarray, "row"]:
-    return np.sqrt(((rows - one) ** 2).mean(axis=1))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.learning.diversity import apart, farthest_first, shapes
+from nadyn.data.farthest_points import farthest_first
+from nadyn.learning.diversity import apart, shapes
 
 # The kinds, in the order in which they are served; the shares of a round are by kind.
 STOP, GAP, RANDOM, DOUBT, CROSSING = "stop", "gap", "random", "doubt", "crossing"

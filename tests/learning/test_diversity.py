@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from nadyn.learning.diversity import farthest_first, shapes
+from nadyn.data.farthest_points import farthest_first
+from nadyn.learning.diversity import shapes
 
 ETHYLENE = np.array(
     [[0, 0, 1.26], [0, 0, -1.26], [0, 1.74, 2.34], [0, -1.74, 2.34], [0, 1.74, -2.34], [0, -1.74, -2.34]]

@@ -79,11 +79,9 @@ def maxwell_boltzmann(
     momenta = noise * np.sqrt(masses * HARTREE_PER_KELVIN * temperature_kelvin)[:, None]
     if len(masses) < 2:
         return momenta
-    if keeps_rotation and temperature_kelvin > 0:
-        # It keeps the kinetic energy, which fewer degrees of freedom then share.
-        lost = 6 if len(masses) > 2 else 5
-        share = np.sqrt(1.0 - lost / (3 * len(masses)))
-        return share * without_rotation(positions, momenta, masses)
+    if keeps_rotation:
+        # What is left is distributed as it is among all momenta that have none of both.
+        return _not_turning(positions, momenta, masses)
     return momenta - masses[:, None] * (momenta.sum(1, keepdims=True) / masses.sum())
 
 
@@ -136,6 +134,19 @@ def without_rotation(
     rigid rotation, p - m (ω × r) with I ω = L, takes it out together with its energy L·ω/2; the momenta
     are then scaled so that ⟨E⟩ stays that of the oscillators.
     """
+    mass, calm = masses[:, None], _not_turning(positions, momenta, masses)
+    before = (momenta**2 / mass).sum((1, 2))
+    after = (calm**2 / mass).sum((1, 2))
+    scale = np.sqrt(np.divide(before, after, out=np.ones_like(before), where=after > 0.0))
+    return calm * scale[:, None, None]
+
+
+def _not_turning(
+    positions: Float[np.ndarray, "traj atom 3"],
+    momenta: Float[np.ndarray, "traj atom 3"],
+    masses: Float[np.ndarray, "atom"],
+) -> Float[np.ndarray, "traj atom 3"]:
+    """Return momenta less the net momentum and the rigid rotation, and less their energies."""
     mass = masses[:, None]
     relative = positions - ((mass * positions).sum(1) / masses.sum())[:, None]
     calm = momenta - mass * (momenta.sum(1) / masses.sum())[:, None]
@@ -145,11 +156,7 @@ def without_rotation(
     inertia = spread[:, None, None] * np.eye(3) - products
     # The moment about the axis of a linear molecule is zero, and so is the angular momentum about it.
     rotation = (np.linalg.pinv(inertia, rcond=1e-12, hermitian=True) * angular[:, None, :]).sum(-1)
-    calm = calm - mass * np.cross(rotation[:, None, :], relative)
-    before = (momenta**2 / mass).sum((1, 2))
-    after = (calm**2 / mass).sum((1, 2))
-    scale = np.sqrt(np.divide(before, after, out=np.ones_like(before), where=after > 0.0))
-    return calm * scale[:, None, None]
+    return calm - mass * np.cross(rotation[:, None, :], relative)
 
 
 def _along(q: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nadyn.dynamics.initial.wigner import mode_energies, without_rotation
+from nadyn.dynamics.initial.wigner import maxwell_boltzmann, mode_energies, without_rotation
 from nadyn.units import HARTREE_PER_INVERSE_CM, HARTREE_PER_KELVIN
 
 MASSES = np.array([25000.0, 1800.0, 22000.0, 64000.0])
@@ -46,3 +46,15 @@ def test_a_hot_quantum_oscillator_has_the_energy_of_a_classical_one():
     # Next term of the expansion: (ħω/kT)²/12.
     thermal = HARTREE_PER_KELVIN * 5000.0
     np.testing.assert_allclose(quantum, classical * (1 + (frequencies / thermal) ** 2 / 12), rtol=1e-8)
+
+
+def test_thermal_momenta_without_rotation_have_the_kinetic_energies_of_three_degrees_of_freedom():
+    """Of three atoms nine components less six: K/kT has the mean 3/2 and the variance 3/2."""
+    n, masses = 6000, np.array([2.0, 5.0, 9.0])
+    positions = np.tile([[0.0, 0.3, 0.0], [1.7, 0.0, 0.4], [-0.2, 1.4, 0.9]], (n, 1, 1))
+    momenta = maxwell_boltzmann(positions, masses, temperature_kelvin=300.0, keeps_rotation=True, seed=4)
+    kinetic = 0.5 * (momenta**2 / masses[:, None]).sum(axis=(1, 2)) / (HARTREE_PER_KELVIN * 300.0)
+    assert abs(kinetic.mean() - 1.5) < 3 * (1.5 / n) ** 0.5
+    # The fourth central moment of a gamma distribution of shape 3/2 is 15.75.
+    assert abs(kinetic.var(ddof=1) - 1.5) < 3 * ((15.75 - 1.5**2) / n) ** 0.5
+    np.testing.assert_allclose(np.cross(positions, momenta).sum(1), 0.0, atol=1e-12)

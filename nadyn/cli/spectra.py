@@ -79,9 +79,10 @@ def absorption_result(
     for title in ("transition", r"energy \[eV]", "spread", "oscillator strength", "± (95 %)"):
         table.add_column(title, justify="right")
     for number, name in enumerate(names):
-        strength = found.strengths[:, number]
+        strength = found.strengths[:, number] * found.weight
         error = 1.96 * strength.std(ddof=1) / np.sqrt(len(strength))
-        mean, spread = gaps_ev[:, number].mean(), gaps_ev[:, number].std(ddof=1)
+        mean = float(np.average(gaps_ev[:, number], weights=found.weight))
+        spread = float(np.average((gaps_ev[:, number] - mean) ** 2, weights=found.weight)) ** 0.5
         table.add_row(name, f"{mean:.3f}", f"{spread:.3f}", f"{strength.mean():.5f}", f"{error:.5f}")
     highest = int(curve.cross_section.argmax())
     sentence = (
@@ -167,10 +168,11 @@ def run_result(model: "Model", path: Path, *, state: int, fwhm_cm: float) -> Res
     """Return the infrared absorption of the dipoles along the trajectories of a run."""
     import torch
 
+    from nadyn.analysis.energies import degrees_of_freedom
     from nadyn.analysis.plots_spectra import vibrational_figure
     from nadyn.dynamics.spectra.correlation import infrared_of_dipoles
     from nadyn.electronic.properties import dipoles
-    from nadyn.trajectory import load_trajectories
+    from nadyn.trajectory import load_trajectories, open_run
     from nadyn.units import AU_PER_FEMTOSECOND, KELVIN_PER_HARTREE
 
     run = load_trajectories(path)
@@ -181,15 +183,20 @@ def run_result(model: "Model", path: Path, *, state: int, fwhm_cm: float) -> Res
         raise InputError(
             f"run {str(path)!r} must hold 100 frames or more for a spectrum, but holds {len(times)}."
         )
-    whole = np.isfinite(run.positions).all(axis=(0, 2, 3))
+    whole = run.alive.all(axis=0)
+    met = np.unique(run.active_state[:, whole]).tolist()
+    if met != [state]:
+        raise InputError(
+            f"run {str(path)!r} must have trajectories that stay on state {state} to the end, but those that "
+            f"came to it were on {', '.join(map(str, met)) or 'none'}. Choose another `--state` or run."
+        )
     positions = run.positions[:, whole]
     moments = dipoles(
         model, torch.from_numpy(positions.reshape(-1, *positions.shape[2:])), origin="coordinates"
     )
     series = moments[:, state, state].numpy().reshape(*positions.shape[:2], 3)
     kinetic = (run.momenta[:, whole] ** 2 / run.masses[:, None]).sum(axis=(2, 3)).mean()
-    freedom = 3 * len(run.masses) - 6 if len(run.masses) > 2 else 1
-    temperature = float(kinetic) / freedom
+    temperature = float(kinetic) / degrees_of_freedom(open_run(path))
     dt = float(times[1] - times[0]) * AU_PER_FEMTOSECOND
     frequencies, density = infrared_of_dipoles(series, dt=dt, temperature=temperature)
     wavenumbers, density = frequencies * INVERSE_CM_PER_HARTREE, density / INVERSE_CM_PER_HARTREE
@@ -202,9 +209,11 @@ def run_result(model: "Model", path: Path, *, state: int, fwhm_cm: float) -> Res
         table.add_column(head, justify="right")
     highest = float(wavenumbers[int(curve.argmax())])
     table.add_row(f"{temperature * KELVIN_PER_HARTREE:.0f}", f"{2 * step:.1f}", f"{highest:.0f}")
+    left_out = int((~whole).sum())
     return Result(
         table,
-        (),
+        (f"{left_out} of {len(whole)} trajectories did not come to the end and are left out.",)
+        * (left_out > 0),
         {"wavenumber_cm": wavenumbers, "absorption_km_per_mol_cm": curve},
         {"kind": "ir", "model": model.name, "origin": f"dipoles along {path}", "fwhm_cm": fwhm_cm},
         lambda: vibrational_figure(wavenumbers, curve, sticks=None, title="infrared", unit="km/mol/cm⁻¹"),

@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 from contracts.untrained import untrained
 
+from nadyn.analysis.energies import temperature
+from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
+from nadyn.cli.spectra import run_result
+from nadyn.dynamics.run.loop import run
 from nadyn.dynamics.spectra.excitation import absorption, excitations
 from nadyn.models.heads.dipole import DipoleSettings
 from nadyn.models.model_file import save_model
+from nadyn.trajectory import open_run
 from nadyn.trajectory.initial_conditions import InitialConditions, write_initial_conditions
 from nadyn.units import HARTREE_PER_EV
 
@@ -66,6 +71,23 @@ def test_absorption_of_given_geometries_is_written(files):
     plain = json.loads((folder / "uv.json").read_text())
     np.testing.assert_allclose(plain["oscillator_strengths"], found.strengths)
     assert (folder / "uv.svg").stat().st_size > 1000
+
+
+def test_dipoles_of_a_run_are_those_of_its_state_at_its_temperature(files):
+    """Friction pushes all twelve components of the momenta, those of turning too."""
+    folder, model, _ = files
+    content = {
+        "initial": {"file": str(folder / "initial.h5")},
+        "method": "nvt",
+        "thermostat": {"temperature_kelvin": 300, "friction_per_ps": 50},
+        **{"dt_fs": 0.05, "time_fs": 5, "write_every": 1, "output": str(folder / "run.h5")},
+    }
+    run(content, model=model, progress=False)
+    found = run_result(model, folder / "run.h5", state=0, fwhm_cm=50.0)
+    shown = float(next(iter(found.table.columns[0].cells)))
+    assert abs(shown - temperature(open_run(folder / "run.h5")).mean()) < 0.6
+    with pytest.raises(InputError, match=r"must have trajectories that stay on state 1 .* were on 0"):
+        run_result(model, folder / "run.h5", state=1, fwhm_cm=50.0)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from nadyn.data import Dataset
 from nadyn.models.learned import LearnedModel
 from nadyn.models.potential import Potential
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.long_range import as_learned_by
 from nadyn.training.losses import NoiseScales, residuals, total_loss
 from nadyn.training.predictions import Pairs, label_pairs, predict_together
 from nadyn.training.quantities import QUANTITIES
@@ -113,14 +114,14 @@ def _frames(model: LearnedModel, dataset: Dataset, seed: int) -> tuple[tuple[Sam
         raise InputError(
             f"the data must have the {model.n_states} states of the model, but has {min(n_states)}."
         )
-    samples = samples_together(dataset.groups)
+    samples = samples_together(dataset.groups, tuple(model.potential.heads))
     total = sum(map(len, samples))
     generator = torch.Generator().manual_seed(seed)
     chosen = []
     for group in samples:
         share = max(1, min(len(group), round(MOST_FRAMES * len(group) / total)))
         chosen.append(group.take(torch.randperm(len(group), generator=generator)[:share].sort().values))
-    return tuple(chosen), label_pairs(samples, model.n_states)
+    return as_learned_by(model.potential, tuple(chosen)), label_pairs(samples, model.n_states)
 
 
 def _configuration(model: LearnedModel) -> TrainingConfiguration:

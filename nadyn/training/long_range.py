@@ -226,6 +226,15 @@ def with_charges_that_are_learned(samples: tuple[Samples, ...], section: ModelSe
     return tuple(replace(group, charges=None) for group in samples)
 
 
+def as_learned_by(potential: Potential, samples: tuple[Samples, ...]) -> tuple[Samples, ...]:
+    """Return what the weights of a potential have learned of labels: see `to_be_learned`."""
+    if potential.charges is None:
+        samples = tuple(replace(group, charges=None) for group in samples)
+    if potential.dispersion is None or not potential.settings.dispersion.in_labels:
+        return samples
+    return without_dispersion(samples, potential.dispersion)
+
+
 def without_dispersion(samples: tuple[Samples, ...], term: Dispersion) -> tuple[Samples, ...]:
     """Return samples whose energies, forces and stress are those without the dispersion that they have."""
     return tuple(_shifted(group, term, -1.0) for group in samples)

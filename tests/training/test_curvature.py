@@ -1,5 +1,8 @@
 """The curvature of the loss."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +14,9 @@ from nadyn.models.atomic_network import NetworkSettings
 from nadyn.models.encoders.density_moments import MomentsSettings
 from nadyn.models.learned import LearnedModel
 from nadyn.models.potential import Potential, PotentialSettings
+from nadyn.models.terms.dispersion import DispersionSettings
 from nadyn.training.curvature import _configuration, _frames, _Loss, curvature
+from nadyn.training.long_range import with_what_is_added
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +88,47 @@ def test_what_cannot_be_asked_is_one_sentence(model, data):
     one_state = labelled(teacher(None, n_states=1), geometries(3))
     with pytest.raises(InputError, match="must have the 2 states of the model, but has 1"):
         curvature(model, Dataset((one_state,)))
+
+
+def test_the_loss_is_that_of_what_was_learned(model, data):
+    """Not of labels that the model has no part for, nor of the dispersion that was taken out of them."""
+    group = data.groups[0]
+    random = np.random.default_rng(3)
+    more = replace(
+        group,
+        charges=random.normal(size=(len(group.energies), group.n_atoms)),
+        dipoles=random.normal(size=(len(group.energies), group.n_states, group.n_states, 3)),
+    )
+    attracted = _attracted(model.potential)
+    bound = replace(model, potential=attracted)
+    taught_without = copy.deepcopy(attracted)
+    taught_without.settings = replace(attracted.settings, dispersion=DispersionSettings("pbe"))
+    with_it = with_what_is_added(replace(model, potential=taught_without), more)
+    assert np.abs(with_it.forces - more.forces).max() > 1e-5
+    plain, dispersed = _noise(model, more), _noise(bound, with_it)
+    assert plain.keys() == dispersed.keys() == {"energy", "force", "coupling"}
+    for name, value in plain.items():
+        assert dispersed[name] == pytest.approx(value, rel=1e-9)
+
+
+def _attracted(potential):
+    """Return the potential with a dispersion of made-up numbers that its labels had."""
+    settings = replace(potential.settings, dispersion=DispersionSettings("pbe", in_labels=True))
+    with torch.random.fork_rng():
+        other = Potential(settings)
+    other.load_state_dict(potential.state_dict(), strict=False)
+    term = other.dispersion
+    term.damping.copy_(torch.tensor([0.4, 4.8, 1.0, 0.8]))
+    for name, value in {
+        "radii": 2.0,
+        "quotients": 3.0,
+        "reference_counts": 1.0,
+        "reference_c6": 30.0,
+    }.items():
+        getattr(term, name).fill_(value)
+    return other.requires_grad_(False)
+
+
+def _noise(model, group):
+    batch, pairs = _frames(model, Dataset((group,)), 1)
+    return _Loss(model.double().potential, batch, pairs, _configuration(model)).noise

@@ -70,7 +70,11 @@ def open_runs_as_one(paths: Sequence[str | Path]) -> Run:
     config = {**first.config, "seed": [int(run.attributes["seed"]) for run in runs]}
     notices = dict.fromkeys(notice for run in runs for notice in run.attributes["warnings"])
     names = [run.path.name for run in runs]
-    attributes = {**first.attributes, "warnings": [*notices, *_about_starts(runs)], "files": names}
+    attributes = {
+        **first.attributes,
+        "warnings": [*notices, *_about_starts(runs), *_about_seeds(runs)],
+        "files": names,
+    }
     return replace(
         first,
         attributes=attributes,
@@ -131,4 +135,17 @@ def _about_starts(runs: Sequence[Run]) -> list[str]:
         f"{', '.join(shared)} share their starts and differ in their random numbers only: the intervals, "
         "which "
         "take all trajectories as independent, are too narrow."
+    ]
+
+
+def _about_seeds(runs: Sequence[Run]) -> list[str]:
+    """Say that trajectories of different starts draw the same random numbers."""
+    seeds = [int(run.attributes["seed"]) for run in runs if run.attributes["method"] != "nve"]
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if not twice:
+        return []
+    return [
+        f"several of these runs have seed {', '.join(map(str, twice))}, so that trajectories of the same "
+        "number draw the same random numbers: the intervals, which take all trajectories as independent, may "
+        "be too narrow."
     ]

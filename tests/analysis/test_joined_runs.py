@@ -11,6 +11,7 @@ from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
 from nadyn.dynamics.run.loop import run
 from nadyn.trajectory import open_run
+from nadyn.trajectory.initial_conditions import InitialConditions, write_initial_conditions
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -97,4 +98,31 @@ def test_starts_that_are_shared_are_said(tmp_path):
     for seed in (1, 2):
         run(config(tmp_path, f"{seed}.h5", seed=seed, initial=fixed, time_fs=4), progress=False)
     both = open_runs_as_one([tmp_path / "1.h5", tmp_path / "2.h5"])
-    assert any("share their starts" in sentence for sentence in both.attributes["warnings"])
+    warnings = both.attributes["warnings"]
+    assert any("share their starts" in sentence for sentence in warnings)
+    assert not any("same random numbers" in sentence for sentence in warnings)
+
+
+def test_random_numbers_that_are_shared_are_said(runs, tmp_path):
+    """Files of starts differ, but the seed is the one that a run has where nobody says another."""
+    files = []
+    for path in runs:
+        found = open_run(path)
+        start = InitialConditions(
+            positions=found.positions[0],
+            momenta=found.momenta[0],
+            weight=found.weight,
+            masses=found.masses,
+            atomic_numbers=None,
+            state=0,
+            diabatic_state=None,
+            origin="test",
+            temperature_kelvin=None,
+        )
+        write_initial_conditions(tmp_path / f"start_{path.name}", start)
+        files.append(tmp_path / path.name)
+        content = config(tmp_path, path.name, initial={"file": str(tmp_path / f"start_{path.name}")})
+        run({**content, "time_fs": 4}, progress=False)
+    warnings = open_runs_as_one(files).attributes["warnings"]
+    assert any("have seed 1, so that" in sentence for sentence in warnings)
+    assert not any("share their starts" in sentence for sentence in warnings)

@@ -43,6 +43,12 @@ def check_stop(config: RunConfiguration, model: Model) -> None:
             f"`stop.jump_ev` must be left out for model {model.name}, which is no label source, but is "
             "given. Remove it."
         )
+    if config.stop.jump_ev is not None and _reads_curvatures(config):
+        raise InputError(
+            f"`stop.jump_ev` must be left out for method {config.method}, which reads couplings from "
+            "curvatures of energies in time, but is given: a jump is one without limit, and would make hops. "
+            "Remove it, or try fssh with propagation: local_diabatisation."
+        )
     if config.stop.novelty is not None and model.shortest_distances is None:
         raise InputError(
             f"`stop.novelty` must be left out for model {model.name}, which was not trained, but is given. "
@@ -59,6 +65,14 @@ def check_stop(config: RunConfiguration, model: Model) -> None:
             f"`stop.dissociated` must be left out {reason}, where fragments have no last word, but is true. "
             "Remove it."
         )
+
+
+def _reads_curvatures(config: RunConfiguration) -> bool:
+    """Tell whether three energies in a row decide on hops."""
+    method = find_method(config)
+    if "propagation" in method.keys:
+        return config.propagation == "curvature"
+    return method.needs_two_states and not method.moves_coefficients
 
 
 def _novelty(config: RunConfiguration) -> float:

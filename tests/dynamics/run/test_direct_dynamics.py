@@ -456,5 +456,8 @@ def test_a_jump_may_be_allowed_to_label_sources_only_and_up_to_the_largest_error
         trajectories(begin, "run.h5", Molecule(), stop={"jump_ev": 0.2})
     with pytest.raises(InputError, match=r"`stop\.jump_ev` must be at most `max_energy_step_ev`, 0\.3"):
         trajectories(begin, "run.h5", Teacher(Molecule()), stop={"jump_ev": 0.5})
+    for keys in ({"method": "landau_zener"}, {"method": "fssh", "propagation": "curvature"}):
+        with pytest.raises(InputError, match=r"`stop\.jump_ev` must be left out for method .* curvatures"):
+            trajectories(begin, "run.h5", Teacher(Molecule()), stop={"jump_ev": 0.2}, **keys)
     asked = parse_configuration(config(begin, "run.h5", stop={"jump_ev": 0.2}), RunConfiguration, where="run")
     assert wanted_of(asked, METHODS["fssh"]).largest_jump == pytest.approx(0.2 * HARTREE_PER_EV)

@@ -25,6 +25,8 @@ def convert_initial(source: Path, target: Path, *, overwrite: bool) -> None:
     Raises:
         InputError: The file cannot be read, or the name ends otherwise.
     """
+    import numpy as np
+
     from nadyn.checks.output import TRAJECTORIES, check_output
     from nadyn.trajectory.initial_conditions import read_initial_conditions, write_initial_conditions
     from nadyn.trajectory.sharc_initconds import is_initconds, read_initconds, write_initconds
@@ -35,6 +37,10 @@ def convert_initial(source: Path, target: Path, *, overwrite: bool) -> None:
         write_initial_conditions(target, initial)
     elif target.suffix in ("", ".excited"):
         write_initconds(target, initial)
+        lost = ["weights differ"] * bool(np.ptp(initial.weight) > 0)
+        lost += ["states differ"] * (initial.states is not None)
+        if lost:
+            print(f"note: {' and '.join(lost)}, for which a file of SHARC has no place.")
     else:
         raise InputError(
             f"OUT must end in .h5, or have no ending for the `initconds` of SHARC, but is {str(target)!r}."

@@ -57,6 +57,8 @@ def _atoms(one: Geometry, numbers: np.ndarray, masses: np.ndarray) -> ase.Atoms:
         positions=one.positions * ANGSTROM_PER_BOHR,
         momenta=one.momenta * momentum,
         masses=masses / ELECTRON_MASS_PER_DALTON,
+        cell=None if one.cell is None else one.cell * ANGSTROM_PER_BOHR,
+        pbc=one.cell is not None,
         info={
             "traj": one.traj,
             "time_fs": one.time_fs,

@@ -48,6 +48,8 @@ class Trajectories:
         method: Method of the run.
         config: The run file.
         warnings: What was noticed when the run began, in sentences.
+        cell: Cell vectors of each trajectory as rows [bohr]; None for a run without cells.
+        stress: (1/V) ∂E/∂ε of the potential energy alone, ASE's sign [hartree/bohr³]; None without cells.
     """
 
     time_fs: Float[np.ndarray, "frame"]
@@ -71,6 +73,8 @@ class Trajectories:
     method: str
     config: Mapping[str, object]
     warnings: tuple[str, ...]
+    cell: Float[np.ndarray, "frame traj 3 3"] | None = None
+    stress: Float[np.ndarray, "frame traj 3 3"] | None = None
 
     units: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
@@ -87,6 +91,8 @@ class Trajectories:
             "weight": "1",
             "end_fs": "fs",
             "energy_error_max": "hartree",
+            "cell": "bohr",
+            "stress": "hartree/bohr^3",
         }
     )
 
@@ -158,4 +164,6 @@ def load_trajectories(path: str | Path, *, frames: slice = slice(None)) -> Traje
         method=str(run.attributes["method"]),
         config=run.config,
         warnings=tuple(run.attributes["warnings"]),
+        cell=valid(run.cell),
+        stress=valid(run.stress),
     )

@@ -19,6 +19,8 @@ _AXES = {
     "active_state": ("frame", "traj"),
     "populations_adiabatic": ("frame", "traj", "state"),
     "diabatic_populations": ("frame", "traj", "basis"),
+    "cell": ("frame", "traj", "row", "x"),
+    "stress": ("frame", "traj", "row", "x"),
     "weight": ("traj",),
     "masses": ("atom",),
     "end_fs": ("traj",),

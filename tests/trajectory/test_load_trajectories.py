@@ -54,7 +54,7 @@ def test_units_are_those_that_the_file_names(finished):
     named["time_fs"] = named.pop("time")
     told = dict(Trajectories.units)
     assert {name: told.pop(name) for name in named} == named
-    assert sorted(told) == ["end_fs", "populations_adiabatic"]
+    assert sorted(told) == ["cell", "end_fs", "populations_adiabatic", "stress"]
 
 
 def test_some_of_the_frames_are_those_of_all(finished):

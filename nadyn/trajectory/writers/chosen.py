@@ -26,6 +26,7 @@ class Geometry:
         momenta: [electron_mass*bohr/au_time].
         energies: Of all states [hartree].
         words: What else is to be said, by name.
+        cell: Cell vectors as rows [bohr], of the last frame for what stopped a trajectory; None without one.
     """
 
     traj: int
@@ -35,6 +36,7 @@ class Geometry:
     momenta: Float[np.ndarray, "atom x"]
     energies: Float[np.ndarray, "state"]
     words: dict[str, str]
+    cell: Float[np.ndarray, "3 3"] | None = None
 
 
 def chosen_trajectories(
@@ -111,6 +113,7 @@ def _at(run: Trajectories, traj: int, frame: int, words: dict[str, str]) -> Geom
         momenta=run.momenta[frame, traj],
         energies=run.energies[frame, traj],
         words=words,
+        cell=None if run.cell is None else run.cell[frame, traj],
     )
 
 
@@ -129,6 +132,7 @@ def _stops(path: Path, run: Trajectories, wanted: Sequence[int]) -> list[Geometr
             momenta=stops["momenta"][traj],
             energies=stops["energies"][traj],
             words={"status": run.status[traj], "after_fs": f"{run.end_fs[traj]:.6g}"},
+            cell=None if run.cell is None else run.cell[np.flatnonzero(run.alive[:, traj])[-1], traj],
         )
         for traj in wanted
         if np.isfinite(stops["positions"][traj]).all()

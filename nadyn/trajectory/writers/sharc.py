@@ -20,6 +20,7 @@ import numpy as np
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_folder, telling_why
 from nadyn.structures import symbol
+from nadyn.trajectory.reader import open_run
 from nadyn.trajectory.trajectories import Trajectories
 from nadyn.trajectory.writers.chosen import chosen_trajectories
 from nadyn.units import (
@@ -46,10 +47,10 @@ def write_sharc_folders(
         raise InputError(f"output {str(folder)!r} must not exist yet, but does. Choose another name.")
     check_folder(folder)
     run, wanted = chosen_trajectories(path, trajectories)
-    spins = run.config.get("representation")
-    if spins == "spin_adiabatic":
+    if run.config.get("representation") == "spin_adiabatic" or "multiplicities" in open_run(path).attributes:
         raise InputError(
-            f"run {str(path)!r} must be of states without spin-orbit coupling, but is of spin-adiabatic ones."
+            f"run {str(path)!r} must be of states of one multiplicity to be written for SHARC, but is of "
+            "several."
         )
     with telling_why(folder):
         temporary = Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}."))

@@ -33,10 +33,14 @@ def write_geometries(
             time = "" if np.isnan(one.time_fs) else f" time_fs={one.time_fs:.6g}"
             energies = " ".join(repr(float(e)) for e in one.energies * ELECTRONVOLT_PER_HARTREE)
             words = "".join(f" {key}={value}" for key, value in one.words.items())
+            cell, periodic = "", "F F F"
+            if one.cell is not None:
+                vectors = " ".join(repr(float(x)) for x in (one.cell * ANGSTROM_PER_BOHR).ravel())
+                cell, periodic = f'Lattice="{vectors}" ', "T T T"
             file.write(
-                f"{len(symbols)}\nProperties=species:S:1:pos:R:3 traj={one.traj}{time} "
+                f"{len(symbols)}\n{cell}Properties=species:S:1:pos:R:3 traj={one.traj}{time} "
                 f"state={one.state}{words} "
-                f'model_energies="{energies}" pbc="F F F"\n'
+                f'model_energies="{energies}" pbc="{periodic}"\n'
             )
             for name, row in zip(symbols, one.positions * ANGSTROM_PER_BOHR, strict=True):
                 file.write(f"{name} {' '.join(repr(float(x)) for x in row)}\n")

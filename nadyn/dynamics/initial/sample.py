@@ -39,7 +39,8 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
         initial = read_initial_conditions(section.file)
         return _taken(model, section, initial, f"initial conditions {section.file!r}", state, diabatic_state)
     if section.run is not None:
-        return _taken(model, section, end_of_run(section.run), f"run {section.run!r}", state, diabatic_state)
+        ended = end_of_run(section.run, state_is_given=(state, diabatic_state) != (None, None))
+        return _taken(model, section, ended, f"run {section.run!r}", state, diabatic_state)
     if section.structure is not None:
         return _from_structure(model, section, seed=seed)
     if section.sample is not None:

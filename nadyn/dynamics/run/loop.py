@@ -10,8 +10,10 @@ import numpy as np
 from nadyn.checks.configuration import parse_configuration, read_configuration
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_is_no_input
-from nadyn.data.structure_file import read_structure
+from nadyn.data.structure_file import StartStructure, read_structure
 from nadyn.dynamics.hops.cuts import CutProbabilities
+from nadyn.dynamics.initial import InitialSection
+from nadyn.dynamics.initial.end_of_run import cell_of_run
 from nadyn.dynamics.methods.adaptive import DividedSteps
 from nadyn.dynamics.methods.table import find_method
 from nadyn.dynamics.run.ensemble import (
@@ -162,10 +164,17 @@ def _source(
             molecule=config.molecule,
             isotopes=config.isotopes,
             member=config.member,
-            structure=initial.structure and read_structure(initial.structure, repeat=initial.repeat),
+            structure=_structure_of(initial),
         )
     opened.callback(desk.close)
     return direct_source(desk, molecule=config.molecule, isotopes=config.isotopes, member=config.member)
+
+
+def _structure_of(initial: InitialSection) -> StartStructure | None:
+    """Return the atoms and the cell that a start says, None where the model knows them."""
+    if initial.structure is not None:
+        return read_structure(initial.structure, repeat=initial.repeat)
+    return None if initial.run is None else cell_of_run(initial.run, n=initial.n)
 
 
 def _advance(

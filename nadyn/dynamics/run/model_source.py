@@ -93,8 +93,8 @@ def _in_structure(source: ModelSource, structure: StartStructure | None) -> Mode
         cell = getattr(source.model, "cell", None)
         if not same or not (cell is None or np.allclose(cell, structure.cell)):
             raise InputError(
-                f"`initial.structure` must be in the cell of model {source.model.name}, which cannot be put "
-                "into another one, but is not."
+                f"the start of `initial` must be in the cell of model {source.model.name}, which cannot be "
+                "put into another one, but is not."
             )
         return source
     cell = None if structure.cell is None else torch.from_numpy(structure.cell)

@@ -24,6 +24,7 @@ from nadyn.dynamics.methods.table import (
 from nadyn.dynamics.nuclei.box import box_of
 from nadyn.dynamics.nuclei.followed import begin_following
 from nadyn.dynamics.run.device import device_of, model_on
+from nadyn.dynamics.run.earlier_run import check_earlier_run
 from nadyn.dynamics.run.endings import check_stop, limits_of
 from nadyn.dynamics.run.ensemble import (
     Ensemble,
@@ -106,6 +107,7 @@ def create_run(
     check_new(output, overwrite=overwrite)
     check_is_no_input(output, *_files(config.model_dump(exclude={"output"})))
     check_suffix(output, "`output`", TRAJECTORIES)
+    check_earlier_run(config, model)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         initial = sample(model, config.initial, seed=config.seed)

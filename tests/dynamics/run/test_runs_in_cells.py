@@ -1,5 +1,6 @@
 """Runs of a periodic structure: bits after a resumption, cells and stress in the file, what is refused."""
 
+import ase.io
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,10 @@ from nadyn.checks.errors import InputError
 from nadyn.dynamics.run import loop as runner
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.electronic.stress import strained_surface
+from nadyn.interfaces.ase_trajectories import to_ase
 from nadyn.trajectory import digest, open_run
+from nadyn.trajectory.writers.chosen import geometries
+from nadyn.trajectory.writers.xyz import write_geometries
 from nadyn.units import ANGSTROM_PER_BOHR, KELVIN_PER_HARTREE
 
 NUMBERS = (9, 1, 6, 1, 7)
@@ -187,3 +191,22 @@ def test_what_constant_pressure_cannot_do_is_refused(structure, model, tmp_path)
         with pytest.raises(InputError, match=sentence):
             runner.run(config(structure, output, initial=initial), model=model, progress=False)
     assert not output.exists()
+
+
+def test_a_run_goes_on_in_the_cell_that_it_has_ended_in(model, structure, tmp_path):
+    first, second, bad = (str(tmp_path / name) for name in ("first.h5", "second.h5", "bad.h5"))
+    runner.run(config(structure, first), model=model, progress=False)
+    production = {"method": "nve", "barostat": None, "thermostat": None}
+    start = {"run": first, "n": 1}
+    runner.run(config(structure, second, initial=start, **production), model=model, progress=False)
+    before, after = open_run(first), open_run(second)
+    assert np.abs(np.asarray(before.cell[-1][0]) - CELL).max() > 1e-3
+    for name in ("cell", "stress", "positions", "energies"):
+        np.testing.assert_allclose(getattr(after, name)[0][0], getattr(before, name)[-1][0], rtol=1e-12)
+    written = geometries(first, "ends", [1])
+    write_geometries(tmp_path / "end.xyz", written, before.atomic_numbers)
+    for atoms in (ase.io.read(tmp_path / "end.xyz"), to_ase(first, kind="ends")[1]):
+        np.testing.assert_allclose(np.array(atoms.cell) / ANGSTROM_PER_BOHR, before.cell[-1][1], rtol=1e-12)
+        assert atoms.pbc.all()
+    with pytest.raises(InputError, match="must have ended in one cell"):
+        runner.run(config(structure, bad, initial={"run": first}, **production), model=model, progress=False)

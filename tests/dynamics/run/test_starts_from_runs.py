@@ -54,7 +54,7 @@ def test_two_halves_on_one_surface_have_the_bits_of_the_whole(tmp_path):
 
 
 def test_each_starts_where_and_on_which_state_it_ended(tmp_path, earlier):
-    run(config(tmp_path, "b.h5", {"run": str(earlier)}))
+    run(config(tmp_path, "b.h5", {"run": str(earlier)}, seed=2))
     before, after = load_trajectories(earlier), load_trajectories(tmp_path / "b.h5")
     np.testing.assert_array_equal(after.positions[0], before.positions[-1])
     np.testing.assert_array_equal(after.momenta[0], before.momenta[-1])
@@ -63,18 +63,18 @@ def test_each_starts_where_and_on_which_state_it_ended(tmp_path, earlier):
 
 
 def test_a_state_that_is_given_holds_for_all_and_n_takes_the_first(tmp_path, earlier):
-    run(config(tmp_path, "b.h5", {"run": str(earlier), "state": 1, "n": 4}))
+    run(config(tmp_path, "b.h5", {"run": str(earlier), "state": 1, "n": 4}, seed=2))
     after = load_trajectories(tmp_path / "b.h5")
     assert after.active_state[0].tolist() == [1] * 4
     with pytest.raises(InputError, match="`n` must be at most 9"):
-        run(config(tmp_path, "c.h5", {"run": str(earlier), "n": 10}))
+        run(config(tmp_path, "c.h5", {"run": str(earlier), "n": 10}, seed=2))
 
 
 def test_only_what_came_to_the_end_goes_on(tmp_path):
     run(config(tmp_path, "a.h5", PACKET, time_fs=10, stop={"beyond_au": 3.2}))
     statuses = load_trajectories(tmp_path / "a.h5").status
     assert "left_region" in statuses and "finished" in statuses
-    result = run(config(tmp_path, "b.h5", {"run": str(tmp_path / "a.h5")}))
+    result = run(config(tmp_path, "b.h5", {"run": str(tmp_path / "a.h5")}, seed=2))
     n = sum(status == "finished" for status in statuses)
     assert open_run(tmp_path / "b.h5").n_trajectories == n
     assert any(f"{9 - n} of 9 trajectories" in notice for notice in result.notices)
@@ -82,11 +82,34 @@ def test_only_what_came_to_the_end_goes_on(tmp_path):
 
 def test_a_run_of_other_atoms_is_refused(tmp_path, earlier):
     with pytest.raises(InputError, match=r"run .* must be for the atoms and masses of model"):
-        run(config(tmp_path, "b.h5", {"run": str(earlier)}, model={"name": "pyrazine", "variant": 4}))
+        run(config(tmp_path, "b.h5", {"run": str(earlier)}, seed=2, model={"name": "pyrazine", "variant": 4}))
     with pytest.raises(
         InputError, match="must have one of `sample`, `position_au`, `structure`, `file` or `run`"
     ):
         run(config(tmp_path, "b.h5", {"run": str(earlier), "file": "x.h5"}))
+
+
+def test_random_numbers_do_not_come_again(tmp_path, earlier):
+    """Who has stayed in a state with them would stay again."""
+    with pytest.raises(InputError, match="`seed` must not be that of run"):
+        run(config(tmp_path, "b.h5", {"run": str(earlier)}))
+    run(config(tmp_path, "c.h5", {"run": str(earlier)}, method="nve"))
+
+
+def test_a_mean_of_states_is_no_state_to_start_on(tmp_path):
+    run(config(tmp_path, "a.h5", PACKET, method="ehrenfest"))
+    start = {"run": str(tmp_path / "a.h5")}
+    with pytest.raises(InputError, match=r"`state` must be given with run .* on a mean of the states"):
+        run(config(tmp_path, "b.h5", start, seed=2))
+    run(config(tmp_path, "b.h5", {**start, "state": 0}, seed=2))
+
+
+def test_states_of_another_representation_are_not_taken_over(tmp_path):
+    model, start = {"name": "sulfur_dioxide", "variant": "triplets"}, {"sample": "wigner", "n": 2, "state": 2}
+    keys = {"model": model, "time_fs": 0.8}
+    run(config(tmp_path, "a.h5", start, representation="spin_free", **keys))
+    with pytest.raises(InputError, match=r"whose states are spin_free, while .* spin_adiabatic"):
+        run(config(tmp_path, "b.h5", {"run": str(tmp_path / "a.h5")}, seed=2, **keys))
 
 
 def test_initial_conditions_keep_a_state_for_each(tmp_path):

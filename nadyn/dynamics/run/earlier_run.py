@@ -1,0 +1,51 @@
+"""A run that is the start of another one: what both must agree on, and what they must not share."""
+
+from collections.abc import Mapping
+
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.models.model import Model
+from nadyn.models.spin_states import HasSpinStates
+from nadyn.trajectory import open_run
+
+
+def check_earlier_run(config: RunConfiguration, model: Model) -> None:
+    """Refuse the end of a run as a start where it would be taken for something else.
+
+    Random numbers are a function of seed, trajectory and step. With the seed of the earlier run they would
+    come again, to those whom they have left where they are: who did not hop with them, would not hop now.
+
+    Raises:
+        InputError: The seed is that of the earlier run and both draw random numbers; or its states are
+            numbered otherwise.
+    """
+    path = config.initial.run
+    if path is None:
+        return
+    before = open_run(path)
+    now = config.model_dump()
+    if int(before.attributes["seed"]) == config.seed and _draws(before.config) and _draws(now):
+        raise InputError(
+            f"`seed` must not be that of run {path!r}, whose random numbers would come again, but is "
+            f"{config.seed}. Try seed: {config.seed + 1}."
+        )
+    if config.initial.state is not None or config.initial.diabatic_state is not None:
+        return
+    then, wanted = _representation(before.config, model), _representation(now, model)
+    if then != wanted:
+        raise InputError(
+            f"`state` must be given with run {path!r}, whose states are {then}, while those of this run are "
+            f"{wanted}, but is missing. Give it, or choose representation: {then}."
+        )
+
+
+def _draws(config: Mapping[str, object]) -> bool:
+    """Tell whether a run file draws random numbers after its start."""
+    return config["method"] != "nve" or config.get("friction") is not None
+
+
+def _representation(config: Mapping[str, object], model: Model) -> object:
+    """Return which states a run file means with a model."""
+    has_spins = isinstance(model, HasSpinStates)
+    mixed = has_spins and (model.spin_orbit is not None or config.get("laser") is not None)
+    return config.get("representation") or ("spin_adiabatic" if mixed else "spin_free")

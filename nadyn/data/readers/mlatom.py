@@ -87,8 +87,10 @@ def _row(molecule: dict[str, object], options: ReadOptions) -> Row:
     order = sorted(range(len(states)), key=lambda place: spins[place])
     energies = np.array([_energy(states[place]) for place in order])
     multiplicities = tuple(spins[place] for place in order)
+    # The gradient of the molecule is that of its only state; of several states nobody says of which one.
+    of_states = [states[place].get("atoms") or (atoms if len(states) == 1 else None) for place in order]
     gradients = [
-        _per_atom(states[place].get("atoms") or atoms, "energy_gradients", len(numbers)) for place in order
+        None if own is None else _per_atom(own, "energy_gradients", len(numbers)) for own in of_states
     ]
     masses = _per_atom(atoms, "_nuclear_mass", len(numbers), width=1)
     if _given(molecule.get("_cell")) or _given(molecule.get("_pbc")):

@@ -66,6 +66,18 @@ def test_a_gradient_that_mlatom_did_not_compute_is_missing(tmp_path, fixtures):
     assert np.isfinite(group.interstate_couplings[1]).all()
 
 
+def test_a_gradient_of_mlatom_that_is_of_no_state_in_particular_is_of_none(tmp_path, fixtures):
+    def change(molecules):
+        states = molecules[0]["electronic_states"]
+        for atom, own in zip(molecules[0]["atoms"], states[0]["atoms"], strict=True):
+            atom["energy_gradients"] = own["energy_gradients"]
+        for state in states[1:]:
+            del state["atoms"]
+
+    (group,) = read_file(mlatom(tmp_path, fixtures, change)).groups
+    assert np.isfinite(group.forces[0, 0]).all() and np.isnan(group.forces[0, 1:]).all()
+
+
 def test_states_of_mlatom_are_put_in_the_order_of_their_multiplicity(tmp_path, fixtures):
     def change(molecules):
         for molecule in molecules:

@@ -10,6 +10,8 @@ from nadyn.analysis.members import check_same_dynamics, check_same_system, same_
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run, open_run
 
+# Runs of one sampling have the same mean weight, but for chance.
+_ALIKE = 2.0
 _ADVICE = "Analyse them one by one, or compare them with `nadyn compare`."
 # Arrays of `Run` with the axis of trajectories behind that of frames, and those where it is the first.
 _BEHIND_FRAMES = (
@@ -72,7 +74,7 @@ def open_runs_as_one(paths: Sequence[str | Path]) -> Run:
     names = [run.path.name for run in runs]
     attributes = {
         **first.attributes,
-        "warnings": [*notices, *_about_starts(runs), *_about_seeds(runs)],
+        "warnings": [*notices, *_about_starts(runs), *_about_seeds(runs), *_about_weights(runs)],
         "files": names,
     }
     return replace(
@@ -148,4 +150,16 @@ def _about_seeds(runs: Sequence[Run]) -> list[str]:
         f"several of these runs have seed {', '.join(map(str, twice))}, so that trajectories of the same "
         "number draw the same random numbers: the intervals, which take all trajectories as independent, may "
         "be too narrow."
+    ]
+
+
+def _about_weights(runs: Sequence[Run]) -> list[str]:
+    """Say that trajectories of some runs count more than those of others."""
+    means = [float(run.weight.mean()) for run in runs]
+    if max(means) <= _ALIKE * min(means):
+        return []
+    listed = ", ".join(f"{mean:.3g} in {str(run.path)!r}" for mean, run in zip(means, runs, strict=True))
+    return [
+        f"the weights of these runs have different means, {listed}: a trajectory counts by its weight in all "
+        "of them, also where that is only the scale of another file."
     ]

@@ -100,10 +100,10 @@ def test_starts_that_are_shared_are_said(tmp_path):
     both = open_runs_as_one([tmp_path / "1.h5", tmp_path / "2.h5"])
     warnings = both.attributes["warnings"]
     assert any("share their starts" in sentence for sentence in warnings)
-    assert not any("same random numbers" in sentence for sentence in warnings)
+    assert not any("same random numbers" in sentence or "weights" in sentence for sentence in warnings)
 
 
-def test_random_numbers_that_are_shared_are_said(runs, tmp_path):
+def test_random_numbers_that_are_shared_and_scales_of_weights_are_said(runs, tmp_path):
     """Files of starts differ, but the seed is the one that a run has where nobody says another."""
     files = []
     for path in runs:
@@ -111,7 +111,7 @@ def test_random_numbers_that_are_shared_are_said(runs, tmp_path):
         start = InitialConditions(
             positions=found.positions[0],
             momenta=found.momenta[0],
-            weight=found.weight,
+            weight=0.01 * found.weight if path == runs[0] else found.weight,
             masses=found.masses,
             atomic_numbers=None,
             state=0,
@@ -125,4 +125,5 @@ def test_random_numbers_that_are_shared_are_said(runs, tmp_path):
         run({**content, "time_fs": 4}, progress=False)
     warnings = open_runs_as_one(files).attributes["warnings"]
     assert any("have seed 1, so that" in sentence for sentence in warnings)
+    assert any("different means, 0.01 in" in sentence for sentence in warnings)
     assert not any("share their starts" in sentence for sentence in warnings)

@@ -12,7 +12,7 @@ from nadyn.analysis.learning_record import LearningRecord, RoundRecord, read_rec
 from nadyn.analysis.member_summary import population_numbers
 from nadyn.analysis.members import open_members
 from nadyn.analysis.members_page import WORDS
-from nadyn.analysis.page import page_of, svg
+from nadyn.analysis.page_parts import figure_html, page_of
 from nadyn.analysis.plots_learning import (
     asked_figure,
     costs_figure,
@@ -21,6 +21,7 @@ from nadyn.analysis.plots_learning import (
     members_figure,
 )
 from nadyn.analysis.plots_members import two_errors_figure
+from nadyn.analysis.sections import Section
 from nadyn.checks.counts import counted
 from nadyn.checks.output import write_new
 from nadyn.trajectory import open_run
@@ -137,12 +138,7 @@ def _two_errors(folder: Path, last: RoundRecord) -> list[str]:
 
 
 def _figure(name: str, title: str, caption: str, figure: Figure) -> str:
-    alternative = html.escape(f"{title}. {caption}", quote=True)
-    return (
-        f'<figure id="{name}"><h2>{html.escape(title)}</h2>'
-        f'<div class=plot role=img aria-label="{alternative}">{svg(figure)}</div>'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-    )
+    return figure_html(Section(name, title, caption, figure))
 
 
 def _answers(record: LearningRecord) -> str:

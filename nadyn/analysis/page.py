@@ -1,31 +1,27 @@
 """The report: one HTML page that needs nothing else, for the screen in light or dark and for paper."""
 
 import html
-import io
-import json
-import re
-from collections.abc import Mapping, Sequence
+import platform
+import shlex
 from pathlib import Path
 
 import matplotlib
-import yaml
-from matplotlib.figure import Figure
+import numpy as np
 
+from nadyn import __version__
+from nadyn.analysis.answer import answer
 from nadyn.analysis.beside import Beside, differences, read_beside
 from nadyn.analysis.joined import open_runs_as_one
-from nadyn.analysis.key_numbers import KeyNumber, key_numbers, note_on_stopped, sentence_on_method
-from nadyn.analysis.page_style import STYLE
-from nadyn.analysis.plots_style import COLOURS, INK
+from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
+from nadyn.analysis.lights import linked_trajectories
+from nadyn.analysis.page_parts import card, figure_html, page_of, typeset, what_was_run
 from nadyn.analysis.sections import Section, sections
 from nadyn.analysis.summary import summarise
+from nadyn.analysis.viewer import viewer, viewer_scripts
 from nadyn.checks.counts import counted
 from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
 from nadyn.trajectory import Run, digest
-
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_SVG = {"svg.fonttype": "none", "svg.hashsalt": "nadyn", "figure.dpi": 144}
 
 
 def report(
@@ -55,50 +51,43 @@ def report(
     run = open_runs_as_one([path, *more])
     other = None if beside is None else read_beside(beside, n_states=run.n_states, name=beside_name)
     numbers = summarise(run)
-    write_new(
-        output,
-        _page(run, numbers, sections(run, numbers, other), ", ".join(map(digest, (path, *more))), other),
-    )
+    words = ["nadyn", "report", *map(str, (path, *more)), "--output", str(output)]
+    words += [] if beside is None else ["--beside", str(beside)]
+    words += [] if beside_name is None else ["--beside-name", beside_name]
+    digests = ", ".join(map(digest, (path, *more)))
+    write_new(output, _page(run, numbers, sections(run, numbers, other), shlex.join(words), digests, other))
     return output
 
 
 def _page(
-    run: Run, numbers: dict[str, object], figures: list[Section], file_digest: str, other: Beside | None
+    run: Run,
+    numbers: dict[str, object],
+    figures: list[Section],
+    command: str,
+    digests: str,
+    other: Beside | None,
 ) -> str:
     title = _title(run)
     parts = [
         f"<header><p class=kicker>nadyn report</p><h1>{html.escape(title)}</h1>",
         f"<p class=lead>{html.escape(_lead(run, numbers))}</p></header>",
+        _answer(run, numbers),
         _notes(run, numbers, other),
         "<section class=cards aria-label='Key numbers'>",
         *(card(number) for number in key_numbers(run, numbers, other)),
         "</section>",
+        viewer(run),
         *(figure_html(section) for section in figures),
         _stopped(run, numbers),
         what_was_run(run.config),
-        _versions(run, file_digest),
+        _provenance(run, command, digests),
     ]
-    return page_of(title, parts)
+    return page_of(title, parts, scripts=viewer_scripts(run))
 
 
-def page_of(title: str, parts: Sequence[str], *, program: str = "nadyn") -> str:
-    """Return a whole page from its parts.
-
-    Args:
-        title: As text, not markup.
-        parts: Markup.
-        program: What made the page, for its title.
-    """
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{html.escape(title)} · {program}</title><style>{STYLE}</style></head><body><main>",
-            *(part for part in parts if part),
-            "</main></body></html>",
-        ]
-    )
+def _answer(run: Run, numbers: dict[str, object]) -> str:
+    paragraphs = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in answer(run, numbers))
+    return f"<section class=answer id=answer aria-label='The answer'>{paragraphs}</section>"
 
 
 def _title(run: Run) -> str:
@@ -111,14 +100,6 @@ def _title(run: Run) -> str:
     method = str(run.attributes["method"])
     molecule = "" if run.atomic_numbers is None else f" ({typeset(formula(run.atomic_numbers, run.masses))})"
     return f"{name}{molecule}: {what.get(method, method)}"
-
-
-def typeset(text: str) -> str:
-    """Return a formula with its counts as subscripts and mass numbers as superscripts: CHD₃, ¹³CH₄."""
-    pieces = re.split(r"\[(\d+)\]", text)
-    pieces[::2] = [piece.translate(_SUBSCRIPTS) for piece in pieces[::2]]
-    pieces[1::2] = [piece.translate(_SUPERSCRIPTS) for piece in pieces[1::2]]
-    return "".join(pieces)
 
 
 def _lead(run: Run, numbers: dict[str, object]) -> str:
@@ -148,37 +129,6 @@ def _notes(run: Run, numbers: dict[str, object], other: Beside | None) -> str:
     return f"<aside class=notes role=note><strong>To be noted</strong><ul>{items}</ul></aside>"
 
 
-def card(number: KeyNumber) -> str:
-    """Return a key number as a card."""
-    return (
-        f"<div class=card><p class=name>{html.escape(number.name)}</p>"
-        f"<p class=value>{html.escape(number.value)}<span class=unit>{html.escape(number.unit)}</span></p>"
-        f"<p class=detail>{html.escape(number.detail)}</p></div>"
-    )
-
-
-def figure_html(section: Section) -> str:
-    """Return a figure with its heading and words."""
-    alternative = html.escape(f"{section.title}. {section.caption}", quote=True)
-    return (
-        f'<figure id="{section.name}"><h2>{html.escape(section.title)}</h2>'
-        f'<div class=plot role=img aria-label="{alternative}">{svg(section.figure)}</div>'
-        f"<figcaption>{html.escape(section.caption)}</figcaption></figure>"
-    )
-
-
-def svg(figure: Figure) -> str:
-    """Return a figure as SVG to stand inside a page, whose style sets the colours of ink and states."""
-    buffer = io.StringIO()
-    with matplotlib.rc_context(_SVG):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :].replace(INK, "currentColor").replace(' target="_blank"', "")
-    for k, colour in enumerate(COLOURS):
-        text = text.replace(colour.lower(), f"var(--state-{k}, {colour})")
-    return text
-
-
 def _stopped(run: Run, numbers: dict[str, object]) -> str:
     if not numbers["n_stopped"]:
         return ""
@@ -186,37 +136,46 @@ def _stopped(run: Run, numbers: dict[str, object]) -> str:
     rows = []
     for reason, count in numbers["n_stopped"].items():
         which = [t for t, code in enumerate(run.status.tolist()) if run.status_names[code] == reason]
-        listed = ", ".join(str(t) for t in which[:12]) + (", …" if len(which) > 12 else "")
-        cells = (reason.replace("_", " "), str(count), listed, advice.get(reason, ""))
-        rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
-    head = "<tr><th>Reason</th><th>Number</th><th>Trajectories</th><th>Advice</th></tr>"
-    return f"<section><h2>Stopped trajectories</h2><table>{head}{''.join(rows)}</table></section>"
+        rows.append(
+            f"<tr><td>{html.escape(reason.replace('_', ' '))}</td><td>{count}</td>"
+            f"<td>{linked_trajectories(which)}</td><td>{html.escape(advice.get(reason, ''))}</td></tr>"
+        )
+    head = "".join(f"<th scope=col>{name}</th>" for name in ("Reason", "Number", "Trajectories", "Advice"))
+    return (
+        "<section id=stopped><h2>Stopped trajectories</h2><div class=wide tabindex=0 role=region "
+        f"aria-label='Stopped trajectories'><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}"
+        "</tbody></table></div></section>"
+    )
 
 
-def what_was_run(config: Mapping[str, object]) -> str:
-    """Return a run file as a section."""
-    text = yaml.safe_dump(json.loads(json.dumps(dict(config))), sort_keys=False, allow_unicode=True)
-    return f"<section><h2>What was run</h2><pre>{html.escape(text)}</pre></section>"
-
-
-def _versions(run: Run, file_digest: str) -> str:
+def _provenance(run: Run, command: str, digests: str) -> str:
+    """Return what it takes to make the run and this page again: commands, versions, digests."""
     timings = ", ".join(
         f"{name} {value:.4g}" for name, value in run.timings.items() if isinstance(value, int | float)
     )
     rows = {
         "File": ", ".join(run.attributes.get("files", [run.path.name])),
-        "Digest": file_digest,
+        "Digest": digests,
         "Model": str(run.attributes["model_name"]),
         "Model digest": str(run.attributes["model_digest"]),
-        "nadyn": str(run.attributes["nadyn_version"]),
+        "The run": f"nadyn run run.yaml, with what is under “What was run” as run.yaml, by nadyn "
+        f"{run.attributes['nadyn_version']}",
+        "This page": f"{command}, by nadyn {__version__}, Python {platform.python_version()}, NumPy "
+        f"{np.__version__}, Matplotlib {matplotlib.__version__}",
         "Date": str(run.attributes["date"]),
         "Machine": str(run.attributes["host"]),
         "Timings": timings,
+        "Molecules": ""
+        if "3Dmol-min.js" not in viewer_scripts(run)
+        else "3Dmol.js 2.5.5, N. Rego and D. Koes, "
+        "Bioinformatics 31, 1322 (2015); its licence (BSD-3-Clause) stands in this page",
     }
     lines = [
-        f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items() if value
+        f"<tr><th scope=row>{name}</th><td>{html.escape(value)}</td></tr>"
+        for name, value in rows.items()
+        if value
     ]
-    return f"<section><h2>Provenance</h2><table class=plain>{''.join(lines)}</table></section>"
+    return f"<section id=provenance><h2>Provenance</h2><table class=plain>{''.join(lines)}</table></section>"
 
 
 def _seeds(run: Run) -> str:

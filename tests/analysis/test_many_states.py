@@ -8,7 +8,7 @@ from synthetic_run import write_run
 from typer.testing import CliRunner
 
 from nadyn.analysis.multiplicities import diabatic_names
-from nadyn.analysis.page import svg
+from nadyn.analysis.page_parts import svg
 from nadyn.analysis.plots_style import COLOURS, state_colour
 from nadyn.analysis.sections import sections
 from nadyn.analysis.summary import summarise

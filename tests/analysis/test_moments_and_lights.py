@@ -7,7 +7,7 @@ import pytest
 from synthetic_run import decaying_states, write_run
 
 from nadyn.analysis.lights import Light, lights_html
-from nadyn.analysis.page import svg
+from nadyn.analysis.page_parts import svg
 from nadyn.analysis.plots_hops import hops_figure
 from nadyn.trajectory import open_run
 

@@ -10,7 +10,7 @@ from synthetic_run import decaying_states, write_run
 from typer.testing import CliRunner
 
 from nadyn.analysis import report
-from nadyn.analysis.page import svg
+from nadyn.analysis.page_parts import svg
 from nadyn.analysis.sections import sections
 from nadyn.analysis.summary import summarise
 from nadyn.checks.errors import InputError
@@ -65,7 +65,7 @@ def test_a_report_needs_no_other_file_and_escapes_what_it_shows(decay, tmp_path)
         "Try a smaller time step.",
     ):
         assert expected in words
-    assert len(re.findall(r'role=img aria-label="[^"]{30,}', text)) == text.count("<figure") == 5
+    assert len(re.findall(r'class=plot role=\w+ aria-label="[^"]{30,}', text)) == text.count("<figure") == 5
 
 
 def test_ink_follows_the_colour_of_the_page(decay):

@@ -1,6 +1,8 @@
 """The answer of a run in a few sentences, with numbers and intervals, or that there is none and why."""
 
+from nadyn.analysis.typesetting import typeset
 from nadyn.checks.counts import counted
+from nadyn.structures import formula
 from nadyn.trajectory import Run
 
 _MOST_PRODUCTS = 3
@@ -19,7 +21,7 @@ def answer(run: Run, numbers: dict[str, object]) -> list[str]:
         return [_equilibrium(numbers), *filter(None, [_unknown(numbers, intervals=False)])]
     parts = (
         " ".join(filter(None, (_decay(numbers), _left(run, numbers)))),
-        " ".join(filter(None, (_formed(numbers), _isomerised(numbers)))),
+        " ".join(filter(None, (_formed(run, numbers), _isomerised(numbers)))),
         _unknown(numbers),
     )
     return [part for part in parts if part]
@@ -49,12 +51,14 @@ def _left(run: Run, numbers: dict[str, object]) -> str:
     return f"After {run.time_fs[-1]:.4g} fs {_listed(shares)} ({whose})."
 
 
-def _formed(numbers: dict[str, object]) -> str:
+def _formed(run: Run, numbers: dict[str, object]) -> str:
     found = numbers.get("yields", [])
     if not found:
         return ""
+    whole = formula(run.atomic_numbers, run.masses)
     named = [
-        f"{one['fragments']} {_range(one['fraction'], one['low'], one['high'])}"
+        f"{'whole ' if one['fragments'] == whole else ''}{typeset(one['fragments'])} "
+        f"{_range(one['fraction'], one['low'], one['high'])}"
         for one in found[:_MOST_PRODUCTS]
     ]
     more = len(found) - len(named)

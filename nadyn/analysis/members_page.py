@@ -7,9 +7,10 @@ from pathlib import Path
 from nadyn.analysis.member_key_numbers import member_key_numbers, sentence_on_pairs
 from nadyn.analysis.member_summary import summarise_members
 from nadyn.analysis.members import Members, open_members
-from nadyn.analysis.page_parts import card, figure_html, page_of, typeset, what_was_run
+from nadyn.analysis.page_parts import card, figure_html, page_of, what_was_run
 from nadyn.analysis.plots_members import member_yields_figure, two_errors_figure
 from nadyn.analysis.sections import Section
+from nadyn.analysis.typesetting import typeset
 from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
 

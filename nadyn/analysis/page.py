@@ -14,9 +14,10 @@ from nadyn.analysis.beside import Beside, differences, read_beside
 from nadyn.analysis.joined import open_runs_as_one
 from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
 from nadyn.analysis.lights import linked_trajectories
-from nadyn.analysis.page_parts import card, figure_html, page_of, typeset, what_was_run
+from nadyn.analysis.page_parts import card, figure_html, page_of, what_was_run
 from nadyn.analysis.sections import Section, sections
 from nadyn.analysis.summary import summarise
+from nadyn.analysis.typesetting import typeset
 from nadyn.analysis.viewer import viewer, viewer_scripts
 from nadyn.checks.counts import counted
 from nadyn.checks.output import check_output, write_new

@@ -20,8 +20,6 @@ from nadyn.analysis.page_style import style
 from nadyn.analysis.plots_style import COLOURS, INK
 from nadyn.analysis.sections import Section
 
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SVG = {"svg.fonttype": "none", "svg.hashsalt": "nadyn", "figure.dpi": 144}
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
@@ -65,14 +63,6 @@ def page_of(title: str, parts: Sequence[str], *, program: str = "nadyn", scripts
             "</body></html>",
         ]
     )
-
-
-def typeset(text: str) -> str:
-    """Return a formula with its counts as subscripts and mass numbers as superscripts: CHD₃, ¹³CH₄."""
-    pieces = re.split(r"\[(\d+)\]", text)
-    pieces[::2] = [piece.translate(_SUBSCRIPTS) for piece in pieces[::2]]
-    pieces[1::2] = [piece.translate(_SUPERSCRIPTS) for piece in pieces[1::2]]
-    return "".join(pieces)
 
 
 def card(number: KeyNumber) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nadyn.analysis import plots
+from nadyn.analysis import section_tables as tables
 from nadyn.analysis.beside import Beside
 from nadyn.analysis.geometry import choose_quantities, label
 from nadyn.analysis.multiplicities import multiplicity_populations
@@ -58,6 +59,7 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
                 "Populations",
                 _population_words(run, numbers) + _beside_words(other),
                 plots.populations_figure(run, run_lifetimes(run), other),
+                tables.population_table(numbers),
             )
         )
     fell_apart = products(run)
@@ -77,7 +79,7 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
     if spins is not None:
         words = "Sums of the diabatic populations of each multiplicity. Bands: ±1.96 standard errors."
         found.append(Section("multiplicities", "Multiplicities", words, multiplicities_figure(run, spins)))
-    for quantity in choose_quantities(run)[: 1 if run.changes_states else 2]:
+    for number, quantity in enumerate(choose_quantities(run)[: 1 if run.changes_states else 2]):
         shown = len(plots.drawn_trajectories(run))
         words = f"{shown} of {counted(run.n_trajectories, 'trajectory')}"
         if run.moves_on != "mean of the states":
@@ -93,21 +95,28 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
         if quantity.kind == "separation":
             words += " The longest distance needed to join all atoms; it grows where a fragment leaves."
         found.append(
-            Section("geometry", _heading(label(run, quantity)), words, plots.geometry_figure(run, quantity))
+            Section(
+                "geometry" if number == 0 else f"geometry_{number + 1}",
+                _heading(label(run, quantity)),
+                words,
+                plots.geometry_figure(run, quantity),
+                tables.geometry_table(run, quantity, plots.drawn_trajectories(run)),
+            )
         )
     if len(run.hops["step"]):
         words = "Left: when states were changed. Right: the energy gap at each hop"
         if run.moves_on != "active state":
             words = "When pointer states were changed, to lower or to higher ones"
         words += "; crosses were refused for want of energy." if numbers["frustrated_hops"] else "."
-        found.append(Section("hops", _hops_name(run), words, hops_figure(run)))
+        found.append(Section("hops", _hops_name(run), words, hops_figure(run), tables.hop_table(run)))
     if not run.changes_states:
         found.append(
             Section("temperature", "Temperature", _temperature_words(numbers), plots.temperature_figure(run))
         )
     words = "Left: total energy minus that at the start, up to 120 trajectories; the worst one stands out. "
     words += "Right: its changes from one frame to the next, on a logarithmic scale."
-    found.append(Section("energy", "Energy conservation", words, plots.energy_figure(run)))
+    figure = plots.energy_figure(run)
+    found.append(Section("energy", "Energy conservation", words, figure, tables.energy_table(run)))
     return found
 
 

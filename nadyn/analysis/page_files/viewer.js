@@ -98,6 +98,7 @@ function viewer(facts, data) {
     now.trajectory = t;
     const [from, to] = data.rows.get(t);
     $("time").max = String(to - from - 1);
+    $("time").style.width = `max(2rem, ${100 * timeOf(to - 1) / (facts.end_fs || 1)}%)`;
     $("trajectory").value = String(t);
     const [low, high] = energies(from, to);
     $("energy-range").textContent = `energies ${low.toFixed(2)} to ${high.toFixed(2)} eV`;
@@ -192,7 +193,24 @@ function viewer(facts, data) {
     now.timer = setInterval(() => now.row + 1 < to ? show(now.row + 1) : pause(), Math.max(40, 6000 / (to - from)));
   }
 
-  function go(t) { pause(); open(t); show(data.rows.get(t)[0]); if (molecule) molecule.fit(); }
+  // So that fragments stay in the picture for a while after they have left.
+  function fit() {
+    if (!molecule) return;
+    const n = 3 * facts.symbols.length;
+    const reach = row => {
+      let far = 0;
+      for (let i = n * row; i < n * (row + 1); i += 3) {
+        far = Math.max(far, Math.hypot(data.positions[i], data.positions[i + 1], data.positions[i + 2]));
+      }
+      return Math.max(far, 1.8);
+    };
+    const [from, to] = data.rows.get(now.trajectory);
+    let most = 0;
+    for (let row = from; row < to; row++) most = Math.max(most, reach(row));
+    molecule.fit(reach(now.row) / Math.max(reach(now.row), Math.min(most, 3.5)));
+  }
+
+  function go(t) { pause(); open(t); show(data.rows.get(t)[0]); fit(); }
 
   function neighbour(turn) {
     const list = [...$("trajectory").options].map(one => Number(one.value));
@@ -213,7 +231,7 @@ function viewer(facts, data) {
     }
     open(t);
     show(found[2] === undefined ? data.rows.get(t)[0] : nearestRow(t, Number(found[2])));
-    if (molecule) molecule.fit();
+    fit();
     for (const old of document.querySelectorAll(".plot a.here")) old.classList.remove("here");
     for (const link of document.querySelectorAll(".plot a")) {
       if (link.getAttribute("xlink:href") === location.hash) link.classList.add("here");
@@ -266,7 +284,15 @@ function drawing(place, symbols) {
   const test = document.createElement("canvas");
   if (!(test.getContext("webgl2") || test.getContext("webgl"))) return null;
   const lib = window["3Dmol"] || window.$3Dmol;
-  const picture = lib.createViewer(place, { backgroundAlpha: 0, antialias: true });
+  const picture = lib.createViewer(place, { antialias: true, minimumZoomToDistance: 1.8 });
+  // Its smoothing of edges knows no transparent ground.
+  const ground = () => {
+    const parts = getComputedStyle(place).backgroundColor.match(/\d+/g).map(Number);
+    picture.setBackgroundColor(parts[0] << 16 | parts[1] << 8 | parts[2], 1);
+    picture.render();
+  };
+  document.addEventListener("theme", ground);
+  ground();
   const heavy = symbols.length > 300;
   const style = heavy ? { sphere: { scale: 0.25 } } : { stick: { radius: 0.11 }, sphere: { scale: 0.24 } };
   place.addEventListener("keydown", event => {
@@ -287,7 +313,7 @@ function drawing(place, symbols) {
       picture.setStyle({}, style);
       picture.render();
     },
-    fit() { picture.zoomTo(); picture.zoom(0.85); picture.render(); },
+    fit(share) { picture.zoomTo(); picture.zoom(0.9 * share); picture.render(); },
   };
 }
 
@@ -299,4 +325,5 @@ function drawing(place, symbols) {
   const facts = JSON.parse($("facts").textContent);
   viewer(facts, readData(facts, await unpack("view-data")));
   document.documentElement.dataset.ready = "yes";
+  performance.mark("ready");
 })();

@@ -102,3 +102,8 @@ def machine_code(program: object) -> object:
     engine = binding.create_mcjit_compiler(module, target)
     engine.finalize_object()
     return engine
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -8,7 +8,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from nadyn.training.second_order.machine_code import lanes_of, machine_code
+from nadyn.training.second_order.machine_code import REALS, lanes_of, machine_code
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def call(
 
     _, n_inputs, n_channels = mixing[0].shape
     n_directions = 0 if directions is None else directions[0].shape[-1]
-    real = {torch.float32: "float", torch.float64: "double"}[mixing[0].dtype]
+    real = REALS[mixing[0].dtype]
     found = compiled(real)
     n_products = 3 * (n_channels * (n_channels + 1) // 2) + 2 * n_channels**2
     n_numbers = 18 * n_inputs + 4 * 15 * n_channels + 2 * n_products

@@ -4,11 +4,10 @@ import ctypes
 from dataclasses import dataclass
 from functools import cache
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nadyn.training.second_order.machine_code import lanes_of, machine_code
+from nadyn.training.second_order.machine_code import REALS, lanes_of, machine_code
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def _call(name: str, arrays: Arrays, moments: Tensor, vectors: Tensor) -> None:
     n_slots, n_radial = arrays.radial.shape[2:]
     if not moments.numel():
         return
-    real = {torch.float32: "float", torch.float64: "double"}[moments.dtype]
+    real = REALS[moments.dtype]
     found = compiled(real)
     size = n_slots * (2 * n_radial + 16 + 3 + 48 + 3) + 16 * n_inputs
     scratch = moments.new_empty(size * found.lanes)

@@ -62,7 +62,7 @@ def encoding_of(potential: Potential, index: Sequence[int]) -> Encoding:
         )
         directions = [scaled[i] for i in index]
     tables = invariants.products(mixing.shape[3], mixing.dtype, mixing.device)
-    return Encoding(tables, [mixing[i] for i in index], directions, can_compile(mixing.device))
+    return Encoding(tables, [mixing[i] for i in index], directions, can_compile(mixing.device, mixing.dtype))
 
 
 def encode(

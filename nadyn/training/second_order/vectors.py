@@ -17,7 +17,7 @@ def pull_back(
 ) -> Float[Tensor, "copy frame atom 3 slot"]:
     """Return the cotangents of the vectors between atoms for those of the moments and the in-plane tensor."""
     pairs = geometry.pairs
-    if can_compile(moments.device):
+    if can_compile(moments.device, moments.dtype):
         result = compiled_geometry.pull_back(_arrays(geometry), moments)
     else:
         result = _of_moments(geometry, moments)
@@ -35,7 +35,7 @@ def push_forward(
 ) -> tuple[Float[Tensor, "copy frame atom 16 input"], Float[Tensor, "copy frame 3 3"] | None]:
     """Return the tangents of moments and in-plane tensor for those of the vectors between atoms."""
     pairs = geometry.pairs
-    if can_compile(moved.device):
+    if can_compile(moved.device, moved.dtype):
         moments = compiled_geometry.push_forward(_arrays(geometry), moved, geometry.moments.shape[-1])
     else:
         moments = _of_vectors(geometry, moved)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from contracts.untrained import untrained
 
+from nadyn.checks.errors import InputWarning
 from nadyn.data.dataset import Group
 from nadyn.training.predictions import (
     label_pairs,
@@ -17,7 +18,7 @@ from nadyn.training.predictions import (
 )
 from nadyn.training.prepared import prepared
 from nadyn.training.samples import displaced_frames, samples_together
-from nadyn.training.second_order import encoding, vectors
+from nadyn.training.second_order import compiled_geometry, encoding, machine_code, vectors
 from nadyn.training.second_order.evaluation import fits
 from nadyn.training.second_order.machine_code import can_compile
 
@@ -113,8 +114,8 @@ def how(request, monkeypatch):
     """Both ways in which the written derivatives are computed."""
     if request.param == "torch":
         for module in (encoding, vectors):
-            monkeypatch.setattr(module, "can_compile", lambda device: False)
-    elif not can_compile(torch.device("cpu")):
+            monkeypatch.setattr(module, "can_compile", lambda device, precision: False)
+    elif not can_compile(torch.device("cpu"), torch.float64):
         pytest.skip("no machine code for this processor")
 
 
@@ -214,3 +215,24 @@ def test_weights_that_change_before_the_gradient_are_noticed():
         potential.network.encoder.mixing.mul_(2.0)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         energies.sum().backward()
+
+
+@pytest.mark.skipif(not can_compile(torch.device("cpu"), torch.float64), reason="no machine code here")
+def test_kernels_that_do_not_compile_are_said_once_and_torch_does_the_same(monkeypatch):
+    def fails(*_):
+        raise RuntimeError("LLVM ERROR: no such instruction\nmore")
+
+    monkeypatch.setattr(compiled_geometry, "compiled", fails)
+    compiles = machine_code._compiles
+    compiles.cache_clear()
+    try:
+        potential = scaled(untrained("moments", "2x0e", n_states=2).double().potential.requires_grad_(True))
+        batch = samples_together((molecule((7, 1, 1, 9, 1), 4, 2),))
+        with pytest.warns(
+            InputWarning, match=r"no such instruction\); torch does the same, slower\.$"
+        ) as said:
+            assert agree(potential, batch, label_pairs(batch, 2)) > 15
+            assert not can_compile(torch.device("cpu"), torch.float64)
+        assert len(said) == 1
+    finally:
+        compiles.cache_clear()

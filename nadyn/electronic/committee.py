@@ -24,7 +24,7 @@ from torch import Tensor
 from nadyn.checks.errors import InputError
 from nadyn.electronic.eigen import eigh
 from nadyn.electronic.signs import coupling_signs
-from nadyn.electronic.surfaces import Surfaces, in_blocks_of, surfaces, weighted_gradient
+from nadyn.electronic.surfaces import Surfaces, evaluate_once, in_blocks_of, surfaces
 from nadyn.models.calibration import Calibration
 from nadyn.models.model import Model
 from nadyn.units import HARTREE_PER_EV
@@ -252,11 +252,14 @@ def _at(
     n = model.n_states
 
     def block(positions: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
-            inputs = positions.detach().requires_grad_(True)
-            hamiltonian = model.evaluate(inputs).hamiltonian
-        energies, vectors = eigh(hamiltonian.detach())
-        return energies, -weighted_gradient(hamiltonian, inputs, vectors[:, :, :n], weights)
+        evaluation, pull_back = evaluate_once(model, positions)
+        energies, vectors = eigh(evaluation.hamiltonian.detach())
+        # Of Σ_k w_k u_k · W · u_k, the eigenvectors held fixed.
+        cotangent = torch.zeros_like(evaluation.hamiltonian.detach())
+        for k in range(n):
+            u = vectors[:, :, k]
+            cotangent = cotangent + weights[:, k, None, None] * (u[:, :, None] * u[:, None, :])
+        return energies, -pull_back(cotangent)
 
     energies, force = in_blocks_of(model, block, positions, weights)
     return energies[:, :n], force

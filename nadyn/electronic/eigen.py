@@ -4,6 +4,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.electronic.small_arrays import (
+    Array,
+    all_finite,
+    as_tensor,
+    functions_of,
+    silent,
+    small,
+    square_root,
+)
 from nadyn.models.model import Evaluation
 from nadyn.units import HARTREE_PER_EV
 
@@ -24,50 +33,64 @@ def aligned_eigh(
     """
     n = matrix.shape[-1]
     if n == 2:
-        return _of_two(matrix)
+        energies, eigenvectors = _of_two(small(matrix))
+        return as_tensor(energies), as_tensor(eigenvectors)
     centre = matrix.diagonal(dim1=-2, dim2=-1).sum(-1) / n
-    shifted = matrix - torch.diag_embed(centre.unsqueeze(-1).expand(-1, n))
-    missing = -n % 4 if n > 2 else 0
-    if missing:
-        above = 2.0 * n * shifted.abs().amax(dim=(1, 2)) + 1.0
-        shifted = torch.nn.functional.pad(shifted, (0, missing, 0, missing))
-        for row in range(n, n + missing):
-            shifted[:, row, row] = above
+    filled = n + (-n % 4 if n > 2 else 0)
+    shifted = matrix.new_zeros((len(matrix), filled, filled))
+    array, own, centres = small(shifted), small(matrix), small(centre)[:, None]
+    array[:, :n, :n] = own
+    diagonal = array.reshape(len(array), -1)[:, :: filled + 1]
+    diagonal[:, :n] -= centres
+    if filled > n:
+        size = functions_of(array).amax(abs(array), (1, 2))
+        diagonal[:, n:] = (2.0 * n * size + 1.0)[:, None]
     energies, eigenvectors = torch.linalg.eigh(shifted)
-    return energies[:, :n] + centre.unsqueeze(-1), eigenvectors[:, :n, :n]
+    return as_tensor(small(energies)[:, :n] + centres), eigenvectors[:, :n, :n]
 
 
-def _of_two(matrix: Float[Tensor, "traj 2 2"]) -> tuple[Float[Tensor, "traj 2"], Float[Tensor, "traj 2 2"]]:
+@silent
+def _of_two(
+    matrix: Float[Array, "traj 2 2"],
+) -> tuple[Float[Array, "traj 2"], Float[Array, "traj 2 2"]]:
     """Solve [[m + z, b], [b, m - z]]: energies m -+ w with w^2 = z^2 + b^2.
 
     The lower vector is (-b, w + z) for z >= 0 and (w - z, -b) otherwise, where nothing cancels.
     """
+    of = functions_of(matrix)
     m = 0.5 * (matrix[:, 0, 0] + matrix[:, 1, 1])
     z = 0.5 * (matrix[:, 0, 0] - matrix[:, 1, 1])
     b = matrix[:, 0, 1]
     # Scaled, so that the squares of tiny elements do not underflow.
-    size = torch.maximum(z.abs(), b.abs())
+    size = of.maximum(abs(z), abs(b))
     some = size > 0
-    scale = torch.where(some, size, 1.0)
+    scale = of.where(some, size, 1.0)
     z, b = z / scale, b / scale
-    w = torch.sqrt(z * z + b * b)
-    large = torch.where(some, w + z.abs(), 1.0)
-    norm = torch.sqrt(b * b + large * large)
-    large, small = large / norm, -b / norm
-    first = torch.where(z >= 0, small, large)
-    second = torch.where(z >= 0, large, small)
+    w = square_root(z * z + b * b)
+    large = of.where(some, w + abs(z), 1.0)
+    norm = square_root(b * b + large * large)
+    large, small_one = large / norm, -b / norm
+    is_positive = z >= 0
+    first = of.where(is_positive, small_one, large)
+    second = of.where(is_positive, large, small_one)
     w = w * size
-    vectors = torch.stack([first, -second, second, first], dim=-1).reshape(-1, 2, 2)
-    return torch.stack([m - w, m + w], dim=-1), vectors
+    vectors = of.stack([first, -second, second, first], -1).reshape(-1, 2, 2)
+    return of.stack([m - w, m + w], -1), vectors
+
+
+def _solved(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Solve; energies are NaN where a matrix is not finite, for which LAPACK would refuse the whole batch."""
+    if all_finite(matrix):
+        return aligned_eigh(matrix)
+    finite = torch.isfinite(matrix).all(-1).all(-1)
+    energies, eigenvectors = aligned_eigh(torch.where(finite[:, None, None], matrix, 0.0))
+    return torch.where(finite[:, None], energies, torch.nan), eigenvectors
 
 
 class _BoundedEigh(torch.autograd.Function):
     @staticmethod
     def forward(ctx, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        # LAPACK refuses a whole batch for one matrix that is not finite; its energies become NaN instead.
-        finite = torch.isfinite(matrix).all(-1).all(-1)
-        energies, eigenvectors = aligned_eigh(torch.where(finite[:, None, None], matrix, 0.0))
-        energies = torch.where(finite[:, None], energies, torch.nan)
+        energies, eigenvectors = _solved(matrix.detach())
         ctx.save_for_backward(energies, eigenvectors)
         return energies, eigenvectors
 
@@ -109,4 +132,4 @@ def levels(
     """Return eigenvalues [hartree] and eigenvectors of W without any derivative."""
     if evaluation.levels is not None:
         return evaluation.levels
-    return eigh(evaluation.hamiltonian.detach())
+    return _solved(evaluation.hamiltonian.detach())

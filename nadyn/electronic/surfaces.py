@@ -1,5 +1,6 @@
 """From W to what the nuclei feel: adiabatic energies, forces and couplings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,8 @@ from nadyn.electronic.blocks import in_blocks as in_blocks
 from nadyn.electronic.blocks import in_blocks_of as in_blocks_of
 from nadyn.electronic.eigen import levels
 from nadyn.electronic.operators import between_states, of_states, operator_at
-from nadyn.models.model import Anticipates, Model
+from nadyn.electronic.small_arrays import as_tensor, small
+from nadyn.models.model import Anticipates, Evaluation, KnowsSlopes, Model
 
 
 @dataclass(frozen=True)
@@ -79,16 +81,13 @@ def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
     pairs = [(k, l) for k in range(n) for l in range(k, n)]
 
     def block(positions: Tensor) -> tuple[Tensor, ...]:
-        with torch.enable_grad():
-            inputs = positions.detach().requires_grad_(True)
-            evaluation = model.evaluate(inputs)
+        evaluation, pull_back = evaluate_once(model, positions)
         hamiltonian = evaluation.hamiltonian.detach()
         energies, eigenvectors = levels(evaluation)
         h = positions.new_zeros((len(positions), n, n, *positions.shape[1:]))
         for k, l in pairs:
             u, v = eigenvectors[:, :, k], eigenvectors[:, :, l]
-            gradient = _gradient(evaluation.hamiltonian, inputs, u, v, again=(k, l) != pairs[-1])
-            h[:, k, l] = h[:, l, k] = gradient
+            h[:, k, l] = h[:, l, k] = pull_back(_cotangent(u, v), again=(k, l) != pairs[-1])
         return energies, eigenvectors, h, hamiltonian, evaluation.novelty
 
     energies, eigenvectors, h, hamiltonian, novelty = in_blocks_of(model, block, positions)
@@ -131,13 +130,11 @@ def active_surface(
     n = model.n_states
 
     def block(positions: Tensor, active_state: Tensor) -> tuple[Tensor, ...]:
-        with torch.enable_grad():
-            inputs = positions.detach().requires_grad_(True)
-            evaluation = model.evaluate(inputs)
+        evaluation, pull_back = evaluate_once(model, positions)
         energies, eigenvectors = levels(evaluation)
         index = active_state[:, None, None].expand(-1, eigenvectors.shape[1], 1)
         active = torch.gather(eigenvectors, 2, index).squeeze(2)
-        force = -_gradient(evaluation.hamiltonian, inputs, active, active)
+        force = -pull_back(_cotangent(active, active))
         return energies, eigenvectors, force, evaluation.novelty
 
     energies, eigenvectors, force, novelty = in_blocks_of(model, block, positions, active_state)
@@ -156,10 +153,8 @@ def directional_gradient(
     """
 
     def block(positions: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor]:
-        with torch.enable_grad():
-            inputs = positions.detach().requires_grad_(True)
-            hamiltonian = model.evaluate(inputs).hamiltonian
-        return (_gradient(hamiltonian, inputs, left, right),)
+        _, pull_back = evaluate_once(model, positions)
+        return (pull_back(_cotangent(left, right)),)
 
     return in_blocks_of(model, block, positions, left, right)[0]
 
@@ -177,26 +172,26 @@ def energies_and_eigenvectors(
     return energies[:, : model.n_states], eigenvectors[:, :, : model.n_states]
 
 
-def weighted_gradient(
-    hamiltonian: Float[Tensor, "traj basis basis"],
-    positions: Float[Tensor, "traj atom x"],
-    eigenvectors: Float[Tensor, "traj basis state"],
-    weights: Float[Tensor, "traj state"],
-) -> Float[Tensor, "traj atom x"]:
-    """Return the gradient of Σ_k w_k u_k · W · u_k, the eigenvectors held fixed, by one backward pass.
+def evaluate_once(
+    model: Model, positions: Float[Tensor, "traj atom x"]
+) -> tuple[Evaluation, Callable[..., Float[Tensor, "traj atom x"]]]:
+    """Return W at a block of positions, and ∂(Σ_ab C_ab W_ab)/∂R [hartree/bohr] as a function of C.
 
-    Args:
-        hamiltonian: W with its graph [hartree].
-        positions: Where the graph begins [bohr].
-        eigenvectors: States as columns.
-        weights: w_k.
+    With `again` true, another call of that function may follow.
     """
-    cotangent = torch.zeros_like(hamiltonian)
-    for k in range(weights.shape[1]):
-        u = eigenvectors[:, :, k]
-        cotangent = cotangent + weights[:, k, None, None] * (u[:, :, None] * u[:, None, :])
-    (gradient,) = torch.autograd.grad(hamiltonian, positions, cotangent)
-    return gradient
+    # Asked of the class: what hands on to another model all that it has not itself is no such model.
+    known = model.evaluate_once(positions) if issubclass(type(model), KnowsSlopes) else None
+    if known is not None:
+        evaluation, slope = known
+        return evaluation, lambda cotangent, again=False: slope(cotangent)
+    with torch.enable_grad():
+        inputs = positions.detach().requires_grad_(True)
+        evaluation = model.evaluate(inputs)
+
+    def pull_back(cotangent: Tensor, *, again: bool = False) -> Tensor:
+        return torch.autograd.grad(evaluation.hamiltonian, inputs, cotangent, retain_graph=again)[0]
+
+    return evaluation, pull_back
 
 
 def check_positions(model: Model, positions: Tensor) -> None:
@@ -217,13 +212,10 @@ def check_positions(model: Model, positions: Tensor) -> None:
         raise InputError(f"`positions` must be float64, but is {positions.dtype}. Use positions.double().")
 
 
-def _gradient(
-    hamiltonian: Tensor, positions: Tensor, left: Tensor, right: Tensor, *, again: bool = False
-) -> Tensor:
-    """Return left · ∇W · right; `again` keeps the graph for another one."""
-    cotangent = 0.5 * (left[:, :, None] * right[:, None, :] + right[:, :, None] * left[:, None, :])
-    (gradient,) = torch.autograd.grad(hamiltonian, positions, cotangent, retain_graph=again)
-    return gradient
+def _cotangent(left: Tensor, right: Tensor) -> Tensor:
+    """Return C with Σ_ab C_ab W_ab = left · W · right, symmetric."""
+    a, b = small(left), small(right)
+    return as_tensor(0.5 * (a[:, :, None] * b[:, None, :] + b[:, :, None] * a[:, None, :]))
 
 
 def surplus_gap(energies: Float[Tensor, "traj basis"], n_states: int) -> Float[Tensor, "traj"]:

@@ -13,7 +13,7 @@ from nadyn.models.calibration import Calibration
 from nadyn.models.contacts import Contacts
 from nadyn.models.learned import LearnedModel
 from nadyn.models.listed_contacts import ListedContacts
-from nadyn.models.model import Coordinates, Evaluation
+from nadyn.models.model import Coordinates, Evaluation, PullBack
 from nadyn.models.molecules import Molecule
 
 
@@ -150,6 +150,10 @@ class Committee:
     ) -> Evaluation:
         """Return W [hartree] and the novelty of one member, see `LearnedModel.evaluate`."""
         return self.bound.evaluate(positions, cells=cells)
+
+    def evaluate_once(self, positions: Float[Tensor, "traj atom 3"]) -> tuple[Evaluation, PullBack] | None:
+        """See `KnowsSlopes`."""
+        return self.bound.evaluate_once(positions)
 
     @property
     def operators(self) -> tuple[str, ...]:

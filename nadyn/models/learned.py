@@ -17,7 +17,7 @@ from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
 from nadyn.models.kernels.fast_path import FastPath
 from nadyn.models.listed_contacts import ListedContacts
-from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation
+from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation, PullBack
 from nadyn.models.molecules import Molecule, undetermined
 from nadyn.models.potential import Potential
 from nadyn.models.structure_checks import check_structure
@@ -179,6 +179,14 @@ class LearnedModel:
         found = self.potential.evaluate(surroundings)
         charges = None if found.charges is None else found.charges[0][:, torch.argsort(self.order)]
         return Evaluation(found.hamiltonian, found.novelty, charges=charges)
+
+    def evaluate_once(self, positions: Float[Tensor, "traj atom 3"]) -> tuple[Evaluation, PullBack] | None:
+        """See `KnowsSlopes`."""
+        found = self.fast_path.evaluate_once(positions, self._reference)
+        if found is None:
+            return None
+        hamiltonian, novelty, pull_back = found
+        return Evaluation(hamiltonian, novelty), pull_back
 
     def _reference(
         self, positions: Float[Tensor, "traj atom 3"]

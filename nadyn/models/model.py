@@ -1,5 +1,6 @@
 """The face that every model shows: positions in, diabatic Hamiltonian out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -146,6 +147,21 @@ class RowByRow(Protocol):
     """
 
     rows_at_once: int | None
+
+
+PullBack = Callable[[Float[Tensor, "traj basis basis"]], Float[Tensor, "traj atom x"]]
+
+
+@runtime_checkable
+class KnowsSlopes(Protocol):
+    """What a model says beyond `Model` that may know the derivative of W without a graph of torch."""
+
+    def evaluate_once(self, positions: Float[Tensor, "traj atom x"]) -> tuple[Evaluation, PullBack] | None:
+        """Return what `evaluate` does, and ∂(Σ_ab C_ab W_ab)/∂R [hartree/bohr] as a function of C.
+
+        None where only `evaluate` knows.
+        """
+        ...
 
 
 @runtime_checkable

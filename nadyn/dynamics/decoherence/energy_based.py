@@ -14,7 +14,16 @@ from nadyn.dynamics.decoherence.correction import Decoherence, Moment
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import electronic_width, elementwise
 from nadyn.dynamics.state.energies import kinetic_energy
-from nadyn.electronic.surfaces import in_blocks
+from nadyn.electronic.small_arrays import (
+    Array,
+    as_tensor,
+    functions_of,
+    in_parts,
+    rearranged,
+    silent,
+    small,
+    square_root,
+)
 
 Damps = Literal["populations", "amplitudes"]
 
@@ -105,12 +114,12 @@ def energy_based_decoherence(
         time = dt * factor
         return _damp_of_two(coefficients, energies, active_state, kinetic_energy, time, energy_parameter)
 
-    def block(c: Tensor, energies: Tensor, active: Tensor, kinetic: Tensor) -> tuple[Tensor]:
+    def part(c: Array, energies: Array, active: Array, kinetic: Array) -> tuple[Array]:
         return (_damp(c, energies, active, kinetic, dt * factor, energy_parameter),)
 
-    (damped,) = in_blocks(
+    (damped,) = in_parts(
         electronic_width(coefficients.shape[1], coefficients),
-        block,
+        part,
         torch.view_as_real(coefficients),
         energies,
         active_state,
@@ -119,49 +128,48 @@ def energy_based_decoherence(
     return torch.view_as_complex(damped)
 
 
-def _damp(
-    c: Tensor, energies: Tensor, active: Tensor, kinetic: Tensor, time: float, parameter: float
-) -> Tensor:
+def _damp(c: Array, energies: Array, active: Array, kinetic: Array, time: float, parameter: float) -> Array:
     # The trajectories are the last axis here: long vectors are what the processor is fast with.
-    (re, im), energies = c.permute(2, 1, 0).contiguous(), energies.T.contiguous()
+    (re, im), energies, of = rearranged(c, 2, 1, 0), rearranged(energies, 1, 0), functions_of(c)
     n = len(energies)
-    is_active = torch.arange(n, device=active.device)[:, None] == active
+    is_active = of.stack([active == l for l in range(n)])
     active_energy, a_re, a_im = energies[0], re[0], im[0]
     for l in range(1, n):
-        active_energy = torch.where(is_active[l], energies[l], active_energy)
-        a_re, a_im = torch.where(is_active[l], re[l], a_re), torch.where(is_active[l], im[l], a_im)
-    rate = (energies - active_energy).abs() * (kinetic / (kinetic + parameter))
-    decay = torch.exp(rate * -time)
+        active_energy = of.where(is_active[l], energies[l], active_energy)
+        a_re, a_im = of.where(is_active[l], re[l], a_re), of.where(is_active[l], im[l], a_im)
+    rate = abs(energies - active_energy) * (kinetic / (kinetic + parameter))
+    decay = elementwise(torch.exp, rate * -time)
     re, im = re * decay, im * decay
-    squares = torch.where(is_active, 0.0, re * re + im * im)
+    squares = of.where(is_active, 0.0, re * re + im * im)
     others = squares[0]
     for l in range(1, n):
         others = others + squares[l]
-    wanted = torch.sqrt(torch.clamp(1.0 - others, min=0.0))
+    wanted = square_root((1.0 - others).clip(min=0.0))
     size = a_re * a_re + a_im * a_im
     # An active state without any amplitude has no phase either; it gets phase 0.
     filled = size > 0
-    scale = wanted / torch.sqrt(torch.where(filled, size, 1.0))
-    re = torch.where(is_active, torch.where(filled, a_re * scale, wanted), re)
-    im = torch.where(is_active, a_im * scale, im)
-    return torch.stack([re, im]).permute(2, 1, 0).contiguous()
+    scale = wanted / square_root(of.where(filled, size, 1.0))
+    re = of.where(is_active, of.where(filled, a_re * scale, wanted), re)
+    im = of.where(is_active, a_im * scale, im)
+    return rearranged(of.stack([re, im]), 2, 1, 0)
 
 
+@silent
 def _damp_of_two(
     coefficients: Tensor, energies: Tensor, active: Tensor, kinetic: Tensor, time: float, parameter: float
 ) -> Tensor:
     """The same as `_damp` with one inactive state, in fewer operations."""
-    c = torch.view_as_real(coefficients)
-    is_upper = (active == 1)[:, None]
-    own, other = torch.where(is_upper, c[:, 1], c[:, 0]), torch.where(is_upper, c[:, 0], c[:, 1])
+    c, energies, kinetic = small(torch.view_as_real(coefficients)), small(energies), small(kinetic)
+    is_upper, of = (small(active) == 1)[:, None], functions_of(c)
+    own, other = of.where(is_upper, c[:, 1], c[:, 0]), of.where(is_upper, c[:, 0], c[:, 1])
     rate = (energies[:, 1] - energies[:, 0]) * (kinetic / (kinetic + parameter))
     other = other * elementwise(torch.exp, rate * -time)[:, None]
-    left = torch.clamp(1.0 - (other[:, 0] * other[:, 0] + other[:, 1] * other[:, 1]), min=0.0)
+    left = (1.0 - (other[:, 0] * other[:, 0] + other[:, 1] * other[:, 1])).clip(min=0.0)
     size = own[:, 0] * own[:, 0] + own[:, 1] * own[:, 1]
     # An active state without any amplitude has no phase either; it gets phase 0.
     filled = size > 0
-    scale = torch.sqrt(left / torch.where(filled, size, 1.0))
-    real = torch.where(filled, own[:, 0], 1.0) * scale
-    own = torch.stack([real, own[:, 1] * scale], dim=1)
-    damped = torch.stack([torch.where(is_upper, other, own), torch.where(is_upper, own, other)], dim=1)
-    return torch.view_as_complex(damped)
+    scale = square_root(left / of.where(filled, size, 1.0))
+    real = of.where(filled, own[:, 0], 1.0) * scale
+    own = of.stack([real, own[:, 1] * scale], 1)
+    damped = of.stack([of.where(is_upper, other, own), of.where(is_upper, own, other)], 1)
+    return torch.view_as_complex(as_tensor(damped))

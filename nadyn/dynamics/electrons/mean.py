@@ -10,7 +10,7 @@ from nadyn.dynamics.nuclei.rigid_motion import is_free, without_rigid_motion
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.dynamics.state.memory import recall, remembers
-from nadyn.electronic.surfaces import in_blocks_of
+from nadyn.electronic.surfaces import evaluate_once, in_blocks_of
 from nadyn.models.model import Model
 
 
@@ -61,10 +61,8 @@ def weighted_gradient(
     """Return the gradient of Σ_ab D_ab W_ab [hartree/bohr] with the symmetric weights D held fixed."""
 
     def block(positions: Tensor, weights: Tensor) -> tuple[Tensor]:
-        with torch.enable_grad():
-            inputs = positions.detach().requires_grad_(True)
-            hamiltonian = model.evaluate(inputs).hamiltonian
-        return (torch.autograd.grad(hamiltonian, inputs, weights)[0],)
+        _, pull_back = evaluate_once(model, positions)
+        return (pull_back(weights),)
 
     return in_blocks_of(model, block, positions, weights)[0]
 

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
 from nadyn.dynamics.state.batch_independence import electronic_width, ordered_sum
-from nadyn.electronic.surfaces import in_blocks
+from nadyn.electronic.small_arrays import Array, as_tensor, functions_of, in_parts, rearranged, silent, small
 
 Probabilities = Callable[
     [
@@ -82,13 +82,13 @@ def at_most_one(
     if probabilities.shape[1] == 2:
         # There is one other state, and what leaves for it is at most all.
         return probabilities, torch.zeros_like(probabilities[:, 0], dtype=torch.bool)
-    total = ordered_sum(probabilities)
-    scaled = probabilities / torch.clamp(total, min=1.0)[:, None]
-    return scaled, total > 1.0 + _ROUNDING
+    total = small(ordered_sum(probabilities))
+    scaled = small(probabilities) / total.clip(min=1.0)[:, None]
+    return as_tensor(scaled), as_tensor(total > 1.0 + _ROUNDING)
 
 
 def _by_rule(
-    rule: Callable[..., Tensor],
+    rule: Callable[..., Array],
     coefficients: Tensor,
     new_coefficients: Tensor,
     propagator: Tensor,
@@ -97,15 +97,16 @@ def _by_rule(
     if coefficients.shape[1] == 2:
         return _between_two(coefficients, new_coefficients, active)
 
-    def block(c: Tensor, new: Tensor, propagator: Tensor, active: Tensor) -> tuple[Tensor]:
+    def part(c: Array, new: Array, propagator: Array, active: Array) -> tuple[Array]:
         # The trajectories are the last axis here: long vectors are what the processor is fast with.
-        c, new = c.permute(2, 1, 0).contiguous(), new.permute(2, 1, 0).contiguous()
-        is_active = torch.arange(c.shape[1], device=c.device)[:, None] == active
-        return (rule(c, new, propagator.permute(3, 1, 2, 0).contiguous(), is_active).T.contiguous(),)
+        c, new = rearranged(c, 2, 1, 0), rearranged(new, 2, 1, 0)
+        propagator = rearranged(propagator, 3, 1, 2, 0)
+        is_active = functions_of(active).stack([active == l for l in range(c.shape[1])])
+        return (rearranged(rule(c, new, propagator, is_active), 1, 0),)
 
-    (probabilities,) = in_blocks(
+    (probabilities,) = in_parts(
         electronic_width(coefficients.shape[1], coefficients),
-        block,
+        part,
         torch.view_as_real(coefficients.resolve_conj()),
         torch.view_as_real(new_coefficients.resolve_conj()),
         torch.view_as_real(propagator.resolve_conj()),
@@ -114,53 +115,56 @@ def _by_rule(
     return probabilities
 
 
+@silent
 def _between_two(coefficients: Tensor, new_coefficients: Tensor, active: Tensor) -> Tensor:
     """Between two states all that leaves a arrives at the other, by either rule."""
     before, after = (
         c[..., 0] * c[..., 0] + c[..., 1] * c[..., 1]
-        for c in (torch.view_as_real(coefficients), torch.view_as_real(new_coefficients))
+        for c in (small(torch.view_as_real(one)) for one in (coefficients, new_coefficients))
     )
-    is_upper = active == 1
-    before, after = (torch.where(is_upper, p[:, 1], p[:, 0]) for p in (before, after))
-    leaving = torch.clamp(before - after, min=0.0) / torch.where(before > 0, before, 1.0)
-    return torch.stack([torch.where(is_upper, leaving, 0.0), torch.where(is_upper, 0.0, leaving)], dim=1)
+    is_upper = small(active) == 1
+    of = functions_of(is_upper)
+    before, after = (of.where(is_upper, p[:, 1], p[:, 0]) for p in (before, after))
+    leaving = (before - after).clip(min=0.0) / of.where(before > 0, before, 1.0)
+    return as_tensor(of.stack([of.where(is_upper, leaving, 0.0), of.where(is_upper, 0.0, leaving)], 1))
 
 
-def _flow(c: Tensor, new: Tensor, propagator: Tensor, is_active: Tensor) -> Tensor:
+def _flow(c: Array, new: Array, propagator: Array, is_active: Array) -> Array:
     arrived, before = _arrived(c, new, propagator, is_active)
-    (re, im), (r_re, r_im) = c, propagator
+    (re, im), (r_re, r_im), where = c, propagator, functions_of(c).where
     new_a_re, new_a_im = _pick(new[0], is_active), _pick(new[1], is_active)
     row_re, row_im = _pick(r_re, is_active), _pick(r_im, is_active)
     # B_al, what came to the active state from each of the others.
     back = new_a_re * (row_re * re - row_im * im) + new_a_im * (row_re * im + row_im * re)
-    net = torch.clamp(arrived - back, min=0.0) / torch.where(before > 0, before, 1.0)
-    return torch.where((before > 0) & ~is_active, net, 0.0)
+    net = (arrived - back).clip(min=0.0) / where(before > 0, before, 1.0)
+    return where((before > 0) & ~is_active, net, 0.0)
 
 
-def _shared_loss(c: Tensor, new: Tensor, propagator: Tensor, is_active: Tensor) -> Tensor:
+def _shared_loss(c: Array, new: Array, propagator: Array, is_active: Array) -> Array:
     arrived, before = _arrived(c, new, propagator, is_active)
     new_a_re, new_a_im = _pick(new[0], is_active), _pick(new[1], is_active)
     after = new_a_re * new_a_re + new_a_im * new_a_im
-    leaving = before - _pick(arrived, is_active)
-    probabilities = arrived * ((before - after) / (before * leaving))
+    leaving, where = before - _pick(arrived, is_active), functions_of(c).where
     # Nothing can leave an empty state, and nothing has left where the denominator vanishes.
-    allowed = (before > 0) & (leaving != 0) & ~is_active & (probabilities > 0)
-    return torch.where(allowed, probabilities, 0.0)
+    denominator = before * leaving
+    defined = (before > 0) & (denominator != 0)
+    probabilities = arrived * ((before - after) / where(defined, denominator, 1.0))
+    return where(defined & ~is_active & (probabilities > 0), probabilities, 0.0)
 
 
-def _arrived(c: Tensor, new: Tensor, propagator: Tensor, is_active: Tensor) -> tuple[Tensor, Tensor]:
+def _arrived(c: Array, new: Array, propagator: Array, is_active: Array) -> tuple[Array, Array]:
     """Return B_la, what of each new population came from the active state, and |c_a|^2 before."""
     (re, im), (new_re, new_im), (r_re, r_im) = c, new, propagator
     a_re, a_im = _pick(re, is_active), _pick(im, is_active)
-    column_re, column_im = _pick(r_re.transpose(0, 1), is_active), _pick(r_im.transpose(0, 1), is_active)
+    column_re, column_im = _pick(r_re.swapaxes(0, 1), is_active), _pick(r_im.swapaxes(0, 1), is_active)
     from_re = column_re * a_re - column_im * a_im
     from_im = column_re * a_im + column_im * a_re
     return new_re * from_re + new_im * from_im, a_re * a_re + a_im * a_im
 
 
-def _pick(values: Tensor, is_active: Tensor) -> Tensor:
+def _pick(values: Array, is_active: Array) -> Array:
     """Return what belongs to the active states; states are the first axis, trajectories the last."""
-    result = values[0]
+    result, where = values[0], functions_of(values).where
     for l in range(1, len(values)):
-        result = torch.where(is_active[l], values[l], result)
+        result = where(is_active[l], values[l], result)
     return result

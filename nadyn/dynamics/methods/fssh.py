@@ -99,10 +99,11 @@ def fssh_drift(
     after = replace(after, coefficients=coefficients)
     if made.memory is not None:
         after = remember(after, made.memory)
-    # A surplus level that meets a state far above, where no amplitude is, changes nothing yet.
-    last = state.energies.shape[1] - 1
-    all_in_use = torch.maximum(highest_in_use(state), highest_in_use(after)) == last
-    lost = (made.smallest_overlap < SMALLEST_OVERLAP) & all_in_use
+    lost = made.smallest_overlap < SMALLEST_OVERLAP
+    if lost.any():
+        # A surplus level that meets a state far above, where no amplitude is, changes nothing yet.
+        last = state.energies.shape[1] - 1
+        lost = lost & (torch.maximum(highest_in_use(state), highest_in_use(after)) == last)
     return Drift(state, with_energy_of_active(after, masses), dt, made, intruder=lost)
 
 

@@ -12,6 +12,7 @@ from nadyn.dynamics.nuclei.followed import followed
 from nadyn.dynamics.nuclei.motion import drift, kick_by_force
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.memory import remembers
+from nadyn.electronic.small_arrays import all_finite
 from nadyn.electronic.surfaces import ActiveSurface, active_surface, energies_and_eigenvectors
 from nadyn.models.model import Model
 
@@ -55,13 +56,13 @@ def at_new_positions(
         surface, state = surface_in_box(state, model, positions)
     else:
         surface = surface_at(model, positions, state.active_state)
-    sound = (
-        torch.isfinite(surface.energies).all(1)
-        & torch.isfinite(surface.eigenvectors).all(2).all(1)
-        & torch.isfinite(surface.force).all(2).all(1)
-    )
     energies, eigenvectors, force = surface.energies, surface.eigenvectors, surface.force
-    if not sound.all():
+    if not all(all_finite(array) for array in (energies, eigenvectors, force)):
+        sound = (
+            torch.isfinite(energies).all(1)
+            & torch.isfinite(eigenvectors).all(2).all(1)
+            & torch.isfinite(force).all(2).all(1)
+        )
         energies = torch.where(sound[:, None], energies, state.energies)
         eigenvectors = torch.where(sound[:, None, None], eigenvectors, state.eigenvectors)
         force = torch.where(sound[:, None, None], force, torch.nan)

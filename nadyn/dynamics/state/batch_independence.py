@@ -1,16 +1,20 @@
 """Arithmetic whose result for a trajectory does not depend on the other trajectories of the batch.
 
-Single additions, products, divisions and square roots are correctly rounded, so any kernel gives the same
-bits. Everything else is not safe by itself: vectorised kernels of exp, log, sin and cos treat the last,
-incomplete vector by other code, kernels of sums choose their order by the shape, and fused forms
-(``addcmul``, ``alpha=``) round once or twice depending on the path. The two functions here are the ways out.
+Single additions, products and divisions are correctly rounded, so any kernel gives the same bits. The square
+roots of torch are not (MKL's), but are the same at any place and length (measured). Everything else is not
+safe by itself: vectorised kernels of exp, log, sin and cos treat the last, incomplete vector by other code,
+kernels of sums choose their order by the shape, and fused forms (``addcmul``, ``alpha=``) round once or twice
+depending on the path. The two functions here are the ways out.
 """
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
+
+from nadyn.electronic.small_arrays import Array, as_tensor, small
 
 # Below the size from which torch splits an operation over threads, and whole vectors of any length.
 _WIDTH = 4096
@@ -23,36 +27,35 @@ def ordered_sum(terms: Float[Tensor, "traj *rest"]) -> Float[Tensor, "traj"]:
 
     The halves are added to each other until one term is left, so that only elementwise additions occur.
     """
-    flat = terms.reshape(len(terms), -1)
+    flat = small(terms.reshape(len(terms), -1))
+    concatenate = np.concatenate if isinstance(flat, np.ndarray) else torch.cat
     while flat.shape[1] > 1:
         half = flat.shape[1] // 2
         added = flat[:, :half] + flat[:, half : 2 * half]
-        flat = torch.cat([added, flat[:, 2 * half :]], dim=1) if flat.shape[1] % 2 else added
-    return flat[:, 0]
+        flat = concatenate([added, flat[:, 2 * half :]], 1) if flat.shape[1] % 2 else added
+    return as_tensor(flat[:, 0])
 
 
 def elementwise(
-    function: Callable[[Tensor], Tensor], values: Float[Tensor, "*shape"]
-) -> Float[Tensor, "*shape"]:
+    function: Callable[[Tensor], Tensor], values: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
     """Apply a function of one number, such as `torch.exp`, with the same bits wherever the number stands.
 
     The numbers are laid out in full blocks of a few fixed lengths, all of them whole vectors of any
     processor, so that no number is treated by the code for incomplete vectors. Other devices promise no bits.
     """
-    if values.device.type != "cpu":
-        return function(values)
-    flat = values.reshape(-1)
-    if len(flat) == 0:
-        return values.clone()
-    parts = []
-    for start in range(0, len(flat), _WIDTH):
-        part = flat[start : start + _WIDTH]
-        missing = -len(part) % _SMALL_WIDTH
-        if missing:
-            part = torch.cat([part, part[-1:].expand(missing)])
-        parts.append(function(part.contiguous()))
-    result = parts[0] if len(parts) == 1 else torch.cat(parts)
-    return result[: len(flat)].reshape(values.shape)
+    if isinstance(values, Tensor):
+        if not values.is_cpu:
+            return function(values)
+        return torch.from_numpy(elementwise(function, values.numpy()))
+    n = values.size
+    if n == 0:
+        return values.copy()
+    filled = np.empty(-(-n // _SMALL_WIDTH) * _SMALL_WIDTH, dtype=values.dtype)
+    filled[:n], filled[n:] = values.ravel(), values.flat[-1]
+    parts = [function(part).numpy() for part in torch.from_numpy(filled).split(_WIDTH)]
+    result = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return result[:n].reshape(values.shape)
 
 
 def electronic_width(n_basis: int, batch: Shaped[Tensor, "traj *rest"]) -> int:

@@ -1,12 +1,13 @@
 """Products of small matrices whose bits do not depend on the batch."""
 
 from jaxtyping import Shaped
-from torch import Tensor
+
+from nadyn.electronic.small_arrays import Array, rearranged
 
 
 def product(
-    left: Shaped[Tensor, "row k traj"], right: Shaped[Tensor, "k column traj"]
-) -> Shaped[Tensor, "row column traj"]:
+    left: Shaped[Array, "row k traj"], right: Shaped[Array, "k column traj"]
+) -> Shaped[Array, "row column traj"]:
     """Return the product of two matrices for each trajectory.
 
     Term by term, because a library may order the sums by the place in the batch.
@@ -17,6 +18,6 @@ def product(
     return result
 
 
-def trajectories_last(array: Shaped[Tensor, "traj *others"]) -> Shaped[Tensor, "*others traj"]:
+def trajectories_last(array: Shaped[Array, "traj *others"]) -> Shaped[Array, "*others traj"]:
     """Return the array with its first axis moved to the end, as `product` wants it."""
-    return array.movedim(0, -1).contiguous()
+    return rearranged(array, *range(1, array.ndim), 0)

@@ -6,6 +6,7 @@ batches are cut and joined and checkpoints written without knowing who remembers
 
 import re
 from dataclasses import fields, replace
+from functools import cache
 from typing import TypeVar
 
 from nadyn.dynamics.state.batch import State
@@ -33,5 +34,6 @@ def remembers(state: State, kind: type) -> bool:
     return _key(kind, fields(kind)[0].name) in state.extra
 
 
+@cache
 def _key(kind: type, name: str) -> str:
     return f"{re.sub('(?<!^)(?=[A-Z])', '_', kind.__name__).lower()}.{name}"

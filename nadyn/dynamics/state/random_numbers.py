@@ -9,6 +9,7 @@ Proc. SC'11 (2011), doi:10.1145/2063384.2063405.
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.state.batch_independence import elementwise
 
-_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], dtype=np.uint64)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _MASK = np.uint64(0xFFFFFFFF)
 _HALF_WORD = np.uint64(32)
@@ -112,15 +113,27 @@ def philox4x32(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
         counter: 4 words of 32 bits each, as uint64 with shape (4, …).
         key: 2 words of 32 bits.
     """
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(_ROUNDS):
-        product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        c0 = (product1 >> _HALF_WORD) ^ c1 ^ np.uint64(k0)
-        c2 = (product0 >> _HALF_WORD) ^ c3 ^ np.uint64(k1)
-        c1, c3 = product1 & _MASK, product0 & _MASK
-        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
-    return np.stack([c0, c1, c2, c3])
+    even, odd = counter[0::2], counter[1::2]
+    words = (-1, *[1] * (counter.ndim - 1))
+    multipliers, keys = _MULTIPLIERS.reshape(words), _keys(*key).reshape(words)
+    for round_number in range(_ROUNDS):
+        product = even * multipliers
+        even = (product[::-1] >> _HALF_WORD) ^ odd ^ keys[2 * round_number : 2 * round_number + 2]
+        odd = product[::-1] & _MASK
+    return np.stack([even[0], odd[0], even[1], odd[1]])
+
+
+@cache
+def _keys(first: int, second: int) -> np.ndarray:
+    """Return both words of the key of each round, one after the other."""
+    return np.array(
+        [
+            (word + n * step) & 0xFFFFFFFF
+            for n in range(_ROUNDS)
+            for word, step in zip((first, second), _WEYL, strict=True)
+        ],
+        dtype=np.uint64,
+    )
 
 
 def _uniform(

@@ -1,6 +1,7 @@
 """What every method gives back after a time step, and how a step ends."""
 
 from dataclasses import dataclass, fields, replace
+from functools import cache
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -63,6 +64,7 @@ def finish_step(
     return Step(after, hops, torch.zeros_like(error, dtype=torch.bool) if intruder is None else intruder)
 
 
+@cache
 def no_hops(device: torch.device) -> Hops:
     """Return an empty table of hops, on the device of its batch."""
     kinds = {"row": torch.int64, "from_state": torch.int64, "to_state": torch.int64, "accepted": torch.bool}

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.energies import potential_energy
+from nadyn.electronic.small_arrays import Array, as_tensor, functions_of, small
 from nadyn.units import HARTREE_PER_EV
 
 # A state this close above the active one, or with more population than this, may be reached soon.
@@ -28,19 +29,30 @@ def in_use(state: State) -> Bool[Tensor, "traj state"]:
     those that lie less than 1 eV above the active one. What becomes of a state beyond is settled before it is
     reached.
     """
-    active = potential_energy(state.energies, state.active_state)
-    near = state.energies - active[:, None] < _WITHIN_REACH
-    return near | (state.coefficients.abs() ** 2 > _POPULATED)
+    return as_tensor(_in_use(state))
 
 
 def highest_in_use(state: State) -> Int[Tensor, "traj"]:
     """Return the highest state that matters to a trajectory now, see `in_use`."""
-    numbers = torch.arange(state.energies.shape[1], device=state.energies.device)
-    return torch.where(in_use(state), numbers, -1).amax(dim=1)
+    used = _in_use(state)
+    highest, where = small(torch.zeros_like(state.active_state)), functions_of(used).where
+    for l in range(1, used.shape[1]):
+        highest = where(used[:, l], l, highest)
+    return as_tensor(highest)
+
+
+def _in_use(state: State) -> Array:
+    energies, c = small(state.energies), small(torch.view_as_real(state.coefficients))
+    active = small(potential_energy(state.energies, state.active_state))
+    near = energies - active[:, None] < _WITHIN_REACH
+    return near | (c[..., 0] * c[..., 0] + c[..., 1] * c[..., 1] > _POPULATED)
 
 
 def surplus_gap_above_states_in_use(state: State) -> Float[Tensor, "traj"]:
-    """Return the energy from the highest state in use to the lowest surplus eigenvalue [hartree]."""
+    """Return the energy from the highest state in use to the lowest surplus eigenvalue [hartree]; inf without
+    one."""
+    if (state.surplus_gap == torch.inf).all():
+        return state.surplus_gap
     return state.surplus_gap + (
         state.energies[:, -1] - potential_energy(state.energies, highest_in_use(state))
     )

@@ -88,32 +88,35 @@ def _unknown_content(module: nn.Module) -> str | None:
     return "the model has hooks" if any(hooks) else None
 
 
-def tables_of(potential: nn.Module) -> list[dict[str, object]]:
-    """Return the tables in which a potential and its parts keep parts, parameters and buffers."""
-    return [
-        table
-        for module in potential.modules()
-        for table in (module._modules, module._parameters, module._buffers)
-        if table
-    ]
+Tables = tuple[list[dict[str, nn.Module | None]], list[dict[str, Tensor | None]]]
 
 
-def stamp(tables: list[dict[str, object]]) -> tuple[object, ...] | None:
+def tables_of(potential: nn.Module) -> Tables:
+    """Return the tables in which a potential keeps its parts, and those of parameters and buffers."""
+    modules = list(potential.modules())
+    parts = [module._modules for module in modules if module._modules]
+    tensors = [table for module in modules for table in (module._parameters, module._buffers) if table]
+    return parts, tensors
+
+
+def stamp(tables: Tables) -> tuple[object, ...] | None:
     """Return what changes when any number of a potential does; None where that cannot be known.
 
     That is where derivatives in its parameters may be asked for, on another device than the processor, and of
-    tensors that count no changes.
+    tensors that count no changes. It is asked before every evaluation.
 
     Args:
         tables: Its `tables_of`.
     """
-    found: list[object] = []
+    parts, tensors = tables
+    found = [id(part) for table in parts for part in table.values()]
     graphs = torch.is_grad_enabled()
-    for table in tables:
-        for value in table.values():
-            found.append(id(value))
-            if isinstance(value, Tensor):
-                if (graphs and value.requires_grad) or value.is_inference() or not value.is_cpu:
-                    return None
-                found += (value._version, value.data_ptr())
+    for table in tensors:
+        for tensor in table.values():
+            if tensor is None:
+                found.append(0)
+                continue
+            if (graphs and tensor.requires_grad) or not tensor.is_cpu or tensor.is_inference():
+                return None
+            found += (id(tensor), tensor._version, tensor.data_ptr())
     return tuple(found)

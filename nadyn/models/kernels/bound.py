@@ -1,5 +1,6 @@
 """A kernel with its weights, bound to the atoms of one molecule: positions in, W out, and the way back."""
 
+import ctypes
 import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from nadyn.models.kernels.compiled import Kernel
 from nadyn.models.kernels.latent import N_SOURCES
 from nadyn.models.kernels.moments import N_SUMS
 from nadyn.models.kernels.pairs import N_COMPONENTS, record_size
+from nadyn.models.kernels.table import PLACES
 from nadyn.models.kernels.weights import Weights, aligned_memory, table_of
 from nadyn.models.surroundings import ElementSlices
 
@@ -36,6 +38,7 @@ class Bound:
     kernel: Kernel
     weights: Weights
     entries: dict[str, int]
+    table: ctypes.Array
     arrays: tuple[Tensor, ...]
     tape_bytes: dict[str, int]
     reference: Float[Tensor, "basis basis"]
@@ -75,8 +78,12 @@ class Bound:
             del self._free[:-_KEPT_TAPES]
 
     def _call(self, function: object, tape: Tape, arrays: dict[str, Tensor]) -> None:
-        addresses = {name: array.data_ptr() for name, array in arrays.items()}
-        table = table_of(self.entries | tape.entries | addresses | {"n_rows": tape.n_rows})
+        table = type(self.table).from_buffer_copy(self.table)
+        table[PLACES["n_rows"]] = tape.n_rows
+        for name, address in tape.entries.items():
+            table[PLACES[name]] = address
+        for name, array in arrays.items():
+            table[PLACES[name]] = array.data_ptr()
         function(table)
 
     def _tape(self, n_rows: int) -> Tape:
@@ -157,4 +164,5 @@ def bind(
     entries = numbers | {name: array.data_ptr() for name, array in arrays.items()}
     entries |= {"n_atoms": n_atoms, "n_runs": len(slices)}
     kept = {name: -(-n_bytes // 64) * 64 for name, n_bytes in tape_bytes.items()}
-    return Bound(kernel, weights, entries, tuple(arrays.values()), kept, arrays["reference"])
+    held, table = tuple(arrays.values()), table_of(entries)
+    return Bound(kernel, weights, entries, table, held, kept, arrays["reference"])

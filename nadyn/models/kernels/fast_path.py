@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nadyn.checks.errors import InputWarning
-from nadyn.models.kernels.applies import is_off, refusal, stamp, tables_of
+from nadyn.models.kernels.applies import Tables, is_off, refusal, stamp, tables_of
 from nadyn.models.kernels.bound import Bound, Tape, bind
-from nadyn.models.kernels.compiled import host, kernel
+from nadyn.models.kernels.compiled import first_line, host, kernel
 from nadyn.models.kernels.weights import packed_weights
 from nadyn.models.surroundings import element_slices
 
@@ -24,6 +24,7 @@ _LARGEST_ERROR, _LARGEST_ERROR_OF_GRADIENT = 1e-4, 1e-3
 
 _REAL = {torch.float32: "float", torch.float64: "double"}
 Reference = Callable[[Tensor], tuple[Tensor, Tensor]]
+PullBack = Callable[[Float[Tensor, "traj basis basis"]], Float[Tensor, "traj atom 3"]]
 
 
 @dataclass
@@ -37,7 +38,7 @@ class _Known:
         is_checked: Whether it was compared with the reference.
     """
 
-    tables: list[dict[str, object]]
+    tables: Tables
     stamp: tuple[object, ...]
     bound: Bound | None
     is_checked: bool = False
@@ -94,6 +95,24 @@ class FastPath:
             positions: [bohr]
             reference: What does the same with torch.
         """
+        bound = self._serving(positions, reference)
+        if bound is None:
+            return None
+        hamiltonian, novelty, _ = _Evaluate.apply(positions, bound, reference)
+        return hamiltonian, novelty
+
+    def evaluate_once(
+        self, positions: Float[Tensor, "traj atom 3"], reference: Reference
+    ) -> tuple[Float[Tensor, "traj basis basis"], Float[Tensor, "traj"], PullBack] | None:
+        """Return the same without a graph, and what gives the derivative of Σ_ab C_ab W_ab for a C."""
+        bound = self._serving(positions, reference)
+        if bound is None:
+            return None
+        hamiltonian, novelty, tape = bound.evaluate(positions.detach().contiguous())
+        return hamiltonian, novelty, _Kept(bound, tape).gradient
+
+    def _serving(self, positions: Tensor, reference: Reference) -> Bound | None:
+        """Return the kernel, compared with the reference at the first time, or None."""
         if not positions.is_cpu or positions.dtype != torch.float64:
             return None
         known = self._known()
@@ -104,9 +123,7 @@ class FastPath:
             if not _agrees(known.bound, positions.detach(), reference):
                 known.bound = None
                 _say("compiled kernels and the networks of torch disagree on this machine")
-                return None
-        hamiltonian, novelty, _ = _Evaluate.apply(positions, known.bound, reference)
-        return hamiltonian, novelty
+        return known.bound
 
     def _known(self) -> _Known | None:
         """Return what is known where the path is taken, compiled at the first time, else None."""
@@ -127,7 +144,7 @@ class FastPath:
                     known.bound = self._bind()
                 except (RuntimeError, OSError, AttributeError, TypeError) as error:
                     # Whatever another version of llvmlite, or another processor, makes of it.
-                    _say(f"kernels could not be compiled ({str(error).splitlines()[0]})")
+                    _say(f"kernels could not be compiled ({first_line(error)})")
         return None if known.bound is None else known
 
     @torch.no_grad()
@@ -178,7 +195,7 @@ class _Evaluate(torch.autograd.Function):
             hamiltonian, _ = ctx.reference(positions)
             (gradient,) = torch.autograd.grad(hamiltonian, positions, cotangent, create_graph=True)
             return gradient, None, None
-        return ctx.kept.bound.gradient(ctx.kept.tape, cotangent.contiguous()), None, None
+        return ctx.kept.gradient(cotangent), None, None
 
 
 class _Kept:
@@ -187,6 +204,9 @@ class _Kept:
     def __init__(self, bound: Bound, tape: Tape):
         self.bound = bound
         self.tape = tape
+
+    def gradient(self, cotangent: Tensor) -> Tensor:
+        return self.bound.gradient(self.tape, cotangent.contiguous())
 
     def __del__(self) -> None:
         self.bound.release(self.tape)

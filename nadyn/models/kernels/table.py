@@ -71,6 +71,7 @@ SCRATCH = (
     "dplace",
 )
 NAMES = (*SIZES, *WEIGHTS, *ATOMS, *CALL, *TAPE, *SCRATCH)
+PLACES = {name: place for place, name in enumerate(NAMES)}
 
 
 class Table:
@@ -83,7 +84,7 @@ class Table:
 
     def integer(self, name: str) -> Value:
         """Return a number."""
-        return self._numbers[NAMES.index(name)]
+        return self._numbers[PLACES[name]]
 
     def integers(self, name: str) -> Array:
         """Return an array of integers."""
@@ -102,5 +103,5 @@ class Table:
         return self._array(name, self.code.shape.vector)
 
     def _array(self, name: str, kind: ir.Type) -> Array:
-        place = self._numbers.at(NAMES.index(name)).pointer
+        place = self._numbers.at(PLACES[name]).pointer
         return Array(self.code, self.code.builder.load(place, typ=POINTER, align=8), kind)

@@ -120,7 +120,7 @@ def test_two_states_in_closed_form_are_those_of_the_general_formulas(monkeypatch
     matrices = random(2, 50, 2, 2)
     (energies, vectors), (new_energies, new_vectors) = (aligned_eigh(m + m.mT) for m in matrices)
     c, active = coefficients(50, 2, 11), torch.arange(50) % 2
-    state = (c.real.contiguous(), c.imag.contiguous(), energies, vectors, new_energies, new_vectors)
+    state = (torch.view_as_real(c), energies, vectors, new_energies, new_vectors)
     closed = propagate._propagate(*state, dt=0.7)
     monkeypatch.setattr(propagate, "_in_complete_basis_of_two", propagate._in_any_basis)
     general = propagate._propagate(*state, dt=0.7)

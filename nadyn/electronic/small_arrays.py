@@ -30,6 +30,11 @@ def as_tensor(array: Array) -> Tensor:
     return torch.from_numpy(array) if isinstance(array, np.ndarray) else array
 
 
+def like(array: Array, tensor: Tensor) -> Array:
+    """Return a tensor as an array of the kind of another one."""
+    return tensor.numpy() if isinstance(array, np.ndarray) else tensor
+
+
 def functions_of(array: Array) -> ModuleType:
     """Return numpy or torch: where `stack`, `where` and others of the same face are."""
     return np if isinstance(array, np.ndarray) else torch
@@ -43,7 +48,7 @@ def all_finite(tensor: Inexact[Tensor, "..."]) -> bool:
 
 def square_root(array: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return the square roots of torch."""
-    return small(torch.sqrt(as_tensor(array)))
+    return like(array, torch.sqrt(as_tensor(array)))
 
 
 def rearranged(array: Shaped[Array, "..."], *axes: int) -> Shaped[Array, "..."]:

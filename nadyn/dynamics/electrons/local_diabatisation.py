@@ -15,8 +15,8 @@ from nadyn.electronic.small_arrays import (
     as_tensor,
     functions_of,
     in_parts,
+    like,
     rearranged,
-    small,
     square_root,
     trajectories_first,
 )
@@ -144,7 +144,7 @@ def _exponential_of(m: Array, half_gap: Array, off: Array, dt: float) -> tuple[A
 
 def _exponential(matrix: Array, dt: float) -> tuple[Array, Array]:
     """Real and minus imaginary part of exp(-i dt M) for symmetric matrices."""
-    values, vectors = (small(one) for one in aligned_eigh(as_tensor(trajectories_first(matrix))))
+    values, vectors = (like(matrix, one) for one in aligned_eigh(as_tensor(trajectories_first(matrix))))
     angle, vectors = trajectories_last(values) * dt, trajectories_last(vectors)
     back = vectors.swapaxes(0, 1)
     cosine, sine = elementwise(torch.cos, angle), elementwise(torch.sin, angle)
@@ -164,5 +164,5 @@ def _nearest_orthogonal(overlap: Array) -> tuple[Array, Array]:
         padded = torch.nn.functional.pad(padded, (0, missing, 0, missing))
         for row in range(n, n + missing):
             padded[:, row, row] = 2.0
-    left, values, right = (small(one) for one in torch.linalg.svd(padded))
+    left, values, right = (like(overlap, one) for one in torch.linalg.svd(padded))
     return product(trajectories_last(left), trajectories_last(right))[:n, :n], values[:, -1]

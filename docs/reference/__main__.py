@@ -11,7 +11,7 @@ A page marks what is generated:
 Kinds: `configuration` (a table of every section; the column `meaning` is written by hand and kept), `command`
 (usage and options), `commands` (all of them), `function` and `class` (signature and docstring), `source` (the
 code of a function, by `path.py::name`), `sources` (which method goes with which label source). A link
-without a text, `[](files.md)`, gets the heading it leads to.
+without a text, `[](files.md)`, gets the heading it leads to. The JSON schemas of the package are written too.
 """
 
 import re
@@ -24,6 +24,7 @@ from docs.reference.commands import command, commands
 from docs.reference.configuration import configuration
 from docs.reference.docstrings import class_, function
 from docs.reference.links import with_text
+from docs.reference.schemas import schema_files
 from docs.reference.source import source
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -68,6 +69,13 @@ def main() -> int:
         old.append(path.relative_to(DOCS.parent))
         if "--check" not in sys.argv:
             path.write_text(new, encoding="utf-8")
+    pages_now = [path.read_text(encoding="utf-8") for path in pages()]
+    for path, text in schema_files(pages_now):
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            old.append(path.relative_to(DOCS.parent))
+            if "--check" not in sys.argv:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, encoding="utf-8")
     for path in old:
         print(f"{path}: {'out of date' if '--check' in sys.argv else 'written'}")
     return int(bool(old) and "--check" in sys.argv)

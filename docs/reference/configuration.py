@@ -31,7 +31,7 @@ def configuration(name: str, old: str) -> str:
     meanings = meanings_in(old)
     parts = []
     for section in found:
-        title = "" if section is top else _title(section, found)
+        title = "" if section is top else title_of(section, found)
         rows = [
             (
                 f"`{key}`",
@@ -67,7 +67,7 @@ def sections(section: type[BaseModel]) -> list[type[BaseModel]]:
     return found
 
 
-def _title(section: type[BaseModel], found: list[type[BaseModel]]) -> str:
+def title_of(section: type[BaseModel], found: list[type[BaseModel]]) -> str:
     """Name a section by the key that it stands under, and by its `name` where that decides."""
     keys = [
         key

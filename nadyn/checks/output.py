@@ -16,6 +16,7 @@ JSON = (".json",)
 MODEL = (".safetensors",)
 PAGE = (".html", ".htm")
 PICTURE = (".png", ".pdf", ".svg")
+SETTINGS = (".yaml", ".yml")
 TRAJECTORIES = (".h5", ".hdf5")
 
 # What a disk or a folder may say when it takes no more; anything else is a fault of the program.

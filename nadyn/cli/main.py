@@ -18,11 +18,15 @@ from nadyn.electronic.interrupt import termination_interrupts
 # command -> module that holds a function of the same name, or of the last word of it
 COMMANDS = {
     "demo": "nadyn.cli.demo",
+    "init train": "nadyn.cli.init",
+    "init run": "nadyn.cli.init",
+    "init learn": "nadyn.cli.init",
     "learn": "nadyn.cli.learn",
     "train": "nadyn.cli.train",
     "evaluate": "nadyn.cli.evaluate",
     "pareto": "nadyn.cli.pareto",
     "sample": "nadyn.cli.sample",
+    "check": "nadyn.cli.check",
     "run": "nadyn.cli.run",
     "spectrum": "nadyn.cli.spectrum",
     "label": "nadyn.cli.label",
@@ -36,6 +40,7 @@ COMMANDS = {
     "data thin": "nadyn.cli.data",
     "data shift": "nadyn.cli.data",
     "info": "nadyn.cli.info",
+    "schema": "nadyn.cli.schema",
 }
 
 EXIT_RUN_ERROR = 1

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import ase
 import ase.io
 import numpy as np
 from ase import units
@@ -10,7 +11,7 @@ from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
-from nadyn.units import AU_PER_FEMTOSECOND, BOHR_PER_ANGSTROM
+from nadyn.units import ANGSTROM_PER_BOHR, AU_PER_FEMTOSECOND, BOHR_PER_ANGSTROM
 
 # What the readers of ASE raise where a file is not what it seems.
 _NOT_READ = (
@@ -74,3 +75,14 @@ def read_structure(path: str | Path, *, repeat: tuple[int, int, int] = (1, 1, 1)
         periodic,
         velocities,
     )
+
+
+def write_structure(path: str | Path, structure: StartStructure) -> None:
+    """Write atoms and cell as extended xyz, in ångström; velocities are left out."""
+    atoms = ase.Atoms(
+        numbers=structure.atomic_numbers,
+        positions=structure.positions * ANGSTROM_PER_BOHR,
+        cell=None if structure.cell is None else structure.cell * ANGSTROM_PER_BOHR,
+        pbc=structure.pbc,
+    )
+    ase.io.write(path, atoms, format="extxyz")

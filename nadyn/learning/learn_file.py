@@ -150,7 +150,7 @@ class LearnConfiguration(Configuration):
 
 
 # What the loop says itself, and a learn file must not.
-_OF_THE_LOOP = ("model", "initial", "seed", "output", "member", "molecule")
+OF_THE_LOOP = ("model", "initial", "seed", "output", "member", "molecule")
 
 
 def check_sections(config: LearnConfiguration) -> None:
@@ -159,7 +159,7 @@ def check_sections(config: LearnConfiguration) -> None:
     Raises:
         InputError: One sentence about the first of them.
     """
-    for key in _OF_THE_LOOP:
+    for key in OF_THE_LOOP:
         if key in config.dynamics:
             raise InputError(
                 f"`dynamics` must not hold `{key}`, which `nadyn learn` says itself, but does. Remove it."

@@ -133,6 +133,14 @@ def copy_with_room(
             old.visititems(visit)
 
 
+def bytes_per_frame(path: Path) -> int:
+    """Return by how many bytes a trajectory file is larger for each frame."""
+    with open_hdf5(path) as file:
+        return sum(
+            _row_bytes(file[name]) for name in (*FRAME_ARRAYS, FRAME_CHECKSUMS, "time") if name in file
+        )
+
+
 def _row_bytes(item: h5py.Dataset) -> int:
     return math.prod(item.shape[1:]) * item.dtype.itemsize
 

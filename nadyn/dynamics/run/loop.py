@@ -1,7 +1,7 @@
 """A run from its run file to its trajectory file: the same for every method."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,10 +10,7 @@ import numpy as np
 from nadyn.checks.configuration import parse_configuration, read_configuration
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_is_no_input
-from nadyn.data.structure_file import StartStructure, read_structure
 from nadyn.dynamics.hops.cuts import CutProbabilities
-from nadyn.dynamics.initial import InitialSection
-from nadyn.dynamics.initial.end_of_run import cell_of_run
 from nadyn.dynamics.methods.adaptive import DividedSteps
 from nadyn.dynamics.methods.table import find_method
 from nadyn.dynamics.run.ensemble import (
@@ -26,7 +23,8 @@ from nadyn.dynamics.run.ensemble import (
     hop_columns,
 )
 from nadyn.dynamics.run.judging import judged_step
-from nadyn.dynamics.run.model_source import ModelSource, direct_source, find_model
+from nadyn.dynamics.run.model_source import ModelSource
+from nadyn.dynamics.run.opening import Sources, open_source
 from nadyn.dynamics.run.prepare import Plan, check_method, create_run
 from nadyn.dynamics.run.progress import LiveTable, NoTable
 from nadyn.dynamics.run.result import RunResult
@@ -34,16 +32,13 @@ from nadyn.dynamics.run.resume import resume_run
 from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, statuses
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.memory import recall, remembers
-from nadyn.electronic.direct.questions import Desk, OwnProcess
+from nadyn.electronic.direct.questions import Desk
 from nadyn.electronic.interrupt import DeferredInterrupt
 from nadyn.electronic.labels import LabelSource
 from nadyn.electronic.threads import threads
 from nadyn.models.model import Model
 from nadyn.trajectory import TrajectoryWriter, open_run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
-
-# Of a run file, its paths as this process can open them, and the folder where other paths begin.
-Sources = Callable[[RunConfiguration, Path], Desk | None]
 
 
 def run(
@@ -93,7 +88,7 @@ def run(
         raise InputError("`resume` and `overwrite` must not be given together, but are. Choose one.")
     find_method(config)
     with ExitStack() as opened:
-        source = _source(config, model, folder, sources, opened)
+        source = open_source(config, model, folder, sources, opened)
         check_method(config, source.model)
         return _run(config, written, source, resume=resume, overwrite=overwrite, progress=progress)
 
@@ -141,40 +136,6 @@ def _run(
     finally:
         writer.release()
     return _result(config, ensemble, seconds, steps, [*notices, *plan.paths.notices()])
-
-
-def _source(
-    config: RunConfiguration,
-    model: Model | LabelSource | Desk | None,
-    folder: Path,
-    sources: Sources | None,
-    opened: ExitStack,
-) -> ModelSource:
-    """Return the model of a run, or its label source as one; `opened` closes what answers."""
-    desk = None
-    if isinstance(model, LabelSource | Desk) and config.model is None:
-        desk, model = model if isinstance(model, Desk) else OwnProcess(model), None
-    elif model is None and isinstance(config.model, dict) and sources is not None:
-        desk = sources(config, folder)
-    if desk is None:
-        initial = config.initial
-        return find_model(
-            config.model,
-            model,
-            molecule=config.molecule,
-            isotopes=config.isotopes,
-            member=config.member,
-            structure=_structure_of(initial),
-        )
-    opened.callback(desk.close)
-    return direct_source(desk, molecule=config.molecule, isotopes=config.isotopes, member=config.member)
-
-
-def _structure_of(initial: InitialSection) -> StartStructure | None:
-    """Return the atoms and the cell that a start says, None where the model knows them."""
-    if initial.structure is not None:
-        return read_structure(initial.structure, repeat=initial.repeat)
-    return None if initial.run is None else cell_of_run(initial.run, n=initial.n)
 
 
 def _advance(

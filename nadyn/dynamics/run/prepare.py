@@ -105,7 +105,7 @@ def create_run(
         model = replace(model, wanted=wanted_of(config, find_method(config)))
     # Said before the work of sampling, which the writer would not know about.
     check_new(output, overwrite=overwrite)
-    check_is_no_input(output, *_files(config.model_dump(exclude={"output"})))
+    check_is_no_input(output, *files_of(config.model_dump(exclude={"output"})))
     check_suffix(output, "`output`", TRAJECTORIES)
     check_earlier_run(config, model)
     with warnings.catch_warnings(record=True) as caught:
@@ -192,11 +192,11 @@ def _several_multiplicities(model: Model) -> tuple[int, ...]:
     return model.multiplicities if len(set(model.multiplicities)) > 1 else ()
 
 
-def _files(section: object) -> Iterator[Path]:
+def files_of(section: object) -> Iterator[Path]:
     """Yield what a run file names and what is a file."""
     if isinstance(section, dict):
         for value in section.values():
-            yield from _files(value)
+            yield from files_of(value)
     elif isinstance(section, str | Path) and Path(section).is_file():
         yield Path(section)
 

@@ -13,6 +13,7 @@ from nadyn.models.joined_structures import joined
 from nadyn.models.outputs import Learned
 from nadyn.models.potential import Potential
 from nadyn.models.surroundings import Surroundings
+from nadyn.training.properties_of_states import properties_in_signs, properties_of
 from nadyn.training.samples import Samples
 from nadyn.training.second_order.evaluation import Frames, fits
 from nadyn.training.second_order.function import levels_and_slopes
@@ -79,7 +80,7 @@ def predict_beside(
         return predict_by_graph(potential, batch, pairs), gaps
     asked = [_frames(potential, part, derivatives=bool(pairs)) for part in batch]
     others = [_frames(potential, part, derivatives=False) for part in displaced]
-    levels, slopes = levels_and_slopes(potential, asked, others, pairs)
+    levels, slopes, vectors = levels_and_slopes(potential, asked, others, pairs)
     gaps = _surplus_gap(potential, levels)
     sizes = [len(part) for part in batch]
     n = sum(sizes)
@@ -92,7 +93,7 @@ def predict_beside(
         if pairs:
             found = _slopes_of(frames.geometry.pairs, slopes[number], part)
         predictions.append(_prediction(part, own_levels, own_gaps, found, pairs))
-    return tuple(predictions), gaps[n:]
+    return _with_properties(potential, batch, predictions, vectors[:n]), gaps[n:]
 
 
 def predict_by_graph(
@@ -116,14 +117,8 @@ def predict_by_graph(
         hamiltonian, features = learned.hamiltonian, learned.features
         charges = _charges(learned, surroundings)
         energies, vectors = eigh(hamiltonian[:n])
-        states = vectors[:, :, : potential.n_states]
-        dipoles = polarisabilities = None
-        if any(part.dipoles is not None for part in batch):
-            operator = potential.heads["dipole"](features, surroundings)[:n]
-            dipoles = torch.einsum("fak,fabx,fbl->fklx", states, operator, states)
-        if any(part.polarisabilities is not None for part in batch):
-            operator = potential.heads["polarisability"](features, surroundings)[:n]
-            polarisabilities = torch.einsum("fak,fabxy,fbk->fkxy", states, operator, states)
+        sizes = [n] if copies > 1 else [len(part) for part in batch]
+        properties = properties_of(potential, batch, features, surroundings, vectors)
         cotangents = []
         for k, l in pairs:
             outer = vectors[:, :, k].unsqueeze(2) * vectors[:, :, l].unsqueeze(1)
@@ -133,12 +128,10 @@ def predict_by_graph(
             slopes = [[own] for own in all_copies.split(n)]
         else:
             slopes = [_pull_back(hamiltonian, inputs, cotangent) for cotangent in cotangents]
-        sizes = [n] if copies > 1 else [len(part) for part in batch]
         columns = (
             energies[:, : potential.n_states].split(sizes),
             _surplus_gap(potential, energies).split(sizes),
-            _rows(dipoles, sizes),
-            _rows(polarisabilities, sizes),
+            *(_rows(values, sizes) for values in properties),
         )
         return tuple(
             replace(
@@ -155,6 +148,25 @@ def predict_by_graph(
             )
             for number, (levels, gap, moments, tensors) in enumerate(zip(*columns, strict=True))
         )
+
+
+def _with_properties(
+    potential: Potential,
+    batch: tuple[Samples, ...],
+    predictions: list[Prediction],
+    vectors: Float[Tensor, "frame basis basis"],
+) -> tuple[Prediction, ...]:
+    """Return the predictions with what heads say, in states of the signs of the vectors."""
+    if not any(part.dipoles is not None or part.polarisabilities is not None for part in batch):
+        return tuple(predictions)
+    sizes = [len(part) for part in batch]
+    with torch.enable_grad():
+        found = properties_in_signs(potential, batch, _as_they_are(potential, batch), vectors)
+        columns = [_rows(values, sizes) for values in found]
+    return tuple(
+        replace(one, dipoles=dipoles, polarisabilities=polarisabilities)
+        for one, dipoles, polarisabilities in zip(predictions, *columns, strict=True)
+    )
 
 
 def _rows(values: Tensor | None, sizes: list[int]) -> Sequence[Tensor | None]:
@@ -206,6 +218,13 @@ def _surroundings(potential: Potential, inputs: tuple[_Input, ...]) -> Surroundi
     return found[0] if len(found) == 1 else joined(found, potential.network.cutoff)
 
 
+def _as_they_are(potential: Potential, batch: tuple[Samples, ...]) -> Surroundings:
+    """Return surroundings in which nothing is differentiated."""
+    cutoff, precision = potential.network.cutoff, _precision(potential)
+    found = [part.surroundings(part.positions, cutoff, precision) for part in batch]
+    return found[0] if len(found) == 1 else joined(found, cutoff)
+
+
 def _pull_back(hamiltonian: Tensor, inputs: tuple[_Input, ...], cotangent: Tensor) -> list[_Slopes]:
     leaves = [leaf for one in inputs for leaf in one.leaves]
     found = iter(torch.autograd.grad(hamiltonian, leaves, cotangent, create_graph=True))
@@ -254,12 +273,7 @@ def surplus_gap(potential: Potential, batch: tuple[Samples, ...]) -> Float[Tenso
     Nothing is differentiated in the positions, so the graph is that of the weights.
     """
     with torch.enable_grad():
-        found = [
-            part.surroundings(part.positions, potential.network.cutoff, _precision(potential))
-            for part in batch
-        ]
-        surroundings = found[0] if len(found) == 1 else joined(found, potential.network.cutoff)
-        return _surplus_gap(potential, eigh(potential(surroundings)[0])[0])
+        return _surplus_gap(potential, eigh(potential(_as_they_are(potential, batch))[0])[0])
 
 
 def label_pairs(samples: tuple[Samples, ...], n_states: int) -> Pairs:

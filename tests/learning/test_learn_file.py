@@ -37,7 +37,8 @@ def test_a_length_that_is_given_takes_the_place_of_the_default():
     assert "steps" not in training_settings(config(training={"epochs": 5}), 3, final=False)
     assert training_settings(config(), 3, final=False)["model"]["basis"] == "3x0e + 1x1o + 1x1e"
     own = training_settings(config(training={"model": {"basis": "auto"}}), 3, final=False)
-    assert own["model"] == {"hidden": [256, 128, 64], "basis": "auto"}
+    assert own["model"] == {"hidden": [256, 128, 64], "properties": [], "basis": "auto"}
+    assert "properties" not in training_settings(config(), 3, final=True)["model"]
     assert "basis" not in training_settings(config(), 1, final=False)["model"]
 
 

@@ -39,8 +39,8 @@ class Frames:
 
 
 def fits(potential: Potential) -> bool:
-    """Tell whether a potential is made of parts that are known here."""
-    # W is learned without dispersion.
+    """Tell whether W of a potential is made of parts that are known here."""
+    # W is learned without dispersion, and heads have no part in it.
     known = {"network", "matrix", "reference", "repulsion", "dispersion", "heads"}
     return (
         type(potential) is Potential
@@ -48,7 +48,6 @@ def fits(potential: Potential) -> bool:
         and potential.network.encoder.settings.element_channels is None
         and type(potential.network.networks) is ElementNetworks
         and {name for name, _ in potential.named_children()} <= known
-        and not potential.settings.heads
         and layers.has_derivatives(potential.network.networks.networks)
     )
 

@@ -17,7 +17,8 @@ class _LevelsAndSlopes(torch.autograd.Function):
         # What was evaluated is of these weights: autograd refuses the backward pass if they have changed.
         ctx.save_for_backward(*parameters)
         ctx.set_materialize_grads(False)
-        return evaluation.levels, *evaluation.slopes
+        # Other tensors than those of the evaluation: an output knows its node, and the node the evaluation.
+        return tuple(one.detach() for one in (evaluation.levels, *evaluation.slopes))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -36,12 +37,17 @@ class _LevelsAndSlopes(torch.autograd.Function):
 
 def levels_and_slopes(
     potential: Potential, asked: Sequence[Frames], others: Sequence[Frames], pairs: Sequence[tuple[int, int]]
-) -> tuple[Float[Tensor, "frame basis"], tuple[Float[Tensor, "pair _ _ 3 _"], ...]]:
+) -> tuple[
+    Float[Tensor, "frame basis"],
+    tuple[Float[Tensor, "pair _ _ 3 _"], ...],
+    Float[Tensor, "frame basis basis"],
+]:
     """Return the levels of all frames, and for each molecule u_k·∂W/∂r_ij·u_l of its frames that are asked.
 
-    Both can be differentiated in the weights, once.
+    Both can be differentiated in the weights, once. The third are the vectors u, without a graph: they say
+    which signs the states have.
     """
     with torch.no_grad():
         evaluation = Evaluation(potential, asked, others, pairs)
     levels, *slopes = _LevelsAndSlopes.apply(evaluation, *potential.parameters())
-    return levels, tuple(slopes)
+    return levels, tuple(slopes), evaluation.eigenvectors

@@ -1,5 +1,7 @@
 """Derivatives that are written out, beside those of autograd through the graph of the networks."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +11,9 @@ from contracts.untrained import untrained
 
 from nadyn.checks.errors import InputWarning
 from nadyn.data.dataset import Group
+from nadyn.electronic.eigen import eigh
+from nadyn.models.heads.dipole import DipoleSettings
+from nadyn.models.heads.polarisability import PolarisabilitySettings
 from nadyn.training.predictions import (
     label_pairs,
     predict,
@@ -19,7 +24,7 @@ from nadyn.training.predictions import (
 from nadyn.training.prepared import prepared
 from nadyn.training.samples import displaced_frames, samples_together
 from nadyn.training.second_order import compiled_geometry, encoding, machine_code, vectors
-from nadyn.training.second_order.evaluation import fits
+from nadyn.training.second_order.evaluation import Evaluation, fits
 from nadyn.training.second_order.machine_code import can_compile
 
 CELL = np.array([[6.1, 0.3, -0.2], [0.8, 5.7, 0.5], [-0.4, 0.6, 6.6]])
@@ -62,7 +67,14 @@ def loss(predictions, gaps):
     generator = torch.Generator().manual_seed(2)
     total = 0.0
     for one in predictions:
-        for values in (one.energies, one.gradients, one.stress, one.surplus_gap):
+        for values in (
+            one.energies,
+            one.gradients,
+            one.stress,
+            one.surplus_gap,
+            one.dipoles,
+            one.polarisabilities,
+        ):
             if values is not None and bool(torch.isfinite(values).all()):
                 total = total + (values * torch.randn(values.shape, generator=generator).double()).sum()
     if len(gaps) and bool(torch.isfinite(gaps).all()):
@@ -89,7 +101,7 @@ def both(potential, batch, pairs, displaced):
 def agree(potential, batch, pairs, displaced=()):
     (predictions, gaps, gradient), (others, other_gaps, other) = both(potential, batch, pairs, displaced)
     for one, two in zip(predictions, others, strict=True):
-        for name in ("energies", "gradients", "stress", "surplus_gap"):
+        for name in ("energies", "gradients", "stress", "surplus_gap", "dipoles", "polarisabilities"):
             left, right = getattr(one, name), getattr(two, name)
             assert (left is None) == (right is None)
             if left is not None:
@@ -195,6 +207,63 @@ def test_too_much_is_not_prepared(monkeypatch):
     samples = samples_together((molecule((7, 1, 1, 9), 3, 1),))
     monkeypatch.setattr("nadyn.training.prepared._MOST_BYTES", 1000)
     assert prepared(potential, samples)[0].geometry is None
+
+
+@pytest.mark.parametrize("basis, n_states", [("2x0e", 2), ("3x0e + 1x1o + 1x1e", 3)])
+def test_dipoles_and_polarisabilities_stand_beside_written_derivatives(basis, n_states, monkeypatch):
+    heads = (DipoleSettings(), PolarisabilitySettings())
+    potential = untrained("moments", basis, n_states=n_states, heads=heads)
+    potential = scaled(potential.double().potential.requires_grad_(True))
+    groups = (molecule((7, 1, 1, 9, 1), 4, n_states), molecule((6, 6, 1, 1, 9, 7), 3, n_states, seed=1))
+    with_dipoles = tuple(
+        replace(
+            group,
+            dipoles=np.zeros((len(group.positions), n_states, n_states, 3)),
+            polarisabilities=np.zeros((len(group.positions), n_states, 3, 3)),
+        )
+        for group in groups
+    )
+    batch = samples_together(with_dipoles)
+    assert all(part.dipoles is not None and part.polarisabilities is not None for part in batch)
+    pairs = label_pairs(batch, n_states)
+    (first, _), _ = predict_beside(potential, batch, pairs, ())
+    assert float(first.dipoles.detach().abs().amin(dim=(0, 3)).min()) > 0
+    assert agree(potential, batch, pairs) > 40
+
+    # Couplings and dipoles keep one sign a state, whatever signs their own eigenvectors come with.
+    def turned(matrix):
+        energies, vectors = eigh(matrix)
+        return energies, torch.cat([-vectors[:, :, :1], vectors[:, :, 1:]], dim=2)
+
+    monkeypatch.setattr("nadyn.training.properties_of_states.eigh", turned)
+    assert agree(potential, batch, pairs) > 40
+
+
+@pytest.mark.parametrize("asked", ["levels", "slopes"])
+def test_an_evaluation_is_gone_when_its_gradient_has_been_taken(monkeypatch, asked):
+    made = []
+
+    class Watched(Evaluation):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr("nadyn.training.second_order.function.Evaluation", Watched)
+    potential = untrained("moments", "2x0e").potential.requires_grad_(True)
+    batch = samples_together((molecule((7, 1, 1, 9), 3, 2),))
+    gc.disable()
+    try:
+        for taken in (True, False):
+            prediction = predict(potential, batch[0], ((0, 1),))
+            value = prediction.energies if asked == "levels" else prediction.gradients
+            assert made[-1]() is not None
+            if taken:
+                value.sum().backward()
+            del prediction, value
+            assert made[-1]() is None
+    finally:
+        gc.enable()
+    assert len(made) == 2
 
 
 def test_other_encoders_are_predicted_through_their_graph():

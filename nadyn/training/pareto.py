@@ -96,6 +96,8 @@ def pareto(
             "the data must have frames to hold out for a front, but with `validation_fraction` "
             f"{configuration.validation_fraction:g} it has none. Try 0.1."
         )
+    if all(group.forces is None or np.isnan(group.forces).all() for group in held_out.groups):
+        raise InputError("the frames that are held out for a front must have forces, but have none.")
     folder.mkdir(parents=True, exist_ok=True)
     points = []
     for number, weight in enumerate(force_weights(configuration.weights.force, n)):
@@ -127,11 +129,12 @@ def _check_same(
 
 def _judged(model: LearnedModel, path: Path, weight: float, held_out: Dataset) -> Point:
     errors = evaluate(model, held_out)
-    frames = [group.n_frames for group in held_out.groups]
 
     def mean(name: str) -> float:
-        rows = [np.nanmean(errors[group.name][name]) for group in held_out.groups]
-        return float(np.average(rows, weights=frames))
+        # Of one molecule there may be labels that another lacks.
+        known = [group for group in held_out.groups if name in errors[group.name]]
+        rows = [np.nanmean(errors[group.name][name]) for group in known]
+        return float(np.average(rows, weights=[group.n_frames for group in known]))
 
     return Point(path.name, weight, mean("energy_mae_ev"), mean("force_mae_ev_per_angstrom"))
 

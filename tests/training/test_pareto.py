@@ -2,14 +2,15 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from teacher import configuration, dataset
+from teacher import configuration, dataset, teacher
 
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset
 from nadyn.training.figure_of_front import front_figure
-from nadyn.training.pareto import Point, force_weights, in_words, marked, pareto
+from nadyn.training.pareto import Point, _judged, force_weights, in_words, marked, pareto
 
 
 def point(energy, force, weight=1.0):
@@ -50,6 +51,14 @@ def test_models_are_trained_kept_and_drawn(tmp_path):
     ):
         with pytest.raises(InputError, match="must be of this data and configuration"):
             pareto(other, tmp_path / "front", changed, n=3)
+
+
+def test_a_molecule_without_forces_counts_for_energies_only():
+    group = dataset(6).groups[0]
+    held_out = Dataset((group, replace(group, name="other", forces=None)))
+    one, both = (_judged(teacher(), Path("m"), 1.0, data) for data in (Dataset((group,)), held_out))
+    assert one.force_mae_ev_per_angstrom == both.force_mae_ev_per_angstrom
+    assert both.energy_mae_ev == pytest.approx(one.energy_mae_ev)
 
 
 def test_what_has_no_front_is_one_sentence(tmp_path):

@@ -1,12 +1,13 @@
 """A run that is the start of another one: what both must agree on, and what they must not share."""
 
+import json
 from collections.abc import Mapping
 
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.models.model import Model
 from nadyn.models.spin_states import HasSpinStates
-from nadyn.trajectory import open_run
+from nadyn.trajectory import Run, open_run
 
 
 def check_earlier_run(config: RunConfiguration, model: Model) -> None:
@@ -17,7 +18,7 @@ def check_earlier_run(config: RunConfiguration, model: Model) -> None:
 
     Raises:
         InputError: The seed is that of the earlier run and both draw random numbers; or its states are
-            numbered otherwise.
+            not those that a start is in.
     """
     path = config.initial.run
     if path is None:
@@ -31,11 +32,10 @@ def check_earlier_run(config: RunConfiguration, model: Model) -> None:
         )
     if config.initial.state is not None or config.initial.diabatic_state is not None:
         return
-    then, wanted = _representation(before.config, model), _representation(now, model)
-    if then != wanted:
+    if _is_spin_adiabatic(before, model):
         raise InputError(
-            f"`state` must be given with run {path!r}, whose states are {then}, while those of this run are "
-            f"{wanted}, but is missing. Give it, or choose representation: {then}."
+            f"`state` must be given with run {path!r}, whose states are spin-adiabatic, while a start is in "
+            "one of the states without spin-orbit coupling, but is missing. Try state: 1."
         )
 
 
@@ -44,8 +44,12 @@ def _draws(config: Mapping[str, object]) -> bool:
     return config["method"] != "nve" or config.get("friction") is not None
 
 
-def _representation(config: Mapping[str, object], model: Model) -> object:
-    """Return which states a run file means with a model."""
-    has_spins = isinstance(model, HasSpinStates)
-    mixed = has_spins and (model.spin_orbit is not None or config.get("laser") is not None)
-    return config.get("representation") or ("spin_adiabatic" if mixed else "spin_free")
+def _is_spin_adiabatic(before: Run, model: Model) -> bool:
+    """Tell whether the states of a run are those of a Hamiltonian with spin-orbit coupling, or in a field."""
+    stored = before.attributes.get("multiplicities")
+    if stored is not None and before.n_states > len(json.loads(str(stored))):
+        return True
+    asked = before.config.get("representation")
+    if asked is not None or not isinstance(model, HasSpinStates):
+        return asked == "spin_adiabatic"
+    return model.spin_orbit is not None or before.config.get("laser") is not None

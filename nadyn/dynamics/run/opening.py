@@ -47,4 +47,6 @@ def _structure_of(initial: InitialSection) -> StartStructure | None:
     """Return the atoms and the cell that a start says, None where the model knows them."""
     if initial.structure is not None:
         return read_structure(initial.structure, repeat=initial.repeat)
-    return None if initial.run is None else cell_of_run(initial.run, n=initial.n)
+    # A run that goes on has its cells in its own file, and needs that of its start no more.
+    is_there = initial.run is not None and Path(initial.run).exists()
+    return cell_of_run(initial.run, n=initial.n) if is_there else None

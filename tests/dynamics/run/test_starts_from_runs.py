@@ -96,6 +96,19 @@ def test_random_numbers_do_not_come_again(tmp_path, earlier):
     run(config(tmp_path, "c.h5", {"run": str(earlier)}, method="nve"))
 
 
+def test_a_run_goes_on_without_the_file_of_its_start(tmp_path):
+    first = tmp_path / "a.h5"
+    run(config(tmp_path, "a.h5", PACKET, method="nve", time_fs=1.2))
+    start = {"run": str(first)}
+    run(config(tmp_path, "b.h5", start, method="nve", time_fs=1.2))
+    first.unlink()
+    content = config(tmp_path, "b.h5", start, method="nve", time_fs=2.4)
+    result = runner.run(content, resume=True, progress=False)
+    assert result.time_fs == pytest.approx(2.4)
+    with pytest.raises(InputError, match=r"a\.h5"):
+        run(config(tmp_path, "c.h5", start, method="nve"))
+
+
 def test_a_mean_of_states_is_no_state_to_start_on(tmp_path):
     run(config(tmp_path, "a.h5", PACKET, method="ehrenfest"))
     start = {"run": str(tmp_path / "a.h5")}
@@ -104,12 +117,18 @@ def test_a_mean_of_states_is_no_state_to_start_on(tmp_path):
     run(config(tmp_path, "b.h5", {**start, "state": 0}, seed=2))
 
 
-def test_states_of_another_representation_are_not_taken_over(tmp_path):
-    model, start = {"name": "sulfur_dioxide", "variant": "triplets"}, {"sample": "wigner", "n": 2, "state": 2}
-    keys = {"model": model, "time_fs": 0.8}
-    run(config(tmp_path, "a.h5", start, representation="spin_free", **keys))
-    with pytest.raises(InputError, match=r"whose states are spin_free, while .* spin_adiabatic"):
-        run(config(tmp_path, "b.h5", {"run": str(tmp_path / "a.h5")}, seed=2, **keys))
+def test_spin_adiabatic_states_are_no_states_to_start_in(tmp_path):
+    """A start is in a state without spin-orbit coupling, and those are numbered otherwise."""
+    start = {"sample": "wigner", "n": 3, "state": 2}
+    keys = {"model": {"name": "sulfur_dioxide", "variant": "triplets"}, "time_fs": 0.8}
+    mixed, free = tmp_path / "mixed.h5", tmp_path / "free.h5"
+    run(config(tmp_path, mixed.name, start, **keys))
+    run(config(tmp_path, free.name, start, representation="spin_free", **keys))
+    assert load_trajectories(mixed).n_states == 12 > load_trajectories(free).n_states == 6
+    with pytest.raises(InputError, match=r"`state` must be given with run .* are spin-adiabatic"):
+        run(config(tmp_path, "b.h5", {"run": str(mixed)}, seed=2, **keys))
+    run(config(tmp_path, "c.h5", {"run": str(mixed), "state": 2}, seed=2, **keys))
+    run(config(tmp_path, "d.h5", {"run": str(free)}, seed=2, **keys))
 
 
 def test_initial_conditions_keep_a_state_for_each(tmp_path):

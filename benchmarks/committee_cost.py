@@ -1,16 +1,20 @@
-"""What the judgement of a committee costs: seconds a step of a run, of one member and of a committee.
+"""What the judgement of a committee costs: a step of a run, of one member and of a committee.
 
     python benchmarks/committee_cost.py [--members 4] [--trajectories 200] [--steps 60]
 
 Members are the shipped model of ammonia or hexafluorobutene with slightly other weights: what they say does
-not matter here. Best of three runs in turn, on one thread; nothing is written while the clock runs.
+not matter here. Both steps and the bare matrix products of their networks, forwards and once backwards, are
+made in turn on one thread; medians of processor time. Nothing is written while the clock runs.
 """
 
 import argparse
+import statistics
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from step_cost import matrix_products
 
 import nadyn
 from nadyn.dynamics.initial.start import start_in_state
@@ -36,8 +40,8 @@ def nearly(model: LearnedModel, seed: int) -> LearnedModel:
     return replace(model, potential=network)
 
 
-def seconds_a_step(model: Model, n_trajectories: int, n_steps: int) -> float:
-    """Return the time of one step of a batch [s]."""
+def stepper(model: Model, n_trajectories: int) -> Callable[[], None]:
+    """Return a function that makes a judged step of a batch."""
     content = {"initial": {"sample": "wigner", "n": 1}, "method": "fssh", "dt_fs": 0.25, "time_fs": 100.0}
     plan = plan_of(RunConfiguration.model_validate(content), model, model.masses)
     noise = torch.randn(
@@ -49,12 +53,14 @@ def seconds_a_step(model: Model, n_trajectories: int, n_steps: int) -> float:
     momenta = 3.0 * noise[1]
     state = start_in_state(model, positions, momenta, masses=model.masses, active_state=1)
     state = judged_start(plan.motion.begin(state, model), model, plan.method)
-    started = time.perf_counter()
-    for _ in range(n_steps):
-        step = judged_step(state, plan.motion.step(state, model), model, plan.method)
-        statuses(state, step, model, plan.limits)
-        state = step.state
-    return (time.perf_counter() - started) / n_steps
+
+    def step() -> None:
+        nonlocal state
+        made = judged_step(state, plan.motion.step(state, model), model, plan.method)
+        statuses(state, made, model, plan.limits)
+        state = made.state
+
+    return step
 
 
 def main() -> None:
@@ -64,15 +70,27 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    n = arguments.trajectories
     for name in ("ammonia/ammonia", "hexafluorobutene/hexafluorobutene"):
         one = nadyn.load_model(path(f"{name}.safetensors"))
         several = Committee((one, *(nearly(one, seed) for seed in range(1, arguments.members))))
-        size = (arguments.trajectories, arguments.steps)
-        times = [(seconds_a_step(one, *size), seconds_a_step(several, *size)) for _ in range(3)]
-        alone, together = (min(column) for column in zip(*times, strict=True))
+        work = {
+            "alone": stepper(one, n),
+            "together": stepper(several, n),
+            "products": matrix_products(one, n),
+        }
+        times: dict[str, list[float]] = {part: [] for part in work}
+        for number in range(arguments.steps + 2):
+            for part, function in work.items():
+                started = time.process_time()
+                function()
+                if number >= 2:  # the first calls compile and allocate
+                    times[part].append(time.process_time() - started)
+        alone, together, products = (1e3 * statistics.median(times[part]) for part in work)
         print(
-            f"{name}: {1e3 * alone:.1f} ms a step alone, {1e3 * together:.1f} ms with {arguments.members} "
-            f"members: {together / alone:.2f} times"
+            f"{name}: {alone:.1f} ms a step alone, {together:.1f} ms with {arguments.members} members "
+            f"({together / alone:.2f} times); over their own bare products {alone / products:.2f} and "
+            f"{together / products / arguments.members:.2f}"
         )
 
 

@@ -215,7 +215,8 @@ def check_positions(model: Model, positions: Tensor) -> None:
 def _cotangent(left: Tensor, right: Tensor) -> Tensor:
     """Return C with Σ_ab C_ab W_ab = left · W · right, symmetric."""
     a, b = small(left), small(right)
-    return as_tensor(0.5 * (a[:, :, None] * b[:, None, :] + b[:, :, None] * a[:, None, :]))
+    outer = a[:, :, None] * b[:, None, :]
+    return as_tensor(outer if left is right else 0.5 * (outer + outer.swapaxes(1, 2)))
 
 
 def surplus_gap(energies: Float[Tensor, "traj basis"], n_states: int) -> Float[Tensor, "traj"]:

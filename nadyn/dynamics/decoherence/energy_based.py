@@ -16,12 +16,9 @@ from nadyn.dynamics.state.batch_independence import electronic_width, elementwis
 from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.electronic.small_arrays import (
     Array,
-    as_tensor,
     functions_of,
     in_parts,
     rearranged,
-    silent,
-    small,
     square_root,
 )
 
@@ -110,12 +107,10 @@ def energy_based_decoherence(
         energy_parameter: C [hartree].
     """
     factor = 0.5 if damps == "populations" else 1.0
-    if coefficients.shape[1] == 2:
-        time = dt * factor
-        return _damp_of_two(coefficients, energies, active_state, kinetic_energy, time, energy_parameter)
+    damp = _damp_of_two if coefficients.shape[1] == 2 else _damp
 
     def part(c: Array, energies: Array, active: Array, kinetic: Array) -> tuple[Array]:
-        return (_damp(c, energies, active, kinetic, dt * factor, energy_parameter),)
+        return (damp(c, energies, active, kinetic, dt * factor, energy_parameter),)
 
     (damped,) = in_parts(
         electronic_width(coefficients.shape[1], coefficients),
@@ -154,22 +149,22 @@ def _damp(c: Array, energies: Array, active: Array, kinetic: Array, time: float,
     return rearranged(of.stack([re, im]), 2, 1, 0)
 
 
-@silent
 def _damp_of_two(
-    coefficients: Tensor, energies: Tensor, active: Tensor, kinetic: Tensor, time: float, parameter: float
-) -> Tensor:
+    c: Array, energies: Array, active: Array, kinetic: Array, time: float, parameter: float
+) -> Array:
     """The same as `_damp` with one inactive state, in fewer operations."""
-    c, energies, kinetic = small(torch.view_as_real(coefficients)), small(energies), small(kinetic)
-    is_upper, of = (small(active) == 1)[:, None], functions_of(c)
-    own, other = of.where(is_upper, c[:, 1], c[:, 0]), of.where(is_upper, c[:, 0], c[:, 1])
+    (re, im), of, is_upper = rearranged(c, 2, 1, 0), functions_of(c), active == 1
+    own_re, own_im = (of.where(is_upper, upper, lower) for lower, upper in (re, im))
+    other_re, other_im = (of.where(is_upper, lower, upper) for lower, upper in (re, im))
     rate = (energies[:, 1] - energies[:, 0]) * (kinetic / (kinetic + parameter))
-    other = other * elementwise(torch.exp, rate * -time)[:, None]
-    left = (1.0 - (other[:, 0] * other[:, 0] + other[:, 1] * other[:, 1])).clip(min=0.0)
-    size = own[:, 0] * own[:, 0] + own[:, 1] * own[:, 1]
+    decay = elementwise(torch.exp, rate * -time)
+    other_re, other_im = other_re * decay, other_im * decay
+    left = (1.0 - (other_re * other_re + other_im * other_im)).clip(min=0.0)
+    size = own_re * own_re + own_im * own_im
     # An active state without any amplitude has no phase either; it gets phase 0.
     filled = size > 0
     scale = square_root(left / of.where(filled, size, 1.0))
-    real = of.where(filled, own[:, 0], 1.0) * scale
-    own = of.stack([real, own[:, 1] * scale], 1)
-    damped = of.stack([of.where(is_upper, other, own), of.where(is_upper, own, other)], 1)
-    return torch.view_as_complex(as_tensor(damped))
+    own_re, own_im = of.where(filled, own_re, 1.0) * scale, own_im * scale
+    lower = of.where(is_upper, other_re, own_re), of.where(is_upper, other_im, own_im)
+    upper = of.where(is_upper, own_re, other_re), of.where(is_upper, own_im, other_im)
+    return of.stack([*lower, *upper], 1).reshape(-1, 2, 2)

@@ -30,6 +30,25 @@ def isotopes_given(given: list[str]) -> dict[str | int, int]:
     return found
 
 
+def quanta_given(given: list[str]) -> dict[int, int] | None:
+    """Return the quanta by mode of `--excite 6=1` and the like; None without any.
+
+    Raises:
+        InputError: One of them is none.
+    """
+    from nadyn.checks.errors import InputError
+
+    found: dict[int, int] = {}
+    for text in given:
+        mode, _, quanta = text.partition("=")
+        if not (mode.isdecimal() and quanta.isdecimal()) or int(mode) in found:
+            raise InputError(
+                f"`--excite` must be a mode and its quanta as in 6=1, each mode once, but is {text!r}."
+            )
+        found[int(mode)] = int(quanta)
+    return found or None
+
+
 def model_given(
     path: Path,
     molecule: str | None,

@@ -54,6 +54,13 @@ def sample(
     minimise_state: Annotated[
         int | None, typer.Option("--minimise-state", help="State whose minimum is sampled around; 0.")
     ] = None,
+    excite: Annotated[
+        list[str] | None,
+        typer.Option("--excite", help="Quanta in a mode, counted from 1 as printed: 6=1; repeatable."),
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw what was sampled (.png, .pdf, .svg).")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the random numbers.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
@@ -69,8 +76,8 @@ def sample(
 
     from nadyn.checks.configuration import parse_configuration
     from nadyn.checks.kinds import Kind, check_not_swapped
-    from nadyn.checks.output import TRAJECTORIES, check_output, check_suffix
-    from nadyn.cli.model_given import isotopes_given, model_given
+    from nadyn.checks.output import PICTURE, TRAJECTORIES, check_output, check_suffix
+    from nadyn.cli.model_given import isotopes_given, model_given, quanta_given
     from nadyn.cli.tables import print_table
     from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
     from nadyn.dynamics.initial.molden import is_molden
@@ -86,12 +93,16 @@ def sample(
     )
     check_output(output, model, geometry, overwrite=overwrite)
     check_suffix(output, "`--output`", TRAJECTORIES)
+    if figure is not None:
+        check_output(figure, model, geometry, overwrite=True)
+        check_suffix(figure, "`--figure`", PICTURE)
     if model.is_file() and is_molden(model):
         alone = {"--geometry": geometry, "--molecule": molecule, "--isotope": isotope}
         alone |= {"--diabatic-state": diabatic_state, "--minimise-state": minimise_state}
         how = {"sample": distribution or "wigner", "n": n, "state": state}
-        how |= {"temperature_kelvin": temperature_kelvin}
+        how |= {"temperature_kelvin": temperature_kelvin, "excited_modes": quanta_given(excite or [])}
         _sample_molden(model, output, {k: v for k, v in how.items() if v is not None}, alone, seed)
+        _draw(output, figure)
         return
     options = {
         "sample": distribution,
@@ -101,6 +112,7 @@ def sample(
         "diabatic_state": diabatic_state,
         "geometry": None if geometry is None else str(geometry),
         "minimise_state": minimise_state,
+        "excited_modes": quanta_given(excite or []),
     }
     given = {key: value for key, value in options.items() if value is not None}
     opened = ExitStack()
@@ -117,7 +129,10 @@ def sample(
     with opened, console.status("Minimising and computing frequencies"):
         found = oscillators(source, section)
     energies = mode_energies(
-        found.modes.frequencies, distribution=distribution, temperature_kelvin=temperature_kelvin
+        found.modes.frequencies,
+        distribution=distribution,
+        temperature_kelvin=temperature_kelvin,
+        quanta=section.quanta(len(found.modes.frequencies)),
     )
     console.print(f"Sampling {found.origin}", highlight=False)
     table = Table(title=f"{len(energies)} oscillators")
@@ -139,12 +154,25 @@ def sample(
     for notice in initial.notices:
         console.print(f"Warning: {notice}", highlight=False)
     write_initial_conditions(output, initial)
+    _draw(output, figure)
     start = (
         f"state {initial.state}"
         if initial.diabatic_state is None
         else f"diabatic state {initial.diabatic_state}"
     )
     console.print(f"Wrote {counted(n, 'initial condition')} on {start} to {output}", highlight=False)
+
+
+def _draw(output: Path, figure: Path | None) -> None:
+    """Draw the starts of a file, if that is asked for."""
+    if figure is None:
+        return
+    from nadyn.analysis.plots_initial import initial_figure
+    from nadyn.analysis.plots_style import save_picture
+    from nadyn.trajectory.initial_conditions import read_initial_conditions
+
+    save_picture(initial_figure(read_initial_conditions(output)), figure)
+    print(f"Drew {figure}")
 
 
 def _sample_molden(

@@ -108,6 +108,7 @@ def sample_molden(found: MoldenModes, section: InitialSection, *, seed: int, nam
         distribution=section.sample,
         temperature_kelvin=section.temperature_kelvin,
         seed=seed,
+        quanta=section.quanta(len(found.modes.frequencies)),
     )
     return InitialConditions(
         positions=positions,
@@ -117,8 +118,8 @@ def sample_molden(found: MoldenModes, section: InitialSection, *, seed: int, nam
         atomic_numbers=found.atomic_numbers,
         state=section.state,
         diabatic_state=None,
-        origin=f"{section.sample} sample at {section.temperature_kelvin:g} K of the modes in {name}, seed "
-        f"{seed}",
+        origin=f"{section.sample} sample at {section.temperature_kelvin:g} K{section.excitation} of the "
+        f"modes in {name}, seed {seed}",
         temperature_kelvin=section.temperature_kelvin,
     )
 

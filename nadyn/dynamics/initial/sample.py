@@ -63,11 +63,17 @@ def sample_oscillators(
     """Return a sample of oscillators that are known already, see `sample`."""
     temperature = section.temperature_kelvin
     positions, momenta = sample_modes(
-        found.modes, section.n, distribution=section.sample, temperature_kelvin=temperature, seed=seed
+        found.modes,
+        section.n,
+        distribution=section.sample,
+        temperature_kelvin=temperature,
+        seed=seed,
+        quanta=section.quanta(len(found.modes.frequencies)),
     )
     if {"translation", "rotation"} <= model.laws:
         momenta = without_rotation(positions, momenta, found.modes.masses)
-    origin = f"{section.sample} sample at {temperature:g} K of {found.origin}, seed {seed}"
+    how = f"{section.sample} sample at {temperature:g} K{section.excitation}"
+    origin = f"{how} of {found.origin}, seed {seed}"
     conditions = _conditions(model, section, positions, momenta, origin, temperature=temperature)
     return replace(conditions, notices=found.warnings)
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from nadyn.checks.configuration import Configuration
+from nadyn.checks.errors import InputError
 
 Count = Annotated[int, Field(ge=1, le=1000)]
 
@@ -16,7 +17,7 @@ _WAYS = {
     "run": {"run"},
     "structure": {"structure", "repeat", "temperature_kelvin"},
     "position_au": {"position_au", "momentum_au", "width_au"},
-    "sample": {"sample", "temperature_kelvin", "geometry", "minimise_state"},
+    "sample": {"sample", "temperature_kelvin", "geometry", "minimise_state", "excited_modes"},
 }
 
 
@@ -24,7 +25,8 @@ class InitialSection(Configuration):
     """One of five ways to start: a sample, a point in phase space or a packet, a structure, a file, or a run.
 
     {sample: wigner, n: 200, temperature_kelvin: 0, state: 1}, with `geometry: start.xyz` to minimise from
-    there and `minimise_state: 1` to sample around a minimum of another state than the lowest;
+    there and `minimise_state: 1` to sample around a minimum of another state than the lowest; `excited_modes:
+    {6: 1}` puts one quantum into the sixth mode;
     {position_au: -10, momentum_au: 20, n: 2000, state: 0}, a list for several coordinates, with `width_au: 1`
     the Wigner function of a Gaussian packet about that point, whose width is that of `nadyn.quantum.Packet`;
     {file: initial.h5}, whose state is kept unless one is given, and all of it or the first `n`;
@@ -40,6 +42,7 @@ class InitialSection(Configuration):
     temperature_kelvin: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     geometry: str | None = None
     minimise_state: int = Field(default=0, ge=0)
+    excited_modes: dict[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0, le=100)]] | None = None
     position_au: float | tuple[float, ...] | None = None
     momentum_au: float | tuple[float, ...] | None = None
     width_au: float | tuple[float, ...] | None = None
@@ -50,6 +53,26 @@ class InitialSection(Configuration):
     n: int | None = Field(default=None, ge=1, le=_MOST_TRAJECTORIES)
     state: int | None = Field(default=None, ge=0)
     diabatic_state: int | None = Field(default=None, ge=0)
+
+    def quanta(self, n_modes: int) -> dict[int, int]:
+        """Return the quanta of modes by their number from 0; in the file they are counted from 1.
+
+        Raises:
+            InputError: There is no such mode.
+        """
+        for mode in self.excited_modes or {}:
+            if mode > n_modes:
+                raise InputError(
+                    f"`excited_modes` must name modes from 1 to {n_modes}, in the order of frequencies, but "
+                    f"names {mode}. `nadyn sample` lists them."
+                )
+        return {mode - 1: n for mode, n in (self.excited_modes or {}).items()}
+
+    @property
+    def excitation(self) -> str:
+        """What `excited_modes` says, for the sentence on where a sample is from; empty without it."""
+        words = [f"{n} in mode {mode}" for mode, n in sorted((self.excited_modes or {}).items())]
+        return f" with quanta {', '.join(words)}" if words else ""
 
     @model_validator(mode="after")
     def _one_way(self) -> "InitialSection":

@@ -1,5 +1,6 @@
 """Phase-space points of harmonic oscillators: the Wigner function and the classical canonical ensemble."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -14,20 +15,29 @@ Distribution = Literal["wigner", "thermal"]
 
 
 def mode_energies(
-    frequencies: Float[np.ndarray, "mode"], *, distribution: Distribution, temperature_kelvin: float
+    frequencies: Float[np.ndarray, "mode"],
+    *,
+    distribution: Distribution,
+    temperature_kelvin: float,
+    quanta: Mapping[int, int] | None = None,
 ) -> Float[np.ndarray, "mode"]:
     """Return the mean energy of each oscillator [hartree].
 
-    Quantum (wigner): ⟨E⟩ = (ω/2) coth(ω/2kT). Classical (thermal): ⟨E⟩ = kT.
+    Quantum (wigner): ⟨E⟩ = (ω/2) coth(ω/2kT). Classical (thermal): ⟨E⟩ = kT. With `quanta`, by the number of
+    a mode from 0: (n + 1/2) ω, exactly.
 
     Source: M. Hillery, R. F. O'Connell, M. O. Scully and E. P. Wigner, Phys. Rep. 106, 121 (1984).
     """
     thermal = HARTREE_PER_KELVIN * temperature_kelvin
     if distribution == "thermal":
-        return np.full_like(frequencies, thermal)
-    if thermal == 0.0:
-        return 0.5 * frequencies
-    return 0.5 * frequencies / np.tanh(0.5 * frequencies / thermal)
+        energies = np.full_like(frequencies, thermal)
+    elif thermal == 0.0:
+        energies = 0.5 * frequencies
+    else:
+        energies = 0.5 * frequencies / np.tanh(0.5 * frequencies / thermal)
+    for mode, n in (quanta or {}).items():
+        energies[mode] = (n + 0.5) * frequencies[mode]
+    return energies
 
 
 def packet(
@@ -86,12 +96,22 @@ def maxwell_boltzmann(
 
 
 def sample_modes(
-    modes: NormalModes, n: int, *, distribution: Distribution, temperature_kelvin: float, seed: int
+    modes: NormalModes,
+    n: int,
+    *,
+    distribution: Distribution,
+    temperature_kelvin: float,
+    seed: int,
+    quanta: Mapping[int, int] | None = None,
 ) -> tuple[Float[np.ndarray, "traj atom x"], Float[np.ndarray, "traj atom x"]]:
     """Return positions and momenta drawn from independent oscillators.
 
     Both distributions are Gaussian, with ⟨p²⟩ = ω²⟨q²⟩ = ⟨E⟩ for each mode. The numbers of trajectory i
-    depend on the seed and on i alone.
+    depend on the seed and on i alone. A mode with `quanta` has the energy (n + 1/2) ω in every trajectory and
+    a phase that is drawn: q = √(2E)/ω cos φ, p = √(2E) sin φ (quasi-classical), because the Wigner function
+    of an excited oscillator is no density. The other modes have the numbers that they have without.
+
+    Source: M. Karplus, R. N. Porter and R. D. Sharma, J. Chem. Phys. 43, 3259 (1965).
 
     Args:
         modes: The oscillators.
@@ -99,9 +119,10 @@ def sample_modes(
         distribution: "wigner" or "thermal" (the classical canonical ensemble of the same oscillators).
         temperature_kelvin: Temperature.
         seed: Seed of the random numbers.
+        quanta: Number of quanta of a mode, by its number from 0.
     """
     energies = mode_energies(
-        modes.frequencies, distribution=distribution, temperature_kelvin=temperature_kelvin
+        modes.frequencies, distribution=distribution, temperature_kelvin=temperature_kelvin, quanta=quanta
     )
     trajectory, shape = torch.arange(n), (len(energies),)
     momenta_width = np.sqrt(energies)
@@ -111,6 +132,11 @@ def sample_modes(
         / modes.frequencies
     )
     p = normal(seed, trajectory, 0, Stream.INITIAL_MOMENTA, shape).numpy() * momenta_width
+    for mode in quanta or {}:
+        # The direction of two independent normal numbers is uniform.
+        radius = np.sqrt((modes.frequencies[mode] * q[:, mode]) ** 2 + p[:, mode] ** 2)
+        scale = np.sqrt(2.0 * energies[mode]) / radius
+        q[:, mode], p[:, mode] = q[:, mode] * scale, p[:, mode] * scale
     for pair in modes.bends:
         p[:, pair] = _along(q[:, pair], p[:, pair])
     root = np.sqrt(modes.masses)[:, None]

@@ -1,8 +1,12 @@
 """A run as geometries, table, NetCDF, atoms of ASE and folders of SHARC: the numbers are those of the run."""
 
 import csv
+import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import ase.io
+import h5py
 import numpy as np
 import pytest
 import toy_run
@@ -13,6 +17,7 @@ from nadyn.cli.main import main
 from nadyn.data.readers.geometries import read_xyz_frames
 from nadyn.data.readers.table import read_file
 from nadyn.trajectory import load_trajectories
+from nadyn.trajectory.writers import chosen as writing
 from nadyn.trajectory.writers.chosen import geometries
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE
 
@@ -144,3 +149,26 @@ def test_folders_of_sharc_are_read_back(path, tmp_path, monkeypatch):
 def test_what_cannot_be_written_is_refused(path, tmp_path, capsys, words, complaint):
     assert command(path, tmp_path / words[0], *words[1:]) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_states_of_several_multiplicities_are_no_folders_of_sharc(path, tmp_path, capsys):
+    other = tmp_path / "spins.h5"
+    shutil.copy(path, other)
+    with h5py.File(other, "r+") as file:
+        file.attrs["multiplicities"] = "[1, 3]"
+    assert command(other, tmp_path / "sharc") == 2
+    assert "must be of states of one multiplicity" in capsys.readouterr().err
+
+
+def test_what_stopped_a_trajectory_is_in_its_last_cell(path, monkeypatch):
+    found = load_trajectories(path)
+    cells = np.random.default_rng(2).normal(size=(*found.alive.shape, 3, 3))
+    cells[~found.alive] = np.nan
+    names = ("positions", "momenta", "energies", "active_state")
+    stops = {name: getattr(found, name)[0] for name in names}
+    monkeypatch.setattr(writing, "open_run", lambda _: SimpleNamespace(stops=stops))
+    stopped = writing._stops(path, replace(found, cell=cells), range(N))
+    assert len(stopped) == N
+    for one in stopped:
+        last = np.flatnonzero(found.alive[:, one.traj])[-1]
+        np.testing.assert_array_equal(one.cell, cells[last, one.traj])

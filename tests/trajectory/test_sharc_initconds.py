@@ -1,11 +1,13 @@
 """Initial conditions of SHARC's own `wigner.py` are read, and what is written is read back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
-from nadyn.trajectory.initial_conditions import read_initial_conditions
+from nadyn.trajectory.initial_conditions import read_initial_conditions, write_initial_conditions
 from nadyn.trajectory.sharc_initconds import is_initconds, read_initconds, write_initconds
 from nadyn.units import ELECTRON_MASS_PER_DALTON
 
@@ -50,7 +52,11 @@ def test_there_and_back_by_commands(written_by_sharc, tmp_path, capsys):
     assert command("convert", tmp_path / "i.h5", tmp_path / "initconds") == 0
     assert command("convert", tmp_path / "i.h5", tmp_path / "i.xyz") == 2
     assert "OUT must end in .h5, or have no ending" in capsys.readouterr().err
-    assert len(read_initial_conditions(tmp_path / "i.h5").weight) == 4
+    found = read_initial_conditions(tmp_path / "i.h5")
+    assert len(found.weight) == 4
+    write_initial_conditions(tmp_path / "w.h5", replace(found, weight=np.arange(1.0, 5.0)))
+    assert command("convert", tmp_path / "w.h5", tmp_path / "weighted") == 0
+    assert "note: weights differ, for which a file of SHARC has no place" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

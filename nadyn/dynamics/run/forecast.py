@@ -19,6 +19,7 @@ from nadyn.checks.errors import RunError
 from nadyn.checks.forecast import Forecast, peak_memory, size_in_words, time_in_words
 from nadyn.checks.output import TRAJECTORIES, check_is_no_input, check_suffix
 from nadyn.dynamics.initial import start_state
+from nadyn.dynamics.initial.end_of_run import end_of_run
 from nadyn.dynamics.methods.method import Method
 from nadyn.dynamics.methods.needs import wanted_of
 from nadyn.dynamics.methods.table import find_method
@@ -175,7 +176,7 @@ def _n_trajectories(config: RunConfiguration) -> int:
         return initial.n
     if initial.file is not None:
         return len(read_initial_conditions(initial.file).weight)
-    return len(open_run(initial.run).status)
+    return len(end_of_run(initial.run, state_is_given=True).weight)
 
 
 def _check_room(output: Path, size: float) -> None:

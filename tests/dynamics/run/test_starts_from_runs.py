@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import yaml
 
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.run import loop as runner
+from nadyn.dynamics.run.forecast import forecast_run
 from nadyn.trajectory import load_trajectories, open_run
 from nadyn.trajectory.initial_conditions import (
     InitialConditions,
@@ -77,6 +79,9 @@ def test_only_what_came_to_the_end_goes_on(tmp_path):
     result = run(config(tmp_path, "b.h5", {"run": str(tmp_path / "a.h5")}, seed=2))
     n = sum(status == "finished" for status in statuses)
     assert open_run(tmp_path / "b.h5").n_trajectories == n
+    written = config(tmp_path, "c.h5", {"run": str(tmp_path / "a.h5")}, seed=2)
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(written))
+    assert f"{n} trajectories" in dict(forecast_run(tmp_path / "c.yaml").facts)["starts"]
     assert any(f"{9 - n} of 9 trajectories" in notice for notice in result.notices)
 
 

@@ -50,6 +50,12 @@ class Keys:
         given = ReadOptions(units=self.units)
         return to_atomic(label, given, None if label in self.units else _USUAL[label], dimension)
 
+    def factor_of_stress(self) -> float:
+        """Return the factor of a stress, or a virial over a volume: its unit follows from the others."""
+        if not {"energies", "positions"} & set(self.units):
+            return _STRESS
+        return self.factor("energies", "energy") / self.factor("positions", "length") ** 3
+
 
 def labels_of(atoms: ase.Atoms, keys: Keys) -> dict[str, object]:
     """Return the labels of one frame in atomic units."""
@@ -68,7 +74,7 @@ def labels_of(atoms: ase.Atoms, keys: Keys) -> dict[str, object]:
         "energies": energies,
         "forces": _scaled(forces, keys.factor("forces", "force")),
         "interstate_couplings": _couplings(arrays, info, energies, keys),
-        "stress": _scaled(_stress(info, atoms) if n_states == 1 else None, _STRESS),
+        "stress": _scaled(_stress(info, atoms) if n_states == 1 else None, keys.factor_of_stress()),
         "charge": _whole(info["charge"], "charge") if "charge" in info else None,
         "multiplicities": spins,
         "weight": _number(info.get("nadyn_weight", 1.0), "nadyn_weight"),

@@ -376,6 +376,17 @@ def test_stress_and_virial_of_mace(tmp_path, key):
     np.testing.assert_allclose(group.stress[0, 0], wanted)
 
 
+@pytest.mark.parametrize(("key", "factor"), [("virial", -1.0 / 240), ("stress", 1.0)])
+def test_a_stress_has_the_units_that_are_given_for_energies_and_positions(tmp_path, key, factor):
+    path = tmp_path / "c.xyz"
+    path.write_text(
+        f'1\nLattice="8 0 0 0 5 0 0 0 6" Properties=species:S:1:pos:R:3 energy=1 {key}="1 2 3 2 4 5 3 5 6" '
+        'pbc="T T T"\nCu 0 0 0\n'
+    )
+    (group,) = read_file(path, ReadOptions(units={"energies": "hartree", "positions": "bohr"})).groups
+    np.testing.assert_allclose(group.stress[0, 0], factor * np.array([[1, 2, 3], [2, 4, 5], [3, 5, 6]]))
+
+
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [

@@ -16,7 +16,7 @@ from nadyn.structures.fragments import fragments
 from nadyn.trajectory import Run
 from nadyn.units import ANGSTROM_PER_BOHR
 
-_KINDS = {"coordinate": 1, "distance": 2, "angle": 3, "dihedral": 4}
+_KINDS = {"coordinate": 1, "distance": 2, "angle": 3, "dihedral": 4, "pyramidalisation": 4}
 _MOST_CHOSEN = 3
 
 
@@ -25,8 +25,8 @@ class Quantity:
     """One internal coordinate.
 
     Attributes:
-        kind: coordinate, distance, angle, dihedral, or separation: the longest link that holds all atoms
-            together, see `longest_link`.
+        kind: coordinate, distance, angle, dihedral, pyramidalisation of its first atom, or separation: the
+            longest link that holds all atoms together, see `longest_link`.
         atoms: Numbers of the atoms, counted from 0, as in the file; none for a separation.
     """
 
@@ -61,6 +61,34 @@ def parse_quantity(kind: str, text: str, n_atoms: int) -> Quantity:
             "Atoms are counted from 0."
         )
     return Quantity(kind, atoms)
+
+
+def read_quantity(text: str, n_atoms: int) -> Quantity:
+    """Return the quantity of `--coordinate "dihedral 1 2 3 4"`.
+
+    Raises:
+        InputError: The kind is unknown, or the atoms are not as many different ones as it needs.
+    """
+    kind, *atoms = text.replace(",", " ").split() or [""]
+    if kind not in _KINDS:
+        raise InputError(
+            f"`--coordinate` must begin with distance, angle, dihedral or pyramidalisation, but is {text!r}. "
+            "Try --coordinate 'dihedral 0 1 2 3'."
+        )
+    needed = _KINDS[kind]
+    numbers = [int(atom) for atom in atoms if atom.isdecimal()]
+    if len(numbers) != len(atoms) or len(atoms) != needed or len(set(numbers)) != needed:
+        example = " ".join(str(number) for number in range(needed))
+        raise InputError(
+            f"`--coordinate` must name {needed} different atoms of a {kind}, but is {text!r}. "
+            f"Try --coordinate '{kind} {example}'."
+        )
+    if max(numbers) >= n_atoms:
+        raise InputError(
+            f"`--coordinate` must name atoms from 0 to {n_atoms - 1}, but names {max(numbers)}. "
+            "Atoms are counted from 0."
+        )
+    return Quantity(kind, tuple(numbers))
 
 
 def choose_quantities(run: Run) -> list[Quantity]:
@@ -119,6 +147,8 @@ def measure(
         return ANGSTROM_PER_BOHR * np.linalg.norm(points[..., 1, :] - points[..., 0, :], axis=-1)
     if quantity.kind == "angle":
         return angle(points)
+    if quantity.kind == "pyramidalisation":
+        return pyramidalisation(points)
     return dihedral(points)
 
 
@@ -136,6 +166,20 @@ def dihedral(points: Float[np.ndarray, "... 4 3"]) -> Float[np.ndarray, "..."]:
     left, right = np.cross(first, axis), np.cross(axis, last)
     sine = (np.cross(left, right) * axis).sum(axis=-1) / np.linalg.norm(axis, axis=-1)
     return np.degrees(np.arctan2(sine, (left * right).sum(axis=-1)))
+
+
+def pyramidalisation(points: Float[np.ndarray, "... 4 3"]) -> Float[np.ndarray, "..."]:
+    """Return the angle of the bond from the first point to the second out of the plane of the first, third
+    and fourth [degree], from -90 to 90; 0 of a flat centre, 54.7 in size of a tetrahedral one.
+
+    Source: E. B. Wilson, J. C. Decius and P. C. Cross, Molecular Vibrations (McGraw-Hill, 1955), section 4-1.
+    """
+    bond, second, third = (points[..., n, :] - points[..., 0, :] for n in (1, 2, 3))
+    normal = np.cross(second, third)
+    up = (bond * normal).sum(axis=-1)
+    # Exact near 90 degrees, where an arcsine loses half of the digits.
+    along = np.linalg.norm(np.cross(bond, normal), axis=-1)
+    return np.degrees(np.arctan2(up, along))
 
 
 def label(run: Run, quantity: Quantity) -> str:

@@ -11,9 +11,10 @@ import numpy as np
 from nadyn import __version__
 from nadyn.analysis.answer import answer
 from nadyn.analysis.beside import Beside, differences, read_beside
+from nadyn.analysis.diagnostics import diagnose
 from nadyn.analysis.joined import open_runs_as_one
 from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
-from nadyn.analysis.lights import linked_trajectories
+from nadyn.analysis.lights import lights_html, linked_trajectories
 from nadyn.analysis.page_parts import card, figure_html, page_of, what_was_run
 from nadyn.analysis.sections import Section, sections
 from nadyn.analysis.summary import summarise
@@ -79,6 +80,7 @@ def _page(
         "</section>",
         viewer(run),
         *(figure_html(section) for section in figures),
+        lights_html(diagnose(run)),
         _stopped(run, numbers),
         what_was_run(run.config),
         _provenance(run, command, digests),

@@ -101,6 +101,13 @@ def _outcome(name: str, like: Bool[np.ndarray, "traj"], ends: "_Ends", has_state
     return Outcome(chosen, certain, certain | possible)
 
 
+def fragments_at_end(run: Run) -> np.ndarray | None:
+    """Return the fragments of each trajectory at its end as text, empty where its fate is not known; None
+    where nothing fell apart or where there are no fragments."""
+    ends = None if run.cell is not None else _ends(run)
+    return None if ends is None or ends.all_whole else np.where(ends.decided, ends.names, "")
+
+
 @dataclass(frozen=True)
 class _Ends:
     """Fragments of each trajectory at its last valid frame, whether they and whether the state are final."""

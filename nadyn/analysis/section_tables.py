@@ -8,6 +8,7 @@ from jaxtyping import Int
 from nadyn.analysis.energies import energy_conservation
 from nadyn.analysis.geometry import Quantity, measure
 from nadyn.analysis.hops import hop_statistics
+from nadyn.analysis.scheme_fits import SchemeFit
 from nadyn.trajectory import Run
 
 Table = Mapping[str, Sequence[object]]
@@ -61,3 +62,12 @@ def energy_table(run: Run) -> Table:
         "root_mean_square_error_mev": np.sqrt((size**2).sum(axis=1) / np.maximum(number, 1)).tolist(),
         "trajectories": number.tolist(),
     }
+
+
+def scheme_table(fit: SchemeFit) -> Table:
+    """Return populations of species over time beside those of a kinetic scheme."""
+    columns: dict[str, Sequence[object]] = {"time_fs": fit.time_fs.tolist()}
+    for number, name in enumerate(fit.scheme.species):
+        columns[name] = fit.populations[:, number].tolist()
+        columns[f"{name}, fit"] = fit.curves[:, number].tolist()
+    return columns

@@ -13,10 +13,13 @@ from nadyn.analysis.geometry import choose_quantities, label
 from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.plots_hops import hops_figure
 from nadyn.analysis.plots_products import products_figure
+from nadyn.analysis.plots_schemes import scheme_figure
 from nadyn.analysis.plots_spin import multiplicities_figure
 from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products
+from nadyn.analysis.run_schemes import run_schemes, scheme_rows, simplest
 from nadyn.analysis.scattering import branching
+from nadyn.analysis.scheme_fits import SchemeFit
 from nadyn.analysis.summary import run_lifetimes
 from nadyn.checks.counts import counted
 from nadyn.structures import formula
@@ -62,6 +65,7 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
                 tables.population_table(numbers),
             )
         )
+    found += _schemes(run)
     fell_apart = products(run)
     if fell_apart:
         words = "Fragments and electronic state at the end of each trajectory, with 95 % intervals"
@@ -118,6 +122,28 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
     figure = plots.energy_figure(run)
     found.append(Section("energy", "Energy conservation", words, figure, tables.energy_table(run)))
     return found
+
+
+def _schemes(run: Run) -> list[Section]:
+    fits, notes = run_schemes(run)
+    if not fits:
+        return []
+    best = simplest(fits)
+    shown = best or min(fits, key=lambda fit: fit.misfit)
+    words = [f"{fit.scheme.name} ({fit.scheme.words}): {_scheme_words(fit, fit is best)}" for fit in fits]
+    begin = "Lines: the simplest scheme that fits. " if best else "No scheme fits; lines: the nearest one. "
+    caption = begin + " ".join([*words, *(best.notes if best else ()), *notes])
+    return [Section("schemes", "Kinetic schemes", caption, scheme_figure(shown), tables.scheme_table(shown))]
+
+
+def _scheme_words(fit: SchemeFit, is_best: bool) -> str:
+    if fit.reason:
+        return f"refused, {fit.reason}."
+    words = f"fits, misfit {fit.misfit:.3f}"
+    if is_best:
+        rows = [f"{name.strip()} {constant}" for name, constant in scheme_rows(fit)[1:]]
+        words = "; ".join([words, *rows])
+    return words + "."
 
 
 def _hops_name(run: Run) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from nadyn.analysis.bulk import bulk
 from nadyn.analysis.energies import degrees_of_freedom, energy_conservation, temperature
@@ -30,6 +30,9 @@ from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run
 from nadyn.units import FEMTOSECOND_PER_AU
+
+# Parts of the trajectories that a coordinate is below, told beside its mean.
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def analyse(
@@ -225,4 +228,21 @@ def _followed(run: Run, quantity: Quantity) -> dict[str, object]:
         "unit": quantity.unit,
         "mean": mean,
         "standard_deviation": spread,
+        "quantiles": {
+            f"{q:g}": row for q, row in zip(_QUANTILES, _quantiles(run, values, some), strict=True)
+        },
     }
+
+
+def _quantiles(
+    run: Run, values: Float[np.ndarray, "frame traj"], some: Bool[np.ndarray, "frame"]
+) -> Float[np.ndarray, "quantile frame"]:
+    """Return what parts of the trajectories that run are below, by weight."""
+    found = np.full((len(_QUANTILES), len(values)), np.nan)
+    for frame in np.nonzero(some)[0].tolist():
+        order = np.argsort(values[frame])
+        order = order[np.isfinite(values[frame][order])]
+        reached = np.cumsum(run.weight[order])
+        place = np.searchsorted(reached, np.array(_QUANTILES) * reached[-1] * (1 - 1e-12))
+        found[:, frame] = values[frame][order][place]
+    return found

@@ -24,6 +24,33 @@ def analyse(
     distance: Annotated[list[str] | None, typer.Option(help="Two atoms to follow, such as 0,1.")] = None,
     angle: Annotated[list[str] | None, typer.Option(help="Three atoms, the middle one at the tip.")] = None,
     dihedral: Annotated[list[str] | None, typer.Option(help="Four atoms. Atoms count from 0.")] = None,
+    coordinate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Any coordinate to follow, such as 'dihedral 0 1 2 3' or 'pyramidalisation 0 1 2 3' of the "
+            "first atom; repeatable."
+        ),
+    ] = None,
+    exits: Annotated[
+        int | None, typer.Option(min=0, help="State whose first exits to count (Kaplan and Meier).")
+    ] = None,
+    hops: Annotated[
+        Path | None,
+        typer.Option(help="Group hops by geometry and write what represents each group (.xyz)."),
+    ] = None,
+    crossings: Annotated[
+        Path | None, typer.Option(help="With --hops: crossings of `nadyn intersect`, its folder or .xyz.")
+    ] = None,
+    modes: Annotated[
+        Path | None, typer.Option(help="Molden file with frequencies: which normal modes move.")
+    ] = None,
+    scheme: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Kinetic scheme to fit: sequential, parallel, reversible, all of them (all), or steps "
+            "such as '2>1, 1<>0'; repeatable."
+        ),
+    ] = None,
     after_fs: Annotated[
         float | None,
         typer.Option(min=0.0, help="Leave out what is before, of pressure, density and diffusion."),
@@ -38,18 +65,21 @@ def analyse(
     from rich.console import Console
     from rich.table import Table
 
-    from nadyn.analysis.geometry import parse_quantity
+    from nadyn.analysis.geometry import parse_quantity, read_quantity
     from nadyn.analysis.joined import are_one_ensemble, open_runs_as_one
     from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
     from nadyn.analysis.multiplicities import diabatic_names
     from nadyn.analysis.plots import populations_figure
     from nadyn.analysis.plots_style import save_picture
     from nadyn.analysis.population_csv import populations_csv
-    from nadyn.analysis.summary import run_lifetimes, summarise
+    from nadyn.analysis.run_schemes import scheme_numbers
+    from nadyn.analysis.summary import plain, run_lifetimes, summarise
     from nadyn.checks.errors import InputError
     from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix, write_new
     from nadyn.cli.analyse_members import print_members
+    from nadyn.cli.analyse_more import check_more, more_of, print_more
     from nadyn.cli.population_tables import diabatic_tables, population_tables
+    from nadyn.cli.scheme_tables import print_schemes, schemes_asked
     from nadyn.cli.tables import print_table
 
     if json_file is not None:
@@ -61,13 +91,16 @@ def analyse(
         raise InputError(f"`--csv` must name a file that ends in .csv, but is {str(csv_file)!r}.")
     if figure is not None:
         check_suffix(figure, "`--figure`", PICTURE)
+    check_more(runs, hops, crossings)
     console = Console()
     asked = {"distance": distance, "angle": angle, "dihedral": dihedral}
     if len(runs) > 1 and not are_one_ensemble(runs):
-        if any(asked.values()):
+        alone = (coordinate, scheme, exits is not None, hops, modes)
+        if any(asked.values()) or any(alone):
             raise InputError(
-                "`--distance`, `--angle` and `--dihedral` must come with one run, but come with several. "
-                "Name the run of one member."
+                "`--distance`, `--angle`, `--dihedral`, `--coordinate`, `--scheme`, `--exits`, `--hops` and "
+                "`--modes` must come with runs of one model, but come with runs of several members. Name "
+                "those of one member."
             )
         print_members(console, runs, json_file=json_file, csv_file=csv_file, figure=figure)
         return
@@ -75,9 +108,14 @@ def analyse(
     n_atoms = opened.positions.shape[2]
     quantities = [
         parse_quantity(kind, text, n_atoms) for kind, texts in asked.items() for text in texts or []
-    ]
+    ] + [read_quantity(text, n_atoms) for text in coordinate or []]
     with console.status("Reading trajectories"):
         numbers = summarise(opened, quantities=quantities, after_fs=after_fs)
+        fits, notes = schemes_asked(opened, scheme or [])
+        more = more_of(opened, exits=exits, hops=hops, crossings=crossings, modes=modes)
+    numbers |= more.numbers
+    if fits:
+        numbers["schemes"] = [plain(scheme_numbers(fit)) for fit in fits]
     if json_file is not None:
         write_new(json_file, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     if csv_file is not None:
@@ -110,6 +148,10 @@ def analyse(
         first, last = ("—" if value is None else f"{value:.4g}" for value in ends)
         unit = followed["unit"]
         console.print(f"{followed['kind']} {atoms}: mean {first} {unit} at the start, {last} at the end")
+        quantiles = followed["quantiles"]
+        if quantiles["0.5"][-1] is not None:
+            words = ", ".join(f"{100 * float(q):g} %: {row[-1]:.4g}" for q, row in quantiles.items())
+            console.print(f"  at the end, by the part that is below ({unit}): {words}")
     for reason, count in numbers["n_stopped"].items():
         advice = next(
             (opened.status_advice.get(c, "") for c, n in opened.status_names.items() if n == reason), ""
@@ -117,6 +159,9 @@ def analyse(
         console.print(
             f"{count} stopped, {reason.replace('_', ' ')}: {advice}", soft_wrap=True, highlight=False
         )
+    if fits:
+        print_schemes(console, fits, notes)
+    print_more(console, more)
 
 
 def _names(runs: list[Path]) -> str:

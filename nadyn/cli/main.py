@@ -34,6 +34,8 @@ COMMANDS = {
     "analyse": "nadyn.cli.analyse",
     "report": "nadyn.cli.report",
     "compare": "nadyn.cli.compare",
+    "diagnose": "nadyn.cli.diagnose",
+    "cite": "nadyn.cli.cite",
     "convert": "nadyn.cli.convert",
     "data join": "nadyn.cli.data",
     "data split": "nadyn.cli.data",

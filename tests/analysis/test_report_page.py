@@ -65,7 +65,7 @@ def test_a_report_needs_no_other_file_and_escapes_what_it_shows(decay, tmp_path)
         "Try a smaller time step.",
     ):
         assert expected in words
-    assert len(re.findall(r'class=plot role=\w+ aria-label="[^"]{30,}', text)) == text.count("<figure") == 5
+    assert len(re.findall(r'class=plot role=\w+ aria-label="[^"]{30,}', text)) == text.count("<figure") == 6
 
 
 def test_ink_follows_the_colour_of_the_page(decay):

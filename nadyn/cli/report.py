@@ -25,7 +25,7 @@ def report(
     ] = None,
     beside_name: Annotated[str | None, typer.Option(help="What the other run is, for legends.")] = None,
 ) -> None:
-    """Write one self-contained page: key numbers, figures, what was run.
+    """Write one self-contained page: the answer, trajectories to look at, figures, what was run.
 
     Runs of one model with different seeds or starts are one page, with all their trajectories.
     Runs of several members of one committee give one page with two error bars.

@@ -1,5 +1,6 @@
 """A headless Chromium that opens one page: no package is needed, it is spoken to by two pipes."""
 
+import fcntl
 import json
 import os
 import select
@@ -25,15 +26,21 @@ class Browser:
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
         flags = [*_FLAGS, *(_SOFTWARE_GL if webgl else ("--disable-gpu", "--disable-3d-apis"))]
-        command = f'exec "$0" "$@" 3<&{to_read} 4>&{to_write}'
+        high = [fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (to_read, to_write)]
+
+        def as_three_and_four() -> None:
+            for number, end in enumerate(high, start=3):
+                os.dup2(end, number)
+
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", command, CHROMIUM, *flags, f"--user-data-dir={folder / 'profile'}"],
-            pass_fds=(to_read, to_write),
+            [CHROMIUM, *flags, f"--user-data-dir={folder / 'profile'}"],
+            close_fds=False,
+            preexec_fn=as_three_and_four,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        os.close(to_read)
-        os.close(to_write)
+        for end in (to_read, to_write, *high):
+            os.close(end)
         self._session = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -56,7 +63,9 @@ class Browser:
     def _receive(self, end: float) -> None:
         ready, _, _ = select.select([self._read], [], [], max(0.0, end - time.monotonic()))
         assert ready, "Chromium does not answer"
-        *messages, self._rest = (self._rest + os.read(self._read, 1 << 20)).split(b"\0")
+        heard = os.read(self._read, 1 << 20)
+        assert heard, "Chromium has ended"
+        *messages, self._rest = (self._rest + heard).split(b"\0")
         for one in map(json.loads, messages):
             if "id" in one:
                 self._answers[one["id"]] = one
@@ -108,10 +117,13 @@ class Browser:
         return [one["params"]["request"]["url"] for one in sent]
 
     def close(self) -> None:
-        self._session = None
+        # It may be gone before it has answered.
+        os.write(self._write, json.dumps({"id": 0, "method": "Browser.close"}).encode() + b"\0")
         try:
-            self.call("Browser.close")
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         finally:
             os.close(self._write)
             os.close(self._read)
-            self._process.wait(timeout=20)

@@ -123,7 +123,9 @@ def eigh(
     becomes ΔE/(ΔE² + δ²) with δ = 10 meV. The stock derivative is NaN at a degeneracy, and one such
     frame would spoil the gradient of a whole batch. The derivative is available once, not twice.
     """
-    return _BoundedEigh.apply(hamiltonian)
+    if hamiltonian.requires_grad and torch.is_grad_enabled():
+        return _BoundedEigh.apply(hamiltonian)
+    return _solved(hamiltonian.detach())
 
 
 def levels(
@@ -132,4 +134,4 @@ def levels(
     """Return eigenvalues [hartree] and eigenvectors of W without any derivative."""
     if evaluation.levels is not None:
         return evaluation.levels
-    return _solved(evaluation.hamiltonian.detach())
+    return eigh(evaluation.hamiltonian.detach())

@@ -106,6 +106,8 @@ def svg(figure: Figure) -> str:
     text = text[text.index("<svg") :].replace(INK, "currentColor").replace(' target="_blank"', "")
     # Thousands of points: what stands between their marks is a good part of the page.
     text = re.sub(r"\n *", "\n", text)
+    # Nothing refers to groups, and their names would come once a figure.
+    text = re.sub(r'<g id="[^"]+">', "<g>", text)
     for k, colour in enumerate(COLOURS):
         text = re.sub(colour, f"var(--state-{k}, {colour})", text, flags=re.IGNORECASE)
     return text

@@ -74,6 +74,7 @@ function lead(plot) {
   const links = [...svg.querySelectorAll("a")];
   const moments = new Map(links.map(link => {
     const [, trajectory, step] = /#t(\d+)(?:s(\d+))?/.exec(link.getAttribute("xlink:href"));
+    link.setAttribute("role", "link");
     link.setAttribute("tabindex", "-1");
     link.setAttribute("aria-label", "Trajectory " + trajectory + (step ? ", step " + step : ""));
     return [link, [Number(step || 0), Number(trajectory)]];

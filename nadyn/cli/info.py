@@ -78,6 +78,7 @@ def file_kind(file: Path) -> str:
     from nadyn.checks.files import check_file
     from nadyn.checks.kinds import what_it_is
     from nadyn.data.hdf5_outline import hdf5_format
+    from nadyn.data.readers.nadyn_dataset import NADYN_DATASET
     from nadyn.data.readers.table import check_holds_geometries, find_reader
 
     if file.is_dir() and find_reader(file) is not None:
@@ -88,7 +89,7 @@ def file_kind(file: Path) -> str:
     found = hdf5_format(file)
     if found in ("nadyn-dataset", "nadyn-trajectories", "nadyn-initial"):
         return found
-    if found is None and find_reader(file) is not None and not _is_hdf5(file):
+    if found is None and find_reader(file) not in (None, NADYN_DATASET):
         return FOREIGN
     if not _is_hdf5(file):
         check_holds_geometries(file)

@@ -10,6 +10,11 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 LONGEST_TEXT = 100
 
 
+def is_h5md(content: bytes) -> bool:
+    """Tell by the beginning of a file whether it is in H5MD and not one of nadyn that names such a file."""
+    return content.startswith(SIGNATURE) and b"h5md" in content and b"nadyn-" not in content
+
+
 def hdf5_format(path: str | Path) -> str | None:
     """Return the `format` attribute of an HDF5 file; None if the file is no HDF5 file, or has no format.
 

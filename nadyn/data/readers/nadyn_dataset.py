@@ -4,12 +4,12 @@ from pathlib import Path
 
 from nadyn.data.dataset import Dataset
 from nadyn.data.dataset_file import read_dataset
-from nadyn.data.hdf5_outline import SIGNATURE
+from nadyn.data.hdf5_outline import SIGNATURE, is_h5md
 from nadyn.data.readers.reader import Reader, ReadOptions
 
 
 def _recognises(content: bytes) -> bool:
-    return content.startswith(SIGNATURE)
+    return content.startswith(SIGNATURE) and not is_h5md(content)
 
 
 def _read(path: Path, options: ReadOptions) -> Dataset:

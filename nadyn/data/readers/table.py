@@ -14,6 +14,7 @@ from nadyn.data.dataset import Dataset
 from nadyn.data.readers.ase_database import ASE_DATABASE
 from nadyn.data.readers.ase_trajectory import ASE_TRAJECTORY
 from nadyn.data.readers.extxyz import EXTXYZ
+from nadyn.data.readers.h5md import H5MD
 from nadyn.data.readers.mlatom import MLATOM
 from nadyn.data.readers.nadyn_dataset import NADYN_DATASET
 from nadyn.data.readers.newtonx import NEWTONX, NEWTONX_TRAJECTORIES
@@ -26,6 +27,7 @@ from nadyn.data.validation import located
 
 READERS: tuple[Reader, ...] = (
     NADYN_DATASET,
+    H5MD,
     ASE_DATABASE,
     ASE_TRAJECTORY,
     NPZ,

@@ -21,6 +21,7 @@ from nadyn.trajectory.sharc_initconds import read_initconds
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 FILES = (
     "ethanol_60_frames.h5",
+    "h5md_5_frames.h5md",
     "ch2nh2_12_frames.db",
     "pyrai2md_5_frames.json",
     "sharc_3_steps.dat",

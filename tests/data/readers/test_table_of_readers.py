@@ -16,6 +16,7 @@ from nadyn.models.encoders.table import ENCODERS
 
 FILES = {
     "ethanol_60_frames.h5": "dataset of nadyn",
+    "h5md_5_frames.h5md": "trajectory in H5MD",
     "ch2nh2_12_frames.db": "ASE database",
     "pyrai2md_5_frames.json": "training file of PyRAI2MD",
     "sharc_3_steps.dat": "trajectory of SHARC (output.dat)",

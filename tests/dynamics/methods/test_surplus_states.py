@@ -47,10 +47,17 @@ class TurningState:
         return Evaluation((vectors * levels) @ vectors.mT, zero)
 
 
-def one_step(momenta):
-    model = TurningState()
+@dataclass(frozen=True)
+class FarState(TurningState):
+    """The second level lies 1.4 eV above the first."""
+
+    levels: ClassVar[tuple[float, ...]] = (0.0, 0.05, 0.09, 0.2)
+
+
+def one_step(momenta, *, model=None, active_state=1):
+    model = TurningState() if model is None else model
     momenta = torch.tensor(momenta, dtype=torch.float64)[:, None, None]
-    state = start_in_state(model, 0 * momenta, momenta, masses=model.masses, active_state=1)
+    state = start_in_state(model, 0 * momenta, momenta, masses=model.masses, active_state=active_state)
     step = fssh_step(state, model, Fssh(dt=1.0, seed=1, masses=model.masses, decoherence=no_decoherence()))
     return step
 
@@ -59,6 +66,12 @@ def test_a_step_is_halved_where_states_turn_too_far_and_given_up_where_that_does
     # Angles 0.2 (whole step), 0.9 (cos 0.62, but cos of the half 0.90) and 1.8 (cos of the half 0.62).
     step = one_step([0.2, 0.9, 1.8])
     assert step.intruder.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(("active_state", "is_lost"), [(0, False), (1, True)])
+def test_a_lost_state_far_above_the_active_one_stops_nothing(active_state, is_lost):
+    step = one_step([0.2, 1.8], model=FarState(), active_state=active_state)
+    assert step.intruder.tolist() == [False, is_lost]
 
 
 def test_a_halved_step_keeps_population_and_phase_where_states_do_not_couple():

@@ -175,6 +175,15 @@ def test_stops_that_follow_a_decay_do_not_shift_the_populations():
     assert np.allclose(plain.sum(axis=-1), 1)
 
 
+def test_one_that_was_stopped_between_frames_counts_for_the_part_that_it_was_there():
+    """One of four leaves and is stopped, one is stopped half way without: 1 of 3 1/2 left."""
+    member = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [-1, -1, 0, 0]])
+    moves = Moves(np.array([0.0, 1.0, 2.0]), member, np.array([0.5, 0.5, 1.0, 1.0]), ("1", "0"))
+    found = fractions(moves, np.ones((1, 4)))[0]
+    assert found[:, 1] == pytest.approx([0, 1 / 3.5, 1 / 3.5])
+    assert found.sum(axis=1) == pytest.approx([1, 1, 1])
+
+
 def test_rates_counted_from_trajectories_are_where_a_fit_begins():
     data = data_of("2>1, 1>0", [1 / 20, 1 / 60], n=4000)
     found = transition_rates(data.moves, data.weight)

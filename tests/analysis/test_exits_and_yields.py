@@ -25,7 +25,8 @@ def run_of(tmp_path, exit_fs, end_fs, *, n_frames=61, back=None, name="run.h5", 
     time = np.arange(n_frames)[:, None]
     state = np.where(time >= exit_fs, 0, 1)
     if back is not None:
-        state = np.where(time >= back, 1, state)
+        # Back once more, and out again soon after.
+        state = np.where((time >= back) & (time < back + 3), 1, state)
     last = np.minimum(end_fs, n_frames - 1).astype(int)
     state = np.where(time > last, state[last, np.arange(len(last))], state)
     status = np.where(last < n_frames - 1, 4, 0)

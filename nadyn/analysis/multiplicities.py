@@ -57,6 +57,8 @@ def diabatic_names(run: Run) -> list[str]:
     stored = run.attributes.get("multiplicities")
     if stored is None:
         return [f"diabatic state {d}" for d in range(n_basis)]
+    if "all states of one spin" in str(run.attributes.get("diabatic_population_estimator", "")):
+        return [multiplicity_name(kind) for kind in json.loads(str(stored))]
     names, seen = [], {}
     for kind in json.loads(str(stored)):
         # Singlets and doublets hold the ground state, which is number 0.

@@ -35,10 +35,12 @@ def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | N
         names = [f"S{k}" for k in range(len(mean))]
         if quantity.columns == "pair":
             names = [f"{k}-{l}" for k, l in state_pairs(comparison.energies.shape[1])]
+        elif quantity.columns == "frame":
+            names = [""]
         spread = values[f"{quantity.name}_rmse_{unit}"]
         for name, mae, rmse, zero in zip(names, mean, spread, nothing[quantity.name], strict=True):
             row = f"{mae:.4f}", f"{rmse:.4f}", f"{zero:.4f}", quantity.unit
-            table.add_row(f"{quantity.name} {name}", *row)
+            table.add_row(f"{quantity.name} {name}".rstrip(), *row)
     if "gap_mae_ev" in values:
         table.add_row("gap", f"{values['gap_mae_ev']:.4f}", "", "", "eV")
         near = values["near"]

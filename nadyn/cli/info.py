@@ -54,7 +54,7 @@ def info(
 
     kind = file_kind(file)
     if kind == "model":
-        from nadyn.models.model_file import describe
+        from nadyn.models.model_description import describe
 
         _print_pairs(f"model {file}", describe(file))
     elif kind in ("nadyn-dataset", FOREIGN):

@@ -23,6 +23,7 @@ COMMANDS = {
     "init learn": "nadyn.cli.init",
     "learn": "nadyn.cli.learn",
     "train": "nadyn.cli.train",
+    "couple": "nadyn.cli.couple",
     "evaluate": "nadyn.cli.evaluate",
     "pareto": "nadyn.cli.pareto",
     "sample": "nadyn.cli.sample",

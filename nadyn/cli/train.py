@@ -38,6 +38,10 @@ def train(
     ] = False,
     charge: Charge = None,
     multiplicities: Multiplicities = None,
+    multiplicity: Annotated[
+        int | None,
+        typer.Option("--multiplicity", help="Learn the states of this 2S + 1 alone, where DATA has several."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live table.")] = False,
 ) -> None:
     """Train a model on energies, forces and couplings, whatever the dataset has."""
@@ -56,6 +60,7 @@ def train(
     from nadyn.data import load_dataset
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.not_learned import about_not_learned
+    from nadyn.data.one_spin import with_one_multiplicity
     from nadyn.models import load_model
     from nadyn.training.checkpoint import existing
     from nadyn.training.committee import train_committee
@@ -95,6 +100,9 @@ def train(
             judged = load_dataset(
                 validation[0], *validation[1:], mix=configuration.mix, charge=charge, multiplicities=spins
             )
+    if multiplicity is not None:
+        dataset = with_one_multiplicity(dataset, multiplicity)
+        judged = None if judged is None else with_one_multiplicity(judged, multiplicity)
     for group in dataset.groups:
         console.print(
             f"{group.name}: {counted(group.n_frames, 'frame')}, {counted(group.n_atoms, 'atom')}, "
@@ -133,7 +141,8 @@ def train(
         if existing(checkpoint_path(output)):
             given = [("--config", config), *(("--from", path) for path in begin_from or ())]
             given += [("--validation", path) for path in validation or ()]
-            given += [("--charge", charge), ("--multiplicities", multiplicities and f"'{multiplicities}'")]
+            given += [("--charge", charge), ("--multiplicity", multiplicity)]
+            given += [("--multiplicities", multiplicities and f"'{multiplicities}'")]
             options = f"--output {output} --resume"
             options += "".join(f" {name} {path}" for name, path in given if path is not None)
             options += "" if members is None else f" --members {members}"

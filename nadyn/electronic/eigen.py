@@ -131,7 +131,26 @@ def eigh(
 def levels(
     evaluation: Evaluation,
 ) -> tuple[Float[Tensor, "traj basis"], Float[Tensor, "traj basis basis"]]:
-    """Return eigenvalues [hartree] and eigenvectors of W without any derivative."""
+    """Return eigenvalues [hartree] and eigenvectors of W without any derivative.
+
+    The states come first: of W in several blocks those of each block, then all surplus levels.
+    """
     if evaluation.levels is not None:
         return evaluation.levels
+    if evaluation.spin_blocks:
+        return _levels_of_blocks(evaluation.hamiltonian.detach(), evaluation.spin_blocks)
     return eigh(evaluation.hamiltonian.detach())
+
+
+def _levels_of_blocks(
+    hamiltonian: Float[Tensor, "traj basis basis"], blocks: tuple[tuple[int, int], ...]
+) -> tuple[Float[Tensor, "traj basis"], Float[Tensor, "traj basis basis"]]:
+    parts, row = [], 0
+    for n_rows, n_states in blocks:
+        end = row + n_rows
+        energies, own = eigh(hamiltonian[:, row:end, row:end])
+        vectors = torch.nn.functional.pad(own, (0, 0, row, hamiltonian.shape[1] - end))
+        parts.append((energies, vectors, n_states))
+        row = end
+    order = [(e[:, :n], v[:, :, :n]) for e, v, n in parts] + [(e[:, n:], v[:, :, n:]) for e, v, n in parts]
+    return torch.cat([e for e, _ in order], dim=1), torch.cat([v for _, v in order], dim=2)

@@ -111,7 +111,7 @@ def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
         h,
         states,
         hamiltonian,
-        surplus_gap(energies, n),
+        surplus_gap(energies, n, getattr(model, "spin_blocks", ())),
         novelty,
         dipoles,
         polarisabilities,
@@ -138,7 +138,8 @@ def active_surface(
         return energies, eigenvectors, force, evaluation.novelty
 
     energies, eigenvectors, force, novelty = in_blocks_of(model, block, positions, active_state)
-    return ActiveSurface(energies[:, :n], eigenvectors[:, :, :n], force, surplus_gap(energies, n), novelty)
+    gap = surplus_gap(energies, n, getattr(model, "spin_blocks", ()))
+    return ActiveSurface(energies[:, :n], eigenvectors[:, :, :n], force, gap, novelty)
 
 
 def directional_gradient(
@@ -219,8 +220,20 @@ def _cotangent(left: Tensor, right: Tensor) -> Tensor:
     return as_tensor(outer if left is right else 0.5 * (outer + outer.swapaxes(1, 2)))
 
 
-def surplus_gap(energies: Float[Tensor, "traj basis"], n_states: int) -> Float[Tensor, "traj"]:
-    """Return the energy from the highest state to the lowest surplus one [hartree]; inf without one."""
-    if energies.shape[1] == n_states:
-        return torch.full_like(energies[:, 0], torch.inf)
-    return energies[:, n_states] - energies[:, n_states - 1]
+def surplus_gap(
+    energies: Float[Tensor, "traj basis"], n_states: int, spin_blocks: tuple[tuple[int, int], ...] = ()
+) -> Float[Tensor, "traj"]:
+    """Return the energy from the highest state to the lowest surplus one [hartree]; inf without one.
+
+    Args:
+        energies: All levels, the states first.
+        n_states: How many of them are states.
+        spin_blocks: Rows and states of each spin, see `Evaluation`; the smallest gap of any spin is taken.
+    """
+    gaps, last, above = [], 0, n_states
+    for n_rows, n_own in spin_blocks or ((energies.shape[1], n_states),):
+        last += n_own
+        if n_rows > n_own:
+            gaps.append(energies[:, above] - energies[:, last - 1])
+        above += n_rows - n_own
+    return torch.stack(gaps).amin(dim=0) if gaps else torch.full_like(energies[:, 0], torch.inf)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from nadyn.checks.errors import InputError
 from nadyn.models.committee import Committee
 from nadyn.models.model import Model
+from nadyn.models.spin_coupled import SpinCoupled
 from nadyn.structures import atomic_number, is_element, isotope_mass, symbol
 from nadyn.structures.isotopes import NAMED_ISOTOPES
 
@@ -24,7 +25,7 @@ def with_isotopes(model: Model, isotopes: Mapping[str | int, int]) -> Model:
     """
     if not isotopes:
         return model
-    if isinstance(model, Committee):
+    if isinstance(model, Committee | SpinCoupled):
         return model.map(lambda member: with_isotopes(member, isotopes))
     if not takes_isotopes(model):
         raise InputError(

@@ -28,12 +28,15 @@ class Evaluation:
         levels: Eigenvalues and eigenvectors of W, where the model knows them without rounding; else None.
         charges: Of each atom [e], the same for all states, where a model has charges that act at all
             distances; else None.
+        spin_blocks: Rows and states of each spin where W is made of several blocks, between which it is zero;
+            else empty. The states are then ordered by spin, within one by energy.
     """
 
     hamiltonian: Float[Tensor, "traj basis basis"]
     novelty: Float[Tensor, "traj"]
     levels: tuple[Float[Tensor, "traj basis"], Float[Tensor, "traj basis basis"]] | None = None
     charges: Float[Tensor, "traj atom"] | None = None
+    spin_blocks: tuple[tuple[int, int], ...] = ()
 
 
 @runtime_checkable

@@ -5,14 +5,14 @@ Opening a file runs no code from it. A sha256 of header and tensors is checked: 
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.checks.kinds import Kind, kind_of, what_it_is
@@ -20,7 +20,6 @@ from nadyn.checks.output import write_new
 from nadyn.data.hdf5_outline import hdf5_format
 from nadyn.models.calibration import calibration_from_plain
 from nadyn.models.committee import Committee
-from nadyn.models.encoders.table import encoder_in_words
 from nadyn.models.hyperparameters import KIND, current_names, hyperparameters, untrained_potential
 from nadyn.models.learned import LearnedModel
 from nadyn.models.molecule_records import (
@@ -30,25 +29,30 @@ from nadyn.models.molecule_records import (
     recorded_molecules,
 )
 from nadyn.models.nearest_neighbours import known_in_the_first_days
-from nadyn.structures import formula, symbol
+from nadyn.models.spin_coupled import SpinCoupled, new_head
+from nadyn.structures import symbol
 
 FORMAT = "nadyn-model"
-# A file of one model is as it was in version 1; one of a committee has a header for each member.
-VERSION_OF_ONE, VERSION = 1, 2
-COMMITTEE = "committee"
+# A file of one model is as it was in version 1; one of a committee or of several spins has a header for each.
+VERSION_OF_ONE, VERSION_OF_COMMITTEE, VERSION = 1, 2, 3
+COMMITTEE, SPIN_COUPLED = "committee", "spin_coupled"
 
 
 def save_model(
-    model: LearnedModel | Committee, path: str | Path, *, timings: dict[str, object] | None = None
+    model: LearnedModel | Committee | SpinCoupled,
+    path: str | Path,
+    *,
+    timings: dict[str, object] | None = None,
 ) -> None:
-    """Write a model or a committee; the file appears whole or not at all.
+    """Write a model, a committee or a model of several spins; the file appears whole or not at all.
 
     Args:
         model: What to store.
         path: Where; an existing file is replaced.
         timings: Host, date and durations; they are stored, but are no part of the digest.
     """
-    header, tensors = _committee_parts(model) if isinstance(model, Committee) else _parts(model)
+    parts = {Committee: _committee_parts, SpinCoupled: _spin_coupled_parts}
+    header, tensors = parts.get(type(model), _parts)(model)
     metadata = {
         "nadyn": json.dumps(header, sort_keys=True),
         "timings": json.dumps(timings or {}, sort_keys=True),
@@ -58,7 +62,7 @@ def save_model(
     write_new(Path(path), safetensors.torch.save(tensors, metadata=metadata))
 
 
-def load_model(path: str | Path) -> LearnedModel | Committee:
+def load_model(path: str | Path) -> LearnedModel | Committee | SpinCoupled:
     """Return the model in a file, bound to the molecule that it was bound to when it was saved.
 
     After a training that is the one with most frames. A periodic one has the cell of its starting geometry.
@@ -67,11 +71,10 @@ def load_model(path: str | Path) -> LearnedModel | Committee:
     Raises:
         InputError: The file is missing, is no model, is of a newer version, or a byte has changed.
     """
-    header, tensors, _ = _read(path)
+    header, tensors, _ = read_parts(path)
     try:
-        if header["kind"] != COMMITTEE:
-            return _model(header, tensors, path)
-        return _committee(header, tensors, path)
+        readers = {COMMITTEE: _committee, SPIN_COUPLED: _spin_coupled}
+        return readers.get(header["kind"], _model)(header, tensors, path)
     except (KeyError, TypeError) as error:
         raise InputError(
             f"the header of model file {str(path)!r} must have every key of version {header['version']}, but "
@@ -112,15 +115,10 @@ def _parts(model: LearnedModel) -> tuple[dict[str, object], dict[str, Tensor]]:
 
 def _committee_parts(committee: Committee) -> tuple[dict[str, object], dict[str, Tensor]]:
     """Return header and tensors of a committee: those of all members, with their numbers in the names."""
-    members, tensors = [], {}
-    for number, member in enumerate(committee.members):
-        header, own = _parts(member)
-        members.append(header)
-        # Copies: members may hold the same array, and no array may have two names.
-        tensors |= {f"members.{number}.{name}": tensor.clone() for name, tensor in own.items()}
+    members, tensors = _numbered("members", committee.members)
     header = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION_OF_COMMITTEE,
         "kind": COMMITTEE,
         "name": committee.name,
         "member": committee.member,
@@ -131,17 +129,56 @@ def _committee_parts(committee: Committee) -> tuple[dict[str, object], dict[str,
     return header, tensors
 
 
+def _numbered(name: str, models: Iterable[LearnedModel]) -> tuple[list[dict[str, object]], dict[str, Tensor]]:
+    """Return the headers of several models, and their tensors with numbers in the names."""
+    headers, tensors = [], {}
+    for number, model in enumerate(models):
+        header, own = _parts(model)
+        headers.append(header)
+        # Copies: models may hold the same array, and no array may have two names.
+        tensors |= {f"{name}.{number}.{key}": tensor.clone() for key, tensor in own.items()}
+    return headers, tensors
+
+
+def _models(
+    headers: list[dict], name: str, tensors: dict[str, Tensor], path: str | Path
+) -> tuple[LearnedModel, ...]:
+    """Return the models that `_numbered` has taken apart."""
+    return tuple(
+        _model(header, _named(tensors, f"{name}.{number}."), path) for number, header in enumerate(headers)
+    )
+
+
+def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): one for key, one in tensors.items() if key.startswith(prefix)}
+
+
+def _spin_coupled_parts(model: SpinCoupled) -> tuple[dict[str, object], dict[str, Tensor]]:
+    """Return header and tensors of the blocks and of the head between them."""
+    blocks, tensors = _numbered("blocks", model.blocks)
+    tensors |= {f"head.{key}": one.contiguous().clone() for key, one in model.head.state_dict().items()}
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": SPIN_COUPLED,
+        "name": model.name,
+        "blocks": blocks,
+        "trained_on": model.trained_on,
+    }
+    return header, tensors
+
+
+def _spin_coupled(header: dict, tensors: dict[str, Tensor], path: str | Path) -> SpinCoupled:
+    blocks = _models(header["blocks"], "blocks", tensors, path)
+    head = new_head(blocks)
+    load_state(head, _named(tensors, "head."), path)
+    return SpinCoupled(blocks, head.requires_grad_(False), header["trained_on"])
+
+
 def _committee(header: dict, tensors: dict[str, Tensor], path: str | Path) -> Committee:
-    members = []
-    for number, own in enumerate(header["members"]):
-        prefix = f"members.{number}."
-        part = {
-            name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)
-        }
-        members.append(_model(own, part, path))
     calibration = header["calibration"]
     return Committee(
-        tuple(members),
+        _models(header["members"], "members", tensors, path),
         None if calibration is None else calibration_from_plain(calibration),
         header["member"],
         header["trained_on"],
@@ -157,12 +194,7 @@ def _model(header: dict, tensors: dict[str, Tensor], path: str | Path) -> Learne
     molecules = recorded_molecules(header, tensors)
     tensors = current_names(tensors)
     known_in_the_first_days(tensors, potential)
-    try:
-        potential.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise InputError(
-            f"model file {str(path)!r} must hold the tensors its header announces, but does not."
-        ) from error
+    load_state(potential, tensors, path)
     potential.requires_grad_(False)
     atomic_numbers = tuple(header["atomic_numbers"])
     if molecules is None:
@@ -181,81 +213,32 @@ def _model(header: dict, tensors: dict[str, Tensor], path: str | Path) -> Learne
     )
 
 
+def load_state(module: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:
+    """Put the tensors of a file into a module.
+
+    Raises:
+        InputError: They are others than the module has.
+    """
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(
+            f"model file {str(path)!r} must hold the tensors its header announces, but does not."
+        ) from error
+
+
 def digest(path: str | Path) -> str:
     """Return the sha256 of everything in a model file except host, date and timings."""
-    header, tensors, _ = _read(path)
+    header, tensors, _ = read_parts(path)
     return _checksum(json.dumps(header, sort_keys=True), tensors)
 
 
-def describe(path: str | Path) -> dict[str, str]:
-    """Return what a model file says of itself, for people."""
-    header, tensors, timings = _read(path)
-    whole = header
-    if header["kind"] == COMMITTEE:
-        header = header["members"][header["member"]]
-    trained = header["trained_on"] | (whole.get("trained_on") or {})
-    parameters = sum(tensor.numel() for name, tensor in tensors.items() if "network" in name)
-    result = {
-        "name": header["name"],
-        "kind": "atomic sum" if header["n_basis"] == 1 else "diabatic hamiltonian",
-        "molecule": formula(header["atomic_numbers"]) + (" in a periodic cell" if "pbc" in header else ""),
-        "elements": ", ".join(header["elements"]),
-        "states": str(header["n_states"]),
-        "multiplicities": " ".join(map(str, header["multiplicities"])),
-        "charge": charges(trained.get("groups", {})),
-        "basis": str(header["hyperparameters"].get("basis", "one energy")),
-        **encoder_in_words(header["hyperparameters"]["encoder"]),
-        "layers": "-".join(str(width) for width in header["hyperparameters"]["hidden"]),
-        "parameters": f"{parameters:,}",
-        "block width": f"{header['block_width']} trajectories",
-    }
-    result |= {"properties": ", ".join(heads)} if (heads := header["hyperparameters"].get("heads")) else {}
-    result["evaluation"] = load_model(path).evaluation
-    if len(header.get("molecules", ())) > 1:
-        result["trained molecules"] = ", ".join(
-            f"{entry['name']} ({counted(entry['n_frames'], 'frame')})" for entry in header["molecules"]
-        )
-    result |= {
-        key.replace("_", " "): str(value)
-        for key, value in trained.items()
-        if not isinstance(value, dict | list)
-    }
-    if whole is not header:
-        result |= _about_committee(whole)
-    return result | {key: str(value) for key, value in timings.items()}
+def read_parts(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
+    """Return header, tensors and timings of a model file, whose checksum fits.
 
-
-def charges(groups: dict[str, dict]) -> str:
-    """Return the charge of all groups of a training, or that of each, and which of them was assumed."""
-    silent = " (assumed: its data do not say it)"
-    words = {
-        name: f"{group['charge']}{silent * ('charge' in group.get('assumed', ()))}"
-        for name, group in groups.items()
-        if "charge" in group
-    }
-    if len(set(words.values())) == 1:
-        return next(iter(words.values()))
-    return ", ".join(f"{text} of {name}" for name, text in words.items()) or "not known"
-
-
-def _about_committee(header: dict) -> dict[str, str]:
-    """Return what a file says of its members together."""
-    n = len(header["members"])
-    result = {"committee": f"{n} members; as one model it is member {header['member']}"}
-    calibration = header["calibration"]
-    if calibration is None:
-        return result | {"calibration": "none: the spread of the members is raw"}
-    result["calibrated on"] = f"{counted(calibration['n_frames'], 'frame')} that no member saw"
-    for name, scale in calibration["scales"].items():
-        within = scale["coverage"][0] if scale["coverage"] else (float("nan"),) * 2
-        result[f"spread of {name}"] = (
-            f"times {scale['factor']:.2f}; {100 * within[0]:.0f} % of the errors within one, "
-            f"{100 * within[1]:.0f} % within two"
-        )
-    return result
-
-
-def _read(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
+    Raises:
+        InputError: The file is missing, is no model, is of a newer version, or a byte has changed.
+    """
     path = Path(path)
     check_file(path, f"model file {str(path)!r}")
     try:

@@ -58,3 +58,29 @@ class HasSpinStates(Protocol):
     multiplicities: tuple[int, ...]
     spin_orbit: Complex[Tensor, "spin_state spin_state"] | None
     dipoles: Complex[Tensor, "spin_state spin_state 3"] | None
+
+
+@runtime_checkable
+class HasSpinOrbitVectors(Protocol):
+    """What a model says beyond `Model` whose spin-orbit coupling changes with the geometry.
+
+    Attributes:
+        multiplicities: 2S + 1 of each state, equal ones together.
+        row_multiplicities: 2S + 1 of each row of W; W couples only equal ones.
+        spin_blocks: Rows and states of each spin.
+    """
+
+    multiplicities: tuple[int, ...]
+    row_multiplicities: tuple[int, ...]
+    spin_blocks: tuple[tuple[int, int], ...]
+
+    def spin_orbit_vectors(self, positions: Float[Tensor, "traj atom x"]) -> Float[Tensor, "traj row row2 3"]:
+        """Return v [hartree] between the rows of W, see `nadyn.models.spin_vectors`; differentiable."""
+        ...
+
+
+def couples_spins(model: object) -> bool:
+    """Tell whether a model has a spin-orbit coupling."""
+    if isinstance(model, HasSpinOrbitVectors):
+        return True
+    return isinstance(model, HasSpinStates) and model.spin_orbit is not None

@@ -7,13 +7,14 @@ from typing import TypeVar
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, state_pairs
 from nadyn.data.rigid_couplings import rigid_fraction
 from nadyn.electronic.stress import strained_surface
-from nadyn.electronic.surfaces import surfaces
+from nadyn.electronic.surfaces import in_blocks_of, surfaces
 from nadyn.models.committee import Committee
 from nadyn.models.learned import LearnedModel
 from nadyn.training.compared_properties import Properties, signed
@@ -42,7 +43,8 @@ class Comparison:
             are free of it; None where they are not, or there are none.
         surplus_gap: Distance from the highest state to the lowest surplus eigenvalue; inf without one.
         stress: [GPa]; None where there are no labels of it.
-        properties: Predictions and labels of dipoles and polarisabilities, see `compared_properties`.
+        properties: Predictions and labels of dipoles and polarisabilities, see `compared_properties`, and of
+            charges.
     """
 
     name: str
@@ -88,7 +90,9 @@ def compare(
     energies, forces, couplings, surplus = (torch.cat(part) for part in zip(*parts, strict=True))
     has_couplings = _has_labels(group.interstate_couplings) and bool(pairs)
     found = signed(couplings, surfaces_of_parts, group, has_couplings=has_couplings)
-    couplings = found.couplings
+    couplings, properties = found.couplings, dict(found.properties)
+    if _has_labels(group.charges) and _knows_charges(model):
+        properties["charge"] = _charges(model, group)[:, None], group.charges[:, None]
     reference = group.interstate_couplings * EV_PER_ANGSTROM_PER_AU if has_couplings else None
     stress = _stress(model, group) if _has_labels(group.stress) and all(group.pbc) else None
     return Comparison(
@@ -103,7 +107,7 @@ def compare(
         None if reference is None else _rigid_part(group, couplings.numpy()),
         stress,
         None if stress is None else group.stress * GIGAPASCAL_PER_AU,
-        found.properties,
+        properties,
     )
 
 
@@ -117,6 +121,26 @@ def _stress(model: LearnedModel | Committee, group: Group) -> Float[np.ndarray, 
             chosen = torch.full((len(frames),), state)
             found[frames, state] = strained_surface(bound, positions[frames], chosen).stress.numpy()
     return found * GIGAPASCAL_PER_AU
+
+
+def _knows_charges(model: LearnedModel | Committee) -> bool:
+    one = model.bound if isinstance(model, Committee) else model
+    return isinstance(one, LearnedModel) and one.potential.charges is not None
+
+
+def _charges(model: LearnedModel | Committee, group: Group) -> Float[np.ndarray, "frame atom"]:
+    """Return the predicted charges of the atoms [e], of a committee those of one member."""
+    found = np.empty_like(group.charges)
+    one = model.bound if isinstance(model, Committee) else model
+    positions = torch.from_numpy(group.positions)
+    for bound, frames in bound_to_frames(one, group):
+        found[frames] = _charges_at(bound, positions[frames]).numpy()
+    return found
+
+
+def _charges_at(model: LearnedModel, positions: Float[Tensor, "frame atom 3"]) -> Float[Tensor, "frame atom"]:
+    with torch.no_grad():
+        return in_blocks_of(model, lambda rows: (model.evaluate(rows).charges,), positions)[0]
 
 
 def _rigid_part(group: Group, couplings: Float[np.ndarray, "frame pair atom 3"]) -> float | None:

@@ -42,7 +42,7 @@ def check_one_surface(dataset: Dataset, mix: tuple[str, ...]) -> None:
         if len(set(group.multiplicities)) > 1:
             raise InputError(
                 f"`multiplicities` must be the same for all states, but are {list(group.multiplicities)}. "
-                "Put each multiplicity into a dataset of its own."
+                "Train each with `--multiplicity`, and put them together with `nadyn couple`."
             )
     for key, value_of in _UNSEEN.items():
         if key in mix:

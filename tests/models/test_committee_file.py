@@ -11,7 +11,8 @@ from nadyn.electronic.surfaces import surfaces
 from nadyn.models import load_model, save_model
 from nadyn.models.committee import Committee
 from nadyn.models.isotopes import with_isotopes
-from nadyn.models.model_file import describe, digest
+from nadyn.models.model_description import describe
+from nadyn.models.model_file import digest
 
 GEOMETRY = torch.tensor(
     [[[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]]], dtype=torch.float64

@@ -12,7 +12,8 @@ from contracts.untrained import untrained
 from nadyn.checks.errors import InputError
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models import load_model, save_model
-from nadyn.models.model_file import charges, describe, digest
+from nadyn.models.model_description import charges, describe
+from nadyn.models.model_file import digest
 from nadyn.models.molecules import Molecule, default_molecule
 
 POSITIONS = torch.tensor(
@@ -177,8 +178,8 @@ def test_a_newer_version_is_refused_with_advice(stored, tmp_path):
     path = tmp_path / "newer.safetensors"
     _rewritten(stored, path, lambda header: header)
     assert digest(path) == digest(stored)
-    _rewritten(stored, path, lambda header: header.update(version=3))
-    with pytest.raises(InputError, match=r"must have version 2 or older, but has 3. Update nadyn"):
+    _rewritten(stored, path, lambda header: header.update(version=4))
+    with pytest.raises(InputError, match=r"must have version 3 or older, but has 4. Update nadyn"):
         load_model(path)
     _rewritten(stored, path, lambda header: header.update(kind="tensor_network"))
     with pytest.raises(InputError, match=r"kind must be one that this version knows.*Update nadyn"):

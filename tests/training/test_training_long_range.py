@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from contracts.untrained import untrained
 
 from nadyn.checks.errors import InputError
+from nadyn.cli.error_tables import error_table
 from nadyn.data import Dataset
 from nadyn.data.validation import group_from_arrays
 from nadyn.models.model_file import load_model
@@ -14,7 +16,7 @@ from nadyn.models.placement import Placement
 from nadyn.models.terms.dispersion import Dispersion
 from nadyn.training.build import build_network, elements_of, shortest_distances
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.evaluation import compare
+from nadyn.training.evaluation import compare, constant_errors, metrics
 from nadyn.training.long_range import check_long_range, formal_charges, to_be_learned, with_what_is_added
 from nadyn.training.predictions import predict_together
 from nadyn.training.quantities import compared
@@ -195,6 +197,31 @@ def test_charges_of_several_molecules_go_to_each_and_teach_weights():
         assert prediction.charges.shape == (len(group), len(group.numbers))
     predictions[1].charges.square().sum().backward()
     assert max(float(p.grad.abs().max()) for p in network.parameters() if p.grad is not None) > 0
+
+
+def test_errors_of_charges_are_those_of_each_atom_in_the_order_of_the_file():
+    model = untrained("moments", None, formal_charges=(1.0, 0.0, -1.0, -1.0))
+    positions = torch.tensor([[[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]]])
+    positions = positions.double() * torch.tensor([1.0, 1.1, 1.2]).double()[:, None, None]
+    own = model.evaluate(positions).charges.numpy()
+    labels = own + np.array([0.01, 0.0, 0.0, -0.03])
+    labels[2] = np.nan
+    group = group_from_arrays(
+        "toy",
+        atomic_numbers=model.atomic_numbers,
+        positions=positions.numpy(),
+        energies=np.zeros((3, 1)),
+        charges=labels,
+    )
+    comparison = compare(model, group)
+    errors = metrics(comparison)
+    assert errors["charge_mae_e"] == [pytest.approx(0.01, abs=1e-6)]
+    assert errors["charge_rmse_e"] == [pytest.approx((0.001 / 4) ** 0.5, abs=1e-6)]
+    assert constant_errors(comparison)["charge"] == [pytest.approx(np.abs(labels[:2]).mean())]
+    rows = list(error_table(comparison, title="toy").columns[0].cells)
+    assert "charge" in rows
+    # A model without such charges has none to be compared.
+    assert "charge_mae_e" not in metrics(compare(untrained("moments", None), group))
 
 
 def test_dispersion_that_labels_lack_is_added_after_the_training_and_to_what_it_is_compared_with(tmp_path):

@@ -92,7 +92,8 @@ def _group(
             if (row[key] or 0) != (first[key] or 0):
                 raise InputError(f"frame {number} must have the `{key}` of frame {members[0][0]}.")
     arrays = {
-        key: _stacked([row[key] for row in rows]) for key in ("forces", "interstate_couplings", "stress")
+        key: _stacked([row[key] for row in rows])
+        for key in ("forces", "interstate_couplings", "charges", "stress")
     }
     weight = np.array([row["weight"] for row in rows])
     length = keys.factor("positions", "length")

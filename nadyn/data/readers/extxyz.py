@@ -10,6 +10,7 @@ Units are those of ASE: eV and ångström, stress in eV/ångström³ with ASE's 
 - couplings: `interstate_couplings_0_1`, …, which are h_kl in eV/ångström, 3 columns.
 - cell: `Lattice` and `pbc`; for one state `stress` or `REF_stress` (9 numbers), or `virial`, `virials`,
   `REF_virial` or `REF_virials` = -volume · stress; in the units that are given for energies and positions.
+- `charges`: of each atom, those of the lowest state.
 - `charge`, and `multiplicities` with one number a state.
 - `nadyn_weight` and `nadyn_tag`: how much the frame counts in a training, and a word on it.
 - masses in u: the column `masses`; the symbols D and T are hydrogen with the mass of the isotope.

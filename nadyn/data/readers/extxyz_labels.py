@@ -74,6 +74,7 @@ def labels_of(atoms: ase.Atoms, keys: Keys) -> dict[str, object]:
         "energies": energies,
         "forces": _scaled(forces, keys.factor("forces", "force")),
         "interstate_couplings": _couplings(arrays, info, energies, keys),
+        "charges": _charges(arrays),
         "stress": _scaled(_stress(info, atoms) if n_states == 1 else None, keys.factor_of_stress()),
         "charge": _whole(info["charge"], "charge") if "charge" in info else None,
         "multiplicities": spins,
@@ -179,6 +180,15 @@ def _stress(info: dict[str, object], atoms: ase.Atoms) -> np.ndarray | None:
     if stress.size != 9:
         raise InputError(f"`stress` or `virial` must hold 9 numbers, but holds {stress.size}.")
     return stress.reshape(1, 3, 3)
+
+
+def _charges(arrays: dict[str, np.ndarray]) -> np.ndarray | None:
+    if "charges" not in arrays:
+        return None
+    charges = _numbers(arrays["charges"], "`charges`")
+    if charges.shape != (len(arrays["numbers"]),):
+        raise InputError(f"`charges` must be one number an atom, but have shape {charges.shape}.")
+    return charges
 
 
 def _filled(items: list[np.ndarray | None], shape: tuple[int, int]) -> np.ndarray | None:

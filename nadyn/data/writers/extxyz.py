@@ -21,7 +21,7 @@ def without_place(group: Group) -> list[str]:
     """Return which arrays of a group extended xyz does not hold."""
     lost = [
         key
-        for key in ("dipoles", "polarisabilities", "charges", "spin_orbit", "spin_orbit_norms", "stress")
+        for key in ("dipoles", "polarisabilities", "spin_orbit", "spin_orbit_norms", "stress")
         if getattr(group, key) is not None
     ]
     if group.n_states == 1 and "stress" in lost:
@@ -66,6 +66,8 @@ def _frame(group: Group, frame: int) -> str:
         for (k, l), coupling in zip(group.pairs, group.interstate_couplings[frame], strict=True):
             if np.isfinite(coupling).all():
                 columns[f"interstate_couplings_{k}_{l}"] = coupling / _FORCE
+    if group.charges is not None and np.isfinite(group.charges[frame]).all():
+        columns["charges"] = group.charges[frame, :, None]
     if group.masses is not None:
         columns["masses"] = (group.masses / ELECTRON_MASS_PER_DALTON)[:, None]
     named = (f"{name}:R:{values.shape[1]}" for name, values in columns.items())

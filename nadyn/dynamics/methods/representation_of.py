@@ -14,7 +14,7 @@ from nadyn.dynamics.spins.laser import LaserSection, Pulse, spectral_width
 from nadyn.dynamics.spins.spin_adiabatic import spin_adiabatic
 from nadyn.electronic.properties import knows
 from nadyn.models.model import Model
-from nadyn.models.spin_states import HasSpinStates
+from nadyn.models.spin_states import HasSpinOrbitVectors, HasSpinStates, couples_spins
 from nadyn.units import AU_PER_FEMTOSECOND, HARTREE_PER_EV
 
 
@@ -31,10 +31,15 @@ def representation_of(
             eigenvectors.
     """
     has_spins = isinstance(model, HasSpinStates)
-    coupled = has_spins and model.spin_orbit is not None
+    several = isinstance(model, HasSpinOrbitVectors)
     wanted = config.representation
     if wanted is None:
-        wanted = "spin_adiabatic" if coupled or config.laser is not None else "spin_free"
+        wanted = "spin_adiabatic" if couples_spins(model) or config.laser is not None else "spin_free"
+    if wanted == "spin_free" and several:
+        raise InputError(
+            f"`representation` must be spin_adiabatic for model {model.name}, whose spins are learned apart, "
+            "but is spin_free. Remove it, or run the model of one spin."
+        )
     if wanted == "spin_free":
         if config.laser is not None:
             raise InputError(
@@ -43,7 +48,11 @@ def representation_of(
         return SpinFree(config.propagation)
     if config.laser is not None and not has_spins and knows(model, "dipole"):
         return _field_driven(config)
-    if not has_spins or model.n_states != model.n_basis:
+    if several and config.laser is not None:
+        raise InputError(
+            f"`laser` must be left out for model {model.name}, which has no dipoles, but is given. Remove it."
+        )
+    if not several and (not has_spins or model.n_states != model.n_basis):
         key = "laser" if config.laser is not None else "representation"
         raise InputError(
             f"`{key}` must be left out for model {model.name}, which has no spin states and no dipoles, "
@@ -60,7 +69,7 @@ def representation_of(
             f"states, but is {config.decoherence.name}. Try edc."
         )
     pulse = None if config.laser is None else pulse_of(config.laser)
-    if pulse is not None and model.dipoles is None:
+    if pulse is not None and getattr(model, "dipoles", None) is None:
         raise InputError(
             f"`laser` must be left out for model {model.name}, which has no dipoles, but is given. Remove it."
         )

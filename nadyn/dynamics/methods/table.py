@@ -28,7 +28,7 @@ from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.random_numbers import Draws
 from nadyn.dynamics.state.step import Step
 from nadyn.models.model import Model
-from nadyn.models.spin_states import HasSpinStates
+from nadyn.models.spin_states import HasSpinOrbitVectors, couples_spins
 
 METHODS: dict[str, Method] = {
     "fssh": FSSH,
@@ -116,7 +116,7 @@ def stored_configuration(config: RunConfiguration) -> dict[str, object]:
 
 def notices_about_spins(config: RunConfiguration, model: Model) -> list[str]:
     """Return a sentence where a method of one adiabatic state is given a model with spin-orbit coupling."""
-    if METHODS[config.method].needs_two_states or not _couples_spins(model):
+    if METHODS[config.method].needs_two_states or not couples_spins(model):
         return []
     return [
         f"the spin-orbit coupling of model {model.name} is ignored: method {config.method} moves on one "
@@ -128,7 +128,13 @@ def _check_representation(config: RunConfiguration, model: Model, method: Method
     """Refuse to leave spin-orbit coupling out where nobody has asked for that."""
     if method.mixes_spins or not method.needs_two_states:
         return
-    wanted = config.representation or ("spin_adiabatic" if _couples_spins(model) else "spin_free")
+    if isinstance(model, HasSpinOrbitVectors):
+        mixing = " or ".join(name for name, other in METHODS.items() if other.mixes_spins)
+        raise InputError(
+            f"`method` must be {mixing} for model {model.name}, which has states of several spins, but is "
+            f"{config.method}. Use one of them, or the model of one spin."
+        )
+    wanted = config.representation or ("spin_adiabatic" if couples_spins(model) else "spin_free")
     if wanted == "spin_free":
         return
     mixing = " or ".join(name for name, other in METHODS.items() if other.mixes_spins)
@@ -141,10 +147,6 @@ def _check_representation(config: RunConfiguration, model: Model, method: Method
         f"`representation` must be spin_free for method {config.method}, which knows no others, but is "
         f"{config.representation}. Use method {mixing}."
     )
-
-
-def _couples_spins(model: Model) -> bool:
-    return isinstance(model, HasSpinStates) and model.spin_orbit is not None
 
 
 def _check_only_value(config: RunConfiguration, key: str, only: str) -> None:

@@ -10,7 +10,7 @@ from nadyn.electronic.committee import HasMembers
 from nadyn.electronic.direct.model import DirectModel
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.model import Model
-from nadyn.models.spin_states import HasSpinStates
+from nadyn.models.spin_states import HasSpinOrbitVectors, HasSpinStates
 from nadyn.units import EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
 # Largest calibrated spreads where the run file names none.
@@ -120,7 +120,7 @@ def _why_not_dissociated(config: RunConfiguration, model: Model) -> str:
         return "with a thermostat or friction"
     if config.laser is not None:
         return "with a laser"
-    if isinstance(model, HasSpinStates) and config.representation != "spin_free":
+    if isinstance(model, HasSpinStates | HasSpinOrbitVectors) and config.representation != "spin_free":
         return "among spin-adiabatic states"
     if isinstance(model, DirectModel):
         return "for a label source"

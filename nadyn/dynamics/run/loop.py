@@ -146,7 +146,7 @@ def _advance(
     interrupt: DeferredInterrupt,
 ) -> Ensemble:
     config, n_steps, every = plan.config, plan.config.n_steps, plan.config.frame_interval
-    diabatic = plan.model.fixed_diabatic_basis
+    diabatic = "diabatic_populations" in writer.frame_names
 
     def write_frame(ensemble: Ensemble) -> None:
         arrays = frame_arrays(ensemble, plan.masses, plan.method, diabatic=diabatic)

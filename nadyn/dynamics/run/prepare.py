@@ -44,7 +44,7 @@ from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES
 from nadyn.electronic.committee import HasMembers
 from nadyn.electronic.direct.model import DirectModel, with_masses
 from nadyn.models.model import Model
-from nadyn.models.spin_states import HasSpinStates
+from nadyn.models.spin_states import HasSpinOrbitVectors, HasSpinStates
 from nadyn.trajectory import RunHeader, TrajectoryWriter
 from nadyn.trajectory.initial_conditions import InitialConditions
 from nadyn.trajectory.placing import check_new
@@ -147,12 +147,12 @@ def create_run(
         status_names=STATUS_NAMES,
         status_advice={int(status): advice for status, advice in ADVICE.items()},
         atomic_numbers=None if model.atomic_numbers is None else np.array(model.atomic_numbers),
-        n_basis=model.n_basis if model.fixed_diabatic_basis else None,
+        n_basis=_diabatic_states(plan),
         diabatic_population_estimator=plan.method.diabatic.name,
         moves_on=plan.method.moves_on,
         on_one_state=not plan.method.needs_two_states,
         amplitudes_are_populations=plan.method.amplitudes_are_populations,
-        multiplicities=_several_multiplicities(model),
+        multiplicities=_several_multiplicities(plan),
         knows_novelty=model.shortest_distances is not None,
         has_committee=isinstance(model, HasMembers),
         evaluation=getattr(model, "evaluation", ""),
@@ -185,8 +185,18 @@ def plan_of(config: RunConfiguration, model: Model, masses: torch.Tensor) -> Pla
     return Plan(config, model, masses, method, motion, limits_of(config, model), Paths(model))
 
 
-def _several_multiplicities(model: Model) -> tuple[int, ...]:
-    """Return the multiplicity of each diabatic state of a model that has several of them."""
+def _diabatic_states(plan: Plan) -> int | None:
+    """Return how many diabatic populations are stored: of states; where spins are learned apart, of spins."""
+    if isinstance(plan.model, HasSpinOrbitVectors):
+        return None if plan.motion.diabatic is None else len(plan.model.spin_blocks)
+    return plan.model.n_basis if plan.model.fixed_diabatic_basis else None
+
+
+def _several_multiplicities(plan: Plan) -> tuple[int, ...]:
+    """Return the multiplicity of each diabatic population of a model that has several of them."""
+    model = plan.model
+    if isinstance(model, HasSpinOrbitVectors):
+        return () if plan.motion.diabatic is None else tuple(dict.fromkeys(model.multiplicities))
     if not isinstance(model, HasSpinStates) or not model.fixed_diabatic_basis:
         return ()
     return model.multiplicities if len(set(model.multiplicities)) > 1 else ()

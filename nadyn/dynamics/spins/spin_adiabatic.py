@@ -6,18 +6,20 @@ import torch
 from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
-from nadyn.dynamics.electrons.mean import amplitudes, weighted_gradient
+from nadyn.dynamics.electrons.mean import amplitudes
 from nadyn.dynamics.electrons.propagation import Propagation
 from nadyn.dynamics.spins.degenerate_levels import along_the_wave_function
 from nadyn.dynamics.spins.hamiltonian import (
-    SpinHamiltonian,
+    SpinProblem,
     hermitian_eigh,
     spin_energies_and_eigenvectors,
+    spin_gradients,
     spin_hamiltonian,
     spin_surface,
     vectors_of,
 )
 from nadyn.dynamics.spins.laser import Pulse, along
+from nadyn.dynamics.spins.projected import projected_spin_hamiltonian
 from nadyn.dynamics.spins.unitary_step import Driving, to_states, unitary_step
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.batch_independence import ordered_sum
@@ -27,7 +29,7 @@ from nadyn.dynamics.state.populations import Estimator, squared_coefficients
 from nadyn.dynamics.state.random_numbers import Stream, uniform
 from nadyn.electronic.surfaces import ActiveSurface
 from nadyn.models.model import Model
-from nadyn.models.spin_states import HasSpinStates, SpinStates
+from nadyn.models.spin_states import HasSpinOrbitVectors, HasSpinStates
 from nadyn.units import HARTREE_PER_INVERSE_CM
 
 
@@ -45,6 +47,8 @@ def spin_adiabatic(
         pulse: A laser pulse.
         dt: Time step of the run [au]; tells the time of a step.
     """
+    if isinstance(model, HasSpinOrbitVectors):
+        return SpinAdiabatic(projected_spin_hamiltonian(model), masses, seed, None, dt, None)
     return SpinAdiabatic(spin_hamiltonian(model), masses, seed, pulse, dt, _dipole_states(model, pulse))
 
 
@@ -62,7 +66,9 @@ def _one_a_level(
 ) -> tuple[Tensor, Tensor]:
     """Return eigenvectors of which one a level carries all of the wave function, and its coefficients."""
     coefficients = to_states(amplitudes, eigenvectors)
-    coefficients, vectors, _ = along_the_wave_function(coefficients, energies, eigenvectors, eigenvectors)
+    # Nothing was propagated; any square matrix stands in for a propagator.
+    square = eigenvectors[:, : eigenvectors.shape[2]]
+    coefficients, vectors, _ = along_the_wave_function(coefficients, energies, eigenvectors, square)
     return vectors, coefficients
 
 
@@ -75,7 +81,7 @@ LEVEL_WIDTH = 5.0 * HARTREE_PER_INVERSE_CM
 class SpinAdiabatic:
     """Spin-adiabatic states of one run; `dipole_states` are moments and states of the dipole matrix."""
 
-    hamiltonian: SpinHamiltonian
+    hamiltonian: SpinProblem
     masses: Tensor
     seed: int
     pulse: Pulse | None
@@ -85,7 +91,7 @@ class SpinAdiabatic:
     @property
     def diabatic(self) -> Estimator:
         """See `diabatic_estimator`."""
-        return diabatic_estimator(self.hamiltonian.spins)
+        return diabatic_estimator(self.hamiltonian.counted_as, self.hamiltonian.counted_together)
 
     def surface_at(self, model: Model, positions: Tensor, active_state: Tensor) -> ActiveSurface:
         """See `spin_surface`."""
@@ -128,15 +134,20 @@ class SpinAdiabatic:
         u_re, u_im = torch.view_as_real(u_target).unbind(-1)
         re, im = ((a_re * l_re + a_im * l_im)[:, None], (a_re * l_im - a_im * l_re)[:, None])
         turned = torch.complex(u_re * re - u_im * im, u_re * im + u_im * re)
-        weights = [self.hamiltonian.weights(*pair) for pair in ((u_target, u_target), (u_active, turned))]
-        gradients = weighted_gradient(model, torch.cat([positions, positions]), torch.cat(weights))
+        gradients = spin_gradients(
+            model,
+            self.hamiltonian,
+            torch.cat([positions, positions]),
+            torch.cat([u_target, u_active]),
+            torch.cat([u_target, turned]),
+        )
         return -gradients[: len(rows)], gradients[len(rows) :]
 
     def begin(self, state: State, model: Model) -> State:
         """Start in the same electronic state, its M_S drawn, and on a spin-adiabatic state drawn by |c|²."""
         zeta = uniform(self.seed, state.trajectory, 0, Stream.INITIAL_STATE, (3,))
         energies, vectors = spin_energies_and_eigenvectors(model, self.hamiltonian, state.positions)
-        amplitudes = self._with_spin(state, model, zeta[:, 1])
+        amplitudes = self._with_spin(state, zeta[:, 1])
         vectors, coefficients = _one_a_level(amplitudes, energies, vectors)
         last = torch.full_like(state.active_state, energies.shape[1] - 1)
         c = torch.view_as_real(coefficients)
@@ -157,11 +168,11 @@ class SpinAdiabatic:
             reference_total_energy=total.clone(),
         )
 
-    def _with_spin(self, state: State, model: HasSpinStates, zeta: Float[Tensor, "traj"]) -> Tensor:
+    def _with_spin(self, state: State, zeta: Float[Tensor, "traj"]) -> Tensor:
         """Return amplitudes of the spin states from spin-free coefficients: one M_S a trajectory."""
         spins = self.hamiltonian.spins
         real, imag = amplitudes(state.coefficients, state.eigenvectors)
-        sizes = torch.tensor(model.multiplicities)[spins.row]
+        sizes = self.hamiltonian.sizes
         number = (spins.projection + 0.5 * (sizes - 1)).round().long()
         chosen = torch.floor(zeta[:, None] * sizes).long() == number
         spinless = torch.complex(real, imag)[:, spins.row]
@@ -189,11 +200,11 @@ class SpinAdiabatic:
         return self.pulse.pays(potential_energy(energies, target) - potential_energy(energies, active))
 
 
-def diabatic_estimator(spins: SpinStates) -> Estimator:
+def diabatic_estimator(counted_as: Int[Tensor, "spin_row"], counted_together: str) -> Estimator:
     """Return the estimator of spin-free diabatic populations, all M_S of a state added.
 
     P_s = |U_sa|² + |Σ_k U_sk c_k|² - Σ_k |U_sk|² |c_k|²: populations from the active state a, coherences from
-    the coefficients; added up over the spin states s of each row of W.
+    the coefficients; added up over the spin states s that count as one.
     """
 
     def values(state: State) -> Float[Tensor, "traj basis"]:
@@ -209,10 +220,11 @@ def diabatic_estimator(spins: SpinStates) -> Estimator:
             im = im + (u_re[:, :, k] * c_im[:, k, None] + u_im[:, :, k] * c_re[:, k, None])
             population = population - squares[:, :, k] * occupied[:, k, None]
         population = population + (re * re + im * im)
-        rows = [population[:, spins.row == row] for row in range(int(spins.row.max()) + 1)]
+        rows = [population[:, counted_as == row] for row in range(int(counted_as.max()) + 1)]
         return torch.stack([ordered_sum(row) for row in rows], dim=1)
 
     return Estimator(
-        "populations from the active spin-adiabatic state, coherences from the coefficients, all M_S added",
+        "populations from the active spin-adiabatic state, coherences from the coefficients, "
+        f"{counted_together} added",
         values,
     )

@@ -38,7 +38,7 @@ def unitary_step(
 ) -> Propagation:
     """Return the coefficients after a time step.
 
-    S = U(t)† U(t+dt), which is unitary because the states are complete, and
+    S = U(t)† U(t+dt), which is unitary where the states are complete and else the nearest unitary matrix, and
     c(t+dt) = S† exp[-i dt (E(t) + S E(t+dt) S†) / 2] c(t): in the diabatic basis
     exp[-i dt (H(t) + H(t+dt)) / 2], whatever the phases of the eigenvectors and the choice among degenerate
     ones. With a field the exponential becomes the product over short parts δ of
@@ -60,8 +60,7 @@ def unitary_step(
         return _step(*rows, dt=dt, driving=driving)
 
     width = electronic_width(old[1].shape[1], old[1])
-    after, propagator = in_blocks(width, block, coefficients, *old, *new)
-    return Propagation(after, propagator, torch.ones_like(old[0][:, 0]))
+    return Propagation(*in_blocks(width, block, coefficients, *old, *new))
 
 
 def to_states(
@@ -92,6 +91,9 @@ def _step(
     c, energies, new_energies = (trajectories_last(array) for array in (c, energies, new_energies))
     vectors, new_vectors = trajectories_last(vectors), trajectories_last(new_vectors)
     overlap = product(_adjoint(vectors), new_vectors)
+    smallest = torch.ones_like(energies[0])
+    if vectors.shape[0] != vectors.shape[1]:
+        overlap, smallest = _nearest_unitary(overlap)
     mean = product(overlap * new_energies, _adjoint(overlap))
     # Hermitian up to rounding; LAPACK would read one triangle.
     mean = 0.25 * (mean + _adjoint(mean))
@@ -106,7 +108,19 @@ def _step(
         evolved = product(product(own, _driven(levels, to_dipole, driving, dt)), _adjoint(own))
     propagator = product(_adjoint(overlap), evolved)
     c = product(propagator, c[:, None])[:, 0]
-    return c.T.contiguous(), propagator.movedim(-1, 0).contiguous()
+    return c.T.contiguous(), propagator.movedim(-1, 0).contiguous(), smallest
+
+
+def _nearest_unitary(overlap: Tensor) -> tuple[Tensor, Tensor]:
+    """Unitary factor of S's polar decomposition and its smallest singular value; padded as in
+    `local_diabatisation`."""
+    n = len(overlap)
+    missing = -n % 4
+    padded = torch.nn.functional.pad(overlap.movedim(-1, 0), (0, missing, 0, missing))
+    for row in range(n, n + missing):
+        padded[:, row, row] = 2.0
+    left, values, right = torch.linalg.svd(padded)
+    return product(trajectories_last(left), trajectories_last(right))[:n, :n], values[:, -1]
 
 
 def _driven(levels: Tensor, to_dipole: Tensor, driving: Driving, dt: float) -> Tensor:

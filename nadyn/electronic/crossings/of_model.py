@@ -7,13 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.checks.errors import InputError
 from nadyn.electronic.crossings.landscape import Landscape, Point
 from nadyn.electronic.eigen import eigh
 from nadyn.electronic.surfaces import check_positions, in_blocks_of, surfaces
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.contacts import SHORTEST_FRACTION
 from nadyn.models.model import Model
-from nadyn.models.spin_states import HasSpinStates
+from nadyn.models.spin_states import HasSpinOrbitVectors, HasSpinStates
 
 
 def landscape_of_model(model: Model) -> Landscape:
@@ -27,6 +28,11 @@ def landscape_of_model(model: Model) -> Landscape:
     """
     double = getattr(model, "double", None)
     exact = model if double is None else double()
+    if isinstance(exact, HasSpinOrbitVectors):
+        raise InputError(
+            f"`model` must have states of one spin for a search of crossings, but {exact.name} has several. "
+            "Give the model of one spin."
+        )
     spins = tuple(exact.multiplicities) if isinstance(exact, HasSpinStates) else (1,) * exact.n_states
     mixed = len(set(spins)) > 1
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nadyn.models.atomic_network import AtomicNetwork
 from nadyn.models.encoders.features import Features
-from nadyn.models.heads.operator_sums import OperatorSums
+from nadyn.models.heads.operator_sums import OperatorSums, form_in
 from nadyn.models.matrix.basis import Basis
 from nadyn.models.surroundings import Surroundings
 
@@ -38,7 +38,7 @@ class DipoleHead(nn.Module):
     def __init__(self, settings: DipoleSettings, basis: Basis, network: AtomicNetwork):
         super().__init__()
         self.settings = settings
-        self.sums = OperatorSums(basis, network, rank=1, n_more=1)
+        self.sums = OperatorSums(form_in(basis, rank=1), network, n_more=1)
         self.register_buffer("unit", torch.eye(basis.size, dtype=torch.float64), persistent=False)
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
 

@@ -32,7 +32,14 @@ _DEPENDENT = 1e-6
 
 @cache
 def couplings(
-    first: str, second: str, *, rank: int, kind: str, same: bool
+    first: str,
+    second: str,
+    *,
+    rank: int,
+    kind: str,
+    same: bool,
+    pseudo: bool = False,
+    antisymmetric: bool = False,
 ) -> Float[Tensor, "coupling component row column *xyz"]:
     """Return all independent ways to put an atom sum of one kind between two basis functions.
 
@@ -44,15 +51,17 @@ def couplings(
         rank: Indices of the operator: 0 a scalar, 1 a polar vector, 2 a symmetric tensor.
         kind: Kind of atom sum, see `nadyn.models.matrix.directions`.
         same: Whether it is one function twice: then the block is symmetric.
+        pseudo: Whether the operator is a pseudo-quantity: an axial vector with one index.
+        antisymmetric: Whether the block of one function twice is antisymmetric instead.
     """
-    n_own, pseudo = _INDICES[kind]
+    n_own, own_pseudo = _INDICES[kind]
     rows = [int(name[0]) for name in (first, second)]
     n_target = sum(rows) + rank
     shape = [2 * number + 1 for number in rows] + [3] * rank
     n_components = {0: 1, 1: 3, 2: 5}[n_own]
     odd = (n_target + n_own) % 2 == 1
     empty = torch.zeros(0, n_components, *shape, dtype=torch.float64)
-    if (_PSEUDO[first] + _PSEUDO[second] + pseudo + odd) % 2:
+    if (_PSEUDO[first] + _PSEUDO[second] + own_pseudo + pseudo + odd) % 2:
         return empty
     kept: list[Tensor] = []
     for tensor in _isotropic(n_target + n_own):
@@ -60,7 +69,8 @@ def couplings(
         if rank == 2:
             candidate = 0.5 * (candidate + candidate.mT)
         if same:
-            candidate = 0.5 * (candidate + candidate.transpose(1, 2))
+            turned = candidate.transpose(1, 2)
+            candidate = 0.5 * (candidate - turned if antisymmetric else candidate + turned)
         length = candidate.norm()
         for other in kept:
             candidate = candidate - other * ((candidate * other).sum() / (other * other).sum())

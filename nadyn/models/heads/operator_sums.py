@@ -1,6 +1,8 @@
 """An operator in the latent basis as a linear map of atom sums: of each pair of basis functions a Cartesian
 tensor, which turns with the molecule and with both functions."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -21,22 +23,47 @@ from nadyn.models.shared_network import NETWORKS
 from nadyn.models.surroundings import Surroundings
 
 
+@dataclass(frozen=True)
+class OperatorForm:
+    """What an operator is, and between which basis functions.
+
+    Attributes:
+        functions: Representation and first row of each basis function.
+        size: Number of rows.
+        rank: Indices of the operator: 1 a vector, 2 a symmetric tensor.
+        pseudo: Whether it is a pseudo-quantity: with one index an axial vector.
+        antisymmetric: Whether exchange of the rows changes its sign, as in an imaginary Hermitian operator.
+        apart: Pairs of functions, by their numbers, between which it is zero.
+    """
+
+    functions: tuple[tuple[str, int], ...]
+    size: int
+    rank: int
+    pseudo: bool = False
+    antisymmetric: bool = False
+    apart: frozenset[tuple[int, int]] = frozenset()
+
+
+def form_in(basis: Basis, *, rank: int) -> OperatorForm:
+    """Return the form of a symmetric operator in a latent basis: 1 a polar vector, 2 a symmetric tensor."""
+    return OperatorForm(tuple(basis_functions(basis)), basis.size, rank)
+
+
 class OperatorSums(nn.Module):
     """Networks give coefficients, sums of unit vectors give directions, a constant map puts both in place."""
 
-    def __init__(self, basis: Basis, network: AtomicNetwork, *, rank: int, n_more: int = 0):
-        """Take the latent basis, the network that reads the features for W, and the shape of the operator.
+    def __init__(self, form: OperatorForm, network: AtomicNetwork, *, n_more: int = 0):
+        """Take what the operator is and the network that reads the features for W.
 
         Args:
-            basis: Latent basis.
+            form: The operator.
             network: Gives the encoder's sizes, elements and layers; only the features are shared.
-            rank: Indices of the operator: 1 a polar vector, 2 a symmetric tensor.
             n_more: Further outputs of each atom.
         """
         super().__init__()
-        self.shape = (basis.size, basis.size, *(3,) * rank)
+        self.shape = (form.size, form.size, *(3,) * form.rank)
         self.elements = network.elements
-        self.counts, assembly = _assembly(basis, rank)
+        self.counts, assembly = _assembly(form)
         self.register_buffer("assembly", assembly, persistent=False)
         n_vectors = network.encoder.n_vectors
         shape = (len(self.elements), n_vectors, N_DIRECTIONS)
@@ -78,20 +105,32 @@ class OperatorSums(nn.Module):
         set_scales(self.vector_scale, self.tensor_scale, self.elements, network.encoder, frames)
 
 
-def _assembly(basis: Basis, rank: int) -> tuple[dict[str, int], Float[Tensor, "component entry"]]:
+def _assembly(form: OperatorForm) -> tuple[dict[str, int], Float[Tensor, "component entry"]]:
     """Return how many sums of each kind there are, and the map from their components to the operator."""
-    functions = basis_functions(basis)
     found: dict[str, list[Tensor]] = {kind: [] for kind in COMPONENTS}
-    for a, (first, row_a) in enumerate(functions):
-        for b in range(a, len(functions)):
-            second, row_b = functions[b]
+    sign = -1.0 if form.antisymmetric else 1.0
+    for a, (first, row_a) in enumerate(form.functions):
+        for b in range(a, len(form.functions)):
+            if (a, b) in form.apart:
+                continue
+            second, row_b = form.functions[b]
             for kind, blocks in found.items():
-                for block in couplings(first, second, rank=rank, kind=kind, same=a == b):
-                    whole = torch.zeros(len(block), basis.size, basis.size, *(3,) * rank, dtype=torch.float64)
+                for block in couplings(
+                    first,
+                    second,
+                    rank=form.rank,
+                    kind=kind,
+                    same=a == b,
+                    pseudo=form.pseudo,
+                    antisymmetric=form.antisymmetric,
+                ):
+                    whole = torch.zeros(
+                        len(block), form.size, form.size, *(3,) * form.rank, dtype=torch.float64
+                    )
                     rows = slice(row_a, row_a + block.shape[1])
                     columns = slice(row_b, row_b + block.shape[2])
                     whole[:, rows, columns] = block
-                    whole[:, columns, rows] = block.transpose(1, 2)
+                    whole[:, columns, rows] = sign * block.transpose(1, 2)
                     blocks.append(whole.flatten(1))
     counts = {kind: len(blocks) for kind, blocks in found.items()}
     return counts, torch.cat([block for blocks in found.values() for block in blocks])

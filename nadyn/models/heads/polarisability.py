@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nadyn.models.atomic_network import AtomicNetwork
 from nadyn.models.encoders.features import Features
-from nadyn.models.heads.operator_sums import OperatorSums
+from nadyn.models.heads.operator_sums import OperatorSums, form_in
 from nadyn.models.matrix.basis import Basis
 from nadyn.models.surroundings import Surroundings
 
@@ -30,7 +30,7 @@ class PolarisabilityHead(nn.Module):
     def __init__(self, settings: PolarisabilitySettings, basis: Basis, network: AtomicNetwork):
         super().__init__()
         self.settings = settings
-        self.sums = OperatorSums(basis, network, rank=2)
+        self.sums = OperatorSums(form_in(basis, rank=2), network)
         unit = torch.eye(basis.size, dtype=torch.float64)[:, :, None, None] * torch.eye(
             3, dtype=torch.float64
         )

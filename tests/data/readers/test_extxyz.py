@@ -207,6 +207,20 @@ def test_the_command_names_what_it_has_written_and_not_what_is_left_out(tmp_path
     assert not any(name in printed for name in ("dipoles", "spin_orbit", "stress"))
 
 
+def test_charges_of_atoms_come_back_and_a_frame_without_is_nan(tmp_path):
+    charges = np.array([[0.3, -0.5, 0.2], [np.nan] * 3])
+    given = group_from_arrays(
+        "CHO",
+        atomic_numbers=[6, 1, 8],
+        positions=np.arange(18.0).reshape(2, 3, 3),
+        energies=[[1.0], [2.0]],
+        charges=charges,
+    )
+    write_extxyz(tmp_path / "out.xyz", Dataset((given,)))
+    (group,) = read_extxyz(tmp_path / "out.xyz").groups
+    np.testing.assert_array_equal(group.charges, charges)
+
+
 def test_labels_without_a_place_are_left_out_with_a_warning(tmp_path, dataset):
     with pytest.warns(InputWarning, match="dipoles and spin_orbit and stress have no place in extended xyz"):
         write_extxyz(tmp_path / "out.xyz", dataset)

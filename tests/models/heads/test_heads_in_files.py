@@ -11,7 +11,8 @@ from nadyn.models.heads.dipole import DipoleSettings
 from nadyn.models.heads.polarisability import PolarisabilitySettings
 from nadyn.models.heads.table import heads_from_dict
 from nadyn.models.hyperparameters import hyperparameters
-from nadyn.models.model_file import describe, load_model, save_model
+from nadyn.models.model_description import describe
+from nadyn.models.model_file import load_model, save_model
 
 POSITIONS = torch.tensor(
     [[[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]]], dtype=torch.float64

@@ -8,10 +8,10 @@
     python so2.py check both.safetensors unseen.h5
     python so2.py run both.safetensors --trajectories 100 --time-fs 50
 
-The template (S. Mai, M. Richter, P. Marquetand, L. González) is a vibronic coupling model in normal coordinates
-whose spin-orbit matrix is constant in the diabatic basis and in the frame of its reference geometry. A geometry
-is turned into that frame by the conditions of Eckart, and vectors are turned back; labels are given for molecules
-turned at random. The matrix is between real spin functions in place of M_S: see `template_vectors`.
+The template is a vibronic coupling model in normal coordinates whose spin-orbit matrix is constant in the
+diabatic basis and in the frame of its reference geometry. A geometry is turned into that frame by the
+conditions of Eckart, and vectors are turned back; labels are given for molecules turned at random. The matrix
+is between real spin functions in place of M_S: see `template_vectors`.
 """
 
 import argparse
@@ -45,9 +45,10 @@ SPREAD = 1.5
 def template_vectors() -> torch.Tensor:
     """Return v_kl [hartree] between the diabatic states in the frame of the template.
 
-    Its matrix is real and, between triplets, couples different columns of M_S = -1, 0, 1 only: they are
-    T_z, T_y, T_x, with <S|H|T_x> = v_x and <T_k,x|H|T_l,y> = ε_xyz v_kl,z. S0 (A1) couples with T1 (B1), T2 (B2)
-    and T3 (A2) along y, x (the normal of the plane) and z, as rotations about these axes have these symmetries.
+    Its matrix is real and, between triplets, couples different columns of M_S = -1, 0, 1 only: they are T_z,
+    T_y and T_x, with <S|H|T_x> = v_x and <T_k,x|H|T_l,y> = ε_xyz v_kl,z. S0 (A1) couples with T1 (B1), T2 (B2)
+    and T3 (A2) along y, x (the normal of the plane) and z, as rotations about these axes have these
+    symmetries.
     """
     model = sulfur_dioxide("triplets")
     matrix = model.spin_orbit
@@ -70,6 +71,12 @@ def template_vectors() -> torch.Tensor:
                 for d, second in zip((-1, 0, 1), AXES, strict=True):
                     if own == (3, 3):
                         v[k, l] += 0.5 * sign[first, second] * h[place[k, c], place[l, d]]
+    # The same levels as the template's own matrix, at a geometry off the minimum.
+    q = torch.tensor([[[0.7], [-1.1], [0.4]]], dtype=torch.float64)
+    free = spins.expand(model.evaluate(q).hamiltonian)[0]
+    made = torch.linalg.eigvalsh(free + matrix_of_vectors(v, model.multiplicities))
+    if float((made - torch.linalg.eigvalsh(free + matrix)).abs().max()) > 1e-6:
+        raise SystemExit("the vectors are expected to have the levels of the template, but have others")
     return v
 
 
@@ -181,9 +188,8 @@ def run(path: Path, trajectories: int, time_fs: float) -> None:
     for step in np.linspace(0, len(found["template"][0]) - 1, 6).round().astype(int):
         (a, ea, na), (b, eb, nb) = ((m[step], e[step], c[step]) for m, e, c in found.values())
         apart = (b - a) / max(np.hypot(ea, eb), 1e-12)
-        print(
-            f"{step * time_fs / (len(found['template'][0]) - 1):6.1f}  {a:.4f} ± {ea:.4f} ({na})  {b:.4f} ± {eb:.4f} ({nb})  {apart:+.2f}"
-        )
+        time = step * time_fs / (len(found["template"][0]) - 1)
+        print(f"{time:6.1f}  {a:.4f} ± {ea:.4f} ({na})  {b:.4f} ± {eb:.4f} ({nb})  {apart:+.2f}")
 
 
 def main() -> None:

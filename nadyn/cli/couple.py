@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from nadyn.checks.counts import counted
-
 
 def couple(
     models: Annotated[
@@ -62,10 +60,5 @@ def couple(
             report=lambda done, of: bar.update(task, completed=done, total=of),
         )
     save_model(model, output)
-    console.print(
-        f"spin-orbit coupling on {counted(errors.n_frames, 'held-out frame')}: mean error "
-        f"{errors.mae_cm1:.2f} cm⁻¹ (predicting nothing: {errors.zero_mae_cm1:.2f}), "
-        f"{100 * errors.relative_error:.1f} % of its size",
-        highlight=False,
-    )
+    console.print(f"held out: {errors.in_words()}", highlight=False)
     console.print(f"wrote {output}", highlight=False)

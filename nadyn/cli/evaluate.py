@@ -33,6 +33,7 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from nadyn.checks.errors import InputError
     from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix, new_file
     from nadyn.cli.error_tables import error_table
@@ -40,9 +41,11 @@ def evaluate(
     from nadyn.data import load_dataset
     from nadyn.models import load_model
     from nadyn.models.committee import Committee
+    from nadyn.models.spin_coupled import SpinCoupled
     from nadyn.training.evaluation import compare, metrics
     from nadyn.training.figures import parity
     from nadyn.training.notices import about_judged
+    from nadyn.training.spin_orbit import spin_orbit_errors
 
     for one in data:
         others = " ".join(str(other) for other in data if other != one)
@@ -55,6 +58,11 @@ def evaluate(
         check_output(figure, model, *data, overwrite=True)
         check_suffix(figure, "`--figure`", PICTURE)
     learned = load_model(model)
+    if curvature and isinstance(learned, SpinCoupled):
+        raise InputError(
+            f"`--curvature` must be left out for {model}, a model of several spins, but is given. Use that of "
+            "one spin."
+        )
     dataset = load_dataset(data[0], *data[1:])
     console = Console()
     comparisons = []
@@ -68,6 +76,10 @@ def evaluate(
     if isinstance(learned, Committee):
         with console.status("comparing the members"):
             judged = {group.name: _reliability(learned, group) for group in dataset.groups}
+    spin_orbit = {}
+    if isinstance(learned, SpinCoupled):
+        labelled = [group for group in dataset.groups if group.spin_orbit is not None]
+        spin_orbit = {group.name: spin_orbit_errors(learned, group) for group in labelled}
     curved = _curvature(console, learned, dataset) if curvature else None
     notices = {group.name: about_judged(learned.trained_on, group) for group in dataset.groups}
     for comparison in comparisons:
@@ -77,6 +89,8 @@ def evaluate(
             console.print(f"Note: {notice}.", highlight=False, soft_wrap=True)
         if comparison.name in judged:
             print_table(console, judged[comparison.name].table)
+        if comparison.name in spin_orbit:
+            console.print(spin_orbit[comparison.name].in_words(), highlight=False)
     if json_file is not None:
         result = {
             comparison.name: _plain(metrics(comparison) | {"notices": notices[comparison.name]})
@@ -84,6 +98,8 @@ def evaluate(
         }
         if curved is not None:
             result["curvature"] = curved
+        for name, errors in spin_orbit.items():
+            result[name] |= errors.plain()
         for name, reliability in judged.items():
             result[name]["committee"] = reliability.plain
         with new_file(json_file, overwrite=True) as target:

@@ -254,8 +254,9 @@ def _shifted(group: Samples, term: Dispersion, sign: float) -> Samples:
 
 def with_what_is_added(model: LearnedModel | Committee, group: Group) -> Group:
     """Return labels to compare a model with: plus the dispersion that it adds to what it was taught."""
-    potential = (model.bound if isinstance(model, Committee) else model).potential
-    if potential.dispersion is None or potential.settings.dispersion.in_labels:
+    # A model of several spins has a potential for each, and nothing that is added.
+    potential = getattr(model.bound if isinstance(model, Committee) else model, "potential", None)
+    if potential is None or potential.dispersion is None or potential.settings.dispersion.in_labels:
         return group
     numbers = tuple(int(number) for number in group.atomic_numbers)
     periodic = bool(group.pbc.any())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group
 from nadyn.electronic.operators import between_states
@@ -46,6 +47,21 @@ class SpinOrbitErrors:
     rmse_cm1: float
     zero_mae_cm1: float
     relative_error: float
+
+    def plain(self) -> dict[str, float]:
+        """Return the errors under their names in JSON files."""
+        return {
+            "spin_orbit_mae_cm1": self.mae_cm1,
+            "spin_orbit_rmse_cm1": self.rmse_cm1,
+            "spin_orbit_relative_error": self.relative_error,
+        }
+
+    def in_words(self) -> str:
+        """Return one line for people."""
+        return (
+            f"spin-orbit coupling on {counted(self.n_frames, 'frame')}: mean error {self.mae_cm1:.2f} cm⁻¹ "
+            f"(predicting nothing: {self.zero_mae_cm1:.2f}), {100 * self.relative_error:.1f} % of its size"
+        )
 
 
 def learn_spin_orbit(

@@ -66,7 +66,7 @@ def test_models_of_two_spins_are_coupled_and_run(folder, capsys):
     data, output = ("--data", "data.h5"), ("--output", "both.safetensors")
     assert _left("couple", "singlets.safetensors", "triplets.safetensors", *data, *output, "--steps", 3) == 0
     said = capsys.readouterr().out
-    assert "1 held-out frame" in said and "cm⁻¹" in said
+    assert "held out: spin-orbit coupling on 1 frame" in said and "cm⁻¹" in said
     assert (
         _left("couple", "triplets.safetensors", "singlets.safetensors", *data, "--output", "x.safetensors")
         == 2
@@ -74,6 +74,12 @@ def test_models_of_two_spins_are_coupled_and_run(folder, capsys):
     assert "ascending" in capsys.readouterr().err
     assert _left("info", "both.safetensors") == 0
     assert "1 1 3 3 3" in capsys.readouterr().out
+
+    assert _left("evaluate", "both.safetensors", "data.h5", "--json", "errors.json") == 0
+    assert "spin-orbit coupling on 11 frames" in capsys.readouterr().out
+    errors = json.loads((folder / "errors.json").read_text())["toy"]
+    assert errors["spin_orbit_relative_error"] > 0 and max(errors["energy_mae_ev"]) < 1e-3
+    assert _left("evaluate", "both.safetensors", "data.h5", "--curvature") == 2
 
     assert _left("run", _run_file()) == 0
     with open_run("run.h5") as run:

@@ -46,9 +46,8 @@ def template_vectors() -> torch.Tensor:
     """Return v_kl [hartree] between the diabatic states in the frame of the template.
 
     Its matrix is real and, between triplets, couples different columns of M_S = -1, 0, 1 only: they are T_z,
-    T_y and T_x, with <S|H|T_x> = v_x and <T_k,x|H|T_l,y> = ε_xyz v_kl,z. S0 (A1) couples with T1 (B1), T2 (B2)
-    and T3 (A2) along y, x (the normal of the plane) and z, as rotations about these axes have these
-    symmetries.
+    T_y and T_x, with <S|H|T_x> = v_x and <T_k,x|H|T_l,y> = ε_xyz v_kl,z. S0 (A1) couples with T1, T2 and T3
+    along y, x (the normal of the plane) and z: rotations about these axes are B1, B2 and A2, as the triplets.
     """
     model = sulfur_dioxide("triplets")
     matrix = model.spin_orbit

@@ -60,8 +60,8 @@ def evaluate(
     learned = load_model(model)
     if curvature and isinstance(learned, SpinCoupled):
         raise InputError(
-            f"`--curvature` must be left out for {model}, a model of several spins, but is given. Use that of "
-            "one spin."
+            f"`--curvature` must be left out for {model}, a model of several spins, but is given. "
+            "Use that of one spin."
         )
     dataset = load_dataset(data[0], *data[1:])
     console = Console()

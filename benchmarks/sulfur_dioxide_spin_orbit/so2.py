@@ -175,8 +175,7 @@ def run(path: Path, trajectories: int, time_fs: float) -> None:
         )
         Path(config.output).unlink(missing_ok=True)
         run_dynamics(config, model=model, progress=False)
-        with open_run(config.output) as result:
-            populations = np.asarray(result.diabatic_populations)
+        populations = np.asarray(open_run(config.output).diabatic_populations)
         triplet = populations[:, :, 3:].sum(axis=2) if populations.shape[2] == 6 else populations[:, :, 1]
         alive = ~np.isnan(triplet)
         count = alive.sum(axis=1)

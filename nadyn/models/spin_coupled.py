@@ -206,8 +206,9 @@ def check_blocks(blocks: tuple[LearnedModel, ...]) -> None:
 
 
 def new_head(blocks: tuple[LearnedModel, ...]) -> SpinOrbitHead:
-    """Return an untrained head between the rows of these blocks."""
+    """Return an untrained head between the rows of these blocks, in the precision of the first."""
     parts = [
         SpinBlock(parse_basis(block.potential.settings.basis), block.multiplicities[0]) for block in blocks
     ]
-    return SpinOrbitHead(parts, blocks[0].potential.network)
+    head = SpinOrbitHead(parts, blocks[0].potential.network)
+    return head.double() if blocks[0].precision == torch.float64 else head

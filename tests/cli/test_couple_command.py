@@ -82,9 +82,9 @@ def test_models_of_two_spins_are_coupled_and_run(folder, capsys):
     assert _left("evaluate", "both.safetensors", "data.h5", "--curvature") == 2
 
     assert _left("run", _run_file()) == 0
-    with open_run("run.h5") as run:
-        assert run.n_states == 11
-        populations = np.asarray(run.diabatic_populations)
+    run = open_run("run.h5")
+    assert run.n_states == 11
+    populations = np.asarray(run.diabatic_populations)
     assert populations.shape == (5, 3, 2)
     # It begins in a triplet, whatever its components are.
     np.testing.assert_allclose(populations[0], [[0.0, 1.0]] * 3, atol=1e-9)

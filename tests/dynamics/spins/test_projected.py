@@ -198,7 +198,17 @@ def test_blocks_that_do_not_belong_together_are_refused():
     [
         ({"method": "ehrenfest"}, "has states of several spins"),
         ({"representation": "spin_free"}, "whose spins are learned apart"),
-        ({"laser": {"peak_field_au": 0.01, "photon_energy_ev": 3.0, "fwhm_fs": 5.0}}, "which has no dipoles"),
+        (
+            {
+                "laser": {
+                    "peak_field_au": 0.01,
+                    "photon_energy_ev": 3.0,
+                    "fwhm_fs": 5.0,
+                    "centre_fs": 9.0,
+                }
+            },
+            "which has no dipoles",
+        ),
     ],
 )
 def test_what_does_not_go_is_refused(keys, sentence):

@@ -213,7 +213,7 @@ def test_charges_of_atoms_come_back_and_a_frame_without_is_nan(tmp_path):
         "CHO",
         atomic_numbers=[6, 1, 8],
         positions=np.arange(18.0).reshape(2, 3, 3),
-        energies=[[1.0], [2.0]],
+        energies=np.array([[1.0], [2.0]]),
         charges=charges,
     )
     write_extxyz(tmp_path / "out.xyz", Dataset((given,)))

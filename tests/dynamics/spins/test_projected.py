@@ -205,6 +205,7 @@ def test_blocks_that_do_not_belong_together_are_refused():
                     "photon_energy_ev": 3.0,
                     "fwhm_fs": 5.0,
                     "centre_fs": 9.0,
+                    "polarisation": [0, 0, 1],
                 }
             },
             "which has no dipoles",

@@ -107,7 +107,7 @@ def learn(
     ] = "sa3-casscf(2,2)/6-31g*",
     charge: Annotated[int, typer.Option("--charge", help="Total charge.")] = 0,
     state: Annotated[
-        int | None, typer.Option("--state", help="State to start on; the highest of the level.")
+        int | None, typer.Option("--state", help="State to start on; 1, the first excited one.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

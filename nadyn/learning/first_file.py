@@ -23,7 +23,7 @@ def first_learn_file(
         molecule: Its file, as the learn file names it.
         method: Level of theory that PySCF labels with.
         charge: Total charge [e].
-        state: Where trajectories start; the highest of the level without it.
+        state: Where trajectories start; the first excited one without it.
 
     Raises:
         InputError: There is no such level, or the molecule has an odd number of electrons, or no such state.
@@ -38,7 +38,7 @@ def first_learn_file(
             f"charge {charge} has {n_electrons}. Give the charge, or `multiplicities` in the file."
         )
     n_states = method_of(method).n_states
-    start = n_states - 1 if state is None else state
+    start = min(1, n_states - 1) if state is None else state
     if not 0 <= start < n_states:
         raise InputError(f"`--state` must be from 0 to {n_states - 1} for {method}, but is {state}.")
     light = (np.asarray(numbers) == 1).any()

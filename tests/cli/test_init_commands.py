@@ -159,7 +159,7 @@ def test_a_learn_file_knows_its_molecule_and_level():
     assert typed("init", "learn", "ethylene.xyz", "--method", "sa3-casscf(2,2)/6-31g*")[0] == 0
     config = read_configuration("learn.yaml", LearnConfiguration)
     check_sections(config)
-    assert config.state == 2 and config.molecule == "ethylene.xyz"
+    assert config.state == 1 and config.molecule == "ethylene.xyz"
     assert config.source == {"pyscf": {"method": "sa3-casscf(2,2)/6-31g*", "charge": 0}}
     code, said = typed("init", "learn", "ethylene.xyz", "--charge", 1, "-o", "ion.yaml")
     assert code == 2 and "C2H4 with charge 1 has 15" in said

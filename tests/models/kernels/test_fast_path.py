@@ -98,6 +98,7 @@ def test_a_kernel_that_is_wrong_is_found_at_the_first_geometry(model, positions,
 def test_changed_weights_are_noticed(model, positions):
     before = model.evaluate(positions).hamiltonian
     model.potential.reference.offsets += 0.5
+    assert (model.evaluate(positions).hamiltonian - before).abs().max() > 0.4
     layer = model.potential.network.networks.networks[0][0]
     layer.weight.data = layer.weight * 1.3
     after = model.evaluate(positions).hamiltonian

@@ -76,6 +76,8 @@ def _cards(record: LearningRecord) -> list[str]:
     last = _last(record)
     if last is not None:
         n, results = sum(one.n for one in last.swarms), sum(one.n_results for one in last.swarms)
+        # As the question counts: those outside of the method stand apart.
+        n -= last.outside_method
         outside = f"; {last.outside_method} outside of the method" if last.outside_method else ""
         goal = f"goal {100 * record.goals['ended']:g} %{outside}"
         cards.append(_card("Trajectories that end as results", f"{100 * results / max(n, 1):.1f} %", goal))

@@ -81,5 +81,6 @@ def test_a_joined_group_knows_how_many_frames_came_from_each_file(dataset):
     joined = join([dataset, few, few]).groups[0]
     assert joined.parts == (7, 2, 2)
     assert join([Dataset((joined,)), few]).groups[0].parts == (7, 2, 2, 2)
-    assert joined.select([0, 8]).parts == ()
+    assert joined.select([0, 1, 9, 10]).parts == (2, 2)
+    assert joined.select([8, 0]).parts == ()
     assert join([dataset]).groups[0].parts == ()

@@ -124,6 +124,7 @@ def test_the_axis_and_the_inversion_of_a_trans_molecule_part_what_a_pseudoscalar
     assert float(coupling(axial, with_inversion)[:2].max()) > VISIBLE
 
 
+@pytest.mark.slow
 def test_the_same_holds_in_single_precision_but_for_rounding():
     model = untrained("moments", "1x1o", atomic_numbers=(6, 6, 6))
     assert model.precision == torch.float32

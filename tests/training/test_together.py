@@ -116,6 +116,7 @@ def test_energies_of_molecules_of_different_size_count_per_atom():
     assert float(exact.detach()) < 1e-15
 
 
+@pytest.mark.slow
 def test_a_training_learns_molecules_and_crystals_with_stress(tmp_path):
     data = Dataset(tuple(group.select(np.tile(np.arange(4), 6)) for group in three()))
     settings = configuration(

@@ -86,7 +86,7 @@ def _step(
     *,
     dt: float,
     driving: Driving | None,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     # The trajectories are the last axis here: long vectors are what the processor is fast with.
     c, energies, new_energies = (trajectories_last(array) for array in (c, energies, new_energies))
     vectors, new_vectors = trajectories_last(vectors), trajectories_last(new_vectors)

@@ -47,6 +47,15 @@ def test_mixed_moments_are_the_plain_ones_with_the_mixing_of_each_pair_of_elemen
     assert float(few.vectors.abs().max()) > 1e-2
 
 
+@pytest.mark.parametrize("name", ["moments mixed", "equivariant mixed", "moments"])
+def test_one_structure_has_the_features_that_it_has_among_others(name):
+    encoder = _encoder(name)
+    many = encoder(all_pairs(POSITIONS, NUMBERS, encoder.cutoff, torch.float64))
+    one = encoder(all_pairs(POSITIONS[1:2], NUMBERS, encoder.cutoff, torch.float64))
+    torch.testing.assert_close(one.invariants, many.invariants[:, 1:2])
+    torch.testing.assert_close(one.vectors, many.vectors[:, 1:2])
+
+
 def test_mixed_messages_are_the_plain_ones_with_the_weights_of_each_pair_of_elements():
     mixed = _encoder("equivariant mixed")
     plain = EquivariantMessages(_encoder("equivariant").settings).double()

@@ -88,7 +88,8 @@ class DensityMoments(nn.Module):
         radial = exponential_basis(by_pair, self.centres, self.inverse_width, self.cutoff)
         radial = radial * weight.transpose(1, 2).unsqueeze(-1)
         unit = surroundings.vectors.movedim(-1, 0) / distances
-        if distances.shape[1] == 1:
+        # Mixtures of elements are weights of pairs: there is nothing to sum before them.
+        if distances.shape[1] == 1 and self.settings.element_channels is None:
             scalars, first, second, third = self._summed_first(radial[:, :, 0], unit[:, :, 0], surroundings)
             invariants = self._contract(scalars, first, second, third)
             return Features(invariants, first.transpose(-1, -2), second.transpose(-1, -2))

@@ -25,6 +25,9 @@ NOVELTY, ENERGY_SPREAD_EV, GAP_SPREAD_EV, FORCE_SPREAD_EV_PER_ANGSTROM = 0.03, 0
 def diagnose(run: Run) -> list[Light]:
     """Return all lights of a run: doubtful where trajectories are concerned, bad from 5 % by weight.
 
+    Steps of the potential and kinetic energy and gaps at hops are doubtful at most: fast hydrogen passes
+    their limits in the best of runs, and what is wrong with a step shows in the total energy.
+
     Total energy (window 0.2 eV, from frame to frame 0.1 eV), potential and kinetic energy from frame to frame
     without a hop (0.7 eV), gaps at hops (1 eV) and the norm (1e-7) have the limits of SHARC's
     `diagnostics.py`; novelty and the spreads of a committee those at which a run stops; intruder states and
@@ -52,6 +55,7 @@ def _light(
     *,
     largest: str = "",
     worst: Int[np.ndarray, "wrong"] | None = None,
+    at_most: Verdict = "bad",
 ) -> Light:
     """Return a light by the weight of the trajectories that are wrong.
 
@@ -62,16 +66,24 @@ def _light(
         words: What is wrong, before their number.
         largest: The largest value seen.
         worst: The trajectories that are wrong, the worst first; rising without it.
+        at_most: The verdict that many of them have.
     """
     part = float(run.weight[wrong].sum() / run.weight.sum())
     which = tuple(np.nonzero(wrong)[0].tolist()) if worst is None else tuple(worst.tolist())
-    verdict: Verdict = "good" if not which else "doubtful" if part < _BAD_FROM else "bad"
+    verdict: Verdict = "good" if not which else "doubtful" if part < _BAD_FROM else at_most
     number = f"{len(which) or 'none'} of {counted(run.n_trajectories, 'trajectory')}"
     return Light(name, verdict, f"{words}: {number}{f'; {largest}' if largest else ''}.", which)
 
 
 def _beyond(
-    run: Run, name: str, values: Float[np.ndarray, "frame traj"], limit: float, what: str, unit: str
+    run: Run,
+    name: str,
+    values: Float[np.ndarray, "frame traj"],
+    limit: float,
+    what: str,
+    unit: str,
+    *,
+    at_most: Verdict = "bad",
 ) -> Light:
     """Return a light of values that must stay below a limit; NaN where there are none."""
     seen = np.where(np.isfinite(values), values, -np.inf).max(axis=0, initial=-np.inf)
@@ -81,7 +93,7 @@ def _beyond(
     largest = f"the largest is {seen[worst]:.3g}{unit}, of trajectory {worst}"
     order = np.argsort(-seen, kind="stable")[: int((seen > limit).sum())]
     words = f"{what} of more than {limit:g}{unit}"
-    return _light(run, name, seen > limit, words, largest=largest, worst=order)
+    return _light(run, name, seen > limit, words, largest=largest, worst=order, at_most=at_most)
 
 
 def _total_window(run: Run, alive: Bool[np.ndarray, "frame traj"]) -> Light:
@@ -115,7 +127,8 @@ def _steps(run: Run, alive: Bool[np.ndarray, "frame traj"]) -> list[Light]:
         (names[1], np.asarray(run.kinetic_energy), KINETIC_STEP_EV),
     ):
         change = np.where(kept, np.abs(np.diff(values, axis=0)), np.nan) * ELECTRONVOLT_PER_HARTREE
-        found.append(_beyond(run, name, change, limit, "Change from frame to frame, without a hop,", " eV"))
+        what = "Change from frame to frame, without a hop,"
+        found.append(_beyond(run, name, change, limit, what, " eV", at_most="doubtful"))
     return found
 
 
@@ -143,7 +156,7 @@ def _hops(run: Run) -> Light:
     fs = step[worst] * float(run.attributes["dt_au"]) * FEMTOSECOND_PER_AU
     words = f"Hops across a gap of more than {HOP_ENERGY_EV:g} eV, {int(wide.sum())} of {len(gap)}"
     largest = f"the largest is {gap[worst]:.3g} eV, of trajectory {traj[worst]} at {fs:.4g} fs"
-    return _light(run, name, wrong, words, largest=largest)
+    return _light(run, name, wrong, words, largest=largest, at_most="doubtful")
 
 
 def _norm(run: Run, alive: Bool[np.ndarray, "frame traj"]) -> Light:

@@ -48,7 +48,7 @@ def open_runs_as_one(paths: Sequence[str | Path]) -> Run:
     for number, run in enumerate(runs[1:], start=1):
         _check_joinable(first, run)
         for other in runs[:number]:
-            if same_starts(other, run) and other.attributes["seed"] == run.attributes["seed"]:
+            if same_starts(other, run) and _share_numbers(other, run):
                 raise InputError(
                     f"{str(other.path)!r} and {str(run.path)!r} must be different runs, but have one seed "
                     "and "
@@ -123,13 +123,31 @@ def _check_joinable(first: Run, run: Run) -> None:
         raise InputError(f"{names} must be of one version of nadyn, but name their endings differently.")
 
 
+def _share_numbers(one: Run, two: Run) -> bool:
+    """Return whether two runs have one seed and trajectories of the same numbers."""
+    same_seed = one.attributes["seed"] == two.attributes["seed"]
+    return same_seed and not _are_parts(one, two)
+
+
+def _are_parts(one: Run, two: Run) -> bool:
+    """Return whether two runs of one seed are different parts of a larger one."""
+    (begin, end), (other_begin, other_end) = _numbers(one), _numbers(two)
+    return one.attributes["seed"] == two.attributes["seed"] and (end <= other_begin or other_end <= begin)
+
+
+def _numbers(run: Run) -> tuple[int, int]:
+    """Return the number of the first trajectory of a run and of the one behind the last."""
+    begin = int((run.config.get("initial") or {}).get("first") or 0)
+    return begin, begin + run.n_trajectories
+
+
 def _about_starts(runs: Sequence[Run]) -> list[str]:
     """Say that runs share starts, of which intervals know nothing."""
     shared = [
         f"{str(one.path)!r} and {str(two.path)!r}"
         for k, one in enumerate(runs)
         for two in runs[k + 1 :]
-        if same_starts(one, two)
+        if same_starts(one, two) and not _are_parts(one, two)
     ]
     if not shared:
         return []
@@ -142,8 +160,15 @@ def _about_starts(runs: Sequence[Run]) -> list[str]:
 
 def _about_seeds(runs: Sequence[Run]) -> list[str]:
     """Say that trajectories of different starts draw the same random numbers."""
-    seeds = [int(run.attributes["seed"]) for run in runs if run.attributes["method"] != "nve"]
-    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    drawing = [run for run in runs if run.attributes["method"] != "nve"]
+    twice = sorted(
+        {
+            int(one.attributes["seed"])
+            for k, one in enumerate(drawing)
+            for two in drawing[k + 1 :]
+            if _share_numbers(one, two)
+        }
+    )
     if not twice:
         return []
     return [

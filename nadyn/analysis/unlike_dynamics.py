@@ -15,7 +15,7 @@ _NO_DIFFERENCE = {
     "molecule",
     "labels",
 }
-_NO_DIFFERENCE_OF_START = {"n", "file"}
+_NO_DIFFERENCE_OF_START = {"n", "first", "file"}
 
 # What a run file does where it does not say. The tests compare with the sections themselves, which this room
 # does not import, because they need torch.

@@ -1,5 +1,6 @@
 """The trajectory file: written crash-safe, read while it grows, compared by digest."""
 
+from nadyn.trajectory.by_trajectory import digest_by_trajectory
 from nadyn.trajectory.digest import digest
 from nadyn.trajectory.layout import MovesOn, RunHeader
 from nadyn.trajectory.reader import Run, open_run
@@ -13,6 +14,7 @@ __all__ = [
     "Trajectories",
     "TrajectoryWriter",
     "digest",
+    "digest_by_trajectory",
     "load_trajectories",
     "open_run",
 ]

@@ -56,8 +56,8 @@ def end_of_run(path: str, *, state_is_given: bool = False) -> InitialConditions:
     )
 
 
-def cell_of_run(path: str, *, n: int | None = None) -> StartStructure | None:
-    """Return the atoms and the cell in which the first `n` trajectories of `end_of_run` ended.
+def cell_of_run(path: str, *, rows: slice = slice(None)) -> StartStructure | None:
+    """Return the atoms and the cell in which these trajectories of `end_of_run` ended.
 
     None for a run whose trajectories have no cells.
 
@@ -68,7 +68,7 @@ def cell_of_run(path: str, *, n: int | None = None) -> StartStructure | None:
     if run.cell is None or run.committed_frames == 0:
         return None
     whole = _came_to_the_end(run)
-    cells = np.asarray(run.cell[-1])[whole][:n]
+    cells = np.asarray(run.cell[-1])[whole][rows]
     if not len(cells):
         return None
     if not (cells == cells[0]).all():
@@ -76,7 +76,7 @@ def cell_of_run(path: str, *, n: int | None = None) -> StartStructure | None:
             f"the trajectories of run {path!r} must have ended in one cell, but at constant pressure each "
             "has come to its own. Try `n: 1`, or start from a structure that was written of one of them."
         )
-    positions = np.asarray(run.positions[-1])[whole][0]
+    positions = np.asarray(run.positions[-1])[whole][rows][0]
     numbers = tuple(int(number) for number in run.atomic_numbers)
     return StartStructure(numbers, positions, cells[0], (True, True, True), None)
 

@@ -108,6 +108,7 @@ def sample_molden(found: MoldenModes, section: InitialSection, *, seed: int, nam
         distribution=section.sample,
         temperature_kelvin=section.temperature_kelvin,
         seed=seed,
+        first=section.first_number,
         quanta=section.quanta(len(found.modes.frequencies)),
     )
     return InitialConditions(

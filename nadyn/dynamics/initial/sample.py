@@ -23,8 +23,8 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
     A sample is drawn from the harmonic oscillators about a minimum of the model, or from the model's own
     oscillators; a scattering start is `n` times the same point, or the Wigner function of a Gaussian packet;
     a file is read. Trajectory i depends on the seed and on i alone, so that a larger `n` continues a smaller
-    one. Without a `state` and without a `diabatic_state` the start is on state 0. What a user should know of
-    the result stands in its `notices`.
+    one, and with `first` a part of it is drawn alone. Without a `state` and without a `diabatic_state` the
+    start is on state 0. What a user should know of the result stands in its `notices`.
 
     Args:
         model: The model of the dynamics.
@@ -49,7 +49,7 @@ def sample(model: Model, section: InitialSection, *, seed: int) -> InitialCondit
     origin = f"all at {section.position_au} bohr with momentum {section.momentum_au} au"
     if section.width_au is not None:
         width = _of_each_coordinate(model, section, "width_au")
-        positions, momenta = packet(positions, momenta, width, seed=seed)
+        positions, momenta = packet(positions, momenta, width, seed=seed, first=section.first_number)
         origin = (
             f"Wigner function of a packet of width {section.width_au} at {section.position_au} bohr with "
             f"momentum {section.momentum_au} au, seed {seed}"
@@ -68,6 +68,7 @@ def sample_oscillators(
         distribution=section.sample,
         temperature_kelvin=temperature,
         seed=seed,
+        first=section.first_number,
         quanta=section.quanta(len(found.modes.frequencies)),
     )
     if {"translation", "rotation"} <= model.laws:
@@ -96,6 +97,7 @@ def _from_structure(model: Model, section: InitialSection, *, seed: int) -> Init
             temperature_kelvin=section.temperature_kelvin,
             keeps_rotation="rotation" in model.laws,
             seed=seed,
+            first=section.first_number,
         )
         origin = f"{origin} with momenta of {section.temperature_kelvin:g} K, seed {seed}"
         return _conditions(model, section, positions, momenta, origin, temperature=section.temperature_kelvin)
@@ -201,22 +203,32 @@ def _taken(
             "in their order, but are not. Sample them with this model and its `isotopes`."
         )
     available = len(initial.weight)
-    n = available if section.n is None else section.n
-    if n > available:
-        raise InputError(f"`n` must be at most {available}, the number in {where}, but is {n}.")
+    first = section.first_number
+    if first >= available:
+        raise InputError(
+            f"`first` must be less than {available}, the number in {where}, but is {first}. "
+            "Trajectories are counted from 0."
+        )
+    n = available - first if section.n is None else section.n
+    if n > available - first:
+        ahead = f", less `first`, {first}" if first else ""
+        raise InputError(
+            f"`n` must be at most {available - first}, the number in {where}{ahead}, but is {n}."
+        )
+    taken = slice(first, first + n)
     states = None
     if state is None and diabatic_state is None:
         state, diabatic_state = initial.state, initial.diabatic_state
-        states = None if initial.states is None else initial.states[:n]
+        states = None if initial.states is None else initial.states[taken]
         if states is not None:
             _check_state("state", int(states.max()), model.n_states)
         if diabatic_state is not None:
             _check_state("diabatic_state", diabatic_state, model.n_basis)
         _check_state("state", state or 0, model.n_states)
     return InitialConditions(
-        positions=initial.positions[:n],
-        momenta=initial.momenta[:n],
-        weight=initial.weight[:n],
+        positions=initial.positions[taken],
+        momenta=initial.momenta[taken],
+        weight=initial.weight[taken],
         masses=initial.masses,
         atomic_numbers=initial.atomic_numbers,
         state=state if state is not None or diabatic_state is not None else 0,

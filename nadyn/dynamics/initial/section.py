@@ -11,7 +11,9 @@ Count = Annotated[int, Field(ge=1, le=1000)]
 
 # What is beyond is a slip of the keyboard: its arrays would not fit into any memory.
 _MOST_TRAJECTORIES = 10_000_000
-_COMMON = {"n", "state", "diabatic_state"}
+# Numbers of trajectories are below 2^32, where random numbers end.
+_LAST_TRAJECTORY = 4_000_000_000
+_COMMON = {"n", "first", "state", "diabatic_state"}
 _WAYS = {
     "file": {"file"},
     "run": {"run"},
@@ -36,6 +38,8 @@ class InitialSection(Configuration):
     the last structure of a file that ASE reads, in its cell, with momenta of Maxwell and Boltzmann without a
     net one; without a temperature with the momenta of the file, or at rest.
     `diabatic_state: 1` instead of `state` where the diabatic basis is fixed.
+    With `first: 2000` the run is a part of a larger one, trajectories 2000 and on, with the starts and the
+    random numbers that they have there.
     """
 
     sample: Literal["wigner", "thermal"] | None = None
@@ -51,8 +55,14 @@ class InitialSection(Configuration):
     file: str | None = None
     run: str | None = None
     n: int | None = Field(default=None, ge=1, le=_MOST_TRAJECTORIES)
+    first: int | None = Field(default=None, ge=0, le=_LAST_TRAJECTORY)
     state: int | None = Field(default=None, ge=0)
     diabatic_state: int | None = Field(default=None, ge=0)
+
+    @property
+    def first_number(self) -> int:
+        """Number of the first trajectory, 0 but for a part of a larger run."""
+        return self.first or 0
 
     def quanta(self, n_modes: int) -> dict[int, int]:
         """Return the quanta of modes by their number from 0; in the file they are counted from 1.

@@ -25,6 +25,7 @@ def start_in_state(
     masses: Float[Tensor, "atom"],
     active_state: int | Int[Tensor, "traj"],
     weight: Float[Tensor, "traj"] | None = None,
+    first: int = 0,
 ) -> State:
     """Return the state of a batch that starts on adiabatic states, their coefficients being 1.
 
@@ -35,6 +36,7 @@ def start_in_state(
         masses: [electron mass].
         active_state: One for all, or one a trajectory; 0 is the lowest.
         weight: Statistical weights; 1 if not given.
+        first: Number of the first trajectory, where these are a part of a larger run.
 
     Raises:
         InputError: Arrays do not fit the model, or the state does not exist.
@@ -48,7 +50,7 @@ def start_in_state(
             f"{int(strange[0])}."
         )
     coefficients = torch.nn.functional.one_hot(active, model.n_states).to(torch.complex128)
-    return _state(model, positions, momenta, masses, active, coefficients, weight)
+    return _state(model, positions, momenta, masses, active, coefficients, weight, first)
 
 
 def start_in_diabatic_state(
@@ -60,6 +62,7 @@ def start_in_diabatic_state(
     diabatic_state: int,
     seed: int,
     weight: Float[Tensor, "traj"] | None = None,
+    first: int = 0,
 ) -> State:
     """Return the state of a batch that starts in one diabatic state d.
 
@@ -79,10 +82,10 @@ def start_in_diabatic_state(
         raise InputError(f"`diabatic_state` must be from 0 to {model.n_basis - 1}, but is {diabatic_state}.")
     _, eigenvectors = energies_and_eigenvectors(model, positions)
     row = _row(eigenvectors, diabatic_state)
-    zeta = uniform(seed, torch.arange(len(positions), device=row.device), 0, Stream.INITIAL_STATE)
+    zeta = uniform(seed, _numbers(positions, first), 0, Stream.INITIAL_STATE)
     # Rounding may leave the sum of |c|^2 below zeta; the last state is then meant.
     active = choose_target(row * row, torch.full_like(zeta, model.n_states - 1, dtype=torch.int64), zeta)
-    state = _state(model, positions, momenta, masses, active, row.to(torch.complex128), weight)
+    state = _state(model, positions, momenta, masses, active, row.to(torch.complex128), weight, first)
     # Signs of eigenvectors are arbitrary: the coefficients must refer to the ones in the state.
     coefficients = _row(state.eigenvectors, diabatic_state).to(torch.complex128)
     return replace(state, coefficients=coefficients)
@@ -96,6 +99,10 @@ def in_active_state(state: State) -> State:
     """
     chosen = torch.nn.functional.one_hot(state.active_state, state.coefficients.shape[1])
     return replace(state, coefficients=chosen.to(torch.complex128))
+
+
+def _numbers(positions: Tensor, first: int) -> Int[Tensor, "traj"]:
+    return torch.arange(first, first + len(positions), device=positions.device)
 
 
 def _row(eigenvectors: Tensor, diabatic_state: int) -> Tensor:
@@ -116,13 +123,14 @@ def _state(
     active: Int[Tensor, "traj"],
     coefficients: Tensor,
     weight: Tensor | None,
+    first: int,
 ) -> State:
     surface = active_surface(model, positions, active)
     heat = positions.new_zeros(len(positions))
     total = conserved_energy(surface.energies, active, momenta, masses, heat)
     return State(
         step=0,
-        trajectory=torch.arange(len(positions), device=positions.device),
+        trajectory=_numbers(positions, first),
         positions=positions.clone(),
         momenta=momenta.clone(),
         force=surface.force,

@@ -46,6 +46,7 @@ def packet(
     width: Float[np.ndarray, "atom"],
     *,
     seed: int,
+    first: int = 0,
 ) -> tuple[Float[np.ndarray, "traj atom x"], Float[np.ndarray, "traj atom x"]]:
     """Return phase-space points of a Gaussian wave packet, whose Wigner function is a density.
 
@@ -59,8 +60,9 @@ def packet(
         momenta: The mean momentum, once a trajectory.
         width: s of each coordinate.
         seed: Seed of the random numbers.
+        first: Number of the first trajectory.
     """
-    trajectory, shape = torch.arange(len(positions)), positions.shape[1:]
+    trajectory, shape = torch.arange(first, first + len(positions)), positions.shape[1:]
     q = normal(seed, trajectory, 0, Stream.INITIAL_POSITIONS, shape).numpy()
     p = normal(seed, trajectory, 0, Stream.INITIAL_MOMENTA, shape).numpy()
     spread = (width / np.sqrt(2.0))[:, None]
@@ -74,6 +76,7 @@ def maxwell_boltzmann(
     temperature_kelvin: float,
     keeps_rotation: bool,
     seed: int,
+    first: int = 0,
 ) -> Float[np.ndarray, "traj atom 3"]:
     """Return thermal momenta without a net one, and where it is kept, without angular momentum.
 
@@ -83,9 +86,12 @@ def maxwell_boltzmann(
         temperature_kelvin: Of the momenta.
         keeps_rotation: Whether angular momentum is kept, as that of a molecule outside of any cell.
         seed: Seed of the random numbers.
+        first: Number of the first trajectory.
     """
     shape = positions.shape[1:]
-    noise = normal(seed, torch.arange(len(positions)), 0, Stream.INITIAL_MOMENTA, shape).numpy()
+    noise = normal(
+        seed, torch.arange(first, first + len(positions)), 0, Stream.INITIAL_MOMENTA, shape
+    ).numpy()
     momenta = noise * np.sqrt(masses * HARTREE_PER_KELVIN * temperature_kelvin)[:, None]
     if len(masses) < 2:
         return momenta
@@ -102,6 +108,7 @@ def sample_modes(
     distribution: Distribution,
     temperature_kelvin: float,
     seed: int,
+    first: int = 0,
     quanta: Mapping[int, int] | None = None,
 ) -> tuple[Float[np.ndarray, "traj atom x"], Float[np.ndarray, "traj atom x"]]:
     """Return positions and momenta drawn from independent oscillators.
@@ -119,12 +126,13 @@ def sample_modes(
         distribution: "wigner" or "thermal" (the classical canonical ensemble of the same oscillators).
         temperature_kelvin: Temperature.
         seed: Seed of the random numbers.
+        first: Number of the first trajectory.
         quanta: Number of quanta of a mode, by its number from 0.
     """
     energies = mode_energies(
         modes.frequencies, distribution=distribution, temperature_kelvin=temperature_kelvin, quanta=quanta
     )
-    trajectory, shape = torch.arange(n), (len(energies),)
+    trajectory, shape = torch.arange(first, first + n), (len(energies),)
     momenta_width = np.sqrt(energies)
     q = (
         normal(seed, trajectory, 0, Stream.INITIAL_POSITIONS, shape).numpy()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from nadyn.dynamics.methods.method import Method
 from nadyn.dynamics.nuclei.box import box_of
@@ -66,11 +67,13 @@ def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[En
     errors = torch.where(too_large, step.state.energy_error_max, valid.energy_error_max)
     valid = replace(valid, energy_error_max=errors)
     ended = select(valid, ~going)
-    rows = ended.trajectory.cpu().numpy()
+    rows = rows_of(ended, ensemble.everyone).cpu().numpy()
     codes, last = ensemble.status.copy(), ensemble.last_step.copy()
     codes[rows] = status[~going].cpu().numpy()
     last[rows] = np.where(failed[~going].cpu().numpy(), step.state.step - 1, step.state.step)
-    stops = ensemble.stops and with_stops(ensemble.stops, select(step.state, failed))
+    stops = ensemble.stops and with_stops(
+        ensemble.stops, select(step.state, failed), rows[failed[~going].cpu().numpy()]
+    )
     after = Ensemble(select(valid, going), _put(ensemble.everyone, ended), codes, last, stops)
     return after, select_hops(step.hops, ~failed[step.hops.row])
 
@@ -78,7 +81,7 @@ def after_step(ensemble: Ensemble, step: Step, status: torch.Tensor) -> tuple[En
 def gathered(ensemble: Ensemble) -> Ensemble:
     """Return the ensemble with `everyone` up to date."""
     last = ensemble.last_step.copy()
-    last[ensemble.running.trajectory.cpu().numpy()] = ensemble.step
+    last[rows_of(ensemble.running, ensemble.everyone).cpu().numpy()] = ensemble.step
     everyone = replace(_put(ensemble.everyone, ensemble.running), step=ensemble.step)
     return replace(ensemble, everyone=everyone, last_step=last)
 
@@ -127,7 +130,13 @@ def frame_arrays(
     return {name: tensor.cpu().numpy() for name, tensor in frame.items()}
 
 
-def hop_columns(hops: Hops, state: State) -> dict[str, np.ndarray]:
+def rows_of(some: State, everyone: State) -> Int[torch.Tensor, "traj"]:
+    """Return which rows of a run some of its trajectories are; a part of a larger run begins at another
+    number than 0."""
+    return some.trajectory - everyone.trajectory[0]
+
+
+def hop_columns(hops: Hops, state: State, everyone: State) -> dict[str, np.ndarray]:
     """Return hops as rows of the trajectory file; `state` is the batch whose rows they name."""
     columns = {
         name: getattr(hops, name).cpu().numpy()
@@ -143,7 +152,7 @@ def hop_columns(hops: Hops, state: State) -> dict[str, np.ndarray]:
             "probability",
         )
     }
-    columns["traj"] = state.trajectory[hops.row].cpu().numpy()
+    columns["traj"] = rows_of(state, everyone)[hops.row].cpu().numpy()
     columns["step"] = np.full(len(hops.row), state.step)
     columns["gap"] = np.abs(columns["energy_to"] - columns["energy_from"])
     return columns
@@ -173,7 +182,7 @@ def _running(everyone: State, status: np.ndarray) -> State:
 
 
 def _put(everyone: State, some: State) -> State:
-    rows = some.trajectory
+    rows = rows_of(some, everyone)
     if len(rows) == len(everyone.trajectory):
         return some
     return for_each_array(lambda old, new: old.index_copy(0, rows, new), everyone, some)

@@ -175,8 +175,10 @@ def _n_trajectories(config: RunConfiguration) -> int:
     if initial.n is not None:
         return initial.n
     if initial.file is not None:
-        return len(read_initial_conditions(initial.file).weight)
-    return len(end_of_run(initial.run, state_is_given=True).weight)
+        available = len(read_initial_conditions(initial.file).weight)
+    else:
+        available = len(end_of_run(initial.run, state_is_given=True).weight)
+    return max(available - initial.first_number, 0)
 
 
 def _check_room(output: Path, size: float) -> None:

@@ -162,7 +162,7 @@ def _advance(
         ensemble, hops = after_step(ensemble, step, status)
         plan.paths.keep(ensemble.running)
         if len(hops.row):
-            writer.add_hops(hop_columns(hops, step.state))
+            writer.add_hops(hop_columns(hops, step.state, ensemble.everyone))
         frame_due = ensemble.step % every == 0
         checkpoint_due = ensemble.step % config.checkpoint_interval == 0 or interrupt.requested
         if frame_due or checkpoint_due:

@@ -49,4 +49,6 @@ def _structure_of(initial: InitialSection) -> StartStructure | None:
         return read_structure(initial.structure, repeat=initial.repeat)
     # A run that goes on has its cells in its own file, and needs that of its start no more.
     is_there = initial.run is not None and Path(initial.run).exists()
-    return cell_of_run(initial.run, n=initial.n) if is_there else None
+    first = initial.first_number
+    rows = slice(first, None if initial.n is None else first + initial.n)
+    return cell_of_run(initial.run, rows=rows) if is_there else None

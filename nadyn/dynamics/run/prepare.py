@@ -225,6 +225,7 @@ def _start(plan: Plan, initial: InitialConditions) -> State:
             diabatic_state=initial.diabatic_state,
             seed=plan.config.seed,
             weight=weight,
+            first=plan.config.initial.first_number,
         )
         started = started if plan.method.moves_coefficients else in_active_state(started)
     else:
@@ -232,7 +233,13 @@ def _start(plan: Plan, initial: InitialConditions) -> State:
         if initial.states is not None:
             state = torch.from_numpy(np.array(initial.states, dtype=np.int64))
         started = start_in_state(
-            plan.model, positions, momenta, masses=plan.masses, active_state=state, weight=weight
+            plan.model,
+            positions,
+            momenta,
+            masses=plan.masses,
+            active_state=state,
+            weight=weight,
+            first=plan.config.initial.first_number,
         )
     begun = plan.motion.begin(begin_following(started, plan.model), plan.model)
     return judged_start(begun, plan.model, plan.method)

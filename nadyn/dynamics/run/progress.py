@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from nadyn.dynamics.run.ensemble import Ensemble
+from nadyn.dynamics.run.ensemble import Ensemble, rows_of
 from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, Status
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, FEMTOSECOND_PER_AU
 
@@ -89,7 +89,7 @@ class LiveTable:
         ended_as_asked = np.isin(ensemble.status, RESULTS)
         running = ensemble.status == Status.RUNNING
         active = ensemble.everyone.active_state.cpu().numpy().copy()
-        active[state.trajectory.cpu().numpy()] = state.active_state.cpu().numpy()
+        active[rows_of(state, ensemble.everyone).cpu().numpy()] = state.active_state.cpu().numpy()
         counts = np.bincount(active[running | ended_as_asked], minlength=self._n_states)
         stopped = {
             STATUS_NAMES[int(code)]: int(np.sum(ensemble.status == code))

@@ -47,14 +47,14 @@ def no_stops(state: State) -> Stops:
     )
 
 
-def with_stops(stops: Stops, stopped: State) -> Stops:
+def with_stops(stops: Stops, stopped: State, rows: Int[np.ndarray, "stopped"]) -> Stops:
     """Return the stops of a run with those of one step more.
 
     Args:
         stops: Of all trajectories.
         stopped: The batch of those that are stopped, as the step left it that is taken back.
+        rows: Which rows of `stops` they are.
     """
-    rows = stopped.trajectory.cpu().numpy()
     changed = {}
     for name, array in _of(stopped).items():
         changed[name] = getattr(stops, name).copy()

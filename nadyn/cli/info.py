@@ -16,6 +16,7 @@ from nadyn.cli.convert import (
     Units,
     read_options,
 )
+from nadyn.cli.info_swarm import swarm_facts, trajectories_digest
 
 if TYPE_CHECKING:
     from nadyn.data import Dataset, Group
@@ -31,10 +32,17 @@ def info(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="Dataset, model, trajectory or initial file, or any file that `nadyn convert` reads.",
+            help="Dataset, model, trajectory or initial file, folder of a swarm, or any file that "
+            "`nadyn convert` reads.",
         ),
     ],
     digest: Annotated[bool, typer.Option("--digest", help="Print only the digest of the content.")] = False,
+    by_trajectory: Annotated[
+        bool,
+        typer.Option(
+            "--by-trajectory", help="With --digest: that of the trajectories, which a run and a swarm share."
+        ),
+    ] = False,
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
     charge: Charge = None,
@@ -47,8 +55,13 @@ def info(
 
     The digest leaves out host, date and timings: two runs with the same result have the same digest.
     """
-    if digest:
-        print(file_digest(file))
+    from nadyn.trajectory.swarm_folder import is_swarm
+
+    if digest or by_trajectory:
+        print(trajectories_digest(file) if by_trajectory or is_swarm(file) else file_digest(file))
+        return
+    if is_swarm(file):
+        _print_pairs(f"swarm {file}", swarm_facts(file))
         return
     from nadyn.data.frames_in_words import every_frame_named
 

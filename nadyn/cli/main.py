@@ -29,6 +29,7 @@ COMMANDS = {
     "sample": "nadyn.cli.sample",
     "check": "nadyn.cli.check",
     "run": "nadyn.cli.run",
+    "swarm": "nadyn.cli.swarm",
     "spectrum": "nadyn.cli.spectrum",
     "label": "nadyn.cli.label",
     "intersect": "nadyn.cli.intersect",

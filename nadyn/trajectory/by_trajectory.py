@@ -18,9 +18,10 @@ from nadyn.trajectory.layout import FRAME_ARRAYS
 from nadyn.trajectory.raw_file import RawFile
 from nadyn.trajectory.reader import Run, open_run
 
-# What a part says of itself: which trajectories it holds, and what was noticed among those.
-_OF_A_PART = {"n", "first"}
-_NOTICED = {"warnings"}
+# What a part says of itself, which trajectories it holds; and files of starts, which the first frame has.
+_OF_A_PART = {"n", "first", "file", "run", "geometry", "structure"}
+# What was noticed among the trajectories of a part; and names of the model, which `model_digest` has.
+_NOT_COVERED = {"warnings", "model_name"}
 # Labels of a source for direct dynamics are packed for a whole batch, not one a trajectory.
 _PACKED = "label_places"
 _BLOCK_BYTES = 1 << 24
@@ -29,9 +30,9 @@ _BLOCK_BYTES = 1 << 24
 def digest_by_trajectory(paths: Sequence[str | Path]) -> str:
     """Return a sha256 over all trajectories of a run that is in one file, or in several as parts.
 
-    Covered are attributes without host, date, timings, notices and what tells a part from the whole; times,
-    masses and elements; then of each trajectory its weight, ending, frames, hops, and what it would go on
-    from. A block of trajectories is in memory at a time.
+    Covered are attributes without host, date, timings, notices, names of files and what tells a part from the
+    whole; times, masses and elements; then of each trajectory its weight, ending, frames, hops,
+    and what it would go on from. A block of trajectories is in memory at a time.
 
     Args:
         paths: The parts in the order of their trajectories, or one file.
@@ -64,8 +65,9 @@ def digest_by_trajectory(paths: Sequence[str | Path]) -> str:
 
 
 def _header(run: Run) -> bytes:
-    attributes = {key: value for key, value in run.attributes.items() if key not in EXCLUDED | _NOTICED}
+    attributes = {key: value for key, value in run.attributes.items() if key not in EXCLUDED | _NOT_COVERED}
     config = json.loads(str(attributes.pop("config")))
+    config.pop("model", None)
     initial = config.get("initial") or {}
     config["initial"] = {key: value for key, value in initial.items() if key not in _OF_A_PART}
     known = json.dumps({**attributes, "config": config}, sort_keys=True, default=str).encode()

@@ -178,19 +178,25 @@ def _find_places(path: Path) -> Mapping[str, Place]:
     return places
 
 
-def _lock(descriptor: int, path: Path) -> None:
+def locked(descriptor: int) -> bool | None:
+    """Lock an open file and return whether that went well: not where another has it; None without locks."""
     # An open-file-description lock: it dies with the process, and no reader's close() takes it away.
     command = getattr(fcntl, "F_OFD_SETLK", None)
     if command is None:
-        return
+        return None
     whole_file = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
         fcntl.fcntl(descriptor, command, whole_file)
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EAGAIN):
-            return  # a disk without locks: go on without
+        return False if error.errno in (errno.EACCES, errno.EAGAIN) else None
+    return True
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    # On a disk without locks it goes on without.
+    if locked(descriptor) is False:
         os.close(descriptor)
         raise InputError(
             f"file {str(path)!r} must have one writer, but another run is writing it now. "
             "Wait for that run, or choose another `output`."
-        ) from error
+        )

@@ -1,0 +1,145 @@
+"""`nadyn swarm`: shards of one run, as tasks of an array; what is refused, and how it ends."""
+
+import json
+import os
+import shutil
+import signal
+from collections import namedtuple
+
+import pytest
+import yaml
+
+from nadyn.checks.errors import InputError
+from nadyn.cli.main import main
+from nadyn.dynamics.run import loop as runner
+from nadyn.interfaces.swarm.plan import bytes_of_swarm, plan_swarm
+from nadyn.trajectory import digest_by_trajectory, open_run
+from nadyn.trajectory.swarm_folder import open_swarm
+
+pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
+RUN = {
+    "model": {"name": "tully", "variant": 1},
+    "initial": {"position_au": -2, "momentum_au": 14, "width_au": 0.7, "state": 0},
+    "method": "fssh",
+    "dt_fs": 0.5,
+    "time_fs": 12,
+    "output": "run.h5",
+}
+
+
+def call(*arguments):
+    with pytest.raises(SystemExit) as leaving:
+        main(["swarm", "run.yaml", "--quiet", *arguments])
+    return leaving.value.code
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RUN), encoding="utf-8")
+    return tmp_path
+
+
+def test_an_array_of_jobs_in_any_order_is_the_run(folder, capsys):
+    sizes = []
+    for shard in (2, 0, 1):
+        assert call("--n", "11", "--width", "4", "--shard", str(shard)) == 0
+        sizes.append(open_run(folder / f"run_swarm/shard_{shard:06d}.h5").n_trajectories)
+    assert sizes == [3, 4, 4]
+    runner.run({**RUN, "initial": {**RUN["initial"], "n": 11}}, progress=False)
+    whole = digest_by_trajectory(["run.h5"])
+    assert digest_by_trajectory(open_swarm(folder / "run_swarm").complete()) == whole
+    capsys.readouterr()
+    for given in (["run_swarm", "--digest"], ["run.h5", "--by-trajectory"]):
+        with pytest.raises(SystemExit):
+            main(["info", *given])
+    assert capsys.readouterr().out.split() == [whole, whole]
+    # A second start goes on, which here is nothing.
+    before = (folder / "run_swarm/shard_000001.h5").stat().st_mtime_ns
+    assert call("--n", "11", "--width", "4", "--shard", "1") == 0
+    assert (folder / "run_swarm/shard_000001.h5").stat().st_mtime_ns == before
+
+
+def test_a_shard_that_is_told_to_end_has_a_checkpoint_and_exit_code_75(folder, monkeypatch, capsys):
+    judge = runner.statuses
+
+    def send(old, step, model, limits):
+        if step.state.step == 7:
+            signal.raise_signal(signal.SIGTERM)
+        return judge(old, step, model, limits)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "statuses", send)
+        assert call("--n", "3", "--shard", "0") == 75
+    assert "nothing is lost" in capsys.readouterr().err
+    swarm = open_swarm(folder / "run_swarm")
+    assert open_run(swarm.path(0)).step == 7 and not swarm.is_complete(0)
+    with pytest.raises(InputError, match="must be complete, but 1 of 1 shard"):
+        swarm.complete()
+    assert call("--n", "3", "--shard", "0") == 0
+    runner.run({**RUN, "initial": {**RUN["initial"], "n": 3}}, progress=False)
+    assert digest_by_trajectory(swarm.complete()) == digest_by_trajectory(["run.h5"])
+
+
+def test_the_wall_time_ends_a_shard(folder):
+    # The first step is longer than no time at all.
+    (folder / "run.yaml").write_text(yaml.safe_dump({**RUN, "time_fs": 100_000, "write_every": 9999}))
+    assert call("--n", "2", "--shard", "0", "--walltime-minutes", "0.02") == 75
+    assert open_run(folder / "run_swarm/shard_000000.h5").step < 200_000
+
+
+def test_a_folder_keeps_to_the_swarm_that_it_was_begun_with(folder, capsys):
+    assert call("--n", "3", "--width", "2", "--shard", "0") == 0
+    assert call("--n", "4", "--width", "2", "--shard", "0") == 2
+    assert "`--n` must be 3" in capsys.readouterr().err
+    assert call("--n", "3", "--width", "3", "--shard", "0") == 2
+    assert "`--width` must be 2" in capsys.readouterr().err
+    assert call("--n", "3", "--width", "2", "--shard", "2") == 2
+    assert "an array of jobs 0-1" in capsys.readouterr().err
+    (folder / "run.yaml").write_text(yaml.safe_dump({**RUN, "seed": 2}))
+    assert call("--n", "3", "--width", "2", "--shard", "0") == 2
+    assert "`seed` must be as it was" in capsys.readouterr().err
+    (folder / "other").mkdir()
+    (folder / "other/notes.txt").touch()
+    assert call("--n", "3", "--shard", "0", "--output", "other") == 2
+    assert "is neither" in capsys.readouterr().err
+
+
+def test_what_does_not_go_together_is_refused(folder, capsys):
+    assert call("--shard", "0") == 2
+    assert "`n` must be the number of trajectories" in capsys.readouterr().err
+    assert call("--n", "2", "--shard", "0", "--workers", "2") == 2
+    assert call("--n", "2", "--scheduler", "tcp://a:1", "--workers", "2") == 2
+    (folder / "run.yaml").write_text(yaml.safe_dump({**RUN, "initial": {**RUN["initial"], "first": 3}}))
+    assert call("--n", "2", "--shard", "0") == 2
+    assert "`initial.first` must be left out" in capsys.readouterr().err
+    assert not (folder / "run_swarm").exists()
+
+
+def test_the_size_is_that_of_the_files_and_a_small_disk_is_refused_first(folder, monkeypatch, capsys):
+    swarm = plan_swarm(folder / "run.yaml", n=160, width=80, folder=None)
+    size = bytes_of_swarm(swarm)
+    for shard in ("0", "1"):
+        assert call("--n", "160", "--width", "80", "--shard", shard) == 0
+    there = sum(path.stat().st_size for path in swarm.complete())
+    assert there == pytest.approx(size, rel=0.25)
+    shutil.rmtree(folder / "run_swarm")
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
+    assert call("--n", "160", "--width", "80") == 1
+    assert "must have room for" in capsys.readouterr().err
+    assert not (folder / "run_swarm").exists()
+
+
+def test_numbers_of_isotopes_survive_the_plan(folder):
+    from nadyn.interfaces.swarm.plan import make_folder, shard_config
+
+    molecule = {"isotopes": {"H": 2, 3: 1}, "initial": {"sample": "wigner", "n": 2, "excited_modes": {6: 1}}}
+    (folder / "run.yaml").write_text(yaml.safe_dump({**RUN, **molecule, "model": "a.safetensors"}))
+    make_folder(plan_swarm(folder / "run.yaml", n=None, width=1, folder=None))
+    swarm = open_swarm(folder / "run_swarm")
+    assert shard_config(swarm, 1)["isotopes"] == {"H": 2, 3: 1}
+    assert shard_config(swarm, 1)["model"] == str(folder / "a.safetensors")
+    assert json.loads((folder / "run_swarm/swarm.json").read_text())["n"] == 2
+    assert not [one for one in os.listdir(folder / "run_swarm") if one.startswith(".swarm")]

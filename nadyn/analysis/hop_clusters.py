@@ -158,6 +158,11 @@ def read_crossings(path: str | Path) -> tuple[Int[np.ndarray, "atom"], Float[np.
             raise InputError(f"{where} must be an .xyz file, but cannot be read as one.") from error
         if n == 0 or len(fields) < n or any(len(row) < 4 for row in fields) or names[-1] != names[0]:
             raise InputError(f"{where} must hold geometries of one molecule (.xyz), but does not.")
+        if not np.isfinite(geometries[-1]).all():
+            raise InputError(
+                f"{where}: positions must be finite, but those of geometry {len(geometries) - 1} are not. "
+                "Remove that geometry."
+            )
         lines = lines[2 + n :]
     if not geometries:
         raise InputError(f"{where} must hold a geometry, but is empty.")

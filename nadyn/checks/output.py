@@ -72,6 +72,20 @@ def check_folder_name(path: Path, name: str) -> None:
         raise InputError(f"{name} must be a folder, but {str(path)!r} ends in {path.suffix}, as a file does.")
 
 
+def check_new_folder(path: Path) -> None:
+    """Refuse a folder that cannot be made, or in which no file can be made.
+
+    Raises:
+        InputError: It, or what it would be in, is a file or cannot be written to.
+    """
+    there = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
+    if not there.is_dir():
+        raise InputError(
+            f"folder {str(path)!r} must be a folder, but {str(there)!r} is a file. Choose another."
+        )
+    check_folder(there / path.name)
+
+
 def check_json(path: Path, *inputs: Path) -> None:
     """Refuse a file of numbers that would take the place of something else; an older one is replaced.
 

@@ -29,7 +29,7 @@ def cite(
     used = programs()
     for file in files:
         if file.suffix == ".safetensors":
-            from nadyn.models.model_file import describe
+            from nadyn.models.model_description import describe
 
             used += cited_by_model(describe(file))
         else:

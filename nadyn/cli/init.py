@@ -60,10 +60,11 @@ def run(
 
     Of a periodic model the stored atoms and cell are written beside it, to start from.
     """
+    from nadyn.checks.configuration import read_content
     from nadyn.checks.errors import InputError
     from nadyn.checks.output import check_output
-    from nadyn.checks.yaml_text import read_yaml
     from nadyn.data.structure_file import write_structure
+    from nadyn.dynamics.initial.oscillators import geometry_of_model
     from nadyn.dynamics.run.first_file import first_run_file, start_structure_of
     from nadyn.dynamics.run.model_source import find_model
     from nadyn.dynamics.run_file import model_beside
@@ -73,7 +74,7 @@ def run(
     named: str | dict[str, object] = os.path.relpath(model, output.parent)
     opened: str | dict[str, object] = str(model)
     if model.suffix.lower() in (".yaml", ".yml"):
-        content = read_yaml(model.read_text(encoding="utf-8"))
+        content = read_content(model)
         given = content.get("model", content) if isinstance(content, dict) else {}
         if names_source(given):
             raise InputError(
@@ -85,6 +86,8 @@ def run(
         if isinstance(given, dict) and "file" in given:
             named = {**given, "file": os.path.relpath(model.parent / given["file"], output.parent)}
     found = find_model(opened, None, molecule=molecule).model
+    if geometry is not None:
+        geometry_of_model(found, geometry)
     start, beside = start_structure_of(found), None
     if start is not None and found.n_states == 1:
         beside = output.with_name(f"{output.stem}_start.xyz")

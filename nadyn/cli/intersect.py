@@ -54,11 +54,12 @@ def intersect(
     from rich.console import Console
 
     from nadyn.checks.errors import InputError, RunError
-    from nadyn.checks.output import check_folder_name
+    from nadyn.checks.output import check_folder_name, check_new_folder
 
     if (model is None) == (source is None):
         raise InputError("`nadyn intersect` must be given a model or a `--source`, one of them. Name one.")
     check_folder_name(output, "`--output`")
+    check_new_folder(output)
     if store is not None:
         check_folder_name(store, "`--store`")
     if method not in ("both", "projection", "penalty"):

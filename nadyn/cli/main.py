@@ -154,7 +154,10 @@ def _show_warning(
 def _failure(error: BaseException, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error, file=sys.stderr)
-    print("nadyn: " + " ".join(_sentence(error).split()), file=sys.stderr)
+    said = " ".join(_sentence(error).split())
+    # Empty where a family of commands was named without one: its help has been printed.
+    if said:
+        print(f"nadyn: {said}", file=sys.stderr)
     return code
 
 

@@ -18,6 +18,8 @@ from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_H
 _SAME_GEOMETRY_BOHR = 1e-3 * BOHR_PER_ANGSTROM
 # What a constant leaves: more, and the levels differ by more than their zero of energy.
 _MOST_LEFT_EV = 0.05
+# A number beside which energies lose more than this is a slip of the pen.
+_DIGITS_HARTREE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,16 @@ def shifted_by(group: Group, energies: Float[np.ndarray, "state"]) -> Group:
         energies: What is added [hartree].
 
     Raises:
-        InputError: States would then no longer ascend in energy, which changes what their labels mean.
+        InputError: States would then no longer ascend in energy, which changes what their labels mean, or
+            energies would lose their digits beside so large a number.
     """
     moved = group.energies + energies
+    lost = np.nan_to_num(np.abs(moved - energies - group.energies)).max(initial=0.0)
+    if lost > _DIGITS_HARTREE:
+        raise InputError(
+            f"a shift must keep the digits of energies, but one of {np.abs(energies).max():.3g} hartree "
+            f"loses {lost:.1g} hartree of group {group.name!r}. Give a smaller one."
+        )
     before, after = (out_of_order(one, group.multiplicities) for one in (group.energies, moved))
     if (after & ~before).any():
         raise InputError(

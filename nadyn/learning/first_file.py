@@ -32,6 +32,10 @@ def first_learn_file(
 
     numbers = structure.atomic_numbers
     n_electrons = int(np.sum(numbers)) - charge
+    if n_electrons < 1:
+        raise InputError(
+            f"`--charge` must leave electrons, but {formula(numbers)} with charge {charge} has none."
+        )
     if n_electrons % 2:
         raise InputError(
             f"`--charge` must leave an even number of electrons for singlets, but {formula(numbers)} with "

@@ -1,8 +1,10 @@
 """The harmonic oscillators that a sample is drawn from."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial.hessian import hessian, in_double_precision
@@ -124,13 +126,26 @@ def _start(model: Model, section: InitialSection) -> tuple[np.ndarray, str]:
                 "missing. Give an .xyz file."
             )
         return stored.double().numpy().copy(), "the starting geometry stored in the model"
-    structure = read_xyz(section.geometry)
+    return geometry_of_model(model, section.geometry), f"the geometry of {section.geometry}"
+
+
+def geometry_of_model(model: Model, path: str | Path) -> Float[np.ndarray, "atom 3"]:
+    """Return the positions of an .xyz file [bohr] with the atoms of a model.
+
+    Raises:
+        InputError: The file cannot be read, has other atoms, or the model has none.
+    """
+    if model.atomic_numbers is None:
+        raise InputError(
+            f"`geometry` must be left out for model {model.name}, which has no atoms, but is {str(path)!r}."
+        )
+    structure = read_xyz(path)
     if tuple(int(z) for z in structure.atomic_numbers) != tuple(model.atomic_numbers):
         raise InputError(
-            f"`geometry` {section.geometry!r} must have the atoms of model {model.name} in their order "
+            f"`geometry` {str(path)!r} must have the atoms of model {model.name} in their order "
             f"({list(model.atomic_numbers)}), but has {structure.atomic_numbers.tolist()}."
         )
-    return structure.positions, f"the geometry of {section.geometry}"
+    return structure.positions
 
 
 def _warnings(modes: NormalModes) -> tuple[str, ...]:

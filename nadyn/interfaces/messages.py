@@ -86,7 +86,8 @@ def question_arrays(question: Question) -> Message:
     asked = {"parts": question.parts, "compare": question.compare, "along": question.along}
     asked |= {"forces": question.forces, "pairs": question.pairs}
     positions = np.asarray(question.positions, dtype=np.float64)
-    return {"positions": positions, "asked": words(asked), **known_arrays(list(question.near))}
+    message = {"positions": positions, "asked": words(asked), **known_arrays(list(question.near))}
+    return message if question.label is None else message | label_arrays(question.label, "label.")
 
 
 def question_from_arrays(message: Message) -> Question:
@@ -100,6 +101,7 @@ def question_from_arrays(message: Message) -> Question:
         parts=asked["parts"],
         compare=asked["compare"],
         along=asked["along"],
+        label=label_from_arrays(message, "label.") if "label.energies" in message else None,
     )
 
 

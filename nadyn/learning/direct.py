@@ -12,10 +12,11 @@ from nadyn.data.label_store import LabelStore
 from nadyn.dynamics.run.loop import run
 from nadyn.electronic.direct.questions import Answer, Desk, Facts, Question
 from nadyn.electronic.label_judgement import judged
+from nadyn.electronic.labels import Label
 from nadyn.interfaces.label_desk import PoolDesk
 from nadyn.learning.context import Context
 from nadyn.learning.gathering import BETWEEN
-from nadyn.learning.stored_labels import record_of
+from nadyn.learning.stored_labels import known_of, record_of
 
 DIRECT = "direct"
 
@@ -36,7 +37,12 @@ def without_judges(dynamics: Mapping[str, object]) -> dict[str, object]:
 
 
 class RecordingDesk:
-    """A desk that asks for whole labels and puts every one into a store."""
+    """A desk that asks for whole labels, puts every one into a store, and asks for none that is there.
+
+    So a loop begun anew, with the folder of labels kept, has its direct trajectories for the price of their
+    overlaps. A label that a trajectory reaches along its way is taken from trajectories only: others may
+    belong to another solution.
+    """
 
     def __init__(self, desk: Desk, store: LabelStore, *, every: int) -> None:
         """Record what another desk answers.
@@ -55,14 +61,25 @@ class RecordingDesk:
         n = len(self.facts.multiplicities)
         pairs = tuple(state_pairs(n)) if "interstate_couplings" in self.facts.gives else ()
         whole = [replace(one, forces=tuple(range(n)), pairs=pairs) for one in questions]
+        whole = [replace(one, label=self._label_of(one)) for one in whole]
         answers = self._desk.ask(whole)
-        for question, answer in zip(questions, answers, strict=True):
+        for question, answer in zip(whole, answers, strict=True):
+            if question.label is not None:
+                continue
             trains = int(geometry_name(question.positions), 16) % self._every == 0
             tag = DIRECT if trains else BETWEEN
             if answer.label is not None:
                 label = judged(answer.label, question.positions, question.near)
                 self._store.add(record_of(question.positions, label, tag=tag))
         return answers
+
+    def _label_of(self, question: Question) -> Label | None:
+        record = self._store.get(question.positions)
+        if record is None or record.quality != "trusted":
+            return None
+        if question.along and record.tag not in (DIRECT, BETWEEN):
+            return None
+        return known_of(record).label
 
     def close(self) -> None:
         """Let go of what answers."""

@@ -30,6 +30,7 @@ class Question:
         parts: Whether a source may leave out all other forces and couplings.
         compare: Whether the overlap with the states of the nearest is asked for.
         along: Whether the trajectory has come from the nearest in one step, so that its solution goes on.
+        label: The label where it is there already; then only the overlap is to be found.
     """
 
     positions: Float[np.ndarray, "atom 3"]
@@ -39,6 +40,7 @@ class Question:
     parts: bool = False
     compare: bool = False
     along: bool = False
+    label: Label | None = None
 
 
 @dataclass(frozen=True)
@@ -103,16 +105,19 @@ def facts_of(source: LabelSource) -> Facts:
 
 def answer_from(source: LabelSource, question: Question) -> Answer:
     """Return the answer of a source to one question."""
-    positions, near = question.positions, question.near
-    if question.along and isinstance(source, FollowsSolutions):
-        label = source.label_along(positions, near[0], forces=question.forces, pairs=question.pairs)
-    elif question.parts and isinstance(source, LabelsInParts):
-        label = source.label_parts(positions, near, forces=question.forces, pairs=question.pairs)
-    else:
-        label = source.label(positions, near)
+    label = question.label if question.label is not None else _label_from(source, question)
     if label is None or not question.compare or label.quality == Quality.FAILED:
         return Answer(label)
-    return Answer(label, np.asarray(source.overlaps(near[0], Known(positions, label))))
+    return Answer(label, np.asarray(source.overlaps(question.near[0], Known(question.positions, label))))
+
+
+def _label_from(source: LabelSource, question: Question) -> Label | None:
+    positions, near = question.positions, question.near
+    if question.along and isinstance(source, FollowsSolutions):
+        return source.label_along(positions, near[0], forces=question.forces, pairs=question.pairs)
+    if question.parts and isinstance(source, LabelsInParts):
+        return source.label_parts(positions, near, forces=question.forces, pairs=question.pairs)
+    return source.label(positions, near)
 
 
 @dataclass(frozen=True)

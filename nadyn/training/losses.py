@@ -4,8 +4,8 @@ L = Σ_q w_q ½ [ρ(mean r_q² / σ_q²) + ln σ_q²] over the quantities of the
 components of a frame, then over frames. ρ(x) = ν ln(1 + x/ν) is x for ordinary frames and grows slowly for
 the few that contradict all others (a Student's t likelihood). √ν is `outlier_sigmas`, for couplings more in
 the first half, see `Schedule.looseness`. σ_q is the noise of the labels where that is given; otherwise σ_q²
-is the running mean of min(r_q², ν σ_q²). That is the stationary point of L in σ_q only where no frame is an
-outlier; otherwise it lies above, because x/(1 + x/ν) is less than min(x, ν).
+is the running mean of min(r_q², ν σ_q²), weighted as frames are. That is the stationary point of L in σ_q
+only where no frame is an outlier; otherwise it lies above, because x/(1 + x/ν) is less than min(x, ν).
 """
 
 import math
@@ -54,15 +54,26 @@ class NoiseScales:
         self.given = given
         self.variances: dict[str, float] = {q: value**2 for q, value in given.items() if value is not None}
 
-    def update(self, quantity: str, squares: Float[Tensor, "frame"], bound: float) -> float:
-        """Return σ_q² after taking in the residuals of a batch, none counting more than `bound` σ_q²."""
+    def update(
+        self,
+        quantity: str,
+        squares: Float[Tensor, "frame"],
+        bound: float,
+        frame_weights: Float[Tensor, "frame"] | float = 1.0,
+    ) -> float:
+        """Return σ_q² after taking in the residuals of a batch, none counting more than `bound` σ_q².
+
+        With weights of frames it is their weighted mean, as L asks for: what hardly trains is no noise.
+        """
         if self.given.get(quantity) is not None:
             return self.variances[quantity]
         before = self.variances.get(quantity)
         if before is None:
-            self.variances[quantity] = max(float(squares.mean()), 1e-300)
+            # A first batch of frames that do not count says how large residuals are all the same.
+            weighted = float((frame_weights * squares).mean()) or float(squares.mean())
+            self.variances[quantity] = max(weighted, 1e-300)
         else:
-            new = float(squares.clamp(max=bound * before).mean())
+            new = float((frame_weights * squares.clamp(max=bound * before)).mean())
             self.variances[quantity] = max(before + (new - before) / _MEMORY_STEPS, 1e-300)
         return self.variances[quantity]
 
@@ -83,10 +94,9 @@ def total_loss(
             continue
         squares = squares[known]
         nu = outlier_sigmas[quantity] ** 2
-        variance = scales.update(quantity, squares.detach(), nu)
-        terms = nu * torch.log1p(squares / (nu * variance))
-        if frame_weights is not None:
-            terms = terms * frame_weights[known]
+        counting = 1.0 if frame_weights is None else frame_weights[known]
+        variance = scales.update(quantity, squares.detach(), nu, counting)
+        terms = counting * nu * torch.log1p(squares / (nu * variance))
         total = total + weights[quantity] * 0.5 * (terms.mean() + math.log(variance))
     return total
 

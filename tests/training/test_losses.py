@@ -199,6 +199,32 @@ def test_without_outliers_the_learned_noise_is_where_the_loss_is_lowest():
     assert loss(best) < min(loss(0.99 * best), loss(1.01 * best))
 
 
+def test_with_weights_of_frames_too_the_learned_noise_is_where_the_loss_is_lowest():
+    values = {"energy": torch.tensor([0.01, 0.02, 0.9], dtype=torch.float64)}
+    # The third frame contradicts the others and hardly counts.
+    weights = torch.tensor([1.9, 1.1, 1e-3], dtype=torch.float64)
+
+    def loss(scales):
+        given = {"weights": WEIGHTS, "outlier_sigmas": NO_BOUND, "frame_weights": weights}
+        return float(total_loss(values, scales, **given))
+
+    learned = NoiseScales(LEARNED)
+    loss(learned)
+    best = learned.variances["energy"] ** 0.5
+    assert best == pytest.approx(((1.9 * 0.01 + 1.1 * 0.02 + 1e-3 * 0.9) / 3) ** 0.5)
+    at = [loss(NoiseScales({**LEARNED, "energy": sigma})) for sigma in (0.98 * best, best, 1.02 * best)]
+    assert at[1] < min(at[0], at[2])
+
+
+def test_a_first_batch_of_frames_that_do_not_count_leaves_a_noise_that_can_grow():
+    squares, nothing = torch.tensor([0.01, 0.03], dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    scales = NoiseScales(LEARNED)
+    assert scales.update("energy", squares, 25.0, nothing) == pytest.approx(0.02)
+    for _ in range(400):
+        scales.update("energy", 4.0 * squares, 25.0, torch.ones(2, dtype=torch.float64))
+    assert scales.variances["energy"] == pytest.approx(0.08, rel=1e-2)
+
+
 def test_with_outliers_the_learned_noise_is_the_bounded_mean_and_above_where_the_loss_is_lowest():
     squares = torch.tensor([0.01, 0.02, 0.03, 0.04, 9.0], dtype=torch.float64)
     nu = 4.0

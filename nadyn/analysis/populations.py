@@ -10,7 +10,7 @@ from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, known
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run
 
-_QUANTILE = float(ndtri(0.975))
+QUANTILE = float(ndtri(0.975))
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ def wilson(
         fraction: Between 0 and 1.
         n: Number of cases; the effective one for weighted cases.
     """
-    z2 = _QUANTILE**2
+    z2 = QUANTILE**2
     centre = (fraction + z2 / (2 * n)) / (1 + z2 / n)
-    half = _QUANTILE * np.sqrt(np.maximum(fraction * (1 - fraction), 0) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    half = QUANTILE * np.sqrt(np.maximum(fraction * (1 - fraction), 0) / n + z2 / (4 * n * n)) / (1 + z2 / n)
     return np.clip(centre - half, 0.0, fraction), np.clip(centre + half, fraction, 1.0)
 
 
@@ -164,7 +164,7 @@ def _interval_of_means(
 
     A stopped trajectory may have had any value between 0 and 1, and any that was seen.
     """
-    half = _QUANTILE * _standard_error(weight, values)
+    half = QUANTILE * _standard_error(weight, values)
     seen = np.where(weight[..., None] > 0, values, np.nan)
     lowest = np.minimum(np.nanmin(seen, axis=(0, 1), initial=np.inf), 0.0)
     highest = np.maximum(np.nanmax(seen, axis=(0, 1), initial=-np.inf), 1.0)
@@ -179,7 +179,7 @@ def _by_chance(
 ) -> tuple[Float[np.ndarray, "frame state"], Float[np.ndarray, "frame state"]]:
     """Return the ends of the 95 % interval of a mean, had nothing been stopped."""
     if run.populations_adiabatic is not None:
-        half = _QUANTILE * _standard_error(weight, values)
+        half = QUANTILE * _standard_error(weight, values)
         # The same numbers in another order of addition are no difference.
         return mean - half - 1e-9, mean + half + 1e-9
     squares = (weight**2).sum(axis=1)

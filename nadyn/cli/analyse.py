@@ -12,8 +12,8 @@ def analyse(
         list[Path],
         typer.Argument(
             metavar="RUN.h5 [MORE.h5 …]",
-            help="Trajectory file, finished or not; or several of one model, which are joined, or of "
-            "several members of one committee.",
+            help="Trajectory file, finished or not; the folder of a swarm; or several of one model, "
+            "which are joined, or of several members of one committee.",
         ),
     ],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers to this file.")] = None,
@@ -78,9 +78,11 @@ def analyse(
     from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix, write_new
     from nadyn.cli.analyse_members import print_members
     from nadyn.cli.analyse_more import check_more, more_of, print_more
+    from nadyn.cli.analyse_swarm import print_swarm
     from nadyn.cli.population_tables import diabatic_tables, population_tables
     from nadyn.cli.scheme_tables import print_schemes, schemes_asked
     from nadyn.cli.tables import print_table
+    from nadyn.trajectory.swarm_folder import is_swarm
 
     if json_file is not None:
         check_json(json_file, *runs)
@@ -94,6 +96,16 @@ def analyse(
     check_more(runs, hops, crossings)
     console = Console()
     asked = {"distance": distance, "angle": angle, "dihedral": dihedral}
+    if any(is_swarm(run) for run in runs):
+        if len(runs) > 1 or any(
+            (*asked.values(), coordinate, scheme, exits is not None, hops, modes, figure)
+        ):
+            raise InputError(
+                "the folder of a swarm must come alone and with `--json` and `--csv` only, but does not. For "
+                "figures and geometries name shards of it."
+            )
+        print_swarm(console, runs[0], json_file=json_file, csv_file=csv_file)
+        return
     if len(runs) > 1 and not are_one_ensemble(runs):
         alone = (coordinate, scheme, exits is not None, hops, modes)
         if any(asked.values()) or any(alone):

@@ -1,14 +1,27 @@
 """What a round is going to be, written down when it begins: it stays so whenever it is gone on with."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from nadyn.checks.configuration import parse_configuration
+from nadyn.data import Dataset, load_dataset
 from nadyn.learning.context import Context
 from nadyn.learning.folder import read_json, write_json
-from nadyn.learning.learn_file import FINAL_TRAINING, ROUND_TRAINING, kept_labels, names_length
+from nadyn.learning.learn_file import (
+    FINAL_TRAINING,
+    ROUND_TRAINING,
+    kept_labels,
+    names_length,
+    training_settings,
+)
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.forecast import seconds_of_a_step
 
 # Part of the time for the last models that is for their training; trajectories and labels come after it.
 _FOR_TRAINING = 0.75
+# Keys of a training file that change what a step costs.
+_OF_THE_COST = ("encoder", "model", "batch_size", "optimizer")
 
 
 @dataclass(frozen=True)
@@ -52,10 +65,21 @@ class Plan:
         return cls(final=final, spent=spent, labels=n_labels, processes=context.config.processes, steps=steps)
 
 
-def affordable_steps(context: Context, last_round: int) -> int | None:
+def affordable_steps(
+    context: Context,
+    last_round: int,
+    *,
+    pace: Callable[[TrainingConfiguration, Dataset], float] = seconds_of_a_step,
+) -> int | None:
     """Return for how many steps last models can be trained, by the clock of rounds before; None for all.
 
-    A machine may be slower than the one on which the defaults were chosen. No fewer steps than in a round.
+    A machine may be slower than the one on which the defaults were chosen. No fewer steps than in a round of
+    networks of the same cost.
+
+    Args:
+        context: The loop.
+        last_round: Number of the last round that has ended.
+        pace: How long a step takes, see `seconds_of_a_step`; asked where the last networks are others.
     """
     config, budget = context.config, context.config.budget
     n_steps = config.training.get("steps", ROUND_TRAINING["steps"])
@@ -66,9 +90,34 @@ def affordable_steps(context: Context, last_round: int) -> int | None:
     if not seconds:
         return None
     left = max(budget.final_minutes, budget.minutes - context.clock.minutes)
-    # By their defaults, a step of the last models costs as much as one of a round.
-    steps = int(60.0 * _FOR_TRAINING * left / seconds * n_steps)
+    cost = _relative_cost(context, last_round, pace)
+    steps = int(60.0 * _FOR_TRAINING * left / seconds * n_steps / cost)
     return None if steps >= FINAL_TRAINING["steps"] else max(steps, n_steps)
+
+
+def _relative_cost(
+    context: Context, last_round: int, pace: Callable[[TrainingConfiguration, Dataset], float]
+) -> float:
+    """Return what a step of the last models costs, that of a round being 1, as it is by their defaults."""
+    config = context.config
+    of_round, of_last = (
+        parse_configuration(
+            training_settings(config, context.n_states, final=final), TrainingConfiguration, where=f"`{name}`"
+        )
+        for name, final in (("training", False), ("final", True))
+    )
+    if _what_costs(of_round) == _what_costs(of_last):
+        return 1.0
+    context.narrator.stage("how long a step of the last models takes")
+    dataset = load_dataset(context.folder.round(last_round) / "dataset.h5")
+    return pace(of_last, dataset) / pace(of_round, dataset)
+
+
+def _what_costs(configuration: TrainingConfiguration) -> dict[str, object]:
+    """Return what a step's cost depends on, but for properties beside energies, which are cheap."""
+    content = configuration.model_dump(include=set(_OF_THE_COST))
+    del content["model"]["properties"]
+    return content
 
 
 def _seconds_now(context: Context, number: int) -> float:

@@ -2,8 +2,11 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from nadyn.data import Dataset, write_dataset
+from nadyn.data.validation import group_from_arrays
 from nadyn.learning.context import Clock
 from nadyn.learning.folder import Folder, write_json
 from nadyn.learning.learn_file import ROUND_TRAINING, LearnConfiguration
@@ -37,7 +40,12 @@ def context(
     )
     clock = Clock(folder, before=minutes, seconds=seconds)
     return SimpleNamespace(
-        config=config, folder=folder, clock=clock, desk=SimpleNamespace(store=range(n_labels))
+        config=config,
+        folder=folder,
+        clock=clock,
+        desk=SimpleNamespace(store=range(n_labels)),
+        n_states=3,
+        narrator=SimpleNamespace(stage=lambda text: None),
     )
 
 
@@ -82,6 +90,32 @@ def test_fewer_processes_than_in_the_rounds_take_longer(tmp_path):
 def test_steps_of_rounds_that_are_given_count(tmp_path):
     one = context(tmp_path, training_seconds=900.0, minutes=140.0, training={"steps": 1000})
     assert affordable_steps(one, 2) == pytest.approx(2250, abs=2)
+
+
+def test_networks_that_cost_more_a_step_are_trained_for_fewer(tmp_path):
+    positions, energies = np.arange(24.0).reshape(4, 2, 3), np.zeros((4, 3))
+    group = group_from_arrays("toy", atomic_numbers=[6, 8], positions=positions, energies=energies)
+    asked = []
+
+    def pace(configuration, dataset):
+        asked.append((configuration.encoder.name, configuration.model.basis, dataset.n_frames))
+        return {"moments": 0.2, "equivariant": 0.4}[configuration.encoder.name]
+
+    def steps(name, **keys):
+        one = context(tmp_path / name, training_seconds=900.0, minutes=140.0, **keys)
+        write_dataset(one.folder.round(2) / "dataset.h5", Dataset((group,)))
+        return affordable_steps(one, 2, pace=pace)
+
+    costly = {"encoder": {"name": "equivariant"}}
+    same = {"final": {"model": {"properties": []}}, "training": {"batch_size": 16}}
+    assert steps("a", **same) == pytest.approx(6750, abs=2)
+    assert steps("b", final=costly, training=costly) == pytest.approx(6750, abs=2)
+    assert not asked
+    assert steps("c", final=costly) == pytest.approx(6750 / 2, abs=2)
+    basis = "3x0e + 1x1o + 1x1e"
+    assert asked == [("equivariant", basis, 4), ("moments", basis, 4)]
+    # After costlier rounds there is time for all steps.
+    assert steps("d", training={"encoder": {"name": "equivariant"}}) is None
 
 
 @pytest.mark.parametrize("keys", [{"final": {"steps": 9}}, {"training": {"epochs": 9}}])

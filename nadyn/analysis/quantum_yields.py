@@ -150,3 +150,13 @@ def quantum_yields(run: Run, cluster: Int[np.ndarray, "hop"] | None = None) -> Q
         by_seam,
         int((names == "").sum()),
     )
+
+
+def yield_groups(found: QuantumYields) -> list[tuple[str, tuple[Share, ...]]]:
+    """Return the products of all trajectories, then those that came by each seam, each with its name.
+
+    Trajectories that never came to the lowest state are in the first group only; a single seam is left out,
+    where it says what the first group says.
+    """
+    ways = [(name, rows) for name, rows in found.by_seam.items() if name != NEVER and rows]
+    return [("all", found.products), *(ways if len(ways) > 1 else ())]

@@ -1,10 +1,6 @@
 """The figures of a report, each with its words."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import numpy as np
-from matplotlib.figure import Figure
 
 from nadyn.analysis import plots
 from nadyn.analysis import section_tables as tables
@@ -20,30 +16,12 @@ from nadyn.analysis.products import products
 from nadyn.analysis.run_schemes import run_schemes, scheme_rows, simplest
 from nadyn.analysis.scattering import branching
 from nadyn.analysis.scheme_fits import SchemeFit
+from nadyn.analysis.section import Section
+from nadyn.analysis.sections_of_fates import exits_section, yields_section
 from nadyn.analysis.summary import run_lifetimes
 from nadyn.checks.counts import counted
 from nadyn.structures import formula
 from nadyn.trajectory import Run
-
-
-@dataclass(frozen=True)
-class Section:
-    """A figure with its words.
-
-    Attributes:
-        name: Short name, of a file or an anchor.
-        title: Heading.
-        caption: What one sees.
-        figure: The figure.
-        table: The numbers of the figure, a column a key, for those who take them away; without it they are
-            read from what was drawn.
-    """
-
-    name: str
-    title: str
-    caption: str
-    figure: Figure
-    table: Mapping[str, Sequence[object]] | None = None
 
 
 def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) -> list[Section]:
@@ -66,6 +44,7 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
             )
         )
     found += _schemes(run)
+    found += exits_section(run)
     fell_apart = products(run)
     if fell_apart:
         words = "Fragments and electronic state at the end of each trajectory, with 95 % intervals"
@@ -75,6 +54,7 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
         if other is not None and not other.ends_with(float(run.time_fs[-1])):
             words += f" They are of {other.end_fs:.4g} fs, those of this run of {run.time_fs[-1]:.4g} fs."
         found.append(Section("products", "Products", words, figure))
+    found += yields_section(run)
     if run.diabatic_populations is not None:
         words = f"Means over trajectories: {numbers['diabatic_population_estimator']}. "
         words += "Bands: ±1.96 standard errors."

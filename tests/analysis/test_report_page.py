@@ -60,12 +60,13 @@ def test_a_report_needs_no_other_file_and_escapes_what_it_shows(decay, tmp_path)
     for expected in (
         "Lifetime of state 1",
         "Populations",
+        "First exits from state 1",
         "Hops",
         "Energy conservation",
         "Try a smaller time step.",
     ):
         assert expected in words
-    assert len(re.findall(r'class=plot role=\w+ aria-label="[^"]{30,}', text)) == text.count("<figure") == 6
+    assert len(re.findall(r'class=plot role=\w+ aria-label="[^"]{30,}', text)) == text.count("<figure") == 7
 
 
 def test_ink_follows_the_colour_of_the_page(decay):

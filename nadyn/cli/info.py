@@ -40,7 +40,7 @@ def info(
     by_trajectory: Annotated[
         bool,
         typer.Option(
-            "--by-trajectory", help="With --digest: that of the trajectories, which a run and a swarm share."
+            "--by-trajectory", help="Print only the digest by trajectory, which a run and a swarm share."
         ),
     ] = False,
     energy_key: EnergyKey = None,

@@ -143,9 +143,13 @@ def begin_swarm(swarm: Swarm) -> None:
     if changed:
         raise InputError(
             f"`{changed[0]}` must be as it was when {str(swarm.folder)!r} was begun, "
-            f"{before.get(changed[0])!r}, but is {now.get(changed[0])!r}. Change it back, or choose another "
-            "`--output`."
+            f"{_in_words(before, changed[0])}, but is {_in_words(now, changed[0])}. Change it back, or "
+            "choose another `--output`."
         )
+
+
+def _in_words(content: Mapping[str, object], key: str) -> str:
+    return repr(content[key]) if key in content else "left out"
 
 
 def _put(temporary: Path, path: Path) -> None:

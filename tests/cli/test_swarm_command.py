@@ -9,9 +9,10 @@ from collections import namedtuple
 import pytest
 import yaml
 
-from nadyn.checks.errors import InputError
+from nadyn.checks.errors import InputError, RunError
 from nadyn.cli.main import main
 from nadyn.dynamics.run import loop as runner
+from nadyn.interfaces.swarm import process
 from nadyn.interfaces.swarm.plan import bytes_of_swarm, plan_swarm
 from nadyn.trajectory import digest_by_trajectory, open_run
 from nadyn.trajectory.swarm_folder import open_swarm
@@ -99,7 +100,8 @@ def test_a_folder_keeps_to_the_swarm_that_it_was_begun_with(folder, capsys):
     assert "an array of jobs 0-1" in capsys.readouterr().err
     (folder / "run.yaml").write_text(yaml.safe_dump({**RUN, "seed": 2}))
     assert call("--n", "3", "--width", "2", "--shard", "0") == 2
-    assert "`seed` must be as it was" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "`seed` must be as it was" in said and "left out, but is 2" in said
     (folder / "other").mkdir()
     (folder / "other/notes.txt").touch()
     assert call("--n", "3", "--shard", "0", "--output", "other") == 2
@@ -143,3 +145,24 @@ def test_numbers_of_isotopes_survive_the_plan(folder):
     assert shard_config(swarm, 1)["model"] == str(folder / "a.safetensors")
     assert json.loads((folder / "run_swarm/swarm.json").read_text())["n"] == 2
     assert not [one for one in os.listdir(folder / "run_swarm") if one.startswith(".swarm")]
+
+
+def test_a_process_that_is_told_to_end_before_it_listens_is_no_failure(tmp_path, monkeypatch):
+    stop, asked = tmp_path / "stop", []
+
+    def killed_as_it_begins(folder, shard, stop):
+        asked.append(shard)
+        stop.touch()
+        return -signal.SIGTERM, {}, ""
+
+    monkeypatch.setattr(process, "_wait_for", killed_as_it_begins)
+    assert process.shard_in_process("swarm", 3, str(stop)) == {"done": False}
+    # None begins once the swarm ends.
+    assert process.shard_in_process("swarm", 4, str(stop)) == {"done": False}
+    assert asked == [3]
+
+
+def test_a_process_that_dies_again_and_again_is_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "_wait_for", lambda *arguments: (-signal.SIGTERM, {}, ""))
+    with pytest.raises(RunError, match="shard 3 ended 5 times, at last with signal 15"):
+        process.shard_in_process("swarm", 3, str(tmp_path / "stop"))

@@ -41,10 +41,13 @@ def shard_in_process(folder: str, shard: int, stop: str) -> dict[str, object]:
         RunError: The disk is full, or the process died several times.
     """
     for _ in range(_DEATHS):
+        if Path(stop).exists():
+            return {"done": False}
         code, told, said = _wait_for(folder, shard, Path(stop))
         if code == 0:
             return {"done": True, **told}
-        if code == TO_BE_CONTINUED:
+        # A process that has just begun cannot write a checkpoint yet, and has nothing for it.
+        if code == TO_BE_CONTINUED or (code == -signal.SIGTERM and Path(stop).exists()):
             return {"done": False}
         if code == REFUSED:
             raise InputError(said)

@@ -5,6 +5,8 @@ from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import state_pairs
 from nadyn.data.label_record import geometry_name
@@ -76,6 +78,9 @@ class RecordingDesk:
     def _label_of(self, question: Question) -> Label | None:
         record = self._store.get(question.positions)
         if record is None or record.quality != "trusted":
+            return None
+        # Names of geometries are rounded; with the label of another one a run would not be the same.
+        if not np.array_equal(record.positions, question.positions):
             return None
         if question.along and record.tag not in (DIRECT, BETWEEN):
             return None

@@ -75,6 +75,18 @@ def test_a_label_that_the_store_holds_is_not_asked_for_again_but_its_overlap_is(
     assert again[1].overlap[0, 0] == near[0].label.energies[0] * first[1].label.energies[0]
 
 
+def test_a_label_of_nearly_the_same_geometry_is_not_taken(tmp_path):
+    method = LabelMethod("python", "a spring", (8, 1, 1), 0, (1,), {})
+    source, store = Spring(), LabelStore(tmp_path / "store", method)
+    start = np.eye(3)
+    store.add(record_of(start, source.label(start, ()), tag="direct"))
+    near_by = start * (1.0 + 1e-13)
+    assert near_by in store
+    desk = RecordingDesk(OwnProcess(source), store, every=2)
+    (answer,) = desk.ask([Question(near_by)])
+    assert source.n_labels == 2 and answer.label.energies != source.label(start, ()).energies
+
+
 def test_doubtful_labels_and_those_of_other_solutions_are_asked_for_again(tmp_path):
     method = LabelMethod("python", "a spring", (8, 1, 1), 0, (1,), {})
     source, store = Spring(), LabelStore(tmp_path / "store", method)

@@ -24,7 +24,7 @@ from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.joined import open_runs_as_one
 from nadyn.analysis.kinetics import Lifetime, lifetimes
 from nadyn.analysis.multiplicities import among_spin_adiabatic_states, multiplicity_populations
-from nadyn.analysis.populations import populations
+from nadyn.analysis.populations import Populations, populations
 from nadyn.analysis.products import products, yields
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
@@ -94,15 +94,7 @@ def summarise(
     chosen = list(quantities) or choose_quantities(run)
     result: dict[str, object] = {
         "run": dict(run.config),
-        "time_fs": pops.time_fs,
-        "populations": pops.mean,
-        "populations_low": pops.low,
-        "populations_high": pops.high,
-        "populations_counted": pops.counted,
-        "populations_held": pops.held,
-        "populations_differ": pops.differ,
-        "population_estimator": run.attributes["population_estimator"],
-        "populations_electronic": pops.electronic,
+        **keys_of_populations(pops, run),
         "n_trajectories": run.n_trajectories,
         "n_finished": int(ended_as_asked(run).sum()),
         "endings": endings(run),
@@ -122,10 +114,6 @@ def summarise(
         "lifetimes_fs": {str(k): asdict(life) for k, life in run_lifetimes(run).items()},
         "geometry": [_followed(run, quantity) for quantity in chosen],
     }
-    if pops.diabatic is not None:
-        result["diabatic_populations"] = pops.diabatic
-        result["diabatic_populations_error"] = pops.diabatic_error
-        result["diabatic_population_estimator"] = run.attributes["diabatic_population_estimator"]
     spins = multiplicity_populations(run)
     if spins is not None:
         for name, values in (("", spins.mean), ("_error", spins.error)):
@@ -162,6 +150,26 @@ def summarise(
     if matter is not None:
         result["bulk"] = matter
     return plain(result)
+
+
+def keys_of_populations(pops: Populations, run: Run) -> dict[str, object]:
+    """Return populations by the names that results have; of a run, or of all of which it is a part."""
+    named = {
+        "time_fs": pops.time_fs,
+        "populations": pops.mean,
+        "populations_low": pops.low,
+        "populations_high": pops.high,
+        "populations_counted": pops.counted,
+        "populations_held": pops.held,
+        "populations_differ": pops.differ,
+        "population_estimator": run.attributes["population_estimator"],
+        "populations_electronic": pops.electronic,
+    }
+    if pops.diabatic is not None:
+        named["diabatic_populations"] = pops.diabatic
+        named["diabatic_populations_error"] = pops.diabatic_error
+        named["diabatic_population_estimator"] = run.attributes["diabatic_population_estimator"]
+    return named
 
 
 def run_lifetimes(run: Run) -> dict[int, Lifetime]:

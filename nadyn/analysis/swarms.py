@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from nadyn.analysis.energies import energy_conservation
-from nadyn.analysis.fates import ended_as_asked, endings, stopped
+from nadyn.analysis.fates import OUTSIDE_METHOD, ended_as_asked, endings, stopped
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import lifetimes
-from nadyn.analysis.summary import plain, states_that_decay
+from nadyn.analysis.summary import keys_of_populations, plain, states_that_decay
 from nadyn.analysis.sums import Sums, populations_of, sums_of
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run, open_run
@@ -36,7 +36,8 @@ def analyse_swarm(folder: str | Path) -> dict[str, object]:
     ended: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     hops: Counter[str] = Counter()
-    slopes, histories, drift, hop_error = [], [], 0.0, 0.0
+    slopes, histories, hop_error = [], [], 0.0
+    drift: float | None = None
     sums: Sums | None = None
     first: Run | None = None
     for run in _complete(swarm.paths):
@@ -58,7 +59,7 @@ def analyse_swarm(folder: str | Path) -> dict[str, object]:
         hops += Counter(hopped.counts)
         slopes.append(np.abs(energy.slope_ev_per_ps[np.isfinite(energy.slope_ev_per_ps)]))
         if np.isfinite(energy.largest_ev).any():
-            drift = max(drift, float(np.nanmax(energy.largest_ev)))
+            drift = max(drift or 0.0, float(np.nanmax(energy.largest_ev)))
         hop_error = max(hop_error, hopped.energy_error_max_ev)
         if counts["n"] - run.n_trajectories < _OF_LIFETIMES:
             histories.append((states_that_decay(run), run.weight))
@@ -70,20 +71,13 @@ def analyse_swarm(folder: str | Path) -> dict[str, object]:
     pops, slope = populations_of(sums), np.concatenate(slopes)
     result: dict[str, object] = {
         "run": dict(swarm.run),
-        "time_fs": pops.time_fs,
-        "populations": pops.mean,
-        "populations_low": pops.low,
-        "populations_high": pops.high,
-        "populations_counted": pops.counted,
-        "populations_held": pops.held,
-        "populations_differ": pops.differ,
-        "population_estimator": first.attributes["population_estimator"],
-        "populations_electronic": pops.electronic,
+        **keys_of_populations(pops, first),
         "n_trajectories": counts["n"],
         "n_finished": counts["finished"],
         "endings": {name: ended[name] for name in endings(first)},
         "n_running": counts["n"] - counts["finished"] - sum(reasons.values()),
         "n_stopped": dict(reasons.most_common()),
+        "n_outside_method": reasons[OUTSIDE_METHOD],
         "hops": {name: hops[name] for name in sorted(hops)},
         "frustrated_hops": counts["frustrated"],
         "hop_energy_error_max_ev": hop_error,
@@ -96,10 +90,6 @@ def analyse_swarm(folder: str | Path) -> dict[str, object]:
         "n_shards_complete": counts["shards"],
         **_lifetimes(first, histories),
     }
-    if pops.diabatic is not None:
-        result["diabatic_populations"] = pops.diabatic
-        result["diabatic_populations_error"] = pops.diabatic_error
-        result["diabatic_population_estimator"] = first.attributes["diabatic_population_estimator"]
     for name in ("divided_steps", "cut_probabilities"):
         if getattr(first, name) is not None:
             result[name] = {"n": counts[name], "of": counts["steps"]}

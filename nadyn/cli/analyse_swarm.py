@@ -56,8 +56,9 @@ def _facts(numbers: dict[str, object]) -> list[tuple[str, str]]:
         *((f"stopped, {reason.replace('_', ' ')}", str(n)) for reason, n in numbers["n_stopped"].items()),
         ("hops", ", ".join(f"{name}: {n}" for name, n in numbers["hops"].items()) or "none"),
         ("refused hops", str(numbers["frustrated_hops"])),
-        ("largest energy error", f"{numbers['energy_drift_max_ev']:.2g} eV"),
     ]
+    if numbers["energy_drift_max_ev"] is not None:
+        facts.append(("largest energy error", f"{numbers['energy_drift_max_ev']:.2g} eV"))
     for state, life in numbers["lifetimes_fs"].items():
         if life["value"] is not None:
             value = f"{life['value']:.4g} fs, {life['low']:.4g} to {life['high']:.4g}"

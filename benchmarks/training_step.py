@@ -1,10 +1,11 @@
 """Time of a training step by part, beside the bare matrix products of its networks.
 
-    python benchmarks/training_step.py [--repeats 30] [--batch-size 16]
+    python benchmarks/training_step.py [--repeats 30] [--batch-size 16] [--encoder moments]
 
-Three molecules: hexafluorobutene (12 atoms, two states with couplings) and ammonia (4 atoms, likewise) as
-they are shipped, and ethanol, one state, with frames and labels made up. `written` is the step as a training
-takes it, `graph` with derivatives through the graph of autograd, as for encoders that are not written out.
+Four molecules: hexafluorobutene (12 atoms, two states with couplings) and ammonia (4 atoms, likewise) as
+they are shipped, ethylene (6 atoms, three states with couplings) with labels beside these files, and
+ethanol, one state, with frames and labels made up. `written` is the step as a training takes it, `graph` with
+derivatives through the graph of autograd, as for encoders that are not written out.
 The floor is what no implementation of the same networks avoids: for each layer three products of the batch
 and three of every pair of states that is asked for. Everything is measured alternately in one thread, in
 processor time, so that other work on the machine hurts all alike; medians in milliseconds.
@@ -14,6 +15,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -36,6 +38,7 @@ from nadyn.training.samples import Samples, batches, displaced_frames, samples_t
 from nadyn.training.step import parameter_groups
 from nadyn.units import BOHR_PER_ANGSTROM
 
+LABELS = Path(__file__).parent / "ethylene_labels"
 MARGIN = 0.0184
 BOUNDS = {quantity.name: 2.0 for quantity in QUANTITIES}
 
@@ -69,6 +72,8 @@ def cases(n_frames: int) -> dict[str, tuple[Group, str]]:
     for name, basis in (("hexafluorobutene", "2x0e + 1x1o + 1x1e"), ("ammonia", "1x0e + 1x1o")):
         group = read_dataset(nadyn.shipped.path(f"{name}/{name}.h5")).groups[0]
         found[name] = (group.select(np.arange(min(n_frames, group.n_frames))), basis)
+    group = read_dataset(LABELS / "labels.h5").groups[0]
+    found["ethylene"] = (group.select(np.arange(min(n_frames, group.n_frames))), "3x0e + 1x1o + 1x1e")
     return found | {"ethanol": (ethanol(n_frames), "auto")}
 
 
@@ -94,10 +99,16 @@ def floor(potential: Potential, samples: Samples, batch_size: int, n_pairs: int)
 class Step:
     """A training step in parts, whose times are kept."""
 
-    def __init__(self, group: Group, basis: str, optimizer: str, batch_size: int):
+    def __init__(self, group: Group, basis: str, encoder: str, optimizer: str, batch_size: int):
         data = Dataset((group,))
         configuration = TrainingConfiguration.model_validate(
-            {"epochs": 1, "model": {"basis": basis}, "optimizer": optimizer, "batch_size": batch_size}
+            {
+                "epochs": 1,
+                "encoder": {"name": encoder},
+                "model": {"basis": basis},
+                "optimizer": optimizer,
+                "batch_size": batch_size,
+            }
         )
         samples, elements = samples_together(data.groups), elements_of(data)
         self.potential = build_network(configuration, samples, shortest_distances(data, elements), elements)
@@ -160,18 +171,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--encoder", choices=("moments", "equivariant"), default="moments")
+    parser.add_argument("--molecule", choices=("hexafluorobutene", "ammonia", "ethylene", "ethanol"))
     parser.add_argument("--optimizer", choices=sorted(OPTIMIZERS), default="muon")
     options = parser.parse_args()
     torch.set_num_threads(1)
     for name, (group, basis) in cases(20 * options.batch_size).items():
-        found = Step(group, basis, options.optimizer, options.batch_size).measure(options.repeats)
+        if options.molecule not in (None, name):
+            continue
+        step = Step(group, basis, options.encoder, options.optimizer, options.batch_size)
+        found = step.measure(options.repeats)
         rest = sum(found[part] for part in ("loss", "clipping", "optimizer", "average"))
         print(f"{name}: floor {found['floor']:.1f} ms")
         for part, value in found.items():
             print(f"    {part:20} {value:7.1f} ms  {value / found['floor']:5.2f} floors")
         for how in ("graph", "written"):
-            step = found[f"{how} prediction"] + found[f"{how} backward"] + rest
-            print(f"  {how:22} {step:7.1f} ms  {step / found['floor']:5.2f} floors a step", flush=True)
+            total = found[f"{how} prediction"] + found[f"{how} backward"] + rest
+            print(f"  {how:22} {total:7.1f} ms  {total / found['floor']:5.2f} floors a step", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from nadyn.models.potential import Potential
 from nadyn.models.surroundings import Surroundings
 from nadyn.training.properties_of_states import properties_in_signs, properties_of
 from nadyn.training.samples import Samples
-from nadyn.training.second_order.evaluation import Frames, fits
+from nadyn.training.second_order.evaluation import fits
 from nadyn.training.second_order.function import levels_and_slopes
-from nadyn.training.second_order.geometry import PairFunctions, geometry
+from nadyn.training.second_order.geometry import Frames, PairFunctions, geometry
 from nadyn.training.second_order.vectors import slopes_of_positions, slopes_of_strain
 
 Pairs = tuple[tuple[int, int], ...]

@@ -28,9 +28,9 @@ from nadyn.models.surroundings import Surroundings, split_elements
 
 # Components of ranks 0, 1 and 2, and the rank of each of the nine.
 _RANKS = {0: slice(0, 1), 1: slice(1, 4), 2: slice(4, 9)}
-_RANK_OF_COMPONENT = (0, 1, 1, 1, 2, 2, 2, 2, 2)
+RANK_OF_COMPONENT = (0, 1, 1, 1, 2, 2, 2, 2, 2)
 # Products of a rank of the direction with a rank of what is heard, for each rank of the result.
-_PATHS = {
+PATHS = {
     0: ((0, 0), (1, 1), (2, 2)),
     1: ((0, 1), (1, 0), (1, 2), (2, 1)),
     2: ((0, 2), (2, 0), (1, 1), (2, 2)),
@@ -69,7 +69,7 @@ class EquivariantSettings:
 def clebsch_gordan_map() -> Float[Tensor, "35 81"]:
     """Return the map from products of nine components with nine to 3 scalars, 4 vectors, 4 tensors.
 
-    The results come in the order of `_PATHS`; products of the other parity, like r̂ × v, are left out. Each
+    The results come in the order of `PATHS`; products of the other parity, like r̂ × v, are left out. Each
     path is scaled so that the mean of the squared norms of its components is 1.
     """
     rank_two = rank_two_matrices()
@@ -86,7 +86,7 @@ def clebsch_gordan_map() -> Float[Tensor, "35 81"]:
         couplings[0, rank, rank] = same.unsqueeze(1)
         couplings[rank, 0, rank] = same.unsqueeze(2)
     blocks = []
-    for rank, paths in _PATHS.items():
+    for rank, paths in PATHS.items():
         for first, second in paths:
             block = torch.zeros(2 * rank + 1, 9, 9, dtype=torch.float64)
             block[:, _RANKS[first], _RANKS[second]] = couplings[first, second, rank]
@@ -125,7 +125,7 @@ class EquivariantMessages(nn.Module):
         self.radial = nn.Parameter(radial)
         self.paths = nn.ModuleList(
             nn.ParameterList(_matrices(n_elements, len(paths) * n_channels, n_channels))
-            for paths in _PATHS.values()
+            for paths in PATHS.values()
         )
         self.n_vectors = 2 * n_channels
         n_gram = self.moments.upper_triangle.shape[0]
@@ -205,7 +205,7 @@ class EquivariantMessages(nn.Module):
             of_pairs = self.moments.channels.of_pairs(self.radial, elements)
         weights = mixed_by_pair(radial, of_pairs, surroundings, elements).transpose(1, 2)
         by_rank = torch.split(weights, n_channels, dim=-1)
-        weights = torch.cat([by_rank[rank] for rank in _RANK_OF_COMPONENT], dim=-1)
+        weights = torch.cat([by_rank[rank] for rank in RANK_OF_COMPONENT], dim=-1)
         heard = weights * surroundings.gather(told)
         unit = surroundings.vectors.movedim(-1, 0) / distances
         first, second, _ = unit_harmonics(unit)
@@ -213,10 +213,10 @@ class EquivariantMessages(nn.Module):
         # (atom, traj, direction × told, channel)
         products = (directions @ heard).unflatten(-1, (9, n_channels)).flatten(2, 3)
         results = self.clebsch_gordan.to(products.dtype) @ products
-        sizes = [len(paths) * (2 * rank + 1) for rank, paths in _PATHS.items()]
+        sizes = [len(paths) * (2 * rank + 1) for rank, paths in PATHS.items()]
         sums = []
         for rank, own in enumerate(torch.split(results, sizes, dim=2)):
-            by_path = own.unflatten(2, (len(_PATHS[rank]), 2 * rank + 1)).transpose(2, 3).flatten(3)
+            by_path = own.unflatten(2, (len(PATHS[rank]), 2 * rank + 1)).transpose(2, 3).flatten(3)
             mixed = [
                 part @ self.paths[rank][self.settings.elements.index(element)]
                 for element, part in split_elements(by_path, surroundings.atoms, 0).items()

@@ -15,6 +15,7 @@ from torch import Tensor
 from nadyn.models.matrix.directions import N_DIRECTIONS
 from nadyn.models.potential import Potential
 from nadyn.training.second_order import compiled_encoding, invariants
+from nadyn.training.second_order.geometry import moments_of
 from nadyn.training.second_order.invariants import RANKS, Products
 from nadyn.training.second_order.machine_code import can_compile
 
@@ -50,7 +51,7 @@ class Encoded:
 
 def encoding_of(potential: Potential, index: Sequence[int]) -> Encoding:
     """Return the weights of some of the elements of a potential."""
-    mixing, matrix = potential.network.encoder.mixing, potential.matrix
+    mixing, matrix = moments_of(potential).mixing, potential.matrix
     directions = None
     if matrix.directional:
         scaled = torch.stack(
@@ -60,7 +61,8 @@ def encoding_of(potential: Potential, index: Sequence[int]) -> Encoding:
             ],
             dim=1,
         )
-        directions = [scaled[i] for i in index]
+        # What is heard from neighbours has directions too; those here come first.
+        directions = [scaled[i, :, : mixing.shape[3]].contiguous() for i in index]
     tables = invariants.products(mixing.shape[3], mixing.dtype, mixing.device)
     return Encoding(tables, [mixing[i] for i in index], directions, can_compile(mixing.device, mixing.dtype))
 
@@ -96,10 +98,16 @@ def pull_back(
     source: Int[Tensor, "copied"],
     order: Int[Tensor, "copied"],
     sizes: Sequence[int],
+    *,
+    directed: Float[Tensor, "copied 8 channel"] | None = None,
 ) -> tuple[Float[Tensor, "copied 15 channel"], Float[Tensor, "copied 16 input"]]:
-    """Return the cotangents of channels and, in the order by frame, of the moments."""
+    """Return the cotangents of channels and, in the order by frame, of the moments.
+
+    Vectors and tensors among the channels may have further cotangents, `directed`.
+    """
     if encoding.compiled:
         result = _pulled_back(encoding, encoded, of_descriptors, of_vectors, source, sizes)
+        _add(result, directed)
         of_moments = result.new_empty((len(source), 16, encoding.mixing[0].shape[1]))
         rows = {"place": order, "descriptors": of_descriptors, "other_mixed": result}
         _call("unmix", encoding, sizes, {"moments": of_moments}, rows)
@@ -107,6 +115,7 @@ def pull_back(
     mixed = encoded.mixed.index_select(0, source)
     result = invariants.pull_back(encoding.tables, mixed, of_descriptors)
     _add_directed(encoding, result, of_vectors, sizes)
+    _add(result, directed)
     own = _unmixed(encoding, result, of_descriptors, sizes)
     return result, torch.empty_like(own).index_copy_(0, order, own)
 
@@ -204,6 +213,11 @@ def _pulled_back(
     }
     _call("back", encoding, sizes, {"mixed": encoded.mixed}, rows)
     return result
+
+
+def _add(of_mixed: Float[Tensor, "row 15 channel"], directed: Tensor | None) -> None:
+    if directed is not None:
+        of_mixed[:, : directed.shape[1]] += directed
 
 
 def _call(

@@ -9,7 +9,6 @@ product is made twice, and no graph is recorded.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -17,25 +16,16 @@ from torch import Tensor
 
 from nadyn.electronic.eigen import eigh, matrix_cotangent
 from nadyn.models.encoders.density_moments import DensityMoments
+from nadyn.models.encoders.equivariant import EquivariantMessages
 from nadyn.models.networks import ElementNetworks
 from nadyn.models.potential import Potential
 from nadyn.training.second_order import directions, encoding, layers
 from nadyn.training.second_order import vectors as between_atoms
 from nadyn.training.second_order.assembly import assembly_of
-from nadyn.training.second_order.geometry import Geometry
+from nadyn.training.second_order.geometry import Frames, moments_of, sends_messages
 from nadyn.training.second_order.layers import Layers, Pulled, Pushed
+from nadyn.training.second_order.messages import Messages
 from nadyn.training.second_order.rows import Rows, rows_of
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Frames of one molecule: composition, ascending, and what their geometry gives."""
-
-    numbers: tuple[int, ...]
-    geometry: Geometry
-
-    def __len__(self) -> int:
-        return len(self.geometry.moments)
 
 
 def fits(potential: Potential) -> bool:
@@ -44,7 +34,7 @@ def fits(potential: Potential) -> bool:
     known = {"network", "matrix", "reference", "repulsion", "dispersion", "heads"}
     return (
         type(potential) is Potential
-        and type(potential.network.encoder) is DensityMoments
+        and type(potential.network.encoder) in (DensityMoments, EquivariantMessages)
         and potential.network.encoder.settings.element_channels is None
         and type(potential.network.networks) is ElementNetworks
         and {name for name, _ in potential.named_children()} <= known
@@ -96,13 +86,18 @@ class Evaluation:
         rows, networks = self.rows, self.potential.network.networks
         self.moments = torch.cat([one.geometry.moments.flatten(0, 1) for one in self.frames])
         self.encoded = encoding.encode(self.encoding, self.moments, rows.by_element, self.sizes)
+        self.messages, descriptors, self.vectors = None, self.encoded.descriptors, self.encoded.vectors
+        if sends_messages(self.potential):
+            self.messages = Messages(self.potential, self.index, self.frames, rows, self.encoded)
+            descriptors = torch.cat([descriptors, self.messages.descriptors], dim=1)
+            self.vectors = self.vectors + self.messages.vectors
         self.networks: list[Layers] = [
             layers.evaluate(networks.networks[i], networks.mean[i], networks.inverse_spread[i], own)
-            for i, own in zip(self.index, self.encoded.descriptors.split(self.sizes), strict=True)
+            for i, own in zip(self.index, descriptors.split(self.sizes), strict=True)
         ]
         outputs = torch.cat([network.outputs for network in self.networks])
         free, self.coefficients = self.assembly.coefficients(outputs)
-        self.sources = directions.sources(self.assembly.kinds, self.encoded.vectors)
+        self.sources = directions.sources(self.assembly.kinds, self.vectors)
         sums = self.assembly.sums(free, self.coefficients @ self.sources.mT)
         in_plane = [one.geometry.in_plane for one in self.frames]
         matrix = self._matrix(self._per_frame(sums, self.frames, rows.by_frame, 1), in_plane)[0]
@@ -118,7 +113,7 @@ class Evaluation:
         # What belongs to the rows that are copied, once a copy.
         self.copied_coefficients = self.coefficients.index_select(0, rows.source)
         self.copied_sources = self.sources.index_select(0, rows.source)
-        self.copied_vectors = self.encoded.vectors.index_select(0, rows.source)
+        self.copied_vectors = self.vectors.index_select(0, rows.source)
         self.of_sources = self.of_products.mT @ self.copied_coefficients
         self.of_vectors = directions.pull_back(kinds, self.copied_vectors, self.of_sources)
         of_coefficients = (self.of_products @ self.copied_sources).flatten(1)
@@ -128,6 +123,12 @@ class Evaluation:
             for network, part in zip(self.networks, of_outputs.split(self.copied_sizes), strict=True)
         ]
         self.of_descriptors = torch.cat([one.inputs for one in self.pulled])
+        told, heard = None, None
+        if self.messages is not None:
+            n_seen = self.encoded.descriptors.shape[1]
+            own, of_heard = self.of_descriptors[:, :n_seen], self.of_descriptors[:, n_seen:]
+            told, heard = self.messages.pull_back(of_heard, self.of_vectors)
+            self.of_descriptors = own + told.descriptors
         self.of_mixed, of_moments = encoding.pull_back(
             self.encoding,
             self.encoded,
@@ -136,6 +137,7 @@ class Evaluation:
             rows.source,
             rows.copies_by_element,
             self.copied_sizes,
+            directed=None if told is None else told.directed,
         )
         in_plane = self._of_in_plane(self.cotangents)
         shapes = [(self.copies, len(one), len(one.numbers)) for one in self.asked]
@@ -143,6 +145,8 @@ class Evaluation:
         for number, (one, part, shape) in enumerate(zip(self.asked, parts, shapes, strict=True)):
             of_tensor = None if in_plane is None else in_plane[number]
             slope = between_atoms.pull_back(one.geometry, part.unflatten(0, shape), of_tensor)
+            if heard is not None:
+                slope = slope + heard[number]
             if one.geometry.repulsion_slope is not None:
                 same = torch.tensor([float(k == l) for k, l in self.pairs]).to(slope)
                 slope = slope + same[:, None, None, None, None] * one.geometry.repulsion_slope
@@ -185,16 +189,19 @@ class Evaluation:
             rows.copies_by_element,
             self.copied_sizes,
         )
+        descriptors, self.moved_vectors = self.moved.descriptors, self.moved.vectors
+        if self.messages is not None:
+            more, vectors = self.messages.push_forward(self.moved, moved)
+            descriptors = torch.cat([descriptors, more], dim=1)
+            self.moved_vectors = self.moved_vectors + vectors
         self.pushed: list[Pushed] = [
             layers.push_forward(network, part, self.copies)
-            for network, part in zip(
-                self.networks, self.moved.descriptors.split(self.copied_sizes), strict=True
-            )
+            for network, part in zip(self.networks, descriptors.split(self.copied_sizes), strict=True)
         ]
         outputs = torch.cat([one.outputs for one in self.pushed])
         free, self.moved_coefficients = self.assembly.coefficients(outputs)
         self.moved_sources = directions.push_forward(
-            self.assembly.kinds, self.copied_vectors, self.moved.vectors
+            self.assembly.kinds, self.copied_vectors, self.moved_vectors
         )
         products = self.moved_coefficients @ self.copied_sources.mT
         products += self.copied_coefficients @ self.moved_sources.mT
@@ -212,9 +219,9 @@ class Evaluation:
             rows.add_copies(of_coefficients, self.of_products @ self.moved_sources)
             rows.add_copies(of_sources, self.of_products.mT @ self.moved_coefficients)
             bend = directions.bend(
-                self.assembly.kinds, self.copied_vectors, self.moved.vectors, self.of_sources
+                self.assembly.kinds, self.copied_vectors, self.moved_vectors, self.of_sources
             )
-        of_vectors = directions.pull_back(self.assembly.kinds, self.encoded.vectors, of_sources)
+        of_vectors = directions.pull_back(self.assembly.kinds, self.vectors, of_sources)
         if bend is not None:
             rows.add_copies(of_vectors[:, :3], bend)
         of_outputs = torch.cat([free, of_coefficients.flatten(1)], dim=1)
@@ -228,19 +235,31 @@ class Evaluation:
             parts.append(of_inputs)
             module = self.potential.network.networks.networks[self.index[number]]
             found |= dict(zip(layers.parameters_of(module), of_layers, strict=True))
+        of_descriptors, heard = torch.cat(parts), None
+        if self.messages is not None:
+            n_seen = self.encoded.descriptors.shape[1]
+            of_heard = of_descriptors[:, n_seen:]
+            heard = self.messages.gradients(of_heard, of_vectors, has_slopes=has_slopes)
+            found |= heard.weights
+            of_descriptors = of_descriptors[:, :n_seen] + heard.backward.descriptors
         of_mixed = encoding.pull_back_to_channels(
-            self.encoding, self.encoded, torch.cat(parts), of_vectors, self.sizes
+            self.encoding, self.encoded, of_descriptors, of_vectors, self.sizes
         )
+        if heard is not None:
+            of_mixed[:, :8] += heard.backward.directed
         if has_slopes:
             rows.add_copies(of_mixed, self.bend)
-        found |= self._of_encoding(of_mixed, of_vectors, has_slopes)
+        of_heard_directions = None if heard is None else heard.directions
+        found |= self._of_encoding(of_mixed, of_vectors, of_heard_directions, has_slopes)
         if matrix.first_vectors:
             found[matrix.in_plane] = self._of_strength(of_matrix, has_slopes)
         return found
 
-    def _of_encoding(self, of_mixed: Tensor, of_vectors: Tensor, has_slopes: bool) -> dict[Tensor, Tensor]:
+    def _of_encoding(
+        self, of_mixed: Tensor, of_vectors: Tensor, of_heard: list[Tensor] | None, has_slopes: bool
+    ) -> dict[Tensor, Tensor]:
         """Return the gradient in the weights of channels and directions."""
-        rows, matrix, mixing = self.rows, self.potential.matrix, self.potential.network.encoder.mixing
+        rows, matrix, mixing = self.rows, self.potential.matrix, moments_of(self.potential).mixing
         of_mixing = torch.zeros_like(mixing)
         of_elements = [of_mixing[i] for i in self.index]
         add = encoding.add_of_mixing
@@ -254,6 +273,9 @@ class Evaluation:
         if has_slopes:
             more = encoding.of_directions(self.moved.mixed, self.of_vectors, self.copied_sizes)
             of_directions = [one + two for one, two in zip(of_directions, more, strict=True)]
+        if of_heard is not None:
+            both = zip(of_directions, of_heard, strict=True)
+            of_directions = [torch.cat([seen, heard], dim=1) for seen, heard in both]
         result = [torch.zeros_like(matrix.vector_mixing), torch.zeros_like(matrix.tensor_mixing)]
         for i, (vectors, tensors) in zip(self.index, of_directions, strict=True):
             result[0][i] = vectors * matrix.vector_scale[i].unsqueeze(-1)

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.models.potential import Potential
-from nadyn.training.second_order.evaluation import Evaluation, Frames
+from nadyn.training.second_order.evaluation import Evaluation
+from nadyn.training.second_order.geometry import Frames
 
 
 class _LevelsAndSlopes(torch.autograd.Function):

@@ -12,6 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nadyn.models.encoders.angular import unit_harmonics, unit_harmonics_slope
+from nadyn.models.encoders.density_moments import DensityMoments
+from nadyn.models.encoders.equivariant import EquivariantMessages
 from nadyn.models.encoders.radial import (
     cutoff_function,
     exponential_basis,
@@ -28,7 +30,7 @@ class PairFunctions:
 
     Attributes:
         vectors, unit: r_ij [bohr] and r̂_ij.
-        radial, slope: g f_c and its derivative.
+        radial, slope: g f_c and its derivative; derivatives are None where they are not wanted.
         harmonics, gradient: Y, with Y_0 = 1 first, and ∂Y/∂r_ij.
         pull, pull_slope: f_c/r, which weighs neighbours in the in-plane term, and its derivative.
         neighbours: Atom in each slot; None where slot j is atom j.
@@ -37,9 +39,9 @@ class PairFunctions:
     vectors: Float[Tensor, "frame atom 3 slot"]
     unit: Float[Tensor, "frame atom 3 slot"]
     radial: Float[Tensor, "frame atom slot radial"]
-    slope: Float[Tensor, "frame atom slot radial"]
+    slope: Float[Tensor, "frame atom slot radial"] | None
     harmonics: Float[Tensor, "frame atom slot 16"]
-    gradient: Float[Tensor, "frame atom 3 slot 16"]
+    gradient: Float[Tensor, "frame atom 3 slot 16"] | None
     pull: Float[Tensor, "frame atom slot"] | None
     pull_slope: Float[Tensor, "frame atom slot"] | None
     neighbours: Int[Tensor, "frame atom slot"] | None
@@ -54,7 +56,7 @@ class Geometry:
         in_plane: Σ_ij f_c² r̂ r̂ᵀ, where W has that term.
         repulsion: Energy of the repulsion [hartree], where there is one.
         repulsion_slope: Its derivative in r_ij.
-        pairs: What derivatives are made of; None where they are not wanted.
+        pairs: What derivatives are made of, and messages; None where there are neither.
         slots: Elements of the slots.
         elements: Those of the encoder.
     """
@@ -80,10 +82,32 @@ class Geometry:
         return sum(array.nbytes for array in own if isinstance(array, Tensor))
 
 
+@dataclass(frozen=True)
+class Frames:
+    """Frames of one molecule: composition, ascending, and what their geometry gives."""
+
+    numbers: tuple[int, ...]
+    geometry: Geometry
+
+    def __len__(self) -> int:
+        return len(self.geometry.moments)
+
+
+def sends_messages(potential: Potential) -> bool:
+    """Tell whether atoms hear from their neighbours what those see."""
+    return type(potential.network.encoder) is EquivariantMessages
+
+
+def moments_of(potential: Potential) -> DensityMoments:
+    """Return the density moments that an encoder is, or that it begins with."""
+    encoder = potential.network.encoder
+    return encoder.moments if sends_messages(potential) else encoder
+
+
 @torch.no_grad()
 def geometry(potential: Potential, surroundings: Surroundings, *, derivatives: bool) -> Geometry:
     """Return the sums for frames of one molecule and, if wanted, what their derivatives are made of."""
-    matrix, elements = potential.matrix, potential.network.encoder.settings.elements
+    matrix, elements = potential.matrix, moments_of(potential).settings.elements
     vectors = surroundings.vectors.permute(1, 0, 3, 2).contiguous()
     distances = surroundings.distances.transpose(0, 1).contiguous()
     unit = vectors / distances.unsqueeze(2)
@@ -102,11 +126,11 @@ def geometry(potential: Potential, surroundings: Surroundings, *, derivatives: b
     if potential.repulsion is not None:
         energy, energy_slope = _repulsion(potential, surroundings)
     pairs = None
-    if derivatives:
+    if derivatives or sends_messages(potential):
         neighbours = surroundings.neighbours
         if neighbours is not None:
             neighbours = neighbours.transpose(0, 1).contiguous()
-        gradient = _gradient(unit, distances)
+        gradient = _gradient(unit, distances) if derivatives else None
         pairs = PairFunctions(vectors, unit, radial, slope, angular, gradient, pull, pull_slope, neighbours)
     slots = surroundings.slots
     sums = _sums(radial, angular, slots, elements)
@@ -146,7 +170,7 @@ def _radial(
     potential: Potential, distances: Float[Tensor, "frame atom slot"], *, derivatives: bool
 ) -> tuple[Float[Tensor, "frame atom slot radial"], Float[Tensor, "frame atom slot radial"] | None]:
     """Return g f_c and its derivative."""
-    encoder = potential.network.encoder
+    encoder = moments_of(potential)
 
     def end(r: Tensor) -> Tensor:
         return cutoff_function(encoder.settings.cutoff_function, r, encoder.cutoff)

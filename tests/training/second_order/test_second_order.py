@@ -59,6 +59,9 @@ def scaled(potential):
         if name in ("vector_scale", "tensor_scale", "inverse_spread"):
             scale.copy_(0.6 + 0.8 * torch.rand(scale.shape, generator=generator, dtype=torch.float64))
     networks.mean.copy_(0.2 * torch.randn(networks.mean.shape, generator=generator, dtype=torch.float64))
+    for name, own in potential.network.encoder.named_buffers():
+        if name in ("mean", "inverse_spread", "direction_scales"):
+            own.copy_(0.3 + 0.8 * torch.rand(own.shape, generator=generator, dtype=torch.float64))
     return potential
 
 
@@ -141,10 +144,11 @@ BASES = [
 
 
 @pytest.mark.usefixtures("how")
+@pytest.mark.parametrize("encoder", ["moments", "equivariant"])
 @pytest.mark.parametrize("basis, n_states, activation, repulsion", BASES)
-def test_predictions_and_gradients_are_those_of_autograd(basis, n_states, activation, repulsion):
+def test_predictions_and_gradients_are_those_of_autograd(encoder, basis, n_states, activation, repulsion):
     potential = untrained(
-        "moments", basis, n_states=n_states, activation=activation, repulsion=repulsion, cutoff=6.0
+        encoder, basis, n_states=n_states, activation=activation, repulsion=repulsion, cutoff=6.0
     )
     potential = scaled(potential.double().potential.requires_grad_(True))
     batch = samples_together(
@@ -161,9 +165,10 @@ def test_predictions_and_gradients_are_those_of_autograd(basis, n_states, activa
 
 
 @pytest.mark.usefixtures("how")
+@pytest.mark.parametrize("encoder", ["moments", "equivariant"])
 @pytest.mark.parametrize("basis, n_states", [(None, 1), ("1x0e + 1x1o", 2)])
-def test_so_are_those_of_crystals_beside_molecules_with_stress(basis, n_states):
-    potential = untrained("moments", basis, n_states=n_states, cutoff=5.0, cutoff_function="cosine")
+def test_so_are_those_of_crystals_beside_molecules_with_stress(encoder, basis, n_states):
+    potential = untrained(encoder, basis, n_states=n_states, cutoff=5.0, cutoff_function="cosine")
     potential = potential.double().potential.requires_grad_(True)
     groups = (
         molecule((9, 1, 6, 1, 7), 3, n_states, cell=CELL),
@@ -174,8 +179,9 @@ def test_so_are_those_of_crystals_beside_molecules_with_stress(basis, n_states):
 
 
 @pytest.mark.usefixtures("how")
-def test_in_single_precision_they_agree_to_its_digits():
-    potential = untrained("moments", "2x0e + 1x1o", cutoff=6.0).potential.requires_grad_(True)
+@pytest.mark.parametrize("encoder", ["moments", "equivariant"])
+def test_in_single_precision_they_agree_to_its_digits(encoder):
+    potential = untrained(encoder, "2x0e + 1x1o", cutoff=6.0).potential.requires_grad_(True)
     batch = samples_together((molecule((7, 1, 1, 9, 1), 4, 2),))
     written, autograd = both(potential, batch, label_pairs(batch, 2), ())
     assert written[0][0].gradients.dtype == torch.float64
@@ -186,8 +192,9 @@ def test_in_single_precision_they_agree_to_its_digits():
             assert error < 3e-4
 
 
-def test_what_was_prepared_for_a_training_set_has_the_same_predictions():
-    potential = untrained("moments", "1x0e + 1x1o", repulsion=3.0).double().potential
+@pytest.mark.parametrize("encoder", ["moments", "equivariant"])
+def test_what_was_prepared_for_a_training_set_has_the_same_predictions(encoder):
+    potential = untrained(encoder, "1x0e + 1x1o", repulsion=3.0).double().potential
     groups = (molecule((7, 1, 1, 9), 70, 2), molecule((6, 6, 1, 1, 9), 3, 2, seed=3))
     samples = samples_together(groups)
     ready = prepared(potential, samples)
@@ -268,7 +275,7 @@ def test_an_evaluation_is_gone_when_its_gradient_has_been_taken(monkeypatch, ask
 
 def test_other_encoders_are_predicted_through_their_graph():
     batch = samples_together((molecule((7, 1, 1, 9), 3, 2),))
-    for encoder in ("equivariant", "acsf"):
+    for encoder in ("messages", "acsf"):
         potential = untrained(encoder, "2x0e").potential
         assert not fits(potential)
         (prediction,) = predict_by_graph(potential, batch, ((0, 1),))

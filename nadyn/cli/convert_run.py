@@ -8,19 +8,23 @@ from nadyn.checks.errors import InputError
 
 
 def kind_of_start_or_run(source: Path) -> str | None:
-    """Return `run`, `initial` or `initconds`; None for everything else."""
+    """Return `run`, `initial` or `others` for starts of other programs; None for everything else."""
     from nadyn.data.hdf5_outline import hdf5_format
-    from nadyn.trajectory.sharc_initconds import is_initconds
+    from nadyn.data.readers.table import find_reader
+    from nadyn.trajectory.starts_of_others import find_starts
 
+    if source.is_dir():
+        # Trajectories that were run are data; of those that were only prepared there are the starts.
+        return "others" if find_reader(source) is None and find_starts(source) is not None else None
     if not source.is_file():
         return None
-    if is_initconds(source):
-        return "initconds"
+    if find_starts(source) is not None:
+        return "others"
     return {"nadyn-trajectories": "run", "nadyn-initial": "initial"}.get(hdf5_format(source) or "")
 
 
 def convert_initial(source: Path, target: Path, *, overwrite: bool) -> None:
-    """Convert initial conditions to those of SHARC (a name without an ending), or back (.h5).
+    """Convert initial conditions to those of SHARC (a name without an ending), or those of others (.h5).
 
     Raises:
         InputError: The file cannot be read, or the name ends otherwise.
@@ -29,10 +33,12 @@ def convert_initial(source: Path, target: Path, *, overwrite: bool) -> None:
 
     from nadyn.checks.output import TRAJECTORIES, check_output
     from nadyn.trajectory.initial_conditions import read_initial_conditions, write_initial_conditions
-    from nadyn.trajectory.sharc_initconds import is_initconds, read_initconds, write_initconds
+    from nadyn.trajectory.sharc_initconds import write_initconds
+    from nadyn.trajectory.starts_of_others import find_starts
 
     check_output(target, source, overwrite=overwrite)
-    initial = read_initconds(source) if is_initconds(source) else read_initial_conditions(source)
+    kind = find_starts(source)
+    initial = read_initial_conditions(source) if kind is None else kind.read(source)
     if target.suffix.lower() in TRAJECTORIES:
         write_initial_conditions(target, initial)
     elif target.suffix in ("", ".excited"):

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from nadyn.data.readers.reader import ReadOptions
     from nadyn.data.statistics import GroupStatistics
 
-# A file of another program.
+# Data of another program, and initial conditions of one.
 FOREIGN = "foreign"
+STARTS = "starts"
 
 
 def info(
@@ -75,6 +76,10 @@ def info(
             _print_dataset(file, read_options(energy_key, forces_key, multiplicities, charge, keys, units))
     elif kind == "nadyn-trajectories":
         _print_pairs(f"trajectories {file}", _run(file))
+    elif kind == STARTS:
+        from nadyn.trajectory.starts_of_others import find_starts, starts_in_words
+
+        _print_pairs(f"initial conditions {file}", starts_in_words(find_starts(file), file))
     else:
         from nadyn.data.hdf5_outline import hdf5_outline
 
@@ -82,7 +87,7 @@ def info(
 
 
 def file_kind(file: Path) -> str:
-    """Return "model", the format name of an HDF5 file of nadyn, or FOREIGN for what `nadyn convert` reads.
+    """Return "model", the format name of an HDF5 file of nadyn, FOREIGN or STARTS for those of others.
 
     Raises:
         InputError: The file is missing or none that nadyn knows.
@@ -90,19 +95,26 @@ def file_kind(file: Path) -> str:
     from nadyn.checks.errors import InputError
     from nadyn.checks.files import check_file
     from nadyn.checks.kinds import what_it_is
+    from nadyn.checks.packed import is_packed
     from nadyn.data.hdf5_outline import hdf5_format
     from nadyn.data.readers.nadyn_dataset import NADYN_DATASET
     from nadyn.data.readers.table import check_holds_geometries, find_reader
+    from nadyn.trajectory.starts_of_others import find_starts
 
     if file.is_dir() and find_reader(file) is not None:
         return FOREIGN
+    if find_starts(file) is not None:
+        return STARTS
     check_file(file, f"file {str(file)!r}")
     if file.suffix == ".safetensors":
         return "model"
     found = hdf5_format(file)
     if found in ("nadyn-dataset", "nadyn-trajectories", "nadyn-initial"):
         return found
-    if found is None and find_reader(file) not in (None, NADYN_DATASET):
+    reader = find_reader(file) if found is None else None
+    if reader is NADYN_DATASET and is_packed(file):
+        return "nadyn-dataset"
+    if reader not in (None, NADYN_DATASET):
         return FOREIGN
     if not _is_hdf5(file):
         check_holds_geometries(file)
@@ -128,7 +140,7 @@ def file_digest(file: Path) -> str:
     from nadyn.checks.errors import InputError
 
     kind = file_kind(file)
-    if kind == FOREIGN:
+    if kind in (FOREIGN, STARTS):
         raise InputError(
             f"file {str(file)!r} must be a file of nadyn to have a digest, but is none. Make it a dataset "
             "with `nadyn convert`."

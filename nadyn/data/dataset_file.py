@@ -14,6 +14,7 @@ from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
 from nadyn.checks.kinds import Kind, kind_of, what_it_is
 from nadyn.checks.output import new_file
+from nadyn.checks.packed import for_library
 from nadyn.data.arrays import ARRAYS, MASSES, check_array
 from nadyn.data.assumptions import ASSUMABLE, agreed_multiplicities, with_charge
 from nadyn.data.dataset import Dataset, Group
@@ -62,7 +63,7 @@ def read_dataset(
     with located(f"dataset {str(path)!r}"):
         check_file(path, "the file")
         try:
-            with h5py.File(path, "r") as file:
+            with h5py.File(for_library(path), "r") as file:
                 _check_format(file)
                 groups = [
                     _read_group(name, file[name], multiplicities)

@@ -15,6 +15,7 @@ import numpy as np
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.checks.output import write_new
+from nadyn.checks.packed import beginning, whole_content
 from nadyn.structures import atomic_number, symbol
 from nadyn.trajectory.initial_conditions import InitialConditions
 from nadyn.units import ELECTRON_MASS_PER_DALTON
@@ -26,8 +27,7 @@ def is_initconds(path: Path) -> bool:
     """Return whether a file is one of SHARC's."""
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        return file.read(100).lstrip().startswith(_TITLE.encode())
+    return beginning(path).lstrip().startswith(_TITLE.encode())
 
 
 def read_initconds(path: str | Path) -> InitialConditions:
@@ -39,7 +39,10 @@ def read_initconds(path: str | Path) -> InitialConditions:
     path = Path(path)
     where = f"SHARC file {str(path)!r}"
     check_file(path, where)
-    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = whole_content(path).decode("utf-8", "replace")
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
     if not text.lstrip().startswith(_TITLE):
         raise InputError(f"{where} must begin with `{_TITLE}`, but does not.")
     n_wanted, n_atoms = (_setting(text, key, where) for key in ("Ninit", "Natom"))

@@ -12,7 +12,8 @@ import numpy as np
 from ase.db.row import AtomsRow
 
 from nadyn.checks.errors import InputError
-from nadyn.data.readers.reader import ReadOptions, to_atomic, whole_content
+from nadyn.checks.packed import whole_content
+from nadyn.data.readers.reader import ReadOptions, to_atomic
 
 # Sums of the charges of atoms are not quite whole.
 _ROUNDING = 1e-3

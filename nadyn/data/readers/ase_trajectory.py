@@ -17,11 +17,12 @@ from ase.io.trajectory import TrajectoryReader
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import whole_content
 from nadyn.data.dataset import Dataset, with_source
 from nadyn.data.readers.ase_frames import dataset_of_frames
 from nadyn.data.readers.extxyz_labels import OPTIONS, Keys
 from nadyn.data.readers.extxyz_text import FrameNotes
-from nadyn.data.readers.reader import Reader, ReadOptions, whole_content
+from nadyn.data.readers.reader import Reader, ReadOptions
 from nadyn.data.validation import located
 
 _DAMAGED = (

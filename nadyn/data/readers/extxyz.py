@@ -34,11 +34,12 @@ import ase.io
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import whole_text
 from nadyn.data.dataset import Dataset
 from nadyn.data.readers.ase_frames import dataset_of_frames
 from nadyn.data.readers.extxyz_labels import OPTIONS, Keys
 from nadyn.data.readers.extxyz_text import FrameNotes, prepared
-from nadyn.data.readers.reader import Reader, ReadOptions, whole_text
+from nadyn.data.readers.reader import Reader, ReadOptions
 from nadyn.data.validation import located
 
 # What ASE raises at a file that is not as it should be; RuntimeError: a frame ends where it begins.

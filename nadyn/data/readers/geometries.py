@@ -11,9 +11,9 @@ from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import whole_text
 from nadyn.data.readers.extxyz import UNREADABLE, why_unreadable
 from nadyn.data.readers.extxyz_text import prepared
-from nadyn.data.readers.reader import whole_text
 from nadyn.data.validation import located
 from nadyn.units import to_atomic_units
 

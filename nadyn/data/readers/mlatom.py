@@ -20,8 +20,9 @@ import numpy as np
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import whole_text
 from nadyn.data.dataset import Dataset, state_pairs
-from nadyn.data.readers.reader import Reader, ReadOptions, whole_text
+from nadyn.data.readers.reader import Reader, ReadOptions
 from nadyn.data.readers.rows import Row, dataset_of_rows, unusual_masses
 from nadyn.data.validation import located
 from nadyn.units import BOHR_PER_ANGSTROM, ELECTRON_MASS_PER_DALTON

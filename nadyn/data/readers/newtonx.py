@@ -18,10 +18,11 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import whole_text
 from nadyn.data.dataset import Dataset, with_source
 from nadyn.data.joining import join
 from nadyn.data.readers.folders import files_below
-from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions, whole_text
+from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions
 from nadyn.data.readers.rows import Row, dataset_of_rows, unusual_masses
 from nadyn.data.validation import located
 from nadyn.structures import atomic_number

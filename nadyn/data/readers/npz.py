@@ -28,9 +28,10 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import whole_content
 from nadyn.data.dataset import Dataset, state_pairs
 from nadyn.data.readers.inverse_length import couplings_in
-from nadyn.data.readers.reader import Reader, ReadOptions, to_atomic, whole_content
+from nadyn.data.readers.reader import Reader, ReadOptions, to_atomic
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula
 

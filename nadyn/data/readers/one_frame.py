@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.packed import whole_text
 from nadyn.data.readers.extxyz import UNREADABLE, why_unreadable
 from nadyn.data.readers.extxyz_labels import Keys, labels_of
 from nadyn.data.readers.extxyz_text import FrameNotes, prepared
 from nadyn.data.readers.extxyz_unread import UnreadLabels
-from nadyn.data.readers.reader import whole_text
 from nadyn.data.validation import located
 from nadyn.units import to_atomic_units
 

@@ -20,8 +20,9 @@ import numpy as np
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import whole_text
 from nadyn.data.dataset import Dataset, state_pairs
-from nadyn.data.readers.reader import Reader, ReadOptions, in_words, whole_text
+from nadyn.data.readers.reader import Reader, ReadOptions, in_words
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import atomic_number, formula
 from nadyn.units import to_atomic_units

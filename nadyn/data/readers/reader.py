@@ -1,8 +1,6 @@
-"""What the table of readers holds of each one, and how files are looked into."""
+"""What the table of readers holds of each one, and what a user may say about a file."""
 
-import gzip
 import re
-import zlib
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,9 +9,6 @@ from nadyn.checks.errors import InputError
 from nadyn.checks.nearest import nearest
 from nadyn.data.dataset import Dataset
 from nadyn.units import to_atomic_units
-
-_GZIP = b"\x1f\x8b"
-_LOOKED_AT = 65536
 
 
 @dataclass(frozen=True)
@@ -94,46 +89,6 @@ class Reader:
     recognises: Callable[[bytes], bool]
     read: Callable[[Path, ReadOptions], Dataset]
     options: frozenset[str] = frozenset()
-
-
-def beginning(path: Path) -> bytes:
-    """Return the first bytes of a file, unpacked if it is gzip."""
-    with path.open("rb") as raw:
-        packed = raw.read(len(_GZIP)) == _GZIP
-    try:
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
-            return file.read(_LOOKED_AT)
-    except (EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
-        raise InputError(f"file {str(path)!r} must be whole, but cannot be unpacked.") from error
-
-
-def whole_content(path: Path) -> bytes:
-    """Return all bytes of a file, unpacked if it is gzip.
-
-    Raises:
-        InputError: It cannot be unpacked.
-    """
-    with path.open("rb") as raw:
-        packed = raw.read(len(_GZIP)) == _GZIP
-    try:
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
-            return file.read()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError("the file must be whole, but cannot be unpacked.") from error
-
-
-def whole_text(path: Path) -> str:
-    """Return the text of a file, unpacked if it is gzip.
-
-    Raises:
-        InputError: It is no text, or cannot be unpacked.
-    """
-    content = whole_content(path)
-    try:
-        # Line ends of Windows become those of everybody else.
-        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        raise InputError("the file must be text, but is not.") from error
 
 
 def in_words(multiplicities: tuple[int, ...]) -> str:

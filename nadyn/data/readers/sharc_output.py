@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
-from nadyn.data.readers.reader import whole_text
+from nadyn.checks.packed import whole_text
 from nadyn.data.readers.sharc_states import counts_of, first_components, real_matrix, state_arrays
 from nadyn.data.validation import located
 from nadyn.structures import symbol

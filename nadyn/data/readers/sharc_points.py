@@ -16,9 +16,10 @@ import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import whole_text
 from nadyn.data.dataset import Dataset
 from nadyn.data.readers.folders import files_below, place_of, warn_of_left_out
-from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions, whole_text
+from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions
 from nadyn.data.readers.rows import Row, dataset_of_rows
 from nadyn.data.readers.sharc_output import REQUESTS, read_qm_out
 from nadyn.data.readers.sharc_states import multiplicities_of

@@ -20,10 +20,11 @@ import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import whole_text
 from nadyn.data.dataset import Dataset, with_source
 from nadyn.data.joining import join
 from nadyn.data.readers.folders import files_below, place_of, tagged, warn_of_left_out
-from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions, whole_text
+from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions
 from nadyn.data.readers.sharc_states import first_components, multiplicities_of, real_matrix, state_arrays
 from nadyn.data.validation import group_from_arrays, located
 from nadyn.structures import formula, masses

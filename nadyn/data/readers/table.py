@@ -9,6 +9,7 @@ from nadyn.checks.counts import with_article
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.checks.kinds import what_it_is
+from nadyn.checks.packed import beginning
 from nadyn.data.assumptions import with_charge
 from nadyn.data.dataset import Dataset
 from nadyn.data.readers.ase_database import ASE_DATABASE
@@ -18,9 +19,10 @@ from nadyn.data.readers.h5md import H5MD
 from nadyn.data.readers.mlatom import MLATOM
 from nadyn.data.readers.nadyn_dataset import NADYN_DATASET
 from nadyn.data.readers.newtonx import NEWTONX, NEWTONX_TRAJECTORIES
+from nadyn.data.readers.newtonx_ns import NEWTONX_NS
 from nadyn.data.readers.npz import NPZ
 from nadyn.data.readers.pyrai2md import PYRAI2MD
-from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions, beginning
+from nadyn.data.readers.reader import FolderReader, Reader, ReadOptions
 from nadyn.data.readers.sharc_points import SHARC_POINT, SHARC_POINTS
 from nadyn.data.readers.sharc_trajectory import SHARC_TRAJECTORIES, SHARC_TRAJECTORY
 from nadyn.data.validation import located
@@ -46,9 +48,10 @@ _NO_DATA = (
     (b"Mass-weighted normal modes", "the potential of a vibronic model of SHARC, which its template names."),
     (b"[Molden Format]", "a Molden file. `nadyn sample FILE` draws starts from its vibrations."),
     (b"SHARC Initial conditions file", "a file of starts. `nadyn convert FILE initial.h5` reads them."),
+    (b"Velocity in NX input format", "a file of starts. `nadyn convert FILE initial.h5` reads them."),
 )
 
-FOLDERS: tuple[FolderReader, ...] = (SHARC_TRAJECTORIES, SHARC_POINTS, NEWTONX_TRAJECTORIES)
+FOLDERS: tuple[FolderReader, ...] = (SHARC_TRAJECTORIES, SHARC_POINTS, NEWTONX_TRAJECTORIES, NEWTONX_NS)
 
 
 def find_reader(path: Path) -> Reader | FolderReader | None:

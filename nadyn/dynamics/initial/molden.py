@@ -17,6 +17,7 @@ import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import beginning, whole_content
 from nadyn.dynamics.initial.normal_modes import NormalModes, bends_of, rigid_motions
 from nadyn.dynamics.initial.section import InitialSection
 from nadyn.dynamics.initial.wigner import sample_modes, without_rotation
@@ -41,8 +42,7 @@ class MoldenModes:
 
 def is_molden(path: Path) -> bool:
     """Return whether a file is a Molden file with frequencies."""
-    with path.open("rb") as file:
-        return file.read(200).lstrip().lower().startswith(b"[molden format]")
+    return beginning(path).lstrip().lower().startswith(b"[molden format]")
 
 
 def read_molden_modes(path: str | Path) -> MoldenModes:
@@ -56,9 +56,9 @@ def read_molden_modes(path: str | Path) -> MoldenModes:
     where = f"Molden file {str(path)!r}"
     check_file(path, where)
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"{where} must be readable, but is not.") from error
+        text = whole_content(path).decode("utf-8", "replace")
+    except (InputError, OSError) as error:
+        raise InputError(f"{where} must be readable and whole, but is not.") from error
     sections = _sections(text)
     for name in ("FREQ", "FR-COORD", "FR-NORM-COORD"):
         if name not in sections:

@@ -16,6 +16,7 @@ from nadyn.checks.errors import InputError
 from nadyn.data.readers.reader import ReadOptions
 from nadyn.data.readers.table import read_file
 from nadyn.dynamics.initial.molden import read_molden_modes
+from nadyn.trajectory.newtonx_initial import read_start_folders
 from nadyn.trajectory.sharc_initconds import read_initconds
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -36,6 +37,8 @@ FILES = (
     "newtonx_2.2/TRAJ2/RESULTS/dyn.out",
     "water_6-31g.freq.molden",
     "sharc_initconds_4",
+    "mlatom_2_steps.h5md",
+    "newtonx_starts/TRAJ48/geom",
 )
 _WORDS = (b"nan", b"inf", b"1e400", b"", b"-", b"x", b"{}", b"null", b"99999999999", b"-7", b"0")
 DAMAGES = ("cut", "byte", "hole", "twice", "word", "line")
@@ -69,6 +72,8 @@ def read_anything(path: Path, name: str) -> object:
         return read_molden_modes(path)
     if "initconds" in name:
         return read_initconds(path)
+    if name.endswith("geom"):
+        return read_start_folders(path.parent)
     return read_file(path, ReadOptions())
 
 
@@ -77,8 +82,8 @@ def outcome(name: str, kind: str, seed: int, folder: Path) -> str:
     content = (FIXTURES / name).read_bytes()
     path = folder / Path(name).name
     path.write_bytes(damaged(content, kind, np.random.default_rng([seed, FILES.index(name)])))
-    if path.name == "QM.out":
-        (folder / "QM.in").write_bytes((FIXTURES / name).with_name("QM.in").read_bytes())
+    for beside in {"QM.out": ["QM.in"], "geom": ["veloc"]}.get(path.name, []):
+        (folder / beside).write_bytes((FIXTURES / name).with_name(beside).read_bytes())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

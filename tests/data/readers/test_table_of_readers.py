@@ -13,10 +13,12 @@ from nadyn.checks.errors import InputError
 from nadyn.data.readers.reader import ReadOptions
 from nadyn.data.readers.table import READERS, find_reader, read_file
 from nadyn.models.encoders.table import ENCODERS
+from tests.cli.typed import typed
 
 FILES = {
     "ethanol_60_frames.h5": "dataset of nadyn",
     "h5md_5_frames.h5md": "trajectory in H5MD",
+    "mlatom_2_steps.h5md": "trajectory in H5MD",
     "ch2nh2_12_frames.db": "ASE database",
     "pyrai2md_5_frames.json": "training file of PyRAI2MD",
     "sharc_3_steps.dat": "trajectory of SHARC (output.dat)",
@@ -43,13 +45,28 @@ def test_every_reader_has_a_file_here():
     assert {reader.name for reader in READERS} == set(FILES.values())
 
 
-@pytest.mark.parametrize("name", ["sharc_3_steps.dat", "3bpa_5_frames.xyz"])
-def test_text_may_be_packed(fixtures, tmp_path, name):
+@pytest.mark.filterwarnings("ignore::nadyn.checks.errors.InputWarning")
+@pytest.mark.parametrize("name", [name for name in FILES if "QM.out" not in name])
+def test_any_file_may_be_packed(fixtures, tmp_path, name):
     packed = tmp_path / f"{name}.gz"
+    packed.parent.mkdir(parents=True, exist_ok=True)
     packed.write_bytes(gzip.compress((fixtures / name).read_bytes()))
     found, expected = read_file(packed).groups[0], read_file(fixtures / name).groups[0]
     for key, array in expected.frame_arrays().items():
         np.testing.assert_array_equal(getattr(found, key), array)
+
+
+def test_commands_read_packed_files_of_nadyn_and_of_starts(fixtures, tmp_path):
+    for name, words in (("ethanol_60_frames.h5", "60 frames"), ("sharc_initconds_4", "4 conditions")):
+        packed = tmp_path / f"{name}.gz"
+        packed.write_bytes(gzip.compress((fixtures / name).read_bytes()))
+        code, said = typed("info", packed)
+        assert code == 0 and words in said
+        assert typed("convert", packed, tmp_path / f"{name}.h5")[0] == 0
+    cut = tmp_path / "cut.gz"
+    cut.write_bytes(packed.read_bytes()[:-30])
+    code, said = typed("info", cut)
+    assert code == 2 and "cut.gz" in said and "cannot be unpacked" in said
 
 
 @pytest.mark.parametrize("kept", [10, 400])

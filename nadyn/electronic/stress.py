@@ -1,4 +1,4 @@
-"""Stress of a periodic structure on one adiabatic state, together with its force."""
+"""Virial and stress of a periodic structure on one adiabatic state, together with its force."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ from nadyn.models.model import HasCell
 
 @dataclass(frozen=True)
 class StrainedSurface:
-    """Energies of all states, and the derivatives of one of them in positions and cell.
+    """Energies of all states, and the derivatives of one of them in positions and in a strain.
 
     Attributes:
         energies: [hartree]
         eigenvectors: States as columns in the diabatic basis.
         force: -∂E_k/∂R [hartree/bohr].
-        stress: (1/V) ∂E_k/∂ε for r → r (1 + ε) [hartree/bohr³], ASE's sign: a crystal that wants to shrink
-            has a positive one.
+        virial: -∂E_k/∂ε for r → r (1 + ε), symmetric [hartree].
+        volume: Of the cell [bohr³].
         surplus_gap: Energy from the highest state to the lowest surplus eigenvalue [hartree]; inf without
             one.
         novelty: See `Evaluation`.
@@ -30,9 +30,15 @@ class StrainedSurface:
     energies: Float[Tensor, "traj state"]
     eigenvectors: Float[Tensor, "traj basis state"]
     force: Float[Tensor, "traj atom 3"]
-    stress: Float[Tensor, "traj 3 3"]
+    virial: Float[Tensor, "traj 3 3"]
+    volume: Float[Tensor, "traj"]
     surplus_gap: Float[Tensor, "traj"]
     novelty: Float[Tensor, "traj"]
+
+    @property
+    def stress(self) -> Float[Tensor, "traj 3 3"]:
+        """(1/V) ∂E_k/∂ε [hartree/bohr³], ASE's sign: a crystal that wants to shrink has a positive one."""
+        return -self.virial / self.volume[:, None, None]
 
 
 def strained_surface(
@@ -43,8 +49,6 @@ def strained_surface(
     cells: Float[Tensor, "traj 3 3"] | None = None,
 ) -> StrainedSurface:
     """Return energies, and force and stress of one state a row, by one backward pass.
-
-    Both are derivatives of u · W · u with the active eigenvector u held fixed.
 
     Args:
         model: A model bound to a cell that is periodic in all directions.
@@ -60,6 +64,20 @@ def strained_surface(
             "the structure must be periodic in all three directions to have a stress, but `pbc` is "
             f"{list(model.pbc)}. Ask for energy and forces."
         )
+    return with_virial(model, positions, active_state, cells=cells)
+
+
+def with_virial(
+    model: HasCell,
+    positions: Float[Tensor, "traj atom 3"],
+    active_state: Int[Tensor, "traj"],
+    *,
+    cells: Float[Tensor, "traj 3 3"] | None = None,
+) -> StrainedSurface:
+    """Return the same for a model bound to a cell that need not be periodic in all directions.
+
+    Both are derivatives of u · W · u with the active eigenvector u held fixed.
+    """
     cells = model.cell.expand(len(positions), 3, 3) if cells is None else cells
     n = model.n_states
 
@@ -72,14 +90,20 @@ def strained_surface(
         index = active_state[:, None, None].expand(-1, eigenvectors.shape[1], 1)
         active = torch.gather(eigenvectors, 2, index)
         gradient, slope = torch.autograd.grad(evaluation.hamiltonian, (inputs, strain), active @ active.mT)
-        volume = torch.linalg.det(cells).abs()[:, None, None]
         # A turn of the whole crystal costs nothing but what rounding makes of it.
-        stress = 0.5 * (slope + slope.mT) / volume
-        return energies, eigenvectors, -gradient, stress, evaluation.novelty
+        virial = -0.5 * (slope + slope.mT)
+        return energies, eigenvectors, -gradient, virial, evaluation.novelty
 
-    energies, eigenvectors, force, stress, novelty = in_blocks(
+    energies, eigenvectors, force, virial, novelty = in_blocks(
         model.block_width, block, positions, cells, active_state
     )
+    volume = torch.linalg.det(cells).abs()
     return StrainedSurface(
-        energies[:, :n], eigenvectors[:, :, :n], force, stress, surplus_gap(energies, n), novelty
+        energies[:, :n],
+        eigenvectors[:, :, :n],
+        force,
+        virial,
+        volume,
+        surplus_gap(energies, n),
+        novelty,
     )

@@ -13,16 +13,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError, InputWarning
-from nadyn.dynamics.run.known_region import region_statuses_of, unknown_composition
-from nadyn.dynamics.run.stopping import Status
 from nadyn.electronic.properties import dipoles, knows
 from nadyn.electronic.stress import strained_surface
 from nadyn.electronic.surfaces import active_surface
-from nadyn.models.committee import Committee
+from nadyn.interfaces.bound_model import (
+    BoundModel,
+    Program,
+    check_cartesian,
+    learned_part,
+    outside_training,
+)
 from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
 from nadyn.models.structure_checks import check_charge
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE
+
+_ASE = Program("ASE", "Use atoms.pbc = False.")
 
 
 class AseCalculator(Calculator):
@@ -45,8 +51,7 @@ class AseCalculator(Calculator):
         self._model = model
         self._state = state
         self._has_warned = False
-        # Bound to the atoms of last time: it keeps their list of neighbours.
-        self._bound = model
+        self._bound = BoundModel(model, _ASE)
         if knows(model, "dipole"):
             self.implemented_properties = [*self.implemented_properties, "dipole"]
 
@@ -66,8 +71,8 @@ class AseCalculator(Calculator):
         model, cell = self._for_these_atoms()
         positions = torch.from_numpy(self.atoms.get_positions() * BOHR_PER_ANGSTROM)[None]
         state = torch.tensor([self._state])
-        bound = model.bound if isinstance(model, Committee) else model
-        periodic = isinstance(bound, LearnedModel) and all(bound.pbc)
+        bound = learned_part(model)
+        periodic = bound is not None and all(bound.pbc)
         surface = (
             strained_surface(bound, positions, state, cells=cell)
             if periodic
@@ -92,7 +97,7 @@ class AseCalculator(Calculator):
         if periodic:
             stress = surface.stress[0].numpy() * (ELECTRONVOLT_PER_HARTREE / ANGSTROM_PER_BOHR**3)
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
-        if isinstance(bound, LearnedModel) and bound.potential.charges is not None:
+        if bound is not None and bound.potential.charges is not None:
             self.results["charges"] = self._charges(bound, positions, cell if periodic else None)
 
     def _charges(
@@ -107,16 +112,11 @@ class AseCalculator(Calculator):
         """Return the model bound to the atoms, that of last time where they are the same, and their cell."""
         pbc = tuple(bool(periodic) for periodic in self.atoms.pbc)
         cell = torch.from_numpy(np.array(self.atoms.cell) * BOHR_PER_ANGSTROM)[None] if any(pbc) else None
-        bound = self._bound
-        known = getattr(bound, "pbc", None) == pbc and np.array_equal(
-            bound.atomic_numbers, self.atoms.numbers
-        )
-        if not known or not (cell is None or all(pbc) or torch.equal(bound.cell, cell[0])):
-            self._bound = _for_atoms(self._model, self.atoms)
-        return self._bound, cell
+        numbers = tuple(int(number) for number in self.atoms.numbers)
+        return self._bound.at(numbers, None if cell is None else cell[0], pbc), cell
 
     def _is_outside(self, model: Model, positions: Tensor, novelty: Tensor, cell: Tensor | None) -> bool:
-        sentence = unknown_composition(model) or _new_geometry(model, positions, novelty, cell)
+        sentence = outside_training(model, positions, novelty, cell)
         if sentence is None:
             return False
         if not self._has_warned:
@@ -127,17 +127,6 @@ class AseCalculator(Calculator):
                 stacklevel=3,
             )
         return True
-
-
-def _new_geometry(model: Model, positions: Tensor, novelty: Tensor, cell: Tensor | None) -> str | None:
-    status = int(region_statuses_of(model, positions, novelty, cells=cell)[0])
-    if status == Status.RUNNING:
-        return None
-    reason = "two atoms are too close" if status == Status.CLOSE_ATOMS else "its descriptors are new"
-    return (
-        f"a geometry must lie where model {model.name} was trained, but {reason}: energies and "
-        "forces mean nothing here."
-    )
 
 
 def ase_calculator(model: Model, state: int = 0) -> AseCalculator:
@@ -151,31 +140,7 @@ def ase_calculator(model: Model, state: int = 0) -> AseCalculator:
     Raises:
         InputError: The model is of generalised coordinates, or has no such state.
     """
-    if model.coordinates != "cartesian":
-        raise InputError(
-            f"`model` must be of Cartesian coordinates for ASE, but {model.name} is of generalised ones."
-        )
+    check_cartesian(model, _ASE)
     if not 0 <= state < model.n_states:
         raise InputError(f"`state` must be from 0 to {model.n_states - 1} for this model, but is {state}.")
     return AseCalculator(model, state)
-
-
-def _for_atoms(model: Model, atoms: Atoms) -> Model:
-    numbers = tuple(int(number) for number in atoms.numbers)
-    pbc = tuple(bool(periodic) for periodic in atoms.pbc)
-    for_atoms = getattr(model, "for_atoms", None)
-    # A model bound to a cell is freed from it for an isolated molecule.
-    bound = getattr(model, "cell", None) is not None
-    if for_atoms is not None and (numbers != tuple(model.atomic_numbers) or any(pbc) or bound):
-        cell = torch.from_numpy(np.array(atoms.cell) * BOHR_PER_ANGSTROM) if any(pbc) else None
-        return for_atoms(numbers, cell=cell, pbc=pbc)
-    if numbers != tuple(model.atomic_numbers):
-        raise InputError(
-            f"`atoms` must be those of model {model.name} in their order ({list(model.atomic_numbers)}), "
-            f"but are {list(numbers)}."
-        )
-    if any(pbc):
-        raise InputError(
-            f"`atoms` must not be periodic for model {model.name}, but are. Use atoms.pbc = False."
-        )
-    return model

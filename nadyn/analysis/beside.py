@@ -1,6 +1,5 @@
 """Numbers of another run to stand beside those of a run: a reference on other surfaces, another method."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from nadyn.analysis.multiplicities import among_spin_adiabatic_states
 from nadyn.analysis.products import Product
 from nadyn.analysis.unlike_dynamics import unlike_dynamics
 from nadyn.checks.errors import InputError
+from nadyn.checks.json_text import parse_json
 from nadyn.checks.kinds import Kind, kind_of
 from nadyn.trajectory import Run
 
@@ -69,7 +69,7 @@ def read_beside(path: str | Path, *, n_states: int, name: str | None = None) -> 
     """
     path = Path(path)
     try:
-        numbers = json.loads(path.read_text(encoding="utf-8"))
+        numbers = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(
             f"`beside` must be a file that exists, but {str(path)!r} does not. "

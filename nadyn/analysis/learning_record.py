@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.json_text import parse_json
 from nadyn.checks.output import write_new
 
 FORMAT = "nadyn-learning"
@@ -149,7 +150,7 @@ def read_record(path: Path) -> LearningRecord:
     path = path / FILE if path.is_dir() else path
     check_file(path, f"record of a learning loop {str(path)!r}")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         if content.pop("format") != FORMAT or content.pop("version") > VERSION:
             raise ValueError
         rounds = tuple(round_from(one) for one in content.pop("rounds"))

@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.unpacked import check_unpacked, most_unpacked
 
 _GZIP = b"\x1f\x8b"
 _LOOKED_AT = 65536
@@ -34,11 +35,14 @@ def whole_content(path: Path) -> bytes:
     """Return all bytes of a file, unpacked if it is gzip.
 
     Raises:
-        InputError: It cannot be unpacked.
+        InputError: It cannot be unpacked, or becomes larger than any file should.
     """
     try:
         with gzip.open(path, "rb") if is_packed(path) else path.open("rb") as file:
-            return file.read()
+            size = path.stat().st_size
+            content = file.read(most_unpacked(size) + 1 if is_packed(path) else -1)
+            check_unpacked(len(content), size, "the file")
+            return content
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError("the file must be whole, but cannot be unpacked.") from error
 

@@ -47,6 +47,11 @@ COMMANDS = {
     "schema": "nadyn.cli.schema",
 }
 
+_NO_MEMORY = (
+    "the memory of this machine, or what this process may take of it, must suffice, but does not. Take fewer "
+    "trajectories or frames at once, or a machine with more."
+)
+
 EXIT_RUN_ERROR = 1
 EXIT_INPUT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -111,6 +116,8 @@ def _run(arguments: list[str], *, debug: bool) -> int:
             return _invoke(arguments)
     except (UsageError, InputError) as error:
         return _failure(error, EXIT_INPUT_ERROR, debug=debug)
+    except MemoryError as error:
+        return _failure(RunError(_NO_MEMORY).with_traceback(error.__traceback__), EXIT_RUN_ERROR, debug=debug)
     except (ProgramError, RunError, OSError) as error:
         return _failure(error, EXIT_RUN_ERROR, debug=debug)
     except (KeyboardInterrupt, typer.Abort) as error:

@@ -12,9 +12,11 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
+from nadyn.checks.hdf5 import check_self_contained
 from nadyn.checks.kinds import Kind, kind_of, what_it_is
 from nadyn.checks.output import new_file
 from nadyn.checks.packed import for_library
+from nadyn.checks.printable import printable
 from nadyn.data.arrays import ARRAYS, MASSES, check_array
 from nadyn.data.assumptions import ASSUMABLE, agreed_multiplicities, with_charge
 from nadyn.data.dataset import Dataset, Group
@@ -64,6 +66,7 @@ def read_dataset(
         check_file(path, "the file")
         try:
             with h5py.File(for_library(path), "r") as file:
+                check_self_contained(file, packed=path.stat().st_size)
                 _check_format(file)
                 groups = [
                     _read_group(name, file[name], multiplicities)
@@ -117,6 +120,7 @@ def _is_group(name: str, item: object) -> bool:
 
 
 def _read_group(name: str, content: h5py.Group, multiplicities: Sequence[int] | None) -> Group:
+    name = printable(name)
     with located(f"group {name!r}"):
         for required in ("atomic_numbers", "positions", "energies"):
             if required not in content:
@@ -207,7 +211,9 @@ def _warn_of_unknown(name: str, key: str, known: list[str]) -> None:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     advice = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(known)}."
     warnings.warn(
-        f"group {name!r}: `{key}` is not a known array and was not read. {advice}", InputWarning, stacklevel=2
+        f"group {name!r}: `{printable(key)}` is not a known array and was not read. {advice}",
+        InputWarning,
+        stacklevel=2,
     )
 
 
@@ -254,4 +260,4 @@ def _unreadable(path: Path) -> str:
 
 
 def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return printable(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))

@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.hdf5 import check_self_contained
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 LONGEST_TEXT = 100
@@ -42,6 +43,7 @@ def hdf5_outline(path: str | Path) -> dict[str, str]:
             outline[name] = f"{shape or 'one value'} {item.attrs.get('unit', '')}".strip()
 
     with h5py.File(path, "r") as file:
+        check_self_contained(file)
         for key, value in file.attrs.items():
             text = str(value)
             outline[key] = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"

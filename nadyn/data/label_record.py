@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.hdf5 import check_self_contained
 
 FORMAT = "nadyn-label"
 VERSION = 1
@@ -136,6 +137,7 @@ def read_record(path: Path) -> Record:
         OSError, KeyError, ValueError: It is damaged, or no label of this version.
     """
     with h5py.File(path, "r") as file:
+        check_self_contained(file)
         if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
             raise ValueError("it is no label of this version of nadyn")
         arrays = {name: file[name][...] if name in file else None for name in _ARRAYS}

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.json_text import parse_json
 from nadyn.checks.kinds import Kind, kind_of, what_it_is
 from nadyn.checks.output import write_new
 from nadyn.data.hdf5_outline import hdf5_format
+from nadyn.models.announced_size import check_announced_size
 from nadyn.models.calibration import calibration_from_plain
 from nadyn.models.committee import Committee
 from nadyn.models.hyperparameters import KIND, current_names, hyperparameters, untrained_potential
@@ -35,6 +37,8 @@ from nadyn.structures import symbol
 FORMAT = "nadyn-model"
 # A file of one model is as it was in version 1; one of a committee or of several spins has a header for each.
 VERSION_OF_ONE, VERSION_OF_COMMITTEE, VERSION = 1, 2, 3
+# That of the library.
+_LONGEST_HEADER = 100_000_000
 COMMITTEE, SPIN_COUPLED = "committee", "spin_coupled"
 
 
@@ -186,6 +190,7 @@ def _committee(header: dict, tensors: dict[str, Tensor], path: str | Path) -> Co
 
 
 def _model(header: dict, tensors: dict[str, Tensor], path: str | Path) -> LearnedModel:
+    check_announced_size(header, tensors, path)
     potential = untrained_potential(header)
     shortest = tensors.pop("shortest_by_element")
     geometry = tensors.pop("starting_geometry", None)
@@ -242,10 +247,11 @@ def read_parts(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
     path = Path(path)
     check_file(path, f"model file {str(path)!r}")
     try:
+        _check_length(path)
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        header, timings = json.loads(metadata["nadyn"]), json.loads(metadata["timings"])
+        header, timings = parse_json(metadata["nadyn"]), parse_json(metadata["timings"])
     except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
         if kind_of(path) is not Kind.MODEL:
             found = what_it_is(path, hdf5_format(path))
@@ -265,6 +271,12 @@ def read_parts(path: str | Path) -> tuple[dict, dict[str, Tensor], dict]:
             f"{header.get('version')}. Update nadyn."
         )
     return header, tensors, timings
+
+
+def _check_length(path: Path) -> None:
+    with path.open("rb") as file:
+        if int.from_bytes(file.read(8), "little") > _LONGEST_HEADER:
+            raise ValueError("the header is longer than any")
 
 
 def _is_padded_with_spaces(path: Path) -> bool:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.json_text import parse_json
 from nadyn.checks.output import write_new
 from nadyn.training.averaging import WeightAverage
 
@@ -57,7 +58,7 @@ def read_progress(path: Path) -> dict[str, object]:
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            return json.loads((file.metadata() or {})["progress"])
+            return parse_json((file.metadata() or {})["progress"])
     except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(
             f"{str(path)!r} must be a training checkpoint, but cannot be read. Start again without --resume."

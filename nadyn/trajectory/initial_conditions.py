@@ -11,6 +11,8 @@ from jaxtyping import Float, Int
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.hdf5 import check_self_contained
+from nadyn.checks.json_text import parse_json
 from nadyn.checks.kinds import Kind, kind_of
 from nadyn.checks.output import write_new
 from nadyn.checks.shapes import check_shape
@@ -99,6 +101,7 @@ def read_initial_conditions(path: str | Path) -> InitialConditions:
     check_file(path, f"initial conditions {str(path)!r}")
     try:
         with h5py.File(path, "r") as file:
+            check_self_contained(file, f"initial conditions {str(path)!r}")
             return _read(file, str(path))
     except OSError as error:
         if (kind := kind_of(path)) is not Kind.HDF5:
@@ -162,7 +165,7 @@ def _read_attribute(file: h5py.File, path: str, name: str, *, whole: bool) -> in
 def _read_notices(file: h5py.File, path: str) -> tuple[str, ...]:
     stored = file.attrs.get("notices", "[]")
     try:
-        notices = json.loads(stored)
+        notices = parse_json(stored)
     except (TypeError, ValueError):
         notices = None
     if not isinstance(notices, list) or not all(isinstance(notice, str) for notice in notices):

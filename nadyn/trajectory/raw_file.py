@@ -19,6 +19,7 @@ import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.hdf5 import check_self_contained
 from nadyn.checks.kinds import Kind, kind_of
 from nadyn.checks.output import telling_why
 
@@ -151,11 +152,18 @@ def open_hdf5(path: str | Path) -> h5py.File:
     problem = None
     for locking in (False, None, True):
         try:
-            return h5py.File(path, "r", locking=locking)
+            file = h5py.File(path, "r", locking=locking)
         except OSError as error:
             problem = error
             if "locking" not in str(error):
                 break
+            continue
+        try:
+            check_self_contained(file, f"file {str(path)!r}")
+        except InputError:
+            file.close()
+            raise
+        return file
     if (kind := kind_of(path)) is not Kind.HDF5:
         raise InputError(f"file {str(path)!r} must be an HDF5 file, but is {kind.value}.") from problem
     raise InputError(

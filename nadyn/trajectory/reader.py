@@ -1,6 +1,5 @@
 """The reader of a trajectory file, finished or not: only what a checkpoint has committed."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.json_text import parse_json
+from nadyn.checks.printable import printable
 from nadyn.trajectory import checkpoint as slots
 from nadyn.trajectory.layout import (
     FORMAT,
@@ -175,13 +176,13 @@ def open_run(path: str | Path) -> Run:
             name: _map(path, source.places[name])[:n] if name in source.places else None
             for name in FRAME_ARRAYS
         }
-        names = json.loads(str(attributes["status_names"]))
-        advice = json.loads(str(attributes["status_advice"]))
+        names = _parsed(str(attributes["status_names"]))
+        advice = _parsed(str(attributes["status_advice"]))
         return Run(
             path=path,
-            attributes={**attributes, "warnings": json.loads(str(attributes["warnings"]))},
-            config=json.loads(str(attributes["config"]))
-            | json.loads(str(attributes.get("config_outside_digest", "{}"))),
+            attributes={**attributes, "warnings": _parsed(str(attributes["warnings"]))},
+            config=_parsed(str(attributes["config"]))
+            | _parsed(str(attributes.get("config_outside_digest", "{}"))),
             step=newest.step,
             committed_frames=n,
             time_fs=source.read_all("time")[:n],
@@ -194,7 +195,7 @@ def open_run(path: str | Path) -> Run:
             hops={name: source.read_rows(f"hops/{name}", 0, newest.committed_hops) for name in HOP_COLUMNS},
             status_names={int(code): text for code, text in names.items()},
             status_advice={int(code): text for code, text in advice.items()},
-            timings=json.loads(source.read_all(TIMINGS)[()]),
+            timings=_parsed(source.read_all(TIMINGS)[()]),
             divided_steps=newest.state.get("extra/divided_steps.n"),
             cut_probabilities=newest.state.get("extra/cut_probabilities.n"),
             stops={
@@ -208,6 +209,10 @@ def open_run(path: str | Path) -> Run:
         source.close()
 
 
+def _parsed(text: str | bytes) -> object:
+    return printable(parse_json(text))
+
+
 def check_format(path: Path) -> dict[str, object]:
     """Return the attributes of a trajectory file.
 
@@ -216,7 +221,7 @@ def check_format(path: Path) -> dict[str, object]:
     """
     with open_hdf5(path) as file:
         attributes = {
-            name: value.item() if isinstance(value, np.generic) else value
+            name: printable(value.item() if isinstance(value, np.generic) else value)
             for name, value in file.attrs.items()
         }
     if attributes.get("format") != FORMAT:

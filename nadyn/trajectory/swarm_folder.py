@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
+from nadyn.checks.json_text import parse_json
 from nadyn.checks.output import telling_why
 from nadyn.trajectory.reader import open_run
 
@@ -98,7 +99,7 @@ def open_swarm(folder: Path) -> Swarm:
             "wrote."
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT or found["version"] != VERSION:
             raise InputError(
                 f"{str(path)!r} must have format {FORMAT} version {VERSION}, but has {found['format']} "

@@ -53,13 +53,30 @@ def content_of(path: Path) -> tuple[dict[str, object], list[Row]]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ResourceWarning)
+                _check_tables(copy)
                 with ase.db.connect(str(copy), type="db") as database:
                     metadata, found = database.metadata, list(database.select())
                 if not isinstance(metadata, dict):
                     raise ValueError("the metadata are no mapping")
                 return dict(metadata), [Row(row, dict(row.data), row.toatoms()) for row in found]
+        except InputError:
+            raise
         except _DAMAGED as error:
             raise InputError("the file must be whole, but cannot be read.") from error
+
+
+def _check_tables(path: Path) -> None:
+    """Refuse what is computed when it is read: a view may go on for ever."""
+    connection = sqlite3.connect(path)
+    try:
+        found = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    finally:
+        connection.close()
+    for kind, name, made in found:
+        if kind not in ("table", "index") or "virtual" in str(made).lower().split()[:2]:
+            raise InputError(
+                f"the file must hold tables only, but {name!r} is a {kind}. Write the rows anew."
+            )
 
 
 def renamed(row: Row, own: dict[str, str]) -> Row:

@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
+from nadyn.checks.hdf5 import check_self_contained
 from nadyn.checks.packed import for_library
 from nadyn.data.dataset import Dataset
 from nadyn.data.hdf5_outline import is_h5md
@@ -68,6 +69,7 @@ def read_h5md(path: str | Path, options: ReadOptions | None = None) -> Dataset:
         options.check_labels(_LABELS, "H5MD")
         try:
             with h5py.File(for_library(path), "r") as file:
+                check_self_contained(file, packed=path.stat().st_size)
                 return _dataset(file, options, path.name)
         except InputError:
             raise

@@ -10,7 +10,6 @@ Source: MLatom 3 (github.com/dralgroup/mlatom), `data.py`, `interfaces/columbus_
 `interfaces/mndo_interface.py`.
 """
 
-import json
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
+from nadyn.checks.json_text import parse_json
 from nadyn.checks.packed import whole_text
 from nadyn.data.dataset import Dataset, state_pairs
 from nadyn.data.readers.reader import Reader, ReadOptions
@@ -64,7 +64,7 @@ def read_mlatom(path: str | Path, options: ReadOptions | None = None) -> Dataset
 
 def _molecules(text: str) -> list[object]:
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise InputError("the file must be JSON, but cannot be read. Copy it again.") from error
     if isinstance(content, dict) and isinstance(content.get("molecules"), list):

@@ -29,6 +29,7 @@ import numpy as np
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
 from nadyn.checks.packed import whole_content
+from nadyn.checks.unpacked import check_unpacked
 from nadyn.data.dataset import Dataset, state_pairs
 from nadyn.data.readers.inverse_length import couplings_in
 from nadyn.data.readers.reader import Reader, ReadOptions, to_atomic
@@ -102,8 +103,12 @@ def read_npz(path: str | Path, options: ReadOptions | None = None) -> Dataset:
 
 def _content(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(io.BytesIO(whole_content(path)), allow_pickle=False) as file:
+        content = whole_content(path)
+        _check_sizes(content)
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
+    except InputError:
+        raise
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise InputError("the arrays must hold numbers and text only, but one holds objects.") from error
@@ -121,6 +126,11 @@ def _content(path: Path) -> dict[str, np.ndarray]:
         zlib.error,
     ) as error:
         raise InputError("the file must be whole, but cannot be read. Copy it again.") from error
+
+
+def _check_sizes(content: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        check_unpacked(sum(one.file_size for one in archive.infolist()), len(content), "the file")
 
 
 def _name(label: str, content: Mapping[str, np.ndarray], options: ReadOptions) -> str | None:

@@ -10,7 +10,6 @@ is one number a pair of states, the root of the sum of squares over the spin com
 Source: PyRAI2MD 2 (github.com/lopez-lab/PyRAI2MD), `training_data.py` and `qc_molcas.py`.
 """
 
-import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
+from nadyn.checks.json_text import parse_json
 from nadyn.checks.packed import whole_text
 from nadyn.data.dataset import Dataset, state_pairs
 from nadyn.data.readers.reader import Reader, ReadOptions, in_words
@@ -84,7 +84,7 @@ def read_pyrai2md(path: str | Path, *, multiplicities: tuple[int, ...] | None = 
 
 def _content(text: str) -> dict[str, object]:
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError as error:
         raise InputError("the file must be JSON, but cannot be read. Copy it again.") from error
     if isinstance(content, list) and len(content) == len(_OLD_ORDER):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from nadyn.checks.configuration import Configuration, parse_configuration
 from nadyn.checks.errors import InputError
+from nadyn.checks.json_text import parse_json
 from nadyn.units import to_atomic_units
 
 
@@ -67,7 +68,7 @@ def parse_parameters(content: bytes, *, where: str) -> VibronicParameters:
             missing or not positive, or a number that is not finite.
     """
     try:
-        data = json.loads(content)
+        data = parse_json(content)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"parameter file {where!r} must be JSON, but cannot be read: {error}.") from error
     file = parse_configuration(data, _File, where=where)

@@ -1,0 +1,78 @@
+"""HDF5 files that bring what they hold: nothing of another file, no code, nothing that fills the memory."""
+
+import h5py
+
+from nadyn.checks.errors import InputError
+from nadyn.checks.unpacked import check_unpacked
+
+# HDF5 itself knows these; any other filter is a library that it would load from a folder of plugins.
+_FILTERS = frozenset(
+    {
+        h5py.h5z.FILTER_DEFLATE,
+        h5py.h5z.FILTER_SHUFFLE,
+        h5py.h5z.FILTER_FLETCHER32,
+        h5py.h5z.FILTER_SZIP,
+        h5py.h5z.FILTER_NBIT,
+        h5py.h5z.FILTER_SCALEOFFSET,
+        h5py.h5z.FILTER_LZF,
+    }
+)
+
+
+def check_self_contained(file: h5py.File, what: str = "the file", *, packed: int | None = None) -> None:
+    """Refuse a file that would make HDF5 open another one, load a plugin, or unpack without measure.
+
+    Links that lead out, external storage and virtual arrays are refused wherever in the file they are; no
+    link is followed.
+
+    Args:
+        file: Open.
+        what: What the sentence calls it.
+        packed: Bytes on the disk, where HDF5 has it unpacked in memory.
+
+    Raises:
+        InputError: One is there; the sentence names it.
+    """
+    size = file.id.get_filesize() if packed is None else packed
+    seen: set[int] = set()
+    rest: list[tuple[str, h5py.Group]] = [("", file)]
+    n_bytes = 0
+    while rest:
+        path, group = rest.pop()
+        for name in group:
+            where = f"{path}/{name}"
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                raise InputError(
+                    f"{what} must bring what it holds, but {where!r} is a link to {link.filename!r}. If you "
+                    "trust both, make a whole copy, as `h5copy -f ext` does."
+                )
+            if isinstance(link, h5py.SoftLink):
+                # It leads into the file, where whatever it leads to is looked at.
+                continue
+            item = group[name]
+            address = h5py.h5o.get_info(item.id).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            if isinstance(item, h5py.Group):
+                rest.append((where, item))
+            elif isinstance(item, h5py.Dataset):
+                _check_array(item, where, what)
+                n_bytes += item.nbytes
+                check_unpacked(n_bytes, size, what)
+
+
+def _check_array(item: h5py.Dataset, where: str, what: str) -> None:
+    properties = item.id.get_create_plist()
+    if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
+        raise InputError(
+            f"{what} must bring what it holds, but the numbers of {where!r} are in another one. If you trust "
+            "both, make a whole copy, as `h5repack` does."
+        )
+    for number in (properties.get_filter(place)[0] for place in range(properties.get_nfilters())):
+        if number not in _FILTERS:
+            raise InputError(
+                f"{what} must be packed by what HDF5 itself knows, but {where!r} needs the plugin {number}. "
+                "Write it with gzip, as `h5repack -f GZIP=4` does."
+            )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nadyn.models.atomic_network import AtomicNetwork
 from nadyn.models.encoders.density_moments import DensityMoments
+from nadyn.models.encoders.equivariant import EquivariantMessages
 from nadyn.models.kernels.compiled import host
 from nadyn.models.matrix.equivariant_matrix import EquivariantMatrix
 from nadyn.models.networks import ElementNetworks
@@ -25,6 +26,18 @@ _PARTS: dict[type[nn.Module], frozenset[str]] = {
     # Heads have no part in W.
     Potential: frozenset({"network", "matrix", "reference", "repulsion", "heads"}),
     AtomicNetwork: frozenset({"encoder", "networks", "lowest", "highest", "nearest"}),
+    EquivariantMessages: frozenset(
+        {
+            "moments",
+            "mean",
+            "inverse_spread",
+            "direction_scales",
+            "clebsch_gordan",
+            "scalars",
+            "radial",
+            "paths",
+        }
+    ),
     DensityMoments: frozenset(
         {"centres", "vector_square", "tensor_square", "upper_triangle", "mixing", "channels"}
     ),
@@ -57,9 +70,12 @@ def _unknown_part(potential: nn.Module) -> str | None:
     if type(potential) is not Potential:
         return f"the kernels know no {type(potential).__name__}"
     encoder = potential.network.encoder
-    if type(encoder) is not DensityMoments:
+    if type(encoder) not in (DensityMoments, EquivariantMessages):
         return f"the kernels know no encoder {type(encoder).__name__}"
-    for module in (potential, potential.network, encoder, potential.network.networks, potential.matrix):
+    modules = [potential, potential.network, encoder, potential.network.networks, potential.matrix]
+    if type(encoder) is EquivariantMessages:
+        modules.append(encoder.moments)
+    for module in modules:
         if reason := _unknown_content(module):
             return reason
     for name, module in potential.named_children():

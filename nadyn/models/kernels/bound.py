@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nadyn.models.kernels.clebsch_gordan import N_PRODUCTS, N_TOLD
 from nadyn.models.kernels.compiled import Kernel
 from nadyn.models.kernels.latent import N_SOURCES
 from nadyn.models.kernels.moments import N_SUMS
@@ -108,6 +109,7 @@ def bind(
     reference: Float[Tensor, "basis"],
     n_radial: int,
     n_channels: int,
+    heard: bool,
     dtype: torch.dtype,
 ) -> Bound:
     """Return a kernel for some atoms.
@@ -121,6 +123,7 @@ def bind(
         reference: Energy of each basis state for these atoms [hartree].
         n_radial: Of the encoder.
         n_channels: Of the encoder.
+        heard: Whether it has messages.
         dtype: Precision of the network.
     """
     n_atoms, vector = len(order), kernel.lanes * _BYTES[dtype]
@@ -135,6 +138,8 @@ def bind(
     arrays = {name: torch.tensor(values, dtype=torch.int64) for name, values in integers.items()}
     arrays["reference"] = torch.diag(reference).contiguous()
     n_pairs, n_some = n_atoms * (n_atoms - 1), kernel.columns
+    # Before anything is heard all atoms have seen what they tell.
+    n_at_once = n_atoms if heard else n_some
     tape_bytes = {
         "pairs": n_pairs * record_size(n_radial) * vector,
         "mixed": n_atoms * n_channels * N_COMPONENTS * vector,
@@ -143,15 +148,18 @@ def bind(
         "neighbours": n_pairs * 8,
         "counts": n_atoms * len(slices) * 8,
     }
+    if heard:
+        tape_bytes["told"] = tape_bytes["heard"] = n_atoms * N_TOLD * n_channels * vector
+        tape_bytes["told_slopes"] = n_atoms * n_channels * vector
     doubles = 8 * kernel.lanes
     scratch = {
         "place": n_atoms * 3 * doubles,
         "sums": numbers["n_inputs"] * N_SUMS * vector,
-        "inputs": n_some * numbers["n_padded"] * vector,
+        "inputs": n_at_once * numbers["n_padded"] * vector,
         "layer": 2 * kernel.columns * numbers["n_widest"] * _BYTES[dtype],
         "results": n_some * numbers["n_outputs"] * vector,
-        "dinputs": n_some * numbers["n_padded"] * vector,
-        "dmixed": n_some * n_channels * N_COMPONENTS * vector,
+        "dinputs": n_at_once * numbers["n_padded"] * vector,
+        "dmixed": n_at_once * n_channels * N_COMPONENTS * vector,
         "sources": N_SOURCES * vector,
         "dsources": N_SOURCES * vector,
         "totals": numbers["n_components"] * doubles,
@@ -160,6 +168,16 @@ def bind(
         "matrix": (numbers["n_places"] + 1) * doubles,
         "dplace": n_atoms * 3 * doubles,
     }
+    if heard:
+        scratch |= {
+            "strange": 2 * n_atoms * vector,
+            "heard_sums": N_TOLD**2 * n_channels * vector,
+            "heard_products": N_PRODUCTS * n_channels * vector,
+            "pair_weights": 3 * n_channels * vector,
+            "dpair_weights": 3 * n_channels * vector,
+            "dheard": n_some * N_TOLD * n_channels * vector,
+            "dtold": n_atoms * N_TOLD * n_channels * vector,
+        }
     arrays |= {name: aligned_memory(n_bytes) for name, n_bytes in scratch.items()}
     entries = numbers | {name: array.data_ptr() for name, array in arrays.items()}
     entries |= {"n_atoms": n_atoms, "n_runs": len(slices)}

@@ -54,8 +54,8 @@ class Kernel:
 
 
 @cache
-def kernel(real: str, n_radial: int, n_channels: int) -> Kernel:
-    """Return the machine code for encoders of one size; it takes about half a second once.
+def kernel(real: str, n_radial: int, n_channels: int, *, heard: bool = False) -> Kernel:
+    """Return the machine code for encoders of one size, with or without messages; it takes a second once.
 
     Raises:
         RuntimeError: LLVM does not accept the program.
@@ -67,7 +67,7 @@ def kernel(real: str, n_radial: int, n_channels: int) -> Kernel:
     own = host()
     lanes = own.lanes if real == "float" else own.lanes // 2
     machine = Machine(Shape(real, lanes), own.row_vectors, own.columns)
-    engine = machine_code(write_program(machine, n_radial, n_channels))
+    engine = machine_code(write_program(machine, n_radial, n_channels, heard=heard))
     of_table = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
     functions = [of_table(engine.get_function_address(name)) for name in ("forward", "backward")]
     return Kernel(*functions, lanes, machine.panel, machine.columns, engine)

@@ -3,6 +3,7 @@
 from llvmlite import ir
 
 from nadyn.models.kernels.close_pairs import N_NUMBERS, add_repulsion
+from nadyn.models.kernels.inputs import Features, write_covered, write_novelty
 from nadyn.models.kernels.language import INTEGER, POINTER, Array, Code, Value
 from nadyn.models.kernels.latent import N_OTHERS
 from nadyn.models.kernels.layers import Machine
@@ -25,7 +26,6 @@ from nadyn.models.kernels.pairs import (
     write_record,
 )
 from nadyn.models.kernels.table import Table
-from nadyn.models.nearest_neighbours import REACH
 
 # Table, group of trajectories, atom, and its place among those that are in the networks at once.
 _ARGUMENTS = (POINTER, INTEGER, INTEGER, INTEGER)
@@ -42,11 +42,14 @@ class _Own:
         self.counts = table.integers("counts").at(row * table.integer("n_runs"))
         self.mixed = table.vectors("mixed").at(row * (n_channels * N_COMPONENTS))
         self.mixing = table.numbers("mixing")
+        self.atom = atom
         self.element = table.integers("element")[atom]
 
 
-def write_encode(module: ir.Module, machine: Machine, n_radial: int, n_channels: int) -> ir.Function:
-    """Write the way from positions to standardised descriptors, and the novelty."""
+def write_encode(
+    module: ir.Module, machine: Machine, n_radial: int, n_channels: int, *, heard: bool
+) -> ir.Function:
+    """Write the way from positions to standardised descriptors, and the novelty; more may be heard later."""
     code = Code(module, "encode", _ARGUMENTS, machine.shape)
     table = Table(code, code.arguments[0])
     group, atom, slot = code.arguments[1:]
@@ -92,78 +95,57 @@ def write_encode(module: ir.Module, machine: Machine, n_radial: int, n_channels:
         totals[place] = totals[place] + code.doubles(total.get())
     size_of_mixing = n_inputs * (len(RANKS) * n_channels)
     mix(code, sums, own.mixing.at(own.element * size_of_mixing), own.mixed, n_inputs, n_channels)
-    _write_inputs(code, table, own, sums, slot, nearest.get(), n_channels)
+    _write_inputs(code, table, own, sums, slot, nearest.get(), n_channels, heard=heard)
     return code.finish()
 
 
 def _write_inputs(
-    code: Code, table: Table, own: _Own, sums: Array, slot: Value, nearest: Value, n_channels: int
+    code: Code,
+    table: Table,
+    own: _Own,
+    sums: Array,
+    slot: Value,
+    nearest: Value,
+    n_channels: int,
+    *,
+    heard: bool,
 ) -> None:
-    n_inputs, n_features = table.integer("n_inputs"), table.integer("n_features")
-    at_element = own.element * n_features
-    mean, spread, lowest, highest = (
-        table.numbers(name).at(at_element) for name in ("mean", "inverse_spread", "lowest", "highest")
-    )
-    inputs = table.vectors("inputs").at(slot * table.integer("n_padded"))
-    outside, count = code.variable(code.lanes(0.0)), code.variable(code.integer(0))
-
-    def write(value: Value) -> None:
-        feature = count.get()
-        inputs[feature] = (value - mean[feature]) * spread[feature]
-        strange = value.compared("<", lowest[feature]) | value.compared(">", highest[feature])
-        outside.add(code.choose(strange, code.lanes(1.0), 0.0))
-        count.set(feature + 1)
-
-    with code.loop(n_inputs) as k:
-        write(sums[k * N_SUMS + N_COMPONENTS])
-    write_invariants(code, own.mixed, n_channels, write)
-    n_intervals = table.integer("n_intervals")
-    intervals = table.numbers("intervals").at(own.element * n_intervals * 2)
-    covered = code.variable(code.lanes(0.0))
-    with code.loop(n_intervals) as k:
-        inside = (nearest * REACH).compared(">=", code.lanes(intervals[k * 2])) & nearest.compared(
-            "<=", code.lanes(intervals[k * 2 + 1]) * REACH
-        )
-        covered.set(code.choose(inside, 1.0, covered.get()))
-    matrix = table.vectors("matrix").seen_as(code.shape.doubles)
-    number = Value(code, code.builder.sitofp(n_features.ir, ir.DoubleType()))
-    fraction = code.doubles(outside.get()) / code.doubles(number)
-    known = code.doubles(covered.get()).compared(">", 0.0)
-    fraction = code.choose(known, fraction, 1.0)
-    worst = table.integer("n_places")
-    matrix[worst] = code.choose(fraction.compared(">", matrix[worst]), fraction, matrix[worst])
+    n_padded = table.integer("n_padded")
+    features = Features(code, table, own.atom, table.vectors("inputs").at(slot * n_padded))
+    with code.loop(table.integer("n_inputs")) as k:
+        features.write(sums[k * N_SUMS + N_COMPONENTS])
+    write_invariants(code, own.mixed, n_channels, features.write)
+    covered = write_covered(code, table, own.element, nearest)
+    if not heard:
+        write_novelty(code, table, features.outside.get(), covered)
+        return
+    strange = table.vectors("strange").at(own.atom * 2)
+    strange[0], strange[1] = features.outside.get(), covered
 
 
-def write_encode_back(module: ir.Module, machine: Machine, n_radial: int, n_channels: int) -> ir.Function:
-    """Write the way from derivatives in the descriptors, and in channels and in-plane sums, to positions."""
+def write_encode_back(
+    module: ir.Module, machine: Machine, n_radial: int, n_channels: int, *, heard: bool
+) -> ir.Function:
+    """Write the way from derivatives in the descriptors, and in channels and in-plane sums, to positions.
+
+    Where more was heard, those in the descriptors are lanes already.
+    """
     code = Code(module, "encode_back", _ARGUMENTS, machine.shape)
     table = Table(code, code.arguments[0])
     group, atom, slot = code.arguments[1:]
-    lanes = machine.shape.lanes
-    n_inputs, n_padded = table.integer("n_inputs"), table.integer("n_padded")
+    n_inputs = table.integer("n_inputs")
     own = _Own(code, table, group, atom, n_radial, n_channels)
-    spread = table.numbers("inverse_spread").at(own.element * table.integer("n_features"))
-    # The derivatives come as columns.
-    rows = table.numbers("dinputs").at(slot * lanes * n_padded)
-    inputs = table.vectors("inputs").at(slot * n_padded)
-    with code.loop(n_padded, 0, lanes) as first:
-        columns = [rows.at(n_padded * t + first).seen_as(machine.shape.vector)[0] for t in range(lanes)]
-        for k, value in enumerate(code.transposed(columns)):
-            inputs[first + k] = value
+    inputs = table.vectors("inputs").at(slot * table.integer("n_padded"))
+    features = Features(code, table, atom, inputs, first=n_inputs)
+    if not heard:
+        features.turn(slot)
     dmixed = table.vectors("dmixed").at(slot * (n_channels * N_COMPONENTS))
-    count = code.variable(n_inputs)
-
-    def read() -> Value:
-        feature = count.get()
-        count.set(feature + 1)
-        return inputs[feature] * spread[feature]
-
-    add_derivatives(code, own.mixed, dmixed, n_channels, read)
+    add_derivatives(code, own.mixed, dmixed, n_channels, features.read)
     dsums = table.vectors("sums")
     size_of_mixing = n_inputs * (len(RANKS) * n_channels)
     mix_back(code, dmixed, own.mixing.at(own.element * size_of_mixing), dsums, n_inputs, n_channels)
     with code.loop(n_inputs) as k:
-        dsums[k * N_SUMS + N_COMPONENTS] = inputs[k] * spread[k]
+        dsums[k * N_SUMS + N_COMPONENTS] = features.of(k)
     _pairs_back(code, table, own, dsums, atom, n_radial)
     return code.finish()
 

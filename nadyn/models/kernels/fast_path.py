@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nadyn.checks.errors import InputWarning
+from nadyn.models.encoders.equivariant import EquivariantMessages
 from nadyn.models.kernels.applies import Tables, is_off, refusal, stamp, tables_of
 from nadyn.models.kernels.bound import Bound, Tape, bind
 from nadyn.models.kernels.compiled import first_line, host, kernel
@@ -152,7 +153,8 @@ class FastPath:
         potential = self.potential
         encoder = potential.network.encoder
         settings, slices = encoder.settings, element_slices(self.numbers)
-        own = kernel(_REAL[self.precision], settings.n_radial, settings.n_channels)
+        heard = type(encoder) is EquivariantMessages
+        own = kernel(_REAL[self.precision], settings.n_radial, settings.n_channels, heard=heard)
         reference = potential.reference.offsets.clone()
         for element, energy in zip(
             potential.reference.elements, potential.reference.per_element, strict=True
@@ -167,6 +169,7 @@ class FastPath:
             reference=reference,
             n_radial=settings.n_radial,
             n_channels=settings.n_channels,
+            heard=heard,
             dtype=self.precision,
         )
 

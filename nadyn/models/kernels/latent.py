@@ -4,8 +4,11 @@ What `matrix.equivariant_matrix.EquivariantMatrix` computes, with trajectories a
 table of kinds in their order, then others.
 """
 
+from dataclasses import dataclass
+
 from llvmlite import ir
 
+from nadyn.models.kernels.clebsch_gordan import N_DIRECTED
 from nadyn.models.kernels.language import INTEGER, POINTER, Array, Code, Shape, Value, Variable
 from nadyn.models.kernels.pairs import N_COMPONENTS
 from nadyn.models.kernels.table import Table
@@ -22,20 +25,53 @@ for _kind, _width in KINDS.items():
 N_SOURCES = _n
 
 
-def write_add_share(module: ir.Module, shape: Shape, n_channels: int) -> ir.Function:
+@dataclass(frozen=True)
+class _Channels:
+    """Channels of vectors and tensors: where they are, how many numbers each has, and which come before.
+
+    Attributes:
+        array: Of which the components of a vector and a tensor are the first numbers of each.
+        derivatives: In the same order; None on the way forwards.
+        size: Numbers of each.
+        first: Number of the first among all channels.
+    """
+
+    array: Array
+    derivatives: Array | None
+    size: int
+    first: int
+
+
+def _channels_of(
+    code: Code, arrays: list[Value], n_channels: int, *, heard: bool, back: bool
+) -> list[_Channels]:
+    """Return the channels of the first layer and, where there are some, those of what is heard."""
+    arrays = [Array(code, argument.ir, code.shape.vector) for argument in arrays]
+    pairs = list(zip(arrays[::2], arrays[1::2], strict=True)) if back else [(one, None) for one in arrays]
+    found = [_Channels(*pairs[0], N_COMPONENTS, 0)]
+    if heard:
+        # Scalars come before.
+        directed = [None if one is None else one.at(n_channels) for one in pairs[1]]
+        found.append(_Channels(*directed, N_DIRECTED, n_channels))
+    return found
+
+
+def write_add_share(module: ir.Module, shape: Shape, n_channels: int, *, heard: bool) -> ir.Function:
     """Write how the share of one atom is added to the float64 sums of its trajectories.
 
-    Arguments: table, element, outputs of its network in lanes, its channels.
+    Arguments: table, element, outputs of its network in lanes, its channels and, with messages, what it
+    heard.
     """
-    code = Code(module, "add_share", (POINTER, INTEGER, POINTER, POINTER), shape)
+    code = Code(module, "add_share", (POINTER, INTEGER, POINTER, *(POINTER,) * (1 + heard)), shape)
     table, element = Table(code, code.arguments[0]), code.arguments[1]
-    outputs, mixed = (Array(code, argument.ir, shape.vector) for argument in code.arguments[2:])
+    outputs = Array(code, code.arguments[2].ir, shape.vector)
+    channels = _channels_of(code, code.arguments[3:], n_channels, heard=heard, back=False)
     sources, sums = table.vectors("sources"), table.vectors("totals").seen_as(shape.doubles)
     n = table.integer("n_invariant")
     with code.loop(n) as k:
         sums[k] = sums[k] + code.doubles(outputs[k])
     with code.where(table.integer("n_components").compared(">", n + N_OTHERS)):
-        _write_sources(code, table, mixed, element, sources, n_channels)
+        _write_sources(code, table, channels, element, sources, n_channels)
     output, component = code.variable(n), code.variable(n)
     for kind, width in KINDS.items():
         if kind == "invariant":
@@ -54,21 +90,22 @@ def write_add_share(module: ir.Module, shape: Shape, n_channels: int) -> ir.Func
     return code.finish()
 
 
-def write_share_back(module: ir.Module, shape: Shape, n_channels: int) -> ir.Function:
+def write_share_back(module: ir.Module, shape: Shape, n_channels: int, *, heard: bool) -> ir.Function:
     """Write the derivatives in the outputs of one atom, and how those in its channels are added.
 
-    Arguments: as in `write_add_share`; then the derivatives in the channels.
+    Arguments: as in `write_add_share`, with the derivatives after the channels and after what was heard.
     """
-    code = Code(module, "share_back", (POINTER, INTEGER, POINTER, POINTER, POINTER), shape)
+    code = Code(module, "share_back", (POINTER, INTEGER, POINTER, *(POINTER,) * (2 + 2 * heard)), shape)
     table, element = Table(code, code.arguments[0]), code.arguments[1]
-    outputs, mixed, dmixed = (Array(code, argument.ir, shape.vector) for argument in code.arguments[2:])
+    outputs = Array(code, code.arguments[2].ir, shape.vector)
+    channels = _channels_of(code, code.arguments[3:], n_channels, heard=heard, back=True)
     names = ("sources", "dsources", "dtotals", "doutputs")
     sources, dsources, dsums, doutputs = (table.vectors(name) for name in names)
     n = table.integer("n_invariant")
     with code.loop(n) as k:
         doutputs[k] = dsums[k]
     with code.where(table.integer("n_components").compared(">", n + N_OTHERS)):
-        _write_sources(code, table, mixed, element, sources, n_channels)
+        _write_sources(code, table, channels, element, sources, n_channels)
         with code.loop(N_SOURCES) as k:
             dsources[k] = code.lanes(0.0)
         output, component = code.variable(n), code.variable(n)
@@ -88,23 +125,29 @@ def write_share_back(module: ir.Module, shape: Shape, n_channels: int) -> ir.Fun
                         dsource[d * width + x] = code.fma(first[d], given[x], dsource[d * width + x])
                 output.set(output.get() + N_DIRECTIONS)
                 component.set(component.get() + width)
-        _sources_back(code, table, sources, dsources, element, dmixed, n_channels)
+        _sources_back(code, table, sources, dsources, element, channels, n_channels)
     return code.finish()
 
 
 def _write_sources(
-    code: Code, table: Table, mixed: Array, element: Value, sources: Array, n_channels: int
+    code: Code,
+    table: Table,
+    channels: list[_Channels],
+    element: Value,
+    sources: Array,
+    n_channels: int,
 ) -> None:
     """Set the directions: learned sums of vectors and tensors, and products of neighbouring vectors."""
     for kind, name, first in (("polar", "vector_mixing", 0), ("tensor", "tensor_mixing", 3)):
         width, target = KINDS[kind], sources.at(_PLACES[kind])
-        weights = table.numbers(name).at(element * (n_channels * N_DIRECTIONS))
+        weights = table.numbers(name).at(element * (len(channels) * n_channels * N_DIRECTIONS))
         with code.loop(N_DIRECTIONS) as d:
             totals = code.zeros(width)
-            with code.loop(n_channels) as c:
-                factor = code.lanes(weights[c * N_DIRECTIONS + d])
-                for x in range(width):
-                    totals[x].add(factor, mixed[c * N_COMPONENTS + (first + x)])
+            for part in channels:
+                with code.loop(n_channels) as c:
+                    factor = code.lanes(weights[(c + part.first) * N_DIRECTIONS + d])
+                    for x in range(width):
+                        totals[x].add(factor, part.array[c * part.size + (first + x)])
             for x in range(width):
                 target[d * width + x] = totals[x].get()
     polar, axial = sources.at(_PLACES["polar"]), sources.at(_PLACES["axial"])
@@ -118,7 +161,13 @@ def _write_sources(
 
 
 def _sources_back(
-    code: Code, table: Table, sources: Array, dsources: Array, element: Value, dmixed: Array, n_channels: int
+    code: Code,
+    table: Table,
+    sources: Array,
+    dsources: Array,
+    element: Value,
+    channels: list[_Channels],
+    n_channels: int,
 ) -> None:
     polar, axial = sources.at(_PLACES["polar"]), sources.at(_PLACES["axial"])
     dpolar, daxial = dsources.at(_PLACES["polar"]), dsources.at(_PLACES["axial"])
@@ -134,16 +183,17 @@ def _sources_back(
                 dpolar[place + x] = dpolar[place + x] + share[x]
     for kind, name, first in (("polar", "vector_mixing", 0), ("tensor", "tensor_mixing", 3)):
         width, dsource = KINDS[kind], dsources.at(_PLACES[kind])
-        weights = table.numbers(name).at(element * (n_channels * N_DIRECTIONS))
-        with code.loop(n_channels) as c:
-            row = dmixed.at(c * N_COMPONENTS + first)
-            totals: list[Variable] = [code.variable(row[x]) for x in range(width)]
-            with code.loop(N_DIRECTIONS) as d:
-                factor = code.lanes(weights[c * N_DIRECTIONS + d])
+        weights = table.numbers(name).at(element * (len(channels) * n_channels * N_DIRECTIONS))
+        for part in channels:
+            with code.loop(n_channels) as c:
+                row = part.derivatives.at(c * part.size + first)
+                totals: list[Variable] = [code.variable(row[x]) for x in range(width)]
+                with code.loop(N_DIRECTIONS) as d:
+                    factor = code.lanes(weights[(c + part.first) * N_DIRECTIONS + d])
+                    for x in range(width):
+                        totals[x].add(factor, dsource[d * width + x])
                 for x in range(width):
-                    totals[x].add(factor, dsource[d * width + x])
-            for x in range(width):
-                row[x] = totals[x].get()
+                    row[x] = totals[x].get()
 
 
 def _before(d: Value, back: int) -> Value:

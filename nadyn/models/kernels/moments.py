@@ -5,6 +5,7 @@ What `encoders.density_moments.DensityMoments` computes, with trajectories as la
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from nadyn.models.kernels.language import Array, Code, Value
 from nadyn.models.kernels.pairs import N_COMPONENTS, RANKS, Record, record_size
@@ -17,6 +18,24 @@ from nadyn.models.kernels.squares import (
 
 N_SUMS = N_COMPONENTS + 1
 _CHUNKS = ((0, 5), (5, 10), (10, 15))
+
+
+@dataclass(frozen=True)
+class Held:
+    """How channels are held of which there are invariants: numbers of each, ranks, and what is squared."""
+
+    size: int
+    ranks: tuple[tuple[int, int], ...]
+    squares: tuple[str, ...]
+
+
+MIXED = Held(N_COMPONENTS, RANKS, ("vector", "tensor"))
+# What is heard from neighbours: see `hearing`.
+HEARD = Held(8, RANKS[:2], ("vector",))
+_SQUARES = {
+    "vector": (vector_square, add_derivative_of_vector_square, RANKS[0]),
+    "tensor": (tensor_square, add_derivative_of_tensor_square, RANKS[1]),
+}
 
 Write = Callable[[Value], None]
 Read = Callable[[], Value]
@@ -121,53 +140,55 @@ def _small_product(
                     row[component] = total.get()
 
 
-def write_invariants(code: Code, mixed: Array, n_channels: int, write: Write) -> None:
+def write_invariants(code: Code, mixed: Array, n_channels: int, write: Write, held: Held = MIXED) -> None:
     """Write two-, three- and four-body invariants in the order of `DensityMoments`."""
-    for low, high in RANKS:
+    size = held.size
+    for low, high in held.ranks:
         with code.loop(n_channels) as c:
-            own = [mixed[c * N_COMPONENTS + component] for component in range(low, high)]
+            own = [mixed[c * size + component] for component in range(low, high)]
             with code.loop(n_channels, c) as d:
-                write(_dot(code, own, mixed.at(d * N_COMPONENTS + low)))
-    for square, (low, high) in ((vector_square, RANKS[0]), (tensor_square, RANKS[1])):
+                write(_dot(code, own, mixed.at(d * size + low)))
+    for name in held.squares:
+        square, _, (low, high) = _SQUARES[name]
         with code.loop(n_channels) as c:
-            own = square(code, [mixed[c * N_COMPONENTS + component] for component in range(low, high)])
+            own = square(code, [mixed[c * size + component] for component in range(low, high)])
             with code.loop(n_channels) as d:
-                write(_dot(code, own, mixed.at(d * N_COMPONENTS + RANKS[1][0])))
+                write(_dot(code, own, mixed.at(d * size + RANKS[1][0])))
 
 
-def add_derivatives(code: Code, mixed: Array, dmixed: Array, n_channels: int, read: Read) -> None:
+def add_derivatives(
+    code: Code, mixed: Array, dmixed: Array, n_channels: int, read: Read, held: Held = MIXED
+) -> None:
     """Add to the derivatives in the channels; `read` returns those in one invariant after the other."""
-    for low, high in RANKS:
+    size = held.size
+    for low, high in held.ranks:
         width = high - low
         with code.loop(n_channels) as c:
-            own = [mixed[c * N_COMPONENTS + component] for component in range(low, high)]
+            own = [mixed[c * size + component] for component in range(low, high)]
             totals = code.zeros(width)
             with code.loop(n_channels, c) as d:
                 g = read()
-                other, dother = mixed.at(d * N_COMPONENTS + low), dmixed.at(d * N_COMPONENTS + low)
+                other, dother = mixed.at(d * size + low), dmixed.at(d * size + low)
                 for k in range(width):
                     totals[k].add(g, other[k])
                     dother[k] = code.fma(g, own[k], dother[k])
-            row = dmixed.at(c * N_COMPONENTS + low)
+            row = dmixed.at(c * size + low)
             for k in range(width):
                 row[k] = row[k] + totals[k].get()
-    squares = (
-        (vector_square, add_derivative_of_vector_square, RANKS[0]),
-        (tensor_square, add_derivative_of_tensor_square, RANKS[1]),
-    )
-    for square, add_derivative, (low, high) in squares:
+    for name in held.squares:
+        square, add_derivative, (low, high) = _SQUARES[name]
         with code.loop(n_channels) as c:
-            own = [mixed[c * N_COMPONENTS + component] for component in range(low, high)]
+            own = [mixed[c * size + component] for component in range(low, high)]
             left = square(code, own)
             dleft = code.zeros(5)
             with code.loop(n_channels) as d:
                 g = read()
-                place = d * N_COMPONENTS + RANKS[1][0]
+                place = d * size + RANKS[1][0]
                 other, dother = mixed.at(place), dmixed.at(place)
                 for k in range(5):
                     dleft[k].add(g, other[k])
                     dother[k] = code.fma(g, left[k], dother[k])
-            row = dmixed.at(c * N_COMPONENTS + low)
+            row = dmixed.at(c * size + low)
             add_derivative(code, own, [total.get() for total in dleft], row)
 
 

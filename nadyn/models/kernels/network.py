@@ -6,9 +6,9 @@ from nadyn.models.kernels.language import INTEGER, POINTER, Array, Code, Value
 from nadyn.models.kernels.layers import Machine
 from nadyn.models.kernels.table import Table
 
-# Arguments of both: the table, the element, trajectories in use, the first column, and where the memory of
-# the first atom begins.
-_ARGUMENTS = (POINTER, INTEGER, INTEGER, INTEGER, INTEGER)
+# Arguments of both: the table, the element, trajectories in use, the first column, where the memory of the
+# first atom begins, and where its inputs do.
+_ARGUMENTS = (POINTER, INTEGER, INTEGER, INTEGER, INTEGER, INTEGER)
 
 
 class _Columns:
@@ -29,7 +29,7 @@ def write_forward(
     """Write the way from descriptors to outputs."""
     code = Code(module, f"network_{width}", _ARGUMENTS, machine.shape)
     table = Table(code, code.arguments[0])
-    element, n_used, first, atom = code.arguments[1:]
+    element, n_used, first, atom, base = code.arguments[1:]
     columns, lanes = _Columns(code, first, n_used, width), machine.shape.lanes
     n_layers, n_hidden = table.integer("n_layers"), table.integer("n_hidden")
     n_padded, n_widest = table.integer("n_padded"), table.integer("n_widest")
@@ -40,7 +40,7 @@ def write_forward(
     depths, heights = table.integers("depth_of_layer"), table.integers("rows_of_layer")
     last = n_layers - 1
     from_first = [
-        inputs.at(a * n_padded * lanes + (row - a * lanes))
+        inputs.at((base + a) * n_padded * lanes + (row - a * lanes))
         for a, row in zip(columns.atoms, columns.rows, strict=True)
     ]
 
@@ -92,7 +92,7 @@ def write_backward(
     """Write the way from derivatives in the outputs to those in the descriptors."""
     code = Code(module, f"network_back_{width}", _ARGUMENTS, machine.shape)
     table = Table(code, code.arguments[0])
-    element, n_used, first, atom = code.arguments[1:]
+    element, n_used, first, atom, base = code.arguments[1:]
     columns, lanes = _Columns(code, first, n_used, width), machine.shape.lanes
     n_layers, n_hidden = table.integer("n_layers"), table.integer("n_hidden")
     n_padded, n_widest = table.integer("n_padded"), table.integer("n_widest")
@@ -140,7 +140,7 @@ def write_backward(
         "first",
         code.integer(0),
         [buffer(which.get(), c) for c in range(width)],
-        [dinputs.at(row * n_padded) for row in columns.rows],
+        [dinputs.at((base * lanes + row) * n_padded) for row in columns.rows],
     )
     return code.finish()
 
@@ -148,12 +148,12 @@ def write_backward(
 def write_all_columns(
     module: ir.Module, machine: Machine, tiles: dict[int, ir.Function], name: str
 ) -> ir.Function:
-    """Write a loop over columns; arguments: table, element, trajectories in use, columns, first atom."""
+    """Write a loop over columns; arguments as of each, with the number of columns instead of the first."""
     code = Code(module, name, _ARGUMENTS, machine.shape)
-    pointer, element, n_used, n_columns, atom = code.arguments
+    pointer, element, n_used, n_columns, atom, base = code.arguments
     done = code.variable(code.integer(0))
     for width in machine.widths:
         with code.loop(n_columns + 1, done.get() + width, width) as end:
-            code.call(tiles[width], pointer, element, n_used, end - width, atom)
+            code.call(tiles[width], pointer, element, n_used, end - width, atom, base)
             done.set(end)
     return code.finish()

@@ -1,18 +1,41 @@
 """The whole program: groups of trajectories forwards to W, and back to the derivative in the positions."""
 
+from dataclasses import dataclass
+
 from llvmlite import ir
 
+from nadyn.models.kernels.clebsch_gordan import N_TOLD
 from nadyn.models.kernels.encoder import write_encode, write_encode_back
+from nadyn.models.kernels.hearing import write_hear, write_hear_back
 from nadyn.models.kernels.language import POINTER, Array, Code, Value
 from nadyn.models.kernels.latent import write_add_share, write_share_back
 from nadyn.models.kernels.layers import FINISHES, Machine, write_finish, write_product
 from nadyn.models.kernels.network import write_all_columns, write_backward, write_forward
 from nadyn.models.kernels.pairs import N_COMPONENTS
 from nadyn.models.kernels.table import Table
+from nadyn.models.kernels.told import cleared, write_tell, write_tell_back
 
 
-def write_program(machine: Machine, n_radial: int, n_channels: int) -> ir.Module:
-    """Return the program of an encoder of this size: `forward` and `backward`, each of a table."""
+@dataclass(frozen=True)
+class _Parts:
+    """Functions of one direction: the first layer, networks, sums; and messages, where there are some."""
+
+    encode: ir.Function
+    networks: ir.Function
+    share: ir.Function
+    tell: ir.Function | None = None
+    hear: ir.Function | None = None
+
+
+def write_program(machine: Machine, n_radial: int, n_channels: int, *, heard: bool = False) -> ir.Module:
+    """Return the program of an encoder of this size: `forward` and `backward`, each of a table.
+
+    Args:
+        machine: What it runs on.
+        n_radial: Radial functions.
+        n_channels: Channels.
+        heard: Whether there are messages.
+    """
     module = ir.Module("nadyn")
     finishes = {finish: write_finish(module, machine, finish) for finish in FINISHES}
     forward, backward = {}, {}
@@ -20,22 +43,23 @@ def write_program(machine: Machine, n_radial: int, n_channels: int) -> ir.Module
         product = write_product(module, machine, width)
         forward[width] = write_forward(module, machine, product, finishes, width)
         backward[width] = write_backward(module, machine, product, finishes, width)
-    _write_whole_forward(
-        module,
-        machine,
-        write_encode(module, machine, n_radial, n_channels),
+    size = (n_radial, n_channels)
+    parts = _Parts(
+        write_encode(module, machine, *size, heard=heard),
         write_all_columns(module, machine, forward, "networks"),
-        write_add_share(module, machine.shape, n_channels),
-        n_channels,
+        write_add_share(module, machine.shape, n_channels, heard=heard),
+        write_tell(module, machine, n_channels) if heard else None,
+        write_hear(module, machine, *size) if heard else None,
     )
-    _write_whole_backward(
-        module,
-        machine,
-        write_encode_back(module, machine, n_radial, n_channels),
+    _write_whole_forward(module, machine, parts, n_channels)
+    parts = _Parts(
+        write_encode_back(module, machine, *size, heard=heard),
         write_all_columns(module, machine, backward, "networks_back"),
-        write_share_back(module, machine.shape, n_channels),
-        n_channels,
+        write_share_back(module, machine.shape, n_channels, heard=heard),
+        write_tell_back(module, machine, n_channels) if heard else None,
+        write_hear_back(module, machine, *size) if heard else None,
     )
+    _write_whole_backward(module, machine, parts, n_channels)
     return module
 
 
@@ -44,14 +68,7 @@ def _smaller(code: Code, left: Value, right: Value | int) -> Value:
     return Value(code, code.builder.select(left.compared("<", right).ir, left.ir, right.ir))
 
 
-def _write_whole_forward(
-    module: ir.Module,
-    machine: Machine,
-    encode: ir.Function,
-    networks: ir.Function,
-    add_share: ir.Function,
-    n_channels: int,
-) -> None:
+def _write_whole_forward(module: ir.Module, machine: Machine, parts: _Parts, n_channels: int) -> None:
     code = Code(module, "forward", (POINTER,), machine.shape)
     pointer = code.arguments[0]
     table, lanes, doubles = Table(code, pointer), machine.shape.lanes, machine.shape.doubles
@@ -64,20 +81,28 @@ def _write_whole_forward(
         with code.loop(n_components) as k:
             totals[k] = code.doubles(0.0)
         matrix[n_places] = code.doubles(0.0)
+        if parts.tell is not None:
+            with code.loop(n_atoms) as atom:
+                code.call(parts.encode, pointer, group, atom, atom)
+                code.call(parts.tell, pointer, group, atom)
         with code.loop(table.integer("n_runs")) as run:
             element, stop = table.integers("run_element")[run], table.integers("run_stop")[run]
             with code.loop(stop, table.integers("run_start")[run], machine.columns) as first:
                 n_some = _smaller(code, stop - first, machine.columns)
                 with code.loop(n_some) as slot:
-                    code.call(encode, pointer, group, first + slot, slot)
+                    code.call(parts.hear or parts.encode, pointer, group, first + slot, slot)
                 row = group * n_atoms + first
-                code.call(networks, pointer, element, n_used, n_some * n_used, row)
+                base = code.integer(0) if parts.hear is None else first
+                code.call(parts.networks, pointer, element, n_used, n_some * n_used, row, base)
                 with code.loop(n_some) as slot:
                     outputs = table.vectors("outputs").at((row + slot) * n_outputs)
                     _turn(code, table.numbers("results").at(slot * lanes * n_outputs), outputs, n_outputs)
                     mixed = table.vectors("mixed").at((row + slot) * (n_channels * N_COMPONENTS))
-                    share = [Value(code, array.pointer) for array in (outputs, mixed)]
-                    code.call(add_share, pointer, element, *share)
+                    arrays = [outputs, mixed]
+                    if parts.hear is not None:
+                        arrays.append(table.vectors("heard").at((row + slot) * (N_TOLD * n_channels)))
+                    share = [Value(code, array.pointer) for array in arrays]
+                    code.call(parts.share, pointer, element, *share)
         _write_matrix(code, table, group, n_used, bad)
     code.finish()
 
@@ -137,14 +162,7 @@ def _write_matrix(code: Code, table: Table, group: Value, n_used: Value, bad: Va
         table.float64s("novelty")[row + lane] = numbers[n_places * lanes + lane]
 
 
-def _write_whole_backward(
-    module: ir.Module,
-    machine: Machine,
-    encode_back: ir.Function,
-    networks_back: ir.Function,
-    share_back: ir.Function,
-    n_channels: int,
-) -> None:
+def _write_whole_backward(module: ir.Module, machine: Machine, parts: _Parts, n_channels: int) -> None:
     code = Code(module, "backward", (POINTER,), machine.shape)
     pointer = code.arguments[0]
     table, lanes, doubles = Table(code, pointer), machine.shape.lanes, machine.shape.doubles
@@ -157,24 +175,37 @@ def _write_whole_backward(
         _read_cotangent(code, table, group, n_used)
         with code.loop(n_atoms * 3) as k:
             dplaces[k] = code.doubles(0.0)
+        if parts.tell is not None:
+            cleared(code, table.vectors("dtold"), n_atoms * (N_TOLD * n_channels))
         with code.loop(table.integer("n_runs")) as run:
             element, stop = table.integers("run_element")[run], table.integers("run_stop")[run]
             with code.loop(stop, table.integers("run_start")[run], machine.columns) as first:
                 n_some = _smaller(code, stop - first, machine.columns)
                 row = group * n_atoms + first
+                base = code.integer(0) if parts.hear is None else first
                 with code.loop(n_some) as slot:
                     outputs = table.vectors("outputs").at((row + slot) * n_outputs)
                     mixed = table.vectors("mixed").at((row + slot) * size)
-                    dmixed = table.vectors("dmixed").at(slot * size)
-                    with code.loop(size) as k:
-                        dmixed[k] = code.lanes(0.0)
-                    share = [Value(code, array.pointer) for array in (outputs, mixed, dmixed)]
-                    code.call(share_back, pointer, element, *share)
+                    arrays = [
+                        outputs,
+                        mixed,
+                        cleared(code, table.vectors("dmixed").at((base + slot) * size), size),
+                    ]
+                    if parts.hear is not None:
+                        n_heard = N_TOLD * n_channels
+                        arrays.append(table.vectors("heard").at((row + slot) * n_heard))
+                        arrays.append(cleared(code, table.vectors("dheard").at(slot * n_heard), n_heard))
+                    share = [Value(code, array.pointer) for array in arrays]
+                    code.call(parts.share, pointer, element, *share)
                     columns = table.numbers("results").at(slot * lanes * n_outputs)
                     _turn_back(code, doutputs, columns, n_outputs)
-                code.call(networks_back, pointer, element, n_used, n_some * n_used, row)
+                code.call(parts.networks, pointer, element, n_used, n_some * n_used, row, base)
                 with code.loop(n_some) as slot:
-                    code.call(encode_back, pointer, group, first + slot, slot)
+                    code.call(parts.hear or parts.encode, pointer, group, first + slot, slot)
+        if parts.tell is not None:
+            with code.loop(n_atoms) as atom:
+                code.call(parts.tell, pointer, group, atom)
+                code.call(parts.encode, pointer, group, atom, atom)
         gradient, numbers = table.float64s("gradient"), table.float64s("dplace")
         order = table.integers("order")
         with code.loop(n_used) as lane:

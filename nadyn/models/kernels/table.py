@@ -10,6 +10,7 @@ SIZES = (
     "n_elements",
     "n_inputs",
     "n_features",
+    "n_seen",
     "n_padded",
     "n_layers",
     "n_hidden",
@@ -45,6 +46,11 @@ WEIGHTS = (
     "hidden_at",
     "vector_mixing",
     "tensor_mixing",
+    "tell",
+    "tell_bias",
+    "tell_factors",
+    "heard_radial",
+    "paths",
     "entry_component",
     "entry_place",
     "entry_value",
@@ -52,7 +58,7 @@ WEIGHTS = (
 ATOMS = ("order", "element", "run_element", "run_start", "run_stop", "reference")
 CALL = ("n_rows", "positions", "hamiltonian", "novelty", "cotangent", "gradient")
 # What the way forwards keeps for the way back, one after the other for each group of trajectories.
-TAPE = ("pairs", "mixed", "slopes", "outputs", "neighbours", "counts")
+TAPE = ("pairs", "mixed", "slopes", "outputs", "neighbours", "counts", "told", "told_slopes", "heard")
 # Memory for one group.
 SCRATCH = (
     "place",
@@ -69,6 +75,13 @@ SCRATCH = (
     "doutputs",
     "matrix",
     "dplace",
+    "strange",
+    "heard_sums",
+    "heard_products",
+    "pair_weights",
+    "dpair_weights",
+    "dheard",
+    "dtold",
 )
 NAMES = (*SIZES, *WEIGHTS, *ATOMS, *CALL, *TAPE, *SCRATCH)
 PLACES = {name: place for place, name in enumerate(NAMES)}

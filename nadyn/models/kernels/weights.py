@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nadyn.models.atomic_network import AtomicNetwork
+from nadyn.models.encoders.equivariant import EquivariantMessages
 from nadyn.models.encoders.radial import decay_length
 from nadyn.models.kernels.close_pairs import CHARGES, END, INVERSE_END, INVERSE_LENGTH, N_NUMBERS
 from nadyn.models.kernels.compiled import Kernel
@@ -32,6 +34,8 @@ def packed_weights(potential: Potential, kernel: Kernel, dtype: torch.dtype) -> 
     """Return the weights of a potential in the order of a kernel."""
     network, matrix = potential.network, potential.matrix
     encoder, settings = network.encoder, network.encoder.settings
+    is_heard = type(encoder) is EquivariantMessages
+    moments = encoder.moments if is_heard else encoder
     layers = [[m for m in one if isinstance(m, nn.Linear)] for one in network.networks.networks]
     n_layers, n_inputs = len(layers[0]), len(settings.elements) * settings.n_radial
     widths = [layers[0][0].in_features, *(layer.out_features for layer in layers[0])]
@@ -48,13 +52,13 @@ def packed_weights(potential: Potential, kernel: Kernel, dtype: torch.dtype) -> 
             forward_at.append(store.add(_panels(weight, kernel.panel)))
             backward_at.append(store.add(_panels(weight.mT, kernel.panel)))
             bias_at.append(store.add(bias))
-    scale = encoder.inverse_width / 2.0**0.5
+    scale = moments.inverse_width / 2.0**0.5
     first = [settings.cutoff, 1.0 / settings.cutoff, 1.0 / decay_length(settings.cutoff), scale]
-    radial = torch.cat([torch.tensor(first, dtype=torch.float64), encoder.centres.double() * scale])
+    radial = torch.cat([torch.tensor(first, dtype=torch.float64), moments.centres.double() * scale])
     components, places, values = _entries(potential, matrix)
     reals = {
         "radial": radial,
-        "mixing": encoder.mixing,
+        "mixing": moments.mixing,
         "mean": network.networks.mean,
         "inverse_spread": network.networks.inverse_spread,
         "lowest": network.lowest,
@@ -62,7 +66,8 @@ def packed_weights(potential: Potential, kernel: Kernel, dtype: torch.dtype) -> 
         "intervals": network.nearest,
         "repulsion": _repulsion(potential.repulsion),
         "weights": store.joined(),
-        **_directions(matrix, len(settings.elements), settings.n_channels),
+        **_directions(matrix),
+        **(_messages(encoder, network) if is_heard else {}),
     }
     integers = {
         "forward_at": forward_at,
@@ -81,6 +86,7 @@ def packed_weights(potential: Potential, kernel: Kernel, dtype: torch.dtype) -> 
         "n_elements": len(settings.elements),
         "n_inputs": n_inputs,
         "n_features": widths[0],
+        "n_seen": moments.n_invariants,
         "n_padded": filled[0],
         "n_layers": n_layers,
         "n_hidden": sum(hidden),
@@ -151,7 +157,24 @@ def _filled(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def _directions(matrix: EquivariantMatrix, n_elements: int, n_channels: int) -> dict[str, Tensor]:
+def _messages(encoder: EquivariantMessages, network: AtomicNetwork) -> dict[str, Tensor]:
+    """Return the weights of messages; those of scalars go with descriptors as the networks read them."""
+    n_seen = encoder.moments.n_invariants
+    mean, spread = (
+        one.double()[:, :n_seen] for one in (network.networks.mean, network.networks.inverse_spread)
+    )
+    scalars = torch.stack([one.double() for one in encoder.scalars])
+    scalars = scalars * encoder.inverse_spread.double().unsqueeze(-1)
+    return {
+        "tell": scalars / spread.unsqueeze(-1),
+        "tell_bias": ((mean - encoder.mean.double()).unsqueeze(1) @ scalars).squeeze(1),
+        "tell_factors": encoder.direction_scales,
+        "heard_radial": encoder.radial,
+        "paths": torch.stack([torch.cat([rank[i] for rank in encoder.paths]) for i in range(len(scalars))]),
+    }
+
+
+def _directions(matrix: EquivariantMatrix) -> dict[str, Tensor]:
     if not matrix.directional:
         return {"vector_mixing": torch.zeros(1), "tensor_mixing": torch.zeros(1)}
     return {

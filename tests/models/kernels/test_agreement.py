@@ -38,10 +38,11 @@ def is_fast(model):
     return model.rows_at_once is not None
 
 
+@pytest.mark.parametrize("encoder", ["moments", "equivariant"])
 @pytest.mark.parametrize("basis", BASES)
-def test_w_its_derivative_and_the_novelty_are_those_of_torch_in_float64(basis):
+def test_w_its_derivative_and_the_novelty_are_those_of_torch_in_float64(basis, encoder):
     n_states = 1 if basis is None else 2
-    model = untrained("moments", basis, n_states=n_states, atomic_numbers=NUMBERS, repulsion=4.0)
+    model = untrained(encoder, basis, n_states=n_states, atomic_numbers=NUMBERS, repulsion=4.0)
     network = model.potential.network
     network.standardise([model.surroundings(positions_of(7, seed=5))])
     network.set_range([model.surroundings(positions_of(3, seed=4))])

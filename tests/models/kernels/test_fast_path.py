@@ -15,9 +15,9 @@ from nadyn.models.kernels import applies, compiled, fast_path
 NUMBERS = (7, 1, 9, 1)
 
 
-@pytest.fixture
-def model():
-    return untrained("moments", "1x0e + 1x1o", atomic_numbers=NUMBERS)
+@pytest.fixture(params=["moments", "equivariant"])
+def model(request):
+    return untrained(request.param, "1x0e + 1x1o", atomic_numbers=NUMBERS)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_without_llvmlite_or_on_an_unknown_processor_torch_answers(
 
 
 def test_a_kernel_that_does_not_compile_is_said_once_and_torch_answers(model, positions, monkeypatch):
-    def fails(*_):
+    def fails(*_, heard):
         raise RuntimeError("LLVM ERROR: no such instruction\nmore")
 
     monkeypatch.setattr(fast_path, "kernel", fails)
@@ -129,10 +129,13 @@ def test_settings_that_the_kernels_do_not_know_are_left_to_torch(positions, chan
 
 
 @pytest.mark.parametrize(
-    "part", ["", "network", "network.encoder", "matrix", "reference", "network.networks"]
+    "part",
+    ["", "network", "network.encoder", "network.encoder.moments", "matrix", "reference", "network.networks"],
 )
 @pytest.mark.parametrize("kind", ["module", "parameter", "buffer", "hook", "class"])
-def test_a_part_that_the_kernels_do_not_know_is_left_to_torch(model, part, kind):
+def test_a_part_that_the_kernels_do_not_know_is_left_to_torch(part, kind):
+    encoder = "equivariant" if part == "network.encoder.moments" else "moments"
+    model = untrained(encoder, "1x0e + 1x1o", atomic_numbers=NUMBERS)
     module = model.potential.get_submodule(part)
     match kind:
         case "module":

@@ -9,9 +9,10 @@ from nadyn.models.kernels import compiled, fast_path
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.parametrize("encoder", ["moments", "equivariant"])
 @pytest.mark.parametrize(("lanes", "row_vectors", "columns"), [(4, 4, 6), (16, 2, 12), (8, 1, 4)])
-def test_bits_do_not_depend_on_lanes_and_columns(monkeypatch, lanes, row_vectors, columns):
-    model = untrained("moments", "2x0e + 1x1o", atomic_numbers=(7, 1, 1, 9, 1), repulsion=4.0)
+def test_bits_do_not_depend_on_lanes_and_columns(monkeypatch, encoder, lanes, row_vectors, columns):
+    model = untrained(encoder, "2x0e + 1x1o", atomic_numbers=(7, 1, 1, 9, 1), repulsion=4.0)
     grid = torch.cartesian_prod(torch.arange(3.0), torch.arange(2.0), torch.arange(2.0)).double()[:5]
     generator = torch.Generator().manual_seed(3)
     positions = 2.1 * grid + 0.3 * torch.randn(19, 5, 3, dtype=torch.float64, generator=generator)

@@ -1,5 +1,6 @@
 """What a file is by its first bytes, in words, for sentences that refuse it where another kind is wanted."""
 
+import re
 from enum import Enum
 from pathlib import Path
 
@@ -32,6 +33,7 @@ _FORMATS = {
     "nadyn-trajectories": "a trajectory file of nadyn",
     "nadyn-initial": "a file of initial conditions",
 }
+_KEY = re.compile(r"['\"]?\w+['\"]?\s*:")
 _BEGINNINGS = {
     b"\x89HDF\r\n\x1a\n": Kind.HDF5,
     b"SQLite format 3": Kind.DATABASE,
@@ -109,6 +111,8 @@ def _kind_of_text(content: bytes) -> Kind:
     if first.isdigit() and "\n" in text:
         return Kind.GEOMETRY
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if lines and ":" in lines[0] and lines[0].split(":")[0].strip().replace("_", "").isalnum():
+    # What is indented, or closes a bracket, goes on from a line before; the last line may be cut.
+    whole = lines[:1] + lines[1 : None if len(content) < _LOOKED_AT else -1]
+    if lines and all(_KEY.match(line) for line in whole if line[0] not in " \t-]}"):
         return Kind.SETTINGS
     return Kind.TEXT

@@ -24,6 +24,8 @@ CONTENTS = {
     "pdf": (b"%PDF-1.4\n", Kind.PICTURE),
     "xyz": (b"2\ncomment: none\nH 0 0 0\nH 0 0 1\n", Kind.GEOMETRY),
     "run file": (b"# a run\n\ntime_fs: 10\n", Kind.SETTINGS),
+    "long run file": (b"initial: {sample: wigner,\n  n: 2}\n" + b"time_fs: 10\n" * 500, Kind.SETTINGS),
+    "notes": (b"# Notes\nthreads: a, b\npeople saw: much\n", Kind.TEXT),
     "text": ("Ein Tag wie andere: überall.\n".encode(), Kind.TEXT),
     "long text": (b"a" + "ü".encode() * 4095, Kind.TEXT),
     "bytes": (bytes(range(256)), Kind.OTHER),

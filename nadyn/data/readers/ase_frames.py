@@ -1,6 +1,7 @@
 """Frames that ASE has read, of whatever file, as a dataset: one group a molecule."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import ase
 import numpy as np
@@ -11,7 +12,7 @@ from nadyn.data.assumptions import agreed_multiplicities
 from nadyn.data.dataset import Dataset, Group
 from nadyn.data.label_checks.frame_geometry import wrapped_frames
 from nadyn.data.readers.extxyz_labels import Keys, labels_of
-from nadyn.data.readers.extxyz_text import FrameNotes
+from nadyn.data.readers.extxyz_text import TEXTS, FrameNotes
 from nadyn.data.readers.extxyz_unread import UnreadLabels
 from nadyn.data.readers.reader import unused_name
 from nadyn.data.validation import group_from_arrays, located
@@ -34,14 +35,14 @@ def dataset_of_frames(
     Raises:
         InputError: There is no frame, one has no energy, or what `group_from_arrays` refuses.
     """
-    kinds: dict[tuple, list[tuple[int, ase.Atoms]]] = {}
+    kinds: dict[tuple, list[tuple[int, ase.Atoms, FrameNotes]]] = {}
     unread = UnreadLabels(keys)
     for number, (atoms, note) in enumerate(frames):
         unread.look_at(atoms, note)
         mass = _masses(atoms, note)
-        own_name = str(atoms.info.get("nadyn_group", ""))
+        own_name = note.texts.get("group", str(atoms.info.get("nadyn_group", "")))
         key = own_name, tuple(atoms.numbers.tolist()), tuple(atoms.pbc.tolist()), mass
-        kinds.setdefault(key, []).append((number, atoms))
+        kinds.setdefault(key, []).append((number, atoms, note))
     if not kinds:
         raise InputError("the file must hold a frame, but is empty.")
     unread.check_key()
@@ -67,13 +68,13 @@ def _masses(atoms: ase.Atoms, note: FrameNotes) -> tuple[float, ...] | None:
 
 def _group(
     name: str,
-    members: list[tuple[int, ase.Atoms]],
+    members: list[tuple[int, ase.Atoms, FrameNotes]],
     mass: tuple[float, ...] | None,
     keys: Keys,
     multiplicities: tuple[int, ...] | None,
 ) -> Group:
     rows = []
-    for number, atoms in members:
+    for number, atoms, _ in members:
         with located(f"frame {number}"):
             if not len(atoms):
                 raise InputError("it must hold an atom, but holds none.")
@@ -82,7 +83,7 @@ def _group(
             rows.append(labels_of(atoms, keys))
     first = rows[0]
     n_states = len(first["energies"])
-    for (number, _), row in zip(members, rows, strict=True):
+    for (number, _, _), row in zip(members, rows, strict=True):
         if len(row["energies"]) != n_states:
             raise InputError(
                 f"frame {number} must have {counted(n_states, 'state')} as frame {members[0][0]}, "
@@ -97,13 +98,14 @@ def _group(
     }
     weight = np.array([row["weight"] for row in rows])
     length = keys.factor("positions", "length")
-    positions = np.stack([atoms.positions for _, atoms in members]) * length
-    cell = np.stack([atoms.cell.array for _, atoms in members]) * length
+    positions = np.stack([atoms.positions for _, atoms, _ in members]) * length
+    cell = np.stack([atoms.cell.array for _, atoms, _ in members]) * length
     numbers, pbc = members[0][1].numbers.astype(np.int64), members[0][1].pbc
     # A box that cuts molecules is kept, so that the check of whole molecules sees it.
     keeps_cell = cell.any() and (pbc.any() or wrapped_frames(numbers, positions, cell).any())
+    texts = members[0][2].texts
     with located(f"group {name!r}"):
-        return group_from_arrays(
+        group = group_from_arrays(
             name,
             atomic_numbers=numbers,
             positions=positions,
@@ -114,9 +116,11 @@ def _group(
             charge=next((row["charge"] for row in rows if row["charge"] is not None), None),
             multiplicities=agreed_multiplicities(first["multiplicities"], multiplicities),
             weight=weight if (weight != 1.0).any() else None,
-            tag=[row["tag"] for row in rows],
+            tag=[note.texts.get("tag", row["tag"]) for (_, _, note), row in zip(members, rows, strict=True)],
             **arrays,
+            **{key: texts[key] for key in TEXTS if key in texts and key != "history"},
         )
+    return replace(group, history=texts.get("history", ""))
 
 
 def _stacked(rows: list[np.ndarray | None]) -> np.ndarray | None:

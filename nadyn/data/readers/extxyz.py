@@ -12,7 +12,8 @@ Units are those of ASE: eV and ångström, stress in eV/ångström³ with ASE's 
   `REF_virial` or `REF_virials` = -volume · stress; in the units that are given for energies and positions.
 - `charges`: of each atom, those of the lowest state.
 - `charge`, and `multiplicities` with one number a state.
-- `nadyn_weight` and `nadyn_tag`: how much the frame counts in a training, and a word on it.
+- `nadyn_weight` and `nadyn_tag`: how much the frame counts in a training, and a word on it; of a group in its
+  first frame `nadyn_theory`, `nadyn_source`, `nadyn_licence`, `nadyn_note` and `nadyn_history`.
 - masses in u: the column `masses`; the symbols D and T are hydrogen with the mass of the isotope.
 
 Names of energies, forces and couplings, and units, may be given. Couplings under a given name need a unit,
@@ -77,8 +78,10 @@ def read_extxyz(
             for number, atoms in enumerate(_frames(text))
         )
         dataset = dataset_of_frames(frames, Keys.of(options), options.multiplicities)
-    texts = {"theory": theory, "source": source or path.name, "licence": licence}
-    return Dataset(tuple(replace(group, **texts) for group in dataset.groups))
+    given = {"theory": theory, "source": source, "licence": licence}
+    usual = Dataset(tuple(replace(group, source=group.source or path.name) for group in dataset.groups))
+    chosen = {key: text for key, text in given.items() if text}
+    return Dataset(tuple(replace(group, **chosen) for group in usual.groups))
 
 
 def why_unreadable(error: Exception) -> str:

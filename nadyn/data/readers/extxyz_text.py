@@ -1,5 +1,9 @@
-"""The text of an extended xyz file before ASE reads it: isotopes by symbol, columns that nobody names."""
+"""The text of an extended xyz file before ASE reads it: isotopes by symbol, columns that nobody names, words.
 
+ASE makes a number of a tag `007` and a truth of `T`; texts of nadyn are read here, letter by letter.
+"""
+
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +12,10 @@ from nadyn.structures.isotopes import NAMED_ISOTOPES
 
 _PROPERTIES = re.compile(r"""Properties\s*=\s*["']?([^\s"']+)""")
 _DEFAULT = "species:S:1:pos:R:3"
+TEXTS = ("theory", "source", "licence", "note", "history")
+_TEXT = re.compile(rf"""\bnadyn_(group|tag|{"|".join(TEXTS)})="((?:[^"\\]|\\.)*)\"""")
+# What Python takes for the end of a line beside the usual ends, which JSON writes as they are.
+_LINE_ENDS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 @dataclass(frozen=True)
@@ -17,10 +25,12 @@ class FrameNotes:
     Attributes:
         isotopes: Mass number of the atoms whose symbol is that of an isotope.
         n_undeclared: Numbers of a row beyond those that the header names.
+        texts: `group` and `tag`, and `TEXTS` of the group in its first frame, where they stand in quotes.
     """
 
     isotopes: Mapping[int, int] = field(default_factory=dict)
     n_undeclared: int = 0
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepared(text: str) -> tuple[str, list[FrameNotes]]:
@@ -41,9 +51,23 @@ def prepared(text: str) -> tuple[str, list[FrameNotes]]:
                 words[column], isotopes[atom] = NAMED_ISOTOPES[words[column]]
                 lines[number] = " ".join(words)
         first = lines[start + 2].split() if start + 2 < len(lines) and n_atoms else []
-        notes.append(FrameNotes(isotopes, max(0, len(first) - width) if found else 0))
+        texts = {key: _unquoted(text) for key, text in _TEXT.findall(header)}
+        notes.append(FrameNotes(isotopes, max(0, len(first) - width) if found else 0, texts))
         start += 2 + n_atoms
     return "\n".join(lines) + "\n", notes
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotes, as JSON, without an end of a line."""
+    return json.dumps(text, ensure_ascii=False).translate(str.maketrans(_LINE_ENDS))
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return json.loads(f'"{text}"')
+    except ValueError:
+        # Written by hand, or by an older version: as it stands.
+        return text
 
 
 def _layout(properties: str) -> tuple[int, int]:

@@ -123,7 +123,10 @@ def advice_on_energy(info: dict[str, object]) -> str:
         return "There is a bare number: write `energy=` before it."
     numbers = [key for key, value in info.items() if _is_number(value)]
     if not numbers:
-        return "There is no number in the header."
+        return (
+            "There is no number in the header. Geometries alone are no data: `nadyn label` labels them, "
+            "`nadyn sample --geometry` starts from one."
+        )
     likely = [key for key in numbers if "energy" in key.lower() or key.lower() in ("e", "toten", "totene")]
     near = likely or difflib.get_close_matches("energy", numbers, n=1, cutoff=0.4) or numbers
     there = ", ".join(f"`{key}`" for key in numbers)

@@ -8,6 +8,7 @@ import numpy as np
 from nadyn.checks.errors import InputWarning
 from nadyn.checks.output import check_output, new_file
 from nadyn.data.dataset import Dataset, Group
+from nadyn.data.readers.extxyz_text import TEXTS, quoted
 from nadyn.structures import formula, symbol
 from nadyn.units import ELECTRON_MASS_PER_DALTON, to_atomic_units
 
@@ -32,8 +33,9 @@ def without_place(group: Group) -> list[str]:
 def write_extxyz(path: str | Path, dataset: Dataset, *, overwrite: bool = False) -> None:
     """Write a dataset as extended xyz: one state under the common names, several as `readers.extxyz` says.
 
-    Masses are a column. Dipoles, polarisabilities, spin-orbit couplings and the stress of several states have
-    no place and are left out with a warning. A label that a frame lacks is not written.
+    Masses are a column; theory, source, licence, note and history stand in the first frame. Dipoles,
+    polarisabilities, spin-orbit couplings and the stress of several states have no place and are left out
+    with a warning. A label that a frame lacks is not written.
 
     Raises:
         InputError: The file exists and `overwrite` is False, or its folder does not exist.
@@ -75,8 +77,7 @@ def _frame(group: Group, frame: int) -> str:
     if group.cell is not None:
         header.insert(0, f'Lattice="{_numbers(group.cell[frame] / _LENGTH)}"')
     if group.name != formula(group.atomic_numbers, group.masses):
-        name = group.name.replace('"', "'")
-        header.append(f'nadyn_group="{name}"')
+        header.append(f"nadyn_group={quoted(group.name)}")
     header.append(f'pbc="{" ".join("T" if periodic else "F" for periodic in group.pbc)}"')
     energies = group.energies[frame] / _ENERGY
     header.append(f"energy={_numbers(energies)}" if single else f'energies="{_numbers(energies)}"')
@@ -86,8 +87,10 @@ def _frame(group: Group, frame: int) -> str:
     if group.weight is not None:
         header.append(f"nadyn_weight={float(group.weight[frame])!r}")
     if group.tag is not None and group.tag[frame]:
-        word = group.tag[frame].replace('"', "'")
-        header.append(f'nadyn_tag="{word}"')
+        header.append(f"nadyn_tag={quoted(group.tag[frame])}")
+    if frame == 0:
+        said = {key: getattr(group, key) for key in TEXTS}
+        header += [f"nadyn_{key}={quoted(text)}" for key, text in said.items() if text]
     if "charge" not in group.assumed:
         header.append(f"charge={group.charge}")
     if "multiplicities" not in group.assumed or set(group.multiplicities) != {1}:

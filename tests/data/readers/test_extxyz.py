@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import ase.io
 import numpy as np
@@ -255,3 +256,28 @@ def test_forces_that_are_no_numbers_are_named(tmp_path):
     path = written(tmp_path, frame("energy=1", columns="forces_0:S:3", values="a b c"))
     with pytest.raises(InputError, match="frame 0: a force or coupling must hold numbers, but holds"):
         read_extxyz(path)
+
+
+# ASE makes a number, a truth and a list of the first three.
+WORDS = ("007", "T", "1 2", 'a "b" = {x}', "C:\\new", "two\nlines\u2028and\x85more", "\u03c0 it's", "")
+
+
+def test_texts_are_read_back_letter_by_letter(tmp_path):
+    texts = dict(zip(("theory", "source", "licence", "note", "history"), WORDS[3:], strict=True))
+    group = group_from_arrays(
+        "007",
+        atomic_numbers=[8, 1],
+        positions=np.arange(len(WORDS))[:, None, None] + 2.0 * np.eye(2, 3),
+        energies=np.zeros((len(WORDS), 1)),
+        tag=WORDS,
+    )
+    write_extxyz(tmp_path / "a.xyz", Dataset((replace(group, **texts),)))
+    (read,) = read_extxyz(tmp_path / "a.xyz").groups
+    assert read.name == "007" and read.tag == WORDS
+    assert {key: getattr(read, key) for key in texts} == texts
+    # What a user says goes before what the file says.
+    (read,) = read_extxyz(tmp_path / "a.xyz", source="by hand").groups
+    assert (read.source, read.theory) == ("by hand", texts["theory"])
+    plain = frame("energy=1 nadyn_group=cation nadyn_tag=first")
+    (read,) = read_extxyz(written(tmp_path, plain)).groups
+    assert (read.name, read.tag, read.source) == ("cation", ("first",), "frames.xyz")

@@ -22,6 +22,7 @@ from nadyn.cli.main import main as nadyn
 from nadyn.data import Dataset, Group, write_dataset
 from nadyn.data.readers.table import find_reader, read_file
 from nadyn.data.writers.extxyz import write_extxyz
+from nadyn.trajectory.starts_of_others import find_starts
 
 
 def said(arguments: list[str]) -> tuple[int, str]:
@@ -83,7 +84,7 @@ def sources(folder: Path) -> list[Path]:
     for path in sorted(folder.iterdir()):
         if path.is_file():
             found.append(path)
-        elif find_reader(path) is not None:
+        elif find_reader(path) is not None or find_starts(path) is not None:
             found.append(path)
         else:
             found += sources(path)

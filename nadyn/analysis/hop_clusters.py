@@ -10,7 +10,7 @@ from scipy.spatial.distance import squareform
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
-from nadyn.structures import atomic_number, isotope_symbol
+from nadyn.structures import atomic_number, check_apart, isotope_symbol
 from nadyn.structures.matching import match
 from nadyn.trajectory import Run
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM
@@ -163,6 +163,7 @@ def read_crossings(path: str | Path) -> tuple[Int[np.ndarray, "atom"], Float[np.
                 f"{where}: positions must be finite, but those of geometry {len(geometries) - 1} are not. "
                 "Remove that geometry."
             )
+        check_apart(np.array(geometries[-1]) * BOHR_PER_ANGSTROM, f"{where}, geometry {len(geometries) - 1},")
         lines = lines[2 + n :]
     if not geometries:
         raise InputError(f"{where} must hold a geometry, but is empty.")

@@ -24,17 +24,18 @@ def kind_of_start_or_run(source: Path) -> str | None:
 
 
 def convert_initial(source: Path, target: Path, *, overwrite: bool) -> None:
-    """Convert initial conditions to those of SHARC (a name without an ending), or those of others (.h5).
+    """Convert initial conditions to those of SHARC (a name without an ending), geometries, or .h5.
 
     Raises:
         InputError: The file cannot be read, or the name ends otherwise.
     """
     import numpy as np
 
-    from nadyn.checks.output import TRAJECTORIES, check_output
+    from nadyn.checks.output import EXTXYZ, TRAJECTORIES, check_output
     from nadyn.trajectory.initial_conditions import read_initial_conditions, write_initial_conditions
     from nadyn.trajectory.sharc_initconds import write_initconds
     from nadyn.trajectory.starts_of_others import find_starts
+    from nadyn.trajectory.writers.xyz import write_starts
 
     check_output(target, source, overwrite=overwrite)
     kind = find_starts(source)
@@ -45,11 +46,17 @@ def convert_initial(source: Path, target: Path, *, overwrite: bool) -> None:
         write_initconds(target, initial)
         lost = ["weights differ"] * bool(np.ptp(initial.weight) > 0)
         lost += ["states differ"] * (initial.states is not None)
+        for name, state in (("state", initial.state), ("diabatic state", initial.diabatic_state)):
+            lost += [f"the {name} is {state}"] * (state is not None)
         if lost:
             print(f"note: {' and '.join(lost)}, for which a file of SHARC has no place.")
+    elif target.suffix.lower() in EXTXYZ:
+        write_starts(target, initial, overwrite=overwrite)
+        print("note: momenta, for which .xyz has no place, are left out.")
     else:
         raise InputError(
-            f"OUT must end in .h5, or have no ending for the `initconds` of SHARC, but is {str(target)!r}."
+            "OUT must end in .h5 or .xyz, or have no ending for the `initconds` of SHARC, but is "
+            f"{str(target)!r}."
         )
     for notice in initial.notices:
         print(f"note: {notice}")
@@ -71,9 +78,10 @@ def convert_run(
     if geometries is not None and ending not in (*EXTXYZ, ".traj"):
         raise InputError("`--geometries` must come with an OUT that ends in .xyz or .traj, but does not.")
     if ending == "":
+        from nadyn.dynamics.run.molecule_of_run import molecule_of_run
         from nadyn.trajectory.writers.sharc import write_sharc_folders
 
-        written = write_sharc_folders(target, source, chosen)
+        written = write_sharc_folders(target, source, chosen, molecule_of_run(source))
         print(f"wrote {counted(len(written), 'trajectory')} to {target}, {written[0].name} and so on")
         return
     check_output(target, source, overwrite=overwrite)
@@ -99,6 +107,7 @@ def convert_run(
 def _write_geometries(
     source: Path, target: Path, kind: str, trajectories: Sequence[int] | None, *, overwrite: bool
 ) -> int:
+    from nadyn.dynamics.run.molecule_of_run import molecule_of_run
     from nadyn.trajectory import open_run
     from nadyn.trajectory.writers.chosen import geometries
     from nadyn.trajectory.writers.xyz import write_geometries
@@ -109,8 +118,10 @@ def _write_geometries(
         frames = to_ase(source, kind=kind, trajectories=trajectories)
         write_ase_trajectory(target, frames, overwrite=overwrite)
         return len(frames)
-    found = geometries(source, kind, trajectories)
-    write_geometries(target, found, open_run(source).atomic_numbers, overwrite=overwrite)
+    molecule = molecule_of_run(source)
+    atoms = open_run(source) if molecule is None else molecule
+    found = geometries(source, kind, trajectories, molecule)
+    write_geometries(target, found, atoms.atomic_numbers, overwrite=overwrite)
     return len(found)
 
 

@@ -17,6 +17,7 @@ def to_ase(
 ) -> list[ase.Atoms]:
     """Return geometries of a run as atoms of ASE with momenta and masses; the rest stands in `info`.
 
+    A run of a vibronic model in the normal coordinates of a molecule becomes one of its atoms.
     Trajectory by trajectory; `info` has `traj`, `time_fs`, `state` and `model_energies` [eV]. No calculator
     is attached: see `nadyn.ase_calculator`.
 
@@ -26,12 +27,15 @@ def to_ase(
         trajectories: Numbers of those that are wanted; all if None.
 
     Raises:
-        InputError: As `geometries`.
+        InputError: As `geometries`, or the model of a run in normal coordinates is gone.
     """
+    from nadyn.dynamics.run.molecule_of_run import molecule_of_run
     from nadyn.trajectory import open_run
 
-    run = open_run(path)
-    return [_atoms(one, run.atomic_numbers, run.masses) for one in geometries(path, kind, trajectories)]
+    molecule = molecule_of_run(path)
+    atoms = open_run(path) if molecule is None else molecule
+    found = geometries(path, kind, trajectories, molecule)
+    return [_atoms(one, atoms.atomic_numbers, atoms.masses) for one in found]
 
 
 def write_ase_trajectory(path: str | Path, frames: Sequence[ase.Atoms], *, overwrite: bool = False) -> None:

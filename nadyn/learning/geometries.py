@@ -13,7 +13,7 @@ from nadyn.checks.files import check_file
 from nadyn.data.hdf5_outline import hdf5_format
 from nadyn.data.readers.geometries import read_xyz_frames
 from nadyn.data.readers.table import read_file
-from nadyn.structures import formula
+from nadyn.structures import check_apart, formula
 from nadyn.trajectory.initial_conditions import FORMAT as INITIAL
 from nadyn.trajectory.initial_conditions import read_initial_conditions
 from nadyn.trajectory.layout import FORMAT as RUN
@@ -68,6 +68,8 @@ def read_geometries(path: str | Path, *, group: str | None = None) -> Geometries
         )
     elif kind is None and path.suffix.lower() in (".xyz", ".extxyz"):
         numbers, positions = read_xyz_frames(path)
+        for frame, points in enumerate(positions):
+            check_apart(points, f"geometries {str(path)!r}: frame {frame}")
     else:
         numbers, positions = _of_dataset(path, group)
     return Geometries(numbers, np.asarray(positions), (path.stem,) * len(positions))

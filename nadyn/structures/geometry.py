@@ -97,14 +97,24 @@ def read_xyz(path: str | Path) -> Structure:
     positions = np.array([row[1] for row in rows]) * BOHR_PER_ANGSTROM
     isotopes = {atom: row[2] for atom, row in enumerate(rows) if row[2] is not None}
     structure = Structure(np.array([row[0] for row in rows], dtype=np.int64), positions, isotopes)
-    if n_atoms > 1 and pair_distances(positions).min() < COINCIDENT_ATOMS_BOHR:
-        pair = int(np.argmin(pair_distances(positions)))
-        first, second = (int(index[pair]) for index in np.triu_indices(n_atoms, k=1))
-        distance = pair_distances(positions)[pair] * ANGSTROM_PER_BOHR
-        raise InputError(
-            f"{where} must keep its atoms apart, but {first} and {second} are {distance:.3f} angstrom apart."
-        )
+    check_apart(positions, where)
     return structure
+
+
+def check_apart(positions: Float[np.ndarray, "atom 3"], where: str) -> None:
+    """Refuse atoms in one place; the sentence begins with `where`.
+
+    Raises:
+        InputError: Two atoms are closer than any chemistry happens.
+    """
+    distances = pair_distances(positions) if len(positions) > 1 else np.array([np.inf])
+    if distances.min() < COINCIDENT_ATOMS_BOHR:
+        pair = int(np.argmin(distances))
+        first, second = (int(index[pair]) for index in np.triu_indices(len(positions), k=1))
+        raise InputError(
+            f"{where} must keep its atoms apart, but {first} and {second} are "
+            f"{distances[pair] * ANGSTROM_PER_BOHR:.3f} angstrom apart."
+        )
 
 
 def _read_atom(line: str, where: str) -> tuple[int, list[float], int | None]:

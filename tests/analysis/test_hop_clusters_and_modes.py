@@ -97,6 +97,13 @@ def test_what_is_no_file_of_crossings_is_refused(tmp_path, text):
         read_crossings(tmp_path)
 
 
+def test_crossings_with_all_atoms_in_one_place_are_refused(tmp_path):
+    text = "2\n\nN 0 0 0\nH 0 0 1\n2\n\nN 0.5 0 0\nH 0.5 0 0\n"
+    (tmp_path / "crossings.xyz").write_text(text)
+    with pytest.raises(InputError, match=r"geometry 1, must keep its atoms apart, but 0 and 1 are 0.000"):
+        read_crossings(tmp_path)
+
+
 def test_pyramidalisation_of_a_flat_and_a_tetrahedral_centre():
     tetrahedral = np.array([[0, 0, 0], [1, 1, 1], [1, -1, -1], [-1, 1, -1]], float)
     lifted = FLAT.copy()

@@ -121,3 +121,12 @@ def test_no_geometries_and_those_of_two_molecules_are_refused(tmp_path):
     two = read_geometries(_xyz(tmp_path / "two.xyz", POSITIONS, ("H", "O", "H")))
     with pytest.raises(InputError, match="are of H2O and H2O"):
         joined([one, two])
+
+
+def test_atoms_in_one_place_are_refused(tmp_path):
+    positions = POSITIONS.copy()
+    positions[1, 2] = positions[1, 0]
+    with pytest.raises(
+        InputError, match=r"starts.xyz': frame 1 must keep its atoms apart, but 0 and 2 are 0"
+    ):
+        read_geometries(_xyz(tmp_path / "starts.xyz", positions))

@@ -7,6 +7,7 @@ import pytest
 
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
+from nadyn.data.readers.geometries import read_xyz_frames
 from nadyn.trajectory.initial_conditions import read_initial_conditions, write_initial_conditions
 from nadyn.trajectory.sharc_initconds import is_initconds, read_initconds, write_initconds
 from nadyn.units import ELECTRON_MASS_PER_DALTON
@@ -50,10 +51,18 @@ def command(*words):
 def test_there_and_back_by_commands(written_by_sharc, tmp_path, capsys):
     assert command("convert", written_by_sharc, tmp_path / "i.h5") == 0
     assert command("convert", tmp_path / "i.h5", tmp_path / "initconds") == 0
-    assert command("convert", tmp_path / "i.h5", tmp_path / "i.xyz") == 2
-    assert "OUT must end in .h5, or have no ending" in capsys.readouterr().err
+    assert command("convert", tmp_path / "i.h5", tmp_path / "i.traj") == 2
+    assert "OUT must end in .h5 or .xyz, or have no ending" in capsys.readouterr().err
     found = read_initial_conditions(tmp_path / "i.h5")
     assert len(found.weight) == 4
+    assert command("convert", tmp_path / "i.h5", tmp_path / "i.xyz") == 0
+    assert "note: momenta" in capsys.readouterr().out
+    numbers, positions = read_xyz_frames(tmp_path / "i.xyz")
+    assert numbers == (8, 1, 1)
+    np.testing.assert_allclose(positions, found.positions, rtol=1e-15)
+    write_initial_conditions(tmp_path / "s.h5", replace(found, state=2))
+    assert command("convert", tmp_path / "s.h5", tmp_path / "on_two") == 0
+    assert "note: the state is 2, for which a file of SHARC has no place" in capsys.readouterr().out
     write_initial_conditions(tmp_path / "w.h5", replace(found, weight=np.arange(1.0, 5.0)))
     assert command("convert", tmp_path / "w.h5", tmp_path / "weighted") == 0
     assert "note: weights differ, for which a file of SHARC has no place" in capsys.readouterr().out

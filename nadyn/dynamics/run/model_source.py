@@ -14,6 +14,7 @@ from nadyn.data.structure_file import StartStructure
 from nadyn.electronic.direct.model import DirectModel
 from nadyn.electronic.direct.questions import Desk
 from nadyn.models.analytic import analytic_model
+from nadyn.models.analytic.vibronic import VibronicCoupling
 from nadyn.models.committee import Committee
 from nadyn.models.isotopes import with_isotopes
 from nadyn.models.learned import LearnedModel
@@ -129,14 +130,19 @@ def _source(named: str | Mapping[str, object] | None, given: Model | None) -> Mo
         return ModelSource(load_model(named), digest(named))
     # First the model, which refuses options that JSON could not hold.
     model = analytic_model(named)
-    return ModelSource(model, _digest_of_mapping(named))
+    return ModelSource(model, _digest_of_mapping(named, model))
 
 
-def _digest_of_mapping(named: Mapping[str, object]) -> str:
-    """Return a sha256 of an analytic model's options; what a file says counts, not where it lies."""
+def _digest_of_mapping(named: Mapping[str, object], model: Model) -> str:
+    """Return a sha256 of an analytic model's options; what its files say counts, not where they lie."""
     options = dict(named)
     if "file" in options:
-        options["file"] = hashlib.sha256(Path(str(options["file"])).read_bytes()).hexdigest()
+        content = hashlib.sha256(Path(str(options["file"])).read_bytes())
+        if isinstance(model, VibronicCoupling) and (frame := model.frame) is not None:
+            # Of a second file, which the first one names.
+            for array in (frame.masses, frame.reference, frame.frequencies, frame.vectors):
+                content.update(array.contiguous().numpy().tobytes())
+        options["file"] = content.hexdigest()
     return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
 
 

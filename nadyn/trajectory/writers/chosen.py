@@ -10,6 +10,7 @@ from jaxtyping import Float
 from nadyn.checks.errors import InputError
 from nadyn.trajectory.reader import open_run
 from nadyn.trajectory.trajectories import Trajectories, load_trajectories
+from nadyn.trajectory.writers.displaced import Displaced
 
 KINDS = ("all", "hops", "ends", "stops")
 
@@ -40,14 +41,21 @@ class Geometry:
 
 
 def chosen_trajectories(
-    path: str | Path, trajectories: Sequence[int] | None
+    path: str | Path, trajectories: Sequence[int] | None, molecule: Displaced | None = None
 ) -> tuple[Trajectories, list[int]]:
     """Return a run of a molecule, and the numbers of the trajectories that are asked for, or of all.
+
+    Args:
+        path: A trajectory file.
+        trajectories: Numbers of those that are wanted; all if None.
+        molecule: What the coordinates of a run mean that is of no atoms.
 
     Raises:
         InputError: The file is no trajectory file, holds no molecule, or a trajectory does not exist.
     """
     run = load_trajectories(path)
+    if molecule is not None:
+        run = molecule.of_atoms(run)
     if run.atomic_numbers is None:
         raise InputError(f"run {str(path)!r} must be of a molecule, but is of generalised coordinates.")
     wanted = list(range(run.n_trajectories)) if trajectories is None else list(trajectories)
@@ -60,7 +68,12 @@ def chosen_trajectories(
     return run, wanted
 
 
-def geometries(path: str | Path, kind: str, trajectories: Sequence[int] | None = None) -> list[Geometry]:
+def geometries(
+    path: str | Path,
+    kind: str,
+    trajectories: Sequence[int] | None = None,
+    molecule: Displaced | None = None,
+) -> list[Geometry]:
     """Return geometries of a run, trajectory by trajectory.
 
     At a hop the frame is the last one that was written not after it, and `hop_fs` says when it was.
@@ -70,15 +83,16 @@ def geometries(path: str | Path, kind: str, trajectories: Sequence[int] | None =
         kind: `all` frames, those at accepted `hops`, the `ends` of trajectories (products), or the `stops`,
             the geometries for which trajectories were stopped.
         trajectories: Numbers of those that are wanted; all if None.
+        molecule: What the coordinates of a run mean that is of no atoms.
 
     Raises:
         InputError: As `chosen_trajectories`, the kind is none of these, or there is no such geometry.
     """
     if kind not in KINDS:
         raise InputError(f"`--geometries` must be {', '.join(KINDS[:-1])} or {KINDS[-1]}, but is {kind!r}.")
-    run, wanted = chosen_trajectories(path, trajectories)
+    run, wanted = chosen_trajectories(path, trajectories, molecule)
     if kind == "stops":
-        found = _stops(Path(path), run, wanted)
+        found = _stops(Path(path), run, wanted, molecule)
     else:
         found = [one for traj in wanted for one in _of_trajectory(run, traj, kind)]
     if not found:
@@ -117,23 +131,28 @@ def _at(run: Trajectories, traj: int, frame: int, words: dict[str, str]) -> Geom
     )
 
 
-def _stops(path: Path, run: Trajectories, wanted: Sequence[int]) -> list[Geometry]:
+def _stops(
+    path: Path, run: Trajectories, wanted: Sequence[int], molecule: Displaced | None = None
+) -> list[Geometry]:
     stops = open_run(path).stops
     if "positions" not in stops:
         raise InputError(
             f"run {str(path)!r} must hold the geometries that stopped it, but is of an older version."
         )
+    positions, momenta = stops["positions"], stops["momenta"]
+    if molecule is not None:
+        positions, momenta = molecule.positions(positions), molecule.momenta(momenta)
     return [
         Geometry(
             traj=traj,
             time_fs=float("nan"),
             state=int(stops["active_state"][traj]),
-            positions=stops["positions"][traj],
-            momenta=stops["momenta"][traj],
+            positions=positions[traj],
+            momenta=momenta[traj],
             energies=stops["energies"][traj],
             words={"status": run.status[traj], "after_fs": f"{run.end_fs[traj]:.6g}"},
             cell=None if run.cell is None else run.cell[np.flatnonzero(run.alive[:, traj])[-1], traj],
         )
         for traj in wanted
-        if np.isfinite(stops["positions"][traj]).all()
+        if np.isfinite(positions[traj]).all()
     ]

@@ -23,6 +23,7 @@ from nadyn.structures import symbol
 from nadyn.trajectory.reader import open_run
 from nadyn.trajectory.trajectories import Trajectories
 from nadyn.trajectory.writers.chosen import chosen_trajectories
+from nadyn.trajectory.writers.displaced import Displaced
 from nadyn.units import (
     ANGSTROM_PER_BOHR,
     AU_PER_FEMTOSECOND,
@@ -32,7 +33,10 @@ from nadyn.units import (
 
 
 def write_sharc_folders(
-    folder: str | Path, path: str | Path, trajectories: Sequence[int] | None = None
+    folder: str | Path,
+    path: str | Path,
+    trajectories: Sequence[int] | None = None,
+    molecule: Displaced | None = None,
 ) -> list[Path]:
     """Write trajectories of a run into a new folder, one folder each, and return where they are.
 
@@ -46,7 +50,7 @@ def write_sharc_folders(
     if folder.exists():
         raise InputError(f"output {str(folder)!r} must not exist yet, but does. Choose another name.")
     check_folder(folder)
-    run, wanted = chosen_trajectories(path, trajectories)
+    run, wanted = chosen_trajectories(path, trajectories, molecule)
     if run.config.get("representation") == "spin_adiabatic" or "multiplicities" in open_run(path).attributes:
         raise InputError(
             f"run {str(path)!r} must be of states of one multiplicity to be written for SHARC, but is of "

@@ -12,7 +12,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.checks.errors import InputError, InputWarning
+from nadyn.checks.errors import InputWarning
 from nadyn.electronic.properties import dipoles, knows
 from nadyn.electronic.stress import strained_surface
 from nadyn.electronic.surfaces import active_surface
@@ -20,6 +20,7 @@ from nadyn.interfaces.bound_model import (
     BoundModel,
     Program,
     check_cartesian,
+    chosen_state,
     learned_part,
     outside_training,
 )
@@ -141,6 +142,4 @@ def ase_calculator(model: Model, state: int = 0) -> AseCalculator:
         InputError: The model is of generalised coordinates, or has no such state.
     """
     check_cartesian(model, _ASE)
-    if not 0 <= state < model.n_states:
-        raise InputError(f"`state` must be from 0 to {model.n_states - 1} for this model, but is {state}.")
-    return AseCalculator(model, state)
+    return AseCalculator(model, chosen_state(model, state))

@@ -70,6 +70,21 @@ def check_cartesian(model: Model, program: Program) -> None:
         )
 
 
+def chosen_state(model: Model, state: int | None) -> int:
+    """Return the state that is meant, 0 where there is one only.
+
+    Raises:
+        InputError: There is no such state, or none is named of several.
+    """
+    if state is None and model.n_states > 1:
+        raise InputError(
+            f"`state` must be given for a model of {model.n_states} states, but is not. 0 is the lowest."
+        )
+    if state is not None and not 0 <= state < model.n_states:
+        raise InputError(f"`state` must be from 0 to {model.n_states - 1} for this model, but is {state}.")
+    return state or 0
+
+
 def learned_part(model: Model) -> LearnedModel | None:
     """Return the learned model that the energies are of, the member of a committee; None of a formula."""
     bound = model.bound if isinstance(model, Committee) else model

@@ -71,6 +71,14 @@ def test_lammps_keeps_the_energy_of_a_learned_model(run_example):
     assert 1e-4 < float(re.search(r"within ([\d.]+) meV", out)[1]) < 1.0
 
 
+@pytest.mark.slow
+def test_an_excited_molecule_in_water_keeps_the_energy(run_example):
+    pytest.importorskip("openmm")
+    out = run_example("10_molecule_in_water.py", "--waters", "60", "--time-fs", "2")
+    assert "184 atoms, 2 fs, ended: finished" in out
+    assert 0.0 < float(re.search(r"total energy: ([\d.]+) meV", out)[1]) < 20.0
+
+
 def test_a_model_learned_from_arrays_predicts_unseen_frames(run_example, tmp_path):
     out = run_example("05_from_arrays_to_a_model.py", "--frames", "160", "--epochs", "12")
 

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float, Int, Integer
 
 from nadyn.checks.errors import InputError, InputWarning
-from nadyn.interfaces.bound_model import BoundModel, check_cartesian, learned_part
+from nadyn.interfaces.bound_model import BoundModel, check_cartesian, chosen_state, learned_part
 from nadyn.interfaces.lammps.domain import Domain, Share
 from nadyn.interfaces.lammps.failure import Failure
 from nadyn.interfaces.lammps.program import LAMMPS, units_of
 from nadyn.interfaces.lammps.shell import check_shell, needed_shell, widen
-from nadyn.interfaces.lammps.whole import whole
+from nadyn.interfaces.whole_structure import whole
 from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
 from nadyn.structures import atomic_number, is_element, symbol
@@ -182,7 +182,7 @@ def drive(
         raise InputError(
             f"a LAMMPS must be driven by one model, but has a fix {FIX} already. Unfix it first."
         )
-    driver = Driver(lmp, model, _numbers(lmp, model, elements), _state(model, state), skin)
+    driver = Driver(lmp, model, _numbers(lmp, model, elements), chosen_state(model, state), skin)
     before_a_run = None
     if lmp.extract_setting("world_size") > 1:
         needed = needed_shell(_shared(lmp, model), units_of(lmp), skin)
@@ -219,16 +219,6 @@ def _numbers(lmp: "lammps", model: Model, elements: Sequence[str]) -> Int[np.nda
             f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not. Train a model on such data."
         )
     return numbers
-
-
-def _state(model: Model, state: int | None) -> int:
-    if state is None and model.n_states > 1:
-        raise InputError(
-            f"`state` must be given for a model of {model.n_states} states, but is not. 0 is the lowest."
-        )
-    if state is not None and not 0 <= state < model.n_states:
-        raise InputError(f"`state` must be from 0 to {model.n_states - 1} for this model, but is {state}.")
-    return state or 0
 
 
 def _shared(lmp: "lammps", model: Model) -> LearnedModel:

@@ -10,7 +10,8 @@ A page marks what is generated:
 
 Kinds: `configuration` (a table of every section; the column `meaning` is written by hand and kept), `command`
 (usage and options), `commands` (all of them), `function` and `class` (signature and docstring), `source` (the
-code of a function, by `path.py::name`), `sources` (which method goes with which label source). A link
+code of a function, by `path.py::name`), `sources` (which method goes with which label source), `sentences`
+(those with which nadyn refuses, fails or warns, of one group of `docs.reference.sentences`). A link
 without a text, `[](files.md)`, gets the heading it leads to. The JSON schemas of the package are written too.
 """
 
@@ -25,6 +26,7 @@ from docs.reference.configuration import configuration
 from docs.reference.docstrings import class_, function
 from docs.reference.links import with_text
 from docs.reference.schemas import schema_files
+from docs.reference.sentences import sentences
 from docs.reference.source import source
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -36,6 +38,7 @@ KINDS: dict[str, Callable[[str, str], str]] = {
     "function": lambda name, old: function(name),
     "class": lambda name, old: class_(name),
     "source": lambda name, old: source(name),
+    "sentences": lambda name, old: sentences(name),
     "sources": lambda name, old: sources.table(),
 }
 

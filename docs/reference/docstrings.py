@@ -34,13 +34,13 @@ def class_(path: str) -> str:
         and not item.target.id.startswith("_")
         and not ast.unparse(item.annotation).startswith("ClassVar")
     ]
-    parts = [f"### `{_public(path)}`", _text(said.pop("", ""))]
+    parts = [f"### `{_public(path)}`", plain_text(said.pop("", ""))]
     parts += [table(("attribute", "type", "meaning"), rows)] * bool(rows)
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and not item.name.startswith("_") and ast.get_docstring(item):
             is_property = any(ast.unparse(mark) == "property" for mark in item.decorator_list)
             if is_property:
-                parts.append(f"`{item.name}`: {_text(ast.get_docstring(item))}")
+                parts.append(f"`{item.name}`: {plain_text(ast.get_docstring(item))}")
             else:
                 parts.append(_function(item, item.name))
     return "\n\n".join(part for part in parts if part)
@@ -48,11 +48,11 @@ def class_(path: str) -> str:
 
 def _function(node: ast.FunctionDef, name: str) -> str:
     said = _parts(ast.get_docstring(node) or "")
-    parts = [f"```python\n{_signature(node, name)}\n```", _text(said.get("", ""))]
+    parts = [f"```python\n{_signature(node, name)}\n```", plain_text(said.get("", ""))]
     for section in _SECTIONS:
         if section in said:
             entries = _entries(said[section])
-            lines = [f"- `{what}`: {text}" for what, text in entries] or [_text(said[section])]
+            lines = [f"- `{what}`: {text}" for what, text in entries] or [plain_text(said[section])]
             parts.append(f"*{section}*\n\n" + "\n".join(lines))
     return "\n\n".join(part for part in parts if part)
 
@@ -108,10 +108,10 @@ def _parts(docstring: str) -> dict[str, str]:
 def _entries(text: str) -> list[tuple[str, str]]:
     """Return names and texts of `name: text` entries, whose further lines are indented."""
     found = re.findall(r"^([\w.,* ]+): (.*(?:\n[ \t]+.*|\n(?=\n[ \t]))*)", text, flags=re.MULTILINE)
-    return [(name, _text(" ".join(words.split()))) for name, words in found]
+    return [(name, plain_text(" ".join(words.split()))) for name, words in found]
 
 
-def _text(text: str) -> str:
+def plain_text(text: str) -> str:
     """Let bars, stars, angle brackets and trailing underscores outside backticks mean themselves."""
     pieces = re.split(r"(`[^`]*`)", text)
     pieces[::2] = [re.sub(r"([*<]|(?<=\w)_(?=\W|$))", r"\\\1", piece) for piece in pieces[::2]]

@@ -135,6 +135,8 @@ def test_every_array_and_attribute_of_initial_conditions_is_on_the_page(tmp_path
         temperature_kelvin=0.0,
         notices=("said",),
         states=np.array([1, 0]),
+        cell=np.eye(3),
+        pbc=(True, True, False),
     )
     write_initial_conditions(tmp_path / "initial.h5", initial)
     text = section("Initial conditions")

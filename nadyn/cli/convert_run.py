@@ -48,6 +48,7 @@ def convert_initial(source: Path, target: Path, *, overwrite: bool) -> None:
         lost += ["states differ"] * (initial.states is not None)
         for name, state in (("state", initial.state), ("diabatic state", initial.diabatic_state)):
             lost += [f"the {name} is {state}"] * (state is not None)
+        lost += ["there is a cell"] * (initial.cell is not None)
         if lost:
             print(f"note: {' and '.join(lost)}, for which a file of SHARC has no place.")
     elif target.suffix.lower() in EXTXYZ:

@@ -28,6 +28,9 @@ _UNITS = {
     "weight": ("1", "none"),
     "masses": ("electron_mass", "mass"),
 }
+_CELL = ("bohr", "length")
+# Vectors that span less than this part of the box of their lengths are in one plane.
+_FLAT = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,8 @@ class InitialConditions:
         temperature_kelvin: Temperature of the sample, or None where it has none.
         notices: Sentences about what a user of them should know, such as soft modes.
         states: Adiabatic state that each trajectory starts on, where they differ; None where `state` says it.
+        cell: Cell vectors of all of them as rows [bohr]; None without a periodic direction.
+        pbc: Which directions are periodic.
     """
 
     positions: Float[np.ndarray, "traj atom x"]
@@ -59,6 +64,8 @@ class InitialConditions:
     temperature_kelvin: float | None
     notices: tuple[str, ...] = ()
     states: Int[np.ndarray, "traj"] | None = None
+    cell: Float[np.ndarray, "3 3"] | None = None
+    pbc: tuple[bool, bool, bool] = (False, False, False)
 
 
 def write_initial_conditions(path: str | Path, initial: InitialConditions) -> None:
@@ -83,8 +90,13 @@ def write_initial_conditions(path: str | Path, initial: InitialConditions) -> No
         for name, (unit, _) in _UNITS.items():
             file.create_dataset(name, data=np.asarray(getattr(initial, name), dtype=np.float64))
             file[name].attrs["unit"] = unit
-        for name in ("atomic_numbers", "states"):
-            if (whole := getattr(initial, name)) is not None:
+        whole_numbers = {"atomic_numbers": initial.atomic_numbers, "states": initial.states}
+        if initial.cell is not None:
+            file.create_dataset("cell", data=np.asarray(initial.cell, dtype=np.float64))
+            file["cell"].attrs["unit"] = _CELL[0]
+            whole_numbers["pbc"] = np.array(initial.pbc)
+        for name, whole in whole_numbers.items():
+            if whole is not None:
                 file.create_dataset(name, data=np.asarray(whole, dtype=np.int64))
                 file[name].attrs["unit"] = "1"
     write_new(Path(path), image.getbuffer())
@@ -121,7 +133,7 @@ def _read(file: h5py.File, path: str) -> InitialConditions:
             f"initial conditions {path!r} must have format {FORMAT} version {VERSION}, but are "
             f"{found!r} version {file.attrs.get('version')}. Write them with `nadyn sample`."
         )
-    arrays = {name: _read_array(file, path, name) for name in _UNITS}
+    arrays = {name: _read_array(file, path, name, *kind) for name, kind in _UNITS.items()}
     n_traj, n_atoms = arrays["weight"].size, arrays["masses"].size
     numbers = _read_whole_numbers(file, path, "atomic_numbers")
     states = _read_whole_numbers(file, path, "states")
@@ -149,7 +161,29 @@ def _read(file: h5py.File, path: str) -> InitialConditions:
         temperature_kelvin=_read_attribute(file, path, "temperature_kelvin", whole=False),
         notices=_read_notices(file, path),
         states=states,
+        **_read_cell(file, path),
     )
+
+
+def _read_cell(file: h5py.File, path: str) -> dict[str, object]:
+    """Return cell and periodic directions, nothing where the file has none."""
+    if "cell" not in file:
+        return {}
+    cell, periodic = _read_array(file, path, "cell", *_CELL), _read_whole_numbers(file, path, "pbc")
+    check_shape("cell", cell.shape, (3, 3))
+    if (
+        periodic is None
+        or periodic.shape != (3,)
+        or not np.isin(periodic, (0, 1)).all()
+        or not periodic.any()
+    ):
+        raise InputError(
+            f"`pbc` of {path!r} must say by 0 or 1 which of three directions are periodic, one at least, but "
+            "does not."
+        )
+    if abs(np.linalg.det(cell)) < _FLAT * np.prod(np.linalg.norm(cell, axis=1)):
+        raise InputError(f"`cell` of {path!r} must be three vectors that span a volume, but is not.")
+    return {"cell": cell, "pbc": tuple(bool(one) for one in periodic)}
 
 
 def _read_attribute(file: h5py.File, path: str, name: str, *, whole: bool) -> int | float | None:
@@ -184,12 +218,13 @@ def _read_whole_numbers(file: h5py.File, path: str, name: str) -> np.ndarray | N
     return np.asarray(stored[()], dtype=np.int64)
 
 
-def _read_array(file: h5py.File, path: str, name: str) -> np.ndarray:
+def _read_array(file: h5py.File, path: str, name: str, unit: str, dimension: str) -> np.ndarray:
     if not isinstance(file.get(name), h5py.Dataset) or "unit" not in file[name].attrs:
         raise InputError(
-            f"initial conditions {path!r} must hold `{name}` with a `unit` attribute, but do not."
+            f"initial conditions {path!r} must hold `{name}` with a `unit` attribute such as {unit}, but do "
+            "not."
         )
-    factor = to_atomic_units(str(file[name].attrs["unit"]), _UNITS[name][1])
+    factor = to_atomic_units(str(file[name].attrs["unit"]), dimension)
     if file[name].dtype.kind not in "iuf":
         raise InputError(f"`{name}` of {path!r} must hold numbers, but holds {file[name].dtype}.")
     values = np.asarray(file[name][()], dtype=np.float64) * factor

@@ -1,5 +1,8 @@
 """The file of initial conditions."""
 
+from dataclasses import replace
+
+import ase.io
 import h5py
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from nadyn.trajectory.initial_conditions import (
     read_initial_conditions,
     write_initial_conditions,
 )
+from nadyn.trajectory.writers.xyz import write_starts
 from nadyn.units import BOHR_PER_ANGSTROM
 
 
@@ -40,6 +44,46 @@ def test_what_is_written_is_read_bit_for_bit(tmp_path, cartesian):
     for name in ("state", "diabatic_state", "origin", "temperature_kelvin", "notices"):
         assert getattr(after, name) == getattr(before, name), name
     assert [file.name for file in tmp_path.iterdir()] == ["initial.h5"]
+
+
+CELL = np.array([[9.0, 0.5, 0.0], [0.0, 7.0, -0.3], [0.2, 0.0, 30.0]])
+
+
+def test_a_cell_and_its_directions_come_back_and_a_file_without_has_none(tmp_path):
+    before = replace(_initial(cartesian=True), cell=CELL, pbc=(True, True, False))
+    write_initial_conditions(tmp_path / "slab.h5", before)
+    after = read_initial_conditions(tmp_path / "slab.h5")
+    np.testing.assert_array_equal(after.cell, CELL)
+    assert after.pbc == (True, True, False)
+    write_starts(tmp_path / "slab.xyz", before)
+    atoms = ase.io.read(tmp_path / "slab.xyz", index=3)
+    np.testing.assert_allclose(atoms.cell.array * BOHR_PER_ANGSTROM, CELL, rtol=1e-15)
+    assert atoms.pbc.tolist() == [True, True, False]
+    write_initial_conditions(tmp_path / "gas.h5", replace(before, cell=None))
+    assert read_initial_conditions(tmp_path / "gas.h5").cell is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("cell", np.ones((3, 3)), "must be three vectors that span a volume"),
+        ("cell", np.ones((2, 3)), "`cell` must have shape"),
+        ("pbc", [1, 2, 0], "by 0 or 1 which of three directions are periodic"),
+        ("pbc", [0, 0, 0], "one at least"),
+        ("pbc", None, "by 0 or 1 which of three directions are periodic"),
+    ],
+)
+def test_a_cell_that_is_none_is_refused(tmp_path, name, value, sentence):
+    before = replace(_initial(cartesian=True), cell=CELL, pbc=(True, True, False))
+    write_initial_conditions(tmp_path / "slab.h5", before)
+    with h5py.File(tmp_path / "slab.h5", "r+") as file:
+        unit = file[name].attrs["unit"]
+        del file[name]
+        if value is not None:
+            file[name] = value
+            file[name].attrs["unit"] = unit
+    with pytest.raises(InputError, match=sentence):
+        read_initial_conditions(tmp_path / "slab.h5")
 
 
 def test_units_are_converted_from_their_attributes(tmp_path):

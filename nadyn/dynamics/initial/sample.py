@@ -11,7 +11,7 @@ from nadyn.dynamics.initial.oscillators import Oscillators, oscillators, with_is
 from nadyn.dynamics.initial.section import InitialSection
 from nadyn.dynamics.initial.wigner import maxwell_boltzmann, packet, sample_modes, without_rotation
 from nadyn.models.isotopes import takes_isotopes
-from nadyn.models.model import Model
+from nadyn.models.model import HasCell, Model
 from nadyn.structures import symbol
 from nadyn.trajectory.initial_conditions import InitialConditions, read_initial_conditions
 from nadyn.units import ELECTRON_MASS_PER_DALTON
@@ -127,7 +127,15 @@ def _conditions(
         diabatic_state=diabatic_state,
         origin=origin,
         temperature_kelvin=temperature,
+        **_cell_of(model),
     )
+
+
+def _cell_of(model: Model) -> dict[str, object]:
+    """Return the cell of a periodic model, as initial conditions hold it."""
+    if not isinstance(model, HasCell) or model.cell is None:
+        return {}
+    return {"cell": model.cell.double().numpy(), "pbc": tuple(bool(one) for one in model.pbc)}
 
 
 def _masses(model: Model) -> np.ndarray:
@@ -237,6 +245,8 @@ def _taken(
         temperature_kelvin=initial.temperature_kelvin,
         notices=initial.notices if same_masses else (*initial.notices, _about_masses(initial, where)),
         states=states,
+        cell=initial.cell,
+        pbc=initial.pbc,
     )
 
 

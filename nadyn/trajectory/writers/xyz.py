@@ -35,10 +35,8 @@ def write_geometries(
             time = "" if np.isnan(one.time_fs) else f" time_fs={one.time_fs:.6g}"
             energies = " ".join(repr(float(e)) for e in one.energies * ELECTRONVOLT_PER_HARTREE)
             words = "".join(f" {key}={value}" for key, value in one.words.items())
-            cell, periodic = "", "F F F"
-            if one.cell is not None:
-                vectors = " ".join(repr(float(x)) for x in (one.cell * ANGSTROM_PER_BOHR).ravel())
-                cell, periodic = f'Lattice="{vectors}" ', "T T T"
+            cell = _lattice(one.cell)
+            periodic = "F F F" if one.cell is None else "T T T"
             file.write(
                 f"{len(symbols)}\n{cell}Properties=species:S:1:pos:R:3 traj={one.traj}{time} "
                 f"state={one.state}{words} "
@@ -67,5 +65,14 @@ def write_starts(path: str | Path, initial: InitialConditions, *, overwrite: boo
                 f"{name} {' '.join(repr(float(x)) for x in row)}\n"
                 for name, row in zip(symbols, positions, strict=True)
             )
-            head = f'Properties=species:S:1:pos:R:3 traj={traj} pbc="F F F"'
+            periodic = " ".join("T" if one else "F" for one in initial.pbc)
+            head = f'{_lattice(initial.cell)}Properties=species:S:1:pos:R:3 traj={traj} pbc="{periodic}"'
             file.write(f"{len(symbols)}\n{head}\n{''.join(rows)}")
+
+
+def _lattice(cell: np.ndarray | None) -> str:
+    """Return the key of a cell [bohr], nothing without one."""
+    if cell is None:
+        return ""
+    vectors = " ".join(repr(float(x)) for x in (cell * ANGSTROM_PER_BOHR).ravel())
+    return f'Lattice="{vectors}" '

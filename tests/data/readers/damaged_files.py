@@ -16,7 +16,7 @@ from nadyn.checks.errors import InputError
 from nadyn.data.readers.reader import ReadOptions
 from nadyn.data.readers.table import read_file
 from nadyn.dynamics.initial.molden import read_molden_modes
-from nadyn.trajectory.newtonx_initial import read_start_folders
+from nadyn.trajectory.newtonx_initial import read_newtonx_initial, read_start_folders
 from nadyn.trajectory.sharc_initconds import read_initconds
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -39,6 +39,7 @@ FILES = (
     "sharc_initconds_4",
     "mlatom_2_steps.h5md",
     "newtonx_starts/TRAJ48/geom",
+    "newtonx_final_output",
 )
 _WORDS = (b"nan", b"inf", b"1e400", b"", b"-", b"x", b"{}", b"null", b"99999999999", b"-7", b"0")
 DAMAGES = ("cut", "byte", "hole", "twice", "word", "line")
@@ -72,6 +73,8 @@ def read_anything(path: Path, name: str) -> object:
         return read_molden_modes(path)
     if "initconds" in name:
         return read_initconds(path)
+    if name.endswith("final_output"):
+        return read_newtonx_initial(path)
     if name.endswith("geom"):
         return read_start_folders(path.parent)
     return read_file(path, ReadOptions())

@@ -15,6 +15,7 @@ from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.electronic.stress import strained_surface
 from nadyn.interfaces.ase_trajectories import to_ase
 from nadyn.trajectory import digest, open_run
+from nadyn.trajectory.initial_conditions import InitialConditions, write_initial_conditions
 from nadyn.trajectory.writers.chosen import geometries
 from nadyn.trajectory.writers.xyz import write_geometries
 from nadyn.units import ANGSTROM_PER_BOHR, KELVIN_PER_HARTREE
@@ -169,6 +170,32 @@ def test_momenta_of_the_file_are_kept_where_no_temperature_is_named(model, tmp_p
     # ASE's unit of time is Å sqrt(u/eV), 10.1805 fs.
     expected = velocities / 10.180505 / ANGSTROM_PER_BOHR * 0.0241888433
     np.testing.assert_allclose(run.momenta[0, 0] / run.masses[:, None], expected, rtol=1e-6)
+
+
+def test_starts_of_a_file_bring_their_cell_with_them(model, structure, tmp_path):
+    """The model is bound to no cell: without that of the file there would be none."""
+    keys = {"method": "nve", "barostat": None, "thermostat": None, "time_fs": 1}
+    runner.run(config(structure, tmp_path / "one.h5", **keys), model=model, progress=False)
+    one = open_run(tmp_path / "one.h5")
+    starts = InitialConditions(
+        positions=np.array(one.positions[0]),
+        momenta=np.array(one.momenta[0]),
+        weight=np.ones(2),
+        masses=one.masses,
+        atomic_numbers=one.atomic_numbers,
+        state=0,
+        diabatic_state=None,
+        origin="by hand",
+        temperature_kelvin=None,
+        cell=np.array(one.cell[0, 0]),
+        pbc=(True, True, True),
+    )
+    write_initial_conditions(tmp_path / "i.h5", starts)
+    two = config(structure, tmp_path / "two.h5", **keys, initial={"file": str(tmp_path / "i.h5")})
+    runner.run(two, model=model, progress=False)
+    for name in ("positions", "energies", "cell"):
+        here, there = (np.array(getattr(run, name)) for run in (one, open_run(two.output)))
+        np.testing.assert_array_equal(here, there)
 
 
 def test_what_constant_pressure_cannot_do_is_refused(structure, model, tmp_path):

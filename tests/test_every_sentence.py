@@ -28,6 +28,8 @@ def _sentence(kind):
     if kind:
         return f"`{kind}` must be known, but is not."
     return "nothing must be known, and is not."
+def made_here(path):
+    return InputError(f"file {path.name} must be raised elsewhere, but is made here.")
 def warn(_count):
     warnings.warn(f"{_count + 1} things look wrong here.", InputWarning, stacklevel=2)
 class Section:
@@ -45,6 +47,7 @@ EXPECTED = {
     ("<count> things look wrong here.", "warning"),
     ("`a` must stand beside `b`, but stands alone.", "refused"),
     ("<where>: <error>", "refused"),
+    ("file <name> must be raised elsewhere, but is made here.", "refused"),
 }
 
 

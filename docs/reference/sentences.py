@@ -114,7 +114,7 @@ def every_sentence() -> list[Sentence]:
 
 
 def _said(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    """Yield the kind and the argument of everything that is raised or warned of."""
+    """Yield the kind and the argument of everything that is raised, or made to be raised, or warned of."""
     checks = {
         id(node)
         for function in ast.walk(tree)
@@ -123,14 +123,14 @@ def _said(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
         for node in ast.walk(function)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
-            name = _called(node.exc)
-            if name in _KINDS or (name == "ValueError" and id(node) in checks):
-                yield _KINDS.get(name, "refused"), node.exc.args[0]
-        elif isinstance(node, ast.Call) and _called(node) == "warn" and len(node.args) > 1:
-            if (name := _name(node.args[1])) in _KINDS:
-                yield _KINDS[name], node.args[0]
-        elif isinstance(node, ast.Call) and _called(node) in ("_warn", "Doubt") and node.args:
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = _called(node)
+        if name in _KINDS or (name == "ValueError" and id(node) in checks):
+            yield _KINDS.get(name, "refused"), node.args[0]
+        elif name == "warn" and len(node.args) > 1 and _name(node.args[1]) in _KINDS:
+            yield _KINDS[_name(node.args[1])], node.args[0]
+        elif name in ("_warn", "Doubt"):
             yield "warning", node.args[0]
 
 

@@ -60,6 +60,8 @@ def read_geometries(path: str | Path, *, group: str | None = None) -> Geometries
         initial = read_initial_conditions(path)
         if initial.atomic_numbers is None:
             raise InputError(f"geometries {str(path)!r} must be of atoms, but are generalised coordinates.")
+        if initial.cell is not None:
+            raise _periodic(path)
         numbers, positions = tuple(initial.atomic_numbers.tolist()), initial.positions
     elif kind == RUN:
         raise InputError(
@@ -84,10 +86,7 @@ def _of_dataset(path: Path, group: str | None) -> tuple[tuple[int, ...], np.ndar
         )
     chosen = dataset.groups[0] if group is None else dataset.group(group)
     if chosen.pbc.any():
-        raise InputError(
-            f"geometries {str(path)!r} must be of isolated molecules, but are periodic: a label source "
-            "knows no cell."
-        )
+        raise _periodic(path)
     return tuple(chosen.atomic_numbers.tolist()), chosen.positions
 
 
@@ -143,3 +142,10 @@ def joined(parts: Sequence[Geometries]) -> Geometries:
     _, place = np.unique(np.round(positions, 7).reshape(len(positions), -1), axis=0, return_index=True)
     order = np.sort(place)
     return Geometries(first.atomic_numbers, positions[order], tuple(tags[i] for i in order))
+
+
+def _periodic(path: Path) -> InputError:
+    return InputError(
+        f"geometries {str(path)!r} must be of isolated molecules, but are periodic: a label source knows no "
+        "cell."
+    )

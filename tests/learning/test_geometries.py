@@ -1,5 +1,7 @@
 """Where geometries to be labelled come from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,9 @@ def test_initial_conditions_and_datasets_are_known_by_their_content(tmp_path):
         np.testing.assert_array_equal(found.positions, POSITIONS)
     with pytest.raises(InputError, match=r"of one molecule, but are of other, water\. Name one"):
         read_geometries(tmp_path / "data")
+    write_initial_conditions(tmp_path / "cell", replace(initial, cell=9.0 * np.eye(3), pbc=(True,) * 3))
+    with pytest.raises(InputError, match="must be of isolated molecules, but are periodic"):
+        read_geometries(tmp_path / "cell")
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,19 @@ def test_frames_of_one_step_belong_together(tmp_path):
     assert group.cell is None and not group.pbc.any()
 
 
+def test_steps_may_be_given_by_their_interval_and_an_offset(tmp_path):
+    _write(tmp_path / "a.h5md", box="none")
+    with h5py.File(tmp_path / "a.h5md", "r+") as file:
+        energy = file["observables/potential_energy"]
+        del energy["step"]
+        energy["step"] = 10
+        energy["step"].attrs["offset"] = 20
+    group = read_file(tmp_path / "a.h5md").groups[0]
+    # The first energy is that of step 20, which is the third geometry.
+    np.testing.assert_allclose(group.positions, POSITIONS[2:] * to_atomic_units("nm", "length"))
+    np.testing.assert_allclose(group.energies[:, 0], ENERGIES[:3] * to_atomic_units("kJ/mol", "energy"))
+
+
 def test_without_the_module_the_energy_is_that_of_all_and_numbers_are_atomic_numbers(tmp_path):
     _write(tmp_path / "a.h5md", thermodynamics=False, enum=False)
     with pytest.warns(InputWarning) as said:
@@ -106,6 +119,8 @@ def test_several_states_of_mlatom(fixtures):
     with pytest.warns(InputWarning, match="single precision: energies are known to 0.2 meV"):
         (group,) = read_file(path).groups
     assert (group.name, group.n_states, group.masses) == ("H2O", 3, None)
+    with pytest.warns(InputWarning, match="single precision"):
+        assert read_file(path, ReadOptions(multiplicities=(1, 1, 3))).groups[0].multiplicities == (1, 1, 3)
     angstrom = to_atomic_units("angstrom", "length")
     with h5py.File(path) as file:
         names = ("state_energies", "nacv", "state_gradients")
@@ -157,6 +172,17 @@ def test_gradients_and_couplings_of_newton_x_have_the_states_last(tmp_path):
     h = {"interstate_couplings": "hartree/bohr"}
     (group,) = read_file(tmp_path / "dyn.h5", ReadOptions(units=UNITS | h)).groups
     np.testing.assert_array_equal(group.interstate_couplings[:, 1], nad[..., 1])
+
+
+@pytest.mark.filterwarnings("ignore:the file does not say whether `potential_energy`")
+def test_a_vector_that_is_nan_in_part_or_zero_was_not_computed(tmp_path):
+    _write_newtonx(tmp_path / "dyn.h5", 2)
+    with h5py.File(tmp_path / "dyn.h5", "r+") as file:
+        file["particles/all/gradients/value"][3, 1, 2, 1] = np.nan
+        file["particles/all/nad/value"][2] = 0.0
+    (group,) = read_file(tmp_path / "dyn.h5", ReadOptions(units=UNITS | D)).groups
+    assert np.isnan(group.forces[:, 1]).all(axis=(1, 2)).tolist() == [False, False, False, True, False]
+    assert np.isnan(group.interstate_couplings[:, 0]).all(axis=(1, 2)).nonzero()[0].tolist() == [2]
 
 
 @pytest.mark.filterwarnings("ignore:the file does not say whether `potential_energy`")

@@ -19,7 +19,7 @@ from nadyn.electronic.surfaces import active_surface
 from nadyn.interfaces.bound_model import (
     BoundModel,
     Program,
-    check_cartesian,
+    check_model,
     chosen_state,
     learned_part,
     outside_training,
@@ -141,5 +141,5 @@ def ase_calculator(model: Model, state: int = 0) -> AseCalculator:
     Raises:
         InputError: The model is of generalised coordinates, or has no such state.
     """
-    check_cartesian(model, _ASE)
+    check_model(model, _ASE)
     return AseCalculator(model, chosen_state(model, state))

@@ -57,8 +57,8 @@ class BoundModel:
         return self._bound
 
 
-def check_cartesian(model: Model, program: Program) -> None:
-    """Refuse a model of generalised coordinates.
+def check_model(model: Model, program: Program) -> None:
+    """Refuse a model of generalised coordinates, and one that computes elsewhere.
 
     Raises:
         InputError: One sentence.
@@ -67,6 +67,12 @@ def check_cartesian(model: Model, program: Program) -> None:
         raise InputError(
             f"`model` must be of Cartesian coordinates for {program.name}, but {model.name} is of "
             "generalised ones."
+        )
+    device = getattr(learned_part(model), "device", None)
+    if device is not None and device.type != "cpu":
+        raise InputError(
+            f"`model` must be on the processor for {program.name}, but is on {device.type}. Use "
+            'model.to("cpu").'
         )
 
 

@@ -101,6 +101,13 @@ def test_a_model_of_a_crystal_serves_an_isolated_molecule_without_its_cell(atoms
         assert atoms.get_potential_energy() == pytest.approx(expected, abs=1e-9)
 
 
+def test_a_model_on_another_device_is_refused():
+    # Where there is no other device, a description of one.
+    elsewhere = untrained("moments", None).to("meta")
+    with pytest.raises(InputError, match="must be on the processor for ASE, but is on meta"):
+        nadyn.ase_calculator(elsewhere)
+
+
 def test_models_of_generalised_coordinates_and_unknown_states_are_refused():
     with pytest.raises(InputError, match="must be of Cartesian coordinates"):
         nadyn.ase_calculator(tully(1))

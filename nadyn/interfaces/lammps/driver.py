@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int, Integer
 
 from nadyn.checks.errors import InputError, InputWarning
-from nadyn.interfaces.bound_model import BoundModel, check_cartesian, chosen_state, learned_part
+from nadyn.interfaces.bound_model import BoundModel, check_model, chosen_state, learned_part
 from nadyn.interfaces.lammps.domain import Domain, Share
 from nadyn.interfaces.lammps.failure import Failure
 from nadyn.interfaces.lammps.program import LAMMPS, units_of
@@ -175,7 +175,7 @@ def drive(
     Raises:
         InputError: One of these does not fit the other, in one sentence.
     """
-    check_cartesian(model, LAMMPS)
+    check_model(model, LAMMPS)
     if not lmp.extract_setting("box_exist"):
         raise InputError("the box of LAMMPS must exist before a model drives it, but does not yet.")
     if lmp.has_id("fix", FIX):

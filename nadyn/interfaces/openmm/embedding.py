@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 
 from nadyn.checks.errors import InputError, InputWarning
-from nadyn.interfaces.bound_model import BoundModel, check_cartesian, chosen_state
+from nadyn.interfaces.bound_model import BoundModel, check_model, chosen_state
 from nadyn.interfaces.openmm.inner_terms import take_away
 from nadyn.interfaces.openmm.program import BOHR_PER_NM, FORCE, HARTREE_PER_KJ, OPENMM, program
 from nadyn.interfaces.whole_structure import whole
@@ -52,7 +52,7 @@ def embed(
         InputError: One of these does not fit the other, in one sentence; the system is as it was.
     """
     openmm = program()
-    check_cartesian(model, OPENMM)
+    check_model(model, OPENMM)
     chosen, numbers = chosen_state(model, state), numbers_of(particles, elements, system.getNumParticles())
     # Refuses here what the first step would.
     bound = BoundModel(model, OPENMM)

@@ -14,8 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
+from nadyn.dynamics.run.known_region import unknown_composition
 from nadyn.electronic.surfaces import evaluate_once
-from nadyn.interfaces.bound_model import BoundModel, check_cartesian
+from nadyn.interfaces.bound_model import BoundModel, check_model
 from nadyn.interfaces.openmm.embedding import numbers_of
 from nadyn.interfaces.openmm.inner_terms import take_away
 from nadyn.interfaces.openmm.program import BOHR_PER_NM, FORCE, HARTREE_PER_KJ, OPENMM, program
@@ -71,6 +72,11 @@ class InSurroundings:
     @property
     def fixed_diabatic_basis(self) -> bool:
         return self.inner.fixed_diabatic_basis
+
+    @property
+    def unknown_composition(self) -> str | None:
+        """A sentence where the training of the inner model does not determine its atoms, otherwise None."""
+        return unknown_composition(self.inner)
 
     @property
     def masses(self) -> Float[Tensor, "atom"]:
@@ -163,7 +169,7 @@ def in_surroundings(
         InputError: One of these does not fit the other, in one sentence.
     """
     openmm = program()
-    check_cartesian(model, OPENMM)
+    check_model(model, OPENMM)
     n = system.getNumParticles()
     numbers = numbers_of(range(n), elements, n)
     own = numbers_of(particles, [elements[i] for i in particles if 0 <= i < n] or [], n)

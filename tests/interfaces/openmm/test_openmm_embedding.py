@@ -15,9 +15,10 @@ from nadyn import shipped
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.dynamics.initial.start import start_in_state
 from nadyn.dynamics.methods.fssh import Fssh, fssh_begin, fssh_step
+from nadyn.dynamics.nuclei.rigid_motion import is_free
 from nadyn.interfaces.openmm import embed, in_surroundings
 from nadyn.models.analytic import tully
-from nadyn.units import ANGSTROM_PER_BOHR, KJ_PER_MOL_PER_HARTREE
+from nadyn.units import ANGSTROM_PER_BOHR, ELECTRON_MASS_PER_DALTON, KJ_PER_MOL_PER_HARTREE
 
 NAMES = [ELEMENTS[particle] for particle in PARTICLES]
 OTHERS = tuple(index for index in range(12) if index not in PARTICLES)
@@ -116,6 +117,20 @@ def test_a_model_in_surroundings_has_the_energies_and_forces_of_openmm(periodic)
 
 def reference():
     return openmm.Platform.getPlatformByName("Reference")
+
+
+def test_a_model_in_surroundings_says_what_it_is():
+    build = MODELS["springs"].build
+    model = in_surroundings(build(), force_field(), PARTICLES, ELEMENTS, platform=reference())
+    masses = model.masses / ELECTRON_MASS_PER_DALTON
+    # Those of the isotopes of the model, and the others from OpenMM.
+    torch.testing.assert_close(masses[list(PARTICLES)], build().masses / ELECTRON_MASS_PER_DALTON)
+    expected = torch.tensor([14.0 + index for index in OTHERS], dtype=torch.float64)
+    torch.testing.assert_close(masses[list(OTHERS)], expected)
+    assert is_free(model)
+    boxed = in_surroundings(build(), force_field(periodic=True), PARTICLES, ELEMENTS, platform=reference())
+    assert not is_free(boxed) and "translation" in boxed.laws
+    assert [model.atomic_numbers[index] for index in PARTICLES] == [7, 1, 1, 9]
 
 
 def test_both_ways_to_a_gradient_agree():

@@ -1,6 +1,7 @@
 """Initial conditions of Newton-X, and `geom` beside `veloc`, are read with the units of the programs."""
 
 import gzip
+import shutil
 
 import numpy as np
 import pytest
@@ -74,6 +75,15 @@ def test_folders_with_geom_and_veloc_are_read_in_the_order_of_their_numbers(fold
     assert (np.abs(kinetic_ev(found) - 1.7) < 0.8).all()
 
 
+def test_the_tenth_folder_comes_after_the_second(tmp_path):
+    for number in (10, 2):
+        folder = tmp_path / f"TRAJ{number}"
+        folder.mkdir()
+        (folder / "geom").write_text(f" H 1.0 {number}.0 0.0 0.0 1.00782504\n")
+        (folder / "veloc").write_text(" 0.0 0.0 0.0\n")
+    assert read_start_folders(tmp_path).positions[:, 0, 0].tolist() == [2.0, 10.0]
+
+
 def test_commands_read_them_and_say_what_they_are(folders, tmp_path):
     (tmp_path / "final_output").write_bytes(gzip.compress((CONDITION + REFUSED).encode()))
     code, said = typed("info", tmp_path / "final_output")
@@ -89,9 +99,15 @@ def test_commands_read_them_and_say_what_they_are(folders, tmp_path):
     assert code == 2 and "must be a file of nadyn to have a digest" in said
 
 
-def test_trajectories_that_were_run_are_data_and_no_starts(fixtures_of_data):
+def test_trajectories_that_were_run_are_data_and_no_starts(fixtures_of_data, tmp_path):
     assert find_starts(fixtures_of_data / "newtonx_2.6") is None
     assert find_starts(fixtures_of_data / "sharc_points") is None
+    # With `geom` and `veloc` beside the results, as the programs leave them.
+    shutil.copytree(fixtures_of_data / "newtonx_2.2" / "TRAJ2", tmp_path / "T" / "TRAJ2")
+    for name in ("geom", "veloc"):
+        shutil.copy(fixtures_of_data / "newtonx_starts" / "TRAJ48" / name, tmp_path / "T" / "TRAJ2")
+    code, said = typed("convert", tmp_path / "T", tmp_path / "data.h5")
+    assert code == 0 and "C6H8: 3 frames" in said
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from nadyn.training.losses import (
 from nadyn.training.predictions import Pairs, predict_beside
 from nadyn.training.quantities import QUANTITIES
 from nadyn.training.samples import Samples, displaced_frames
+from nadyn.training.turned import turned
 from nadyn.units import BOHR_PER_ANGSTROM, HARTREE_PER_EV
 
 _GRADIENT_NORM_LIMIT = 10.0
@@ -47,6 +48,11 @@ def train_step(
         displaced = displaced_frames(batch, _DISPLACEMENT, seed=configuration.seed, step=step)
     predictions, displaced_gaps = predict_beside(potential, batch, pairs, displaced)
     before = dict(scales.variances)
+    weights = configuration.weights.model_dump()
+    compared = tuple(
+        turned(prediction, part, scales.variances, weights)
+        for prediction, part in zip(predictions, batch, strict=True)
+    )
     frame_weights = None
     if mean_gap_weight is not None:
         energies = torch.cat([part.energies for part in batch])
@@ -55,9 +61,9 @@ def train_step(
         own = given_weights(batch, mean_weight)
         frame_weights = own if frame_weights is None else own * frame_weights
     loss = total_loss(
-        residuals(predictions, batch),
+        residuals(predictions, compared),
         scales,
-        weights=configuration.weights.model_dump(),
+        weights=weights,
         outlier_sigmas=_outlier_sigmas(configuration, looseness),
         frame_weights=frame_weights,
     )

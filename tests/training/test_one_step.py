@@ -12,6 +12,7 @@ from nadyn.training.losses import NoiseScales, surplus_penalty
 from nadyn.training.predictions import label_pairs, predict, surplus_gap
 from nadyn.training.samples import displaced_frames, samples_from_group
 from nadyn.training.step import given_noise, mean_of_gap_weights, train_step
+from nadyn.training.turned import turned
 from nadyn.training.validation import validate
 from nadyn.units import BOHR_PER_ANGSTROM, EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
@@ -103,7 +104,10 @@ def test_frames_weigh_by_their_gap_beside_three_tenths_of_an_electronvolt():
     batch.energies[:, 1] = batch.energies[:, 0] + gaps
     raw = 1.0 / (gaps**2 + (0.3 / 27.211386) ** 2)
     loss, _ = _step(network, batch, settings, mean_of_gap_weights((batch,)))
-    squares = _squares(predict(network, batch, ((0, 0), (1, 1), (0, 1))), batch)
+    prediction = predict(network, batch, ((0, 0), (1, 1), (0, 1)))
+    labels = turned(prediction, batch, {q: sigma**2 for q, sigma in SIGMA.items()}, WEIGHTS)
+    assert not torch.equal(labels.forces, batch.forces)
+    squares = _squares(prediction, labels)
     weighted = {q: float((raw / raw.mean() * squares[q].detach()).mean()) for q in SIGMA}
     expected = sum(0.5 * WEIGHTS[q] * (weighted[q] / SIGMA[q] ** 2 + 2.0 * math.log(SIGMA[q])) for q in SIGMA)
     assert loss == pytest.approx(expected, rel=1e-5)

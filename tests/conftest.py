@@ -16,6 +16,10 @@ import torch
 
 torch.set_num_threads(1)
 
+# No power is cut while tests run, and waiting for the disk costs more than they do. What is to be synced is
+# looked at where that is asked, in tests/attack.
+os.fsync = os.fdatasync = lambda descriptor: None
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):

@@ -1,9 +1,17 @@
-"""HDF5 files that bring what they hold: nothing of another file, no code, nothing that fills the memory."""
+"""HDF5 files that bring what they hold: nothing of another file, no code, nothing that fills the memory.
+
+Files of nadyn have the checksums of HDF5 itself over names and shapes, and over the numbers, which every
+program looks at and keeps right where it edits a file. Texts have none; see `nadyn.checks.seal`.
+"""
 
 import h5py
+import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.unpacked import check_unpacked
+
+# From this version of the format on, names, shapes and short attributes have checksums.
+CHECKSUMS = ("v110", "v110")
 
 # HDF5 itself knows these; any other filter is a library that it would load from a folder of plugins.
 _FILTERS = frozenset(
@@ -76,3 +84,24 @@ def _check_array(item: h5py.Dataset, where: str, what: str) -> None:
                 f"{what} must be packed by what HDF5 itself knows, but {where!r} needs the plugin {number}. "
                 "Write it with gzip, as `h5repack -f GZIP=4` does."
             )
+
+
+def add_array(
+    group: h5py.Group, name: str, array: np.ndarray, *, unit: str | None = None, packed: bool = False
+) -> None:
+    """Write an array with a checksum of its numbers, where it has an axis and is not empty.
+
+    Args:
+        group: Where.
+        name: Its name.
+        array: The numbers.
+        unit: Its attribute `unit`; None for none.
+        packed: By gzip.
+    """
+    array = np.asarray(array)
+    options: dict[str, object] = {"fletcher32": True} if array.ndim and array.size else {}
+    if packed and options:
+        options |= {"compression": "gzip", "shuffle": True}
+    item = group.create_dataset(name, data=array, track_times=False, **options)
+    if unit is not None:
+        item.attrs["unit"] = unit

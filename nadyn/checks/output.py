@@ -143,7 +143,9 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     with telling_why(path):
         try:
             yield temporary
+            _sync(temporary)
             os.replace(temporary, path)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -174,6 +176,26 @@ def telling_why(
         if error.errno not in _REFUSALS:
             raise
         raise RunError(f"output {str(path)!r} cannot be written ({_reason(error)}). {advice}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in a folder are on the disk, where a system knows that."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        # Some disks sync no folder, and one may be written to that cannot be listed.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES):
+            raise
+
+
+def _sync(path: Path) -> None:
+    """Return when the content of a file is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def reserve(path: Path, n_bytes: int) -> None:

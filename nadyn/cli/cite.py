@@ -33,7 +33,7 @@ def cite(
 
             used += cited_by_model(describe(file))
         else:
-            used += cited_by_run(open_run(file))
+            used += cited_by_run(open_run(file, verified=False))
     used = list({one.what: one for one in used}.values())
     if bibtex is not None:
         write_new(bibtex, as_bibtex(used))

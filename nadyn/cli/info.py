@@ -94,7 +94,7 @@ def file_kind(file: Path) -> str:
     """
     from nadyn.checks.errors import InputError
     from nadyn.checks.files import check_file
-    from nadyn.checks.kinds import what_it_is
+    from nadyn.checks.kinds import Kind, kind_of, what_it_is
     from nadyn.checks.packed import is_packed
     from nadyn.data.hdf5_outline import hdf5_format
     from nadyn.data.readers.nadyn_dataset import NADYN_DATASET
@@ -116,19 +116,12 @@ def file_kind(file: Path) -> str:
         return "nadyn-dataset"
     if reader not in (None, NADYN_DATASET):
         return FOREIGN
-    if not _is_hdf5(file):
+    if kind_of(file) is not Kind.HDF5:
         check_holds_geometries(file)
     raise InputError(
         f"file {str(file)!r} must be a dataset, model, trajectory or initial file of nadyn, or one that "
         f"`nadyn convert` reads, but is {what_it_is(file)}."
     )
-
-
-def _is_hdf5(file: Path) -> bool:
-    from nadyn.data.hdf5_outline import SIGNATURE
-
-    with file.open("rb") as raw:
-        return raw.read(len(SIGNATURE)) == SIGNATURE
 
 
 def file_digest(file: Path) -> str:
@@ -157,6 +150,7 @@ def _run(file: Path) -> dict[str, str]:
 
     from nadyn.structures import formula
     from nadyn.trajectory import open_run
+    from nadyn.trajectory.layout import CHECKSUM
 
     run = open_run(file)
     names = {int(code): name for code, name in run.status_names.items()}
@@ -179,6 +173,9 @@ def _run(file: Path) -> dict[str, str]:
         "step": f"{run.step} of {run.attributes['n_steps']}",
         "frames": str(run.committed_frames),
         "status": ", ".join(f"{count} {names[int(code)]}" for code, count in zip(codes, counts, strict=True)),
+        "checksums": "of all that is read"
+        if CHECKSUM in run.attributes
+        else "of frames, hops and checkpoints",
     }
 
 
@@ -208,6 +205,7 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
     from nadyn.cli.info_tables import couplings_table, states_table
     from nadyn.cli.tables import print_table
     from nadyn.data.assumptions import in_words
+    from nadyn.data.hdf5_outline import checksums_in_words, hdf5_format
     from nadyn.data.label_checks.table import warn_of_doubts
     from nadyn.data.not_learned import not_learned
     from nadyn.data.readers.table import read_file
@@ -245,6 +243,8 @@ def _print_dataset(file: Path, options: "ReadOptions") -> None:
         print_table(console, states_table(numbers, group.multiplicities))
         if any(frame is not None for frame in numbers.coupling_max_frame):
             print_table(console, couplings_table(numbers, group.pairs))
+    if file.is_file() and hdf5_format(file) == "nadyn-dataset":
+        say(f"checksums: {checksums_in_words(file)}")
     console.print()
     # One sentence a line, however long: a line that the terminal breaks is found by nobody's search.
     for warning in caught:

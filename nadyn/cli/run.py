@@ -74,7 +74,7 @@ def _print_summary(result: "RunResult") -> None:
         )
     for reason, n in result.n_stopped.items():
         print(f"{n} stopped: {reason}. {advice[reason]}")
-    written, hops = open_run(result.path), result.n_hops
+    written, hops = open_run(result.path, verified=False), result.n_hops
     changes = {
         "active state": f"{counted(hops, 'hop')}, {result.n_refused} refused. " * written.changes_states,
         "mean of the states": "",

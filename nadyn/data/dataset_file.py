@@ -12,11 +12,12 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.files import check_file
-from nadyn.checks.hdf5 import check_self_contained
+from nadyn.checks.hdf5 import CHECKSUMS, add_array, check_self_contained
 from nadyn.checks.kinds import Kind, kind_of, what_it_is
 from nadyn.checks.output import new_file
 from nadyn.checks.packed import for_library
 from nadyn.checks.printable import printable
+from nadyn.checks.seal import check_seal, sealed
 from nadyn.data.arrays import ARRAYS, MASSES, check_array
 from nadyn.data.assumptions import ASSUMABLE, agreed_multiplicities, with_charge
 from nadyn.data.dataset import Dataset, Group
@@ -64,6 +65,7 @@ def read_dataset(
     path = Path(path)
     with located(f"dataset {str(path)!r}"):
         check_file(path, "the file")
+        check_seal(path)
         try:
             with h5py.File(for_library(path), "r") as file:
                 check_self_contained(file, packed=path.stat().st_size)
@@ -89,13 +91,13 @@ def write_dataset(path: str | Path, dataset: Dataset, *, overwrite: bool = False
     with new_file(Path(path), overwrite=overwrite) as temporary:
         # In memory first: the library does not survive a disk that becomes full under it.
         image = io.BytesIO()
-        with h5py.File(image, "w") as file:
+        with h5py.File(image, "w", libver=CHECKSUMS) as file:
             file.attrs["format"] = FORMAT
             file.attrs["version"] = VERSION
             for group in dataset.groups:
                 check_name(group.name)
                 _write_group(file.create_group(group.name), group)
-        temporary.write_bytes(image.getbuffer())
+        temporary.write_bytes(sealed(image.getbuffer()))
 
 
 def _check_format(file: h5py.File) -> None:
@@ -227,20 +229,19 @@ def _write_group(content: h5py.Group, group: Group) -> None:
             content.attrs[key] = getattr(group, key)
     if group.history:
         content.attrs["history"] = fitting(group.history)
-    content.create_dataset("atomic_numbers", data=group.atomic_numbers.astype(np.int32))
+    add_array(content, "atomic_numbers", group.atomic_numbers.astype(np.int32))
     if group.pbc.any():
-        content.create_dataset("pbc", data=group.pbc)
+        add_array(content, "pbc", group.pbc)
     if group.masses is not None:
         factor = to_atomic_units(MASSES.atomic_unit, MASSES.dimension)
-        content.create_dataset("masses", data=group.masses / factor).attrs["unit"] = MASSES.atomic_unit
+        add_array(content, "masses", group.masses / factor, unit=MASSES.atomic_unit)
     if group.weight is not None:
-        content.create_dataset("weight", data=group.weight).attrs["unit"] = "1"
+        add_array(content, "weight", group.weight, unit="1")
     if group.tag is not None:
         words = [word.encode() for word in group.tag]
-        content.create_dataset("tag", data=np.array(words, dtype=f"S{max(map(len, words))}"))
+        add_array(content, "tag", np.array(words, dtype=f"S{max(map(len, words))}"))
     for key, array in group.frame_arrays().items():
-        item = content.create_dataset(key, data=array, compression="gzip", shuffle=True, track_times=False)
-        item.attrs["unit"] = ARRAYS[key].atomic_unit
+        add_array(content, key, array, unit=ARRAYS[key].atomic_unit, packed=True)
 
 
 def _unreadable(path: Path) -> str:

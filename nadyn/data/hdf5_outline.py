@@ -6,6 +6,7 @@ import h5py
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.hdf5 import check_self_contained
+from nadyn.checks.seal import check_seal
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 LONGEST_TEXT = 100
@@ -33,6 +34,11 @@ def hdf5_format(path: str | Path) -> str | None:
     return found.decode("utf-8", "replace") if isinstance(found, bytes) else found
 
 
+def checksums_in_words(path: str | Path) -> str:
+    """Return what a changed byte of an HDF5 file would be found by."""
+    return "of everything" if check_seal(Path(path)) else "none: a changed byte may go unnoticed"
+
+
 def hdf5_outline(path: str | Path) -> dict[str, str]:
     """Return the attributes of an HDF5 file and the shapes and units of its arrays, for people."""
     outline: dict[str, str] = {}
@@ -48,4 +54,5 @@ def hdf5_outline(path: str | Path) -> dict[str, str]:
             text = str(value)
             outline[key] = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
         file.visititems(add)
+    outline["checksums"] = checksums_in_words(path)
     return outline

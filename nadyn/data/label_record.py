@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
-from nadyn.checks.hdf5 import check_self_contained
+from nadyn.checks.hdf5 import CHECKSUMS, add_array, check_self_contained
+from nadyn.checks.seal import check_seal, sealed
 
 FORMAT = "nadyn-label"
 VERSION = 1
@@ -136,6 +137,7 @@ def read_record(path: Path) -> Record:
     Raises:
         OSError, KeyError, ValueError: It is damaged, or no label of this version.
     """
+    check_seal(path)
     with h5py.File(path, "r") as file:
         check_self_contained(file)
         if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
@@ -158,9 +160,9 @@ def read_record(path: Path) -> Record:
 def image_of(record: Record, method: LabelMethod) -> bytes:
     """Return the content of the file of a record."""
     image = io.BytesIO()
-    with h5py.File(image, "w") as file:
+    with h5py.File(image, "w", libver=CHECKSUMS) as file:
         _write(file, record, method)
-    return image.getvalue()
+    return sealed(image.getbuffer())
 
 
 def _write(file: h5py.File, record: Record, method: LabelMethod) -> None:
@@ -179,15 +181,13 @@ def _write(file: h5py.File, record: Record, method: LabelMethod) -> None:
     )
     if record.doubted is not None:
         file.attrs["doubted"] = np.array(record.doubted, dtype=np.int64)
-    file["atomic_numbers"] = np.array(method.atomic_numbers, dtype=np.int64)
-    file["positions"] = np.asarray(record.positions, dtype=np.float64)
-    file["positions"].attrs["unit"] = "bohr"
+    add_array(file, "atomic_numbers", np.array(method.atomic_numbers, dtype=np.int64))
+    add_array(file, "positions", np.asarray(record.positions, dtype=np.float64), unit="bohr")
     for name, unit in _ARRAYS.items():
         array = getattr(record, name)
         if array is not None:
-            file[name] = np.asarray(array, dtype=np.float64)
-            file[name].attrs["unit"] = unit
+            add_array(file, name, np.asarray(array, dtype=np.float64), unit=unit)
     for name, value in record.checks.items():
         file.require_group("checks").attrs[name] = float(value)
     for name, array in record.memory.items():
-        file.require_group("memory")[name] = np.asarray(array)
+        add_array(file.require_group("memory"), name, np.asarray(array))

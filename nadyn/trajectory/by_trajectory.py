@@ -13,7 +13,7 @@ import numpy as np
 
 from nadyn.checks.errors import InputError
 from nadyn.trajectory.checkpoint import newest_first, state_names
-from nadyn.trajectory.digest import EXCLUDED
+from nadyn.trajectory.digest import EXCLUDED_ATTRIBUTES
 from nadyn.trajectory.layout import FRAME_ARRAYS
 from nadyn.trajectory.raw_file import RawFile
 from nadyn.trajectory.reader import Run, open_run
@@ -65,7 +65,9 @@ def digest_by_trajectory(paths: Sequence[str | Path]) -> str:
 
 
 def _header(run: Run) -> bytes:
-    attributes = {key: value for key, value in run.attributes.items() if key not in EXCLUDED | _NOT_COVERED}
+    attributes = {
+        key: value for key, value in run.attributes.items() if key not in EXCLUDED_ATTRIBUTES | _NOT_COVERED
+    }
     config = json.loads(str(attributes.pop("config")))
     config.pop("model", None)
     initial = config.get("initial") or {}

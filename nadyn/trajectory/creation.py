@@ -18,9 +18,12 @@ import numpy as np
 
 from nadyn import __version__
 from nadyn.checks.errors import InputError
+from nadyn.checks.hdf5 import CHECKSUMS
 from nadyn.checks.output import reserve
+from nadyn.checks.printable import printable
 from nadyn.checks.shapes import check_shape
 from nadyn.trajectory.layout import (
+    CHECKSUM,
     FORMAT,
     FRAME_ARRAYS,
     FRAME_CHECKSUMS,
@@ -35,9 +38,11 @@ from nadyn.trajectory.layout import (
     VERSION,
     RunHeader,
     Spec,
+    fixed_checksum,
     frame_specs,
     frame_times,
     hop_capacity_at_start,
+    plain,
 )
 from nadyn.trajectory.raw_file import open_hdf5
 
@@ -60,7 +65,7 @@ def create_file(path: Path, header: RunHeader, state: Mapping[str, np.ndarray]) 
     _check(header, state)
     n_traj = len(header.weight)
     reserve(path, _size(header, state))
-    with h5py.File(path, "w", locking=False) as file:
+    with h5py.File(path, "w", locking=False, libver=CHECKSUMS) as file:
         _write_attributes(file, header)
         for name, spec in frame_specs(header).items():
             _allocate(file, name, spec)
@@ -117,9 +122,13 @@ def copy_with_room(
         length |= {f"hops/{name}": n_hops for name in HOP_COLUMNS}
         more = sum((n - len(old[name])) * _row_bytes(old[name]) for name, n in length.items())
         reserve(target, source.stat().st_size + more)
-        with h5py.File(target, "w", locking=False) as new:
-            for name, value in old.attrs.items():
-                new.attrs[name] = attributes.get(name, value)
+        with h5py.File(target, "w", locking=False, libver=CHECKSUMS) as new:
+            found = {name: attributes.get(name, plain(value)) for name, value in old.attrs.items()}
+            if CHECKSUM in found:
+                numbers = old["atomic_numbers"][...] if "atomic_numbers" in old else None
+                found[CHECKSUM] = fixed_checksum(found, old["masses"][...], old["weight"][...], numbers)
+            for name, value in found.items():
+                new.attrs[name] = value
 
             def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
                 if isinstance(item, h5py.Dataset):
@@ -213,6 +222,8 @@ def _write_attributes(file: h5py.File, header: RunHeader) -> None:
         attributes["evaluation"] = header.evaluation
     if header.multiplicities:
         attributes["multiplicities"] = json.dumps(list(header.multiplicities))
+    attributes = {name: printable(value) for name, value in attributes.items()}
+    attributes[CHECKSUM] = fixed_checksum(attributes, header.masses, header.weight, header.atomic_numbers)
     for name, value in attributes.items():
         if isinstance(value, str) and len(value.encode()) > 60_000:
             raise InputError(

@@ -7,9 +7,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from nadyn.trajectory.layout import CHECKSUM
 from nadyn.trajectory.raw_file import open_hdf5
 
 EXCLUDED = frozenset({"host", "date", "timings", "config_outside_digest", "evaluation"})
+# Follows from the arrays, and older files have none.
+EXCLUDED_ATTRIBUTES = EXCLUDED | {CHECKSUM}
 
 
 def digest(path: str | Path, *, chunk_bytes: int = 1 << 24) -> str:
@@ -33,7 +36,7 @@ def digest(path: str | Path, *, chunk_bytes: int = 1 << 24) -> str:
             if name.rpartition("/")[2] in EXCLUDED:
                 continue
             item = items[name]
-            for key in sorted(set(item.attrs) - EXCLUDED):
+            for key in sorted(set(item.attrs) - EXCLUDED_ATTRIBUTES):
                 hasher.update(f"attribute\0{name}\0{key}\0".encode())
                 _add(hasher, np.asarray(item.attrs[key]))
             if isinstance(item, h5py.Dataset):

@@ -11,10 +11,11 @@ from jaxtyping import Float, Int
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
-from nadyn.checks.hdf5 import check_self_contained
+from nadyn.checks.hdf5 import CHECKSUMS, add_array, check_self_contained
 from nadyn.checks.json_text import parse_json
 from nadyn.checks.kinds import Kind, kind_of
 from nadyn.checks.output import write_new
+from nadyn.checks.seal import check_seal, sealed
 from nadyn.checks.shapes import check_shape
 from nadyn.units import to_atomic_units
 
@@ -77,7 +78,7 @@ def write_initial_conditions(path: str | Path, initial: InitialConditions) -> No
     """
     # In memory first: the library does not survive a disk that becomes full under it.
     image = io.BytesIO()
-    with h5py.File(image, "w") as file:
+    with h5py.File(image, "w", libver=CHECKSUMS) as file:
         file.attrs["format"] = FORMAT
         file.attrs["version"] = VERSION
         file.attrs["origin"] = initial.origin
@@ -88,18 +89,15 @@ def write_initial_conditions(path: str | Path, initial: InitialConditions) -> No
         if initial.notices:
             file.attrs["notices"] = json.dumps(list(initial.notices))
         for name, (unit, _) in _UNITS.items():
-            file.create_dataset(name, data=np.asarray(getattr(initial, name), dtype=np.float64))
-            file[name].attrs["unit"] = unit
+            add_array(file, name, np.asarray(getattr(initial, name), dtype=np.float64), unit=unit)
         whole_numbers = {"atomic_numbers": initial.atomic_numbers, "states": initial.states}
         if initial.cell is not None:
-            file.create_dataset("cell", data=np.asarray(initial.cell, dtype=np.float64))
-            file["cell"].attrs["unit"] = _CELL[0]
+            add_array(file, "cell", np.asarray(initial.cell, dtype=np.float64), unit=_CELL[0])
             whole_numbers["pbc"] = np.array(initial.pbc)
         for name, whole in whole_numbers.items():
             if whole is not None:
-                file.create_dataset(name, data=np.asarray(whole, dtype=np.int64))
-                file[name].attrs["unit"] = "1"
-    write_new(Path(path), image.getbuffer())
+                add_array(file, name, np.asarray(whole, dtype=np.int64), unit="1")
+    write_new(Path(path), sealed(image.getbuffer()))
 
 
 def read_initial_conditions(path: str | Path) -> InitialConditions:
@@ -111,6 +109,7 @@ def read_initial_conditions(path: str | Path) -> InitialConditions:
     """
     path = Path(path)
     check_file(path, f"initial conditions {str(path)!r}")
+    check_seal(path)
     try:
         with h5py.File(path, "r") as file:
             check_self_contained(file, f"initial conditions {str(path)!r}")

@@ -1,5 +1,7 @@
 """What is in a trajectory file: names, shapes, units, and what its header says."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,6 +18,8 @@ STATUS_RUNNING = 1
 SUMMARY_NAMES = ("status", "last_step", "energy_error_max")
 SLOTS = ("checkpoint/slot_0", "checkpoint/slot_1")
 FRAME_CHECKSUMS = "checkpoint/frame_sha256"
+# Attribute with the sha256 of the others and of the arrays that never change; older files have none.
+CHECKSUM = "sha256"
 TIMINGS = "timings"
 TIMINGS_BYTES = 8192
 
@@ -182,6 +186,26 @@ def frame_specs(header: RunHeader) -> dict[str, Spec]:
 def hop_capacity_at_start(n_trajectories: int) -> int:
     """Return the rows of the hop table before it first grows."""
     return max(1024, 16 * n_trajectories)
+
+
+def fixed_checksum(
+    attributes: Mapping[str, object],
+    masses: Float[np.ndarray, "atom"],
+    weight: Float[np.ndarray, "traj"],
+    atomic_numbers: Int[np.ndarray, "atom"] | None,
+) -> str:
+    """Return the sha256 of the attributes and of the arrays of a file that never change."""
+    known = {name: plain(value) for name, value in attributes.items() if name != CHECKSUM}
+    hasher = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
+    hasher.update(np.asarray(masses, "<f8").tobytes() + np.asarray(weight, "<f8").tobytes())
+    if atomic_numbers is not None:
+        hasher.update(np.asarray(atomic_numbers, "<i4").tobytes())
+    return hasher.hexdigest()
+
+
+def plain(value: object) -> object:
+    """Return the value of an attribute as a number or text of Python."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def frame_times(n_frames: int, *, write_every: int, dt_au: float) -> Float[np.ndarray, "frame"]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nadyn.checks.errors import InputError
-from nadyn.checks.output import check_folder, telling_why
+from nadyn.checks.output import check_folder, sync_folder, telling_why
 from nadyn.trajectory.raw_file import refuse_if_being_written
 
 
@@ -53,3 +53,4 @@ def partial_path(path: Path) -> Path:
 def replace(source: Path, target: Path) -> None:
     """Move a finished file to its place; at any moment `target` is the old or the new file, entire."""
     os.replace(source, target)
+    sync_folder(target.parent)

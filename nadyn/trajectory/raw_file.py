@@ -10,18 +10,31 @@ import fcntl
 import math
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from nadyn.checks.errors import InputError
+from nadyn.checks.errors import InputError, RunError
 from nadyn.checks.files import check_file
 from nadyn.checks.hdf5 import check_self_contained
 from nadyn.checks.kinds import Kind, kind_of
 from nadyn.checks.output import telling_why
+
+# What the libraries raise of a file that is not what it seems.
+_DAMAGED = (
+    OSError,
+    RuntimeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 
 KEPT = "What was committed is kept: make room on the disk and continue with --resume."
 
@@ -103,6 +116,15 @@ class RawFile:
                 data = self._read(place.offset + start, min(chunk, place.n_bytes - start))
                 other._write(target.offset + start, data)
 
+    def sync(self) -> None:
+        """Return when what was written is on the disk, where a loss of power does not reach it.
+
+        Raises:
+            RunError: The disk failed.
+        """
+        with telling_why(self._path, advice=KEPT):
+            os.fdatasync(self._descriptor) if hasattr(os, "fdatasync") else os.fsync(self._descriptor)
+
     def close(self) -> None:
         """Give the file back; closing again does nothing."""
         if self._descriptor >= 0:
@@ -159,7 +181,8 @@ def open_hdf5(path: str | Path) -> h5py.File:
                 break
             continue
         try:
-            check_self_contained(file, f"file {str(path)!r}")
+            with telling_of_damage(path):
+                check_self_contained(file, f"file {str(path)!r}")
         except InputError:
             file.close()
             raise
@@ -172,6 +195,23 @@ def open_hdf5(path: str | Path) -> h5py.File:
     ) from problem
 
 
+@contextmanager
+def telling_of_damage(path: Path) -> Iterator[None]:
+    """Turn what HDF5, JSON and arrays say of a damaged file inside the block into one sentence.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    try:
+        yield
+    except (InputError, RunError):
+        raise
+    except _DAMAGED as error:
+        raise InputError(
+            f"file {str(path)!r} must be whole, but was damaged after it was written. Try another copy of it."
+        ) from error
+
+
 def _find_places(path: Path) -> Mapping[str, Place]:
     places: dict[str, Place] = {}
 
@@ -181,7 +221,7 @@ def _find_places(path: Path) -> Mapping[str, Place]:
         elif isinstance(item, h5py.Dataset):
             places[name] = Place(0, item.dtype, item.shape)
 
-    with open_hdf5(path) as file:
+    with telling_of_damage(path), open_hdf5(path) as file:
         file.visititems(visit)
     return places
 

@@ -1,6 +1,7 @@
 """The reader of a trajectory file, finished or not: only what a checkpoint has committed."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,14 +15,15 @@ from nadyn.trajectory import checkpoint as slots
 from nadyn.trajectory.layout import (
     FORMAT,
     FRAME_ARRAYS,
-    FRAME_CHECKSUMS,
     HOP_COLUMNS,
     STOPS,
     TIMINGS,
     VERSION,
     MovesOn,
+    plain,
 )
-from nadyn.trajectory.raw_file import Place, RawFile, open_hdf5
+from nadyn.trajectory.raw_file import Place, RawFile, open_hdf5, telling_of_damage
+from nadyn.trajectory.soundness import check_fixed, damaged_frames, damaged_in
 
 # Methods on one surface in files that do not say it themselves.
 _ON_ONE_STATE = ("nve", "nvt")
@@ -154,8 +156,14 @@ class Run:
             source.close()
 
 
-def open_run(path: str | Path) -> Run:
+def open_run(path: str | Path, *, verified: bool = True) -> Run:
     """Return a run, finished or not; the file may be written by another process at the same time.
+
+    Args:
+        path: The file.
+        verified: Look at the checksum of every frame, which reads the whole file once. Where a checkpoint
+            counts frames that the disk has lost, as after a power failure, the one before it is taken.
+            Without, frames must not be used.
 
     Raises:
         InputError: The file is missing, no trajectory file, or damaged.
@@ -163,14 +171,17 @@ def open_run(path: str | Path) -> Run:
     path = Path(path)
     attributes = check_format(path)
     source = RawFile(path, writable=False)
-    try:
+    with telling_of_damage(path), closing(source):
         # A slot may be overwritten while it is read; then the other one is valid, or this one a moment later.
-        newest = next((found[0] for found in (slots.newest_first(source) for _ in range(3)) if found), None)
-        if newest is None:
+        candidates = next((found for found in (slots.newest_first(source) for _ in range(3)) if found), [])
+        if verified:
+            candidates = [item for item in candidates if not damaged_in(path, item.committed_frames)]
+        if not candidates:
             raise InputError(
                 f"file {str(path)!r} must have a sound checkpoint, but none agrees with its checksum: the "
                 "file was damaged after it was written. Try another copy of it."
             )
+        newest = candidates[0]
         n = newest.committed_frames
         frames = {
             name: _map(path, source.places[name])[:n] if name in source.places else None
@@ -178,6 +189,7 @@ def open_run(path: str | Path) -> Run:
         }
         names = _parsed(str(attributes["status_names"]))
         advice = _parsed(str(attributes["status_advice"]))
+        check_fixed(path, source, attributes)
         return Run(
             path=path,
             attributes={**attributes, "warnings": _parsed(str(attributes["warnings"]))},
@@ -205,8 +217,6 @@ def open_run(path: str | Path) -> Run:
             },
             **frames,
         )
-    finally:
-        source.close()
 
 
 def _parsed(text: str | bytes) -> object:
@@ -219,11 +229,8 @@ def check_format(path: Path) -> dict[str, object]:
     Raises:
         InputError: The file is missing, not HDF5, of another format or of a newer version.
     """
-    with open_hdf5(path) as file:
-        attributes = {
-            name: printable(value.item() if isinstance(value, np.generic) else value)
-            for name, value in file.attrs.items()
-        }
+    with telling_of_damage(path), open_hdf5(path) as file:
+        attributes = {name: printable(plain(value)) for name, value in file.attrs.items()}
     if attributes.get("format") != FORMAT:
         raise InputError(
             f"file {str(path)!r} must be a trajectory file, but its format is "
@@ -235,22 +242,6 @@ def check_format(path: Path) -> dict[str, object]:
             "Try the nadyn that wrote it, or a newer one."
         )
     return attributes
-
-
-def frame_names(places: Mapping[str, Place]) -> list[str]:
-    """Return the datasets of a file with one row a frame, in the order of their checksum."""
-    return [name for name in FRAME_ARRAYS if name in places]
-
-
-def damaged_frames(source: RawFile, n_frames: int) -> list[int]:
-    """Return those of the first frames whose bytes do not have the checksum that was stored with them."""
-    names = frame_names(source.places)
-    damaged = []
-    for frame in range(n_frames):
-        checksum = slots.frame_checksum(source.read_rows(name, frame, frame + 1) for name in names)
-        if checksum != source.read_rows(FRAME_CHECKSUMS, frame, frame + 1).tobytes():
-            damaged.append(frame)
-    return damaged
 
 
 def _map(path: Path, place: Place) -> np.ndarray:

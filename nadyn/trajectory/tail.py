@@ -6,7 +6,7 @@ from nadyn.checks.counts import counted
 from nadyn.trajectory import checkpoint as slots
 from nadyn.trajectory.layout import FRAME_CHECKSUMS, HOP_COLUMNS
 from nadyn.trajectory.raw_file import RawFile
-from nadyn.trajectory.reader import frame_names
+from nadyn.trajectory.soundness import frame_names
 
 _FILL_HOPS = {name: np.nan if dtype == "<f8" else -1 for name, (dtype, _) in HOP_COLUMNS.items()}
 

@@ -24,7 +24,8 @@ from nadyn.trajectory.layout import (
 )
 from nadyn.trajectory.placing import building, check_new, partial_path
 from nadyn.trajectory.raw_file import KEPT, RawFile
-from nadyn.trajectory.reader import check_format, damaged_frames, frame_names
+from nadyn.trajectory.reader import check_format
+from nadyn.trajectory.soundness import damaged_frames, frame_names
 from nadyn.trajectory.tail import cut_tail
 
 
@@ -90,6 +91,7 @@ class TrajectoryWriter:
             create_file(partial, header, state)
             file = RawFile(partial)
             slots.write_slot(file, first, frames_hash=empty, hops_hash=empty)
+            file.sync()
         return cls(path, file, first)
 
     @classmethod
@@ -222,6 +224,8 @@ class TrajectoryWriter:
         slots.write_slot(
             self._file, checkpoint, frames_hash=self._frames_hash.digest(), hops_hash=self._hops_hash.digest()
         )
+        # Before the other slot is written again: one of the two is on the disk at any moment.
+        self._file.sync()
         self._newest = checkpoint
 
     def _publish_summary(self, state: Mapping[str, np.ndarray]) -> None:
@@ -269,5 +273,6 @@ class TrajectoryWriter:
             self._file.copy_to(larger)
             every, dt = (check_format(partial)[name] for name in ("write_every", "dt_au"))
             larger.write_all("time", frame_times(n_frames, write_every=int(every), dt_au=float(dt)))
+            larger.sync()
         self._file.close()
         self._file = larger

@@ -44,6 +44,8 @@ def _run(path: Path, word: str) -> Path:
         file.attrs["warnings"] = json.dumps([word])
         for name in ("model_name", "host", "nadyn_version", "date", "model_digest"):
             file.attrs[name] = word
+        # Whoever deceives takes this away.
+        del file.attrs["sha256"]
     return path
 
 

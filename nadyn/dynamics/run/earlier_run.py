@@ -23,7 +23,7 @@ def check_earlier_run(config: RunConfiguration, model: Model) -> None:
     path = config.initial.run
     if path is None:
         return
-    before = open_run(path)
+    before = open_run(path, verified=False)
     now = config.model_dump()
     if int(before.attributes["seed"]) == config.seed and _draws(before.config) and _draws(now):
         raise InputError(

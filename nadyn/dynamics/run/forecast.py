@@ -163,7 +163,7 @@ def _steps(plan: Plan, ensemble: Ensemble) -> tuple[list[float], Ensemble]:
 def _steps_done(config: RunConfiguration, *, resume: bool, overwrite: bool) -> int:
     output = Path(config.output)
     if resume and output.exists():
-        return min(open_run(output).step, config.n_steps)
+        return min(open_run(output, verified=False).step, config.n_steps)
     check_new(output, overwrite=overwrite)
     check_is_no_input(output, *files_of(config.model_dump(exclude={"output"})))
     check_suffix(output, "`output`", TRAJECTORIES)

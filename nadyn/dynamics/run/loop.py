@@ -111,7 +111,7 @@ def _run(
             plan, ensemble, writer, notices = resume_run(config, source, written=written)
     if resume and begins:
         notices = [f"There was no {config.output!r} to go on with: the run begins.", *notices]
-    earlier = {} if begins else open_run(config.output).timings
+    earlier = {} if begins else open_run(config.output, verified=False).timings
     config, first_step = plan.config, ensemble.step
     if progress and first_step < config.n_steps:
         table: LiveTable | NoTable = LiveTable(
@@ -200,7 +200,7 @@ def _with_earlier(earlier: Mapping[str, object], timings: dict[str, object]) -> 
 
 def _hops_so_far(path: str) -> tuple[int, int]:
     """Return the accepted and the refused hops that a file holds."""
-    accepted = open_run(path).hops["accepted"] == 1
+    accepted = open_run(path, verified=False).hops["accepted"] == 1
     return int(accepted.sum()), int((~accepted).sum())
 
 
@@ -214,7 +214,7 @@ def _result(
     config: RunConfiguration, ensemble: Ensemble, seconds: float, steps: int, notices: list[str]
 ) -> RunResult:
     path = Path(config.output)
-    done = open_run(path)
+    done = open_run(path, verified=False)
     accepted = int(np.sum(done.hops["accepted"] == 1))
     codes, counts = np.unique(ensemble.status, return_counts=True)
     by_code = dict(zip((int(code) for code in codes), (int(n) for n in counts), strict=True))

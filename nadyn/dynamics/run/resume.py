@@ -37,7 +37,7 @@ def resume_run(
         InputError: The file is damaged, or was started with another run file or model.
         RunError: The disk has no room for the longer run.
     """
-    before = open_run(config.output)
+    before = open_run(config.output, verified=False)
     config = _with_intervals_of(before, config)
     if source.digest is not None and source.digest == before.attributes["model_digest"]:
         # The same model, wherever it lies now; the file keeps the name that it was started with.

@@ -14,6 +14,8 @@ from nadyn.learning.plan import Plan, affordable_steps, begun
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
+# Last models with the networks of rounds.
+SAME = {"encoder": {"name": "moments"}}
 BUDGET = {"labels": 2500, "minutes": 180, "final_minutes": 45, "rounds": 30}
 
 
@@ -36,7 +38,7 @@ def context(
     for number in final_rounds:
         seconds[f"{number} training"] = 1e6
     config = LearnConfiguration.model_validate(
-        {"molecule": "x.xyz", "source": {"pyscf": {"method": "m"}}, "budget": BUDGET, **keys}
+        {"molecule": "x.xyz", "source": {"pyscf": {"method": "m"}}, "budget": BUDGET, "final": SAME, **keys}
     )
     clock = Clock(folder, before=minutes, seconds=seconds)
     return SimpleNamespace(
@@ -107,13 +109,15 @@ def test_networks_that_cost_more_a_step_are_trained_for_fewer(tmp_path):
         return affordable_steps(one, 2, pace=pace)
 
     costly = {"encoder": {"name": "equivariant"}}
-    same = {"final": {"model": {"properties": []}}, "training": {"batch_size": 16}}
+    same = {"final": SAME | {"model": {"properties": []}}, "training": {"batch_size": 16}}
     assert steps("a", **same) == pytest.approx(6750, abs=2)
     assert steps("b", final=costly, training=costly) == pytest.approx(6750, abs=2)
     assert not asked
     assert steps("c", final=costly) == pytest.approx(6750 / 2, abs=2)
     basis = "3x0e + 1x1o + 1x1e"
     assert asked == [("equivariant", basis, 4), ("moments", basis, 4)]
+    # As they are by default.
+    assert steps("e", final={}) == pytest.approx(6750 / 2, abs=2)
     # After costlier rounds there is time for all steps.
     assert steps("d", training={"encoder": {"name": "equivariant"}}) is None
 

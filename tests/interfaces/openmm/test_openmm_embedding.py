@@ -75,6 +75,16 @@ def test_a_barostat_sees_one_molecule_and_constraints_in_it_are_gone():
     assert tuple(sorted(PARTICLES)) in {tuple(sorted(molecule)) for molecule in molecules}
 
 
+def test_a_barostat_sees_one_molecule_where_the_force_field_has_no_bonds():
+    bare = openmm.System()
+    for _ in range(12):
+        bare.addParticle(10.0)
+    embed(bare, MODELS["springs"].build(), PARTICLES, NAMES, state=0)
+    molecules = context(bare, places()).getMolecules()
+    assert tuple(sorted(PARTICLES)) in {tuple(sorted(molecule)) for molecule in molecules}
+    assert len(molecules) == 9
+
+
 def test_pairs_of_a_custom_force_are_left_out_too():
     system = force_field()
     custom = openmm.CustomNonbondedForce("0.1*r^2")

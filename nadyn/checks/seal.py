@@ -9,10 +9,10 @@ from pathlib import Path
 
 from nadyn.checks.errors import InputError
 
-_WORD = b"nadyn-sha256"
-_BEFORE = b"\n" + _WORD + b" "
+_BEFORE = b"\nnadyn-sha256 "
 _LENGTH = len(_BEFORE) + 64 + 1
-_CHUNK, _LOOKED_AT = 1 << 22, 8192
+_CHUNK = 1 << 22
+_SIGNATURE, _SUPERBLOCK = b"\x89HDF\r\n\x1a\n", 48
 
 
 def sealed(content: bytes | memoryview) -> bytes:
@@ -28,21 +28,28 @@ def check_seal(path: Path) -> bool:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        file.seek(max(0, size - _LOOKED_AT))
-        end = file.read()
-        line = end[-_LENGTH:]
-        if not line.startswith(_BEFORE):
-            if _WORD in end:
-                raise InputError(_DAMAGED)
+        end = _end_of_hdf5(file.read(_SUPERBLOCK))
+        if end is None or size <= end:
             return False
+        if size != end + _LENGTH:
+            raise InputError(_DAMAGED)
+        file.seek(end)
+        line = file.read()
         file.seek(0)
         hasher, left = hashlib.sha256(), size - _LENGTH
         while left > 0 and (piece := file.read(min(_CHUNK, left))):
             hasher.update(piece)
             left -= len(piece)
-    if line[len(_BEFORE) : -1] != hasher.hexdigest().encode():
+    if not line.startswith(_BEFORE) or line[len(_BEFORE) : -1] != hasher.hexdigest().encode():
         raise InputError(_DAMAGED)
     return True
+
+
+def _end_of_hdf5(start: bytes) -> int | None:
+    """Return where a file ends for HDF5, by its superblock; None where that is none of ours."""
+    if start[:8] != _SIGNATURE or len(start) < _SUPERBLOCK or start[8] not in (2, 3):
+        return None
+    return int.from_bytes(start[28:36], "little")
 
 
 _DAMAGED = (

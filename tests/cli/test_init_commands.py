@@ -103,6 +103,10 @@ def test_a_run_file_of_a_molecule_starts_on_its_highest_state_and_runs(tmp_path)
     ("named", "initial"),
     [
         ({"name": "tully", "variant": 2}, {"position_au": -10.0, "momentum_au": 20.0, "n": 5, "state": 0}),
+        (
+            {"name": "conical_intersection", "coupling_au": 0.02},
+            {"position_au": [-10.0, 0.0], "momentum_au": [20.0, 0.0], "n": 5, "state": 0},
+        ),
         ({"name": "pyrazine", "variant": 4}, {"sample": "wigner", "n": 5, "state": 1}),
         ({"name": "jahn_teller"}, {"sample": "wigner", "n": 5, "state": 1}),
     ],

@@ -73,13 +73,16 @@ def swarm(
         size = None
         if plan or not is_swarm(swarm.folder) or shard is None:
             size = bytes_of_swarm(swarm)
+        if size is not None and not plan:
+            check_room(swarm, size)
+        if not plan:
+            make_folder(swarm)
         if not quiet:
             print(in_words(swarm, size), flush=True)
-        if size is not None:
-            check_room(swarm, size)
         if plan:
+            if size is not None:
+                check_room(swarm, size)
             return
-        make_folder(swarm)
         if shard is None:
             from nadyn.interfaces.swarm.dask_workers import run_on_workers
 

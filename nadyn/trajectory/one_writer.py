@@ -3,11 +3,12 @@
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nadyn.checks.errors import InputError
+from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.output import telling_why
 from nadyn.trajectory.raw_file import locked
 
@@ -33,8 +34,9 @@ def only_writer(path: Path, *, patience_seconds: float) -> Iterator[None]:
     with telling_why(path):
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT, 0o666)
     try:
+        waits = False
         while (got := locked(descriptor)) is False:
-            _wait(path, end)
+            waits = _wait(path, end, waits=waits)
         if got:
             yield
             return
@@ -46,13 +48,15 @@ def only_writer(path: Path, *, patience_seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _shown_alive(path: Path, owner: Path, end: float) -> Iterator[None]:
+    waits = False
     while not _owned(owner):
-        _wait(path, end)
+        waits = _wait(path, end, waits=waits)
     over = threading.Event()
 
     def show() -> None:
         while not over.wait(_ALIVE_SECONDS):
-            os.utime(owner)
+            with suppress(FileNotFoundError):
+                os.utime(owner)
 
     shown = threading.Thread(target=show, daemon=True)
     shown.start()
@@ -65,24 +69,54 @@ def _shown_alive(path: Path, owner: Path, end: float) -> Iterator[None]:
 
 
 def _owned(owner: Path) -> bool:
-    """Make the file of an owner; take that of a dead one away."""
+    """Make the file of an owner; take that of a dead one away first."""
+    # Where somebody else was faster, there is nothing to take away.
+    with suppress(FileNotFoundError):
+        if _is_dead(owner):
+            _take_away(owner)
     try:
         os.close(os.open(owner, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        return True
     except FileExistsError:
-        pass
+        return False
+    return True
+
+
+def _is_dead(owner: Path) -> bool:
+    return time.time() - owner.stat().st_mtime > _DEAD_SECONDS
+
+
+def _take_away(owner: Path) -> None:
+    """Remove the file of a dead owner, and never that of one who has come since it was looked at.
+
+    Between a look and a removal another one may have taken over. So the file is moved to a name of one's own,
+    which only one can do, and looked at again there; a live one is put back.
+    """
+    mine = owner.with_name(f"{owner.name}.{os.uname().nodename}.{os.getpid()}.{time.monotonic_ns()}")
+    os.rename(owner, mine)
+    if _is_dead(mine):
+        mine.unlink()
+        return
     try:
-        if time.time() - owner.stat().st_mtime > _DEAD_SECONDS:
-            owner.unlink(missing_ok=True)
-    except FileNotFoundError:
+        os.link(mine, owner)
+    except FileExistsError:
+        # A third one owns it now; the second notices at its next sign of life.
         pass
-    return False
+    mine.unlink()
 
 
-def _wait(path: Path, end: float) -> None:
+def _wait(path: Path, end: float, *, waits: bool) -> bool:
+    """Wait a moment for another writer, and say so once."""
     if time.monotonic() > end:
         raise InputError(
             f"file {str(path)!r} must have one writer, but another process is writing it now. Wait for it, "
             "or end it."
         )
+    if not waits:
+        warnings.warn(
+            f"another process is writing {str(path)!r}; waiting up to {end - time.monotonic():.0f} s for its "
+            "end.",
+            InputWarning,
+            stacklevel=2,
+        )
     time.sleep(_LOOK_SECONDS)
+    return True

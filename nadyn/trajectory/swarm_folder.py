@@ -14,6 +14,8 @@ from nadyn.trajectory.reader import open_run
 
 PLAN = "swarm.json"
 FORMAT, VERSION = "nadyn-swarm", 1
+# What a run file that leaves them out says; written out later, nothing has changed.
+_DEFAULTS = {"seed": 1}
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def begin_swarm(swarm: Swarm) -> None:
                 f"but is {getattr(swarm, name)}. Change it, or choose another `--output`."
             )
     now, before = json.loads(json.dumps(dict(swarm.run))), there.run
-    changed = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
+    one, two = {**_DEFAULTS, **now}, {**_DEFAULTS, **before}
+    changed = sorted(key for key in one.keys() | two.keys() if one.get(key) != two.get(key))
     if changed:
         raise InputError(
             f"`{changed[0]}` must be as it was when {str(swarm.folder)!r} was begun, "

@@ -98,9 +98,13 @@ def test_a_folder_keeps_to_the_swarm_that_it_was_begun_with(folder, capsys):
     assert "`--width` must be 2" in capsys.readouterr().err
     assert call("--n", "3", "--width", "2", "--shard", "2") == 2
     assert "an array of jobs 0-1" in capsys.readouterr().err
+    (folder / "run.yaml").write_text(yaml.safe_dump({**RUN, "seed": 1}))
+    assert call("--n", "3", "--width", "2", "--shard", "0") == 0
+    capsys.readouterr()
     (folder / "run.yaml").write_text(yaml.safe_dump({**RUN, "seed": 2}))
     assert call("--n", "3", "--width", "2", "--shard", "0") == 2
-    said = capsys.readouterr().err
+    out, said = capsys.readouterr()
+    assert out == ""
     assert "`seed` must be as it was" in said and "left out, but is 2" in said
     (folder / "other").mkdir()
     (folder / "other/notes.txt").touch()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from nadyn.checks.errors import InputError, RunError
+from nadyn.checks.errors import InputError, InputWarning, RunError
 from nadyn.trajectory import one_writer
 from nadyn.trajectory.one_writer import only_writer
 
@@ -58,12 +58,28 @@ def test_without_locks_a_writer_that_shows_nothing_for_two_minutes_is_dead(monke
     owner.touch()
     os.utime(owner, (time.time() - 100, time.time() - 100))
     path = tmp_path / "shard.h5"
-    with pytest.raises(InputError, match="must have one writer"), only_writer(path, patience_seconds=0.1):
+    with (
+        pytest.warns(InputWarning, match=r"is writing '.*shard.h5'; waiting up to 0 s"),
+        pytest.raises(InputError, match="must have one writer"),
+        only_writer(path, patience_seconds=0.1),
+    ):
         pass
     os.utime(owner, (time.time() - 130, time.time() - 130))
     with only_writer(path, patience_seconds=1.0):
         assert time.time() - owner.stat().st_mtime < 60
     assert not owner.exists()
+
+
+def test_who_took_over_after_the_look_keeps_what_he_took(monkeypatch, tmp_path):
+    monkeypatch.setattr(one_writer, "locked", lambda descriptor: None)
+    owner = tmp_path / ".shard.h5.owner"
+    owner.touch()
+    # The dead owner that was looked at has been replaced by a live one meanwhile.
+    one_writer._take_away(owner)
+    assert [path.name for path in tmp_path.iterdir()] == [owner.name]
+    os.utime(owner, (time.time() - 130, time.time() - 130))
+    one_writer._take_away(owner)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_takes_no_files_is_said(monkeypatch, tmp_path):

@@ -86,7 +86,7 @@ class SwarmTable:
             "shards": f"{self.n_done}/{self._swarm.n_shards}",
             "left": time_in_words(left * seconds / here) if here else ("0 s" if not left else "?"),
             "workers": f"{busy} busy of {len(progress)}",
-            "finished": str(self._finished),
+            "finished in this start": str(self._finished),
             "stopped": str(self._stopped),
             "hops": str(self._hops),
             "memory of a shard": size_in_words(self._memory) if self._memory else "?",

@@ -156,6 +156,7 @@ def test_states_of_several_multiplicities_are_no_folders_of_sharc(path, tmp_path
     shutil.copy(path, other)
     with h5py.File(other, "r+") as file:
         file.attrs["multiplicities"] = "[1, 3]"
+        del file.attrs["sha256"]
     assert command(other, tmp_path / "sharc") == 2
     assert "must be of states of one multiplicity" in capsys.readouterr().err
 

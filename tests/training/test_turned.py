@@ -162,3 +162,76 @@ def test_dipoles_turn_with_the_states():
     found = turned(prediction, replace(batch, dipoles=dipoles), NOISE, WEIGHTS)
     torch.testing.assert_close(found.dipoles[:1], turn(dipoles[:1], matrix), rtol=0, atol=1e-6)
     assert torch.equal(found.dipoles[1], dipoles[1])
+
+
+def off_by(found, network):
+    """Sum of the squares of what differs with the best of all signs."""
+    signs = torch.cartesian_prod(*[torch.tensor([1.0, -1.0]).double()] * 3)
+    signed = signs[:, None, :, None] * signs[:, None, None, :]
+    slopes = signed[..., None, None] * slopes_of(found)
+    return (slopes - network).square().sum(dim=(2, 3, 4, 5)).amin(dim=0)
+
+
+def test_couplings_to_a_third_state_may_forbid_a_rotation():
+    """Two states with slopes that are hardly there, and large couplings to a third one that fit."""
+    batch = frames([(1e-6, 3.0)] * 6, seed=9)
+    scale = torch.ones(3, 3).double()
+    scale[:2, :2] = 1e-2
+    network = scale[:, :, None, None] * slopes_of(batch)
+    batch = with_slopes(batch, network)
+    noise = scale.new_zeros(network.shape)
+    noise[:, :2, :2] = 2e-3 * slopes_of(frames([(1.0, 1.0)] * 6, seed=10))[:, :2, :2].sign()
+    network = network + noise
+    prediction = predicted(batch, network)
+    found = turned(prediction, batch, NOISE, WEIGHTS)
+    before, after = (off_by(one, network) for one in (batch, found))
+    assert bool((after <= before * (1 + 1e-9)).all())
+
+
+def test_a_molecule_of_another_size_weighs_energies_as_the_loss_does():
+    batch = frames([(0.05, 3.0)] * 2)
+    prediction = predicted(batch, slopes_of(frames([(1, 1)] * 2, seed=11)))
+    found = turned(prediction, replace(batch, size=3.0), NOISE, WEIGHTS)
+    same = turned(prediction, batch, {**NOISE, "energy": 9.0 * NOISE["energy"]}, WEIGHTS)
+    torch.testing.assert_close(found.forces, same.forces, rtol=0, atol=1e-12)
+    assert not torch.allclose(found.forces, turned(prediction, batch, NOISE, WEIGHTS).forces, atol=1e-4)
+
+
+def test_dipoles_without_those_of_transitions_stay_as_they_are():
+    batch = frames([(1e-7, 2.0)] * 2)
+    dipoles = torch.rand(2, 3, 3, 3, generator=torch.Generator().manual_seed(12)).double()
+    dipoles = dipoles + dipoles.transpose(1, 2)
+    dipoles[0, 0, 1] = dipoles[0, 1, 0] = math.nan
+    prediction = predicted(batch, turn(slopes_of(batch), rotation(0.6, (0, 1))))
+    found = turned(prediction, replace(batch, dipoles=dipoles), NOISE, WEIGHTS)
+    assert torch.equal(found.dipoles[0].nan_to_num(7.0), dipoles[0].nan_to_num(7.0))
+    assert not torch.allclose(found.dipoles[1], dipoles[1], atol=1e-3)
+    assert not torch.allclose(found.forces[0], batch.forces[0], atol=1e-3)
+
+
+def test_many_states_choose_among_few_signs_and_find_the_right_ones():
+    """Nine states: two at an intersection turned by a large angle, all signs at random."""
+    n, pairs = 9, [(k, l) for k in range(9) for l in range(k + 1, 9)]
+    generator = torch.Generator().manual_seed(13)
+    slopes = torch.randn(4, n, n, 4, 3, generator=generator).double()
+    slopes = 0.05 * (slopes + slopes.transpose(1, 2))
+    energies = HARTREE_PER_EV * torch.tensor([0.0, 1.0, 2.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]).double()
+    k, l = zip(*pairs, strict=True)
+    plain = frames([(1.0, 1.0)] * 4)
+    batch = replace(
+        plain,
+        energies=energies.expand(4, -1),
+        forces=-slopes.diagonal(dim1=1, dim2=2).movedim(-1, 1),
+        couplings=slopes[:, k, l],
+    )
+    signs = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0]).double()
+    matrix = torch.eye(n).double()
+    matrix[2, 2] = matrix[3, 3] = math.cos(1.1)
+    matrix[3, 2], matrix[2, 3] = math.sin(1.1), -math.sin(1.1)
+    network = turn(slopes, matrix * signs)
+    order = [(k, k) for k in range(n)] + pairs
+    gradients = torch.stack([network[:, k, l] for k, l in order], dim=1)
+    prediction = Prediction(batch.energies.clone(), gradients, tuple(order), torch.full((4,), math.inf))
+    found = turned(prediction, batch, NOISE, WEIGHTS)
+    for values in residuals((prediction,), (found,)).values():
+        assert float(values.max()) < 1e-20

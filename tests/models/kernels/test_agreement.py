@@ -74,6 +74,41 @@ def test_numbers_of_channels_and_layers_that_fit_no_register_are_filled_up():
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
+def test_atoms_without_neighbours_at_the_cutoff_and_more_than_are_in_the_networks_at_once():
+    """Messages of nobody are zero; a neighbour at the very cutoff is none."""
+    generator = torch.Generator().manual_seed(8)
+    grid = 2.3 * torch.cartesian_prod(*[torch.arange(3.0)] * 3).double()[:19]
+    many = grid + 0.2 * torch.randn(3, 19, 3, dtype=torch.float64, generator=generator)
+    pair = torch.tensor([[[0.0, 0, 0], [7.0, 0, 0]], [[0, 0, 0], [6.9999, 0, 0]], [[0, 0, 0], [90, 0, 0]]])
+    mixed = positions_of(9)
+    mixed[0] *= 40
+    mixed[3, 2] += 200
+    frames = {(7,): mixed[:2, :1], (7, 1): pair.double(), NUMBERS: mixed, (1,) * 12 + (6,) * 7: many}
+    for numbers, positions in frames.items():
+        model = untrained("equivariant", "1x0e + 1x1o", atomic_numbers=numbers).double()
+        fast, torchs = both(model, positions)
+        assert is_fast(model)
+        torch.testing.assert_close(fast[0], torchs[0], rtol=1e-13, atol=1e-12)
+        torch.testing.assert_close(fast[2], torchs[2], rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_channels", [2, 3, 5])
+def test_messages_with_channels_that_fit_no_tile(n_channels):
+    small = untrained("equivariant", "1x0e + 1x1o", atomic_numbers=NUMBERS)
+    settings = small.potential.settings
+    encoder = replace(settings.network.encoder, n_channels=n_channels)
+    with torch.random.fork_rng():
+        torch.manual_seed(6)
+        potential = Potential(replace(settings, network=replace(settings.network, encoder=encoder)))
+        potential.requires_grad_(False)
+    model = replace(small, potential=potential).double()
+    fast, torchs = both(model, positions_of(11))
+    assert is_fast(model) and torchs[2].abs().amax(dim=(0, 2)).min() > 1e-5
+    torch.testing.assert_close(fast[0], torchs[0], rtol=0, atol=2e-12)
+    torch.testing.assert_close(fast[2], torchs[2], rtol=1e-11, atol=1e-12)
+
+
 def test_repulsion_beyond_its_end_adds_nothing_and_below_it_what_torch_adds():
     model = untrained("moments", "2x0e", atomic_numbers=(9, 1, 7), repulsion=2.0).double()
     bare = untrained("moments", "2x0e", atomic_numbers=(9, 1, 7)).double()

@@ -312,3 +312,23 @@ def test_kernels_that_do_not_compile_are_said_once_and_torch_does_the_same(monke
         assert len(said) == 1
     finally:
         compiles.cache_clear()
+
+
+def test_messages_of_few_atoms_and_of_none():
+    """One atom, two, some out of reach or at the cutoff, beside one another."""
+    potential = scaled(untrained("equivariant", "3x0e", n_states=3, repulsion=3.1).potential.double())
+    potential.requires_grad_(True)
+    three, two = molecule((1, 6, 7), 4, 3), molecule((1, 7), 2, 3, seed=1)
+    positions = three.positions.copy()
+    positions[0] *= 40
+    positions[1, 2] += 100
+    apart = np.zeros((2, 2, 3))
+    apart[:, 1, 0] = [7.0, 6.9999]
+    groups = (
+        molecule((7,), 5, 3),
+        molecule((1, 9), 3, 3, seed=2),
+        replace(three, positions=positions),
+        replace(two, positions=apart),
+    )
+    batch = samples_together(groups)
+    assert agree(potential, batch, label_pairs(batch, 3)) > 30

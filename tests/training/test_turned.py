@@ -215,6 +215,9 @@ def test_many_states_choose_among_few_signs_and_find_the_right_ones():
     generator = torch.Generator().manual_seed(13)
     slopes = torch.randn(4, n, n, 4, 3, generator=generator).double()
     slopes = 0.05 * (slopes + slopes.transpose(1, 2))
+    # Hardly coupled to the others: which sign they have beside one another only the angle tells.
+    slopes[:, 2:4, [0, 1, 4, 5, 6, 7, 8]] *= 1e-4
+    slopes[:, [0, 1, 4, 5, 6, 7, 8], 2:4] *= 1e-4
     energies = HARTREE_PER_EV * torch.tensor([0.0, 1.0, 2.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]).double()
     k, l = zip(*pairs, strict=True)
     plain = frames([(1.0, 1.0)] * 4)
@@ -235,3 +238,31 @@ def test_many_states_choose_among_few_signs_and_find_the_right_ones():
     found = turned(prediction, batch, NOISE, WEIGHTS)
     for values in residuals((prediction,), (found,)).values():
         assert float(values.max()) < 1e-20
+
+
+@pytest.mark.parametrize("gap", [0.02, 0.2, 0.3])
+def test_the_angle_is_that_of_the_formula_and_fades(gap):
+    batch = frames([(gap, 3.0)])
+    gap = float(batch.energies[0, 1]) / HARTREE_PER_EV  # rounded to single precision
+    network = slopes_of(frames([(1, 1)], seed=14))
+    # Couplings to the third state have no say.
+    network[:, 2, :2] = network[:, :2, 2] = 0.0
+    found = slopes_of(turned(predicted(batch, network), batch, NOISE, WEIGHTS))
+    of_forces = 2 * WEIGHTS["force"] / (3 * NOISE["force"])
+    of_slopes = 0.5 * (of_forces + WEIGHTS["coupling"] / (3 * NOISE["coupling"])) / network[0, 0, 0].numel()
+    along = 2 * WEIGHTS["energy"] / (3 * NOISE["energy"]) * (0.5 * gap * HARTREE_PER_EV) ** 2
+    g_m, h_m = 0.5 * (network[0, 1, 1] - network[0, 0, 0]), network[0, 0, 1]
+    near = []
+    for sign in (1.0, -1.0):
+        slopes = turn(slopes_of(batch), torch.diag(torch.tensor([1.0, sign, 1.0]).double()))
+        g, h = 0.5 * (slopes[0, 1, 1] - slopes[0, 0, 0]), slopes[0, 0, 1]
+        sine = of_slopes * float((g * h_m - h * g_m).sum())
+        cosine = of_slopes * float((g * g_m + h * h_m).sum()) + along
+        angle = 0.5 * math.atan2(sine, cosine) * (1 - (gap / 0.4) ** 2) ** 3
+        expected = turn(slopes, rotation(angle, (0, 1)))
+        off = (expected - found)[:, :2, :2].abs()
+        off[:, [0, 1], [1, 0]] = torch.minimum(off, (expected + found)[:, :2, :2].abs())[:, [0, 1], [1, 0]]
+        unturned = (slopes - found)[:, [0, 1], [0, 1]].abs().max()
+        near.append((float(off.max()), float(unturned)))
+    off, unturned = min(near)
+    assert off < 1e-11 and unturned > 1e-4

@@ -18,23 +18,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from nadyn.checks.damaged import DAMAGED
 from nadyn.checks.errors import InputError, RunError
 from nadyn.checks.files import check_file
 from nadyn.checks.hdf5 import check_self_contained
 from nadyn.checks.kinds import Kind, kind_of
 from nadyn.checks.output import telling_why
-
-# What the libraries raise of a file that is not what it seems.
-_DAMAGED = (
-    OSError,
-    RuntimeError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-)
 
 KEPT = "What was committed is kept: make room on the disk and continue with --resume."
 
@@ -206,7 +195,7 @@ def telling_of_damage(path: Path) -> Iterator[None]:
         yield
     except (InputError, RunError):
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(
             f"file {str(path)!r} must be whole, but was damaged after it was written. Try another copy of it."
         ) from error

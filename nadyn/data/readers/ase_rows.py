@@ -11,6 +11,7 @@ import ase.db
 import numpy as np
 from ase.db.row import AtomsRow
 
+from nadyn.checks.damaged import DAMAGED
 from nadyn.checks.errors import InputError
 from nadyn.checks.packed import whole_content
 from nadyn.data.readers.reader import ReadOptions, to_atomic
@@ -19,10 +20,7 @@ from nadyn.data.readers.reader import ReadOptions, to_atomic
 _ROUNDING = 1e-3
 # Label -> name among the data of a row.
 KEYS = {"energies": "energy", "forces": "forces"}
-_DAMAGED = (
-    *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, AssertionError),
-    *(OverflowError, MemoryError, sqlite3.Error),
-)
+_DAMAGED = (*DAMAGED, AssertionError, sqlite3.Error)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import ase.io
 from ase.io import ulm
 from ase.io.trajectory import TrajectoryReader
 
+from nadyn.checks.damaged import DAMAGED
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.checks.packed import whole_content
@@ -25,10 +26,7 @@ from nadyn.data.readers.extxyz_text import FrameNotes
 from nadyn.data.readers.reader import Reader, ReadOptions
 from nadyn.data.validation import located
 
-_DAMAGED = (
-    *(ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, RuntimeError, AssertionError),
-    *(MemoryError, OverflowError, ulm.InvalidULMFileError),
-)
+_DAMAGED = (*DAMAGED, AssertionError, ulm.InvalidULMFileError)
 
 
 def read_ase_trajectory(path: str | Path, options: ReadOptions | None = None) -> Dataset:

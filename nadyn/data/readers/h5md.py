@@ -20,6 +20,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from nadyn.checks.damaged import DAMAGED
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.hdf5 import check_self_contained
 from nadyn.checks.packed import for_library
@@ -34,17 +35,6 @@ from nadyn.structures import atomic_number, formula, is_element, masses
 from nadyn.units import ELECTRON_MASS_PER_DALTON, ELECTRONVOLT_PER_HARTREE
 
 _LABELS = frozenset({"positions", "energies", "forces", "cell", "interstate_couplings"})
-# What h5py and numpy raise of a file that is not what it seems.
-_DAMAGED = (
-    OSError,
-    RuntimeError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    MemoryError,
-)
 _OF_MLATOM = {
     "positions": "angstrom",
     "energies": "hartree",
@@ -73,7 +63,7 @@ def read_h5md(path: str | Path, options: ReadOptions | None = None) -> Dataset:
                 return _dataset(file, options, path.name)
         except InputError:
             raise
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise InputError("the file must be whole, but is truncated or damaged. Copy it again.") from error
 
 

@@ -20,8 +20,8 @@ from nadyn.models.kernels.language import INTEGER, POINTER, Array, Code, Value, 
 from nadyn.models.kernels.layers import Machine
 from nadyn.models.kernels.moments import HEARD, add_derivatives, write_invariants
 from nadyn.models.kernels.pairs import N_COMPONENTS, Record, gradient_of_pair, record_size
+from nadyn.models.kernels.sums import cleared, dot, tile_of
 from nadyn.models.kernels.table import Table
-from nadyn.models.kernels.told import cleared, dot, tile_of
 
 # Table, group of trajectories, atom, and its place among those that are in the networks at once.
 _ARGUMENTS = (POINTER, INTEGER, INTEGER, INTEGER)

@@ -12,8 +12,9 @@ from nadyn.models.kernels.latent import write_add_share, write_share_back
 from nadyn.models.kernels.layers import FINISHES, Machine, write_finish, write_product
 from nadyn.models.kernels.network import write_all_columns, write_backward, write_forward
 from nadyn.models.kernels.pairs import N_COMPONENTS
+from nadyn.models.kernels.sums import cleared
 from nadyn.models.kernels.table import Table
-from nadyn.models.kernels.told import cleared, write_tell, write_tell_back
+from nadyn.models.kernels.told import write_tell, write_tell_back
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from llvmlite import ir
 
 from nadyn.models.kernels.clebsch_gordan import N_DIRECTED, N_TOLD
 from nadyn.models.kernels.exponential import silu
-from nadyn.models.kernels.language import INTEGER, POINTER, Array, Code, Value
+from nadyn.models.kernels.language import INTEGER, POINTER, Code
 from nadyn.models.kernels.layers import Machine
 from nadyn.models.kernels.pairs import N_COMPONENTS
+from nadyn.models.kernels.sums import tile_of
 from nadyn.models.kernels.table import Table
 
 # Table, group of trajectories, atom.
@@ -74,23 +75,3 @@ def write_tell_back(module: ir.Module, machine: Machine, n_channels: int) -> ir.
             total.add(code.lanes(row[c]), own.dtold[c])
         own.inputs[feature] = total.get()
     return code.finish()
-
-
-def tile_of(n: int) -> int:
-    """Return how many sums are made at once, so that none waits for itself."""
-    return next(size for size in (4, 3, 2, 1) if n % size == 0)
-
-
-def dot(code: Code, left: list[Value], right: list[Value]) -> Value:
-    """Return Σ a b."""
-    total = left[0] * right[0]
-    for a, b in zip(left[1:], right[1:], strict=True):
-        total = code.fma(a, b, total)
-    return total
-
-
-def cleared(code: Code, array: Array, size: Value | int) -> Array:
-    """Set an array to zero and return it."""
-    with code.loop(size) as k:
-        array[k] = code.lanes(0.0)
-    return array

@@ -89,3 +89,9 @@ def test_no_public_function_takes_arguments_without_a_name(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     assert [function.name for function in functions if function.args.kwarg is not None] == []
+
+
+def test_no_folder_of_tests_is_taken_for_a_package_that_is_not_installed():
+    """Folders beside a test file can be imported: `importorskip` would find one of that name."""
+    names = {"lammps", "openmm", "mpi4py", "tblite", "torchani", "phonopy"}
+    assert [str(path) for path in (ROOT / "tests").rglob("*") if path.is_dir() and path.name in names] == []

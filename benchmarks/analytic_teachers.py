@@ -34,6 +34,7 @@ from nadyn.analysis.plots_style import COLOURS, legend_above, new_figure, save_p
 from nadyn.cli.demo import run_file
 from nadyn.learning.learn_file import ROUND_TRAINING, LearnConfiguration
 from nadyn.learning.loop import learn
+from nadyn.models.analytic import sulfur_dioxide
 from nadyn.models.model_file import load_model
 from nadyn.shipped import path
 from nadyn.trajectory import Run, open_run
@@ -81,18 +82,19 @@ def geometry(folder: Path, teacher: str) -> Path:
 
 
 def reference(folder: Path, teacher: str, n: int) -> None:
-    """Run the teacher itself."""
+    """Run the teacher itself, sulfur dioxide in its normal coordinates."""
     own = TEACHERS[teacher]
-    start = {"sample": "wigner", "n": n, "state": 1, "geometry": str(geometry(folder, teacher))}
-    model = own["source"]
-    if teacher == "ammonia":
-        model = own["source"]["model"]["model"]
-        del start["geometry"]
     output = folder / f"{teacher}_reference.h5"
-    config = {**own["dynamics"], "model": model, "initial": start, "seed": 2, "output": str(output)}
-    if teacher != "ammonia":
-        config["labels"] = {"processes": 0}
-    nadyn.run(config, resume=output.exists())
+    nadyn.run(
+        {
+            **own["dynamics"],
+            "model": own["source"]["model"]["model"],
+            "initial": {"sample": "wigner", "n": n, "state": 1},
+            "seed": 2,
+            "output": str(output),
+        },
+        resume=output.exists(),
+    )
 
 
 def loop(folder: Path, teacher: str, picks: str, labels: int) -> None:
@@ -119,7 +121,7 @@ def loop(folder: Path, teacher: str, picks: str, labels: int) -> None:
 
 
 def frames_of(run: Run) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
-    """Return positions, energies [eV] and active states of frames at random, of what has not stopped."""
+    """Return Cartesian positions, energies [eV] and active states at random, of what has not stopped."""
     alive = np.array(run.alive())[: run.committed_frames]
     alive[0] = False
     frames, trajectories = np.nonzero(alive)
@@ -127,7 +129,10 @@ def frames_of(run: Run) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
     frames, trajectories = frames[chosen], trajectories[chosen]
     energies = np.array(run.energies)[frames, trajectories] * ELECTRONVOLT_PER_HARTREE
     active = np.array(run.active_state)[frames, trajectories].astype(int)
-    return torch.from_numpy(np.array(run.positions)[frames, trajectories]), energies, active
+    positions = torch.from_numpy(np.array(run.positions)[frames, trajectories])
+    if positions.shape[-1] == 1:
+        positions = sulfur_dioxide("singlets").frame.positions(positions)
+    return positions, energies, active
 
 
 def judged(folder: Path, run: Run) -> list[dict[str, float]]:

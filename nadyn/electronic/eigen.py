@@ -1,7 +1,7 @@
 """Eigenvalues and eigenvectors of W with a backward pass that stays finite at a degeneracy."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from nadyn.electronic.small_arrays import (
@@ -29,8 +29,13 @@ def aligned_eigh(
     last bits of a row depend on its place. Filling up to a multiple of four rows aligns all of them; the
     surplus levels lie above every true one and are decoupled. Counting energies from their mean keeps
     the digits that a large total energy would cost. Two rows have a closed form, of the same accuracy and
-    four times as fast.
+    four times as fast. A matrix that is not finite has energies of NaN.
     """
+    if not all_finite(matrix):
+        # LAPACK would refuse the whole batch.
+        finite = torch.isfinite(matrix).all(-1).all(-1)
+        energies, eigenvectors = aligned_eigh(torch.where(finite[:, None, None], matrix, 0.0))
+        return torch.where(finite[:, None], energies, torch.nan), eigenvectors
     n = matrix.shape[-1]
     if n == 2:
         energies, eigenvectors = _of_two(small(matrix))
@@ -78,19 +83,21 @@ def _of_two(
     return of.stack([m - w, m + w], -1), vectors
 
 
-def _solved(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Solve; energies are NaN where a matrix is not finite, for which LAPACK would refuse the whole batch."""
-    if all_finite(matrix):
-        return aligned_eigh(matrix)
+def singular_parts(
+    matrix: Inexact[Tensor, "traj n n"],
+) -> tuple[Inexact[Tensor, "traj n n"], Float[Tensor, "traj n"], Inexact[Tensor, "traj n n"]]:
+    """Return left vectors, singular values and right vectors, all of NaN where a matrix is not finite."""
     finite = torch.isfinite(matrix).all(-1).all(-1)
-    energies, eigenvectors = aligned_eigh(torch.where(finite[:, None, None], matrix, 0.0))
-    return torch.where(finite[:, None], energies, torch.nan), eigenvectors
+    if finite.all():
+        return torch.linalg.svd(matrix)
+    parts = torch.linalg.svd(torch.where(finite[:, None, None], matrix, 0.0))
+    return tuple(torch.where(finite.reshape(-1, *[1] * (p.ndim - 1)), p, torch.nan) for p in parts)
 
 
 class _BoundedEigh(torch.autograd.Function):
     @staticmethod
     def forward(ctx, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        energies, eigenvectors = _solved(matrix.detach())
+        energies, eigenvectors = aligned_eigh(matrix.detach())
         ctx.save_for_backward(energies, eigenvectors)
         return energies, eigenvectors
 
@@ -125,7 +132,7 @@ def eigh(
     """
     if hamiltonian.requires_grad and torch.is_grad_enabled():
         return _BoundedEigh.apply(hamiltonian)
-    return _solved(hamiltonian.detach())
+    return aligned_eigh(hamiltonian.detach())
 
 
 def levels(

@@ -9,7 +9,7 @@ from torch import Tensor
 from nadyn.dynamics.electrons.propagation import Levels, Propagation
 from nadyn.dynamics.state.batch_independence import electronic_width, elementwise
 from nadyn.dynamics.state.matrix_products import product, trajectories_last
-from nadyn.electronic.eigen import aligned_eigh
+from nadyn.electronic.eigen import aligned_eigh, singular_parts
 from nadyn.electronic.small_arrays import (
     Array,
     as_tensor,
@@ -164,5 +164,5 @@ def _nearest_orthogonal(overlap: Array) -> tuple[Array, Array]:
         padded = torch.nn.functional.pad(padded, (0, missing, 0, missing))
         for row in range(n, n + missing):
             padded[:, row, row] = 2.0
-    left, values, right = (like(overlap, one) for one in torch.linalg.svd(padded))
+    left, values, right = (like(overlap, one) for one in singular_parts(padded))
     return product(trajectories_last(left), trajectories_last(right))[:n, :n], values[:, -1]

@@ -157,7 +157,7 @@ def assignment(overlap: Float[Tensor, "traj state state2"]) -> Int[Tensor, "traj
     # A diagonal above one half in every row leaves no other choice.
     unclear = torch.nonzero((squares.diagonal(dim1=1, dim2=2) <= 0.5).any(1))[:, 0]
     for row in unclear.tolist():
-        _, columns = linear_sum_assignment(-squares[row].cpu().numpy())
+        _, columns = linear_sum_assignment(-squares[row].nan_to_num().cpu().numpy())
         follows[row] = torch.from_numpy(np.asarray(columns, dtype=np.int64)).to(follows.device)
     return follows
 

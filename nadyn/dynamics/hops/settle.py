@@ -60,7 +60,8 @@ def settle_hops(
 ) -> tuple[State, Hops]:
     """Return the batch after the hops that can be paid, and the record of all attempts.
 
-    Active state, momenta, force, heat and total energy change; the coefficients do not.
+    Active state, momenta, force, heat and total energy change; the coefficients do not. Where direction or
+    force is not finite, momenta and total energy are NaN, which ends the trajectory.
 
     Args:
         state: The batch.
@@ -85,6 +86,9 @@ def settle_hops(
         momenta, masses, direction=direction, target_force=target_force, treatment=frustrated
     )
     new_momenta = _choose(kicked.accepted, kicked.momenta, refused)
+    # A hop along no direction is none that the kinetic energy could not pay: by momenta of NaN it is known.
+    known = _all_finite(target_force) & (_all_finite(direction) | paid_by_field)
+    new_momenta = _choose(known, new_momenta, torch.full_like(new_momenta, torch.nan))
     kinetic_after, heat = kinetic_energy(new_momenta, masses), state.heat[rows] + work
     total = kinetic_after + torch.where(kicked.accepted, energy_to, energy_from) - heat
     new_state = replace(
@@ -108,6 +112,10 @@ def settle_hops(
         probability=probability,
     )
     return new_state, hops
+
+
+def _all_finite(vectors: Float[Tensor, "hop atom x"]) -> Bool[Tensor, "hop"]:
+    return torch.isfinite(vectors).all(2).all(1)
 
 
 def _choose(rows: Bool[Tensor, "hop"], yes: Tensor, no: Tensor) -> Tensor:

@@ -110,6 +110,7 @@ def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor
         status = _mark(status, outside.flatten(1).any(1), Status.LEFT_REGION)
     if limits.dissociation is not None:
         status = _mark(status, dissociated(new, model, limits.dissociation), Status.DISSOCIATED)
+    status = _mark(status, ~_remembers_numbers(new), Status.NOT_FINITE)
     too_large = (new.total_energy - old.total_energy).abs() > limits.max_energy_step
     status = _mark(status, too_large, Status.ENERGY_STEP)
     if limits.spreads is not None:
@@ -121,24 +122,39 @@ def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor
         status = _mark(status, close, Status.CLOSE_ATOMS)
     lost = step.intruder | (new.surplus_gap < SMALLEST_SURPLUS_GAP)
     status = _mark(status, lost, Status.INTRUDER_STATE)
-    finite = (
-        torch.isfinite(new.total_energy)
-        & torch.isfinite(new.force).flatten(1).all(1)
-        & torch.isfinite(new.positions).flatten(1).all(1)
-        & torch.isfinite(torch.view_as_real(new.coefficients)).flatten(1).all(1)
-    )
-    status = _mark(status, ~finite, Status.NOT_FINITE)
+    status = _mark(status, ~_is_finite(new), Status.NOT_FINITE)
     return _judged(status, worst_quality(new, model))
 
 
 def start_statuses(state: State, model: Model) -> Int[Tensor, "traj"]:
-    """Return RUNNING, or the reason why a trajectory cannot start: its first label is not trusted."""
-    return _judged(torch.full_like(state.active_state, int(Status.RUNNING)), worst_quality(state, model))
+    """Return RUNNING, or the reason why a trajectory cannot start: no finite numbers, or a label
+    that is not trusted."""
+    status = torch.full_like(state.active_state, int(Status.RUNNING))
+    status = _mark(status, ~_is_finite(state), Status.NOT_FINITE)
+    return _judged(status, worst_quality(state, model))
 
 
 def _judged(status: Tensor, quality: Tensor) -> Tensor:
     status = _mark(status, quality == int(Quality.DOUBTFUL), Status.OUTSIDE_METHOD)
     return _mark(status, quality == int(Quality.FAILED), Status.SOURCE_FAILED)
+
+
+def _is_finite(state: State) -> Bool[Tensor, "traj"]:
+    return (
+        torch.isfinite(state.total_energy)
+        & torch.isfinite(state.force).flatten(1).all(1)
+        & torch.isfinite(state.positions).flatten(1).all(1)
+        & torch.isfinite(torch.view_as_real(state.coefficients)).flatten(1).all(1)
+    )
+
+
+def _remembers_numbers(state: State) -> Bool[Tensor, "traj"]:
+    """Tell whether all that a method remembers is finite: what it decides of NaN would be a silent no."""
+    sound = torch.ones_like(state.active_state, dtype=torch.bool)
+    for array in state.extra.values():
+        if array.is_floating_point() or array.is_complex():
+            sound = sound & torch.isfinite(array).reshape(len(sound), -1).all(1)
+    return sound
 
 
 def _too_wide(found: Judgement, most: Spreads) -> Bool[Tensor, "traj"]:

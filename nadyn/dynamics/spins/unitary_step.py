@@ -10,6 +10,7 @@ from nadyn.dynamics.electrons.propagation import Propagation, SpinLevels
 from nadyn.dynamics.spins.hamiltonian import hermitian_eigh
 from nadyn.dynamics.state.batch_independence import electronic_width
 from nadyn.dynamics.state.matrix_products import product, trajectories_last
+from nadyn.electronic.eigen import singular_parts
 from nadyn.electronic.surfaces import in_blocks
 
 
@@ -119,7 +120,7 @@ def _nearest_unitary(overlap: Tensor) -> tuple[Tensor, Tensor]:
     padded = torch.nn.functional.pad(overlap.movedim(-1, 0), (0, missing, 0, missing))
     for row in range(n, n + missing):
         padded[:, row, row] = 2.0
-    left, values, right = torch.linalg.svd(padded)
+    left, values, right = singular_parts(padded)
     return product(trajectories_last(left), trajectories_last(right))[:n, :n], values[:, -1]
 
 

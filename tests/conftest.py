@@ -1,20 +1,21 @@
-"""One thread, no display, and every shape annotation of nadyn checked at run time."""
+"""One thread, no display, and the shape annotations of nadyn checked at run time."""
 
+import gc
 import os
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+    os.environ[variable] = "1"
 os.environ["MPLBACKEND"] = "agg"
+# What is imported and collected stays, and is not to be looked through for garbage again and again.
+gc.disable()
 
 import jaxtyping
+import shape_checks
 
 # Before the first import of nadyn: only modules imported afterwards are checked.
-jaxtyping.install_import_hook("nadyn", "shape_checks.at_the_doors")
+shape_checks.install()
 
 import pytest
-import torch
-
-torch.set_num_threads(1)
 
 # No power is cut while tests run, and waiting for the disk costs more than they do. What is to be synced is
 # looked at where that is asked, in tests/attack.
@@ -35,6 +36,38 @@ def pytest_cmdline_main(config):
         config.option.numprocesses = min(4, len(os.sched_getaffinity(0)))
         if config.option.dist == "no":
             config.option.dist = "loadfile"
+        # Not by the number of tests, which says little of their time.
+        config.option.loadscopereorder = False
+
+
+# What takes longest begins first, so that no process is left with it at the end.
+FIRST = (
+    "tests/contracts/test_every_model.py",
+    "tests/contracts/test_every_method.py",
+    "tests/dynamics/run/test_direct_dynamics.py",
+    "tests/training/test_time_limit.py",
+    "tests/contracts/test_signs_and_memory.py",
+    "tests/dynamics/run/test_run.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        name = item.nodeid.partition("::")[0]
+        return FIRST.index(name) if name in FIRST else len(FIRST)
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop():
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    shape_checks.begin_test()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from nadyn.structures.matching import match
+from nadyn.structures.matching import match, n_orders, rmsds
 
 
 def _hidden(positions, numbers, seed):
@@ -44,3 +44,18 @@ def test_the_rmsd_is_the_smallest_of_all_orders():
             each.append(distance / 2.0)
     assert match(first, second, numbers).rmsd == pytest.approx(min(each), rel=1e-9)
     assert match(first, second, numbers, like_atoms_alike=False).rmsd >= min(each)
+
+
+@pytest.mark.parametrize("numbers", [(7, 1, 1, 1), (6,) * 4 + (1,) * 2])
+def test_many_pairs_at_a_time_have_the_distances_of_one_at_a_time(numbers, monkeypatch):
+    """With all orders tried together and, where these are too many, one pair after the other."""
+    numbers = np.array(numbers)
+    random = np.random.default_rng(8)
+    first, second = random.standard_normal((2, 5, len(numbers), 3))
+    second[0] = _hidden(first[0], numbers, 2)
+    expected = [match(a, b, numbers).rmsd for a, b in zip(first, second, strict=True)]
+    assert n_orders(numbers) == {4: 6, 6: 48}[len(numbers)]
+    for together in (240, 1):
+        monkeypatch.setattr("nadyn.structures.matching._MOST_ORDERS_TOGETHER", together)
+        found = rmsds(first, second, numbers)
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-6) and found[0] < 1e-6 < found[1]

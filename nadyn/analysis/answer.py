@@ -1,11 +1,19 @@
 """The answer of a run in a few sentences, with numbers and intervals, or that there is none and why."""
 
+from dataclasses import asdict
+
+import numpy as np
+
+from nadyn.analysis.products import yields
 from nadyn.analysis.typesetting import typeset
 from nadyn.checks.counts import counted
 from nadyn.structures import formula
 from nadyn.trajectory import Run
 
 _MOST_PRODUCTS = 3
+# Smaller shares are no part of a sentence; the figures show them.
+_LEAST_POPULATION = 0.005
+_ALL = 1 - 1e-9
 
 
 def answer(run: Run, numbers: dict[str, object]) -> list[str]:
@@ -31,51 +39,111 @@ def _decay(numbers: dict[str, object]) -> str:
     for state, life in numbers["lifetimes_fs"].items():
         if life["value"] is None:
             return f"No lifetime of state {state} is given: {str(life['reason']).rstrip('.')}."
-        high = life["high"]
-        reach = f"to {high:.3g}" if high is not None else "upwards, without an upper end"
-        words = f"State {state} lives {life['value']:.3g} fs (95 %: {life['low']:.3g} {reach})"
+        low, high = life["low"], life["high"]
+        reach = f"at least {low:.3g} fs" if high is None else f"{low:.3g} to {high:.3g} fs"
         late = life["delay"]
-        return f"{words}, after the first {late:.3g} fs." if late and late >= 0.1 else f"{words}."
+        after = f" after a delay of {late:.3g} fs" if late and late >= 0.1 else ""
+        return (
+            f"State {state} decays{after} with a lifetime of {life['value']:.3g} fs (95 % interval: {reach})."
+        )
     return ""
 
 
 def _left(run: Run, numbers: dict[str, object]) -> str:
     """Return the last populations, of those states that hold something."""
+    when = f"After {run.time_fs[-1]:.4g} fs"
     mean, low, high = (numbers[name][-1] for name in ("populations", "populations_low", "populations_high"))
     if any(value is None for value in mean):
-        return f"Populations at {run.time_fs[-1]:.4g} fs are not known: most trajectories were stopped."
+        return f"{when} populations are not known, because most trajectories were stopped."
     held = sorted(range(len(mean)), key=lambda k: -mean[k])[:3]
-    shares = [f"{_range(mean[k], low[k], high[k])} on state {k}" for k in held if mean[k] >= 0.005]
-    of = numbers["populations_counted"][-1]
-    whose = counted(of, "trajectory") if of == numbers["n_trajectories"] else f"the {of} not stopped"
-    return f"After {run.time_fs[-1]:.4g} fs {_listed(shares)} ({whose})."
+    held = [k for k in held if mean[k] >= _LEAST_POPULATION or k == held[0]]
+    ranges = _ranges([(low[k], high[k]) for k in held])
+    total, of = numbers["n_trajectories"], numbers["populations_counted"][-1]
+    if not str(numbers["population_estimator"]).startswith("fraction of trajectories"):
+        names = ["the population of state", *["that of state"] * (len(held) - 1)]
+        values = [
+            f"{name} {k} is {_percent(mean[k])} {x}" for name, k, x in zip(names, held, ranges, strict=True)
+        ]
+        return f"{when} {_listed(values)}."
+    if of == 1:
+        one = (
+            "the only trajectory"
+            if total == 1
+            else f"the only one of {total} trajectories that was not stopped"
+        )
+        return f"{when} {one} is on state {held[0]}."
+    whose = f"{counted(of, 'trajectory')}{_by_weight(run)}{'' if of == total else ' that were not stopped'}"
+    if mean[held[0]] > _ALL:
+        return f"{when} all {whose} are on state {held[0]} {ranges[0]}."
+    whose = [f" of the {whose} are", *[""] * (len(held) - 1)]
+    values = [f"{_percent(mean[k])}{w} on state {k} {x}" for w, k, x in zip(whose, held, ranges, strict=True)]
+    return f"{when}, {_listed(values)}."
 
 
 def _formed(run: Run, numbers: dict[str, object]) -> str:
-    found = numbers.get("yields", [])
+    """Return how many fell apart, into what, and how many did not."""
+    found = numbers.get("yields") or [asdict(one) for one in yields(run, also_whole=True)]
     if not found:
         return ""
-    whole = formula(run.atomic_numbers, run.masses)
-    named = [
-        f"{'whole ' if one['fragments'] == whole else ''}{typeset(one['fragments'])} "
-        f"{_range(one['fraction'], one['low'], one['high'])}"
-        for one in found[:_MOST_PRODUCTS]
+    intact = formula(run.atomic_numbers, run.masses)
+    total, everyone = numbers["n_trajectories"], counted(numbers["n_trajectories"], "trajectory")
+    apart = [one for one in found if one["fragments"] != intact]
+    whole = next((one for one in found if one["fragments"] == intact), None)
+    if total == 1:
+        if apart:
+            return f"The only trajectory dissociates into {typeset(apart[0]['fragments'])}."
+        return f"In the only trajectory {typeset(intact)} stays whole."
+    unknown = total - sum(one["n"] for one in found)
+    rest = f"; what became of the other {_number(unknown)} is not known" if unknown else ""
+    if not apart:
+        most = f"at most {100 * (1 - whole['low']):.1f} %"
+        of = f"the {whole['n']} of {everyone} whose fate is known" if unknown else f"the {everyone}"
+        return f"None of {of} dissociates: {typeset(intact)} stays whole (95 % interval: {most} dissociate)."
+    named, rarer = apart[:_MOST_PRODUCTS], apart[_MOST_PRODUCTS:]
+    told = [*named, *([whole] if whole else [])]
+    ranges = _ranges([(one["low"], one["high"]) for one in told])
+    if len(found) == 1 and not unknown:
+        return (
+            f"All {everyone}{_by_weight(run)} dissociate into {typeset(apart[0]['fragments'])} {ranges[0]}."
+        )
+    values = [
+        f"{_percent(one['fraction'])}{w} into {typeset(one['fragments'])} {x}"
+        for one, w, x in zip(
+            named, [f" of the {everyone}{_by_weight(run)} dissociate", "", ""], ranges, strict=False
+        )
     ]
-    more = len(found) - len(named)
-    return f"Of all trajectories end as {_listed(named)}{f', and {more} rarer ends' if more > 0 else ''}."
+    if rarer:
+        ways = "one rarer way" if len(rarer) == 1 else f"{_number(len(rarer))} rarer ways"
+        values.append(f"{_percent(sum(one['fraction'] for one in rarer))} in {ways}")
+    words = _listed(values)
+    if whole:
+        words += f"; in {_percent(whole['fraction'])} {typeset(intact)} stays whole {ranges[-1]}"
+    return f"{words}{rest}."
 
 
 def _isomerised(numbers: dict[str, object]) -> str:
     change = numbers.get("isomerisation")
     if change is None:
         return ""
+    about, known, total = "about the central double bond", change["n_known"], change["n_trajectories"]
     low, high = change["isomerised_low"], change["isomerised_high"]
     if change["isomerised"] is None:
         return (
-            f"How many isomerise is not known: between {100 * low:.1f} and {100 * high:.1f} %, for only "
-            f"{change['n_known']} of {change['n_trajectories']} came to the end."
+            f"How many isomerise {about} is not known: only {known} of {counted(total, 'trajectory')} came "
+            f"to the end, so it may be anything from {_percent(low)} to {_percent(high)}."
         )
-    return f"About the central double bond isomerise {_range(change['isomerised'], low, high)}."
+    if total == 1:
+        return (
+            f"The only trajectory {'isomerises' if change['isomerised'] else 'does not isomerise'} {about}."
+        )
+    among = f"{counted(known, 'trajectory')}{'' if known == total else ' that came to the end'}"
+    share = _percent(change["isomerised"])
+    interval = _ranges([(low, high)])[0]
+    if known < total:
+        interval = f"{interval[:-1]}, whatever became of the other {_number(total - known)})"
+    if change["isomerised"] == 0:
+        return f"None of the {among} isomerises {about} {interval}."
+    return f"{share} of the {among} isomerise {about} {interval}."
 
 
 def _unknown(numbers: dict[str, object], *, intervals: bool = True) -> str:
@@ -95,14 +163,17 @@ def _unknown(numbers: dict[str, object], *, intervals: bool = True) -> str:
 def _scattering(numbers: dict[str, object]) -> str:
     names = {"T": "transmitted", "R": "reflected"}
     found = [
-        f"{100 * value:.1f} % (95 %: ±{196 * numbers['branching_error'][name]:.1f}) "
-        f"{names[name[0]]} on state {name[1:]}"
+        (f"{100 * value:.1f} ± {196 * numbers['branching_error'][name]:.1f} %", names[name[0]], name[1:])
         for name, value in numbers["branching"].items()
         if value is not None
     ]
     if not found:
         return "Where the trajectories went is not known: most were stopped or have not left."
-    return f"Of {counted(numbers['n_trajectories'], 'trajectory')} are {_listed(found)}."
+    total = numbers["n_trajectories"]
+    (share, way, state), *others = found
+    first = f"{share} of the {counted(total, 'trajectory')} are {way} on state {state}"
+    parts = [first, *(f"{share} are {way} on state {state}" for share, way, state in others)]
+    return f"{_listed(parts)} (± are 95 % intervals)."
 
 
 def _equilibrium(numbers: dict[str, object]) -> str:
@@ -116,11 +187,24 @@ def _equilibrium(numbers: dict[str, object]) -> str:
     return words
 
 
-def _range(value: float, low: float, high: float) -> str:
-    return f"{100 * value:.1f} % (95 %: {100 * low:.1f} to {100 * high:.1f})"
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _ranges(ends: list[tuple[float, float]]) -> list[str]:
+    """Return intervals in brackets; only the first one says what it is."""
+    texts = [f"{100 * low:.1f} to {100 * high:.1f} %" for low, high in ends]
+    return [f"({'' if place else '95 % interval: '}{text})" for place, text in enumerate(texts)]
+
+
+def _by_weight(run: Run) -> str:
+    """Return what is said of a share among trajectories that do not count the same."""
+    return "" if np.allclose(run.weight, run.weight[0], rtol=1e-9) else ", by weight,"
+
+
+def _number(n: int) -> str:
+    return "one" if n == 1 else str(n)
 
 
 def _listed(parts: list[str]) -> str:
-    if len(parts) < 2:
-        return "".join(parts) or "nothing"
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

@@ -17,6 +17,7 @@ from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on
 from nadyn.analysis.lights import lights_html, linked_trajectories
 from nadyn.analysis.page_parts import card, figure_html, page_of, what_was_run
 from nadyn.analysis.sections import Section, sections
+from nadyn.analysis.sections_of_hops import hop_groups
 from nadyn.analysis.summary import summarise
 from nadyn.analysis.typesetting import typeset
 from nadyn.analysis.viewer import viewer, viewer_scripts
@@ -32,6 +33,7 @@ def report(
     *more: str | Path,
     beside: str | Path | None = None,
     beside_name: str | None = None,
+    crossings: str | Path | None = None,
 ) -> Path:
     """Write the report of a run, finished or not, or of several of one model as one; return where it is.
 
@@ -42,22 +44,28 @@ def report(
         beside: JSON of `nadyn analyse` of another run of as many states, such as a reference on other
             surfaces: its populations and products stand beside those of this run.
         beside_name: What that run is, as a legend says it.
+        crossings: Conical intersections that `nadyn intersect` found (its folder, or .xyz): hops are said to
+            be how far from them.
 
     Raises:
         InputError: `path` is no trajectory file with a frame, `output` is a folder, or its folder does not
-            exist or cannot be written to; or `beside` is no such JSON.
+            exist or cannot be written to; or `beside` or `crossings` is no such file.
         RunError: The disk is full.
     """
     output = Path(output)
     check_output(output, overwrite=True)
     run = open_runs_as_one([path, *more])
     other = None if beside is None else read_beside(beside, n_states=run.n_states, name=beside_name)
+    groups = hop_groups(run, crossings)
     numbers = summarise(run)
     words = ["nadyn", "report", *map(str, (path, *more)), "--output", str(output)]
     words += [] if beside is None else ["--beside", str(beside)]
     words += [] if beside_name is None else ["--beside-name", beside_name]
+    words += [] if crossings is None else ["--crossings", str(crossings)]
     digests = ", ".join(map(digest, (path, *more)))
-    write_new(output, _page(run, numbers, sections(run, numbers, other), shlex.join(words), digests, other))
+    figures = sections(run, numbers, other, groups)
+    shown = viewer(run, also=groups.moments)
+    write_new(output, _page(run, numbers, figures, shown, shlex.join(words), digests, other))
     return output
 
 
@@ -65,6 +73,7 @@ def _page(
     run: Run,
     numbers: dict[str, object],
     figures: list[Section],
+    shown: str,
     command: str,
     digests: str,
     other: Beside | None,
@@ -78,7 +87,7 @@ def _page(
         "<section class=cards aria-label='Key numbers'>",
         *(card(number) for number in key_numbers(run, numbers, other)),
         "</section>",
-        viewer(run),
+        shown,
         *(figure_html(section) for section in figures),
         lights_html(diagnose(run)),
         _stopped(run, numbers),
@@ -89,7 +98,9 @@ def _page(
 
 
 def _answer(run: Run, numbers: dict[str, object]) -> str:
-    paragraphs = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in answer(run, numbers))
+    # A number and its unit stay on one line.
+    told = (sentence.replace(" %", "\u00a0%").replace(" fs", "\u00a0fs") for sentence in answer(run, numbers))
+    paragraphs = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in told)
     return f"<section class=answer id=answer aria-label='The answer'>{paragraphs}</section>"
 
 

@@ -91,7 +91,7 @@ def figure_html(section: Section) -> str:
         f'<figure id="{section.name}"><h2>{html.escape(section.title)}</h2>'
         f'<div class=plot role={"group" if leads else "img"} aria-label="{alternative}"'
         f"{'' if leads else ' tabindex=0'}>{drawn}</div>"
-        f"{hint if leads else ''}<figcaption>{html.escape(section.caption)}</figcaption>"
+        f"{hint if leads else ''}<figcaption>{html.escape(section.caption)}</figcaption>{section.markup}"
         f"<div class='save js'>Save as {buttons}</div>"
         f"{block(f'csv-{section.name}', numbers.encode())}</figure>"
     )

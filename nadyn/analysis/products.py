@@ -47,12 +47,16 @@ def products(run: Run) -> list[Product]:
     return _most_frequent_first(_product(run, *key, one) for key, one in found.items())
 
 
-def yields(run: Run) -> list[Product]:
+def yields(run: Run, *, also_whole: bool = False) -> list[Product]:
     """Return how often a molecule fell into the same fragments, whatever their state; none if it never did.
 
     One that was stopped in pieces is one of them, one that was stopped while whole has an unknown fate.
+
+    Args:
+        run: The run.
+        also_whole: Whether molecules that all stayed whole are one of them.
     """
-    found = outcomes(run, by_state=False)
+    found = outcomes(run, by_state=False, also_whole=also_whole)
     return _most_frequent_first(_product(run, *key, one) for key, one in found.items())
 
 

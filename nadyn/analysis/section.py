@@ -17,6 +17,7 @@ class Section:
         figure: The figure.
         table: The numbers of the figure, a column a key, for those who take them away; without it they are
             read from what was drawn.
+        markup: What stands below the caption, such as a table with links; markup, not text.
     """
 
     name: str
@@ -24,3 +25,4 @@ class Section:
     caption: str
     figure: Figure
     table: Mapping[str, Sequence[object]] | None = None
+    markup: str = ""

@@ -18,14 +18,27 @@ from nadyn.analysis.scattering import branching
 from nadyn.analysis.scheme_fits import SchemeFit
 from nadyn.analysis.section import Section
 from nadyn.analysis.sections_of_fates import exits_section, yields_section
+from nadyn.analysis.sections_of_hops import HopGroups, hop_groups_section
 from nadyn.analysis.summary import run_lifetimes
 from nadyn.checks.counts import counted
 from nadyn.structures import formula
 from nadyn.trajectory import Run
 
 
-def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) -> list[Section]:
-    """Return the figures that a run gives, with captions that carry its numbers."""
+def sections(
+    run: Run,
+    numbers: dict[str, object],
+    other: Beside | None = None,
+    groups: HopGroups | None = None,
+) -> list[Section]:
+    """Return the figures that a run gives, with captions that carry its numbers.
+
+    Args:
+        run: The run.
+        numbers: Of `analyse`.
+        other: Another run, to stand beside this one.
+        groups: Its hops by geometry.
+    """
     found: list[Section] = []
     scattered = branching(run)
     if scattered is not None and np.isfinite(list(scattered.fraction.values())).all():
@@ -93,6 +106,8 @@ def sections(run: Run, numbers: dict[str, object], other: Beside | None = None) 
             words = "When pointer states were changed, to lower or to higher ones"
         words += "; crosses were refused for want of energy." if numbers["frustrated_hops"] else "."
         found.append(Section("hops", _hops_name(run), words, hops_figure(run), tables.hop_table(run)))
+    if groups is not None:
+        found += hop_groups_section(run, groups)
     if not run.changes_states:
         found.append(
             Section("temperature", "Temperature", _temperature_words(numbers), plots.temperature_figure(run))

@@ -1,5 +1,6 @@
 """Which frames of which trajectories go into the report, so that thousands of them are a page of a few MB."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ class Thinned:
     sentence: str
 
 
-def thin(run: Run, *, most_numbers: int = MOST_NUMBERS) -> Thinned:
+def thin(run: Run, *, most_numbers: int = MOST_NUMBERS, also: Sequence[tuple[int, int]] = ()) -> Thinned:
     """Return the frames of a run that a page shows.
 
     Start, end and accepted hops of every trajectory come first, then refused hops, then frames in equal steps
@@ -39,6 +40,7 @@ def thin(run: Run, *, most_numbers: int = MOST_NUMBERS) -> Thinned:
     Args:
         run: With at least one frame.
         most_numbers: Coordinates and energies that fit.
+        also: Moments that are shown whatever fits, by trajectory and frame.
     """
     most = max(2, most_numbers // (run.positions.shape[2] * run.positions.shape[3] + run.n_states + 2))
     alive = run.alive()
@@ -59,7 +61,11 @@ def thin(run: Run, *, most_numbers: int = MOST_NUMBERS) -> Thinned:
         each = (shown.sum() - keys.sum()) / chosen.sum()
         moving = _evenly(chosen, int((most - keys.sum()) / each))
         shown = (_in_steps(alive, stride) & moving) | keys
-    trajectory, frame = np.nonzero(shown.T)
+    wanted = np.zeros_like(shown)
+    wanted[[frame for _, frame in also], [trajectory for trajectory, _ in also]] = True
+    of_them = wanted.any(axis=0) & ~chosen
+    trajectory, frame = np.nonzero((shown | wanted | (_ends(run.alive()) & of_them)).T)
+    chosen = chosen | of_them
     return Thinned(trajectory, frame, _sentence(run, chosen, moving, stride))
 
 

@@ -1,6 +1,7 @@
 """The viewer of the report: a molecule that moves, its state over time, its energies, its hops."""
 
 import html
+from collections.abc import Sequence
 
 from nadyn.analysis.thinning import thin
 from nadyn.analysis.viewer_data import has_molecule, viewer_data
@@ -23,9 +24,14 @@ def viewer_scripts(run: Run) -> tuple[str, ...]:
     return ("3Dmol-min.js", "viewer.js") if has_molecule(run) else ("viewer.js",)
 
 
-def viewer(run: Run) -> str:
-    """Return the viewer of a run with its data, as a section of the page."""
-    shown = thin(run)
+def viewer(run: Run, *, also: Sequence[tuple[int, int]] = ()) -> str:
+    """Return the viewer of a run with its data, as a section of the page.
+
+    Args:
+        run: The run.
+        also: Moments that must be in it, by trajectory and frame.
+    """
+    shown = thin(run, also=also)
     molecule = has_molecule(run)
     return (
         "<section id=trajectories><h2>Trajectories</h2>"

@@ -139,13 +139,25 @@ def _exits(found: "Exits") -> "Table":
 
 def _groups(groups: "list[Cluster]") -> "Table":
     table = _new_table(
-        "Hops by geometry", "", "hops", "states", "represented by", "spread (Å)", "nearest crossing"
+        "Hops by geometry",
+        *(
+            "",
+            "hops",
+            "share (95 %)",
+            "gap (eV)",
+            "states",
+            "represented by",
+            "spread (Å)",
+            "nearest crossing",
+        ),
     )
     for one in groups:
         far = "" if one.crossing is None else f"{one.crossing}, {one.crossing_angstrom:.3f} Å"
         table.add_row(
             str(one.number),
             str(one.n),
+            f"{one.share:.3f} ({one.low:.3f}…{one.high:.3f})",
+            f"{one.gap_ev:.2f}",
             ", ".join(f"{n} {pair.replace('-', '→')}" for pair, n in one.pairs.items()),
             f"trajectory {one.traj} at {one.time_fs:.4g} fs",
             f"{one.spread_angstrom:.3f}",

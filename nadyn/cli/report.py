@@ -24,6 +24,10 @@ def report(
         typer.Option(help="JSON of `nadyn analyse` of another run, to stand beside this one."),
     ] = None,
     beside_name: Annotated[str | None, typer.Option(help="What the other run is, for legends.")] = None,
+    crossings: Annotated[
+        Path | None,
+        typer.Option(help="Crossings of `nadyn intersect`, its folder or .xyz: how far hops are from them."),
+    ] = None,
 ) -> None:
     """Write one self-contained page: the answer, trajectories to look at, figures, what was run.
 
@@ -50,18 +54,25 @@ def report(
             "`--beside` must come with one run, but comes with several. Put the JSON that nadyn analyse "
             "writes of the members beside the other run instead."
         )
+    if len(runs) > 1 and not joined and crossings is not None:
+        raise InputError(
+            "`--crossings` must come with runs of one model, but comes with several members. Name those of "
+            "one member."
+        )
     run = runs[0]
     check_not_swapped(
         *(run, beside),
         kinds=(Kind.HDF5, Kind.JSON),
         right=f"nadyn report {beside} --beside {run}",
     )
-    check_output(output, *runs, beside, overwrite=overwrite)
+    check_output(output, *runs, beside, crossings, overwrite=overwrite)
     check_suffix(output, "`--output`", PAGE)
     console = Console()
     with console.status("Drawing figures"):
         if len(runs) > 1 and not joined:
             written = members_report(runs, output)
         else:
-            written = write_report(run, output, *runs[1:], beside=beside, beside_name=beside_name)
+            written = write_report(
+                run, output, *runs[1:], beside=beside, beside_name=beside_name, crossings=crossings
+            )
     console.print(f"Report written to {written}", highlight=False, soft_wrap=True)

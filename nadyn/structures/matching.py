@@ -10,6 +10,8 @@ from scipy.optimize import linear_sum_assignment
 
 # Up to this many orders of like atoms are all tried: C2H4 has 48, NH3 6; C4H2F6 has 34,560.
 _MOST_ORDERS = 5040
+# Up to so many, all pairs of geometries at a time are faster.
+_MOST_ORDERS_TOGETHER = 240
 _MOST_ROUNDS = 20
 
 
@@ -51,7 +53,7 @@ def match(
     groups = [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
     if not like_atoms_alike:
         return Match(*_best(a, b, np.arange(len(numbers))[None]), True)
-    if math.prod(math.factorial(len(group)) for group in groups) <= _MOST_ORDERS:
+    if n_orders(numbers) <= _MOST_ORDERS:
         return Match(*_best(a, b, _all_orders(groups, len(numbers))), True)
     orders = [np.arange(len(numbers))]
     frame, other = _axes(a), _axes(b)
@@ -63,6 +65,36 @@ def match(
             break
         orders = settled
     return Match(*_best(a, b, np.stack(orders)), False)
+
+
+def rmsds(
+    first: Float[np.ndarray, "pair atom 3"],
+    second: Float[np.ndarray, "pair atom 3"],
+    atomic_numbers: Int[np.ndarray, "atom"],
+) -> Float[np.ndarray, "pair"]:
+    """Return the RMSD of `match` for many pairs of geometries of one molecule.
+
+    Where like atoms have few orders it is, squared and times the number of atoms, the least over them of
+    |a|^2 + |b|^2 minus twice the sum of the singular values of b^T a.
+    """
+    numbers = np.asarray(atomic_numbers)
+    if n_orders(numbers) > _MOST_ORDERS_TOGETHER:
+        return np.array([match(a, b, numbers).rmsd for a, b in zip(first, second, strict=True)])
+    a, b = (each - each.mean(axis=1, keepdims=True) for each in (first, second))
+    overlap = np.zeros(len(a))
+    for order in _all_orders(
+        [np.flatnonzero(numbers == number) for number in np.unique(numbers)], len(numbers)
+    ):
+        covariance = np.einsum("pnx,pny->pxy", b[:, order], a)
+        overlap = np.maximum(overlap, np.linalg.svd(covariance, compute_uv=False).sum(axis=1))
+    squared = (a**2).sum(axis=(1, 2)) + (b**2).sum(axis=(1, 2)) - 2 * overlap
+    # Rounding must not make it negative where both are the same.
+    return np.sqrt(np.maximum(squared, 0.0) / len(numbers))
+
+
+def n_orders(atomic_numbers: Int[np.ndarray, "atom"]) -> int:
+    """Return in how many orders like atoms can be."""
+    return math.prod(math.factorial(int(n)) for n in np.unique(atomic_numbers, return_counts=True)[1])
 
 
 def _best(a: np.ndarray, b: np.ndarray, orders: Int[np.ndarray, "order atom"]) -> tuple[float, np.ndarray]:

@@ -1,6 +1,7 @@
 """Hops grouped whatever the order of like atoms and the hand; coordinates and modes with known values."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from typer.testing import CliRunner
 from nadyn.analysis.geometry import measure, pyramidalisation, read_quantity
 from nadyn.analysis.hop_clusters import beside_crossings, hop_clusters, read_crossings
 from nadyn.analysis.mode_activity import mode_activity
+from nadyn.analysis.page_parts import figure_html
+from nadyn.analysis.quantum_yields import clopper_pearson
+from nadyn.analysis.sections_of_hops import hop_groups, hop_groups_section
 from nadyn.analysis.summary import summarise
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import build_app
@@ -44,6 +48,7 @@ def run_path(tmp_path):
         positions[:, traj] = turned(rng, shape + rng.normal(scale=0.02, size=(4, 3)))
     hops = hop_table(state) | {"step": np.full(n, 7), "gap": np.full(n, 0.01)}
     hops["accepted"][0] = 0
+    hops["gap"] = 0.001 * (1 + kind)
     # At step 7 the last frame is number 3; what comes later is not looked at.
     positions[4:] += rng.normal(scale=3.0, size=(4, n, 4, 3))
     return write_run(
@@ -69,9 +74,57 @@ def test_hops_are_grouped_whatever_the_order_of_like_atoms_and_the_hand(run_path
         assert numbers[one.row] == one.number and one.pairs == {"1-0": one.n}
         # 0.02 bohr in three directions of two geometries, less what turning takes up.
         assert 0.005 < one.spread_angstrom < 0.04
-        assert one.time_fs == pytest.approx(3.5)
+        assert one.time_fs == pytest.approx(3.5) and one.frame == 3
+    # Of kinds 0 to 2, less the refused one of kind 0; 3 and 4; 5. In electronvolts.
+    gaps = 27.2113862 * np.array([0.001 * (2 * 1 + 3 * 2 + 3 * 3) / 8, 0.0045, 0.006])
+    assert [one.gap_ev for one in found] == pytest.approx(gaps.tolist())
+    assert [one.share for one in found] == pytest.approx([8 / 17, 6 / 17, 3 / 17])
+    # Three intervals hold at once where each has the level 1 - 0.05/3.
+    ends = [clopper_pearson(n, 17, 1 - 0.05 / 3) for n in (8, 6, 3)]
+    assert [(one.low, one.high) for one in found] == [pytest.approx(end) for end in ends]
     wide, _ = hop_clusters(open_run(run_path), within_angstrom=5.0)
     assert [one.n for one in wide] == [17]
+
+
+def test_few_are_compared_in_full_and_many_join_the_nearest(run_path, monkeypatch):
+    """The groups are the same from half of the hops, and with one representative compared for each."""
+    run = open_run(run_path)
+    _, expected = hop_clusters(run)
+    monkeypatch.setattr("nadyn.analysis.hop_clusters._MOST_PAIRED", 9)
+    monkeypatch.setattr("nadyn.analysis.hop_clusters._MOST_COMPARED", 1)
+    found, numbers = hop_clusters(run)
+    assert numbers.tolist() == expected.tolist()
+    assert all(one.spread_angstrom < 0.04 for one in found)
+
+
+def test_the_page_shows_groups_with_what_represents_them_and_known_crossings(run_path, tmp_path):
+    lines = ["4", "crossing"]
+    lines += [f"{s} {x} {y} {z}" for s, (x, y, z) in zip("NHHH", ANGSTROM_PER_BOHR * TALL, strict=True)]
+    (tmp_path / "seen.xyz").write_text("\n".join(lines) + "\n")
+    run = open_run(run_path)
+    found = hop_groups(run, tmp_path / "seen.xyz")
+    (section,) = hop_groups_section(run, found)
+    rows = re.findall(r"<tr><th scope=row>(.*?)</tr>", section.markup)
+    assert len(rows) == 3
+    for one, row in zip(found.groups, rows, strict=True):
+        share = f"{100 * one.share:.1f} % ({100 * one.low:.1f} to {100 * one.high:.1f})"
+        assert row.startswith(f"{one.number}</th><td>{one.n}</td><td>{share}</td><td>{one.n} 1→0</td>")
+        assert f"<td>{one.gap_ev:.2f} eV</td>" in row
+        assert f'<a href="#t{one.traj}s6">trajectory {one.traj} at 3.5 fs</a>' in row
+        assert f"number 0, {one.crossing_angstrom:.2f} Å away" in row
+    assert found.groups[1].crossing_angstrom < 0.05 < found.groups[0].crossing_angstrom
+    assert found.moments == [(one.traj, 3) for one in found.groups]
+    assert (section.table["hops"], section.table["states"][0]) == ([8, 6, 3], "8x1-0")
+    x = [section.table[f"{name}_x_angstrom"][0] for name in ("N0", "H1", "H2", "H3")]
+    assert x == pytest.approx((ANGSTROM_PER_BOHR * found.groups[0].positions[:, 0]).tolist())
+    assert section.markup in figure_html(section)
+
+
+def test_a_run_without_hops_of_a_molecule_has_no_groups(tmp_path):
+    path = write_run(tmp_path / "run.h5", np.array([[1, 1], [0, 1], [0, 0]]), n_states=2)
+    assert hop_groups(open_run(path)).groups == []
+    with pytest.raises(InputError, match="must come with a run of a molecule"):
+        hop_groups(open_run(path), tmp_path)
 
 
 def test_the_nearest_known_crossing_is_named_with_its_distance(run_path, tmp_path):

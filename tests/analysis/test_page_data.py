@@ -138,6 +138,18 @@ def test_what_does_not_fit_is_left_out_in_order_and_said(tmp_path):
     assert re.search(r"are 1\d of 50 trajectories, evenly chosen: ", few.sentence)
 
 
+def test_moments_that_must_be_shown_are_shown_whatever_fits(looked_at):
+    run, _ = looked_at
+    few = thin(run, most_numbers=2)
+    missing = next(t for t in range(N_TRAJ) if t not in few.trajectory)
+    found = thin(run, most_numbers=2, also=[(missing, 5)])
+    of_it = found.frame[found.trajectory == missing].tolist()
+    assert of_it[0] == 0 and 5 in of_it and len(of_it) == 3
+    kept = set(zip(few.trajectory.tolist(), few.frame.tolist(), strict=True))
+    assert kept < set(zip(found.trajectory.tolist(), found.frame.tolist(), strict=True))
+    assert np.all(np.diff(found.trajectory) >= 0)
+
+
 def test_the_numbers_of_a_figure_are_those_that_were_drawn(looked_at):
     run, text = looked_at
     rows = list(csv.DictReader(io.StringIO(unpacked(text, "csv-hops").decode())))
@@ -169,10 +181,9 @@ def test_the_answer_comes_first_with_its_intervals(looked_at):
     numbers = summarise(run)
     words = " ".join(answer(run, numbers))
     low, high = (100 * numbers[f"populations_{end}"][-1][0] for end in ("low", "high"))
-    assert f"(95 %: {low:.1f} to {high:.1f}) on state 0" in words
-    assert "of the 6 not stopped" not in words
-    assert "(the 6 not stopped)" in words
-    assert "CH₂N + H " in words
+    interval = f"(95 % interval: {low:.1f} to {high:.1f} %)"
+    assert f"After 20 fs all 6 trajectories that were not stopped are on state 0 {interval}" in words
+    assert "14.3 % of the 7 trajectories dissociate into CH₂N + H (95 % interval: " in words
     assert "1 of 7 trajectories (14.3 %) was stopped early" in words
     assert text.index("id=answer") < text.index("class=cards") < text.index("id=trajectories")
 

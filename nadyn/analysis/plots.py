@@ -53,7 +53,17 @@ def drawn_states(pops: Populations) -> list[int]:
 
 def populations_figure(run: Run, fitted: dict[int, Lifetime], other: Beside | None = None) -> Figure:
     """Return populations with 95 % bands; fitted decay dotted, mean |c|^2 dashed, another run as points."""
-    pops = populations(run)
+    return figure_of_populations(populations(run), run, run.n_trajectories, fitted, other)
+
+
+def figure_of_populations(
+    pops: Populations,
+    run: Run,
+    n_trajectories: int,
+    fitted: dict[int, Lifetime],
+    other: Beside | None = None,
+) -> Figure:
+    """Return the same of populations of as many trajectories, of which the run may be a part."""
     figure, axes = new_figure(3.5)
     for k in drawn_states(pops):
         colour = state_colour(k)
@@ -66,7 +76,7 @@ def populations_figure(run: Run, fitted: dict[int, Lifetime], other: Beside | No
     extra = []
     if run.amplitudes_are_populations:
         extra.append(Line2D([], [], color=QUIET, linewidth=1.1, linestyle=(0, (4, 2)), label="mean |c|²"))
-    if bool((pops.counted < run.n_trajectories).any()):
+    if bool((pops.counted < n_trajectories).any()):
         for k in drawn_states(pops):
             axes.plot(pops.time_fs, pops.held[:, k], color=state_colour(k), linewidth=0.9, linestyle="-.")
         extra.append(Line2D([], [], color=QUIET, linewidth=0.9, linestyle="-.", label="stopped ones held"))
@@ -158,18 +168,8 @@ def geometry_figure(run: Run, quantity: Quantity) -> Figure:
         Line2D([], [], color=state_colour(k), linewidth=2, label=f"state {k}") for k in range(run.n_states)
     ]
     if run.changes_states and not on_mean:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=INK,
-                marker="o",
-                markersize=4,
-                fillstyle="none",
-                linestyle="",
-                label="hop" if run.moves_on == "active state" else "change",
-            )
-        )
+        ring = {"color": INK, "marker": "o", "markersize": 4, "fillstyle": "none", "linestyle": ""}
+        handles.append(Line2D([], [], **ring, label="hop" if run.moves_on == "active state" else "change"))
         legend_above(axes, handles, only=True)
     return figure
 

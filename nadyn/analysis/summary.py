@@ -32,7 +32,7 @@ from nadyn.trajectory import Run
 from nadyn.units import FEMTOSECOND_PER_AU
 
 # Parts of the trajectories that a coordinate is below, told beside its mean.
-_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def analyse(
@@ -236,9 +236,7 @@ def _followed(run: Run, quantity: Quantity) -> dict[str, object]:
         "unit": quantity.unit,
         "mean": mean,
         "standard_deviation": spread,
-        "quantiles": {
-            f"{q:g}": row for q, row in zip(_QUANTILES, _quantiles(run, values, some), strict=True)
-        },
+        "quantiles": {f"{q:g}": row for q, row in zip(QUANTILES, _quantiles(run, values, some), strict=True)},
     }
 
 
@@ -246,11 +244,11 @@ def _quantiles(
     run: Run, values: Float[np.ndarray, "frame traj"], some: Bool[np.ndarray, "frame"]
 ) -> Float[np.ndarray, "quantile frame"]:
     """Return what parts of the trajectories that run are below, by weight."""
-    found = np.full((len(_QUANTILES), len(values)), np.nan)
+    found = np.full((len(QUANTILES), len(values)), np.nan)
     for frame in np.nonzero(some)[0].tolist():
         order = np.argsort(values[frame])
         order = order[np.isfinite(values[frame][order])]
         reached = np.cumsum(run.weight[order])
-        place = np.searchsorted(reached, np.array(_QUANTILES) * reached[-1] * (1 - 1e-12))
+        place = np.searchsorted(reached, np.array(QUANTILES) * reached[-1] * (1 - 1e-12))
         found[:, frame] = values[frame][order][place]
     return found

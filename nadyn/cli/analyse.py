@@ -65,7 +65,6 @@ def analyse(
     from rich.console import Console
     from rich.table import Table
 
-    from nadyn.analysis.geometry import parse_quantity, read_quantity
     from nadyn.analysis.joined import are_one_ensemble, open_runs_as_one
     from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
     from nadyn.analysis.multiplicities import diabatic_names
@@ -78,6 +77,7 @@ def analyse(
     from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix, write_new
     from nadyn.cli.analyse_members import print_members
     from nadyn.cli.analyse_more import check_more, more_of, print_more
+    from nadyn.cli.analyse_quantities import print_followed, quantities_asked
     from nadyn.cli.analyse_swarm import print_swarm
     from nadyn.cli.population_tables import diabatic_tables, population_tables
     from nadyn.cli.scheme_tables import print_schemes, schemes_asked
@@ -97,14 +97,13 @@ def analyse(
     console = Console()
     asked = {"distance": distance, "angle": angle, "dihedral": dihedral}
     if any(is_swarm(run) for run in runs):
-        if len(runs) > 1 or any(
-            (*asked.values(), coordinate, scheme, exits is not None, hops, modes, figure)
-        ):
+        if len(runs) > 1 or any((scheme, exits is not None, hops, modes, after_fs is not None)):
             raise InputError(
-                "the folder of a swarm must come alone and with `--json` and `--csv` only, but does not. For "
-                "figures and geometries name shards of it."
+                "the folder of a swarm must come alone and without `--scheme`, `--exits`, `--hops`, "
+                "`--modes` and `--after-fs`, but does not. For those name shards of it."
             )
-        print_swarm(console, runs[0], json_file=json_file, csv_file=csv_file)
+        followed = {**asked, "coordinate": coordinate}
+        print_swarm(console, runs[0], followed, json_file=json_file, csv_file=csv_file, figure=figure)
         return
     if len(runs) > 1 and not are_one_ensemble(runs):
         alone = (coordinate, scheme, exits is not None, hops, modes)
@@ -117,10 +116,7 @@ def analyse(
         print_members(console, runs, json_file=json_file, csv_file=csv_file, figure=figure)
         return
     opened = open_runs_as_one(runs)
-    n_atoms = opened.positions.shape[2]
-    quantities = [
-        parse_quantity(kind, text, n_atoms) for kind, texts in asked.items() for text in texts or []
-    ] + [read_quantity(text, n_atoms) for text in coordinate or []]
+    quantities = quantities_asked({**asked, "coordinate": coordinate}, opened.positions.shape[2])
     with console.status("Reading trajectories"):
         numbers = summarise(opened, quantities=quantities, after_fs=after_fs)
         fits, notes = schemes_asked(opened, scheme or [])
@@ -154,16 +150,7 @@ def analyse(
     if opened.changes_states and "diabatic_populations" in numbers:
         for one in diabatic_tables(numbers, diabatic_names(opened), console.width):
             console.print(one)
-    for followed in numbers["geometry"] if quantities else []:
-        atoms = ",".join(str(atom) for atom in followed["atoms"])
-        ends = (followed["mean"][0], followed["mean"][-1])
-        first, last = ("—" if value is None else f"{value:.4g}" for value in ends)
-        unit = followed["unit"]
-        console.print(f"{followed['kind']} {atoms}: mean {first} {unit} at the start, {last} at the end")
-        quantiles = followed["quantiles"]
-        if quantiles["0.5"][-1] is not None:
-            words = ", ".join(f"{100 * float(q):g} %: {row[-1]:.4g}" for q, row in quantiles.items())
-            console.print(f"  at the end, by the part that is below ({unit}): {words}")
+    print_followed(console, numbers if quantities else {})
     for reason, count in numbers["n_stopped"].items():
         advice = next(
             (opened.status_advice.get(c, "") for c, n in opened.status_names.items() if n == reason), ""

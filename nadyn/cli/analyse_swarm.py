@@ -1,6 +1,7 @@
 """What `nadyn analyse` prints of the folder of a swarm."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,26 +11,50 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_swarm(console: "Console", folder: Path, *, json_file: Path | None, csv_file: Path | None) -> None:
-    """Print the numbers of a swarm, and write them where they are asked for.
+def print_swarm(
+    console: "Console",
+    folder: Path,
+    asked: Mapping[str, list[str] | None],
+    *,
+    json_file: Path | None,
+    csv_file: Path | None,
+    figure: Path | None,
+) -> None:
+    """Print the numbers of a swarm, and write and draw them where they are asked for.
+
+    Args:
+        console: To print on.
+        folder: The swarm.
+        asked: Coordinates to follow, see `quantities_asked`.
+        json_file: For all numbers.
+        csv_file: For populations.
+        figure: For populations.
 
     Raises:
-        InputError: There is no complete shard.
+        InputError: There is no complete shard, or a coordinate is none of its molecule.
     """
     from rich.table import Table
 
+    from nadyn.analysis.plots import figure_of_populations
+    from nadyn.analysis.plots_style import save_picture
     from nadyn.analysis.population_csv import populations_csv
-    from nadyn.analysis.swarms import analyse_swarm
+    from nadyn.analysis.swarms import first_shard, swarm_numbers
     from nadyn.checks.output import write_new
+    from nadyn.cli.analyse_quantities import print_followed, quantities_asked
     from nadyn.cli.population_tables import diabatic_tables, population_tables
     from nadyn.cli.tables import print_table
 
     with console.status("Reading shards"):
-        numbers = analyse_swarm(folder)
+        chosen = quantities_asked(asked, first_shard(folder).positions.shape[2])
+        found = swarm_numbers(folder, quantities=chosen)
+    numbers = found.numbers
     if json_file is not None:
         write_new(json_file, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     if csv_file is not None:
         write_new(csv_file, populations_csv(numbers))
+    if figure is not None:
+        of = numbers["n_trajectories"]
+        save_picture(figure_of_populations(found.populations, found.first, of, found.lifetimes), figure)
     done, n_shards = numbers["n_shards_complete"], numbers["n_shards"]
     method, end = numbers["run"]["method"], numbers["time_fs"][-1]
     table = Table(title=f"{folder.name}: {method}, {end:.4g} fs", box=None, show_header=False)
@@ -48,6 +73,7 @@ def print_swarm(console: "Console", folder: Path, *, json_file: Path | None, csv
         names = [f"diabatic state {d}" for d in range(len(numbers["diabatic_populations"][0]))]
         for one in diabatic_tables(numbers, names, console.width):
             console.print(one)
+    print_followed(console, numbers if chosen else {})
 
 
 def _facts(numbers: dict[str, object]) -> list[tuple[str, str]]:
@@ -63,4 +89,18 @@ def _facts(numbers: dict[str, object]) -> list[tuple[str, str]]:
         if life["value"] is not None:
             value = f"{life['value']:.4g} fs, {life['low']:.4g} to {life['high']:.4g}"
             facts.append((f"lifetime of state {state}", f"{value}, of {numbers['lifetimes_of']}"))
+    for one in numbers.get("products", []):
+        name = one["fragments"] if one["state"] is None else f"{one['fragments']}, state {one['state']}"
+        facts.append((name, f"{_percent(one)}, {one['n']} of {numbers['n_trajectories']}"))
+    change = numbers.get("isomerisation")
+    if change is not None and change["isomerised"] is not None:
+        share = {"fraction": change["isomerised"]} | {
+            end: change[f"isomerised_{end}"] for end in ("low", "high")
+        }
+        facts.append(("isomerised", f"{_percent(share)}, of {change['n_known']} that came to the end"))
     return facts
+
+
+def _percent(share: Mapping[str, float]) -> str:
+    low, high = 100 * share["low"], 100 * share["high"]
+    return f"{100 * share['fraction']:.1f} %, 95 %: {low:.1f} to {high:.1f} %"

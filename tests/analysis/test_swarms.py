@@ -6,10 +6,15 @@ from dataclasses import replace
 import jaxtyping
 import numpy as np
 import pytest
+from synthetic_run import write_run
 
+from nadyn.analysis.coordinate_sums import coordinate_sums, followed_of
+from nadyn.analysis.geometry import Quantity, choose_quantities, read_quantity
 from nadyn.analysis.populations import populations
-from nadyn.analysis.summary import analyse
+from nadyn.analysis.products import products, yields
+from nadyn.analysis.summary import QUANTILES, analyse, plain, summarise
 from nadyn.analysis.sums import populations_of, sums_of
+from nadyn.analysis.sums_of_fates import isomer_sums, isomers_of, product_sums, products_of
 from nadyn.analysis.swarms import analyse_swarm
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
@@ -51,6 +56,7 @@ def test_the_numbers_are_those_of_one_run(both, tmp_path, capsys):
     swarm, path = both
     found, expected = analyse_swarm(swarm.folder), analyse(path)
     assert expected["hops"] and expected["lifetimes_fs"]
+    same_coordinates(found.pop("geometry"), expected.pop("geometry"))
     for key in set(found) - {"run", "n_shards", "n_shards_complete", "lifetimes_of"}:
         one, two = (json.dumps(each[key], sort_keys=True) for each in (found, expected))
         if one != two:
@@ -71,23 +77,128 @@ def test_the_numbers_are_those_of_one_run(both, tmp_path, capsys):
                 str(tmp_path / "a.json"),
                 "--csv",
                 str(tmp_path / "a.csv"),
+                "--figure",
+                str(tmp_path / "a.svg"),
+                "--coordinate",
+                "coordinate 1",
             ]
         )
-    assert leaving.value.code == 0 and "trajectories" in capsys.readouterr().out
-    assert json.loads((tmp_path / "a.json").read_text()) == found
+    printed = capsys.readouterr().out
+    assert leaving.value.code == 0 and "trajectories" in printed
+    assert "coordinate 1: mean" in printed and (tmp_path / "a.svg").stat().st_size > 10_000
+    written = json.loads((tmp_path / "a.json").read_text())
+    assert [one["atoms"] for one in written.pop("geometry")] == [[1]]
+    assert written == found
     with pytest.raises(SystemExit) as leaving:
         main(["analyse", str(swarm.folder), "--exits", "1"])
     assert leaving.value.code == 2 and "must come alone" in capsys.readouterr().err
 
 
+def same_coordinates(found, expected):
+    """Means and spreads are the same; quantiles are within half a bin: of 0.05°, of 0.3 % of a length, of 1 %
+    of a coordinate."""
+    assert len(found) == len(expected) > 0
+    for one, two in zip(found, expected, strict=True):
+        assert [one[key] for key in ("kind", "atoms", "unit")] == [
+            two[key] for key in ("kind", "atoms", "unit")
+        ]
+        for key in ("mean", "standard_deviation"):
+            values = (np.array(each[key], float) for each in (one, two))
+            np.testing.assert_allclose(*values, rtol=1e-9, atol=1e-9)
+        for q, row in two["quantiles"].items():
+            row, seen = np.array(row, float), np.array(one["quantiles"][q], float)
+            assert np.array_equal(np.isnan(row), np.isnan(seen))
+            width = {
+                "degree": 0.05,
+                "angstrom": 0.0032 * np.abs(row),
+                "bohr": 0.0107 * np.abs(row) + 1e-4,
+            }
+            near = 0.505 * width[two["unit"]]
+            assert np.nanmax(np.abs(seen - row) - near) < 0
+
+
 def part(whole, rows):
     """Return some trajectories of a run."""
-    behind = ("active_state", "coefficients", "diabatic_populations", "populations_adiabatic")
+    behind = (
+        *("active_state", "coefficients", "diabatic_populations", "populations_adiabatic"),
+        *("positions", "momenta"),
+    )
     first = ("weight", "status", "last_step")
     changed = {
         name: np.asarray(array)[:, rows] for name in behind if (array := getattr(whole, name)) is not None
     }
-    return replace(whole, **changed, **{name: getattr(whole, name)[rows] for name in first})
+    inside = np.isin(whole.hops["traj"], np.arange(whole.n_trajectories)[rows])
+    hops = {name: column[inside] for name, column in whole.hops.items()}
+    hops["traj"] = hops["traj"] - (rows.start or 0)
+    return replace(whole, **changed, hops=hops, **{name: getattr(whole, name)[rows] for name in first})
+
+
+@pytest.fixture
+def butadiene(tmp_path):
+    """A chain C-C=C-C, of unlike weights: some turn about the middle, some lose an end, some stop."""
+    random = np.random.default_rng(4)
+    n, frames = 40, 9
+    half = np.pi / 180 * np.linspace(10, 170, frames)[:, None] * (random.random(n) < 0.5)
+    turn = half + random.uniform(0, 0.3, (frames, n))
+    away = np.where(random.random(n) < 0.3, 14.0, 0.0) * (np.arange(frames) > 4)[:, None]
+    positions = np.zeros((frames, n, 4, 3))
+    positions[:, :, 1, 0], positions[:, :, 2, 0] = -1.26, 1.26
+    positions[:, :, 0] = [-2.7, 2.4, 0.0]
+    positions[:, :, 3, 0] = 2.7
+    positions[:, :, 3, 1], positions[:, :, 3, 2] = 2.4 * np.cos(turn), 2.4 * np.sin(turn)
+    positions[:, :, 0, 1] += away
+    state = np.where(np.arange(frames)[:, None] >= random.integers(1, frames + 4, n), 0, 1)
+    stops = random.random(n) < 0.25
+    return open_run(
+        write_run(
+            tmp_path / "run.h5",
+            state,
+            n_states=2,
+            positions=positions,
+            atomic_numbers=np.array([6, 6, 6, 6]),
+            masses=np.full(4, 12 * 1822.888),
+            weight=random.random(n) + 0.2,
+            status=np.where(stops, 4, 0),
+            last_step=np.where(stops, random.integers(1, frames - 1, n), frames - 1),
+        )
+    )
+
+
+def test_products_isomers_and_coordinates_of_parts_are_those_of_all_at_once(butadiene):
+    parts = [part(butadiene, rows) for rows in (slice(0, 3), slice(3, 5), slice(5, 40))]
+    # A part of which nothing is known must add up too.
+    parts[1] = replace(parts[1], status=np.full(2, 4), last_step=np.full(2, 2))
+    changed = replace(
+        butadiene,
+        status=np.concatenate([one.status for one in parts]),
+        last_step=np.concatenate([one.last_step for one in parts]),
+    )
+    whole = summarise(changed)
+    assert len(whole["products"]) == 4 and 0.1 < whole["isomerisation"]["isomerised"] < 0.9
+    for by_state, expected in ((True, products(changed)), (False, yields(changed))):
+        one, two, three = (product_sums(each, by_state=by_state) for each in parts)
+        found = products_of(one + two + three, "C4")
+        assert [(each.fragments, each.state, each.n) for each in found] == [
+            (each.fragments, each.state, each.n) for each in expected
+        ]
+        for name in ("fraction", "low", "high"):
+            assert [getattr(each, name) for each in found] == pytest.approx(
+                [getattr(each, name) for each in expected], rel=1e-9
+            )
+    (dihedral,) = choose_quantities(changed)
+    one, two, three = (isomer_sums(each, dihedral) for each in parts)
+    assert isomers_of(one + two + three) == pytest.approx(whole["isomerisation"], rel=1e-9)
+    chosen = [dihedral, *(read_quantity(text, 4) for text in ("distance 0 3", "angle 0 1 2"))]
+    chosen += [Quantity("separation", ())]
+    expected = summarise(changed, quantities=chosen)["geometry"]
+    sums = [[coordinate_sums(each, quantity) for quantity in chosen] for each in parts]
+    found = [followed_of(a + b + c, QUANTILES) for a, b, c in zip(*sums, strict=True)]
+    same_coordinates(plain(found), expected)
+
+
+def test_molecules_that_all_stay_whole_have_no_products(butadiene):
+    still = replace(butadiene, positions=np.repeat(np.asarray(butadiene.positions)[:1], 9, axis=0))
+    assert products(still) == products_of(product_sums(still, by_state=True), "C4") == []
 
 
 @pytest.mark.parametrize("estimated", [False, True])

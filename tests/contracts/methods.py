@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
+import pytest
+from slow_cases import slow_where
+
 from nadyn.checks.configuration import parse_configuration
 from nadyn.dynamics.methods.table import METHODS, motion_of
 from nadyn.dynamics.run_file import RunConfiguration
@@ -93,6 +96,20 @@ METHOD_CASES = {
         "gfsh", {"decoherence": {"name": "afssh"}, "adaptive": {"gap_ev": 0.3, "shortest_dt_fs": 0.125}}
     ),
 }
+
+# In the default run divided steps of one method stand for those of all, and so do variants of a method.
+VARIANTS = (
+    "fssh without decoherence",
+    "ehrenfest with friction",
+    "nose_hoover each",
+    "after attempt",
+    "sdm",
+    "spin_adiabatic gfsh",
+    "spin_adiabatic dish",
+)
+every_method = pytest.mark.parametrize(
+    "name", slow_where(lambda name: name.startswith("adaptive ") or name in VARIANTS, METHOD_CASES)
+)
 
 
 def configuration(case: MethodCase, **keys: object) -> RunConfiguration:

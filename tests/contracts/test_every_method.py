@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from contracts.methods import METHOD_CASES, configuration, declaration, motion
+from contracts.methods import METHOD_CASES, configuration, declaration, every_method, motion
 from contracts.untrained import untrained
-from slow_cases import slow_where
 
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.initial.start import start_in_diabatic_state, start_in_state
@@ -22,20 +21,6 @@ from nadyn.trajectory import digest, open_run
 sys.path.append(str(Path(__file__).parents[1] / "dynamics"))
 from spin_models import SpinCrossing, SpinMolecule
 from toy_molecule import ToyMolecule, start
-
-# In the default run divided steps of one method stand for those of all, and so do variants of a method.
-VARIANTS = (
-    "fssh without decoherence",
-    "ehrenfest with friction",
-    "nose_hoover each",
-    "after attempt",
-    "sdm",
-    "spin_adiabatic gfsh",
-    "spin_adiabatic dish",
-)
-every_method = pytest.mark.parametrize(
-    "name", slow_where(lambda name: name.startswith("adaptive ") or name in VARIANTS, METHOD_CASES)
-)
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -61,13 +46,12 @@ def test_every_method_of_the_table_has_a_contract():
 
 @every_method
 def test_a_trajectory_does_not_depend_on_its_batch_and_can_be_replayed_alone(name):
-    model, ready, first = molecules(METHOD_CASES[name], 60)
-    states, hops = [first], []
-    for _ in range(6):
-        step = ready.step(states[-1], model)
-        states.append(step.state)
-        hops.append(step.hops)
-    for rows in ([37], [5, 6, 7, 59]):
+    # Two blocks of the model and a part of one.
+    model, ready, first = molecules(METHOD_CASES[name], 37)
+    states = [first]
+    for _ in range(4):
+        states.append(ready.step(states[-1], model).state)
+    for rows in ([17], [5, 6, 7, 36]):
         some = select(first, torch.tensor(rows))
         for expected in states[1:]:
             some = ready.step(some, model).state
@@ -101,7 +85,7 @@ def test_a_step_computes_where_its_batch_is(name, another_default_device):
 @every_method
 def test_norm_energy_at_hops_momentum_and_angular_momentum_are_kept(name):
     case = METHOD_CASES[name]
-    model, ready, state = molecules(case, 60)
+    model, ready, state = molecules(case, 32)
     estimate = declaration(case).adiabatic.values
     begin, worst = state, 0.0
     for _ in range(15):
@@ -190,14 +174,14 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, name):
         case,
         initial={"position_au": -1, "momentum_au": 20, "n": 9, **case.start},
         dt_fs=0.5,
-        time_fs=8,
+        time_fs=5,
         checkpoint_every=4,
         write_every=3,
     )
     judge = runner.statuses
 
     def fail(old, step, model, limits):
-        if step.state.step == 9:
+        if step.state.step == 6:
             raise _Stop
         return judge(old, step, model, limits)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from contracts.methods import METHOD_CASES, declaration, motion
+from contracts.methods import METHOD_CASES, declaration, every_method, motion
 
 from nadyn.dynamics.initial.start import start_in_diabatic_state
 from nadyn.dynamics.spins import hamiltonian
@@ -52,7 +52,7 @@ def with_random_phases(generator):
     return turned
 
 
-@pytest.mark.parametrize("name", METHOD_CASES)
+@every_method
 def test_signs_and_phases_of_eigenvectors_change_nothing(name, monkeypatch):
     case = METHOD_CASES[name]
     model, ready, first = molecules(case)

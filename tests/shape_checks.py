@@ -34,7 +34,8 @@ def sparing(checked: Callable | None = None, *, typechecker: Callable = beartype
     A check takes longer than the work of a small model, and what a loop does wrong it does in its first
     rounds or again and again. Generating the checks takes milliseconds a function, and waits for its first
     call. A function that is defined inside another one is made anew at each call of the outer one, and is
-    never checked: what goes into it has been checked on the way into the outer one.
+    never checked: what goes into it has been checked on the way into the outer one. Nor is what writes
+    machine code, with `ir` of llvmlite: it knows no shapes, and one kernel is a hundred thousand calls.
     """
     if checked is None:
         return functools.partial(sparing, typechecker=typechecker)
@@ -43,7 +44,7 @@ def sparing(checked: Callable | None = None, *, typechecker: Callable = beartype
         if "__dataclass_fields__" in vars(checked) and not hasattr(checked.__init__, "__wrapped__"):
             checked.__init__ = sparing(checked.__init__, typechecker=typechecker)
         return checked
-    if "<locals>" in checked.__qualname__:
+    if "<locals>" in checked.__qualname__ or "ir" in checked.__globals__:
         return checked
     with_checks, test, calls = None, -1, 0
 

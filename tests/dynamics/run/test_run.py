@@ -84,10 +84,17 @@ class _Stop(Exception):
     """What ends a run in the middle of these tests."""
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The run file of a run that was not disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    config = scattering(folder, "whole.h5", stop={"beyond_au": 4.0}, time_fs=34)
+    runner.run(config, progress=False)
+    return config
+
+
 @pytest.mark.parametrize("at_step", [1, 10, 40])
-def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, at_step):
-    whole = scattering(tmp_path, "whole.h5", stop={"beyond_au": 4.0}, time_fs=34)
-    runner.run(whole, progress=False)
+def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, whole, at_step):
     broken = {**whole, "output": str(tmp_path / "broken.h5")}
     judge = runner.statuses
 
@@ -100,9 +107,8 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, monkeypatch, at_step)
         patch.setattr(runner, "statuses", fail)
         runner.run(broken, progress=False)
     runner.run(broken, resume=True, progress=False)
-    one, two = tmp_path / "whole.h5", tmp_path / "broken.h5"
-    _compare(one, two)
-    assert digest(one) == digest(two)
+    _compare(whole["output"], broken["output"])
+    assert digest(whole["output"]) == digest(broken["output"])
 
 
 def _compare(one, two):

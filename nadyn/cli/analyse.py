@@ -42,7 +42,7 @@ def analyse(
         Path | None, typer.Option(help="With --hops: crossings of `nadyn intersect`, its folder or .xyz.")
     ] = None,
     modes: Annotated[
-        Path | None, typer.Option(help="Molden file with frequencies: which normal modes move.")
+        Path | None, typer.Option(help="Molden file or output with frequencies: which normal modes move.")
     ] = None,
     scheme: Annotated[
         list[str] | None,

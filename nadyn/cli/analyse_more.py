@@ -93,10 +93,10 @@ def _modes(run: "Run", path: Path) -> "tuple[ModeActivity, list[float]]":
 
     from nadyn.analysis.mode_activity import mode_activity
     from nadyn.checks.errors import InputError
-    from nadyn.dynamics.initial.molden import read_molden_modes
+    from nadyn.dynamics.initial.read_modes import read_modes
     from nadyn.units import INVERSE_CM_PER_HARTREE
 
-    read = read_molden_modes(path)
+    read = read_modes(path)
     if run.atomic_numbers is None or not np.array_equal(read.atomic_numbers, run.atomic_numbers):
         raise InputError(
             f"`--modes` must hold the atoms of the run in their order, but {str(path)!r} holds others."

@@ -20,7 +20,8 @@ def sample(
     model: Annotated[
         Path,
         typer.Argument(
-            help="Model file, a YAML file with an analytic model, a run file, or a Molden file of vibrations."
+            help="Model file, a YAML file with an analytic model, a run file, or vibrations: a Molden file, "
+            "or the output of a QM program."
         ),
     ],
     n: Annotated[int, typer.Option("--n", help="Number of trajectories.")],
@@ -80,8 +81,8 @@ def sample(
     from nadyn.cli.model_given import isotopes_given, model_given, quanta_given
     from nadyn.cli.tables import print_table
     from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
-    from nadyn.dynamics.initial.molden import is_molden
     from nadyn.dynamics.initial.oscillators import oscillators
+    from nadyn.dynamics.initial.read_modes import holds_modes
     from nadyn.dynamics.initial.wigner import mode_energies
     from nadyn.trajectory.initial_conditions import write_initial_conditions
     from nadyn.units import ELECTRONVOLT_PER_HARTREE, INVERSE_CM_PER_HARTREE
@@ -96,12 +97,12 @@ def sample(
     if figure is not None:
         check_output(figure, model, geometry, overwrite=True)
         check_suffix(figure, "`--figure`", PICTURE)
-    if model.is_file() and is_molden(model):
+    if model.is_file() and holds_modes(model):
         alone = {"--geometry": geometry, "--molecule": molecule, "--isotope": isotope}
         alone |= {"--diabatic-state": diabatic_state, "--minimise-state": minimise_state}
         how = {"sample": distribution or "wigner", "n": n, "state": state}
         how |= {"temperature_kelvin": temperature_kelvin, "excited_modes": quanta_given(excite or [])}
-        _sample_molden(model, output, {k: v for k, v in how.items() if v is not None}, alone, seed)
+        _sample_file_modes(model, output, {k: v for k, v in how.items() if v is not None}, alone, seed)
         _draw(output, figure)
         return
     options = {
@@ -175,23 +176,26 @@ def _draw(output: Path, figure: Path | None) -> None:
     print(f"Drew {figure}")
 
 
-def _sample_molden(
+def _sample_file_modes(
     path: Path, output: Path, given: dict[str, object], alone: dict[str, object], seed: int
 ) -> None:
-    """Sample the oscillators of a Molden file, which needs no model."""
+    """Sample the oscillators of a file of vibrations, which needs no model."""
     from nadyn.checks.configuration import parse_configuration
     from nadyn.checks.errors import InputError
     from nadyn.dynamics.initial import InitialSection
-    from nadyn.dynamics.initial.molden import read_molden_modes, sample_molden
+    from nadyn.dynamics.initial.file_modes import sample_file_modes
+    from nadyn.dynamics.initial.read_modes import read_modes
     from nadyn.trajectory.initial_conditions import write_initial_conditions
     from nadyn.units import INVERSE_CM_PER_HARTREE
 
     for option, value in alone.items():
         if value not in (None, []):
-            raise InputError(f"`{option}` must be left out for a Molden file, but is given. Remove it.")
+            raise InputError(
+                f"`{option}` must be left out for a file of vibrations, but is given. Remove it."
+            )
     section = parse_configuration(given, InitialSection, where="nadyn sample")
-    found = read_molden_modes(path)
-    initial = sample_molden(found, section, seed=seed, name=path.name)
+    found = read_modes(path)
+    initial = sample_file_modes(found, section, seed=seed, name=path.name)
     write_initial_conditions(output, initial)
     frequencies = ", ".join(f"{f * INVERSE_CM_PER_HARTREE:.1f}" for f in found.modes.frequencies)
     print(f"Frequencies [cm-1]: {frequencies}")

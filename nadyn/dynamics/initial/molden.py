@@ -1,16 +1,11 @@
 """Normal modes from a Molden file (`[FREQ]`, `[FR-COORD]`, `[FR-NORM-COORD]`), as QM programs write them.
 
-Geometry in bohr, frequencies in cm⁻¹. Programs scale the displacements in different ways: Cartesian ones of
-any length (Molpro, Molcas, Gaussian, ORCA, Turbomole), or mass-weighted ones. The way is found by what must
-be true: mass-weighted modes e_m are orthonormal. Translations and rotations are left out where they are
-listed. Masses are not in the file; they are those of the most abundant isotopes.
+Geometry in bohr, frequencies in cm⁻¹.
 
-Source: the Molden format, www.theochem.ru.nl/molden; the ways are those that `wigner.py` of SHARC tells
-apart.
+Source: the Molden format, www.theochem.ru.nl/molden.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +13,8 @@ import numpy as np
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
 from nadyn.checks.packed import beginning, whole_content
-from nadyn.dynamics.initial.normal_modes import NormalModes, bends_of, rigid_motions
-from nadyn.dynamics.initial.section import InitialSection
-from nadyn.dynamics.initial.wigner import sample_modes, without_rotation
-from nadyn.structures import atomic_number, masses
-from nadyn.trajectory.initial_conditions import InitialConditions
-from nadyn.units import HARTREE_PER_INVERSE_CM
-
-_LAWS = frozenset({"translation", "rotation"})
-# Largest overlap of two modes that are to be orthogonal: files have few digits.
-_ORTHOGONAL = 0.02
-# A listed mode with a larger part than this among rigid motions is one.
-_RIGID = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class MoldenModes:
-    """Oscillators of a file, and its atoms."""
-
-    modes: NormalModes
-    atomic_numbers: np.ndarray
+from nadyn.dynamics.initial.file_modes import FileModes, modes_of_file
+from nadyn.structures import atomic_number
 
 
 def is_molden(path: Path) -> bool:
@@ -45,7 +22,7 @@ def is_molden(path: Path) -> bool:
     return beginning(path).lstrip().lower().startswith(b"[molden format]")
 
 
-def read_molden_modes(path: str | Path) -> MoldenModes:
+def read_molden_modes(path: str | Path) -> FileModes:
     """Read the vibrations of a molecule about a minimum.
 
     Raises:
@@ -88,83 +65,9 @@ def read_molden_modes(path: str | Path) -> MoldenModes:
             f"{where} must hold 3 displacements of each of {n_atoms} atoms for each of {len(frequencies)} "
             "frequencies, but does not: it may be cut."
         )
-    if not all(np.isfinite(array).all() for array in (frequencies, centre, vectors)):
-        raise InputError(f"{where} must hold finite numbers, but does not.")
-    return MoldenModes(_modes(frequencies, centre, vectors.reshape(-1, n_atoms, 3), numbers, where), numbers)
-
-
-def sample_molden(found: MoldenModes, section: InitialSection, *, seed: int, name: str) -> InitialConditions:
-    """Return a sample of the oscillators of a Molden file, without total momentum and rotation.
-
-    Args:
-        found: The oscillators.
-        section: How to sample; `state` is kept.
-        seed: Seed of the random numbers.
-        name: What the file is called.
-    """
-    positions, momenta = sample_modes(
-        found.modes,
-        section.n,
-        distribution=section.sample,
-        temperature_kelvin=section.temperature_kelvin,
-        seed=seed,
-        first=section.first_number,
-        quanta=section.quanta(len(found.modes.frequencies)),
-    )
-    return InitialConditions(
-        positions=positions,
-        momenta=without_rotation(positions, momenta, found.modes.masses),
-        weight=np.ones(len(positions)),
-        masses=found.modes.masses,
-        atomic_numbers=found.atomic_numbers,
-        state=section.state,
-        diabatic_state=None,
-        origin=f"{section.sample} sample at {section.temperature_kelvin:g} K{section.excitation} of the "
-        f"modes in {name}, seed {seed}",
-        temperature_kelvin=section.temperature_kelvin,
-    )
+    return modes_of_file(frequencies, centre, vectors.reshape(-1, n_atoms, 3), numbers, where)
 
 
 def _sections(text: str) -> dict[str, str]:
     parts = re.split(r"^\s*\[([^\]\n]+)\][^\n]*$", text, flags=re.MULTILINE)
     return {name.strip().upper(): body for name, body in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-def _modes(
-    frequencies: np.ndarray, centre: np.ndarray, given: np.ndarray, numbers: np.ndarray, where: str
-) -> NormalModes:
-    mass = masses(numbers)
-    centre = centre - (mass[:, None] * centre).sum(0) / mass.sum()
-    rigid = rigid_motions(centre, mass, laws=_LAWS)
-    n_vibrations = centre.size - len(rigid)
-    # Cartesian displacements times the root of the mass, or what is mass-weighted already.
-    ways = {"cartesian": given * np.sqrt(mass)[:, None], "mass-weighted": given}
-    found = {}
-    for way, vectors in ways.items():
-        lengths = np.linalg.norm(vectors.reshape(len(vectors), -1), axis=1)
-        flat = vectors.reshape(len(vectors), -1) / np.where(lengths > 0, lengths, 1.0)[:, None]
-        inner = ((flat @ rigid.T) ** 2).sum(axis=1) < _RIGID
-        kept = flat[inner & (lengths > 0)]
-        off = np.abs(kept @ kept.T - np.eye(len(kept))).max(initial=0.0)
-        if len(kept) == n_vibrations:
-            found[way] = (off, kept, frequencies[inner & (lengths > 0)])
-    if not found or min(found.values(), key=lambda one: one[0])[0] > _ORTHOGONAL:
-        raise InputError(
-            f"{where} must hold {n_vibrations} vibrations that are orthogonal, mass-weighted or as Cartesian "
-            "displacements, but does not. Are masses of other isotopes meant, or is the file cut?"
-        )
-    _, vectors, values = min(found.values(), key=lambda one: one[0])
-    if (values <= 0).any():
-        raise InputError(
-            f"{where}: every frequency must be real, but one of the vibrations is {values.min():.1f} "
-            "cm-1: the "
-            "geometry is no minimum."
-        )
-    order = np.argsort(values, kind="stable")
-    # To the last digit, and free of rigid motion: those of the file are it to theirs.
-    inner = vectors[order] - (vectors[order] @ rigid.T) @ rigid
-    left, _, right = np.linalg.svd(inner, full_matrices=False)
-    orthonormal = (left @ right).reshape(-1, *centre.shape)
-    return NormalModes(
-        centre, mass, values[order] * HARTREE_PER_INVERSE_CM, orthonormal, bends_of(orthonormal, centre, mass)
-    )

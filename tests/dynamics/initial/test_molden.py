@@ -7,7 +7,8 @@ import pytest
 
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
-from nadyn.dynamics.initial.molden import is_molden, read_molden_modes, sample_molden
+from nadyn.dynamics.initial.file_modes import sample_file_modes
+from nadyn.dynamics.initial.molden import is_molden, read_molden_modes
 from nadyn.dynamics.initial.normal_modes import rigid_motions
 from nadyn.dynamics.initial.section import InitialSection
 from nadyn.trajectory.initial_conditions import read_initial_conditions
@@ -78,7 +79,7 @@ def test_each_way_of_scaling_is_the_same_modes(water, tmp_path, change):
 def test_a_sample_has_the_widths_of_its_oscillators(water):
     found = read_molden_modes(water)
     section = InitialSection(sample="wigner", n=4000, state=1)
-    initial = sample_molden(found, section, seed=3, name="w")
+    initial = sample_file_modes(found, section, seed=3, name="w")
     root = np.sqrt(found.modes.masses)[:, None]
     q = ((initial.positions - found.modes.centre) * root).reshape(4000, 9) @ found.modes.vectors.reshape(
         3, 9
@@ -122,4 +123,4 @@ def test_the_command_samples_it_without_a_model(water, tmp_path, capsys):
     assert "1775.1, 3923.7, 4063.0" in capsys.readouterr().out
     assert len(read_initial_conditions(tmp_path / "i.h5").weight) == 7
     assert command("sample", water, "--n", 7, "--isotope", "H=2", "--output", tmp_path / "j.h5") == 2
-    assert "`--isotope` must be left out for a Molden file" in capsys.readouterr().err
+    assert "`--isotope` must be left out for a file of vibrations" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.shapes import check_shape
+from nadyn.units import GIGAPASCAL_PER_AU
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,10 @@ ARRAYS = {
 # Of the atoms, not of the frames.
 MASSES = ArrayKind("mass", ("n_atoms",), "u", "u", 0)
 
-# Elements of a polarisability that differ by a larger part of the largest one are a mistake.
+# Elements that should be equal and differ by a larger part of the largest one are a mistake.
 _SYMMETRIC = 0.01
+# Tensors, and how small a difference [of their atomic unit] is rounding of text; 0.01 GPa of a stress.
+SYMMETRIC_FROM = {"polarisabilities": 0.0, "stress": 0.01 / GIGAPASCAL_PER_AU}
 
 LABELS = tuple(name for name, kind in ARRAYS.items() if kind.label_axes)
 
@@ -109,19 +112,24 @@ def _check_values(name: str, array: np.ndarray, label_axes: int) -> None:
 
 
 def symmetric(
-    polarisabilities: Float[np.ndarray, "frame state 3 3"],
+    name: str, tensors: Float[np.ndarray, "frame state 3 3"]
 ) -> Float[np.ndarray, "frame state 3 3"]:
     """Return the symmetric part; what is left of rounding and finite differences is no mistake.
+
+    Args:
+        name: One of `SYMMETRIC_FROM`.
+        tensors: In its atomic unit.
 
     Raises:
         InputError: Two elements that should be equal are not.
     """
-    apart = np.abs(polarisabilities - polarisabilities.swapaxes(2, 3)).max(axis=(1, 2, 3))
-    size = np.abs(polarisabilities).max(axis=(1, 2, 3))
-    if (apart > _SYMMETRIC * size).any():
-        frame = int(np.nanargmax(apart / size))
+    apart = np.abs(tensors - tensors.swapaxes(2, 3)).max(axis=(1, 2, 3))
+    size = np.abs(tensors).max(axis=(1, 2, 3))
+    wrong = (apart > _SYMMETRIC * size) & (apart > SYMMETRIC_FROM[name])
+    if wrong.any():
+        frame = int(np.argmax(wrong))
         raise InputError(
-            f"`polarisabilities` must be symmetric in their last two axes, but in frame {frame} two elements "
-            f"that should be equal differ by {apart[frame]:.3g} bohr^3."
+            f"`{name}` must be symmetric in the last two axes, but in frame {frame} two elements that should "
+            f"be equal differ by {apart[frame]:.3g} {ARRAYS[name].atomic_unit}."
         )
-    return 0.5 * (polarisabilities + polarisabilities.swapaxes(2, 3))
+    return 0.5 * (tensors + tensors.swapaxes(2, 3))

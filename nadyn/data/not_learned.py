@@ -27,6 +27,8 @@ def about_not_learned(dataset: Dataset, also_learned: tuple[str, ...] = ()) -> s
         return None
     listed = ", ".join(f"`{name}`" for name in names)
     hint = " A run chooses masses by its key `isotopes`." if "masses" in names else ""
+    if "stress" in names:
+        hint += " About stress: only in a cell that is periodic in all directions there is a volume."
     why = [
         sentence
         for group in dataset.groups

@@ -8,13 +8,14 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.shapes import check_shape
-from nadyn.data.arrays import LABELS, check_array, symmetric
+from nadyn.data.arrays import LABELS, SYMMETRIC_FROM, check_array, symmetric
 from nadyn.data.dataset import Group
 from nadyn.data.dipole_origin import check_origin
 from nadyn.data.frames_in_words import frames_in_words
 from nadyn.data.label_checks.force_sign import contradiction
 from nadyn.data.state_order import check_for_other_spins, ordered, out_of_order
 from nadyn.structures import symbol
+from nadyn.structures.cells import check_images
 from nadyn.structures.distances import close_pairs
 from nadyn.structures.geometry import COINCIDENT_ATOMS_BOHR
 from nadyn.units import ANGSTROM_PER_BOHR
@@ -90,9 +91,10 @@ def group_from_arrays(
 
     Raises:
         InputError: A name that a file cannot hold, a wrong shape, NaN positions or energies, half-missing
-            labels, a polarisability that is not symmetric, an unknown origin of dipoles, an unknown element,
-            two atoms in one place, a periodic direction without a cell, a wrong
-            number of multiplicities, or states that seem to be of several ones of which nothing is said.
+            labels, a polarisability or stress that is not symmetric, an unknown origin of dipoles, an unknown
+            element, two atoms in one place, a periodic direction without a cell, a cell that is too thin, a
+            wrong number of multiplicities, or states that seem to be of several ones of which nothing is
+            said.
     """
     check_name(name)
     numbers = _atomic_numbers(atomic_numbers)
@@ -121,8 +123,8 @@ def group_from_arrays(
     lengths |= {"n_states": n_states, "n_pairs": n_states * (n_states - 1) // 2, "n_spin_states": sum(spins)}
     for key, array in given.items():
         check_array(key, array, lengths)
-    if "polarisabilities" in given:
-        given["polarisabilities"] = symmetric(given["polarisabilities"])
+    for key in given.keys() & SYMMETRIC_FROM.keys():
+        given[key] = symmetric(key, given[key])
     check_origin(dipole_origin)
     mass = _masses(masses, len(numbers))
     if multiplicities is None:
@@ -193,7 +195,7 @@ def check_name(name: str) -> None:
 
 def _charge(given: int | float) -> int:
     if not float(given).is_integer():
-        raise InputError(f"`charge` must be a whole number, but is {given!r}.")
+        raise InputError(f"`charge` must be a whole number, but is {float(given):g}.")
     return int(given)
 
 
@@ -263,6 +265,7 @@ def _check_cell(cell: np.ndarray | None, pbc: np.ndarray) -> None:
             f"`cell` must span a volume, but that of frame {frame} is flat. "
             "Give directions that are not periodic any length."
         )
+    check_images(cell, pbc)
 
 
 def _check_distances(group: Group) -> None:

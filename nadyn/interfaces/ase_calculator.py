@@ -20,13 +20,13 @@ from nadyn.interfaces.bound_model import (
     BoundModel,
     Program,
     check_model,
+    check_total_charge,
     chosen_state,
     learned_part,
     outside_training,
 )
 from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
-from nadyn.models.structure_checks import check_charge
 from nadyn.units import ANGSTROM_PER_BOHR, BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE
 
 _ASE = Program("ASE", "Use atoms.pbc = False.")
@@ -66,13 +66,16 @@ class AseCalculator(Calculator):
 
         Raises:
             InputError: The model is for other atoms, for another order of them, or for an isolated molecule;
-                or `atoms.info["charge"]` is not the total charge that it has for these atoms.
+                the cell is too thin; or `atoms.info["charge"]` is not the total charge that it has for these
+                atoms, or was trained on.
         """
         super().calculate(atoms, list(properties), list(system_changes))
         model, cell = self._for_these_atoms()
         positions = torch.from_numpy(self.atoms.get_positions() * BOHR_PER_ANGSTROM)[None]
         state = torch.tensor([self._state])
         bound = learned_part(model)
+        if bound is not None and "charge" in self.atoms.info:
+            check_total_charge(bound, float(self.atoms.info["charge"]))
         periodic = bound is not None and all(bound.pbc)
         surface = (
             strained_surface(bound, positions, state, cells=cell)
@@ -104,8 +107,6 @@ class AseCalculator(Calculator):
     def _charges(
         self, model: LearnedModel, positions: Tensor, cell: Tensor | None
     ) -> Float[np.ndarray, "atom"]:
-        if "charge" in self.atoms.info:
-            check_charge(model.potential, model.atomic_numbers, float(self.atoms.info["charge"]))
         with torch.no_grad():
             return model.evaluate(positions, cells=cell).charges[0].numpy()
 

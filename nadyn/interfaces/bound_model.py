@@ -14,6 +14,7 @@ from nadyn.dynamics.run.stopping import Status
 from nadyn.models.committee import Committee
 from nadyn.models.learned import LearnedModel
 from nadyn.models.model import Model
+from nadyn.models.structure_checks import check_charge
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,30 @@ def learned_part(model: Model) -> LearnedModel | None:
     """Return the learned model that the energies are of, the member of a committee; None of a formula."""
     bound = model.bound if isinstance(model, Committee) else model
     return bound if isinstance(bound, LearnedModel) else None
+
+
+def check_total_charge(model: LearnedModel, charge: float) -> None:
+    """Refuse a total charge that is not that of the energies: of the formal charges, or of the training.
+
+    Raises:
+        InputError: One sentence.
+    """
+    if model.potential.charges is not None:
+        check_charge(model.potential, model.atomic_numbers, charge)
+        return
+    composition = sorted(model.atomic_numbers)
+    same = {one.name for one in model.molecules if sorted(one.atomic_numbers) == composition}
+    known = {
+        group["charge"]
+        for name, group in model.trained_on.get("groups", {}).items()
+        if "charge" in group and "charge" not in group.get("assumed", ()) and (name in same or not same)
+    }
+    if known and charge not in known:
+        listed = " or ".join(f"{one:+d}" for one in sorted(known))
+        raise InputError(
+            f"the total charge must be one that model {model.name} was trained on ({listed}), but is "
+            f"{charge:+g}: a model sees elements and positions only. Train one on data of that charge."
+        )
 
 
 def outside_training(

@@ -72,8 +72,7 @@ class LearnedModel:
                 f"({', '.join(map(symbol, known))}), but contain {', '.join(unknown)}. "
                 "Train a model on data with these elements."
             )
-        if self.potential.is_longrange:
-            check_structure(self.potential, self.atomic_numbers, self.cell, self.pbc)
+        check_structure(self.potential, self.atomic_numbers, self.cell, self.pbc)
         order = np.argsort(np.array(self.atomic_numbers), kind="stable")
         object.__setattr__(self, "order", torch.from_numpy(order).to(self.device))
         object.__setattr__(self, "sorted_numbers", tuple(self.atomic_numbers[i] for i in order))

@@ -7,6 +7,7 @@ from nadyn.checks.errors import InputError
 from nadyn.models.potential import Potential
 from nadyn.models.terms.longrange import check_cell
 from nadyn.structures import formula
+from nadyn.structures.cells import check_images
 
 # A total charge this near is met.
 _SAME = 1e-6
@@ -18,11 +19,16 @@ def check_structure(
     cell: Float[Tensor, "3 3"] | None,
     pbc: tuple[bool, bool, bool],
 ) -> None:
-    """Refuse cells without a sum over images, and such that are charged.
+    """Refuse cells whose images lie inside each other; for what acts beyond the cutoff also those without a
+    sum over images, and such that are charged.
 
     Raises:
         InputError: One sentence.
     """
+    if cell is not None:
+        check_images(cell.detach().cpu().numpy(), pbc)
+    if not potential.is_longrange:
+        return
     check_cell(cell, pbc)
     if potential.charges is None or not any(pbc):
         return

@@ -1,13 +1,16 @@
 """What a dataset must hold for a training of it to begin."""
 
 from nadyn.checks.errors import InputError
-from nadyn.data import Dataset
+from nadyn.data import Dataset, Group
 from nadyn.data.dipole_origin import about_dipoles
 from nadyn.training.configuration import ModelSection, TrainingConfiguration
 from nadyn.training.long_range import check_long_range, with_charges_that_are_learned
 from nadyn.training.mixing import check_one_surface
-from nadyn.training.quantities import QUANTITIES
+from nadyn.training.quantities import QUANTITIES, Quantity
 from nadyn.training.samples import samples_together
+
+# The array of a dataset with the labels of each property.
+KEYS_OF_PROPERTIES = {"dipole": "dipoles", "polarisability": "polarisabilities"}
 
 
 def check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> None:
@@ -27,12 +30,35 @@ def check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> Non
         samples_together(dataset.groups, configuration.model.learned_properties), configuration.model
     )
     for quantity in QUANTITIES:
-        weight = getattr(configuration.weights, quantity.name)
-        if weight != quantity.weight and all(quantity.labels(group) is None for group in samples):
+        # A weight that a file says is meant, be it the default.
+        said = quantity.name in configuration.weights.model_fields_set
+        if said and all(quantity.labels(group) is None for group in samples):
+            weight = getattr(configuration.weights, quantity.name)
+            why = _why_not_learned(quantity, dataset, configuration.model)
             raise InputError(
-                f"`weights.{quantity.name}` must be left out for data without {quantity.plural}, but is "
-                f"{weight:g}."
+                f"`weights.{quantity.name}` must be left out for data without {quantity.plural}"
+                f"{' that are learned' if why else ''}, but is {weight:g}{why}."
             )
+
+
+def _why_not_learned(quantity: Quantity, dataset: Dataset, section: ModelSection) -> str:
+    """Return why labels that the data have are not learned, after a colon; nothing where they have none."""
+
+    def labelled(key: str) -> list[Group]:
+        return [group for group in dataset.groups if getattr(group, key) is not None]
+
+    if quantity.name == "stress" and labelled("stress"):
+        return ": no cell of theirs is periodic in all directions, and a stress is one over its volume"
+    if quantity.name == "charge" and labelled("charges"):
+        return ": charges are learned where the training file has `model: {electrostatics: {}}`"
+    name = quantity.name.removeprefix("transition_")
+    key = KEYS_OF_PROPERTIES.get(name)
+    if key is None or not labelled(key) or (name != quantity.name and dataset.groups[0].n_states == 1):
+        return ""
+    if name not in section.learned_properties:
+        return f": `model.properties` leaves out {name}"
+    sentences = [sentence for group in labelled(key) if (sentence := about_dipoles(group))]
+    return f": {sentences[0].rstrip('.')}" if name == "dipole" and sentences else ""
 
 
 def _check_properties(dataset: Dataset, section: ModelSection) -> None:
@@ -40,7 +66,7 @@ def _check_properties(dataset: Dataset, section: ModelSection) -> None:
     if section.properties == "auto":
         return
     for name in section.properties:
-        key = {"dipole": "dipoles", "polarisability": "polarisabilities"}[name]
+        key = KEYS_OF_PROPERTIES[name]
         labelled = [group for group in dataset.groups if getattr(group, key) is not None]
         if not labelled:
             raise InputError(

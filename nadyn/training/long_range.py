@@ -129,11 +129,12 @@ def formal_charges(
     if len(wrong) and float(wrong.max()) > _SAME:
         worst = int(wrong.argmax())
         name, numbers = names[worst]
+        found = float(counts[worst] @ fixed)
         raise InputError(
             "the total charge must be met by a sum of one number an element, but no such numbers give every "
-            f"group and fragment its charge: {formula(numbers)} of group {name!r} has {charges[worst]:+g} e. "
-            "What a model does not see must not differ: train charge states of the same atoms apart, or "
-            "without `electrostatics`."
+            f"group and fragment its charge: {formula(numbers)} of group {name!r} has {charges[worst]:+g} e, "
+            f"and {'those given' if given else 'the nearest'} make {found:+.3g} e. What a model does not see "
+            "must not differ: train charge states of the same atoms apart, or without `electrostatics`."
         )
     # Whole numbers are whole.
     return torch.where((fixed - fixed.round()).abs() < _SAME, fixed.round(), fixed)

@@ -6,6 +6,7 @@ import numpy as np
 
 from nadyn.checks.counts import counted
 from nadyn.data import Dataset, Group
+from nadyn.data.dipole_origin import about_dipoles
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.origin import is_among
 from nadyn.training.search import Trial
@@ -59,6 +60,8 @@ def about_judged(trained_on: Mapping[str, object], group: Group) -> list[str]:
                 f"the model was trained on `{key}` {seen}, but this group has {value}, which the model does "
                 "not see: the errors are those of another surface"
             )
+    if group.dipoles is not None and (sentence := about_dipoles(group)):
+        result.append(f"dipoles are not compared: {sentence.rstrip('.')}")
     return result
 
 

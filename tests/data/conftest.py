@@ -24,6 +24,7 @@ def arrays() -> dict[str, np.ndarray]:
     n_spin = sum(MULTIPLICITIES)
     grid = np.stack([np.arange(N_ATOMS), np.arange(N_ATOMS) % 2, np.zeros(N_ATOMS)], axis=1) * 2.5
     energies = np.sort(random.normal(size=(N_FRAMES, 2, N_STATES // 2)), axis=2).reshape(N_FRAMES, N_STATES)
+    stress = random.normal(size=(N_FRAMES, N_STATES, 3, 3))
     return {
         "atomic_numbers": np.array([6, 1, 8, 1, 7]),
         "positions": grid + 0.2 * random.normal(size=(N_FRAMES, N_ATOMS, 3)),
@@ -33,7 +34,7 @@ def arrays() -> dict[str, np.ndarray]:
         "dipoles": random.normal(size=(N_FRAMES, N_STATES, N_STATES, 3)),
         "spin_orbit": random.normal(size=(N_FRAMES, n_spin, n_spin, 2)),
         "cell": 20 * np.eye(3) + random.normal(size=(N_FRAMES, 3, 3)),
-        "stress": random.normal(size=(N_FRAMES, N_STATES, 3, 3)),
+        "stress": stress + stress.swapaxes(2, 3),
     }
 
 

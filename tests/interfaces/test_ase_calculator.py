@@ -1,5 +1,8 @@
 """A model in ASE."""
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ import nadyn
 from nadyn import shipped
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.models.analytic import tully
+from nadyn.models.molecules import Molecule
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE
 
 
@@ -185,3 +189,27 @@ def test_a_model_without_charges_has_none_in_ase(atoms):
     atoms.calc = nadyn.ase_calculator(MODELS["springs"].build())
     with pytest.raises(PropertyNotImplementedError):
         atoms.get_charges()
+
+
+def test_a_total_charge_that_the_training_did_not_have_is_refused(atoms):
+    groups = {"toy": {"charge": 0, "assumed": []}, "ion": {"charge": 1, "assumed": []}}
+    own = (Molecule("toy", (7, 1, 1, 9), 20, None), Molecule("ion", (7, 1, 1, 1, 1), 20, None))
+    model = replace(untrained("moments", None), trained_on={"groups": groups}, molecules=own)
+
+    def energy(charge, **changes):
+        atoms.info = {} if charge is None else {"charge": charge}
+        atoms.calc = nadyn.ase_calculator(replace(model, **changes))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)
+            return atoms.get_potential_energy()
+
+    assert energy(0) == energy(None)
+    sentence = r"charge must be one that model .* was trained on \(\+0\), but is \+1: .* of that charge\."
+    with pytest.raises(InputError, match=sentence):
+        energy(1)
+    # What a file did not say is no knowledge, and of other atoms any charge of the training may be meant.
+    unknown = {"groups": {"toy": {"charge": 0, "assumed": ["charge"]}}}
+    assert energy(1, trained_on=unknown) == energy(0)
+    assert energy(1, molecules=own[1:]) == energy(0)
+    with pytest.raises(InputError, match=r"\(\+0 or \+1\), but is -1"):
+        energy(-1, molecules=own[1:])

@@ -181,6 +181,12 @@ def test_charged_crystals_and_other_total_charges_are_refused():
         model.for_atoms((7, 1, 1, 1, 1), cell=cell, pbc=(True,) * 3)
     with pytest.raises(InputError, match="the same in all three directions"):
         model.for_atoms((7, 1, 1, 1), cell=cell, pbc=(True, True, False))
+    thin = torch.diag(torch.tensor([9.0, 9.0, 1.9], dtype=torch.float64))
+    with pytest.raises(InputError, match=r"1\.06 angstrom thick for sums over its images, but is 1 angstrom"):
+        model.for_atoms((7, 1, 1, 1), cell=thin, pbc=(True,) * 3)
+    untrained("moments", None).for_atoms((7, 1), cell=thin, pbc=(True,) * 3)
+    with pytest.raises(InputError, match=r"0\.50 angstrom thick for images"):
+        untrained("moments", None).for_atoms((7, 1), cell=0.1 * thin, pbc=(True, False, True))
     check_charge(model.potential, (7, 1, 1, 1, 1), 1.0)
     with pytest.raises(InputError, match=r"the total charge must be .* \+1 e for .* but is \+0 e"):
         check_charge(model.potential, (7, 1, 1, 1, 1), 0.0)

@@ -19,6 +19,7 @@ from nadyn.structures import masses
 from nadyn.training.build import build_network, shortest_distances
 from nadyn.training.evaluation import compare, constant_errors, metrics
 from nadyn.training.losses import residuals
+from nadyn.training.notices import about_judged
 from nadyn.training.predictions import label_pairs, predict
 from nadyn.training.samples import samples_from_group, samples_together
 from nadyn.training.train import train
@@ -237,6 +238,9 @@ def test_what_cannot_be_learned_is_said_in_a_sentence(tmp_path):
             train(Dataset((bad,)), tmp_path / "model.safetensors", _settings("dipole"))
         assert sentence in about_not_learned(Dataset((bad,)))
         assert samples_from_group(bad).dipoles is None
+        (notice,) = about_judged({}, bad)
+        assert notice.startswith("dipoles are not compared: ") and sentence in notice
+    assert about_judged({}, group) == []
     bare = replace(group, polarisabilities=None)
     with pytest.raises(InputError, match=r"no polarisabilities\. Leave polarisability out"):
         train(Dataset((bare,)), tmp_path / "model.safetensors", _settings("polarisability"))

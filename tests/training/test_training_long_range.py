@@ -90,8 +90,10 @@ def test_formal_charges_follow_from_fragments_or_from_charges_of_groups_or_are_g
 
 
 def test_charges_that_no_formal_charges_give_are_refused():
-    with pytest.raises(InputError, match=r"no such numbers .* of group 'water\+' has \+1 e"):
+    with pytest.raises(InputError, match=r"no such .* 'water\+' has \+1 e, and the nearest make \+0\.333 e"):
         _formal(_water(), _water(name="same"), _water(charge=1, name="water+"))
+    with pytest.raises(InputError, match=r"'water' has \+0 e, and those given make \+3 e"):
+        _formal(_water(), formal_charges={"H": 1, "O": 1})
     with pytest.raises(InputError, match=r"cutoff of 5 angstrom must have whole charges, but Na .* \+0.40 e"):
         _formal(_salt(far=0.4))
     with pytest.raises(InputError, match="must be of elements of the data"):

@@ -2,12 +2,11 @@
 
 import importlib.util
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from nadyn.checks.errors import InputError
-from nadyn.units import ANGSTROM_PER_BOHR
+from nadyn.structures.cells import check_images
 
 # Periodic images nearer than this would lie inside each other: no cell of atoms is so thin [bohr].
 THINNEST_CELL = 2.0
@@ -40,16 +39,5 @@ def check_cell(cell: Float[Tensor, "3 3"] | None, pbc: tuple[bool, bool, bool]) 
             f"cutoff, but is {list(pbc)}: their sums over images are those of crystals. Train without them, "
             "or make the open directions periodic, with empty space between the images."
         )
-    height = thickness(cell)
-    if height < THINNEST_CELL:
-        raise InputError(
-            f"a periodic cell must be at least {THINNEST_CELL * ANGSTROM_PER_BOHR:.2f} angstrom thick for "
-            f"sums over its images, but is {height * ANGSTROM_PER_BOHR:.2g} angstrom thin. Look at the cell."
-        )
-
-
-def thickness(cell: Float[Tensor, "3 3"]) -> float:
-    """Return the smallest distance between opposite faces of a cell, in its unit."""
-    faces = torch.linalg.cross(cell[[1, 2, 0]], cell[[2, 0, 1]])
-    volume = torch.linalg.det(cell).abs()
-    return float((volume / faces.norm(dim=1).clamp(min=1e-300)).min())
+    box = cell.detach().cpu().numpy()
+    check_images(box, pbc, thinnest=THINNEST_CELL, purpose="sums over its images")

@@ -7,7 +7,7 @@ from nadyn.training.configuration import ModelSection, TrainingConfiguration
 from nadyn.training.long_range import check_long_range, with_charges_that_are_learned
 from nadyn.training.mixing import check_one_surface
 from nadyn.training.quantities import QUANTITIES, Quantity
-from nadyn.training.samples import samples_together
+from nadyn.training.samples import Samples, samples_together
 
 # The array of a dataset with the labels of each property.
 KEYS_OF_PROPERTIES = {"dipole": "dipoles", "polarisability": "polarisabilities"}
@@ -26,9 +26,7 @@ def check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> Non
     if frames < 10:
         raise InputError(f"the dataset must hold at least 10 frames to be trained on, but holds {frames}.")
     _check_properties(dataset, configuration.model)
-    samples = with_charges_that_are_learned(
-        samples_together(dataset.groups, configuration.model.learned_properties), configuration.model
-    )
+    samples = learned_samples(dataset, configuration)
     for quantity in QUANTITIES:
         # A weight that a file says is meant, be it the default.
         said = quantity.name in configuration.weights.model_fields_set
@@ -39,6 +37,12 @@ def check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> Non
                 f"`weights.{quantity.name}` must be left out for data without {quantity.plural}"
                 f"{' that are learned' if why else ''}, but is {weight:g}{why}."
             )
+
+
+def learned_samples(dataset: Dataset, configuration: TrainingConfiguration) -> tuple[Samples, ...]:
+    """Return the frames with those labels that a training of this configuration learns."""
+    samples = samples_together(dataset.groups, configuration.model.learned_properties)
+    return with_charges_that_are_learned(samples, configuration.model)
 
 
 def _why_not_learned(quantity: Quantity, dataset: Dataset, section: ModelSection) -> str:

@@ -8,9 +8,8 @@ from nadyn.data import Dataset
 from nadyn.data.similarity import is_from_trajectories
 from nadyn.data.statistics import NEAR_GAP_EV, group_statistics
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.dataset_checks import check_dataset
+from nadyn.training.dataset_checks import check_dataset, learned_samples
 from nadyn.training.quantities import QUANTITIES
-from nadyn.training.samples import samples_together
 from nadyn.training.stages import DEFAULT_TIME_LIMIT_MINUTES
 
 
@@ -26,7 +25,7 @@ def first_training_file(dataset: Dataset, command: str) -> str:
     """
     defaults = TrainingConfiguration()
     check_dataset(dataset, defaults)
-    samples = samples_together(dataset.groups, defaults.model.learned_properties)
+    samples = learned_samples(dataset, defaults)
     labelled = [q for q in QUANTITIES if any(q.labels(group) is not None for group in samples)]
     periodic = any(group.pbc.any() for group in dataset.groups)
     several = max(group.n_states for group in dataset.groups) > 1

@@ -37,6 +37,7 @@ def _write_data(path, *, n_states=2, steps=0.5, labels=("forces",), n_frames=30)
         moves.cumsum(0) if steps < 0.1 else moves
     )
     shapes = {"forces": (n_states, 3, 3), "interstate_couplings": (n_states * (n_states - 1) // 2, 3, 3)}
+    shapes["charges"] = (3,)
     arrays = {key: random.normal(size=(n_frames, *shapes[key])) for key in labels}
     energies = np.sort(random.normal(size=(n_frames, n_states)), axis=1)
     group = group_from_arrays(
@@ -57,7 +58,8 @@ def _write_data(path, *, n_states=2, steps=0.5, labels=("forces",), n_frames=30)
     [
         ({"labels": ("forces", "interstate_couplings")}, {"energy", "force", "coupling"}, "random"),
         ({"steps": 0.01}, {"energy", "force"}, "blocks"),
-        ({"n_states": 1, "labels": ()}, {"energy"}, "random"),
+        # Charges are learned where electrostatics is asked for, and a weight of them would be refused.
+        ({"n_states": 1, "labels": ("charges",)}, {"energy"}, "random"),
     ],
 )
 def test_a_training_file_fits_the_labels_and_the_order_of_frames(how, weights, split):

@@ -69,6 +69,14 @@ def _interrupt(tmp_path, data=None, **changes):
         train(data or dataset(12), tmp_path / "m.safetensors", configuration(**changes), report=stop)
 
 
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """The checkpoint of three epochs, interrupted at step 4."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    _interrupt(folder, epochs=3, checkpoint_every=3)
+    return checkpoint_path(folder / "m.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -93,19 +101,18 @@ def _interrupt(tmp_path, data=None, **changes):
         ),
     ],
 )
-def test_a_training_goes_on_with_its_own_configuration_only(tmp_path, changes, message):
-    _interrupt(tmp_path, epochs=3)
-    before = checkpoint_path(tmp_path / "m.safetensors").read_bytes()
+def test_a_training_goes_on_with_its_own_configuration_only(tmp_path, interrupted, changes, message):
+    checkpoint_path(tmp_path / "m.safetensors").write_bytes(interrupted)
     _refused(tmp_path, message, settings=configuration(**({"epochs": 3} | changes)), resume=True)
-    assert checkpoint_path(tmp_path / "m.safetensors").read_bytes() == before
+    assert checkpoint_path(tmp_path / "m.safetensors").read_bytes() == interrupted
 
 
 def test_a_training_goes_on_with_another_number_of_threads():
     check_origin(origin(configuration(threads=2), dataset(12)), origin(configuration(threads=1), dataset(12)))
 
 
-def test_a_training_goes_on_with_other_checkpoints(tmp_path):
-    _interrupt(tmp_path, epochs=3)
+def test_a_training_goes_on_with_other_checkpoints(tmp_path, interrupted):
+    checkpoint_path(tmp_path / "m.safetensors").write_bytes(interrupted)
     settings = configuration(epochs=3, checkpoint_every=1)
     # Three steps before the interruption are in the checkpoint.
     steps = []
@@ -120,8 +127,8 @@ def test_a_training_goes_on_with_other_checkpoints(tmp_path):
 
 
 @pytest.mark.parametrize("changed", ["positions", "energies", "forces", "interstate_couplings"])
-def test_a_training_goes_on_with_its_own_data_only(tmp_path, changed):
-    _interrupt(tmp_path, epochs=3)
+def test_a_training_goes_on_with_its_own_data_only(tmp_path, interrupted, changed):
+    checkpoint_path(tmp_path / "m.safetensors").write_bytes(interrupted)
     data = dataset(12)
     getattr(data.groups[0], changed)[7].flat[1] += 1e-12
     _refused(
@@ -147,8 +154,8 @@ def test_groups_that_come_or_go_or_change_places_are_other_data(tmp_path):
         )
 
 
-def test_a_checkpoint_of_another_network_is_refused(tmp_path):
-    _interrupt(tmp_path, epochs=3)
+def test_a_checkpoint_of_another_network_is_refused(tmp_path, interrupted):
+    checkpoint_path(tmp_path / "m.safetensors").write_bytes(interrupted)
     network = torch.nn.Linear(2, 3)
     with pytest.raises(InputError, match=r"must belong to a network of this version of nadyn, but does not"):
         restore(

@@ -1,6 +1,7 @@
 """A full disk and a folder that takes no files: one sentence from every command, and nothing left behind."""
 
 import resource
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,13 +39,13 @@ def full_disk(n_bytes: int):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder with a run file, a run of it, a dataset and a model, in which commands are given."""
-    monkeypatch.chdir(tmp_path)
-    Path("run.yaml").write_text(yaml.safe_dump(RUN), encoding="utf-8")
-    Path("model.yaml").write_text("{name: pyrazine, variant: 4}", encoding="utf-8")
-    run({**RUN, "output": "before.h5"}, progress=False)
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder with a run file, a run of it, a dataset and a model."""
+    made = tmp_path_factory.mktemp("prepared")
+    (made / "run.yaml").write_text(yaml.safe_dump(RUN), encoding="utf-8")
+    (made / "model.yaml").write_text("{name: pyrazine, variant: 4}", encoding="utf-8")
+    run({**RUN, "output": str(made / "before.h5")}, progress=False)
     noise = np.random.default_rng(1).normal(scale=0.05, size=(12, 3, 3))
     water = np.array([[0.0, 0.0, 0.0], [1.43, 1.1, 0.0], [-1.43, 1.1, 0.0]])
     forces = -0.1 * noise[:, None]
@@ -54,10 +55,18 @@ def folder(tmp_path, monkeypatch):
         "forces": forces,
     }
     group = group_from_arrays("water", atomic_numbers=np.array([8, 1, 1]), pbc=(False,) * 3, **arrays)
-    write_dataset("data.h5", Dataset((group,)))
+    write_dataset(made / "data.h5", Dataset((group,)))
     # Some versions of torch write files of their own when an optimizer is made for the first time.
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
-    Path("train.yaml").write_text("{epochs: 1, model: {hidden: [8]}}", encoding="utf-8")
+    (made / "train.yaml").write_text("{epochs: 1, model: {hidden: [8]}}", encoding="utf-8")
+    return made
+
+
+@pytest.fixture
+def folder(prepared, tmp_path, monkeypatch):
+    """A copy of it, in which commands are given."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

@@ -140,9 +140,9 @@ def test_cut_probabilities_are_counted_said_and_written(nadyn_run):
     assert 0 < n < 20 * 20
     assert analyse("run.h5")["cut_probabilities"] == {"n": n, "of": 20 * 20}
     # Between two states it cannot be, and a method that draws no hops has no such number.
-    assert "were cut" not in nadyn_run("--overwrite")[1]
+    assert "were cut" not in nadyn_run("--overwrite", time_fs=6)[1]
     assert analyse("run.h5")["cut_probabilities"]["n"] == 0
-    nadyn_run("--overwrite", method="mash")
+    nadyn_run("--overwrite", method="mash", time_fs=1)
     assert "cut_probabilities" not in analyse("run.h5")
 
 

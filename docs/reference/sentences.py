@@ -30,7 +30,7 @@ GROUPS = {
     "geometries": ("structures", "units"),
     "models": ("models", "cli/model_given"),
     "training": ("training", "cli/train", "cli/evaluate", "cli/pareto"),
-    "crossings": ("electronic/crossings", "cli/intersect"),
+    "crossings": ("electronic/crossings", "cli/intersect", "cli/crossing_search", "learning/crossing_"),
     "running": ("dynamics", "electronic", "quantum", "cli/run", "cli/swarm", "cli/spectra", "cli/couple"),
     "results": (
         "trajectory",

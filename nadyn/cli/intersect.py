@@ -8,9 +8,6 @@ import typer
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from rich.console import Console
-    from rich.table import Table
-
     from nadyn.electronic.crossings import Landscape
     from nadyn.learning.crossing_starts import Starts
 
@@ -20,7 +17,11 @@ def intersect(
         Path | None, typer.Argument(help="Model to search (.safetensors); or name a source by --source.")
     ] = None,
     source: Annotated[
-        Path | None, typer.Option("--source", help="Label source to search (YAML), such as PySCF.")
+        Path | None,
+        typer.Option(
+            "--source",
+            help="Label source to search (YAML), such as PySCF; beside a model both by turns.",
+        ),
     ] = None,
     run: Annotated[
         Path | None, typer.Option("--run", help="Trajectory file whose hops are where to begin.")
@@ -43,11 +44,33 @@ def intersect(
     ] = None,
     processes: Annotated[int, typer.Option("--processes", min=1, help="Labels at a time.")] = 1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of displacements of the starts.")] = 1,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", help="Beside both: what the model was trained on; may be repeated."),
+    ] = None,
+    labels: Annotated[
+        int, typer.Option("--labels", min=1, help="Beside both: most labels to ask for, over all calls.")
+    ] = 100,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Beside both: most rounds.")] = 8,
+    lowest: Annotated[
+        int,
+        typer.Option("--lowest", min=1, help="Beside both: crossings that must agree, the lowest first."),
+    ] = 1,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Beside both: training file; without it the settings of the model."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Beside both: go on where an earlier call ended."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in the folder.")] = False,
 ) -> None:
     """Find the lowest points where two states meet, by gradient projection and by a penalty function.
 
-    Writes crossings.xyz, crossings.json and a picture of each cone.
+    Writes crossings.xyz, crossings.json and a picture of each cone. With a model and a source the model is
+    searched, the source labels what was found and is followed to its own crossing, and the model learns that,
+    in rounds until both have the same.
     """
     from contextlib import ExitStack
 
@@ -55,9 +78,18 @@ def intersect(
 
     from nadyn.checks.errors import InputError, RunError
     from nadyn.checks.output import check_folder_name, check_new_folder
+    from nadyn.cli.crossing_search import search_and_write
+    from nadyn.cli.intersect_in_turn import check_folder_in_turn, intersect_in_turn
+    from nadyn.learning.crossing_turns import Terms
 
-    if (model is None) == (source is None):
-        raise InputError("`nadyn intersect` must be given a model or a `--source`, one of them. Name one.")
+    if model is None and source is None:
+        raise InputError("`nadyn intersect` must be given a model or a `--source`, but is given neither.")
+    in_turn = model is not None and source is not None
+    if in_turn != bool(data):
+        raise InputError(
+            "`--data`, what the model was trained on, must be given beside a model and a `--source`, and "
+            f"only there, but {'is missing' if in_turn else 'is not'}. Give all three, or one without data."
+        )
     check_folder_name(output, "`--output`")
     check_new_folder(output)
     if store is not None:
@@ -66,7 +98,9 @@ def intersect(
         raise InputError(f"`--method` must be both, projection or penalty, but is {method!r}.")
     if run is not None and guess is not None:
         raise InputError("`--run` and `--guess` must not both be given, but are. Keep one.")
-    if (output / "crossings.json").exists() and not overwrite:
+    if in_turn:
+        check_folder_in_turn(output, resume=resume)
+    elif (output / "crossings.json").exists() and not overwrite:
         raise InputError(
             f"folder {str(output)!r} must not hold crossings yet, but does. Try another --output, or "
             "--overwrite."
@@ -74,6 +108,22 @@ def intersect(
     console = Console()
     with ExitStack() as opened:
         starts = _starts(run, guess, states, n)
+        if in_turn:
+            intersect_in_turn(
+                console,
+                model,
+                source,
+                data,
+                starts,
+                states,
+                terms=Terms(labels=labels, rounds=rounds, lowest=lowest, seed=seed),
+                n=n,
+                config=config,
+                output=output,
+                store=store,
+                processes=processes,
+            )
+            return
         if model is not None:
             landscape, starts = _of_model(model, starts, n, seed)
         else:
@@ -90,7 +140,7 @@ def intersect(
                 "others."
             )
         pair = states or starts.states or (0, 1)
-        _search(console, landscape, starts, pair, method=method, output=output, seed=seed)
+        search_and_write(console, landscape, starts, pair, method=method, output=output, seed=seed)
     if not (output / "crossings.json").exists():
         raise RunError("nothing was found.")
 
@@ -124,83 +174,3 @@ def _of_source(path: Path, starts: "Starts", store: Path, processes: int, opened
     return landscape_of_source(
         desk.source, label_many=lambda geometries: desk.label(geometries, tag="crossing")
     )
-
-
-def _search(
-    console: "Console",
-    landscape: "Landscape",
-    starts: "Starts",
-    pair: tuple[int, int],
-    *,
-    method: str,
-    output: Path,
-    seed: int,
-) -> None:
-    import json
-
-    from nadyn.analysis.plots_crossings import crossing_figure
-    from nadyn.checks.counts import counted
-    from nadyn.checks.errors import RunError
-    from nadyn.checks.output import write_new
-    from nadyn.cli.tables import print_table
-    from nadyn.electronic.crossings import Wishes, find_crossings
-    from nadyn.electronic.crossings.record import record_of, xyz_text
-
-    with console.status("searching") as status:
-        found = find_crossings(
-            landscape,
-            starts.positions,
-            pair,
-            Wishes(methods=method, seed=seed),
-            report=lambda stage, left: status.update(f"{stage}: {left} searches go on"),
-        )
-    record = record_of(landscape, found, pair) | {"origins": list(starts.origins)}
-    if not found.found:
-        reasons = sorted({one.reason for one in found.given_up})
-        raise RunError(
-            f"none of {counted(len(starts.positions), 'search')} came to a crossing of states {pair[0]} and "
-            f"{pair[1]}: {'; '.join(reasons[:3])}. Begin from other geometries."
-        )
-    output.mkdir(parents=True, exist_ok=True)
-    text = xyz_text(landscape, record)
-    if text:
-        write_new(output / "crossings.xyz", text)
-    for number, one in enumerate(record["crossings"]):
-        if one["cone"] is not None:
-            figure = crossing_figure(record, number)
-            figure.savefig(output / f"crossing_{number}.png", dpi=160, facecolor="white")
-    write_new(output / "crossings.json", json.dumps(record, indent=1))
-    print_table(console, _table(record))
-    asked = sum(record["n_points"].values())
-    console.print(
-        f"{counted(asked, 'geometry')} asked; written to {output}/", soft_wrap=True, highlight=False
-    )
-
-
-def _table(record: dict[str, object]) -> "Table":
-    from rich.table import Table
-
-    from nadyn.units import ELECTRONVOLT_PER_HARTREE
-
-    first, second = record["names"]
-    lowest = record["crossings"][0]["energy_hartree"]
-    table = Table(title=f"crossings of {first} and {second}, the lowest first", title_justify="left")
-    for name in ("", "energy (eV)", "gap (meV)", "found by", "cone", "loop"):
-        table.add_column(name, overflow="fold")
-    for number, one in enumerate(record["crossings"]):
-        energy = (one["energy_hartree"] - lowest) * ELECTRONVOLT_PER_HARTREE
-        cone, around = one["cone"], one["loop"]
-        words = "none" if cone is None else f"{cone['words']}, tilt {cone['tilt']:.2f}"
-        words += ", saddle of the seam" if one["is_saddle"] else ""
-        sign = {1: "keeps its sign", -1: "changes its sign"}.get(
-            None if around is None else around["sign"], "?"
-        )
-        table.add_row(
-            str(number),
-            f"{energy:.3f}",
-            f"{1e3 * one['gap_ev']:.3f}",
-            " and ".join(one["methods"]),
-            words,
-            sign,
-        )
-    return table

@@ -45,13 +45,13 @@ def at_crossings(run: Run, model: Model, where: str, *, seed: int) -> list[Candi
             continue
         names = " and ".join(landscape.state_name(state) for state in pair)
         found = find_crossings(landscape, [start for start, _ in starts], pair, wishes).found
-        for rank, one in enumerate(crossing for crossing in found if not _is_crushed(model, crossing)):
+        for rank, one in enumerate(crossing for crossing in found if not is_crushed(model, crossing)):
             words = f"{where}, lowest crossing of {names} from {starts[one.starts[0]][1]}"
             candidates.append(Candidate(one.point.positions, CROSSING, words, rank))
     return candidates
 
 
-def _is_crushed(model: Model, crossing: Crossing) -> bool:
+def is_crushed(model: Model, crossing: Crossing) -> bool:
     """Return whether atoms are closer than a model can know anything about."""
     if model.shortest_distances is None:
         return False

@@ -167,6 +167,18 @@ def _signs(first: Potential, other: Potential, common: list[Samples]) -> Float[T
     return max(choices, key=lambda one: one[0])[1]
 
 
+def closest_of(models: Sequence[LearnedModel]) -> float | None:
+    """Return where the innermost radial functions of the only model to begin from lie [bohr].
+
+    New frames with a shorter distance, or fewer frames without the shortest one, are to leave the network as
+    it is: in another one its weights would mean nothing. None without a model, with several, and for encoders
+    whose functions do not hang on that distance alone.
+    """
+    if len(models) != 1:
+        return None
+    return getattr(models[0].potential.settings.network.encoder, "shortest", None)
+
+
 def takes_weights(potential: Potential, begun: Beginning) -> bool:
     """Give a network the weights of the only model to begin from, if that is one of the same settings.
 

@@ -37,6 +37,7 @@ def build_network(
     shortest: np.ndarray,
     elements: tuple[int, ...],
     assignment: Assignment | None = None,
+    closest: float | None = None,
 ) -> Potential:
     """Return a network with reference energies and standardised descriptors, ready to be trained.
 
@@ -47,13 +48,15 @@ def build_network(
         elements: Atomic numbers that occur.
         assignment: Latent basis and start of a diabatic model; None for that of the configuration, and
             where that leaves it open, the first of `assignments`.
+        closest: Where the innermost radial functions lie [bohr]; None for the shortest distance in the data.
 
     Raises:
         InputError: The basis or the kind does not fit the number of states.
     """
     section = configuration.model
     n_states = samples[0].energies.shape[1]
-    cutoff, closest = configuration.encoder.cutoff_angstrom * BOHR_PER_ANGSTROM, float(shortest.min())
+    cutoff = configuration.encoder.cutoff_angstrom * BOHR_PER_ANGSTROM
+    closest = float(shortest.min()) if closest is None else closest
     closest = min(closest if np.isfinite(closest) else 1.5, 0.5 * cutoff)
     encoder = choose_settings(configuration.encoder, elements, cutoff, closest)
     network_settings = NetworkSettings(encoder, section.hidden, section.activation, section.networks)

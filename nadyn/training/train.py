@@ -21,7 +21,7 @@ from nadyn.models.model_file import save_model
 from nadyn.models.molecules import default_molecule
 from nadyn.models.potential import Potential
 from nadyn.training.assignments import Assignment
-from nadyn.training.beginning import beginning, with_basis_of
+from nadyn.training.beginning import beginning, closest_of, with_basis_of
 from nadyn.training.build import (
     build_network,
     elements_of,
@@ -173,7 +173,9 @@ def learn(
         shortest = shortest_distances(training, elements)
 
         def build(assignment: Assignment | None, settings: TrainingConfiguration) -> Potential:
-            return build_network(settings, training_samples, shortest, elements, assignment)
+            return build_network(
+                settings, training_samples, shortest, elements, assignment, closest_of(begin_from)
+            )
 
         job = Job(
             training_samples,

@@ -143,6 +143,15 @@ def test_a_single_model_of_the_same_settings_hands_on_its_weights(tmp_path, monk
     weights = second.model.potential.state_dict()
     for name, values in first.model.potential.state_dict().items():
         torch.testing.assert_close(weights[name], values, rtol=1e-5, atol=1e-6)
+    # Atoms that come closer than before do not cost the weights.
+    group = data().groups[0]
+    closer = Dataset((replace(group, positions=0.99 * group.positions),))
+    third = train(closer, tmp_path / "closer.safetensors", slow, begin_from=(first.model,), report=report)
+    assert set(seen) == {""}
+    assert third.model.potential.settings == first.model.potential.settings
+    parameters = dict(third.model.potential.named_parameters())
+    for name, values in first.model.potential.named_parameters():
+        torch.testing.assert_close(parameters[name], values, rtol=1e-5, atol=1e-6)
     other = settings(epochs=1, model={"hidden": [8]})
     train(
         data(),

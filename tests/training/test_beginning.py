@@ -169,8 +169,9 @@ def test_stopped_anywhere_it_ends_with_the_same_model(tmp_path, stops):
     def train_it(data, path, settings, **options):
         return train(data, path, settings, begin_from=models(), **options)
 
-    train_it(data(), tmp_path / "whole.safetensors", settings())
-    train_with_stops(data(), tmp_path / "stopped.safetensors", settings(), stops, train=train_it)
+    often = settings(checkpoint_every=3)
+    train_it(data(), tmp_path / "whole.safetensors", often)
+    train_with_stops(data(), tmp_path / "stopped.safetensors", often, stops, train=train_it)
     assert digest(tmp_path / "whole.safetensors") == digest(tmp_path / "stopped.safetensors")
     assert not existing(checkpoint_path(tmp_path / "stopped.safetensors"))
 

@@ -17,7 +17,7 @@ from nadyn.training.committee import finish_member, train_committee
 from nadyn.training.reliability import Sample, coverage, samples_of
 from nadyn.training.train import checkpoint_path, train
 
-SETTINGS = configuration(validation_fraction=0.2)
+SETTINGS = configuration(validation_fraction=0.2, checkpoint_every=3)
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_a_training_with_muon_resumes_to_the_same_model_and_differs_from_adamw(t
         if progress.step == 8:
             raise Stop
 
-    settings = configuration(epochs=4, optimizer="muon")
+    settings = configuration(epochs=4, optimizer="muon", checkpoint_every=3)
     train(dataset(), tmp_path / "undisturbed.safetensors", settings)
     with pytest.raises(Stop):
         train(dataset(), tmp_path / "stopped.safetensors", settings, report=stop)

@@ -30,7 +30,7 @@ def _stop_at(step):
 
 
 # 22 training frames in batches of 5: four steps an epoch, a checkpoint every three.
-SETTINGS = configuration(epochs=4)
+SETTINGS = configuration(epochs=4, checkpoint_every=3)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,11 @@ def undisturbed(tmp_path_factory):
     return digest(path)
 
 
-@pytest.mark.parametrize("steps", [(6,), (8,), (13,), (4, 7, 12)])
+# At the end of an epoch, and three times between a checkpoint and the next.
+@pytest.mark.parametrize(
+    "steps",
+    [(8,), (4, 7, 12), *[pytest.param(steps, marks=pytest.mark.slow) for steps in ((6,), (13,))]],
+)
 def test_resumed_after_a_stop_a_training_ends_with_the_same_model(tmp_path, undisturbed, steps):
     path = tmp_path / "model.safetensors"
     for number, step in enumerate(steps):

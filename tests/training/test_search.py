@@ -20,7 +20,7 @@ from nadyn.training.search import trial_lengths, winner
 from nadyn.training.train import checkpoint_path, train
 
 # 22 training frames in batches of 5: four steps an epoch; four trials of two steps, two of eight, then 40.
-AUTO = configuration(epochs=10, model={"hidden": [16, 8], "basis": "auto"})
+AUTO = configuration(epochs=10, model={"hidden": [16, 8], "basis": "auto"}, checkpoint_every=3)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_trials_left_behind_are_in_the_way_of_a_new_training_only(tmp_path):
         train(dataset(), path, AUTO)
     with pytest.raises(InputError, match=r"`seed` must stay 1"):
         train(dataset(), path, AUTO.model_copy(update={"seed": 2}), resume=True)
-    train(dataset(), path, AUTO, overwrite=True)
+    train(dataset(12), path, configuration(epochs=1), overwrite=True)
     assert not existing(checkpoint_path(path))
 
 

@@ -42,6 +42,7 @@ def _data(couplings=False, n=24):
 def _settings(**changes):
     # 22 training frames in batches of five: four steps an epoch, 40 of the training and 4 of each start.
     values = {"model": {"hidden": [16, 8], "basis": BASIS}, "epochs": 10, "small_starts": 3}
+    values["checkpoint_every"] = 3
     return configuration(**(values | changes))
 
 

@@ -131,7 +131,12 @@ def without_work(monkeypatch):
 @pytest.mark.usefixtures("without_work")
 @pytest.mark.parametrize(
     "model, data",
-    [(AUTO, dataset), (OPEN, _without_couplings), (AUTO, _without_couplings)],
+    [
+        (AUTO, dataset),
+        # Covered by those of every basis.
+        pytest.param(OPEN, _without_couplings, marks=pytest.mark.slow),
+        (AUTO, _without_couplings),
+    ],
     ids=["search", "small networks", "small networks of every basis"],
 )
 def test_all_parts_are_within_the_limit_on_a_machine_that_becomes_slow(

@@ -105,32 +105,43 @@ def test_a_kill_while_the_hop_table_grows_resumes_to_the_same_digest(
         path.unlink()
 
 
-def kill_at_random_moment(path: Path, *, seed: int, n_steps: int) -> None:
-    program = [sys.executable, str(Path(toy_run.__file__)), str(path), str(n_steps)]
+N_STEPS = 1500
+
+
+def kill_at_random_moment(path: Path, *, seed: int) -> None:
+    program = [sys.executable, str(Path(toy_run.__file__)), str(path), str(N_STEPS)]
     child = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "ready\n"
-    time.sleep(random.Random(seed).uniform(0.0, 1.0) * n_steps * 0.0004)
+    time.sleep(random.Random(seed).uniform(0.0, 1.0) * N_STEPS * 0.0004)
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()
 
 
-@pytest.mark.parametrize("seed", [0, 1, *[pytest.param(n, marks=pytest.mark.slow) for n in range(2, 40)]])
-def test_sigkill_at_a_random_moment_resumes_to_the_same_digest(tmp_path, seed, unchecked_annotations):
-    n_steps = 1500
-    whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
-    toy_run.run(whole, n_steps=n_steps, resume=False)
-    kill_at_random_moment(killed, seed=seed, n_steps=n_steps)
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
+    """The digest of a run of all steps."""
+    path = tmp_path_factory.mktemp("long_run") / "run.h5"
+    toy_run.run(path, n_steps=N_STEPS, resume=False)
+    return digest(path)
+
+
+@pytest.mark.parametrize("seed", [0, *[pytest.param(n, marks=pytest.mark.slow) for n in range(1, 40)]])
+def test_sigkill_at_a_random_moment_resumes_to_the_same_digest(
+    tmp_path, seed, long_run, unchecked_annotations
+):
+    killed = tmp_path / "killed.h5"
+    kill_at_random_moment(killed, seed=seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("HDF5_USE_FILE_LOCKING", raising=False)
         if killed.exists():
             h5py.File(killed, "r").close()  # any HDF5 program opens it, with no clearing of flags
             found = open_run(killed)
             assert found.damaged_frames() == []
-            toy_run.run(killed, n_steps=n_steps, resume=True)
+            toy_run.run(killed, n_steps=N_STEPS, resume=True)
         else:
-            toy_run.run(killed, n_steps=n_steps, resume=False)
-    assert digest(killed) == digest(whole)
+            toy_run.run(killed, n_steps=N_STEPS, resume=False)
+    assert digest(killed) == long_run
     assert not list(tmp_path.glob(".*partial"))
 
 

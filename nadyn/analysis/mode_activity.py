@@ -3,10 +3,29 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run
+
+
+@dataclass(frozen=True, eq=False)
+class NormalModes:
+    """Normal modes about a minimum.
+
+    Attributes:
+        atomic_numbers: Of the atoms.
+        centre: The minimum [bohr].
+        vectors: Orthonormal, weighted by mass, see `mode_activity`.
+        frequencies: [hartree].
+        name: Of the file that they are from.
+    """
+
+    atomic_numbers: Int[np.ndarray, "atom"]
+    centre: Float[np.ndarray, "atom 3"]
+    vectors: Float[np.ndarray, "mode atom 3"]
+    frequencies: Float[np.ndarray, "mode"]
+    name: str
 
 
 @dataclass(frozen=True)
@@ -27,6 +46,17 @@ class ModeActivity:
     spread: Float[np.ndarray, "frame mode"]
     coherent: Float[np.ndarray, "mode"]
     total: Float[np.ndarray, "mode"]
+
+
+def activity_of(run: Run, modes: NormalModes) -> ModeActivity:
+    """Return how modes move in a run, see `mode_activity`.
+
+    Raises:
+        InputError: They are of other atoms.
+    """
+    if run.atomic_numbers is None or not np.array_equal(modes.atomic_numbers, run.atomic_numbers):
+        raise InputError("`--modes` must hold the atoms of the run in their order, but holds others.")
+    return mode_activity(run, modes.centre, modes.vectors, modes.frequencies)
 
 
 def mode_activity(

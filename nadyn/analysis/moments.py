@@ -27,5 +27,7 @@ def lead_to_moments(
         trajectories: Of each point, in the order in which they were given.
         steps: Of each point.
     """
+    # Thousands of points, each in a clip of its own, would be drawn slowly; their axes hold all of them.
+    points.set_clip_on(False)
     points.set_urls([moment(t, s) for t, s in zip(trajectories.tolist(), steps.tolist(), strict=True)])
     return points

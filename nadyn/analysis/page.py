@@ -3,6 +3,7 @@
 import html
 import platform
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -12,9 +13,11 @@ from nadyn import __version__
 from nadyn.analysis.answer import answer
 from nadyn.analysis.beside import Beside, differences, read_beside
 from nadyn.analysis.diagnostics import diagnose
+from nadyn.analysis.geometry import read_quantity
 from nadyn.analysis.joined import open_runs_as_one
 from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
 from nadyn.analysis.lights import lights_html, linked_trajectories
+from nadyn.analysis.mode_activity import NormalModes
 from nadyn.analysis.page_parts import card, figure_html, page_of, what_was_run
 from nadyn.analysis.sections import Section, sections
 from nadyn.analysis.sections_of_hops import hop_groups
@@ -34,6 +37,8 @@ def report(
     beside: str | Path | None = None,
     beside_name: str | None = None,
     crossings: str | Path | None = None,
+    coordinates: Sequence[str] = (),
+    modes: NormalModes | None = None,
 ) -> Path:
     """Write the report of a run, finished or not, or of several of one model as one; return where it is.
 
@@ -46,6 +51,9 @@ def report(
         beside_name: What that run is, as a legend says it.
         crossings: Conical intersections that `nadyn intersect` found (its folder, or .xyz): hops are said to
             be how far from them.
+        coordinates: Internal coordinates to show, with their distributions, such as `dihedral 0 1 2 3`,
+            instead of the automatic choice.
+        modes: Normal modes of the molecule whose activity to show.
 
     Raises:
         InputError: `path` is no trajectory file with a frame, `output` is a folder, or its folder does not
@@ -56,6 +64,7 @@ def report(
     check_output(output, overwrite=True)
     run = open_runs_as_one([path, *more])
     other = None if beside is None else read_beside(beside, n_states=run.n_states, name=beside_name)
+    followed = [read_quantity(text, run.positions.shape[2]) for text in coordinates]
     groups = hop_groups(run, crossings)
     numbers = summarise(run)
     words = ["nadyn", "report", *map(str, (path, *more)), "--output", str(output)]
@@ -63,7 +72,9 @@ def report(
     words += [] if beside_name is None else ["--beside-name", beside_name]
     words += [] if crossings is None else ["--crossings", str(crossings)]
     digests = ", ".join(map(digest, (path, *more)))
-    figures = sections(run, numbers, other, groups)
+    words += [word for text in coordinates for word in ("--coordinate", text)]
+    words += [] if modes is None else ["--modes", modes.name]
+    figures = sections(run, numbers, other, groups, followed, modes)
     shown = viewer(run, also=groups.moments)
     write_new(output, _page(run, numbers, figures, shown, shlex.join(words), digests, other))
     return output

@@ -1,11 +1,14 @@
 """The figures of a report, each with its words."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nadyn.analysis import plots
 from nadyn.analysis import section_tables as tables
 from nadyn.analysis.beside import Beside
-from nadyn.analysis.geometry import choose_quantities, label
+from nadyn.analysis.geometry import Quantity
+from nadyn.analysis.mode_activity import NormalModes
 from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.plots_hops import hops_figure
 from nadyn.analysis.plots_products import products_figure
@@ -17,6 +20,7 @@ from nadyn.analysis.run_schemes import run_schemes, scheme_rows, simplest
 from nadyn.analysis.scattering import branching
 from nadyn.analysis.scheme_fits import SchemeFit
 from nadyn.analysis.section import Section
+from nadyn.analysis.sections_of_coordinates import coordinate_sections, modes_section
 from nadyn.analysis.sections_of_fates import exits_section, yields_section
 from nadyn.analysis.sections_of_hops import HopGroups, hop_groups_section
 from nadyn.analysis.summary import run_lifetimes
@@ -30,6 +34,8 @@ def sections(
     numbers: dict[str, object],
     other: Beside | None = None,
     groups: HopGroups | None = None,
+    coordinates: Sequence[Quantity] = (),
+    modes: NormalModes | None = None,
 ) -> list[Section]:
     """Return the figures that a run gives, with captions that carry its numbers.
 
@@ -38,6 +44,8 @@ def sections(
         numbers: Of `analyse`.
         other: Another run, to stand beside this one.
         groups: Its hops by geometry.
+        coordinates: Internal coordinates to show instead of the automatic choice.
+        modes: Normal modes whose activity to show.
     """
     found: list[Section] = []
     scattered = branching(run)
@@ -76,30 +84,8 @@ def sections(
     if spins is not None:
         words = "Sums of the diabatic populations of each multiplicity. Bands: ±1.96 standard errors."
         found.append(Section("multiplicities", "Multiplicities", words, multiplicities_figure(run, spins)))
-    for number, quantity in enumerate(choose_quantities(run)[: 1 if run.changes_states else 2]):
-        shown = len(plots.drawn_trajectories(run))
-        words = f"{shown} of {counted(run.n_trajectories, 'trajectory')}"
-        if run.moves_on != "mean of the states":
-            what = "the state they move on" if run.moves_on == "active state" else "their pointer state"
-            words += f", coloured by {what}; circles are hops down, triangles hops up"
-        else:
-            words += ", each moving on the mean of its states"
-        words += ". Right: all trajectories at the end."
-        if not run.changes_states:
-            words = f"{shown} of {counted(run.n_trajectories, 'trajectory')}. Right: all of them at the end."
-        if quantity.kind == "dihedral":
-            words += " 0° is cis, 180° is trans."
-        if quantity.kind == "separation":
-            words += " The longest distance needed to join all atoms; it grows where a fragment leaves."
-        found.append(
-            Section(
-                "geometry" if number == 0 else f"geometry_{number + 1}",
-                _heading(label(run, quantity)),
-                words,
-                plots.geometry_figure(run, quantity),
-                tables.geometry_table(run, quantity, plots.drawn_trajectories(run)),
-            )
-        )
+    found += coordinate_sections(run, coordinates)
+    found += modes_section(run, modes)
     if len(run.hops["step"]):
         words = "Left: when states were changed. Right: the energy gap at each hop"
         if run.moves_on != "active state":
@@ -143,10 +129,6 @@ def _scheme_words(fit: SchemeFit, is_best: bool) -> str:
 
 def _hops_name(run: Run) -> str:
     return "Hops" if run.moves_on == "active state" else "Changes of the pointer state"
-
-
-def _heading(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _population_words(run: Run, numbers: dict[str, object]) -> str:

@@ -112,7 +112,7 @@ def summarise(
             "worst": float(slopes.max()) if len(slopes) else None,
         },
         "lifetimes_fs": {str(k): asdict(life) for k, life in run_lifetimes(run).items()},
-        "geometry": [_followed(run, quantity) for quantity in chosen],
+        "geometry": [followed(run, quantity) for quantity in chosen],
     }
     spins = multiplicity_populations(run)
     if spins is not None:
@@ -222,7 +222,8 @@ def plain(value: object) -> object:
     return value
 
 
-def _followed(run: Run, quantity: Quantity) -> dict[str, object]:
+def followed(run: Run, quantity: Quantity) -> dict[str, object]:
+    """Return mean, standard deviation and quantiles of a coordinate over trajectories that run, by frame."""
     alive = run.alive()
     values = measure(run, quantity)
     # A dihedral has no mean across its seam; its size, 0 for cis and 180 for trans, has one.

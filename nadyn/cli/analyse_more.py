@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from nadyn.analysis.exits import Exits
     from nadyn.analysis.hop_clusters import Cluster
-    from nadyn.analysis.mode_activity import ModeActivity
+    from nadyn.analysis.mode_activity import ModeActivity, NormalModes
     from nadyn.analysis.quantum_yields import QuantumYields
     from nadyn.trajectory import Run
 
@@ -89,21 +89,21 @@ def check_more(run_paths: list[Path], hops: Path | None, crossings: Path | None)
 
 
 def _modes(run: "Run", path: Path) -> "tuple[ModeActivity, list[float]]":
-    import numpy as np
-
-    from nadyn.analysis.mode_activity import mode_activity
-    from nadyn.checks.errors import InputError
-    from nadyn.dynamics.initial.read_modes import read_modes
+    from nadyn.analysis.mode_activity import activity_of
     from nadyn.units import INVERSE_CM_PER_HARTREE
 
+    modes = modes_given(path)
+    return activity_of(run, modes), (INVERSE_CM_PER_HARTREE * modes.frequencies).tolist()
+
+
+def modes_given(path: Path) -> "NormalModes":
+    """Return the normal modes of a Molden file, or of the output of a program."""
+    from nadyn.analysis.mode_activity import NormalModes
+    from nadyn.dynamics.initial.read_modes import read_modes
+
     read = read_modes(path)
-    if run.atomic_numbers is None or not np.array_equal(read.atomic_numbers, run.atomic_numbers):
-        raise InputError(
-            f"`--modes` must hold the atoms of the run in their order, but {str(path)!r} holds others."
-        )
     one = read.modes
-    activity = mode_activity(run, one.centre, one.vectors, one.frequencies)
-    return activity, (INVERSE_CM_PER_HARTREE * one.frequencies).tolist()
+    return NormalModes(read.atomic_numbers, one.centre, one.vectors, one.frequencies, str(path))
 
 
 def _new_table(title: str, *headings: str) -> "Table":

@@ -28,6 +28,16 @@ def report(
         Path | None,
         typer.Option(help="Crossings of `nadyn intersect`, its folder or .xyz: how far hops are from them."),
     ] = None,
+    coordinate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Coordinate to show with its distribution, such as 'dihedral 0 1 2 3' or 'pyramidalisation "
+            "0 1 2 3' of the first atom; repeatable."
+        ),
+    ] = None,
+    modes: Annotated[
+        Path | None, typer.Option(help="Molden file or output with frequencies: which normal modes move.")
+    ] = None,
 ) -> None:
     """Write one self-contained page: the answer, trajectories to look at, figures, what was run.
 
@@ -42,6 +52,7 @@ def report(
     from nadyn.checks.errors import InputError
     from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import PAGE, check_output, check_suffix
+    from nadyn.cli.analyse_more import modes_given
 
     if beside_name is not None and beside is None:
         raise InputError(
@@ -54,10 +65,10 @@ def report(
             "`--beside` must come with one run, but comes with several. Put the JSON that nadyn analyse "
             "writes of the members beside the other run instead."
         )
-    if len(runs) > 1 and not joined and crossings is not None:
+    if len(runs) > 1 and not joined and any((crossings, coordinate, modes)):
         raise InputError(
-            "`--crossings` must come with runs of one model, but comes with several members. Name those of "
-            "one member."
+            "`--crossings`, `--coordinate` and `--modes` must come with runs of one model, but come with "
+            "several members. Name those of one member."
         )
     run = runs[0]
     check_not_swapped(
@@ -65,7 +76,7 @@ def report(
         kinds=(Kind.HDF5, Kind.JSON),
         right=f"nadyn report {beside} --beside {run}",
     )
-    check_output(output, *runs, beside, crossings, overwrite=overwrite)
+    check_output(output, *runs, beside, crossings, modes, overwrite=overwrite)
     check_suffix(output, "`--output`", PAGE)
     console = Console()
     with console.status("Drawing figures"):
@@ -73,6 +84,13 @@ def report(
             written = members_report(runs, output)
         else:
             written = write_report(
-                run, output, *runs[1:], beside=beside, beside_name=beside_name, crossings=crossings
+                run,
+                output,
+                *runs[1:],
+                beside=beside,
+                beside_name=beside_name,
+                crossings=crossings,
+                coordinates=coordinate or (),
+                modes=None if modes is None else modes_given(modes),
             )
     console.print(f"Report written to {written}", highlight=False, soft_wrap=True)

@@ -2,17 +2,21 @@
 
 import json
 import re
+from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
 from synthetic_run import hop_table, write_run
 from typer.testing import CliRunner
 
+from nadyn.analysis import report
 from nadyn.analysis.geometry import measure, pyramidalisation, read_quantity
 from nadyn.analysis.hop_clusters import beside_crossings, hop_clusters, read_crossings
-from nadyn.analysis.mode_activity import mode_activity
+from nadyn.analysis.mode_activity import NormalModes, mode_activity
 from nadyn.analysis.page_parts import figure_html
 from nadyn.analysis.quantum_yields import clopper_pearson
+from nadyn.analysis.sections_of_coordinates import coordinate_sections, modes_section
 from nadyn.analysis.sections_of_hops import hop_groups, hop_groups_section
 from nadyn.analysis.summary import summarise
 from nadyn.checks.errors import InputError
@@ -224,6 +228,35 @@ def test_modes_move_as_they_were_moved(tmp_path):
     assert found.coherent[4] < 0.15
     assert found.spread[:, 4].mean() == pytest.approx(0.3, rel=0.1)
     assert np.all(found.total[[0, 2, 3, 5]] < 0.08)
+
+
+def test_asked_coordinates_and_modes_are_on_the_page_with_their_numbers(run_path, tmp_path):
+    run = open_run(run_path)
+    vectors = np.linalg.qr(np.random.default_rng(2).normal(size=(12, 12)))[0].reshape(12, 4, 3)
+    modes = NormalModes(NUMBERS, FLAT, vectors[:2], np.array([0.01, 0.02]), "m.molden")
+    out = tmp_path / "page.html"
+    report(run_path, out, coordinates=["distance 0 1", "pyramidalisation 0 1 2 3"], modes=modes)
+    text = out.read_text("utf-8")
+    names = ("geometry", "distribution", "geometry_2", "distribution_2", "modes")
+    places = [text.index(f'<figure id="{name}">') for name in names]
+    assert places == sorted(places)
+    assert "--coordinate 'distance 0 1'" in unescape(text) and "--modes m.molden" in text
+    quantity = read_quantity("distance 0 1", 4)
+    _, section, *_ = coordinate_sections(run, [quantity])
+    values = measure(run, quantity)
+    # Of 17 accepted hops all happen after frame 3, of which one trajectory had none.
+    at_hops = values[3, 1:]
+    said = (
+        f"{np.median(values[0]):.4g} at the start (18 values), {np.median(at_hops):.4g} at hops (17 values)"
+    )
+    assert said in section.caption
+    assert section.table["below_50_percent"][3] == pytest.approx(np.sort(values[3])[8])
+    (shown,) = modes_section(run, modes)
+    activity = mode_activity(run, FLAT, modes.vectors, modes.frequencies)
+    assert shown.table["mode_1_mean"] == pytest.approx(activity.mean[:, 1].tolist())
+    assert f"({219474.63 * 0.02:.0f} cm⁻¹)" in shown.caption
+    with pytest.raises(InputError, match="holds others"):
+        modes_section(run, replace(modes, atomic_numbers=NUMBERS[::-1]))
 
 
 def _middle():

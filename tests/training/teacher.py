@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,13 @@ def teacher(basis: str | None = "2x0e", n_states: int = 2) -> LearnedModel:
 
 
 def dataset(n: int = 24, *, basis: str | None = "2x0e", n_states: int = 2, couplings: bool = True) -> Dataset:
-    """Return one group of frames labelled by `teacher`."""
-    return Dataset((labelled(teacher(basis, n_states), geometries(n), couplings=couplings),))
+    """Return one group of frames labelled by `teacher`; its arrays may be written to."""
+    return Dataset((_labelled_once(n, basis, n_states, couplings).select(np.arange(n)),))
+
+
+@cache
+def _labelled_once(n: int, basis: str | None, n_states: int, couplings: bool) -> Group:
+    return labelled(teacher(basis, n_states), geometries(n), couplings=couplings)
 
 
 def without_labels(group: Group, frames: list[int], **arrays: object) -> Group:
@@ -82,14 +88,17 @@ def without_labels(group: Group, frames: list[int], **arrays: object) -> Group:
 
 
 def configuration(**changes: object) -> TrainingConfiguration:
-    """Return a configuration for seconds: few channels, small layers, one thread."""
+    """Return a configuration for seconds: few channels, small layers, one thread.
+
+    A checkpoint takes as long as a step: those that go on from one ask for it more often.
+    """
     values = {
         "encoder": {"cutoff_angstrom": 3.5, "n_radial": 5, "n_channels": 3},
         "model": {"hidden": [16, 8], "basis": "2x0e"},
         "epochs": 2,
         "batch_size": 5,
         "warmup_steps": 10,
-        "checkpoint_every": 3,
+        "checkpoint_every": 20,
         "threads": 1,
     }
     return TrainingConfiguration.model_validate(values | changes)

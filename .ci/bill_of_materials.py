@@ -10,6 +10,7 @@ same environment gives the same text.
 
 import argparse
 import datetime
+import importlib.metadata
 import json
 import os
 import re
@@ -32,6 +33,10 @@ def main() -> None:
     else:
         command = [sys.executable, "-m", "pip", "inspect", "--local"]
         inspected = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        for one in inspected["installed"]:
+            # An older pip leaves it out.
+            told = importlib.metadata.metadata(one["metadata"]["name"]).get("License-Expression")
+            one["metadata"].setdefault("license_expression", told)
     print(json.dumps(bill(inspected), indent=1, sort_keys=True))
 
 

@@ -4,11 +4,12 @@
 
 Each case of kill_cases.py is done once undisturbed. Then it is begun in an empty folder, killed with
 SIGKILL, resumed, killed, resumed, killed, and resumed to its end: at moments drawn evenly from the first
-half of the processor time that the undisturbed one took, one in eight from before it had written anything.
-Where it comes to its end before the third kill, all of that begins again, and does not count. Processes are
-forked from this one, which has loaded everything, so that they live in their own work and not in imports;
-what a kill leaves are the files alone. Written is a line a history to FOLDER/kills.jsonl, with the step at
-each kill; what has a line there is not done again. Linux only. Exit code 1 if any digest differs.
+third or half of the processor time that the undisturbed one took, one in eight from before it had written
+anything. Where it comes to its end before the third kill, all of that begins again, and does not count.
+Processes are forked from this one, which has loaded everything, so that they live in their own work and
+not in imports; what a kill leaves are the files alone. Written is a line a history to FOLDER/kills.jsonl,
+with the step at each kill; what has a line there is not done again. Linux only. Exit code 1 if any digest
+differs.
 """
 
 import argparse
@@ -93,6 +94,8 @@ def job_of_training(case: Training) -> Job:
 
     def progress(folder: Path) -> str:
         path = checkpoint_path(folder / "model.safetensors")
+        if (folder / "model.safetensors").exists():
+            return "complete"
         if not path.exists():
             return "no checkpoint"
         try:
@@ -196,14 +199,15 @@ def load_what_it_loaded(folder: Path) -> bool:
     return bool(new)
 
 
-def undisturbed(job: Job, folder: Path) -> tuple[str, float, float]:
-    """Return the digest, and the times of `done` of a process that had nothing to import."""
+def undisturbed(job: Job, folder: Path) -> tuple[str, str, float, float]:
+    """Return the digest, what is said of its progress at the end, and the times of `done`, where nothing had
+    to be imported."""
     empty(job, folder)
     times = done(job, folder, resume=False)
     if load_what_it_loaded(folder):
         empty(job, folder)
         times = done(job, folder, resume=False)
-    return said_of(folder, job.digest), *times
+    return said_of(folder, job.digest), said_of(folder, job.progress), *times
 
 
 def empty(job: Job, folder: Path) -> None:
@@ -213,14 +217,16 @@ def empty(job: Job, folder: Path) -> None:
     job.prepare(folder)
 
 
-def history(job: Job, folder: Path, life: float, seconds: float, draw: random.Random) -> list[str]:
+def history(job: Job, folder: Path, end: str, life: float, seconds: float, draw: random.Random) -> list[str]:
     """Begin, kill three times, and come to the end; return how far it was at each kill.
 
     Args:
         job: What is killed.
         folder: Where.
+        end: What is said of its progress at the end, where a kill comes too late to count.
         life: Processor time before something is written; one kill in eight is within it.
-        seconds: Processor time from there to the end; the others are within its first half.
+        seconds: Processor time from there to the end; the others are within its first
+            third, or half of it where first of all a file is read.
         draw: Random numbers.
     """
     for _ in range(MOST_ATTEMPTS):
@@ -229,13 +235,15 @@ def history(job: Job, folder: Path, life: float, seconds: float, draw: random.Ra
         while len(kills) < KILLS:
             process = begin(job, folder, resume=bool(kills))
             of_life = draw.random() > 1 / 8
-            limit = draw.uniform(0.0, 0.5 * seconds if of_life else life)
+            limit = draw.uniform(0.0, seconds / (2 if kills else 3) if of_life else life)
             status, _ = watched(process, folder / job.file, limit, of_life=of_life)
             if status:
                 raise SystemExit(f"it failed:\n{(folder / 'log.txt').read_text(encoding='utf-8')}")
             if status is not None:
                 break
             kills.append(said_of(folder, job.progress))
+            if kills[-1] == end:
+                break
         else:
             done(job, folder, resume=True)
             return kills
@@ -269,15 +277,15 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             base = Path(folder)
-            expected, life, seconds = undisturbed(job, base / "undisturbed")
+            expected, *times = undisturbed(job, base / "undisturbed")
             for number in range(have, options.histories):
                 draw = random.Random(zlib.crc32(f"{part} {name} {number}".encode()))
-                kills = history(job, base / "killed", life, seconds, draw)
+                kills = history(job, base / "killed", *times, draw)
                 same = said_of(base / "killed", job.digest) == expected
                 row = {"part": part, "name": name, "history": number, "kills": kills, "same": same}
                 known.append(row)
                 with results.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({**row, "seconds": round(seconds, 2), "digest": expected}) + "\n")
+                    file.write(json.dumps({**row, "seconds": round(times[-1], 2), "digest": expected}) + "\n")
                 print(
                     f"{part:5s} {name:34s} {', '.join(kills):40s} {'the same' if same else 'DIFFERENT'}",
                     flush=True,

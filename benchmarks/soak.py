@@ -1,6 +1,6 @@
 """Does a process that works for long keep more and more memory, open files or threads?
 
-    python benchmarks/soak.py [--minutes 60] [--rest 0.5] [--output FOLDER]
+    python benchmarks/soak.py [--minutes 60] [--parts run read refuse report train] [--rest 0.5]
 
 Again and again, in one process: 40 trajectories of surface hopping are run, made longer with `resume`,
 read, and analysed with a report; a run with another seed, of a molecule on one state with a thermostat; a
@@ -46,22 +46,42 @@ HEATED = {
 }
 
 
-def round_of_work(folder: Path, number: int) -> None:
-    """Do all of it once; files of the round before are replaced."""
-    run, model = folder / "run.h5", folder / "model.safetensors"
-    nadyn.run({**RUN, "output": str(run), "seed": number}, overwrite=True, progress=False)
-    nadyn.run({**RUN, "output": str(run), "seed": number, "time_fs": 12}, resume=True, progress=False)
+def runs(folder: Path, number: int) -> None:
+    """Run, make longer, and run something else; files of the round before are replaced."""
+    run = {**RUN, "output": str(folder / "run.h5"), "seed": number}
+    nadyn.run(run, overwrite=True, progress=False)
+    nadyn.run({**run, "time_fs": 12}, resume=True, progress=False)
     nadyn.run({**HEATED, "output": str(folder / "heated.h5"), "seed": number}, overwrite=True, progress=False)
-    nadyn.load_trajectories(run)
-    quiet(["analyse", str(run), "--json", str(folder / "run.json")], expect=0)
-    quiet(["report", str(run), "--output", str(folder / "report.html"), "--overwrite"], expect=0)
-    train(dataset(), model, configuration(epochs=1), overwrite=True)
-    nadyn.surfaces(nadyn.load_model(model), geometries(3))
+
+
+def reads(folder: Path, number: int) -> None:
+    """Read what was run, and analyse it."""
+    nadyn.load_trajectories(folder / "run.h5")
+    quiet(["analyse", str(folder / "run.h5"), "--json", str(folder / "run.json")], expect=0)
+
+
+def refuses(folder: Path, number: int) -> None:
+    """Refuse a damaged file and a wrong run file."""
     damaged = folder / "damaged.h5"
-    damaged.write_bytes(run.read_bytes()[:-200])
+    damaged.write_bytes((folder / "run.h5").read_bytes()[:-200])
     quiet(["info", str(damaged)], expect=2)
     with contextlib.suppress(InputError):
         nadyn.run({**RUN, "method": "fsssh", "output": str(folder / "no.h5")}, progress=False)
+
+
+def reports(folder: Path, number: int) -> None:
+    """Write a report."""
+    quiet(["report", str(folder / "run.h5"), "--output", str(folder / "run.html"), "--overwrite"], expect=0)
+
+
+def trains(folder: Path, number: int) -> None:
+    """Train a small model, load it, and ask it."""
+    model = folder / "model.safetensors"
+    train(dataset(), model, configuration(epochs=1), overwrite=True)
+    nadyn.surfaces(nadyn.load_model(model), geometries(3))
+
+
+PARTS = {"run": runs, "read": reads, "refuse": refuses, "report": reports, "train": trains}
 
 
 def quiet(arguments: list[str], *, expect: int) -> None:
@@ -98,6 +118,7 @@ def main() -> None:
     """Work until the time is over, print a line a round, write all as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--rest", type=float, default=0.5)
     parser.add_argument("--output", type=Path, default=Path("soak"))
     options = parser.parse_args()
@@ -108,7 +129,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         while time.monotonic() - started < 60 * options.minutes:
             began = time.monotonic()
-            round_of_work(Path(folder), len(rounds) + 1)
+            for part in PARTS:
+                if part in options.parts:
+                    PARTS[part](Path(folder), len(rounds) + 1)
             rounds.append({"minutes": (time.monotonic() - started) / 60, **held()})
             (options.output / "soak.json").write_text(json.dumps(rounds, indent=1), encoding="utf-8")
             row = rounds[-1]

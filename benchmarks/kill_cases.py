@@ -65,14 +65,10 @@ class Run:
     model: Callable[[], object] | None = None
     prepare: Callable[[Path], None] = lambda folder: None
 
-    def configuration(self, folder: Path) -> RunConfiguration:
-        """Return the run file, with paths in a folder."""
-        content = {**self.keys, "output": str(folder / "run.h5")}
-        initial = {
-            key: str(folder / value) if key in ("file", "structure") else value
-            for key, value in content["initial"].items()
-        }
-        return parse_configuration({**content, "initial": initial}, RunConfiguration, where="run")
+    @property
+    def configuration(self) -> RunConfiguration:
+        """The run file; its paths begin at the working folder, because the digest covers them."""
+        return parse_configuration({**self.keys, "output": "run.h5"}, RunConfiguration, where="run")
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def job_of_run(case: Run) -> Job:
 
     def work(folder: Path, resume: bool) -> None:
         model = None if case.model is None else case.model()
-        nadyn.run(case.configuration(folder), model=model, resume=resume, progress=False)
+        nadyn.run(case.configuration, model=model, resume=resume, progress=False)
 
     def progress(folder: Path) -> str:
         if not (folder / "run.h5").exists():
@@ -122,6 +122,7 @@ def begin(job: Job, folder: Path, *, resume: bool) -> int:
         log = os.open(folder / "log.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        os.chdir(folder)
         job.work(folder, resume)
         (folder / "modules.txt").write_text("\n".join(sys.modules))
         code = 0

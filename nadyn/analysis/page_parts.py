@@ -89,7 +89,8 @@ def figure_html(section: Section) -> str:
     )
     return (
         f'<figure id="{section.name}"><h2>{html.escape(section.title)}</h2>'
-        f'<div class=plot role={"group" if leads else "img"} aria-label="{alternative}"'
+        f'<div class=plot role={"group" if leads else "img"} aria-label="{alternative}" '
+        f'style="--shape:{_shape(drawn)}"'
         f"{'' if leads else ' tabindex=0'}>{drawn}</div>"
         f"{hint if leads else ''}<figcaption>{html.escape(section.caption)}</figcaption>{section.markup}"
         f"<div class='save js'>Save as {buttons}</div>"
@@ -111,6 +112,12 @@ def svg(figure: Figure) -> str:
     for k, colour in enumerate(COLOURS):
         text = re.sub(colour, f"var(--state-{k}, {colour})", text, flags=re.IGNORECASE)
     return text
+
+
+def _shape(drawn: str) -> str:
+    """Return width over height of an SVG."""
+    width, height = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', drawn).groups()
+    return f"{width}/{height}"
 
 
 def what_was_run(config: Mapping[str, object]) -> str:

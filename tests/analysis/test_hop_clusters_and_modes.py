@@ -121,7 +121,10 @@ def test_the_page_shows_groups_with_what_represents_them_and_known_crossings(run
     assert (section.table["hops"], section.table["states"][0]) == ([8, 6, 3], "8x1-0")
     x = [section.table[f"{name}_x_angstrom"][0] for name in ("N0", "H1", "H2", "H3")]
     assert x == pytest.approx((ANGSTROM_PER_BOHR * found.groups[0].positions[:, 0]).tolist())
-    assert section.markup in figure_html(section)
+    drawn = figure_html(section)
+    assert section.markup in drawn
+    width, height = re.search(r'style="--shape:([0-9.]+)/([0-9.]+)"', drawn).groups()
+    assert f'viewBox="0 0 {width} {height}"' in drawn and float(width) > float(height) > 0
 
 
 def test_a_run_without_hops_of_a_molecule_has_no_groups(tmp_path):

@@ -24,6 +24,16 @@ def test_the_thickness_is_the_height_over_the_other_periodic_vectors():
     np.testing.assert_allclose(thickness(scaled, (True, True, True)), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("pbc", [(True, True, True), (True, False, True), (False, True, True)])
+def test_vectors_that_lean_far_span_no_thinner_a_lattice(pbc):
+    leaning = np.array([[6.0, 0.0, 0.0], [600.0, 5.0, 0.0], [-700.0, 500.0, 6.5]])
+    check_images(leaning, pbc)
+    if all(pbc):
+        assert thickness(leaning, pbc) < 0.1
+        with pytest.raises(InputError, match="in frame 1"):
+            check_images(np.stack([leaning, 0.1 * leaning]), pbc)
+
+
 @pytest.mark.parametrize(
     "vectors", [np.zeros((3, 3)), np.diag([8.0, 8.0, 0.0]), np.array([[1.0, 2, 3], [2, 4, 6], [0, 0, 5]])]
 )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from ase.geometry.minkowski_reduction import minkowski_reduce
 from jaxtyping import Bool, Float
 
 from nadyn.checks.errors import InputError
@@ -42,6 +43,9 @@ def check_images(
 ) -> None:
     """Refuse cells that are thinner than images of atoms allow.
 
+    Skewed vectors span the same lattice as short ones: a cell that is thin is looked at again when its
+    vectors are reduced.
+
     Args:
         cell: Of one structure or of each frame [bohr].
         pbc: Which directions are periodic.
@@ -54,6 +58,9 @@ def check_images(
     if not any(pbc):
         return
     heights = np.atleast_1d(thickness(cell, pbc))
+    for frame in np.flatnonzero((heights < thinnest) & (heights >= _FLAT)):
+        short, _ = minkowski_reduce(cell.reshape(-1, 3, 3)[frame], pbc)
+        heights[frame] = thickness(np.asarray(short), pbc)
     if heights.min() >= thinnest:
         return
     frame = int(heights.argmin())

@@ -27,11 +27,14 @@ def check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> Non
         raise InputError(f"the dataset must hold at least 10 frames to be trained on, but holds {frames}.")
     _check_properties(dataset, configuration.model)
     samples = learned_samples(dataset, configuration)
+    said = configuration.weights.model_fields_set
+    # A weight that a file says is meant, be it the default. The settings of an earlier training have every
+    # weight written out, that of energies among them: there only one that is another is meant.
+    written_out = "energy" in said
     for quantity in QUANTITIES:
-        # A weight that a file says is meant, be it the default.
-        said = quantity.name in configuration.weights.model_fields_set
-        if said and all(quantity.labels(group) is None for group in samples):
-            weight = getattr(configuration.weights, quantity.name)
+        weight = getattr(configuration.weights, quantity.name)
+        meant = quantity.name in said and not (written_out and weight == quantity.weight)
+        if meant and all(quantity.labels(group) is None for group in samples):
             why = _why_not_learned(quantity, dataset, configuration.model)
             raise InputError(
                 f"`weights.{quantity.name}` must be left out for data without {quantity.plural}"

@@ -21,9 +21,10 @@ from nadyn.trajectory.initial_conditions import InitialConditions
 from nadyn.units import HARTREE_PER_INVERSE_CM
 
 _LAWS = frozenset({"translation", "rotation"})
-# Largest overlap of two modes that are to be orthogonal: with two digits behind the point it is 0.03 in a
-# molecule of twenty atoms.
-_ORTHOGONAL = 0.06
+# Largest overlap of two modes that are to be orthogonal: files have few digits. With two behind the point it
+# is 0.03 in a molecule of twenty atoms.
+_ORTHOGONAL = 0.02
+_ORTHOGONAL_OF_TWO_DIGITS = 0.06
 # A listed mode with a larger part than this among rigid motions is one.
 _RIGID = 0.5
 # What digits leave of rigid motion in a vibration is 0.001; other axes or another order of the atoms than
@@ -72,7 +73,8 @@ def modes_of_file(
         off = np.abs(kept @ kept.T - np.eye(len(kept))).max(initial=0.0)
         if len(kept) == n_vibrations:
             found[way] = (off, kept, frequencies[inner], parts[inner].max(initial=0.0))
-    if not found or min(found.values(), key=lambda one: one[0])[0] > _ORTHOGONAL:
+    allowed = _ORTHOGONAL_OF_TWO_DIGITS if np.array_equal(given, given.round(2)) else _ORTHOGONAL
+    if not found or min(found.values(), key=lambda one: one[0])[0] > allowed:
         raise InputError(
             f"{where} must hold {n_vibrations} vibrations that are orthogonal, mass-weighted or as Cartesian "
             "displacements, but does not. Are masses of other isotopes meant, or is the file cut?"

@@ -26,11 +26,18 @@ def water(request):
     return read_molden_modes(request.config.rootpath / "tests/data/fixtures/water_6-31g.freq.molden")
 
 
-def output(water, *, digits=5, order=(0, 1, 2), turn=None, first=None):
+def output(water, *, digits=5, mass=None, order=(0, 1, 2), turn=None, first=None):
     """A computation of frequencies as Gaussian prints it, with the atoms of the geometry in some order."""
     numbers = water.atomic_numbers
     root = np.sqrt(masses(numbers))[:, None]
     shifts = water.modes.vectors / root
+    if mass is not None:
+        # The normal modes of other isotopes about the same minimum, from the same force constants.
+        weighted = water.modes.vectors * root
+        hessian = np.einsum("kia,k,kjb->iajb", weighted, water.modes.frequencies**2, weighted).reshape(9, 9)
+        other = np.repeat(np.sqrt(mass), 3)
+        _, columns = np.linalg.eigh(hessian / np.outer(other, other))
+        shifts = (columns.T[6:] / other).reshape(3, 3, 3)
     shifts /= np.linalg.norm(shifts.reshape(len(shifts), -1), axis=1)[:, None, None]
     centre = water.modes.centre * ANGSTROM_PER_BOHR
     if turn is not None:
@@ -95,6 +102,16 @@ def test_atoms_of_the_geometry_in_another_order_are_seen(water, tmp_path):
     path = tmp_path / "freq.log"
     path.write_text(output(water, order=(0, 2, 1)))
     with pytest.raises(InputError, match=_OTHERS):
+        read_output_modes(path)
+
+
+def test_modes_of_other_isotopes_are_not_taken_for_those_of_the_usual(water, tmp_path):
+    path = tmp_path / "freq.log"
+    usual = masses(water.atomic_numbers)
+    path.write_text(output(water, mass=usual))
+    np.testing.assert_allclose(read_output_modes(path).modes.frequencies, water.modes.frequencies, rtol=1e-6)
+    path.write_text(output(water, mass=usual * np.array([1.0, 2.0, 1.0])))
+    with pytest.raises(InputError, match=r"that are orthogonal.*isotopes meant"):
         read_output_modes(path)
 
 

@@ -34,6 +34,18 @@ def test_vectors_that_lean_far_span_no_thinner_a_lattice(pbc):
             check_images(np.stack([leaning, 0.1 * leaning]), pbc)
 
 
+def test_a_lattice_that_is_thin_is_so_however_it_leans_and_wherever_it_points():
+    turned = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
+    thin = np.array([[6.0, 0.0, 0.0], [0.0, 7.0, 0.0], [0.3, 0.2, 0.5]])
+    leaning = np.array([[1.0, 0, 0], [9.0, 1, 0], [-4.0, 12, 1]]) @ thin @ turned
+    reduced = thin @ turned
+    for vectors in (leaning, np.stack([8.0 * leaning, leaning])):
+        with pytest.raises(InputError, match=r"thick for images .* angstrom thin"):
+            check_images(vectors, (True, True, True))
+    check_images(leaning, (True, True, False))
+    assert thickness(reduced, (True, True, True)) == pytest.approx(thickness(thin, (True, True, True)))
+
+
 @pytest.mark.parametrize(
     "vectors", [np.zeros((3, 3)), np.diag([8.0, 8.0, 0.0]), np.array([[1.0, 2, 3], [2, 4, 6], [0, 0, 5]])]
 )

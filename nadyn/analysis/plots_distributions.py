@@ -73,7 +73,7 @@ def modes_figure(activity: ModeActivity, frequencies: Float[np.ndarray, "mode"],
     Args:
         activity: Of all modes.
         frequencies: Of all modes [hartree].
-        most: Those that are drawn over time.
+        most: Those that are drawn over time; the figure counts them from 1.
     """
     figure, (axes, side) = new_figure(3.3, columns=2, widths=(1.5, 1.0))
     for place, mode in enumerate(most):
@@ -81,7 +81,7 @@ def modes_figure(activity: ModeActivity, frequencies: Float[np.ndarray, "mode"],
         axes.fill_between(
             activity.time_fs, mean - spread, mean + spread, color=colour, alpha=0.1, linewidth=0
         )
-        axes.plot(activity.time_fs, mean, color=colour, linewidth=1.6, label=f"mode {mode}")
+        axes.plot(activity.time_fs, mean, color=colour, linewidth=1.6, label=f"mode {mode + 1}")
     time_axis(axes, activity.time_fs)
     axes.set_ylabel("mean displacement (dimensionless)")
     legend_above(axes)
@@ -99,7 +99,7 @@ def modes_figure(activity: ModeActivity, frequencies: Float[np.ndarray, "mode"],
     )
     for place, mode in enumerate(most):
         side.annotate(
-            str(mode),
+            str(mode + 1),
             (inverse_cm[mode], activity.total[mode]),
             xytext=(0, 4),
             textcoords="offset points",

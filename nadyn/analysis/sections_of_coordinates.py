@@ -39,7 +39,7 @@ def coordinate_sections(run: Run, asked: Sequence[Quantity]) -> list[Section]:
 
 
 def modes_section(run: Run, modes: NormalModes | None) -> list[Section]:
-    """Return which normal modes move, over time; nothing without modes.
+    """Return which normal modes move, over time, counted from 1; nothing without modes.
 
     Raises:
         InputError: They are of other atoms.
@@ -49,7 +49,7 @@ def modes_section(run: Run, modes: NormalModes | None) -> list[Section]:
     activity = activity_of(run, modes)
     most = np.argsort(-activity.total, kind="stable")[:MOST_MODES].tolist()
     names = ", ".join(
-        f"{mode} ({INVERSE_CM_PER_HARTREE * modes.frequencies[mode]:.0f} cm⁻¹)" for mode in most
+        f"{mode + 1} ({INVERSE_CM_PER_HARTREE * modes.frequencies[mode]:.0f} cm⁻¹)" for mode in most
     )
     words = (
         "Displacements of normal modes about their minimum, each geometry laid on it, in units in which the "
@@ -59,8 +59,8 @@ def modes_section(run: Run, modes: NormalModes | None) -> list[Section]:
     )
     table: dict[str, list[object]] = {"time_fs": activity.time_fs.tolist()}
     for mode in range(len(modes.frequencies)):
-        table[f"mode_{mode}_mean"] = activity.mean[:, mode].tolist()
-        table[f"mode_{mode}_spread"] = activity.spread[:, mode].tolist()
+        table[f"mode_{mode + 1}_mean"] = activity.mean[:, mode].tolist()
+        table[f"mode_{mode + 1}_spread"] = activity.spread[:, mode].tolist()
     figure = modes_figure(activity, modes.frequencies, most)
     return [Section("modes", "Normal modes", words, figure, table)]
 

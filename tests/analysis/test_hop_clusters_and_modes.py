@@ -256,8 +256,10 @@ def test_asked_coordinates_and_modes_are_on_the_page_with_their_numbers(run_path
     assert section.table["below_50_percent"][3] == pytest.approx(np.sort(values[3])[8])
     (shown,) = modes_section(run, modes)
     activity = mode_activity(run, FLAT, modes.vectors, modes.frequencies)
-    assert shown.table["mode_1_mean"] == pytest.approx(activity.mean[:, 1].tolist())
-    assert f"({219474.63 * 0.02:.0f} cm⁻¹)" in shown.caption
+    assert shown.table["mode_2_mean"] == pytest.approx(activity.mean[:, 1].tolist())
+    assert f"2 ({219474.63 * 0.02:.0f} cm⁻¹)" in shown.caption
+    labels = {line.get_label() for line in shown.figure.axes[0].lines}
+    assert {"mode 1", "mode 2"} <= labels and "mode 0" not in labels
     with pytest.raises(InputError, match="holds others"):
         modes_section(run, replace(modes, atomic_numbers=NUMBERS[::-1]))
 

@@ -71,3 +71,12 @@ def test_one_molecule_that_teaches_a_quantity_is_enough():
     ion = replace(_group(**DIPOLES, charge=1), name="ion")
     settings = TrainingConfiguration(weights={"dipole": 2.0}, mix=("charge",))
     check_dataset(Dataset((_group(**DIPOLES), ion)), settings)
+
+
+def test_settings_with_every_weight_written_out_mean_only_those_that_differ():
+    weights = TrainingConfiguration().weights
+    written = {name: getattr(weights, name) for name in type(weights).model_fields}
+    assert "energy" in written and "stress" in written
+    _check(_group(), written)
+    with pytest.raises(InputError, match=r"`weights.stress` must be left out"):
+        _check(_group(), written | {"stress": written["stress"] + 1.0})

@@ -115,6 +115,28 @@ def test_modes_of_other_isotopes_are_not_taken_for_those_of_the_usual(water, tmp
         read_output_modes(path)
 
 
+def test_modes_in_any_order_are_sorted_with_their_vectors(water, tmp_path):
+    path = tmp_path / "freq.log"
+    plain = output(water)
+    path.write_text(plain)
+    usual = read_output_modes(path)
+    # The columns of the first and the last mode exchanged.
+    lines = plain.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith(" Frequencies --"):
+            a, b, c = line.split()[2:]
+            lines[number] = f" Frequencies -- {c:>11s}            {b:>11s}            {a:>11s}"
+        elif len(line.split()) == 11 and line.split()[0].isdigit():
+            head, values = line[:10], line[10:].split()
+            turned = values[6:] + values[3:6] + values[:3]
+            lines[number] = head + "".join(f"{x:>12s}" for x in turned)
+    path.write_text("\n".join(lines) + "\n")
+    found = read_output_modes(path)
+    np.testing.assert_allclose(found.modes.frequencies, usual.modes.frequencies, rtol=1e-12)
+    overlap = np.abs((found.modes.vectors * usual.modes.vectors).sum(axis=(1, 2)))
+    np.testing.assert_allclose(overlap, 1.0, atol=1e-8)
+
+
 def test_an_output_without_frequencies_or_cut_is_refused(water, tmp_path):
     path = tmp_path / "freq.log"
     text = output(water)

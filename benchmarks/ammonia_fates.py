@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from nadyn.analysis.populations import wilson
+from nadyn.analysis.intervals import wilson
 from nadyn.trajectory import Run
 from nadyn.units import BOHR_PER_ANGSTROM
 

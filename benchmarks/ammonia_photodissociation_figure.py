@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from ammonia_fates import FATES, Outcome, fate_fraction, product_ratio
 
+from nadyn.analysis.intervals import wilson
 from nadyn.analysis.plots_style import COLOURS, INK, new_figure, time_axis
-from nadyn.analysis.populations import wilson
 
 _NAMES = {
     "A": "NH$_2$(A)\n+ H",

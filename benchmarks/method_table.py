@@ -26,7 +26,8 @@ from method_table_models import CASES, Case, drawn
 from method_table_page import write_page
 
 import nadyn
-from nadyn.analysis.populations import occupations, populations
+from nadyn.analysis.occupations import occupations
+from nadyn.analysis.populations import populations
 from nadyn.analysis.scattering import branching
 from nadyn.checks.errors import InputError
 from nadyn.models.analytic import analytic_model

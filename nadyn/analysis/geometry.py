@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from nadyn.analysis.bonds import bonds, central_double_bond
 from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, ended_as_asked
-from nadyn.analysis.populations import wilson
+from nadyn.analysis.intervals import wilson
 from nadyn.analysis.products import products
 from nadyn.analysis.separation import longest_link
 from nadyn.checks.errors import InputError

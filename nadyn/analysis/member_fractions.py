@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nadyn.analysis.fates import MOST_UNKNOWN
-from nadyn.analysis.populations import wilson
+from nadyn.analysis.intervals import wilson
 from nadyn.analysis.two_errors import QUANTILE, TwoErrors, two_errors
 
 

@@ -11,7 +11,7 @@ from nadyn.analysis.geometry import Quantity, choose_quantities, isomerised
 from nadyn.analysis.kinetics import Fitted, fitted_lifetime, longest_lifetime
 from nadyn.analysis.member_fractions import Fractions, Share, fractions
 from nadyn.analysis.members import Members
-from nadyn.analysis.populations import occupations
+from nadyn.analysis.occupations import occupations
 from nadyn.analysis.products import Outcome, outcomes
 from nadyn.analysis.summary import states_that_decay
 from nadyn.analysis.two_errors import QUANTILE, TwoErrors, two_errors

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from nadyn.analysis.occupations import by_multiplicity
 from nadyn.analysis.populations import mean_and_error
 from nadyn.trajectory import Run
 
@@ -29,20 +30,21 @@ class MultiplicityPopulations:
 
 
 def multiplicity_populations(run: Run) -> MultiplicityPopulations | None:
-    """Return the populations by multiplicity; None for a run whose states have one multiplicity or none.
+    """Return the populations by multiplicity; None for a run whose states have one multiplicity or none."""
+    found = by_multiplicity(run)
+    return None if found is None else MultiplicityPopulations(found[0], *mean_and_error(run, found[1]))
 
-    A spin-adiabatic state belongs to no multiplicity, but the diabatic states do.
-    """
-    stored = run.attributes.get("multiplicities")
-    if stored is None or run.diabatic_populations is None:
-        return None
-    of_row = np.array(json.loads(str(stored)))
-    kinds = tuple(sorted(set(of_row.tolist())))
-    populations = np.asarray(run.diabatic_populations)
-    # Added before the average: the populations of one trajectory depend on each other.
-    sums = np.stack([populations[..., of_row == kind].sum(axis=-1) for kind in kinds], axis=-1)
-    mean, error = mean_and_error(run, sums)
-    return MultiplicityPopulations(kinds, mean, error)
+
+def keys_of_multiplicities(spins: MultiplicityPopulations | None) -> dict[str, dict[str, np.ndarray]]:
+    """Return populations by multiplicity by the names that results have; nothing without them."""
+    if spins is None:
+        return {}
+    return {
+        f"multiplicity_populations{name}": {
+            str(kind): values[:, place] for place, kind in enumerate(spins.multiplicities)
+        }
+        for name, values in (("", spins.mean), ("_error", spins.error))
+    }
 
 
 def among_spin_adiabatic_states(run: Run) -> bool:

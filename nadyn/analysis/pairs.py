@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.analysis.fates import ended_as_asked, known
+from nadyn.analysis.occupations import occupations
 from nadyn.analysis.pair_checks import check_pairs, unlike
-from nadyn.analysis.populations import occupations
 from nadyn.analysis.products import outcomes
 from nadyn.analysis.two_errors import QUANTILE
 from nadyn.trajectory import Run, open_run

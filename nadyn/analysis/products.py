@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nadyn.analysis.fates import effective_number, ended_as_asked, final_state
-from nadyn.analysis.populations import wilson
+from nadyn.analysis.intervals import wilson
 from nadyn.structures import formula
 from nadyn.structures.fragments import fragments
 from nadyn.trajectory import Run

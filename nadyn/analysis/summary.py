@@ -23,7 +23,11 @@ from nadyn.analysis.geometry import Quantity, choose_quantities, isomers, measur
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.joined import open_runs_as_one
 from nadyn.analysis.kinetics import Lifetime, lifetimes
-from nadyn.analysis.multiplicities import among_spin_adiabatic_states, multiplicity_populations
+from nadyn.analysis.multiplicities import (
+    among_spin_adiabatic_states,
+    keys_of_multiplicities,
+    multiplicity_populations,
+)
 from nadyn.analysis.populations import Populations, populations
 from nadyn.analysis.products import products, yields
 from nadyn.analysis.scattering import branching
@@ -114,12 +118,7 @@ def summarise(
         "lifetimes_fs": {str(k): asdict(life) for k, life in run_lifetimes(run).items()},
         "geometry": [followed(run, quantity) for quantity in chosen],
     }
-    spins = multiplicity_populations(run)
-    if spins is not None:
-        for name, values in (("", spins.mean), ("_error", spins.error)):
-            result[f"multiplicity_populations{name}"] = {
-                str(kind): values[:, place] for place, kind in enumerate(spins.multiplicities)
-            }
+    result |= keys_of_multiplicities(multiplicity_populations(run))
     changed = next((found for quantity in chosen if (found := isomers(run, quantity))), None)
     if changed is not None:
         result["isomerisation"] = changed

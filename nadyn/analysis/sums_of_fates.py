@@ -11,7 +11,7 @@ import numpy as np
 
 from nadyn.analysis.fates import MOST_UNKNOWN
 from nadyn.analysis.geometry import Quantity, isomerised
-from nadyn.analysis.populations import wilson
+from nadyn.analysis.intervals import wilson
 from nadyn.analysis.products import Product, outcomes
 from nadyn.trajectory import Run
 

@@ -13,9 +13,11 @@ from nadyn.analysis.fates import OUTSIDE_METHOD, ended_as_asked, endings, stoppe
 from nadyn.analysis.geometry import Quantity, choose_quantities
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.kinetics import Lifetime, lifetimes
-from nadyn.analysis.populations import Populations
+from nadyn.analysis.multiplicities import MultiplicityPopulations, keys_of_multiplicities
+from nadyn.analysis.occupations import by_multiplicity
+from nadyn.analysis.populations import Populations, mean_and_error_of, populations_of
 from nadyn.analysis.summary import QUANTILES, keys_of_populations, plain, states_that_decay
-from nadyn.analysis.sums import populations_of, sums_of
+from nadyn.analysis.sums import Sums, sums_of
 from nadyn.analysis.sums_of_fates import ProductSums, isomer_sums, isomers_of, product_sums, products_of
 from nadyn.checks.errors import InputError
 from nadyn.structures import formula
@@ -47,7 +49,7 @@ def analyse_swarm(folder: str | Path, *, quantities: Sequence[Quantity] = ()) ->
     """Return the numbers of a swarm, or of its shards that are complete, ready for JSON.
 
     Keys and meanings are those of `nadyn.analysis.summary.analyse`, without `branching`,
-    `multiplicity_populations`, `temperature_kelvin` and `bulk`. The coordinates that are followed unless they
+    `temperature_kelvin` and `bulk`. The coordinates that are followed unless they
     are named are those of the first shard; their quantiles are good to the width of a bin, see
     `nadyn.analysis.coordinate_sums`. `n_shards` and `n_shards_complete` are added, and `lifetimes_of`: how
     many trajectories, from the first on, lifetimes are of.
@@ -129,6 +131,7 @@ def swarm_numbers(folder: str | Path, *, quantities: Sequence[Quantity] = ()) ->
     result: dict[str, object] = {
         "run": dict(swarm.run),
         **keys_of_populations(pops, first),
+        **keys_of_multiplicities(_multiplicities(of_states, first)),
         "n_trajectories": counts["n"],
         "n_finished": counts["finished"],
         "endings": {name: ended[name] for name in endings(first)},
@@ -155,6 +158,13 @@ def swarm_numbers(folder: str | Path, *, quantities: Sequence[Quantity] = ()) ->
         if getattr(first, name) is not None:
             result[name] = {"n": counts[name], "of": counts["steps"]}
     return SwarmNumbers(plain(result), pops, lives, first)
+
+
+def _multiplicities(sums: Sums, first: Run) -> MultiplicityPopulations | None:
+    found = by_multiplicity(first)
+    if found is None or sums.multiplicities is None:
+        return None
+    return MultiplicityPopulations(found[0], *mean_and_error_of(sums.multiplicities, sums.unknown))
 
 
 def _products(first: Run, by_end: ProductSums, by_fragments: ProductSums) -> dict[str, object]:

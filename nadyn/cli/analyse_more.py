@@ -184,6 +184,9 @@ def _activity(found: "ModeActivity", inverse_cm: list[float]) -> "Table":
     table = _new_table("Normal modes that move most", "mode", "cm⁻¹", "together", "each")
     for mode in np.argsort(-found.total)[:_MOST_MODES].tolist():
         table.add_row(
-            str(mode + 1), f"{inverse_cm[mode]:.0f}", f"{found.coherent[mode]:.2f}", f"{found.total[mode]:.2f}"
+            str(mode + 1),
+            f"{inverse_cm[mode]:.0f}",
+            f"{found.coherent[mode]:.2f}",
+            f"{found.total[mode]:.2f}",
         )
     return table

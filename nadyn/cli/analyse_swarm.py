@@ -35,6 +35,7 @@ def print_swarm(
     """
     from rich.table import Table
 
+    from nadyn.analysis.multiplicities import diabatic_names
     from nadyn.analysis.plots import figure_of_populations
     from nadyn.analysis.plots_style import save_picture
     from nadyn.analysis.population_csv import populations_csv
@@ -70,8 +71,7 @@ def print_swarm(
     for one in population_tables(numbers, console.width):
         console.print(one)
     if "diabatic_populations" in numbers:
-        names = [f"diabatic state {d}" for d in range(len(numbers["diabatic_populations"][0]))]
-        for one in diabatic_tables(numbers, names, console.width):
+        for one in diabatic_tables(numbers, diabatic_names(found.first), console.width):
             console.print(one)
     print_followed(console, numbers if chosen else {})
 

@@ -6,8 +6,9 @@ from scipy.stats import binomtest
 from synthetic_run import write_run
 
 from nadyn.analysis import analyse
+from nadyn.analysis.intervals import wilson
 from nadyn.analysis.key_numbers import key_numbers, note_on_stopped
-from nadyn.analysis.populations import populations, wilson
+from nadyn.analysis.populations import populations
 from nadyn.trajectory import open_run
 
 

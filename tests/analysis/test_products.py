@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nadyn.analysis import analyse, report
+from nadyn.analysis.intervals import wilson
 from nadyn.analysis.key_numbers import key_numbers
-from nadyn.analysis.populations import wilson
 from nadyn.analysis.products import products, yields
 from nadyn.structures.fragments import fragments
 from nadyn.trajectory import open_run

@@ -9,11 +9,13 @@ import pytest
 from synthetic_run import write_run
 
 from nadyn.analysis.coordinate_sums import coordinate_sums, followed_of
+from nadyn.analysis.fates import known
 from nadyn.analysis.geometry import Quantity, choose_quantities, read_quantity
-from nadyn.analysis.populations import populations
+from nadyn.analysis.occupations import occupations
+from nadyn.analysis.populations import populations, populations_of
 from nadyn.analysis.products import products, yields
 from nadyn.analysis.summary import QUANTILES, analyse, plain, summarise
-from nadyn.analysis.sums import populations_of, sums_of
+from nadyn.analysis.sums import sums_of
 from nadyn.analysis.sums_of_fates import isomer_sums, isomers_of, product_sums, products_of
 from nadyn.analysis.swarms import analyse_swarm
 from nadyn.checks.errors import InputError
@@ -205,7 +207,7 @@ def test_molecules_that_all_stay_whole_have_no_products(butadiene):
 @pytest.mark.parametrize("estimated", [False, True])
 @pytest.mark.parametrize("most_stop", [False, True])
 def test_sums_know_weights_stops_and_windows(both, estimated, most_stop):
-    """Against the populations of all at once, on a run that was made difficult."""
+    """Against plain averages and the populations of all at once, on a run that was made difficult."""
     whole, random = open_run(both[1]), np.random.default_rng(1)
     stops = random.random(23) < (0.7 if most_stop else 0.2)
     failed = next(code for code, name in whole.status_names.items() if name == "energy_step")
@@ -213,6 +215,7 @@ def test_sums_know_weights_stops_and_windows(both, estimated, most_stop):
         "weight": random.random(23) + 0.1,
         "status": np.where(stops, failed, whole.status),
         "last_step": np.where(stops, random.integers(1, 48, 23), whole.last_step),
+        "attributes": {**whole.attributes, "multiplicities": "[3, 1]"},
     }
     if estimated:
         estimates = random.normal(0.5, 0.4, (*whole.active_state.shape, whole.n_states))
@@ -227,6 +230,40 @@ def test_sums_know_weights_stops_and_windows(both, estimated, most_stop):
         np.testing.assert_allclose(
             getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-11, err_msg=name
         )
+    has_value = np.isfinite(occupations(whole)).all(axis=-1)
+    for frame in range(whole.committed_frames):
+        rows = np.flatnonzero(known(whole)[frame] & has_value[frame])
+        weight, value = whole.weight[rows], occupations(whole)[frame, rows]
+        lost = whole.weight[~known(whole)[frame]].sum()
+        if lost > weight.sum():
+            assert np.isnan(found.mean[frame]).all()
+            continue
+        mean = np.average(value, axis=0, weights=weight)
+        np.testing.assert_allclose(found.mean[frame], mean, rtol=1e-10, atol=1e-12)
+        spins = np.asarray(whole.diabatic_populations)[frame][known(whole)[frame]]
+        votes = whole.weight[known(whole)[frame]]
+        np.testing.assert_allclose(
+            sums.multiplicities.mean[frame], np.average(spins, axis=0, weights=votes)[::-1]
+        )
+        if estimated:
+            n = weight.sum() ** 2 / (weight**2).sum()
+            half = 1.959964 * np.sqrt(np.average((value - mean) ** 2, axis=0, weights=weight) / (n - 1))
+            unknown = lost / (lost + weight.sum())
+            least = min(0.0, np.nanmin(occupations(whole)[known(whole) & has_value]))
+            assert (found.low[frame] >= (1 - unknown) * mean + unknown * least - half - 1e-6).all()
+            if unknown == 0:
+                np.testing.assert_allclose(found.low[frame], mean - half, atol=1e-6)
+                np.testing.assert_allclose(found.high[frame], mean + half, atol=1e-6)
+
+
+def test_equal_values_have_no_spread_however_parts_are_joined(both):
+    """Squares about zero would leave rounding of either sign."""
+    run = open_run(both[1])
+    same = np.full((*run.active_state.shape, run.n_states), 0.1 + 0.2)
+    run = replace(run, populations_adiabatic=same, status=np.zeros_like(run.status))
+    parts = [sums_of(part(run, rows)) for rows in (slice(0, 3), slice(3, 10), slice(10, 23))]
+    joined = (parts[0] + parts[1] + parts[2]).occupation
+    assert (joined.variance < 1e-31).all() and np.allclose(joined.mean, 0.3, rtol=1e-15)
 
 
 def test_a_swarm_under_way_gives_what_is_complete(both, tmp_path):

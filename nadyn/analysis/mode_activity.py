@@ -8,6 +8,9 @@ from jaxtyping import Float, Int
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run
 
+# Programs differ in the masses of an element, as mean or as that of one isotope, by up to 2 %.
+_SAME_ISOTOPE = 0.04
+
 
 @dataclass(frozen=True, eq=False)
 class NormalModes:
@@ -16,6 +19,7 @@ class NormalModes:
     Attributes:
         atomic_numbers: Of the atoms.
         centre: The minimum [bohr].
+        masses: Of the atoms [electron masses].
         vectors: Orthonormal, weighted by mass, see `mode_activity`.
         frequencies: [hartree].
         name: Of the file that they are from.
@@ -23,6 +27,7 @@ class NormalModes:
 
     atomic_numbers: Int[np.ndarray, "atom"]
     centre: Float[np.ndarray, "atom 3"]
+    masses: Float[np.ndarray, "atom"]
     vectors: Float[np.ndarray, "mode atom 3"]
     frequencies: Float[np.ndarray, "mode"]
     name: str
@@ -52,10 +57,17 @@ def activity_of(run: Run, modes: NormalModes) -> ModeActivity:
     """Return how modes move in a run, see `mode_activity`.
 
     Raises:
-        InputError: They are of other atoms.
+        InputError: They are of other atoms or isotopes.
     """
     if run.atomic_numbers is None or not np.array_equal(modes.atomic_numbers, run.atomic_numbers):
         raise InputError("`--modes` must hold the atoms of the run in their order, but holds others.")
+    ratio = run.masses / modes.masses
+    other = np.flatnonzero(np.abs(ratio - 1.0) > _SAME_ISOTOPE)
+    if len(other):
+        raise InputError(
+            f"`--modes` must be of the isotopes of the run, but atom {other[0]} is {ratio[other[0]]:.3g} "
+            "times as heavy in the run. Compute the modes with its masses."
+        )
     return mode_activity(run, modes.centre, modes.vectors, modes.frequencies)
 
 

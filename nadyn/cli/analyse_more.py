@@ -103,7 +103,7 @@ def modes_given(path: Path) -> "NormalModes":
 
     read = read_modes(path)
     one = read.modes
-    return NormalModes(read.atomic_numbers, one.centre, one.vectors, one.frequencies, str(path))
+    return NormalModes(read.atomic_numbers, one.centre, one.masses, one.vectors, one.frequencies, str(path))
 
 
 def _new_table(title: str, *headings: str) -> "Table":

@@ -30,6 +30,14 @@ def train(
         int | None,
         typer.Option("--members", help="Train so many members of a committee, which judge each other."),
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--processes",
+            min=1,
+            help="So many processes share each step; of a committee, so many members train at a time.",
+        ),
+    ] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training, or begin.")
     ] = False,
@@ -69,6 +77,7 @@ def train(
     from nadyn.training.figures import learning_curves, parity
     from nadyn.training.mixing import about_energies
     from nadyn.training.notices import about_couplings, about_trials
+    from nadyn.training.together import of_torchrun
     from nadyn.training.train import checkpoint_path
     from nadyn.training.train import train as train_model
 
@@ -85,7 +94,8 @@ def train(
     configuration = (
         TrainingConfiguration() if config is None else read_configuration(config, TrainingConfiguration)
     )
-    console = Console()
+    is_first = of_torchrun()[0] == 0
+    console = Console(quiet=not is_first)
     if resume and output.exists() and not existing(checkpoint_path(output)):
         # A job script that always asks to go on has then done its work.
         console.print(f"{output} is complete: nothing to do", highlight=False)
@@ -119,7 +129,7 @@ def train(
             console.print(f"Note: {notice}", highlight=False)
     table = TrainingTable()
     live, show = Live(table, console=console, refresh_per_second=2, transient=True), table.show
-    if quiet:
+    if quiet or not is_first:
         live = nullcontext()
     elif not console.is_terminal:
         # A live table would be drawn once, at the end.
@@ -134,9 +144,11 @@ def train(
     try:
         with live:
             if members is None:
-                trained = train_model(dataset, output, configuration, **settings)
+                trained = train_model(dataset, output, configuration, processes=processes, **settings)
             else:
-                several = train_committee(dataset, output, configuration, n_members=members, **settings)
+                several = train_committee(
+                    dataset, output, configuration, n_members=members, processes=processes, **settings
+                )
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
             given = [("--config", config), *(("--from", path) for path in begin_from or ())]
@@ -146,10 +158,13 @@ def train(
             options = f"--output {output} --resume"
             options += "".join(f" {name} {path}" for name, path in given if path is not None)
             options += "" if members is None else f" --members {members}"
+            options += "" if processes == 1 else f" --processes {processes}"
             console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
         else:
             console.print("interrupted before the first step; nothing was written.")
         raise
+    if not is_first:
+        return
     if members is not None:
         report_committee(several, output, console)
         return

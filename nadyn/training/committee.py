@@ -11,6 +11,7 @@ checkpoint of a training.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -30,14 +31,10 @@ from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.held_out import HeldOut, hold_out
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.progress import Progress
+from nadyn.training.side_by_side import side_by_side
 from nadyn.training.stages import DEFAULT_TIME_LIMIT_MINUTES
-from nadyn.training.train import (
-    check_files,
-    checkpoint_path,
-    forget,
-    learn,
-    timings_since,
-)
+from nadyn.training.together import of_torchrun
+from nadyn.training.train import check_files, checkpoint_path, forget, learn, timings_since
 
 MOST_MEMBERS = 64
 # Seeds of members, apart from those that a user gives to trainings.
@@ -74,24 +71,35 @@ def train_committee(
     begin_from: Sequence[LearnedModel] = (),
     resume: bool = False,
     overwrite: bool = False,
+    processes: int = 1,
     report: Callable[[Progress], None] = lambda progress: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> TrainedCommittee:
-    """Train the members of a committee one after the other, calibrate their spread, and write one file.
+    """Train the members of a committee, calibrate their spread, and write one file.
 
     Arguments are those of `train`; `validation` calibrates the spread, and each member holds out its own part
-    of the rest. A time limit is that of all members together. `basis: auto` is searched for by the first
-    member, and the others take what it has found.
+    of the rest. So many members as there are `processes` train at a time, each in one of its own; a time
+    limit is that of all together. `basis: auto` is searched for by the first member, and the others take what
+    it has found.
 
     Raises:
-        InputError: The data cannot be trained on, no frame can be held out, or files are in the way.
-        RunError: The loss of a member stops being finite.
+        InputError: The data cannot be trained on, no frame can be held out, files are in the way, or torchrun
+            has started several processes.
+        RunError: The loss of a member stops being finite, or its process ends.
     """
     started = time.monotonic()
     configuration = configuration or TrainingConfiguration()
     output = Path(output)
+    if of_torchrun()[1] > 1:
+        raise InputError(
+            "members of a committee must train without torchrun, side by side in processes of their own, but "
+            "torchrun has started several. Use `nadyn train … --members N --processes M`."
+        )
     _check(output, n_members, resume=resume, overwrite=overwrite)
-    plan = _plan(dataset, output, configuration, begin_from, n_members, validation)
+    at_a_time = min(max(processes, 1), n_members)
+    plan = _plan(dataset, output, configuration, begin_from, n_members, validation, at_a_time)
+    if at_a_time > 1:
+        _train_side_by_side(plan, dataset, output, validation, report, clock)
     members: list[LearnedModel] = []
     histories: list[dict[str, object]] = []
     for number in range(n_members):
@@ -122,13 +130,16 @@ def finish_member(
     n_members: int,
     number: int,
     begin_from: Sequence[LearnedModel] = (),
+    validation: Dataset | None = None,
+    at_a_time: int = 1,
     report: Callable[[Progress], None] = lambda progress: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Train one member of a committee, or what is left of it, and keep it beside the checkpoint.
 
     Members may so be trained by several processes at the same time; `train_committee` with `resume` finds
-    them finished and writes the committee. Arguments are those of `train_committee`.
+    them finished and writes the committee. Arguments are those of `train_committee`; so many as train
+    `at_a_time` share the time.
 
     Raises:
         InputError: As `train_committee`; or the basis is to be searched for by the first member, which is not
@@ -136,7 +147,7 @@ def finish_member(
     """
     output = Path(output)
     _check(output, n_members, resume=True, overwrite=False)
-    plan = _plan(dataset, output, configuration, begin_from, n_members)
+    plan = _plan(dataset, output, configuration, begin_from, n_members, validation, at_a_time)
     if number and configuration.model.basis == "auto" and not _finished(plan.checkpoint, 0)[0].exists():
         raise InputError(
             "`basis` must be given where members are trained side by side, but is auto: the first member "
@@ -154,6 +165,7 @@ class _Plan:
     configuration: TrainingConfiguration
     begin_from: Sequence[LearnedModel]
     n_members: int
+    at_a_time: int
     origin: dict[str, dict[str, object]]
 
 
@@ -169,11 +181,16 @@ def _plan(
     configuration: TrainingConfiguration,
     begin_from: Sequence[LearnedModel],
     n_members: int,
-    validation: Dataset | None = None,
+    validation: Dataset | None,
+    at_a_time: int,
 ) -> _Plan:
     """Hold out what no member sees; begin the training, or go on with the one that is there."""
     checkpoint = checkpoint_path(output)
-    begins_from = origin(configuration, dataset, begin_from, validation) | {"members": {"n": n_members}}
+    members = {"n": n_members}
+    if at_a_time > 1 and not configuration.has_steps:
+        # They have more time each.
+        members["at_a_time"] = at_a_time
+    begins_from = origin(configuration, dataset, begin_from, validation) | {"members": members}
     if checkpoint.exists():
         check_origin(read_progress(checkpoint)["origin"], begins_from)
     held_out = hold_out(dataset, configuration, validation)
@@ -193,7 +210,33 @@ def _plan(
     if not checkpoint.exists():
         metadata = {"progress": json.dumps({"origin": begins_from})}
         write_new(checkpoint, safetensors.torch.save({}, metadata=metadata))
-    return _Plan(held_out, checkpoint, configuration, begin_from, n_members, begins_from)
+    return _Plan(held_out, checkpoint, configuration, begin_from, n_members, at_a_time, begins_from)
+
+
+def _train_side_by_side(
+    plan: _Plan,
+    dataset: Dataset,
+    output: Path,
+    validation: Dataset | None,
+    report: Callable[[Progress], None],
+    clock: Callable[[], float],
+) -> None:
+    """Finish all members that are not finished yet; one that the others must wait for comes first, alone."""
+    if plan.configuration.model.basis == "auto":
+        _member(plan, 0, _titled(report, 0, plan.n_members), clock)
+    left = [number for number in range(plan.n_members) if not _finished(plan.checkpoint, number)[0].exists()]
+    asked = {
+        "dataset": dataset,
+        "output": output,
+        "configuration": plan.configuration,
+        "n_members": plan.n_members,
+        "begin_from": plan.begin_from,
+        "validation": validation,
+        "at_a_time": plan.at_a_time,
+    }
+    side_by_side(
+        finish_member, asked, left, processes=plan.at_a_time, n_members=plan.n_members, report=report
+    )
 
 
 def _finished(checkpoint: Path, number: int) -> tuple[Path, Path]:
@@ -214,7 +257,7 @@ def _member(
         trained = learn(
             plan.held_out.training,
             own,
-            _of_member(plan.configuration, number, plan.n_members, before),
+            _of_member(plan, number, before),
             begin_from=plan.begin_from,
             resume=True,
             report=report,
@@ -227,17 +270,16 @@ def _member(
     return load_model(done), json.loads(written.read_text(encoding="utf-8"))
 
 
-def _of_member(
-    configuration: TrainingConfiguration, number: int, n_members: int, first: LearnedModel | None
-) -> TrainingConfiguration:
+def _of_member(plan: _Plan, number: int, first: LearnedModel | None) -> TrainingConfiguration:
     """Return the configuration of a member: a seed of its own, its share of the time, the basis of the
     first."""
+    configuration = plan.configuration
     changes: dict[str, object] = {"seed": (configuration.seed + _SEEDS * number) % 2**31}
     if configuration.split_seed is not None:
         changes["split_seed"] = (configuration.split_seed + _SEEDS * number) % 2**31
     if not configuration.has_steps:
         limit = configuration.time_limit_minutes or DEFAULT_TIME_LIMIT_MINUTES
-        changes["time_limit_minutes"] = limit / n_members
+        changes["time_limit_minutes"] = limit / math.ceil(plan.n_members / plan.at_a_time)
     if first is not None and not first.potential.is_atomic_sum:
         settings = first.potential.settings
         found = {"kind": "diabatic", "basis": settings.basis, "start": settings.start}

@@ -11,6 +11,7 @@ from nadyn.training.build import is_atomic_sum
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.loop import train_network
 from nadyn.training.progress import Outcome, Progress
+from nadyn.training.ranks import ALONE, Ranks
 from nadyn.training.samples import Samples
 from nadyn.training.schedule import Length
 
@@ -31,6 +32,7 @@ class Job:
     report: Callable[[Progress], None]
     clock: Callable[[], float] = time.monotonic
     beginning: Beginning | None = None
+    ranks: Ranks = ALONE
 
     @property
     def n_states(self) -> int:
@@ -64,5 +66,6 @@ class Job:
             report=self.report,
             clock=self.clock,
             began=began,
+            ranks=self.ranks,
         )
         return potential, outcome

@@ -23,6 +23,7 @@ from nadyn.training.optimizers import OPTIMIZERS
 from nadyn.training.predictions import Pairs, label_pairs
 from nadyn.training.prepared import prepared
 from nadyn.training.progress import Outcome, Progress, history_entry, running_mean
+from nadyn.training.ranks import ALONE, Ranks
 from nadyn.training.samples import Samples, batches, batches_per_epoch
 from nadyn.training.schedule import Length, Schedule
 from nadyn.training.step import given_noise, mean_of_gap_weights, parameter_groups, train_step
@@ -45,6 +46,7 @@ def train_network(
     report: Callable[[Progress], None],
     clock: Callable[[], float] = time.monotonic,
     began: float | None = None,
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """Train a network in place.
 
@@ -62,15 +64,19 @@ def train_network(
         report: Called after each step.
         clock: Gives seconds.
         began: What the clock gave when the time of this training began; now if None.
+        ranks: The processes that train together; the first writes the checkpoint and validates.
 
     Raises:
         RunError: The loss is not finite many times in a row, or in every step.
         KeyboardInterrupt: Ctrl-C was pressed; the step was finished and is in the checkpoint.
     """
     pairs = label_pairs(training, potential.n_states)
+    # All have looked whether there is a checkpoint before the first writes one.
+    ranks.wait()
+    ranks.take_from_the_first([parameter.detach() for parameter in potential.parameters()])
     average = WeightAverage(potential, configuration.average_decay)
     optimizer = OPTIMIZERS[configuration.optimizer](
-        parameter_groups(potential, configuration.weight_decay), lr=configuration.learning_rate
+        parameter_groups(potential, configuration.weight_decay), lr=configuration.learning_rate, ranks=ranks
     )
     scales = NoiseScales(given_noise(configuration))
     per_epoch = batches_per_epoch(training, configuration.batch_size)
@@ -97,6 +103,10 @@ def train_network(
     budget = Budget(length, per_epoch, clock, began=clock() if began is None else began, state=spent)
 
     def save() -> None:
+        # The clock is that of all.
+        budget_state = budget.state()
+        if not ranks.is_first:
+            return
         write_checkpoint(
             checkpoint,
             potential=potential,
@@ -108,7 +118,7 @@ def train_network(
                 "progress": vars(progress) | {"seconds_a_step": 0.0},
                 "variances": scales.variances,
                 "changes": schedule.changes,
-                "budget": budget.state(),
+                "budget": budget_state,
             },
         )
 
@@ -153,6 +163,7 @@ def train_network(
                     mean_weight=mean_weight,
                     step=step,
                     looseness=schedule.looseness(step),
+                    ranks=ranks,
                 )
                 if math.isfinite(loss):
                     bad_in_a_row = 0
@@ -177,18 +188,23 @@ def train_network(
                 last = schedule.n_steps is not None and progress.step >= schedule.n_steps
                 if progress.step % per_epoch == 0 or last:
                     validation_started = clock()
-                    errors = _validate_average(potential, average, validation or training, pairs, nothing)
+                    score = 0.0
+                    if ranks.is_first:
+                        errors = _validate_average(potential, average, validation or training, pairs, nothing)
+                        progress.history.append(history_entry(progress, scales, errors))
+                        score = errors.score
+                    score = ranks.of_the_first(score)
                     budget.validated(clock() - validation_started)
-                    progress.history.append(history_entry(progress, scales, errors))
-                    if errors.score < progress.best_score or progress.best_step == 0:
-                        progress.best_score, progress.best_step = errors.score, progress.step
+                    if score < progress.best_score or progress.best_step == 0:
+                        progress.best_score, progress.best_step = score, progress.step
                         best = _copy(average)
                 report(progress)
                 is_due = progress.step % configuration.checkpoint_every == 0
                 # A change of the length is kept at once, because nothing else would tell it again.
-                if is_due or n_steps is not None or interrupt.requested:
+                interrupted = ranks.any(interrupt.requested)
+                if is_due or n_steps is not None or interrupted:
                     save()
-                if interrupt.requested:
+                if interrupted:
                     raise KeyboardInterrupt
                 if last:
                     break
@@ -203,6 +219,8 @@ def train_network(
     with torch.no_grad():
         for name, parameter in potential.named_parameters():
             parameter.copy_(best[name])
+    # What follows reads the last checkpoint.
+    ranks.wait()
     return Outcome(progress, stopped_early, seconds)
 
 

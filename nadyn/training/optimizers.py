@@ -1,12 +1,14 @@
 """The optimizers of a training by name."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
+
+from nadyn.training.ranks import ALONE, Ranks
 
 _BETAS = (0.9, 0.99)
 _MOMENTUM = 0.95
@@ -31,8 +33,9 @@ class Muon(Optimizer):
     arXiv:2502.16982 (2025), equation 4.
     """
 
-    def __init__(self, groups: Iterable[dict[str, object]], *, lr: float):
+    def __init__(self, groups: Iterable[dict[str, object]], *, lr: float, ranks: Ranks = ALONE):
         super().__init__(groups, {"lr": lr, "weight_decay": 0.0})
+        self.ranks = ranks
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
@@ -49,22 +52,36 @@ class Muon(Optimizer):
             torch._foreach_add_(moved, updates, alpha=-group["lr"])
 
     def _of_matrices(self, matrices: list[Tensor]) -> list[Tensor]:
-        """Return the updates of matrices; those of one shape are made orthogonal together."""
-        updates, by_shape = {}, defaultdict(list)
+        """Return the updates of matrices; several processes share them out among themselves."""
+        updates, ahead = {}, {}
         for matrix in matrices:
             state, gradient = self.state[matrix], matrix.grad
             if not state:
                 state["momentum"] = torch.zeros_like(gradient)
             if bool(gradient.any()):
                 momentum = state["momentum"].mul_(_MOMENTUM).add_(gradient)
-                by_shape[gradient.shape].append((matrix, gradient + _MOMENTUM * momentum))
+                ahead[matrix] = gradient + _MOMENTUM * momentum
             else:
                 updates[matrix] = torch.zeros_like(gradient)
-        for shape, found in by_shape.items():
-            together = orthogonal(torch.stack([ahead for _, ahead in found]))
-            scaled = together * (_ROOT_MEAN_SQUARE * max(shape) ** 0.5)
-            updates |= dict(zip((matrix for matrix, _ in found), scaled.unbind(), strict=True))
+        updates |= dict(zip(ahead, self._shared_out(list(ahead.values())), strict=True))
         return [updates[matrix] for matrix in matrices]
+
+    def _shared_out(self, matrices: list[Tensor]) -> list[Tensor]:
+        """Return matrices made orthogonal; each process makes its own share, and all have all of them."""
+        if self.ranks.size == 1 or not matrices:
+            return _made_orthogonal(matrices)
+        whose = _owners([one.shape for one in matrices], self.ranks.size)
+        own = [one for one, owner in zip(matrices, whose, strict=True) if owner == self.ranks.rank]
+        flat = torch.cat([matrices[0].new_zeros(0), *(one.flatten() for one in _made_orthogonal(own))])
+        parts = [
+            [one for one, owner in zip(matrices, whose, strict=True) if owner == rank]
+            for rank in range(self.ranks.size)
+        ]
+        rows = self.ranks.rows(flat, [sum(one.numel() for one in part) for part in parts])
+        found = [
+            iter(row.split([one.numel() for one in part])) for row, part in zip(rows, parts, strict=True)
+        ]
+        return [next(found[owner]).view_as(one) for one, owner in zip(matrices, whose, strict=True)]
 
     def _of_others(self, parameters: list[Tensor]) -> list[Tensor]:
         if not parameters:
@@ -87,6 +104,29 @@ class Muon(Optimizer):
         updates = torch._foreach_div(means, [1.0 - first**n for n in steps])
         torch._foreach_div_(updates, sizes)
         return list(updates)
+
+
+def _made_orthogonal(matrices: list[Tensor]) -> list[Tensor]:
+    """Return the updates that matrices become; those of one shape together."""
+    by_shape, found = defaultdict(list), {}
+    for number, matrix in enumerate(matrices):
+        by_shape[matrix.shape].append(number)
+    for shape, numbers in by_shape.items():
+        alike = orthogonal(torch.stack([matrices[number] for number in numbers]))
+        scaled = alike * (_ROOT_MEAN_SQUARE * max(shape) ** 0.5)
+        found |= dict(zip(numbers, scaled.unbind(), strict=True))
+    return [found[number] for number in range(len(matrices))]
+
+
+def _owners(shapes: Sequence[torch.Size], size: int) -> list[int]:
+    """Return which process makes each matrix orthogonal, so that all have about as much to do."""
+    work = [0.0] * size
+    owners = [0] * len(shapes)
+    costs = [max(shape) * min(shape) ** 2 for shape in shapes]
+    for number in sorted(range(len(shapes)), key=lambda one: -costs[one]):
+        owners[number] = work.index(min(work))
+        work[owners[number]] += costs[number]
+    return owners
 
 
 def orthogonal(matrices: Float[Tensor, "*which row column"]) -> Float[Tensor, "*which row column"]:
@@ -124,7 +164,7 @@ def _from_squares(square: Float[Tensor, "*which row row"]) -> Float[Tensor, "*wh
     return product
 
 
-def _adamw(groups: Iterable[dict[str, object]], *, lr: float) -> Optimizer:
+def _adamw(groups: Iterable[dict[str, object]], *, lr: float, ranks: Ranks = ALONE) -> Optimizer:
     return AdamW(groups, lr=lr, betas=_BETAS, fused=True)
 
 

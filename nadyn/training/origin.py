@@ -52,6 +52,12 @@ def check_origin(stored: dict[str, dict[str, object]], now: dict[str, dict[str, 
             f"`--members` must stay {n_before} when the training is resumed, but is {n_now}. Give it as "
             "before, or --overwrite to start again."
         )
+    beside, beside_now = (one.get("members", {}).get("at_a_time", 1) for one in (stored, now))
+    if beside != beside_now:
+        raise InputError(
+            f"`--processes` must stay {beside} when members that share a time limit are resumed, but is "
+            f"{beside_now}. Give it as before, or --overwrite to start again."
+        )
     before, after = dict(_keys(stored["configuration"])), dict(_keys(now["configuration"]))
     for key in after | before:
         if key not in MAY_DIFFER and before.get(key) != after.get(key):

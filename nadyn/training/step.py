@@ -15,9 +15,11 @@ from nadyn.training.losses import (
     surplus_penalty,
     total_loss,
 )
-from nadyn.training.predictions import Pairs, predict_beside
+from nadyn.training.predictions import Pairs
 from nadyn.training.quantities import QUANTITIES
+from nadyn.training.ranks import ALONE, Ranks
 from nadyn.training.samples import Samples, displaced_frames
+from nadyn.training.shared_predictions import predict_shared
 from nadyn.training.turned import turned
 from nadyn.units import BOHR_PER_ANGSTROM, HARTREE_PER_EV
 
@@ -40,13 +42,14 @@ def train_step(
     step: int,
     looseness: float,
     mean_weight: float | None = None,
+    ranks: Ranks = ALONE,
 ) -> float:
     """Take one step and return the loss; a loss or gradient that is not finite changes nothing."""
     optimizer.zero_grad(set_to_none=True)
     displaced: tuple[Samples, ...] = ()
     if potential.n_basis > potential.n_states:
         displaced = displaced_frames(batch, _DISPLACEMENT, seed=configuration.seed, step=step)
-    predictions, displaced_gaps = predict_beside(potential, batch, pairs, displaced)
+    predictions, displaced_gaps = predict_shared(ranks, potential, batch, pairs, displaced)
     before = dict(scales.variances)
     weights = configuration.weights.model_dump()
     compared = tuple(
@@ -71,7 +74,9 @@ def train_step(
         own = [prediction.surplus_gap for prediction in predictions]
         loss = loss + surplus_penalty(torch.cat([*own, displaced_gaps]), _SURPLUS_MARGIN)
     # To the weights alone: positions are leaves of the graph too, and nobody needs what arrives there.
-    torch.autograd.backward(loss, inputs=[p for p in potential.parameters() if p.requires_grad])
+    if loss.requires_grad:
+        torch.autograd.backward(loss, inputs=[p for p in potential.parameters() if p.requires_grad])
+    ranks.add_gradients(potential.parameters())
     norm = torch.nn.utils.clip_grad_norm_(potential.parameters(), _GRADIENT_NORM_LIMIT)
     if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
         scales.variances = before

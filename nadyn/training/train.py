@@ -39,10 +39,16 @@ from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_t
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.predictions import label_pairs
 from nadyn.training.progress import Outcome, Progress
+from nadyn.training.ranks import ALONE, Ranks
 from nadyn.training.samples import Samples, samples_together
 from nadyn.training.search import Trial
 from nadyn.training.stages import Learned, search_and_train
+from nadyn.training.together import of_torchrun, together
 from nadyn.training.validation import validate
+
+
+def nobody(progress: Progress) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,8 @@ def train(
     begin_from: Sequence[LearnedModel] = (),
     resume: bool = False,
     overwrite: bool = False,
-    report: Callable[[Progress], None] = lambda progress: None,
+    processes: int = 1,
+    report: Callable[[Progress], None] = nobody,
     clock: Callable[[], float] = time.monotonic,
 ) -> Trained:
     """Train a model and write it to `output`.
@@ -111,28 +118,36 @@ def train(
         resume: Go on from the checkpoint of an interrupted training of the same data and configuration, of
             which only `threads` and `checkpoint_every` may have changed; begin where there is none yet.
         overwrite: Replace an existing model file and forget its checkpoint.
+        processes: How many processes share the frames of each step; the model is that of one but for
+            rounding. The others are started here, so a program of your own calls this below
+            `if __name__ == "__main__":`. Under torchrun they are those that it has started; the first
+            writes.
         report: Called after every step with the progress.
         clock: Gives seconds; a time limit goes by it.
 
     Raises:
         InputError: The data cannot be trained on, or files are in the way.
-        RunError: The loss stops being finite.
+        RunError: The loss stops being finite, or one of several processes ends.
     """
     configuration = configuration or TrainingConfiguration()
     output = Path(output)
     checkpoint = checkpoint_path(output)
-    check_files(output, checkpoint, resume=resume, overwrite=overwrite)
+    if of_torchrun()[0] == 0:
+        check_files(output, checkpoint, resume=resume, overwrite=overwrite)
+    check_processes(processes, configuration)
     started = time.monotonic()
-    trained = learn(
-        dataset,
-        checkpoint,
-        configuration,
-        validation=validation,
-        begin_from=begin_from,
-        resume=resume,
-        report=report,
-        clock=clock,
-    )
+    asked = {
+        "dataset": dataset,
+        "checkpoint": checkpoint,
+        "configuration": configuration,
+        "validation": validation,
+        "begin_from": begin_from,
+        "resume": resume,
+    }
+    with together(processes, learn, asked) as ranks:
+        trained = learn(**asked, report=report if ranks.is_first else nobody, clock=clock, ranks=ranks)
+    if not ranks.is_first:
+        return trained
     save_model(trained.model, output, timings=timings_since(started))
     history = {"configuration": configuration.model_dump()} | trained.history
     write_new(output.with_suffix(".history.json"), json.dumps(history, indent=1))
@@ -148,10 +163,15 @@ def learn(
     validation: Dataset | None = None,
     begin_from: Sequence[LearnedModel] = (),
     resume: bool,
-    report: Callable[[Progress], None],
+    report: Callable[[Progress], None] = nobody,
     clock: Callable[[], float] = time.monotonic,
+    ranks: Ranks = ALONE,
 ) -> Trained:
-    """Train a model, go on where its checkpoint is, and leave the checkpoint there; see `train`."""
+    """Train a model, go on where its checkpoint is, and leave the checkpoint there; see `train`.
+
+    Args:
+        ranks: The processes that train together; each of them returns the model.
+    """
     check_dataset(dataset, configuration)
     if begin_from:
         configuration = with_basis_of(begin_from, configuration)
@@ -185,8 +205,9 @@ def learn(
             begins_from,
             resume,
             report,
-            clock,
+            ranks.clock(clock),
             beginning(begin_from, training_samples) if begin_from else None,
+            ranks,
         )
         learned = search_and_train(job, build)
         judged = validation_samples or training_samples
@@ -195,7 +216,22 @@ def learn(
         notes = held_out.sentences + ([about_nothing(useless, held_out.title)] if useless else [])
         more = {"held_out": held_out.record, "notes": notes, "data": begins_from["data"]}
         model = _finished_model(learned, training, training_samples, shortest, configuration, more)
+    # The first forgets the checkpoint, which all have read until here.
+    ranks.wait()
     return Trained(model, held_out, learned)
+
+
+def check_processes(processes: int, configuration: TrainingConfiguration) -> None:
+    """Refuse a number of processes of which one would have nothing to do.
+
+    Raises:
+        InputError: There are fewer frames in a step.
+    """
+    if not 1 <= processes <= configuration.batch_size:
+        raise InputError(
+            f"`--processes` must be from 1 to {configuration.batch_size}, the frames of a step "
+            f"(`batch_size`), but is {processes}."
+        )
 
 
 def timings_since(started: float) -> dict[str, object]:

@@ -236,7 +236,7 @@ def test_modes_move_as_they_were_moved(tmp_path):
 def test_asked_coordinates_and_modes_are_on_the_page_with_their_numbers(run_path, tmp_path):
     run = open_run(run_path)
     vectors = np.linalg.qr(np.random.default_rng(2).normal(size=(12, 12)))[0].reshape(12, 4, 3)
-    modes = NormalModes(NUMBERS, FLAT, vectors[:2], np.array([0.01, 0.02]), "m.molden")
+    modes = NormalModes(NUMBERS, FLAT, run.masses, vectors[:2], np.array([0.01, 0.02]), "m.molden")
     out = tmp_path / "page.html"
     report(run_path, out, coordinates=["distance 0 1", "pyramidalisation 0 1 2 3"], modes=modes)
     text = out.read_text("utf-8")
@@ -262,6 +262,10 @@ def test_asked_coordinates_and_modes_are_on_the_page_with_their_numbers(run_path
     assert {"mode 1", "mode 2"} <= labels and "mode 0" not in labels
     with pytest.raises(InputError, match="holds others"):
         modes_section(run, replace(modes, atomic_numbers=NUMBERS[::-1]))
+    heavy = run.masses.copy()
+    heavy[2] *= 0.5
+    with pytest.raises(InputError, match=r"isotopes of the run, but atom 2 is 2 times as heavy"):
+        modes_section(run, replace(modes, masses=heavy))
 
 
 def _middle():

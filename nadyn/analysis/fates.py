@@ -6,7 +6,9 @@ from jaxtyping import Bool, Float, Int
 from nadyn.trajectory import Run
 
 # Such a trajectory keeps the state it ended on; the file repeats its last values to the end.
-ENDED_AS_ASKED = ("finished", "left_region", "dissociated")
+ENDED_AS_ASKED = ("finished", "left_region", "dissociated", "settled")
+# Of these the state is known for ever, but the molecule was on its way to somewhere.
+SETTLED = "settled"
 RUNNING = "running"
 # No data can help such a trajectory: the level of theory does not hold where it went.
 OUTSIDE_METHOD = "outside_method"
@@ -18,10 +20,20 @@ MOST_UNKNOWN = 0.5
 def ended_as_asked(run: Run) -> Bool[np.ndarray, "traj"]:
     """Return which trajectories have an end that is a result.
 
-    They came to the end of the run, left the region of interest, or fell apart for good.
+    They came to the end of the run, left the region of interest, fell apart for good, or stayed on the lowest
+    state for as long as was asked for.
     """
     names = [run.status_names[int(code)] for code in run.status]
     return np.array([name in ENDED_AS_ASKED for name in names])
+
+
+def has_last_geometry(run: Run) -> Bool[np.ndarray, "traj"]:
+    """Return which trajectories have an end that says what the molecule has become.
+
+    One that settled on the lowest state ended while it was hot.
+    """
+    settled = [code for code, name in run.status_names.items() if name == SETTLED]
+    return ended_as_asked(run) & ~np.isin(run.status, settled)
 
 
 def known(run: Run) -> Bool[np.ndarray, "frame traj"]:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nadyn.analysis.bonds import bonds, central_double_bond
-from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, ended_as_asked
+from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, has_last_geometry
 from nadyn.analysis.intervals import wilson
 from nadyn.analysis.products import products
 from nadyn.analysis.separation import longest_link
@@ -234,7 +234,7 @@ def isomerised(
     What did not come to the end counts as neither trans nor changed. None also for another quantity than a
     dihedral.
     """
-    done = ended_as_asked(run)
+    done = has_last_geometry(run)
     if quantity.kind != "dihedral" or not done.any():
         return None
     ends = np.array([0, run.committed_frames - 1])

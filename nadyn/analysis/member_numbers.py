@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from nadyn.analysis.fates import ended_as_asked, known
+from nadyn.analysis.fates import has_last_geometry, known
 from nadyn.analysis.geometry import Quantity, choose_quantities, isomerised
 from nadyn.analysis.kinetics import Fitted, fitted_lifetime, longest_lifetime
 from nadyn.analysis.member_fractions import Fractions, Share, fractions
@@ -160,7 +160,7 @@ def _population_share(run: Run, n_frames: int) -> Share:
 def _never(run: Run) -> Outcome:
     nothing = np.zeros(run.n_trajectories, bool)
     # Running ones too: their end is not there yet.
-    return Outcome(nothing, nothing, ~ended_as_asked(run))
+    return Outcome(nothing, nothing, ~has_last_geometry(run))
 
 
 def _shares(

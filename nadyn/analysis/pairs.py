@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.analysis.fates import ended_as_asked, known
+from nadyn.analysis.fates import ended_as_asked, has_last_geometry, known
 from nadyn.analysis.occupations import occupations
 from nadyn.analysis.pair_checks import check_pairs, unlike
 from nadyn.analysis.products import outcomes
@@ -261,7 +261,7 @@ def _mean_of(values: np.ndarray, known_pairs: np.ndarray) -> np.ndarray:
 def _products(run: Run) -> dict[str, int]:
     found = outcomes(run, by_state=False, also_whole=True)
     counts = {name: int(one.chosen.sum()) for (name, _), one in found.items()}
-    return counts or {"whole": int(ended_as_asked(run).sum())}
+    return counts or {"whole": int(has_last_geometry(run).sum())}
 
 
 def _common_frames(first: Run, second: Run) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nadyn.analysis.fates import effective_number, ended_as_asked, final_state
+from nadyn.analysis.fates import effective_number, final_state, has_last_geometry
 from nadyn.analysis.intervals import wilson
 from nadyn.structures import formula
 from nadyn.structures.fragments import fragments
@@ -133,7 +133,7 @@ def _ends(run: Run) -> _Ends | None:
     members = fragments(run.atomic_numbers, ends)
     names = np.array([_name(run.atomic_numbers, run.masses, one) for one in members])
     whole = names == formula(run.atomic_numbers, run.masses)
-    ended = ended_as_asked(run)
+    ended = has_last_geometry(run)
     return _Ends(names, ended | ~whole, ended, bool(whole.all()))
 
 

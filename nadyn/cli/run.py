@@ -72,6 +72,8 @@ def _print_summary(result: "RunResult") -> None:
             f"{n} of them ended before, as dissociated: they had fallen apart for good. "
             f"{advice['dissociated']}"
         )
+    if n := result.endings["settled"]:
+        print(f"{n} of them ended before, as settled. {advice['settled']}")
     for reason, n in result.n_stopped.items():
         print(f"{n} stopped: {reason}. {advice[reason]}")
     written, hops = open_run(result.path, verified=False), result.n_hops

@@ -51,7 +51,8 @@ class StopSection(Configuration):
 
     {beyond_au: 10} ends one of generalised coordinates when |x| > 10 and it moves outward. An isolated
     molecule ends where it has fallen apart for good; {dissociated: false} follows its fragments to the end of
-    the run. Both are results. A trajectory of a trained model is stopped where a larger part than `novelty`
+    the run. {lowest_state_fs: 20} ends one that has been on the lowest state for so long without a break. All
+    three are results. A trajectory of a trained model is stopped where a larger part than `novelty`
     of the descriptors of an atom is beyond the training set. Where the model is a committee, it is stopped
     too when a calibrated spread of the members becomes larger than one of the last three keys;
     {committee: false} only writes them. A trajectory of a label source, whose solution may change, goes on
@@ -61,6 +62,7 @@ class StopSection(Configuration):
 
     beyond_au: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     dissociated: bool | None = None
+    lowest_state_fs: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     novelty: float | None = Field(default=None, gt=0.0, le=1.0, allow_inf_nan=False)
     committee: bool | None = None
     jump_ev: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)

@@ -16,6 +16,7 @@ STATUS_NAMES = {
     8: "dissociated",
     10: "source_failed",
     11: "outside_method",
+    12: "settled",
 }
 HOP_NAMES = "step traj from_state to_state accepted energy_from energy_to kinetic_before kinetic_after zeta"
 

@@ -1,17 +1,19 @@
 """What ends a trajectory of one run early, from its run file and model."""
 
+import math
+
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.methods.table import find_method
 from nadyn.dynamics.run.dissociation import Dissociation, interval_of
 from nadyn.dynamics.run.stopping import Limits, Spreads
 from nadyn.dynamics.run_file import RunConfiguration
-from nadyn.dynamics.state.populations import MEAN_SQUARED_COEFFICIENTS
+from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, MEAN_SQUARED_COEFFICIENTS
 from nadyn.electronic.committee import HasMembers
 from nadyn.electronic.direct.model import DirectModel
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.models.model import Model
-from nadyn.models.spin_states import HasSpinOrbitVectors, HasSpinStates
-from nadyn.units import EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
+from nadyn.models.spin_states import HasSpinOrbitVectors, HasSpinStates, couples_spins
+from nadyn.units import AU_PER_FEMTOSECOND, EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
 # Largest calibrated spreads where the run file names none.
 ENERGY_SPREAD_EV = 0.2
@@ -27,6 +29,7 @@ def limits_of(config: RunConfiguration, model: Model) -> Limits:
         dissociation=_dissociation(config, model),
         spreads=_spreads(config, model),
         novelty=_novelty(config),
+        steps_on_lowest=_steps_on_lowest(config),
     )
 
 
@@ -59,6 +62,9 @@ def check_stop(config: RunConfiguration, model: Model) -> None:
             f"`stop` must not name spreads or the committee for model {model.name}, which is one alone, "
             "but does. Remove them, or train with `--members`."
         )
+    reason = _why_never_settled(config, model)
+    if config.stop.lowest_state_fs is not None and reason:
+        raise InputError(f"`stop.lowest_state_fs` must be left out {reason}, but is given. Remove it.")
     reason = _why_not_dissociated(config, model)
     if config.stop.dissociated and reason:
         raise InputError(
@@ -95,6 +101,25 @@ def _spreads(config: RunConfiguration, model: Model) -> Spreads | None:
         force=given(section and section.force_spread_ev_per_angstrom, FORCE_SPREAD_EV_PER_ANGSTROM)
         / EV_PER_ANGSTROM_PER_AU,
     )
+
+
+def _steps_on_lowest(config: RunConfiguration) -> int | None:
+    if config.stop is None or config.stop.lowest_state_fs is None:
+        return None
+    # 10 fs in steps of 0.1 fs are 100 steps, whatever rounding makes of the quotient.
+    return max(1, math.ceil(config.stop.lowest_state_fs * AU_PER_FEMTOSECOND / config.dt - 1e-9))
+
+
+def _why_never_settled(config: RunConfiguration, model: Model) -> str:
+    """Return where no trajectory comes to the lowest state and stays there, empty where one may."""
+    method = find_method(config)
+    if not method.needs_two_states:
+        return f"for method {config.method}, whose trajectories stay on one state"
+    if method.moves_on != "active state" or method.adiabatic is not FRACTION_OF_TRAJECTORIES:
+        return f"for method {config.method}, whose populations are not those of trajectories on a state"
+    if couples_spins(model) and config.representation != "spin_free":
+        return "among spin-adiabatic states, the lowest of which is one of several components"
+    return ""
 
 
 def _dissociation(config: RunConfiguration, model: Model) -> Dissociation | None:

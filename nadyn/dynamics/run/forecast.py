@@ -8,7 +8,7 @@ import tempfile
 import time
 import warnings
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,6 +28,7 @@ from nadyn.dynamics.run.judging import judged_step
 from nadyn.dynamics.run.model_source import ModelSource
 from nadyn.dynamics.run.opening import Sources, open_source
 from nadyn.dynamics.run.prepare import Plan, check_method, create_run, files_of
+from nadyn.dynamics.run.settling import counted_step
 from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Status, statuses
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.electronic.direct.model import DirectModel
@@ -155,6 +156,7 @@ def _steps(plan: Plan, ensemble: Ensemble) -> tuple[list[float], Ensemble]:
         began = time.monotonic()
         step = plan.motion.step(ensemble.running, plan.model)
         step = judged_step(ensemble.running, step, plan.model, plan.method)
+        step = replace(step, state=counted_step(step.state))
         ensemble, _ = after_step(ensemble, step, statuses(ensemble.running, step, plan.model, plan.limits))
         seconds.append(time.monotonic() - began)
     return seconds, ensemble

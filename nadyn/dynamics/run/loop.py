@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from nadyn.dynamics.run.prepare import Plan, check_method, create_run
 from nadyn.dynamics.run.progress import LiveTable, NoTable
 from nadyn.dynamics.run.result import RunResult
 from nadyn.dynamics.run.resume import resume_run
+from nadyn.dynamics.run.settling import counted_step
 from nadyn.dynamics.run.stopping import RESULTS, STATUS_NAMES, statuses
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.dynamics.state.memory import recall, remembers
@@ -158,6 +160,7 @@ def _advance(
     while ensemble.step < n_steps and len(ensemble.running.trajectory):
         step = plan.motion.step(ensemble.running, plan.model)
         step = judged_step(ensemble.running, step, plan.model, plan.method)
+        step = replace(step, state=counted_step(step.state))
         status = statuses(ensemble.running, step, plan.model, plan.limits)
         ensemble, hops = after_step(ensemble, step, status)
         plan.paths.keep(ensemble.running)

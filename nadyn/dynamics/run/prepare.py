@@ -36,6 +36,7 @@ from nadyn.dynamics.run.judging import judged_start
 from nadyn.dynamics.run.known_region import unknown_composition
 from nadyn.dynamics.run.model_source import ModelSource, digest_at
 from nadyn.dynamics.run.paths import Paths
+from nadyn.dynamics.run.settling import counting
 from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Limits, start_statuses
 from nadyn.dynamics.run.time_step import warnings_about
 from nadyn.dynamics.run_file import RunConfiguration
@@ -242,4 +243,6 @@ def _start(plan: Plan, initial: InitialConditions) -> State:
             first=plan.config.initial.first_number,
         )
     begun = plan.motion.begin(begin_following(started, plan.model), plan.model)
+    if plan.limits.steps_on_lowest is not None:
+        begun = counting(begun)
     return judged_start(begun, plan.model, plan.method)

@@ -10,6 +10,7 @@ from torch import Tensor
 from nadyn.dynamics.nuclei.box import box_of
 from nadyn.dynamics.nuclei.followed import worst_quality
 from nadyn.dynamics.run.dissociation import Dissociation, dissociated
+from nadyn.dynamics.run.settling import settled
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.memory import recall
 from nadyn.dynamics.state.step import Step
@@ -38,10 +39,11 @@ class Status(IntEnum):
     COMMITTEE = 9
     SOURCE_FAILED = 10
     OUTSIDE_METHOD = 11
+    SETTLED = 12
 
 
 # Endings that are results: the last step counts, and the trajectory keeps its state for ever.
-RESULTS = (Status.FINISHED, Status.LEFT_REGION, Status.DISSOCIATED)
+RESULTS = (Status.FINISHED, Status.LEFT_REGION, Status.DISSOCIATED, Status.SETTLED)
 
 
 STATUS_NAMES = {int(status): status.name.lower() for status in Status}
@@ -63,6 +65,8 @@ ADVICE = {
     Status.LEFT_REGION: "It went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",
     Status.DISSOCIATED: "Fragments recede and no longer feel each other in any state in use: a result, "
     "nothing to do; `stop: {dissociated: false}` follows them to the end.",
+    Status.SETTLED: "It was on the lowest state for `stop.lowest_state_fs`, as asked for: it counts as "
+    "staying there, and what becomes of its geometry is not known.",
     Status.SOURCE_FAILED: "The label source gave no answer there, or no finite one: the run says why; try "
     "other settings of convergence, or a longer `labels.timeout_minutes`.",
     Status.OUTSIDE_METHOD: "The level of theory itself does not hold there, for instance because its active "
@@ -89,6 +93,7 @@ class Limits:
         dissociation: How to ask whether a molecule has fallen apart; None for never.
         spreads: How far the members of a committee may differ; None where none ends a trajectory.
         novelty: Largest novelty, see `Evaluation`.
+        steps_on_lowest: After how many steps in a row on the lowest state it ends; None for no such end.
     """
 
     max_energy_step: float
@@ -96,6 +101,7 @@ class Limits:
     dissociation: Dissociation | None = None
     spreads: Spreads | None = None
     novelty: float = MOST_NOVELTY
+    steps_on_lowest: int | None = None
 
 
 def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor, "traj"]:
@@ -105,6 +111,8 @@ def statuses(old: State, step: Step, model: Model, limits: Limits) -> Int[Tensor
     """
     new = step.state
     status = torch.full_like(new.active_state, int(Status.RUNNING))
+    if limits.steps_on_lowest is not None:
+        status = _mark(status, settled(new, limits.steps_on_lowest), Status.SETTLED)
     if limits.beyond is not None:
         outside = (new.positions.abs() > limits.beyond) & (new.positions * new.momenta > 0)
         status = _mark(status, outside.flatten(1).any(1), Status.LEFT_REGION)

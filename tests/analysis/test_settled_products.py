@@ -1,0 +1,79 @@
+"""A trajectory that ended because it had settled was on its way: its geometry is no product."""
+
+import numpy as np
+import pytest
+from synthetic_run import write_run
+
+from nadyn.analysis.fates import ended_as_asked, has_last_geometry
+from nadyn.analysis.geometry import isomerised, read_quantity
+from nadyn.analysis.populations import populations
+from nadyn.analysis.products import products, yields
+from nadyn.trajectory import open_run
+
+pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
+SETTLED = 12
+# Whether it falls apart, whether it has turned, how it ended.
+ENDS = [
+    (True, 0, 0),
+    (True, 0, SETTLED),
+    (False, 0, 0),
+    (False, 1, 0),
+    (False, 1, SETTLED),
+    (False, 0, SETTLED),
+]
+
+
+@pytest.fixture
+def run(tmp_path):
+    frames, n = 5, len(ENDS)
+    positions = np.zeros((frames, n, 4, 3))
+    positions[:, :, 1, 0], positions[:, :, 2, 0] = -1.26, 1.26
+    positions[:, :, 0] = [-2.7, 2.4, 0.0]
+    for row, (apart, turned, _) in enumerate(ENDS):
+        angle = np.pi * 170 / 180 * turned * np.linspace(0, 1, frames)
+        positions[:, row, 3] = np.stack(
+            [np.full(frames, 2.7), 2.4 * np.cos(angle), 2.4 * np.sin(angle)], axis=1
+        )
+        positions[2:, row, 0, 1] += 14.0 * apart
+    state = np.where(np.arange(frames)[:, None] >= 2, 0, 1) * np.ones(n, int)
+    path = write_run(
+        tmp_path / "run.h5",
+        state,
+        n_states=2,
+        positions=positions,
+        atomic_numbers=np.array([6, 6, 6, 6]),
+        masses=np.full(4, 12 * 1822.888),
+        status=np.array([status for *_, status in ENDS]),
+        last_step=np.full(n, frames - 1),
+    )
+    return open_run(path)
+
+
+def test_all_are_known_to_stay_and_half_to_have_come_somewhere(run):
+    assert ended_as_asked(run).all() and has_last_geometry(run).tolist() == [
+        True,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert (populations(run).counted == 6).all()
+
+
+def test_fragments_count_whole_molecules_do_not_and_states_are_open(run):
+    found = {one.fragments: one for one in yields(run)}
+    apart, whole = found.pop("C3 + C"), found.pop("C4")
+    assert not found
+    # Of one in pieces the pieces are certain, of two that are whole nothing is.
+    assert (apart.n, whole.n) == (2, 2)
+    assert apart.high > 0.75 and whole.high > 0.75
+    ends = {(one.fragments, one.state): one.n for one in products(run)}
+    assert ends == {("C3 + C", 0): 2, ("C4", 0): 2}
+
+
+def test_isomers_are_those_that_came_to_their_end(run):
+    done, _, crossed = isomerised(run, read_quantity("dihedral 0 1 2 3", 4))
+    assert done.tolist() == has_last_geometry(run).tolist()
+    assert crossed.tolist() == [False, False, False, True, False, False]

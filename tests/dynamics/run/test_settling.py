@@ -1,0 +1,125 @@
+"""Who has been on the lowest state for long enough ends there, as a result whose geometry is not final."""
+
+import numpy as np
+import pytest
+
+from nadyn.analysis.exits import first_exits
+from nadyn.analysis.fates import ended_as_asked
+from nadyn.analysis.populations import populations
+from nadyn.checks.errors import InputError
+from nadyn.dynamics.run import loop as runner
+from nadyn.trajectory import digest, open_run
+
+pytestmark = pytest.mark.usefixtures("unchecked_annotations")
+
+STEPS = 12
+
+
+def config(tmp_path, name="run.h5", **changes):
+    content = {
+        "model": {"name": "pyrazine", "variant": 4},
+        "initial": {"sample": "wigner", "n": 40, "diabatic_state": 1},
+        "method": "fssh",
+        "dt_fs": 0.25,
+        "time_fs": 40,
+        "write_every": 1,
+        "checkpoint_every": 9,
+        "stop": {"lowest_state_fs": STEPS * 0.25},
+        "output": str(tmp_path / name),
+    }
+    return {**content, **changes}
+
+
+def run(content, **options):
+    runner.run(content, progress=False, **options)
+    return open_run(content["output"])
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("settling")
+    return run(config(folder)), run(config(folder, "whole.h5", stop=None))
+
+
+def _stays(active):
+    """The first frame at the end of so many steps in a row on the lowest state, by trajectory; -1 without."""
+    ends = []
+    for states in active.T:
+        found = [k for k in range(STEPS, len(states)) if not states[k - STEPS + 1 : k + 1].any()]
+        ends.append(found[0] if found else -1)
+    return np.array(ends)
+
+
+def test_a_trajectory_ends_after_so_many_steps_in_a_row_and_not_before(both):
+    ended, whole = both
+    expected = _stays(np.asarray(whole.active_state))
+    settled = np.array([ended.status_names[int(code)] == "settled" for code in ended.status])
+    np.testing.assert_array_equal(settled, expected >= 0)
+    assert 8 < settled.sum() < 40
+    np.testing.assert_array_equal(ended.last_step[settled], expected[settled])
+    # One that had left the lowest state again began anew.
+    hops = whole.hops
+    assert ((hops["from_state"] == 0) & (hops["accepted"] == 1)).any()
+    # Until then it is the trajectory without such an end, bit for bit.
+    for traj, last in enumerate(ended.last_step.tolist()):
+        np.testing.assert_array_equal(ended.positions[: last + 1, traj], whole.positions[: last + 1, traj])
+
+
+def test_it_counts_as_staying(both):
+    ended, whole = both
+    assert ended_as_asked(ended).all()
+    found, later = populations(ended), populations(whole)
+    assert (found.counted == ended.n_trajectories).all()
+    held = np.asarray(whole.active_state).copy()
+    for traj, last in enumerate(ended.last_step.tolist()):
+        held[last:, traj] = held[last, traj]
+    np.testing.assert_allclose(found.mean[:, 0], (held == 0).mean(axis=1))
+    # Those that would have come back are the difference.
+    assert (found.mean[:, 0] >= later.mean[:, 0] - 1e-12).all()
+    assert first_exits(ended, 1).n_left == first_exits(whole, 1).n_left
+
+
+@pytest.mark.parametrize("stops", [(5, 30), (11, 12, 70)])
+def test_the_count_goes_on_after_an_interruption(tmp_path, both, monkeypatch, stops):
+    content, left = config(tmp_path), list(stops)
+
+    class Stop(Exception):
+        pass
+
+    judged = runner.judged_step
+
+    def stopping(old, step, model, method):
+        if left and old.step + 1 == left[0]:
+            left.pop(0)
+            raise Stop
+        return judged(old, step, model, method)
+
+    monkeypatch.setattr(runner, "judged_step", stopping)
+    for number in range(len(stops)):
+        with pytest.raises(Stop):
+            run(content, resume=number > 0)
+    run(content, resume=True)
+    assert digest(content["output"]) == digest(both[0].path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"method": "ehrenfest"}, "for method ehrenfest, whose populations are not those of trajectories"),
+        ({"method": "spin_lsc"}, "for method spin_lsc"),
+        ({"method": "nve", "initial": {"sample": "wigner", "n": 4, "state": 0}}, "for method nve, whose"),
+    ],
+)
+def test_methods_without_trajectories_on_a_state_that_changes_refuse_it(tmp_path, changes, why):
+    with pytest.raises(InputError, match=rf"`stop.lowest_state_fs` must be left out {why}"):
+        run(config(tmp_path, **changes))
+
+
+def test_a_time_that_is_no_multiple_of_the_step_is_rounded_up(tmp_path):
+    found = run(config(tmp_path, time_fs=6, stop={"lowest_state_fs": 0.6}))
+    settled = np.array([found.status_names[int(code)] == "settled" for code in found.status])
+    assert settled.any()
+    for traj in np.flatnonzero(settled):
+        last = int(found.last_step[traj])
+        active = np.asarray(found.active_state)[: last + 1, traj]
+        assert not active[-3:].any() and (len(active) == 4 or active[-4])

@@ -56,7 +56,8 @@ def analyse(
     at their last state),
     `populations_differ` (whether that is farther off than chance explains), `population_estimator`,
     `populations_electronic` (mean |c|^2), `n_trajectories`, `n_finished`, `endings` {"finished": n,
-    "left_region": n, "dissociated": n} that add up to it, `n_running`, `n_stopped` {reason: n}, of which
+    "left_region": n, "dissociated": n, "settled": n} that add up to it, `n_running`, `n_stopped`
+    {reason: n}, of which
     `n_outside_method` where the level of theory itself fails, `hops` {"1-0": n}, `frustrated_hops`,
     `hop_energy_error_max_ev`, `energy_drift_max_ev`,
     `energy_slope_ev_per_ps` {median, worst}, `lifetimes_fs` {state: {value, low, high, delay, misfit,

@@ -109,7 +109,7 @@ def test_a_fragment_that_fell_apart_for_good_keeps_its_state_and_one_that_was_st
         last_step=last,
     )
     numbers = analyse(path)
-    assert numbers["endings"] == {"finished": 1, "left_region": 0, "dissociated": 3}
+    assert numbers["endings"] == {"finished": 1, "left_region": 0, "dissociated": 3, "settled": 0}
     (ended,) = (one for one in key_numbers(open_run(path), numbers) if one.name == "Finished")
     assert (ended.value, ended.detail) == ("4", "of 5; 3 dissociated, 1 stopped early, 0 running")
     assert (numbers["n_finished"], numbers["n_stopped"], numbers["n_running"]) == (4, {"close_atoms": 1}, 0)

@@ -11,9 +11,9 @@ class RunResult:
     Attributes:
         path: The trajectory file.
         n_trajectories: All of them.
-        n_finished: Those whose end is a result: at the end of the run, out of the region of `stop`, or
-            fallen apart for good.
-        endings: Numbers of those by kind: `finished`, `left_region`, `dissociated`.
+        n_finished: Those whose end is a result: at the end of the run, out of the region of `stop`,
+            fallen apart for good, or settled on the lowest state.
+        endings: Numbers of those by kind: `finished`, `left_region`, `dissociated`, `settled`.
         n_stopped: Numbers of the others by reason.
         n_hops: Accepted hops.
         n_refused: Frustrated hops.

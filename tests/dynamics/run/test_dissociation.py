@@ -232,14 +232,14 @@ def config(start_file, name, **more):
 def test_a_run_says_how_its_trajectories_ended_and_a_switch_follows_them_on(start_file):
     model = FragmentModel()
     result = nadyn.run(config(start_file, "run.h5"), model=model, progress=False)
-    assert result.endings == {"finished": 1, "left_region": 0, "dissociated": 3}
+    assert result.endings == {"finished": 1, "left_region": 0, "dissociated": 3, "settled": 0}
     assert (result.n_finished, result.n_stopped) == (4, {})
     stored = open_run(result.path)
     assert stored.status_names[int(Status.DISSOCIATED)] == "dissociated"
     assert "nothing to do" in stored.status_advice[int(Status.DISSOCIATED)]
     on = config(start_file, "on.h5", stop={"dissociated": False})
     assert nadyn.run(on, model=model, progress=False).endings == {
-        "finished": 4, "left_region": 0, "dissociated": 0
+        "finished": 4, "left_region": 0, "dissociated": 0, "settled": 0
     }  # fmt: skip
 
 

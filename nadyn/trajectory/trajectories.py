@@ -39,7 +39,8 @@ class Trajectories:
         masses: [electron_mass].
         atomic_numbers: None for generalised coordinates.
         weight: Statistical weight of each trajectory.
-        status: How each trajectory ended: finished, running, left_region, dissociated, settled, or why it was stopped.
+        status: How each trajectory ended: finished, running, left_region, dissociated, settled, or why it was
+            stopped.
         end_fs: Time of the last valid step of each trajectory [fs].
         energy_error_max: Largest absolute `total_energy_error` of each trajectory over all steps [hartree].
         hops: One entry for every hop and every refused hop: `time_fs`, `traj`, `from_state`, `to_state`,

@@ -104,7 +104,8 @@ def train(
     teachers = single_models([load_model(path) for path in begin_from or ()])
     with console.status("reading the data"):
         dataset = load_dataset(data[0], *data[1:], mix=configuration.mix, charge=charge, multiplicities=spins)
-        warn_of_doubts(dataset)
+        if is_first:
+            warn_of_doubts(dataset)
         judged = None
         if validation:
             judged = load_dataset(

@@ -73,7 +73,7 @@ def train_network(
     pairs = label_pairs(training, potential.n_states)
     # All have looked whether there is a checkpoint before the first writes one.
     ranks.wait()
-    ranks.take_from_the_first([parameter.detach() for parameter in potential.parameters()])
+    ranks.take_from_the_first([one.detach() for one in (*potential.parameters(), *potential.buffers())])
     average = WeightAverage(potential, configuration.average_decay)
     optimizer = OPTIMIZERS[configuration.optimizer](
         parameter_groups(potential, configuration.weight_decay), lr=configuration.learning_rate, ranks=ranks

@@ -30,7 +30,8 @@ from nadyn.shipped import path
 from nadyn.training.checkpoint import existing
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.evaluation import Comparison, compare, metrics
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.output import checkpoint_path
+from nadyn.training.train import train
 from nadyn.units import BOHR_PER_ANGSTROM
 
 # Where a hydrogen has left [bohr].

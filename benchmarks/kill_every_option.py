@@ -37,7 +37,8 @@ from nadyn.checks.errors import InputError
 from nadyn.models.model_file import digest as digest_of_model
 from nadyn.training.checkpoint import read_progress
 from nadyn.training.committee import train_committee
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.output import checkpoint_path
+from nadyn.training.train import train
 from nadyn.trajectory import digest as digest_of_run
 from nadyn.trajectory import open_run
 

@@ -20,7 +20,8 @@ from ammonia_accuracy import frames, numbers
 import nadyn
 from nadyn.training.checkpoint import existing
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.output import checkpoint_path
+from nadyn.training.train import train
 
 _WITHIN = 1.5
 

@@ -30,8 +30,9 @@ from nadyn.models import load_model
 from nadyn.models.analytic.molecules import jahn_teller, renner_teller, trans_planar, twisted
 from nadyn.models.model import Model
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.output import checkpoint_path
 from nadyn.training.progress import Progress
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.train import train
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
 N_TEST = 500

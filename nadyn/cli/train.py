@@ -77,8 +77,8 @@ def train(
     from nadyn.training.figures import learning_curves, parity
     from nadyn.training.mixing import about_energies
     from nadyn.training.notices import about_couplings, about_trials
+    from nadyn.training.output import checkpoint_path
     from nadyn.training.together import of_torchrun
-    from nadyn.training.train import checkpoint_path
     from nadyn.training.train import train as train_model
 
     check_suffix(output, "`--output`", MODEL)

@@ -30,11 +30,12 @@ from nadyn.training.checkpoint import beside, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.held_out import HeldOut, hold_out
 from nadyn.training.origin import check_origin, origin
+from nadyn.training.output import check_files, checkpoint_path, forget
 from nadyn.training.progress import Progress
 from nadyn.training.side_by_side import side_by_side
 from nadyn.training.stages import DEFAULT_TIME_LIMIT_MINUTES
 from nadyn.training.together import of_torchrun
-from nadyn.training.train import check_files, checkpoint_path, forget, learn, timings_since
+from nadyn.training.train import learn, timings_since
 
 MOST_MEMBERS = 64
 # Seeds of members, apart from those that a user gives to trainings.
@@ -257,7 +258,7 @@ def _member(
         trained = learn(
             plan.held_out.training,
             own,
-            _of_member(plan, number, before),
+            _of_member(plan.configuration, number, math.ceil(plan.n_members / plan.at_a_time), before),
             begin_from=plan.begin_from,
             resume=True,
             report=report,
@@ -270,16 +271,17 @@ def _member(
     return load_model(done), json.loads(written.read_text(encoding="utf-8"))
 
 
-def _of_member(plan: _Plan, number: int, first: LearnedModel | None) -> TrainingConfiguration:
-    """Return the configuration of a member: a seed of its own, its share of the time, the basis of the
-    first."""
-    configuration = plan.configuration
+def _of_member(
+    configuration: TrainingConfiguration, number: int, n_turns: int, first: LearnedModel | None
+) -> TrainingConfiguration:
+    """Return the configuration of a member: a seed of its own, one of so many turns of the time, the basis of
+    the first."""
     changes: dict[str, object] = {"seed": (configuration.seed + _SEEDS * number) % 2**31}
     if configuration.split_seed is not None:
         changes["split_seed"] = (configuration.split_seed + _SEEDS * number) % 2**31
     if not configuration.has_steps:
         limit = configuration.time_limit_minutes or DEFAULT_TIME_LIMIT_MINUTES
-        changes["time_limit_minutes"] = limit / math.ceil(plan.n_members / plan.at_a_time)
+        changes["time_limit_minutes"] = limit / n_turns
     if first is not None and not first.potential.is_atomic_sum:
         settings = first.potential.settings
         found = {"kind": "diabatic", "basis": settings.basis, "start": settings.start}

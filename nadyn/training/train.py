@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from nadyn.checks.errors import InputError
-from nadyn.checks.output import check_folder, write_new
+from nadyn.checks.output import write_new
 from nadyn.data import Dataset
 from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel
@@ -37,6 +37,7 @@ from nadyn.training.job import Job
 from nadyn.training.long_range import to_be_learned
 from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.origin import check_origin, origin
+from nadyn.training.output import check_files, checkpoint_path, forget
 from nadyn.training.predictions import label_pairs
 from nadyn.training.progress import Outcome, Progress
 from nadyn.training.ranks import ALONE, Ranks
@@ -241,45 +242,6 @@ def timings_since(started: float) -> dict[str, object]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "training_seconds": round(time.monotonic() - started, 1),
     }
-
-
-def checkpoint_path(output: Path) -> Path:
-    """Return where the checkpoint of a training is kept."""
-    return output.with_name(output.name + ".checkpoint")
-
-
-def forget(checkpoint: Path) -> None:
-    """Remove the checkpoints of a training and of its parts."""
-    # The main one last: without it, parts that are left would begin the training again.
-    for path in reversed(existing(checkpoint)):
-        path.unlink()
-
-
-def check_files(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse to begin where files are in the way, or to go on where nothing is left to do.
-
-    Raises:
-        InputError: One sentence about the file.
-    """
-    check_folder(output)
-    if resume:
-        if output.exists() and not existing(checkpoint):
-            raise InputError(
-                f"{str(output)!r} must be unfinished to be resumed, but is complete. Nothing to do."
-            )
-        return
-    if overwrite:
-        forget(checkpoint)
-        return
-    if existing(checkpoint):
-        raise InputError(
-            f"{str(checkpoint)!r} must not exist for a new training, but an interrupted one left it. "
-            "Try --resume to go on, or --overwrite to start again."
-        )
-    if output.exists():
-        raise InputError(
-            f"`output` must be a new file, but {str(output)!r} exists. Try another name or --overwrite."
-        )
 
 
 def _finished_model(

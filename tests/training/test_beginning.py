@@ -16,9 +16,10 @@ from nadyn.models.model_file import digest
 from nadyn.training.beginning import RIGHT, beginning, with_basis_of
 from nadyn.training.checkpoint import existing
 from nadyn.training.lessons import matrix_at
+from nadyn.training.output import checkpoint_path
 from nadyn.training.predictions import predict
 from nadyn.training.samples import samples_from_group
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.train import train
 
 BASIS = "1x0e + 1x1o"
 

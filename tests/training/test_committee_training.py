@@ -14,8 +14,9 @@ from nadyn.models.calibration import Scale
 from nadyn.models.model_file import digest
 from nadyn.training.calibrate import calibrated, fitted
 from nadyn.training.committee import finish_member, train_committee
+from nadyn.training.output import checkpoint_path
 from nadyn.training.reliability import Sample, coverage, samples_of
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.train import train
 
 SETTINGS = configuration(validation_fraction=0.2, checkpoint_every=3)
 

@@ -14,7 +14,8 @@ from nadyn.data import write_dataset
 from nadyn.models.model_file import digest
 from nadyn.training import loop
 from nadyn.training.checkpoint import read_progress, write_checkpoint
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.output import checkpoint_path
+from nadyn.training.train import train
 
 
 class Stop(Exception):

@@ -14,10 +14,11 @@ from nadyn.training.assignments import assignments, given_assignment
 from nadyn.training.build import build_network, elements_of, shortest_distances
 from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.output import checkpoint_path
 from nadyn.training.samples import samples_from_group
 from nadyn.training.schedule import Length
 from nadyn.training.search import trial_lengths, winner
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.train import train
 
 # 22 training frames in batches of 5: four steps an epoch; four trials of two steps, two of eight, then 40.
 AUTO = configuration(epochs=10, model={"hidden": [16, 8], "basis": "auto"}, checkpoint_every=3)

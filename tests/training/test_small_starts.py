@@ -24,11 +24,12 @@ from nadyn.training.inheritance import learn_matrix
 from nadyn.training.job import Job
 from nadyn.training.loop import train_network
 from nadyn.training.origin import origin
+from nadyn.training.output import checkpoint_path
 from nadyn.training.predictions import predict
 from nadyn.training.samples import samples_from_group
 from nadyn.training.schedule import Length
 from nadyn.training.small_starts import called_for, gap_error, start_from_the_best
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.train import train
 from nadyn.units import HARTREE_PER_EV
 
 BASIS = "1x0e + 1x1o"

@@ -15,9 +15,10 @@ from nadyn.models.model_file import digest
 from nadyn.training import loop
 from nadyn.training.budget import Budget
 from nadyn.training.checkpoint import beside, best_weights, read_progress, write_checkpoint
+from nadyn.training.output import checkpoint_path
 from nadyn.training.schedule import Length, Schedule
 from nadyn.training.search import winner
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.train import train
 from nadyn.training.validation import Errors
 
 # In a clock of its own.

@@ -15,7 +15,8 @@ from nadyn.training.averaging import WeightAverage
 from nadyn.training.checkpoint import restore
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.origin import check_origin, origin
-from nadyn.training.train import checkpoint_path, train
+from nadyn.training.output import checkpoint_path
+from nadyn.training.train import train
 
 
 def _refused(tmp_path, message, *, data=None, settings=None, **options):

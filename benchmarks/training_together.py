@@ -19,7 +19,8 @@ from nadyn.data import Dataset, read_dataset
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.train import train
 
-BASES = {"hexafluorobutene": "2x0e + 1x1o + 1x1e", "ammonia": "1x0e + 1x1o"}
+BASES = {"hexafluorobutene": "2x0e + 1x1o + 1x1e", "ammonia": "1x0e + 1x1o", "ethylene": "3x0e + 1x1o + 1x1e"}
+LABELS = Path(__file__).parent / "ethylene_labels/labels.h5"
 WARM = 10
 
 
@@ -33,7 +34,8 @@ def main() -> None:
     parser.add_argument("--encoder", choices=["moments", "equivariant"], default="moments")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    group = read_dataset(nadyn.shipped.path(f"{options.molecule}/{options.molecule}.h5")).groups[0]
+    shipped = f"{options.molecule}/{options.molecule}.h5"
+    group = read_dataset(LABELS if options.molecule == "ethylene" else nadyn.shipped.path(shipped)).groups[0]
     data = Dataset((group.select(np.arange(min(400, group.n_frames))),))
     settings = TrainingConfiguration.model_validate(
         {

@@ -31,13 +31,13 @@ def train(
         typer.Option("--members", help="Train so many members of a committee, which judge each other."),
     ] = None,
     processes: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--processes",
             min=1,
             help="So many processes share each step; of a committee, so many members train at a time.",
         ),
-    ] = 1,
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training, or begin.")
     ] = False,
@@ -78,7 +78,7 @@ def train(
     from nadyn.training.mixing import about_energies
     from nadyn.training.notices import about_couplings, about_trials
     from nadyn.training.output import checkpoint_path
-    from nadyn.training.together import of_torchrun
+    from nadyn.training.together import of_torchrun, processes_for
     from nadyn.training.train import train as train_model
 
     check_suffix(output, "`--output`", MODEL)
@@ -96,6 +96,9 @@ def train(
     )
     is_first = of_torchrun()[0] == 0
     console = Console(quiet=not is_first)
+    at_once = processes
+    if at_once is None:
+        at_once = processes_for(configuration, members) if of_torchrun()[1] == 1 else 1
     if resume and output.exists() and not existing(checkpoint_path(output)):
         # A job script that always asks to go on has then done its work.
         console.print(f"{output} is complete: nothing to do", highlight=False)
@@ -128,6 +131,8 @@ def train(
     for notice in notices:
         if notice:
             console.print(f"Note: {notice}", highlight=False)
+    if at_once > 1 and processes is None:
+        console.print(f"{at_once} processes share each step; --processes 1 leaves a core to others.")
     table = TrainingTable()
     live, show = Live(table, console=console, refresh_per_second=2, transient=True), table.show
     if quiet or not is_first:
@@ -145,10 +150,10 @@ def train(
     try:
         with live:
             if members is None:
-                trained = train_model(dataset, output, configuration, processes=processes, **settings)
+                trained = train_model(dataset, output, configuration, processes=at_once, **settings)
             else:
                 several = train_committee(
-                    dataset, output, configuration, n_members=members, processes=processes, **settings
+                    dataset, output, configuration, n_members=members, processes=at_once, **settings
                 )
     except KeyboardInterrupt:
         if existing(checkpoint_path(output)):
@@ -159,7 +164,7 @@ def train(
             options = f"--output {output} --resume"
             options += "".join(f" {name} {path}" for name, path in given if path is not None)
             options += "" if members is None else f" --members {members}"
-            options += "" if processes == 1 else f" --processes {processes}"
+            options += "" if processes is None else f" --processes {processes}"
             console.print(f"interrupted; go on with: nadyn train {' '.join(map(str, data))} {options}")
         else:
             console.print("interrupted before the first step; nothing was written.")

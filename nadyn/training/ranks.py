@@ -10,6 +10,12 @@ from torch import Tensor
 
 from nadyn.checks.errors import RunError
 
+ONE_HAS_ENDED = (
+    "the processes of this training must all go on to its end, but one of them has ended. Look for its error "
+    "or for a lack of memory; `--resume` goes on from the last checkpoint, with fewer `--processes` if need "
+    "be."
+)
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -112,8 +118,4 @@ def _together(operation: Callable[..., object], *arguments: object) -> None:
     try:
         operation(*arguments)
     except RuntimeError as error:
-        raise RunError(
-            "the processes of this training must all go on to its end, but one of them has ended. Look for "
-            "its error or for a lack of memory; `--resume` goes on from the last checkpoint, with fewer "
-            "`--processes` if need be."
-        ) from error
+        raise RunError(ONE_HAS_ENDED) from error

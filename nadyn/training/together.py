@@ -3,24 +3,23 @@
 import multiprocessing
 import os
 import signal
-import socket
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from multiprocessing.process import BaseProcess
+from multiprocessing.shared_memory import SharedMemory
 
 import torch.distributed as dist
 
 from nadyn.checks.errors import InputError, RunError
-from nadyn.training.ranks import Ranks
+from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.ranks import ONE_HAS_ENDED, Ranks
+from nadyn.training.shared_memory import PIECE, Meeting, MemoryRanks, opened
 
 # How long a process waits for another that is alive and says nothing; one that died is known at once.
 _PATIENCE = timedelta(hours=2)
-_HERE = "127.0.0.1"
-_LOOK_SECONDS = 0.02
-_INTERFACE = "GLOO_SOCKET_IFNAME"
+# This process will be one of them.
+_IDLE_CORES = 1.5
 
 
 def of_torchrun() -> tuple[int, int]:
@@ -28,6 +27,19 @@ def of_torchrun() -> tuple[int, int]:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return 0, 1
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+
+
+def processes_for(configuration: TrainingConfiguration, members: int | None) -> int:
+    """Return how many processes train where nobody says it: two, where a time limit lets a second core count.
+
+    A length in steps promises the same bits on any machine, and members of a committee need cores of their
+    own. Where others are at work, two processes would wait for each other.
+    """
+    if configuration.has_steps or members is not None or configuration.batch_size < 2:
+        return 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return 2 if usable - load >= _IDLE_CORES else 1
 
 
 @contextmanager
@@ -61,69 +73,60 @@ def together(size: int, follow: Callable[..., object], arguments: Mapping[str, o
     if size == 1:
         yield Ranks()
         return
-    store = dist.TCPStore(_HERE, 0, size, is_master=True, wait_for_workers=False, timeout=_PATIENCE)
     context = multiprocessing.get_context("spawn")
+    memory = SharedMemory(create=True, size=2 * size * PIECE)
+    arrivals = tuple(tuple(context.Semaphore(0) for _ in range(size)) for _ in range(size))
+    meeting = Meeting(memory.name, arrivals)
     started = [
-        context.Process(target=_follow, args=(number, size, store.port, follow, dict(arguments)), daemon=True)
+        context.Process(
+            target=_follow, args=(number, meeting, os.getpid(), follow, dict(arguments)), daemon=True
+        )
         for number in range(1, size)
     ]
+
+    def check(has_met: bool) -> None:
+        ended = [one.exitcode for one in started if not one.is_alive()]
+        if ended and not has_met:
+            raise RunError(
+                f"a process that was to train beside this one must start, but ended with code {ended[0]}. "
+                "Train with `--processes 1`; in a program of your own, call nadyn below `if __name__ == "
+                '"__main__":`.'
+            )
+        if ended:
+            raise RunError(ONE_HAS_ENDED)
+
     try:
         for process in started:
             process.start()
-        _wait_for(started, store)
-        with _group(store, 0, size) as ranks:
-            yield ranks
+        yield MemoryRanks(0, size, meeting, check, opened(meeting, memory))
     finally:
         for process in started:
             # They ignore what asks politely.
             process.kill()
             process.join()
-
-
-def _wait_for(started: list[BaseProcess], store: dist.TCPStore) -> None:
-    """Return when all processes have come to the store."""
-    for number, process in enumerate(started, start=1):
-        while not store.check([_ready(number)]):
-            if not process.is_alive():
-                raise RunError(
-                    f"process {number} of {len(started)} that were to train beside this one must start, but "
-                    f"ended with code {process.exitcode}. Train with `--processes 1`; in a program of your "
-                    'own, call nadyn below `if __name__ == "__main__":`.'
-                )
-            time.sleep(_LOOK_SECONDS)
+        memory.close()
+        memory.unlink()
 
 
 def _follow(
-    number: int, size: int, port: int, follow: Callable[..., object], arguments: dict[str, object]
+    number: int,
+    meeting: Meeting,
+    parent: int,
+    follow: Callable[..., object],
+    arguments: dict[str, object],
 ) -> None:
     """Do in a process of its own what the first does, in silence."""
     # They reach the first too, which tells all when it stops.
     for interrupt in (signal.SIGINT, signal.SIGTERM):
         signal.signal(interrupt, signal.SIG_IGN)
     sys.stdout = open(os.devnull, "w")
-    store = dist.TCPStore(_HERE, port, size, is_master=False, timeout=_PATIENCE)
-    store.set(_ready(number), "")
-    with suppress(InputError, RunError, KeyboardInterrupt), _group(store, number, size) as ranks:
+    memory = SharedMemory(meeting.memory)
+
+    def check(has_met: bool) -> None:
+        if os.getppid() != parent:
+            # Nobody is left to be told.
+            os._exit(1)
+
+    ranks = MemoryRanks(number, meeting.size, meeting, check, opened(meeting, memory))
+    with suppress(InputError, RunError, KeyboardInterrupt):
         follow(ranks=ranks, **arguments)
-
-
-@contextmanager
-def _group(store: dist.TCPStore, number: int, size: int) -> Iterator[Ranks]:
-    before = os.environ.get(_INTERFACE)
-    # Without it the network is asked for the name of this machine, which it may not know.
-    loopback = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
-    if before is None and loopback:
-        os.environ[_INTERFACE] = loopback[0]
-    try:
-        dist.init_process_group("gloo", store=store, rank=number, world_size=size, timeout=_PATIENCE)
-    finally:
-        if before is None:
-            os.environ.pop(_INTERFACE, None)
-    try:
-        yield Ranks(number, size)
-    finally:
-        dist.destroy_process_group()
-
-
-def _ready(number: int) -> str:
-    return f"ready {number}"

@@ -1,12 +1,15 @@
 """A training by several processes is that of one but for rounding."""
 
 import copy
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
 import psutil
@@ -17,12 +20,14 @@ from teacher import Stop, configuration, dataset
 from test_together import frames, three
 from thread_ranks import in_threads
 
-from nadyn.checks.errors import InputError
+from nadyn.checks.errors import InputError, RunError
 from nadyn.data import write_dataset
 from nadyn.models.heads.dipole import DipoleSettings
 from nadyn.models.heads.polarisability import PolarisabilitySettings
 from nadyn.models.model_file import load_model
+from nadyn.training import shared_memory, together
 from nadyn.training.checkpoint import read_progress
+from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.optimizers import OPTIMIZERS
 from nadyn.training.predictions import label_pairs, predict_beside
 from nadyn.training.ranks import ALONE
@@ -286,6 +291,87 @@ def test_what_asks_to_end_is_heard_by_all(tmp_path):
     assert process.returncode == 130 and "--resume" in said and "--processes 2" in said
     _, alive = psutil.wait_procs(others, timeout=10)
     assert not alive
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_memory_that_is_shared_gives_all_the_same_bits_piece_by_piece(monkeypatch, size):
+    monkeypatch.setattr(shared_memory, "PIECE", 40)
+    context = multiprocessing.get_context("spawn")
+    memory = SharedMemory(create=True, size=2 * size * 40)
+    arrivals = tuple(tuple(context.Semaphore(0) for _ in range(size)) for _ in range(size))
+    meeting = shared_memory.Meeting(memory.name, arrivals)
+    generator = torch.Generator().manual_seed(3)
+    numbers = [torch.randn(7, 5, generator=generator) for _ in range(size)]
+    doubles = [torch.randn(13, generator=generator).double() for _ in range(size)]
+
+    def all_of_it(rank):
+        place = shared_memory.opened(meeting, memory)
+        ranks = shared_memory.MemoryRanks(rank, size, meeting, lambda has_met: None, place)
+        found = []
+        # Some are slower than others, each in its turn.
+        for turn in range(30):
+            time.sleep(0.002 * ((turn + rank) % size == 0))
+            total, first = numbers[rank] * turn, doubles[rank].clone() + turn
+            ranks._add(total)
+            ranks._broadcast(first)
+            found.append((total, first, ranks._gather(numbers[rank] + turn), ranks.any(rank == turn)))
+        return found
+
+    with ThreadPoolExecutor(size) as pool:
+        results = list(pool.map(all_of_it, range(size)))
+    memory.close()
+    memory.unlink()
+    for found in results:
+        for turn, (total, first, gathered, one) in enumerate(found):
+            expected = numbers[0] * turn
+            for other in numbers[1:]:
+                expected = expected + other * turn
+            assert torch.equal(total, expected) and torch.equal(first, doubles[0] + turn)
+            assert all(torch.equal(a, b + turn) for a, b in zip(gathered, numbers, strict=True))
+            assert one == (turn < size)
+
+
+def test_who_waits_for_a_process_that_has_ended_says_so():
+    context = multiprocessing.get_context("spawn")
+    memory = SharedMemory(create=True, size=4 * shared_memory.PIECE)
+    arrivals = tuple(tuple(context.Semaphore(0) for _ in range(2)) for _ in range(2))
+    meeting = shared_memory.Meeting(memory.name, arrivals)
+
+    def check(has_met):
+        raise RunError("has ended" if has_met else "has not begun")
+
+    ranks = shared_memory.MemoryRanks(0, 2, meeting, check, shared_memory.opened(meeting, memory))
+    with pytest.raises(RunError, match="has not begun"):
+        ranks.wait()
+    ranks.place.met = 3
+    with pytest.raises(RunError, match="has ended"):
+        ranks.of_the_first(1.0)
+    memory.close()
+    memory.unlink()
+
+
+@pytest.mark.parametrize(
+    ("cores", "load", "settings", "members", "expected"),
+    [
+        (2, 0.1, {}, None, 2),
+        (8, 0.5, {}, None, 2),
+        (1, 0.0, {}, None, 1),
+        # Somebody else is at work.
+        (2, 1.4, {}, None, 1),
+        (8, 7.0, {}, None, 1),
+        # A length in steps promises the bits, whatever the machine.
+        (8, 0.1, {"steps": 10}, None, 1),
+        (8, 0.1, {"epochs": 1}, None, 1),
+        (8, 0.1, {}, 4, 1),
+        (8, 0.1, {"batch_size": 1}, None, 1),
+    ],
+)
+def test_a_training_of_some_time_uses_a_second_idle_core(
+    monkeypatch, cores, load, settings, members, expected
+):
+    monkeypatch.setattr(together.os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    monkeypatch.setattr(together.os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert together.processes_for(TrainingConfiguration.model_validate(settings), members) == expected
 
 
 def test_more_processes_than_frames_of_a_step_are_refused(tmp_path):

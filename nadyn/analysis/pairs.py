@@ -119,7 +119,7 @@ def paired(reference: str | Path, other: str | Path) -> Pairs:
     """
     runs = first, second = open_run(reference), open_run(other)
     n = min(first.n_trajectories, second.n_trajectories)
-    frames = _common_frames(first, second)
+    frames = common_frames(first, second)
     check_pairs(Path(other), first, second, n_common=len(frames[0]))
     time = np.array(first.time_fs)[frames[0]]
     values = [known_occupations(run)[own][:, :n] for run, own in zip(runs, frames, strict=True)]
@@ -264,7 +264,7 @@ def _products(run: Run) -> dict[str, int]:
     return counts or {"whole": int(has_last_geometry(run).sum())}
 
 
-def _common_frames(first: Run, second: Run) -> tuple[np.ndarray, np.ndarray]:
+def common_frames(first: Run, second: Run) -> tuple[np.ndarray, np.ndarray]:
     """Return the frames of both runs that are at the same times."""
     times = [
         np.round(np.asarray(run.time_fs)[: run.committed_frames] / _SAME_TIME).astype(np.int64)

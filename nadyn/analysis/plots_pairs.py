@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nadyn.analysis.pairs import Pairs
+from nadyn.analysis.pairs_of_mean import MeanBeside
 from nadyn.analysis.plots_style import (
     QUIET,
     around_zero,
@@ -16,11 +17,11 @@ from nadyn.analysis.plots_style import (
 from nadyn.analysis.two_errors import QUANTILE
 
 
-def pairs_figure(pairs: Pairs, *, names: tuple[str, str]) -> Figure:
+def pairs_figure(pairs: Pairs | MeanBeside, *, names: tuple[str, str]) -> Figure:
     """Return populations of both runs, of pairs known in both, and the paired difference with 95 % bands.
 
     Args:
-        pairs: Of `paired`.
+        pairs: Of `paired`, or of `mean_beside`: then each of the runs is a thin line.
         names: Of the two runs, for the legend.
     """
     figure, (left, right) = new_figure(3.5, columns=2, widths=(1.0, 1.0))
@@ -29,6 +30,8 @@ def pairs_figure(pairs: Pairs, *, names: tuple[str, str]) -> Figure:
         colour = state_colour(k)
         left.plot(time, first[:, k], color=colour, linewidth=2, label=f"state {k}")
         left.plot(time, second[:, k], color=colour, linewidth=1.4, linestyle="--")
+        for one in getattr(pairs, "members", ()):
+            left.plot(time, one[:, k], color=colour, linewidth=0.7, alpha=0.5)
         reach = QUANTILE * pairs.error[:, k]
         right.fill_between(
             time, pairs.mean[:, k] - reach, pairs.mean[:, k] + reach, color=colour, alpha=0.2, linewidth=0

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nadyn.analysis.pairs import Pairs
+    from nadyn.analysis.pairs import Difference, Pairs
 
 
 def compare(
@@ -28,7 +28,8 @@ def compare(
     figure: Annotated[
         Path | None,
         typer.Option(
-            "--figure", help="Draw populations and differences of the first run (.png, .pdf, .svg)."
+            "--figure",
+            help="Draw populations and differences, of several runs of their mean (.png, .pdf, .svg).",
         ),
     ] = None,
 ) -> None:
@@ -41,6 +42,7 @@ def compare(
     from rich.console import Console
 
     from nadyn.analysis.pairs import paired
+    from nadyn.analysis.pairs_of_mean import mean_beside
     from nadyn.analysis.plots_pairs import pairs_figure
     from nadyn.analysis.plots_style import save_picture
     from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix, write_new
@@ -56,10 +58,25 @@ def compare(
     if json_file is not None:
         numbers = [{"reference": str(reference), "run": str(run), **one.numbers()} for run, one in found]
         write_new(json_file, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
+    together = mean_beside(reference, runs) if len(runs) > 1 else None
     if figure is not None:
-        save_picture(pairs_figure(found[0][1], names=(reference.stem, runs[0].stem)), figure)
+        drawn = found[0][1] if together is None else together
+        name = runs[0].stem if together is None else f"mean of {len(runs)}"
+        save_picture(pairs_figure(drawn, names=(reference.stem, name)), figure)
     for run, one in found:
         _print(console, reference, run, one)
+    if together is not None:
+        words = _populations(together.difference, found[0][1].n)
+        console.print(f"mean of the {len(runs)} runs: {words}", soft_wrap=True, highlight=False)
+
+
+def _populations(largest: "Difference", n: int) -> str:
+    if largest.n_times:
+        return (
+            f"differ by at most {largest.largest:.3f} ± {largest.error:.3f} (state {largest.state} at "
+            f"{largest.time_fs:.4g} fs), somewhere by {largest.at_least:.3f} at least, with 95 % confidence"
+        )
+    return f"too few pairs to say, {n}: five are needed" if n < 5 else "unknown: pairs are lost on the way"
 
 
 def _print(console: "Console", reference: Path, run: Path, one: "Pairs") -> None:
@@ -78,14 +95,7 @@ def _print(console: "Console", reference: Path, run: Path, one: "Pairs") -> None
     table.add_column("", style="bold")
     table.add_column("", overflow="fold")
     table.add_row("pairs known at the end", f"{one.n_known[-1]:.0f}")
-    few = f"too few pairs to say, {n}: five are needed" if n < 5 else "unknown: pairs are lost on the way"
-    table.add_row(
-        "populations",
-        few
-        if not largest.n_times
-        else f"differ by at most {largest.largest:.3f} ± {largest.error:.3f} (state {largest.state} at "
-        f"{largest.time_fs:.4g} fs), somewhere by {largest.at_least:.3f} at least, with 95 % confidence",
-    )
+    table.add_row("populations", _populations(largest, n))
     lag = "" if one.median_lag_fs is None else f", {one.median_lag_fs:.1f} fs apart in the median"
     near = f", {one.n_near_hops} of them within {NEAR_HOPS_FS:g} fs" if one.n_hopped_in_both else ""
     near += f"; {one.n_hops_unknown} more unknown, stopped on the way" if one.n_hops_unknown else ""

@@ -7,6 +7,7 @@ import pytest
 from synthetic_run import hop_table, write_run
 
 from nadyn.analysis.pairs import first_hops_down, paired, paired_difference
+from nadyn.analysis.pairs_of_mean import mean_beside
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
 from nadyn.trajectory import open_run
@@ -200,6 +201,30 @@ def test_what_are_no_pairs_is_refused(tmp_path, keys, sentence):
         paired(first, second)
 
 
+def test_the_mean_of_members_is_taken_pair_by_pair(tmp_path):
+    """Members whose trajectories differ in opposite ways differ in the mean by nothing, surely."""
+    direct = write(tmp_path / "a.h5", [6] * 12)
+    early, late = (
+        write(tmp_path / "b.h5", [2] * 12),
+        write(tmp_path / "c.h5", [10] * 12, ends=[20] * 11 + [4]),
+    )
+    found = mean_beside(direct, [early, late])
+    np.testing.assert_allclose(found.mean[3], [0.5, -0.5])
+    np.testing.assert_allclose(found.mean[8], [-0.5, 0.5])
+    # Four pairs of which all differ by a half, as if half a pair more had differed by one.
+    np.testing.assert_allclose(found.error[3], np.sqrt(0.5 / 12 / 12))
+    # One pair is not known in one of the runs any more.
+    assert found.n_known[[3, 8]].tolist() == [12, 11]
+    np.testing.assert_allclose(found.populations[1][3], [0.5, 0.5])
+    np.testing.assert_allclose(found.members[:, 3], [[1.0, 0.0], [0.0, 1.0]])
+    assert found.difference.largest == pytest.approx(0.5) and found.difference.time_fs == 1.0
+    alone = mean_beside(direct, [early])
+    one = paired(direct, early)
+    np.testing.assert_allclose(alone.mean, one.mean)
+    np.testing.assert_allclose(alone.error, one.error)
+    assert alone.difference == one.difference
+
+
 def test_the_command_prints_writes_and_draws(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "direct.h5", [6] * 10)
@@ -211,6 +236,8 @@ def test_the_command_prints_writes_and_draws(tmp_path, capsys, monkeypatch):
     assert "learned.h5 beside direct.h5: 10 pairs, 10 fs" in text
     assert "differ by at most 0.300 ± 0.161 (state" in text
     assert "10 whole (of all its trajectories that ended)" in text
+    # The mean of a run that differs and one that does not.
+    assert "mean of the 2 runs: differ by at most 0.150 ±" in text
     assert "in 9 of 10 pairs in both, 0.0 fs apart in the median, 9 of them within 5 fs" in text
     numbers = json.loads((tmp_path / "x.json").read_text())
     assert [one["run"] for one in numbers] == ["learned.h5", "direct.h5"]

@@ -39,7 +39,17 @@ def processes_for(configuration: TrainingConfiguration, members: int | None) -> 
         return 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return 2 if usable - load >= _IDLE_CORES else 1
+    return 2 if usable - load >= _IDLE_CORES and _can_share_memory() else 1
+
+
+def _can_share_memory() -> bool:
+    try:
+        memory = SharedMemory(create=True, size=PIECE)
+    except OSError:
+        return False
+    memory.close()
+    memory.unlink()
+    return True
 
 
 @contextmanager
@@ -74,7 +84,13 @@ def together(size: int, follow: Callable[..., object], arguments: Mapping[str, o
         yield Ranks()
         return
     context = multiprocessing.get_context("spawn")
-    memory = SharedMemory(create=True, size=2 * size * PIECE)
+    try:
+        memory = SharedMemory(create=True, size=2 * size * PIECE)
+    except OSError as error:
+        raise RunError(
+            f"several processes must share memory, but this machine gives none ({error}). Train with "
+            "`--processes 1`."
+        ) from error
     arrivals = tuple(tuple(context.Semaphore(0) for _ in range(size)) for _ in range(size))
     meeting = Meeting(memory.name, arrivals)
     started = [

@@ -374,6 +374,20 @@ def test_a_training_of_some_time_uses_a_second_idle_core(
     assert together.processes_for(TrainingConfiguration.model_validate(settings), members) == expected
 
 
+def test_without_memory_to_share_one_process_trains_or_says_so(monkeypatch, tmp_path):
+    def none(*arguments, **keywords):
+        raise PermissionError(13, "Permission denied", "/dev/shm")
+
+    monkeypatch.setattr(together, "SharedMemory", none)
+    monkeypatch.setattr(together.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(together.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert together.processes_for(TrainingConfiguration(), None) == 1
+    with pytest.raises(
+        RunError, match=r"this machine gives none .*Permission denied.* Train with `--processes 1`"
+    ):
+        train(dataset(24), tmp_path / "m.safetensors", configuration(), processes=2)
+
+
 def test_more_processes_than_frames_of_a_step_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"`--processes` must be from 1 to 5, the frames of a step"):
         train(dataset(24), tmp_path / "m.safetensors", configuration(), processes=6)

@@ -240,6 +240,10 @@ RUN = {
         0.2,
     ),
     "stop.beyond_au": (lambda p: limits(stop={"beyond_au": 11.0}).beyond, 11.0),
+    "stop.lowest_state_fs": (
+        lambda p: 0.25 * limits(dt_fs=0.25, stop={"lowest_state_fs": 3.0}).steps_on_lowest,
+        3.0,
+    ),
     "stop.energy_spread_ev": (lambda p: spreads(energy_spread_ev=0.4).energy, 0.4 * EV),
     "stop.gap_spread_ev": (lambda p: spreads(gap_spread_ev=0.4).gap, 0.4 * EV),
     "stop.force_spread_ev_per_angstrom": (

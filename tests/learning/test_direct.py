@@ -31,7 +31,9 @@ def test_limits_of_a_committee_and_of_novelty_are_left_out_and_others_kept():
 
 
 def test_all_keys_of_stop_are_known_as_of_judges_or_of_trajectories():
-    assert set(JUDGES) | {"beyond_au", "dissociated", "jump_ev"} == set(StopSection.model_fields)
+    assert set(JUDGES) | {"beyond_au", "dissociated", "jump_ev", "lowest_state_fs"} == set(
+        StopSection.model_fields
+    )
 
 
 class Spring:

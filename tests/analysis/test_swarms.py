@@ -249,11 +249,19 @@ def test_sums_know_weights_stops_and_windows(both, estimated, most_stop):
             n = weight.sum() ** 2 / (weight**2).sum()
             half = 1.959964 * np.sqrt(np.average((value - mean) ** 2, axis=0, weights=weight) / (n - 1))
             unknown = lost / (lost + weight.sum())
-            least = min(0.0, np.nanmin(occupations(whole)[known(whole) & has_value]))
-            assert (found.low[frame] >= (1 - unknown) * mean + unknown * least - half - 1e-6).all()
-            if unknown == 0:
-                np.testing.assert_allclose(found.low[frame], mean - half, atol=1e-6)
-                np.testing.assert_allclose(found.high[frame], mean + half, atol=1e-6)
+            least = np.minimum(0.0, np.nanmin(occupations(whole)[known(whole) & has_value], axis=0))
+            most = np.maximum(1.0, np.nanmax(occupations(whole)[known(whole) & has_value], axis=0))
+            assert (least < 0.0).all() and (most > 1.0).all()
+            low, high = (1 - unknown) * mean + unknown * least, (1 - unknown) * mean + unknown * most
+            np.testing.assert_allclose(found.low[frame], low - half, atol=1e-6)
+            np.testing.assert_allclose(found.high[frame], high + half, atol=1e-6)
+        else:
+            n = weight.sum() ** 2 / (weight**2).sum()
+            middle, z2 = (mean + 1.959964**2 / (2 * n)) / (1 + 1.959964**2 / n), 1.959964**2
+            reach = np.sqrt(z2 * mean * (1 - mean) / n + (z2 / (2 * n)) ** 2) / (1 + z2 / n)
+            beyond = np.abs(found.held[frame] - middle) > reach
+            near = np.abs(np.abs(found.held[frame] - middle) - reach) < 1e-6
+            assert (near | (found.differ[frame] == beyond)).all()
 
 
 def test_equal_values_have_no_spread_however_parts_are_joined(both):

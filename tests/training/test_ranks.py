@@ -25,10 +25,10 @@ from nadyn.data import write_dataset
 from nadyn.models.heads.dipole import DipoleSettings
 from nadyn.models.heads.polarisability import PolarisabilitySettings
 from nadyn.models.model_file import load_model
-from nadyn.training import shared_memory, together
+from nadyn.training import shared_memory, shared_predictions, together
 from nadyn.training.checkpoint import read_progress
 from nadyn.training.configuration import TrainingConfiguration
-from nadyn.training.optimizers import OPTIMIZERS
+from nadyn.training.optimizers import OPTIMIZERS, _owners
 from nadyn.training.predictions import label_pairs, predict_beside
 from nadyn.training.ranks import ALONE
 from nadyn.training.samples import displaced_frames, samples_together
@@ -78,7 +78,8 @@ def _agree(potential, batch, displaced, size):
         compared = 0
         for name, expected in one[2].items():
             if expected is None or not expected.any():
-                assert gradient[name] is None or not gradient[name].any(), name
+                assert (gradient[name] is None) == (expected is None), name
+                assert expected is None or not gradient[name].any(), name
                 continue
             compared += 1
             largest = float(expected.abs().max())
@@ -113,10 +114,29 @@ def test_properties_are_shared_out_where_only_some_molecules_have_labels():
         assert found[0][0].dipoles is not None and found[0][1].dipoles is None
 
 
+def test_single_frames_of_molecules_are_dealt_out_in_turn():
+    groups = tuple(frames(f"{n}", (7, 1, 1, 9), n, basis="2x0e", n_states=2) for n in (1, 1, 1, 4, 1, 3))
+    batch = samples_together(groups)
+    for size, expected in ((2, [6, 5]), (3, [4, 4, 3])):
+        found = [shared_predictions._frames(batch, rank, size) for rank in range(size)]
+        assert [sum(map(len, one)) for one in found] == expected
+        for place, part in enumerate(batch):
+            assert sorted(torch.cat([one[place] for one in found]).tolist()) == list(range(len(part)))
+
+
 def test_fewer_frames_than_processes_are_all_learned_all_the_same():
     potential = untrained("moments", "2x0e", cutoff=5.0).double().potential
     batch = samples_together((frames("a", (7, 1, 1, 9), 2, basis="2x0e", n_states=2),))
     _agree(potential, batch, (), 3)
+
+
+def test_matrices_are_dealt_out_so_that_all_have_as_much_to_do():
+    shapes = [
+        torch.Size(one) for one in ((64, 128), (128, 128), (128, 546), (64, 128), (128, 546), (128, 128))
+    ]
+    owners = _owners(shapes, 2)
+    work = [sum(max(s) * min(s) ** 2 for s, o in zip(shapes, owners, strict=True) if o == k) for k in (0, 1)]
+    assert work[0] == work[1]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])

@@ -1,13 +1,18 @@
 """Who has been on the lowest state for long enough ends there, as a result whose geometry is not final."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
+import torch
 
 from nadyn.analysis.exits import first_exits
 from nadyn.analysis.fates import ended_as_asked
 from nadyn.analysis.populations import populations
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.run import loop as runner
+from nadyn.dynamics.run.settling import StepsOnLowest, counted_step, counting, settled
+from nadyn.dynamics.state.memory import recall
 from nadyn.trajectory import digest, open_run
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
@@ -77,6 +82,24 @@ def test_it_counts_as_staying(both):
     # Those that would have come back are the difference.
     assert (found.mean[:, 0] >= later.mean[:, 0] - 1e-12).all()
     assert first_exits(ended, 1).n_left == first_exits(whole, 1).n_left
+
+
+@dataclass(frozen=True)
+class Batch:
+    active_state: torch.Tensor
+    extra: dict
+
+
+def test_who_leaves_the_lowest_state_begins_anew():
+    batch = counting(Batch(torch.tensor([1, 0, 0]), {}))
+    counts = []
+    for active in ([0, 0, 1], [0, 1, 0], [2, 0, 0], [0, 0, 0]):
+        batch = counted_step(replace(batch, active_state=torch.tensor(active)))
+        counts.append(recall(batch, StepsOnLowest).n.tolist())
+    assert counts == [[1, 1, 0], [2, 0, 1], [0, 1, 2], [1, 2, 3]]
+    assert settled(batch, 2).tolist() == [False, True, True]
+    # Nobody is counted where nobody asked.
+    assert counted_step(Batch(torch.tensor([0]), {})).extra == {}
 
 
 @pytest.mark.parametrize("stops", [(5, 30), (11, 12, 70)])

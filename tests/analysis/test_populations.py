@@ -203,3 +203,24 @@ def test_stopped_trajectories_like_the_others_make_no_difference(tmp_path):
     whole = open_run(write_run(tmp_path / "whole.h5", state, n_states=2))
     assert note_on_stopped(whole, analyse(whole.path)) == ""
     assert key_numbers(whole, analyse(whole.path))[0].detail.startswith("of all 100; ")
+
+
+@pytest.mark.parametrize(("n_held", "differs"), [(31, False), (33, True)])
+def test_what_is_held_differs_where_it_lies_beyond_the_interval_of_those_that_are_known(
+    tmp_path, n_held, differs
+):
+    """Half of 60 are on the lowest state, 0.377 to 0.623 by Wilson; of 100 with those held 61 or 63 are."""
+    final = np.array([0] * 30 + [1] * 30 + [0] * n_held + [1] * (40 - n_held))
+    state = np.stack([np.ones(100, int), final, final])
+    stopped = np.arange(100) >= 60
+    path = write_run(
+        tmp_path / "run.h5",
+        state,
+        n_states=2,
+        status=np.where(stopped, 4, 0),
+        last_step=np.where(stopped, 1, 2),
+    )
+    found = populations(open_run(path))
+    assert found.mean[2, 0] == pytest.approx(0.5) and found.counted[2] == 60
+    assert found.held[2, 0] == pytest.approx((30 + n_held) / 100)
+    assert found.differ[2].tolist() == [differs, differs]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nadyn.analysis.fates import MOST_UNKNOWN, known
+from nadyn.analysis.fates import MOST_UNKNOWN, knows_geometry
 from nadyn.analysis.intervals import QUANTILE, wilson
 from nadyn.analysis.sums import Moments, Sums, moments_of, sums_of, votes
 from nadyn.trajectory import Run
@@ -75,7 +75,7 @@ def populations_of(sums: Sums) -> Populations:
     held = sums.held.mean
     diabatic, diabatic_error = (None, None)
     if sums.diabatic is not None:
-        diabatic, diabatic_error = mean_and_error_of(sums.diabatic, sums.unknown)
+        diabatic, diabatic_error = mean_and_error_of(sums.diabatic, sums.unfollowed)
     return Populations(
         time_fs=sums.time_fs,
         mean=mean,
@@ -93,8 +93,8 @@ def populations_of(sums: Sums) -> Populations:
 def mean_and_error(
     run: Run, values: Float[np.ndarray, "frame traj kind"]
 ) -> tuple[Float[np.ndarray, "frame kind"], Float[np.ndarray, "frame kind"]]:
-    """Return the mean of a run's values and its standard error, see `mean_and_error_of`."""
-    is_known = known(run)
+    """Return the mean of values that depend on the geometry, and its error, see `mean_and_error_of`."""
+    is_known = knows_geometry(run)
     return mean_and_error_of(moments_of(votes(run, is_known, values), values), ~is_known @ run.weight)
 
 

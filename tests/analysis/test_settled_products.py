@@ -1,11 +1,14 @@
 """A trajectory that ended because it had settled was on its way: its geometry is no product."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic_run import write_run
 
 from nadyn.analysis.fates import ended_as_asked, has_last_geometry
 from nadyn.analysis.geometry import isomerised, read_quantity
+from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products, yields
 from nadyn.trajectory import open_run
@@ -77,3 +80,31 @@ def test_isomers_are_those_that_came_to_their_end(run):
     done, _, crossed = isomerised(run, read_quantity("dihedral 0 1 2 3", 4))
     assert done.tolist() == has_last_geometry(run).tolist()
     assert crossed.tolist() == [False, False, False, True, False, False]
+
+
+def test_diabatic_populations_are_of_those_whose_geometry_is_known(tmp_path):
+    """They go on to change after a trajectory has settled; where most have, nothing is said."""
+    frames, last = 6, np.array([5, 5, 5, 2, 1])
+    state = (np.arange(frames)[:, None] < 1) * np.ones(5, int)
+    diabatic = np.stack([np.tile([0.1, 0.2, 0.3, 0.9, 0.8], (frames, 1))] * 2, axis=-1)
+    diabatic[..., 1] = 1.0 - diabatic[..., 0]
+    path = write_run(
+        tmp_path / "run.h5",
+        state,
+        n_states=2,
+        diabatic=diabatic,
+        multiplicities=(1, 3),
+        status=np.array([0, 0, 0, SETTLED, SETTLED]),
+        last_step=last,
+    )
+    run = open_run(path)
+    found, spins = populations(run), multiplicity_populations(run)
+    assert found.counted.tolist() == [5] * 6
+    expected = [2.3 / 5, 2.3 / 5, 1.5 / 4, 0.2, 0.2, 0.2]
+    np.testing.assert_allclose(found.diabatic[:, 0], expected)
+    np.testing.assert_allclose(spins.mean[:, 0], expected)
+    most = replace(
+        run, status=np.array([0, 0, SETTLED, SETTLED, SETTLED]), last_step=np.array([5, 5, 3, 2, 1])
+    )
+    shown = populations(most).diabatic[:, 0]
+    assert np.isnan(shown[-1]) and np.isfinite(shown[2]) and np.isfinite(populations(most).mean).all()

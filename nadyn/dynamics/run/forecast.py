@@ -29,7 +29,7 @@ from nadyn.dynamics.run.model_source import ModelSource
 from nadyn.dynamics.run.opening import Sources, open_source
 from nadyn.dynamics.run.prepare import Plan, check_method, create_run, files_of
 from nadyn.dynamics.run.settling import counted_step
-from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES, Status, statuses
+from nadyn.dynamics.run.stopping import ADVICE, RESULTS, STATUS_NAMES, Status, statuses
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.electronic.direct.model import DirectModel
 from nadyn.electronic.threads import threads
@@ -131,7 +131,8 @@ def _try(config: RunConfiguration, source: ModelSource, written: RunConfiguratio
             seconds, ensemble = _steps(plan, ensemble)
         finally:
             writer.release()
-    codes = [STATUS_NAMES[int(code)] for code in ensemble.status if int(code) != int(Status.RUNNING)]
+    stopped = [int(code) for code in ensemble.status if code not in (Status.RUNNING, *RESULTS)]
+    codes = [STATUS_NAMES[code] for code in stopped]
     errors = ensemble.everyone.energy_error_max
     if len(ensemble.running.trajectory):
         errors = torch.cat([errors, ensemble.running.energy_error_max])

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -136,6 +137,8 @@ def _follow(
     for interrupt in (signal.SIGINT, signal.SIGTERM):
         signal.signal(interrupt, signal.SIG_IGN)
     sys.stdout = open(os.devnull, "w")
+    # The first warns of the same.
+    warnings.simplefilter("ignore")
     memory = SharedMemory(meeting.memory)
 
     def check(has_met: bool) -> None:

@@ -83,18 +83,9 @@ class Pairs:
 
     def numbers(self) -> dict[str, object]:
         """Return everything for a JSON file; NaN where no pair is known is null."""
-
-        def rows(array: np.ndarray) -> list:
-            return [[None if not np.isfinite(x) else float(x) for x in row] for row in array]
-
         return {
             "pairs": self.n,
-            "time_fs": self.time_fs.tolist(),
-            "populations": [rows(one) for one in self.populations],
-            "difference": rows(self.mean),
-            "standard_error": rows(self.error),
-            "known": self.n_known.astype(int).tolist(),
-            "largest": asdict(self.difference) if self.difference.n_times else None,
+            **numbers_of(self),
             "first_hops": {
                 "in_both": self.n_hopped_in_both,
                 "in_either": self.n_hopped_in_either,
@@ -105,6 +96,23 @@ class Pairs:
             "products": list(self.products),
             "notes": list(self.notes),
         }
+
+
+def rows_of(array: Float[np.ndarray, "frame state"]) -> list[list[float | None]]:
+    """Return an array for a JSON file, null for NaN."""
+    return [[None if not np.isfinite(x) else float(x) for x in row] for row in array]
+
+
+def numbers_of(found: object) -> dict[str, object]:
+    """Return what a comparison of pairs and one of a mean have in common."""
+    return {
+        "time_fs": found.time_fs.tolist(),
+        "populations": [rows_of(one) for one in found.populations],
+        "difference": rows_of(found.mean),
+        "standard_error": rows_of(found.error),
+        "known": found.n_known.astype(int).tolist(),
+        "largest": asdict(found.difference) if found.difference.n_times else None,
+    }
 
 
 def paired(reference: str | Path, other: str | Path) -> Pairs:

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from nadyn.analysis.pair_checks import check_pairs
 from nadyn.analysis.pairs import (
     Difference,
     common_frames,
     differences,
     known_occupations,
+    numbers_of,
     paired_difference,
+    rows_of,
 )
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import open_run
@@ -40,6 +43,10 @@ class MeanBeside:
     n_known: Float[np.ndarray, "frame"]
     difference: Difference
 
+    def numbers(self) -> dict[str, object]:
+        """Return everything for a JSON file, by the names of `Pairs.numbers`."""
+        return numbers_of(self) | {"members": [rows_of(one) for one in self.members]}
+
 
 def mean_beside(reference: str | Path, runs: Sequence[str | Path]) -> MeanBeside:
     """Compare the mean of runs with a reference, trajectory by trajectory.
@@ -48,13 +55,14 @@ def mean_beside(reference: str | Path, runs: Sequence[str | Path]) -> MeanBeside
     trajectories of one number are averaged over the runs before they are compared.
 
     Raises:
-        InputError: The runs have no times in common.
+        InputError: A run and the reference are no pairs, or the runs have no times in common.
     """
     first, others = open_run(reference), [open_run(one) for one in runs]
     n = min(run.n_trajectories for run in (first, *others))
     own, values = None, []
-    for other in others:
+    for path, other in zip(runs, others, strict=True):
         mine, theirs = common_frames(first, other)
+        check_pairs(Path(path), first, other, n_common=len(mine))
         values.append(dict(zip(mine.tolist(), known_occupations(other)[theirs][:, :n], strict=True)))
         own = mine if own is None else np.intersect1d(own, mine)
     if own is None or len(own) < 2:

@@ -23,7 +23,10 @@ def compare(
     ],
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", help="Write everything to this file, a list with one entry a run."),
+        typer.Option(
+            "--json",
+            help="Write everything to this file, a list: one entry a run, and of several their mean.",
+        ),
     ] = None,
     figure: Annotated[
         Path | None,
@@ -55,10 +58,12 @@ def compare(
     console = Console()
     with console.status("Reading trajectories"):
         found = [(run, paired(reference, run)) for run in runs]
+    together = mean_beside(reference, runs) if len(runs) > 1 else None
     if json_file is not None:
         numbers = [{"reference": str(reference), "run": str(run), **one.numbers()} for run, one in found]
+        if together is not None:
+            numbers.append({"reference": str(reference), "mean_of": len(runs), **together.numbers()})
         write_new(json_file, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
-    together = mean_beside(reference, runs) if len(runs) > 1 else None
     if figure is not None:
         drawn = found[0][1] if together is None else together
         name = runs[0].stem if together is None else f"mean of {len(runs)}"

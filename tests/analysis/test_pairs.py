@@ -240,7 +240,10 @@ def test_the_command_prints_writes_and_draws(tmp_path, capsys, monkeypatch):
     assert "mean of the 2 runs: differ by at most 0.150 ±" in text
     assert "in 9 of 10 pairs in both, 0.0 fs apart in the median, 9 of them within 5 fs" in text
     numbers = json.loads((tmp_path / "x.json").read_text())
-    assert [one["run"] for one in numbers] == ["learned.h5", "direct.h5"]
+    *one_by_one, together = numbers
+    assert [one["run"] for one in one_by_one] == ["learned.h5", "direct.h5"]
+    assert together["mean_of"] == 2 and together["difference"][10] == pytest.approx([-0.15, 0.15])
+    assert together["members"][0][10] == pytest.approx([0.7, 0.3])
     assert numbers[0]["largest"]["largest"] == pytest.approx(0.3)
     assert numbers[0]["difference"][10] == pytest.approx([-0.3, 0.3])
     assert (tmp_path / "x.png").stat().st_size > 5000

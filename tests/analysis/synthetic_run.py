@@ -21,6 +21,18 @@ STATUS_NAMES = {
 HOP_NAMES = "step traj from_state to_state accepted energy_from energy_to kinetic_before kinetic_after zeta"
 
 
+def carbon_chain(turn: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Geometries of a chain C-C=C-C [bohr], (frame traj atom 3), turned about the middle by `turn`, one end
+    moved `away`, each (frame traj)."""
+    positions = np.zeros((*turn.shape, 4, 3))
+    positions[:, :, 1, 0], positions[:, :, 2, 0] = -1.26, 1.26
+    positions[:, :, 0] = [-2.7, 2.4, 0.0]
+    positions[:, :, 3, 0] = 2.7
+    positions[:, :, 3, 1], positions[:, :, 3, 2] = 2.4 * np.cos(turn), 2.4 * np.sin(turn)
+    positions[:, :, 0, 1] += away
+    return positions
+
+
 def hop_table(state: np.ndarray, *, write_every: int = 1) -> dict[str, np.ndarray]:
     """Accepted hops that follow from the states at the frames, each paid for by the kinetic energy."""
     frame, traj = np.nonzero(np.diff(state, axis=0))

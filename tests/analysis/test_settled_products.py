@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic_run import write_run
+from synthetic_run import carbon_chain, write_run
 
 from nadyn.analysis.fates import ended_as_asked, has_last_geometry
 from nadyn.analysis.geometry import isomerised, read_quantity
@@ -30,15 +30,9 @@ ENDS = [
 @pytest.fixture
 def run(tmp_path):
     frames, n = 5, len(ENDS)
-    positions = np.zeros((frames, n, 4, 3))
-    positions[:, :, 1, 0], positions[:, :, 2, 0] = -1.26, 1.26
-    positions[:, :, 0] = [-2.7, 2.4, 0.0]
-    for row, (apart, turned, _) in enumerate(ENDS):
-        angle = np.pi * 170 / 180 * turned * np.linspace(0, 1, frames)
-        positions[:, row, 3] = np.stack(
-            [np.full(frames, 2.7), 2.4 * np.cos(angle), 2.4 * np.sin(angle)], axis=1
-        )
-        positions[2:, row, 0, 1] += 14.0 * apart
+    apart, turned, _ = np.array(ENDS).T
+    turn = np.pi * 170 / 180 * np.linspace(0, 1, frames)[:, None] * turned
+    positions = carbon_chain(turn, 14.0 * apart * (np.arange(frames) >= 2)[:, None])
     state = np.where(np.arange(frames)[:, None] >= 2, 0, 1) * np.ones(n, int)
     path = write_run(
         tmp_path / "run.h5",

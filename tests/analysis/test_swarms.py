@@ -6,7 +6,7 @@ from dataclasses import replace
 import jaxtyping
 import numpy as np
 import pytest
-from synthetic_run import write_run
+from synthetic_run import carbon_chain, write_run
 
 from nadyn.analysis.coordinate_sums import coordinate_sums, followed_of
 from nadyn.analysis.fates import known
@@ -144,12 +144,6 @@ def butadiene(tmp_path):
     half = np.pi / 180 * np.linspace(10, 170, frames)[:, None] * (random.random(n) < 0.5)
     turn = half + random.uniform(0, 0.3, (frames, n))
     away = np.where(random.random(n) < 0.3, 14.0, 0.0) * (np.arange(frames) > 4)[:, None]
-    positions = np.zeros((frames, n, 4, 3))
-    positions[:, :, 1, 0], positions[:, :, 2, 0] = -1.26, 1.26
-    positions[:, :, 0] = [-2.7, 2.4, 0.0]
-    positions[:, :, 3, 0] = 2.7
-    positions[:, :, 3, 1], positions[:, :, 3, 2] = 2.4 * np.cos(turn), 2.4 * np.sin(turn)
-    positions[:, :, 0, 1] += away
     state = np.where(np.arange(frames)[:, None] >= random.integers(1, frames + 4, n), 0, 1)
     stops = random.random(n) < 0.25
     return open_run(
@@ -157,7 +151,7 @@ def butadiene(tmp_path):
             tmp_path / "run.h5",
             state,
             n_states=2,
-            positions=positions,
+            positions=carbon_chain(turn, away),
             atomic_numbers=np.array([6, 6, 6, 6]),
             masses=np.full(4, 12 * 1822.888),
             weight=random.random(n) + 0.2,

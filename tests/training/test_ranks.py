@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from contracts.predicted import OUTPUTS, weighted_sum
 from contracts.untrained import untrained
 from teacher import Stop, configuration, dataset
 from test_together import frames, three
@@ -35,28 +36,13 @@ from nadyn.training.samples import displaced_frames, samples_together
 from nadyn.training.shared_predictions import predict_shared
 from nadyn.training.train import learn, nobody, train
 
-FIELDS = ("energies", "gradients", "surplus_gap", "stress", "dipoles", "polarisabilities")
-
-
-def _loss(predictions, gaps):
-    """A sum over everything that was predicted, each number with a weight of its own."""
-    generator = torch.Generator().manual_seed(2)
-    total = 0.0
-    for one in predictions:
-        for values in (getattr(one, name) for name in FIELDS):
-            if values is not None and bool(torch.isfinite(values).all()):
-                total = total + (values * torch.randn(values.shape, generator=generator).double()).sum()
-    if len(gaps) and bool(torch.isfinite(gaps).all()):
-        total = total + (gaps * torch.linspace(1.0, -0.5, len(gaps)).double()).sum()
-    return total
-
 
 def _gradient_of(potential, batch, displaced, ranks):
     """The loss and the sum of the gradients of all processes, by name of the parameter."""
     own = copy.deepcopy(potential).requires_grad_(True)
     pairs = label_pairs(batch, own.n_states)
     predictions, gaps = predict_shared(ranks, own, batch, pairs, displaced)
-    loss = _loss(predictions, gaps)
+    loss = weighted_sum(predictions, gaps)
     if loss.requires_grad:
         loss.backward()
     ranks.add_gradients(own.parameters())
@@ -70,7 +56,7 @@ def _agree(potential, batch, displaced, size):
     ):
         assert loss == pytest.approx(one[1], rel=1e-11)
         for mine, alone in zip(predictions, one[0], strict=True):
-            for name in FIELDS:
+            for name in OUTPUTS:
                 if getattr(mine, name) is not None:
                     torch.testing.assert_close(
                         getattr(mine, name), getattr(alone, name), rtol=1e-10, atol=1e-12

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from contracts.predicted import OUTPUTS, weighted_sum
 from contracts.untrained import untrained
 
 from nadyn.checks.errors import InputWarning
@@ -65,26 +66,6 @@ def scaled(potential):
     return potential
 
 
-def loss(predictions, gaps):
-    """A sum over everything that was predicted, each number with a weight of its own."""
-    generator = torch.Generator().manual_seed(2)
-    total = 0.0
-    for one in predictions:
-        for values in (
-            one.energies,
-            one.gradients,
-            one.stress,
-            one.surplus_gap,
-            one.dipoles,
-            one.polarisabilities,
-        ):
-            if values is not None and bool(torch.isfinite(values).all()):
-                total = total + (values * torch.randn(values.shape, generator=generator).double()).sum()
-    if len(gaps) and bool(torch.isfinite(gaps).all()):
-        total = total + (gaps * torch.linspace(1.0, -0.5, len(gaps)).double()).sum()
-    return total
-
-
 def both(potential, batch, pairs, displaced):
     """Predictions and gradients as they are written out, and those of autograd."""
     found = []
@@ -96,7 +77,7 @@ def both(potential, batch, pairs, displaced):
             predictions = predict_by_graph(potential, batch, pairs)
             gaps = surplus_gap(potential, displaced) if displaced else torch.zeros(0)
         parameters = list(potential.parameters())
-        gradient = torch.autograd.grad(loss(predictions, gaps), parameters, allow_unused=True)
+        gradient = torch.autograd.grad(weighted_sum(predictions, gaps), parameters, allow_unused=True)
         found.append((predictions, gaps, gradient))
     return found
 
@@ -104,7 +85,7 @@ def both(potential, batch, pairs, displaced):
 def agree(potential, batch, pairs, displaced=()):
     (predictions, gaps, gradient), (others, other_gaps, other) = both(potential, batch, pairs, displaced)
     for one, two in zip(predictions, others, strict=True):
-        for name in ("energies", "gradients", "stress", "surplus_gap", "dipoles", "polarisabilities"):
+        for name in OUTPUTS:
             left, right = getattr(one, name), getattr(two, name)
             assert (left is None) == (right is None)
             if left is not None:

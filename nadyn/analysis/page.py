@@ -15,7 +15,7 @@ from nadyn.analysis.beside import Beside, differences, read_beside
 from nadyn.analysis.diagnostics import diagnose
 from nadyn.analysis.geometry import read_quantity
 from nadyn.analysis.joined import open_runs_as_one
-from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
+from nadyn.analysis.key_numbers import key_numbers, note_on_settled, note_on_stopped, sentence_on_method
 from nadyn.analysis.lights import lights_html, linked_trajectories
 from nadyn.analysis.mode_activity import NormalModes
 from nadyn.analysis.page_parts import card, figure_html, page_of, what_was_run
@@ -146,7 +146,7 @@ def _notes(run: Run, numbers: dict[str, object], other: Beside | None) -> str:
         notes.append(
             f"{total} of {run.n_trajectories} trajectories stopped early; see below for reasons and advice."
         )
-    notes += [note_on_stopped(run, numbers)] if note_on_stopped(run, numbers) else []
+    notes += [note for note in (note_on_stopped(run, numbers), note_on_settled(run, numbers)) if note]
     notes += [] if other is None else differences(run, other)
     if not notes:
         return ""

@@ -66,7 +66,7 @@ def analyse(
     from rich.table import Table
 
     from nadyn.analysis.joined import are_one_ensemble, open_runs_as_one
-    from nadyn.analysis.key_numbers import key_numbers, note_on_stopped, sentence_on_method
+    from nadyn.analysis.key_numbers import key_numbers, note_on_settled, note_on_stopped, sentence_on_method
     from nadyn.analysis.multiplicities import diabatic_names
     from nadyn.analysis.plots import populations_figure
     from nadyn.analysis.plots_style import save_picture
@@ -142,8 +142,9 @@ def analyse(
     print_table(console, table)
     if sentence_on_method(numbers):
         console.print(sentence_on_method(numbers), soft_wrap=True, highlight=False)
-    if note_on_stopped(opened, numbers):
-        console.print(note_on_stopped(opened, numbers), soft_wrap=True, highlight=False)
+    for note in (note_on_stopped(opened, numbers), note_on_settled(opened, numbers)):
+        if note:
+            console.print(note, soft_wrap=True, highlight=False)
     if opened.changes_states:
         for one in population_tables(numbers, console.width):
             console.print(one)

@@ -1,15 +1,21 @@
 """Who has been on the lowest state for long enough ends there, as a result whose geometry is not final."""
 
 from dataclasses import dataclass, replace
+from html import unescape
 
 import numpy as np
 import pytest
 import torch
 
+from nadyn.analysis import analyse, report
 from nadyn.analysis.exits import first_exits
 from nadyn.analysis.fates import ended_as_asked
+from nadyn.analysis.geometry import Quantity
+from nadyn.analysis.key_numbers import note_on_settled
+from nadyn.analysis.plots import geometry_figure
 from nadyn.analysis.populations import populations
 from nadyn.checks.errors import InputError
+from nadyn.cli.main import main
 from nadyn.dynamics.run import loop as runner
 from nadyn.dynamics.run.settling import StepsOnLowest, counted_step, counting, settled
 from nadyn.dynamics.state.memory import recall
@@ -146,3 +152,19 @@ def test_a_time_that_is_no_multiple_of_the_step_is_rounded_up(tmp_path):
         last = int(found.last_step[traj])
         active = np.asarray(found.active_state)[: last + 1, traj]
         assert not active[-3:].any() and (len(active) == 4 or active[-4])
+
+
+def test_page_and_terminal_say_what_is_taken_for_granted(both, tmp_path, capsys):
+    ended, whole = both
+    n = sum(ended.status_names[int(code)] == "settled" for code in ended.status)
+    sentence = f"{n} of 40 trajectories ended after 3 fs on the lowest state (`stop.lowest_state_fs`)"
+    with pytest.raises(SystemExit):
+        main(["analyse", str(ended.path)])
+    assert sentence in " ".join(capsys.readouterr().out.split())
+    report(ended.path, tmp_path / "page.html")
+    assert sentence in unescape((tmp_path / "page.html").read_text("utf-8"))
+    assert note_on_settled(whole, analyse(whole.path)) == ""
+    # The spread of a coordinate at the end is of those that were there.
+    figure = geometry_figure(ended, Quantity("coordinate", (0,)))
+    shown = sum(patch.get_width() for patch in figure.axes[1].patches)
+    assert shown == 40 - n

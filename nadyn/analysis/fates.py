@@ -41,12 +41,9 @@ def known(run: Run) -> Bool[np.ndarray, "frame traj"]:
     return run.alive() | ended_as_asked(run)[None, :]
 
 
-def knows_geometry(run: Run) -> Bool[np.ndarray, "frame traj"]:
-    """Return where the geometry and the amplitudes are known: as `known`, but not after one has settled.
-
-    It stays on its state, and what depends on the geometry, such as diabatic populations, goes on to change.
-    """
-    return run.alive() | has_last_geometry(run)[None, :]
+def has_settled(run: Run) -> Bool[np.ndarray, "frame traj"]:
+    """Return where a trajectory has ended because it settled: its state is known, its geometry is not."""
+    return known(run) & ~run.alive() & ~has_last_geometry(run)[None, :]
 
 
 def endings(run: Run) -> dict[str, int]:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from nadyn.analysis.beside import Beside, shown_frames
 from nadyn.analysis.energies import energy_conservation, temperature
-from nadyn.analysis.fates import knows_geometry
+from nadyn.analysis.fates import has_settled, known
 from nadyn.analysis.geometry import Quantity, label, measure
 from nadyn.analysis.kinetics import Lifetime, decay_curve
 from nadyn.analysis.moments import lead_to_moments
@@ -152,7 +152,7 @@ def geometry_figure(run: Run, quantity: Quantity) -> Figure:
     axes.set_ylabel(f"{label(run, quantity)} ({unit_text(quantity)})")
     low, high = axes.get_ylim()
     edges = np.linspace(low, high, 31)
-    last = knows_geometry(run)[-1]
+    last = (known(run) & ~has_settled(run))[-1]
     side.hist(
         [values[-1, last & (state[-1] == k)] for k in range(run.n_states)],
         bins=edges,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nadyn.analysis.fates import MOST_UNKNOWN, knows_geometry
+from nadyn.analysis.fates import MOST_UNKNOWN, has_settled, known
 from nadyn.analysis.intervals import QUANTILE, wilson
 from nadyn.analysis.sums import Moments, Sums, moments_of, sums_of, votes
 from nadyn.trajectory import Run
@@ -75,7 +75,7 @@ def populations_of(sums: Sums) -> Populations:
     held = sums.held.mean
     diabatic, diabatic_error = (None, None)
     if sums.diabatic is not None:
-        diabatic, diabatic_error = mean_and_error_of(sums.diabatic, sums.unfollowed)
+        diabatic, diabatic_error = mean_and_error_of(sums.diabatic, sums.unknown, sums.settled)
     return Populations(
         time_fs=sums.time_fs,
         mean=mean,
@@ -94,16 +94,18 @@ def mean_and_error(
     run: Run, values: Float[np.ndarray, "frame traj kind"]
 ) -> tuple[Float[np.ndarray, "frame kind"], Float[np.ndarray, "frame kind"]]:
     """Return the mean of values that depend on the geometry, and its error, see `mean_and_error_of`."""
-    is_known = knows_geometry(run)
-    return mean_and_error_of(moments_of(votes(run, is_known, values), values), ~is_known @ run.weight)
+    is_known = known(run)
+    found = moments_of(votes(run, is_known, values), values)
+    return mean_and_error_of(found, ~is_known @ run.weight, has_settled(run) @ run.weight)
 
 
 def mean_and_error_of(
-    found: Moments, unknown: Float[np.ndarray, "frame"]
+    found: Moments, unknown: Float[np.ndarray, "frame"], settled: Float[np.ndarray, "frame"]
 ) -> tuple[Float[np.ndarray, "frame kind"], Float[np.ndarray, "frame kind"]]:
     """Return the weighted mean over trajectories that are known and have a value, and its standard error.
 
-    NaN where more than half of the trajectories are unknown, by weight.
+    NaN where more than half of the trajectories are unknown, by weight, and from when on one has settled: its
+    value would go on to change, and those that have not are no sample of all.
 
     For the error, half a trajectory with the value 0 and half a one with the value 1 are added to n: a mean
     of diabatic populations is often carried by rare trajectories, near a crossing, and those who have drawn
@@ -112,8 +114,10 @@ def mean_and_error_of(
     Args:
         found: Of those that are known and have a value.
         unknown: Weight of those that are not known.
+        settled: Weight of those whose state is known and whose geometry is not.
     """
-    counts = ((unknown <= MOST_UNKNOWN * (unknown + found.weight)) & (found.weight > 0))[:, None]
+    most_known = (unknown <= MOST_UNKNOWN * (unknown + found.weight)) & (found.weight > 0)
+    counts = (most_known & (settled == 0))[:, None]
     mean = np.where(counts, found.mean, np.nan)
     n = found.effective_number[:, None]
     spread = n * found.variance

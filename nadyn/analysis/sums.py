@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nadyn.analysis.fates import known, knows_geometry
+from nadyn.analysis.fates import has_settled, known
 from nadyn.analysis.occupations import by_multiplicity, occupations
 from nadyn.trajectory import Run
 
@@ -88,12 +88,13 @@ class Sums:
         counted: How many are known.
         with_a_vote: Weight of all but those that are known but in no window of their method: these have no
             vote, now or had they gone on.
-        unfollowed: Weight of those whose geometry is not known.
+        unknown: Weight of those that are not known.
+        settled: Weight of those whose state is known and whose geometry is not.
         occupation: Of those that are known and have a value.
         electronic: |c|^2 of the same.
         held: Occupation of all with a value, known or not: a stopped trajectory stays in the file as it was
             before the step that failed.
-        diabatic: Diabatic populations of those whose geometry is known; None without a fixed diabatic basis.
+        diabatic: Diabatic populations; None where the diabatic basis is not fixed.
         multiplicities: Their sums by multiplicity; None where states have one or none.
         least: The least value that a trajectory contributes to an occupation at any time.
         largest: The largest.
@@ -105,7 +106,8 @@ class Sums:
     weight_squared: float
     counted: Int[np.ndarray, "frame"]
     with_a_vote: Float[np.ndarray, "frame"]
-    unfollowed: Float[np.ndarray, "frame"]
+    unknown: Float[np.ndarray, "frame"]
+    settled: Float[np.ndarray, "frame"]
     occupation: Moments
     electronic: Moments
     held: Moments
@@ -119,7 +121,15 @@ class Sums:
         """Return those of both parts together."""
         both = {
             name: None if getattr(self, name) is None else getattr(self, name) + getattr(other, name)
-            for name in ("weight", "weight_squared", "counted", "with_a_vote", "unfollowed", *_MOMENTS)
+            for name in (
+                "weight",
+                "weight_squared",
+                "counted",
+                "with_a_vote",
+                "unknown",
+                "settled",
+                *_MOMENTS,
+            )
         }
         return replace(
             self,
@@ -139,10 +149,10 @@ def sums_of(run: Run) -> Sums:
     weight = votes(run, is_known, occupation)
     seen = np.where(weight[..., None] > 0, occupation, np.nan)
     diabatic = None if run.diabatic_populations is None else np.asarray(run.diabatic_populations)
-    spins, is_followed = by_multiplicity(run), knows_geometry(run)
+    spins = by_multiplicity(run)
 
-    def followed_moments(values: Float[np.ndarray, "frame traj kind"]) -> Moments:
-        return moments_of(votes(run, is_followed, values), values)
+    def known_moments(values: Float[np.ndarray, "frame traj kind"]) -> Moments:
+        return moments_of(votes(run, is_known, values), values)
 
     return Sums(
         time_fs=run.time_fs,
@@ -150,12 +160,13 @@ def sums_of(run: Run) -> Sums:
         weight_squared=float((run.weight**2).sum()),
         counted=is_known.sum(axis=1),
         with_a_vote=np.where(is_known & (weight == 0), 0.0, run.weight).sum(axis=1),
-        unfollowed=~is_followed @ run.weight,
+        unknown=~is_known @ run.weight,
+        settled=has_settled(run) @ run.weight,
         occupation=moments_of(weight, occupation),
         electronic=moments_of(weight, (np.asarray(run.coefficients) ** 2).sum(axis=-1)),
         held=moments_of(votes(run, np.ones_like(is_known), occupation), occupation),
-        diabatic=None if diabatic is None else followed_moments(diabatic),
-        multiplicities=None if spins is None else followed_moments(spins[1]),
+        diabatic=None if diabatic is None else known_moments(diabatic),
+        multiplicities=None if spins is None else known_moments(spins[1]),
         least=np.nanmin(seen, axis=(0, 1), initial=np.inf),
         largest=np.nanmax(seen, axis=(0, 1), initial=-np.inf),
         estimated=run.populations_adiabatic is not None,

@@ -164,7 +164,9 @@ def _multiplicities(sums: Sums, first: Run) -> MultiplicityPopulations | None:
     found = by_multiplicity(first)
     if found is None or sums.multiplicities is None:
         return None
-    return MultiplicityPopulations(found[0], *mean_and_error_of(sums.multiplicities, sums.unfollowed))
+    return MultiplicityPopulations(
+        found[0], *mean_and_error_of(sums.multiplicities, sums.unknown, sums.settled)
+    )
 
 
 def _products(first: Run, by_end: ProductSums, by_fragments: ProductSums) -> dict[str, object]:

@@ -1,7 +1,5 @@
 """A trajectory that ended because it had settled was on its way: its geometry is no product."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from synthetic_run import carbon_chain, write_run
@@ -11,6 +9,7 @@ from nadyn.analysis.geometry import isomerised, read_quantity
 from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products, yields
+from nadyn.analysis.sums import sums_of
 from nadyn.trajectory import open_run
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
@@ -76,8 +75,8 @@ def test_isomers_are_those_that_came_to_their_end(run):
     assert crossed.tolist() == [False, False, False, True, False, False]
 
 
-def test_diabatic_populations_are_of_those_whose_geometry_is_known(tmp_path):
-    """They go on to change after a trajectory has settled; where most have, nothing is said."""
+def test_nothing_is_said_of_diabatic_populations_once_one_has_settled(tmp_path):
+    """They would go on to change, and those that have not settled are no sample of all."""
     frames, last = 6, np.array([5, 5, 5, 2, 1])
     state = (np.arange(frames)[:, None] < 1) * np.ones(5, int)
     diabatic = np.stack([np.tile([0.1, 0.2, 0.3, 0.9, 0.8], (frames, 1))] * 2, axis=-1)
@@ -93,12 +92,9 @@ def test_diabatic_populations_are_of_those_whose_geometry_is_known(tmp_path):
     )
     run = open_run(path)
     found, spins = populations(run), multiplicity_populations(run)
-    assert found.counted.tolist() == [5] * 6
-    expected = [2.3 / 5, 2.3 / 5, 1.5 / 4, 0.2, 0.2, 0.2]
-    np.testing.assert_allclose(found.diabatic[:, 0], expected)
-    np.testing.assert_allclose(spins.mean[:, 0], expected)
-    most = replace(
-        run, status=np.array([0, 0, SETTLED, SETTLED, SETTLED]), last_step=np.array([5, 5, 3, 2, 1])
-    )
-    shown = populations(most).diabatic[:, 0]
-    assert np.isnan(shown[-1]) and np.isfinite(shown[2]) and np.isfinite(populations(most).mean).all()
+    assert found.counted.tolist() == [5] * 6 and np.isfinite(found.mean).all()
+    for shown in (found.diabatic[:, 0], found.diabatic_error[:, 0], spins.mean[:, 1], spins.error[:, 1]):
+        assert np.isfinite(shown).tolist() == [True, True, False, False, False, False]
+    np.testing.assert_allclose(found.diabatic[:2, 0], 2.3 / 5)
+    parts = sums_of(run) + sums_of(run)
+    assert parts.settled.tolist() == [0, 0, 2, 4, 4, 4] and parts.unknown.tolist() == [0] * 6

@@ -47,7 +47,7 @@ def drawn_trajectories(run: Run) -> Int[np.ndarray, "drawn"]:
 def drawn_states(pops: Populations) -> list[int]:
     """Return the states that a figure of populations draws: of many, those that are ever populated."""
     n_states = pops.mean.shape[1]
-    populated = np.nan_to_num(np.maximum(pops.mean, pops.electronic)).max(axis=0) > 0.005
+    populated = np.nan_to_num(np.fmax(pops.mean, pops.electronic)).max(axis=0) > 0.005
     return [k for k in range(n_states) if n_states <= _ALL_STATES or populated[k]]
 
 

@@ -25,7 +25,7 @@ class Populations:
         held: Mean over all trajectories, each of the stopped ones held at the last state it was seen in.
         differ: Whether `held` is outside the 95 % interval of `mean`, had none been stopped: the stopped ones
             are then not like the others. False where there is no mean.
-        electronic: Mean |c|^2 over the same trajectories as `mean`.
+        electronic: Mean |c|^2 over the same trajectories as `mean`; NaN from when on one has settled.
         diabatic: Mean diabatic populations, NaN as `mean`; None where the diabatic basis is not fixed.
         diabatic_error: Standard error of `diabatic`.
     """
@@ -84,7 +84,8 @@ def populations_of(sums: Sums) -> Populations:
         counted=sums.counted,
         held=held,
         differ=(held < chance[0]) | (held > chance[1]),
-        electronic=np.where(counts, sums.electronic.mean, np.nan),
+        # Amplitudes of one that has settled would go on to follow its state.
+        electronic=np.where(counts & (sums.settled == 0)[:, None], sums.electronic.mean, np.nan),
         diabatic=diabatic,
         diabatic_error=diabatic_error,
     )

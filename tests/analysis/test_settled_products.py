@@ -7,6 +7,7 @@ from synthetic_run import carbon_chain, write_run
 from nadyn.analysis.fates import ended_as_asked, has_last_geometry
 from nadyn.analysis.geometry import isomerised, read_quantity
 from nadyn.analysis.multiplicities import multiplicity_populations
+from nadyn.analysis.plots import drawn_states
 from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products, yields
 from nadyn.analysis.sums import sums_of
@@ -93,8 +94,26 @@ def test_nothing_is_said_of_diabatic_populations_once_one_has_settled(tmp_path):
     run = open_run(path)
     found, spins = populations(run), multiplicity_populations(run)
     assert found.counted.tolist() == [5] * 6 and np.isfinite(found.mean).all()
-    for shown in (found.diabatic[:, 0], found.diabatic_error[:, 0], spins.mean[:, 1], spins.error[:, 1]):
+    for shown in (
+        found.electronic[:, 0],
+        found.diabatic[:, 0],
+        found.diabatic_error[:, 0],
+        spins.mean[:, 1],
+        spins.error[:, 1],
+    ):
         assert np.isfinite(shown).tolist() == [True, True, False, False, False, False]
     np.testing.assert_allclose(found.diabatic[:2, 0], 2.3 / 5)
     parts = sums_of(run) + sums_of(run)
     assert parts.settled.tolist() == [0, 0, 2, 4, 4, 4] and parts.unknown.tolist() == [0] * 6
+
+
+def test_a_state_that_is_reached_after_the_first_has_settled_is_drawn(tmp_path):
+    state = np.array([[1, 0, 0, 0, 0], [1, 1, 1, 2, 2], [1, 1, 1, 1, 0]]).T
+    path = write_run(
+        tmp_path / "run.h5",
+        state,
+        n_states=8,
+        status=np.array([SETTLED, 0, 0]),
+        last_step=np.array([2, 4, 4]),
+    )
+    assert drawn_states(populations(open_run(path))) == [0, 1, 2]

@@ -25,7 +25,7 @@ from nadyn.checks.errors import InputError, RunError
 from nadyn.data import write_dataset
 from nadyn.models.heads.dipole import DipoleSettings
 from nadyn.models.heads.polarisability import PolarisabilitySettings
-from nadyn.models.model_file import load_model
+from nadyn.models.model_file import digest, load_model
 from nadyn.training import shared_memory, shared_predictions, together
 from nadyn.training.checkpoint import read_progress
 from nadyn.training.configuration import TrainingConfiguration
@@ -397,3 +397,21 @@ def test_without_memory_to_share_one_process_trains_or_says_so(monkeypatch, tmp_
 def test_more_processes_than_frames_of_a_step_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"`--processes` must be from 1 to 5, the frames of a step"):
         train(dataset(24), tmp_path / "m.safetensors", configuration(), processes=6)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_bits_again_and_after_a_kill(tmp_path):
+    settings = {"epochs": 12, "checkpoint_every": 2}
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    for name in ("a", "b"):
+        done = subprocess.run(
+            _command(tmp_path / name, settings=settings), cwd=tmp_path / name, stdout=subprocess.DEVNULL
+        )
+        assert done.returncode == 0
+    process, _ = _started(_command(tmp_path / "c", settings=settings), tmp_path / "c")
+    process.kill()
+    process.communicate()
+    again = _command(tmp_path / "c", settings=settings, more=("--resume",))
+    assert subprocess.run(again, cwd=tmp_path / "c", stdout=subprocess.DEVNULL).returncode == 0
+    assert len({digest(tmp_path / name / "m.safetensors") for name in ("a", "b", "c")}) == 1

@@ -409,9 +409,10 @@ def test_two_processes_give_the_same_bits_again_and_after_a_kill(tmp_path):
             _command(tmp_path / name, settings=settings), cwd=tmp_path / name, stdout=subprocess.DEVNULL
         )
         assert done.returncode == 0
-    process, _ = _started(_command(tmp_path / "c", settings=settings), tmp_path / "c")
+    command = _command(tmp_path / "c", settings=settings)
+    process, _ = _started(command, tmp_path / "c")
     process.kill()
     process.communicate()
-    again = _command(tmp_path / "c", settings=settings, more=("--resume",))
+    again = [*command, "--resume"]
     assert subprocess.run(again, cwd=tmp_path / "c", stdout=subprocess.DEVNULL).returncode == 0
     assert len({digest(tmp_path / name / "m.safetensors") for name in ("a", "b", "c")}) == 1

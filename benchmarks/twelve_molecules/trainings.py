@@ -1,6 +1,7 @@
 """One model of twelve molecules beside twelve models of one, and models that never saw one of them.
 
     python benchmarks/twelve_molecules/trainings.py run --output FOLDER [--longer FACTOR] [--only NAME …]
+        [--config FILE]
     python benchmarks/twelve_molecules/trainings.py table --output FOLDER
 
 All trainings have the settings of `train.yaml`. A model of one molecule sees each frame 50 times; a model of
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
     """Train what is not there yet."""
     options.output.mkdir(parents=True, exist_ok=True)
     taught, asked, hot = (groups_of(name) for name in ("molecules.h5", "judged.h5", "hot.h5"))
-    settings = read_configuration(HERE / "train.yaml", TrainingConfiguration)
+    settings = read_configuration(options.config, TrainingConfiguration)
     for name, learned in jobs(tuple(taught)).items():
         answer = options.output / f"{name}.json"
         if answer.exists() or (options.only and name not in options.only):
@@ -100,7 +101,8 @@ def run(options: argparse.Namespace) -> None:
 
 def table(options: argparse.Namespace) -> None:
     """Print a line of Markdown for each molecule, the mean ratio with its interval, and what is left out."""
-    answers = {path.stem: json.loads(path.read_text("utf-8")) for path in options.output.glob("*.json")}
+    paths = [path for path in options.output.glob("*.json") if not path.name.endswith(".history.json")]
+    answers = {path.stem: json.loads(path.read_text("utf-8")) for path in paths}
     joint = answers.get("joint", {"judged": {}})["judged"]
     print("| molecule | alone | among twelve | ratio | left out | ratio | flagged |")
     print("|---|---|---|---|---|---|---|")
@@ -168,6 +170,7 @@ def main() -> None:
         if name == "run":
             own.add_argument("--longer", type=float, default=1.0)
             own.add_argument("--only", nargs="+")
+            own.add_argument("--config", type=Path, default=HERE / "train.yaml")
     options = parser.parse_args()
     options.function(options)
 

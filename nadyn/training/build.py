@@ -17,6 +17,7 @@ from nadyn.models.heads.dipole import DipoleSettings
 from nadyn.models.heads.polarisability import PolarisabilitySettings
 from nadyn.models.molecules import Molecule
 from nadyn.models.potential import Potential, PotentialSettings, atomic_sum
+from nadyn.models.starting_weights import starting_weights
 from nadyn.models.surroundings import Surroundings
 from nadyn.models.terms.dispersion import DispersionSettings
 from nadyn.models.terms.electrostatics import electrostatic_energy, width_of
@@ -60,8 +61,7 @@ def build_network(
     closest = min(closest if np.isfinite(closest) else 1.5, 0.5 * cutoff)
     encoder = choose_settings(configuration.encoder, elements, cutoff, closest)
     network_settings = NetworkSettings(encoder, section.hidden, section.activation, section.networks)
-    with torch.random.fork_rng():
-        torch.manual_seed(configuration.seed)
+    with starting_weights(configuration.seed):
         settings = _settings(section, network_settings, shortest, n_states, assignment)
         more = {"heads": _heads(samples), **_long_range(section, cutoff)}
         potential = Potential(replace(settings, **more))

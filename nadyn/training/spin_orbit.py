@@ -13,6 +13,7 @@ from nadyn.electronic.operators import between_states
 from nadyn.models.heads.spin_orbit import SpinOrbitHead
 from nadyn.models.learned import LearnedModel
 from nadyn.models.spin_coupled import SpinCoupled, check_blocks, new_head
+from nadyn.models.starting_weights import starting_weights
 from nadyn.training.spin_orbit_frames import (
     CHUNK,
     SpinOrbitFrames,
@@ -147,8 +148,7 @@ class _Fit:
 
     def begin(self, seed: int) -> SpinOrbitHead:
         """Return an untrained head that reads scaled descriptors."""
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with starting_weights(seed):
             head = new_head(self.model.blocks)
         head.scale.fill_(self.size)
         chunks = self.frames.positions.split(CHUNK)

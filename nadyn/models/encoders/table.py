@@ -3,7 +3,6 @@
 from dataclasses import asdict, fields
 from typing import Annotated, Union
 
-import torch
 from pydantic import BeforeValidator, Field
 from torch import nn
 
@@ -14,6 +13,7 @@ from nadyn.models.encoders.kind import CommonEncoderSection, EncoderKind, Encode
 from nadyn.models.encoders.messages import MESSAGES
 from nadyn.models.encoders.soap import SOAP
 from nadyn.models.encoders.symmetry_functions import ACSF
+from nadyn.models.starting_weights import starting_weights
 from nadyn.units import ANGSTROM_PER_BOHR
 
 # The first is the default.
@@ -94,7 +94,7 @@ def encoder_settings_from_dict(values: dict[str, object]) -> EncoderSettings:
 def encoder_in_words(values: dict[str, object]) -> dict[str, str]:
     """Return what the settings of `encoder_settings_to_dict` mean, for people."""
     settings = encoder_settings_from_dict(values)
-    with torch.random.fork_rng():
+    with starting_weights(seed=0):
         features = irreps(build_encoder(settings))
     return {
         "encoder": encoder_name(settings),

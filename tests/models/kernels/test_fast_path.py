@@ -95,6 +95,31 @@ def test_a_kernel_that_is_wrong_is_found_at_the_first_geometry(model, positions,
     assert model.rows_at_once is None
 
 
+def test_where_energies_of_atoms_cancel_rounding_is_no_disagreement():
+    model = untrained("moments", "2x0e", atomic_numbers=NUMBERS)
+    shape = torch.tensor([[[0.0, 0, 0], [2, 0, 0.3], [0, 2.4, 0], [0.2, 0, 2.1]]], dtype=torch.float64)
+    reference = model.potential.reference
+    places = [reference.elements.index(number) for number in NUMBERS]
+    alone = torch.diag(reference.offsets + reference.per_element[places].sum())
+    bias = model.potential.network.networks.networks[places[0]][-1].bias
+
+    def of_networks():
+        return (by_torch(model, shape)[0] - alone)[[0, 0, 1], [0, 1, 1]]
+
+    before, responses = of_networks(), []
+    for output in range(3):
+        bias[output] += 1.0
+        responses.append(of_networks() - before)
+        bias[output] -= 1.0
+    bias -= torch.linalg.solve(torch.stack(responses, dim=1), before).to(bias.dtype)
+    assert before.abs().max() > 1e-3
+    assert of_networks().abs().max() < 1e-6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.evaluate(shape)
+    assert model.rows_at_once is not None
+
+
 def test_changed_weights_are_noticed(model, positions):
     before = model.evaluate(positions).hamiltonian
     model.potential.reference.offsets += 0.5

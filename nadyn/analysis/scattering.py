@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, ended_as_asked, final_state
+from nadyn.analysis.fates import (
+    MOST_UNKNOWN,
+    effective_number,
+    ended_as_asked,
+    final_state,
+    has_last_geometry,
+)
 from nadyn.trajectory import Run
 
 
@@ -16,8 +22,8 @@ class Branching:
         fraction: By `T0`, `T1`, `R0`, `R1`, …: transmitted or reflected, on adiabatic state 0, 1, …; NaN if
             more than half of the trajectories are undecided, stopped or still running, by weight.
         error: Standard error of each.
-        n_undecided: Trajectories that did not leave, though the run was to end them outside, or that move
-            towards x = 0 at its end.
+        n_undecided: Trajectories that did not leave, though the run was to end them outside, that move
+            towards x = 0 at its end, or that settled on the lowest state on their way.
     """
 
     fraction: dict[str, float]
@@ -30,7 +36,8 @@ def branching(run: Run) -> Branching | None:
 
     A scattering run has one generalised coordinate, and every trajectory starts on the same side and moves
     towards x = 0. Transmitted is what ends on the other side. Trajectories that have not ended do not count,
-    and without a region to leave (`stop.beyond_au`) neither do those that move towards x = 0 at the end.
+    nor those that settled on the lowest state wherever they were, and without a region to leave
+    (`stop.beyond_au`) neither do those that move towards x = 0 at the end.
     """
     if run.atomic_numbers is not None or run.positions.shape[2:] != (1, 1) or run.committed_frames == 0:
         return None
@@ -43,7 +50,7 @@ def branching(run: Run) -> Branching | None:
         np.asarray(each[run.committed_frames - 1, :, 0, 0]) for each in (run.positions, run.momenta)
     )
     # Without a region the run may be too short: what still moves towards x = 0 went nowhere yet.
-    decided = left if ends_outside else ended_as_asked(run) & (position * last > 0)
+    decided = left if ends_outside else has_last_geometry(run) & (position * last > 0)
     weight = np.where(decided, run.weight, 0.0)
     if not decided.any():
         return None

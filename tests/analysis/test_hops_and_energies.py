@@ -143,6 +143,15 @@ def test_what_still_comes_in_at_the_end_of_a_run_is_neither_transmitted_nor_refl
     assert "branching" not in scattering(tmp_path, [-2] * 4, state, status=[0] * 4, stop=without)
 
 
+def test_what_settled_on_its_way_is_neither_transmitted_nor_reflected(tmp_path):
+    """It has ended on the lowest state wherever it was, also beyond x = 0."""
+    state = np.zeros((3, 5), int)
+    result = scattering(tmp_path, [3, 4, 5, 2, -6], state, status=[0, 0, 0, 12, 12], stop={"novelty": None})
+    assert result["branching"] == pytest.approx({"T0": 1, "T1": 0, "R0": 0, "R1": 0})
+    assert result["branching_undecided"] == 2
+    assert result["branching_error"]["R0"] == pytest.approx(np.sqrt(0.5 * 3.5 / 3) / 4)
+
+
 def test_several_coordinates_are_no_scattering(tmp_path):
     path = write_run(tmp_path / "run.h5", np.zeros((3, 4), int), n_states=2)
     assert "branching" not in analyse(path)

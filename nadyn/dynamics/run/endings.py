@@ -117,7 +117,10 @@ def _why_never_settled(config: RunConfiguration, model: Model) -> str:
         return f"for method {config.method}, whose trajectories stay on one state"
     if method.moves_on != "active state" or method.adiabatic is not FRACTION_OF_TRAJECTORIES:
         return f"for method {config.method}, whose populations are not those of trajectories on a state"
-    if couples_spins(model) and config.representation != "spin_free":
+    if config.laser is not None:
+        return "with a laser, which excites what waits on the lowest state"
+    asked = config.representation or ("spin_adiabatic" if couples_spins(model) else "spin_free")
+    if asked != "spin_free":
         return "among spin-adiabatic states, the lowest of which is one of several components"
     return ""
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 import warnings
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -157,7 +157,7 @@ def _steps(plan: Plan, ensemble: Ensemble) -> tuple[list[float], Ensemble]:
         began = time.monotonic()
         step = plan.motion.step(ensemble.running, plan.model)
         step = judged_step(ensemble.running, step, plan.model, plan.method)
-        step = replace(step, state=counted_step(step.state))
+        step = counted_step(step)
         ensemble, _ = after_step(ensemble, step, statuses(ensemble.running, step, plan.model, plan.limits))
         seconds.append(time.monotonic() - began)
     return seconds, ensemble

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -160,7 +159,7 @@ def _advance(
     while ensemble.step < n_steps and len(ensemble.running.trajectory):
         step = plan.motion.step(ensemble.running, plan.model)
         step = judged_step(ensemble.running, step, plan.model, plan.method)
-        step = replace(step, state=counted_step(step.state))
+        step = counted_step(step)
         status = statuses(ensemble.running, step, plan.model, plan.limits)
         ensemble, hops = after_step(ensemble, step, status)
         plan.paths.keep(ensemble.running)

@@ -5,7 +5,7 @@ an excited one, and what it does there is long and hot. Populations take it for 
 geometry is not known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Int
@@ -13,11 +13,12 @@ from torch import Tensor
 
 from nadyn.dynamics.state.batch import State
 from nadyn.dynamics.state.memory import recall, remember, remembers
+from nadyn.dynamics.state.step import Step
 
 
 @dataclass(frozen=True)
 class StepsOnLowest:
-    """Steps that ended on the lowest state, in a row up to now.
+    """Steps that began and ended on the lowest state without a hop, in a row up to now.
 
     Attributes:
         n: How many.
@@ -31,12 +32,18 @@ def counting(state: State) -> State:
     return remember(state, StepsOnLowest(torch.zeros_like(state.active_state)))
 
 
-def counted_step(state: State) -> State:
-    """Return a batch after a step with its count; as it is where nothing is counted."""
+def counted_step(step: Step) -> Step:
+    """Return a step with the count of its batch; as it is where nothing is counted."""
+    state, hops = step.state, step.hops
     if not remembers(state, StepsOnLowest):
-        return state
+        return step
+    # The hop that brings a trajectory there is the end of a step; one that was divided may hold a visit to an
+    # upper state and the way back.
+    stayed = state.active_state == 0
+    stayed[hops.row[hops.accepted]] = False
     before = recall(state, StepsOnLowest).n
-    return remember(state, StepsOnLowest(torch.where(state.active_state == 0, before + 1, 0)))
+    n = torch.where(stayed, before + 1, 0)
+    return replace(step, state=remember(state, StepsOnLowest(n)))
 
 
 def settled(state: State, n_steps: int) -> Bool[Tensor, "traj"]:

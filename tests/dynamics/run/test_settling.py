@@ -6,6 +6,7 @@ from html import unescape
 import numpy as np
 import pytest
 import torch
+from spin_models import SpinCrossing
 
 from nadyn.analysis import analyse, report
 from nadyn.analysis.exits import first_exits
@@ -19,6 +20,7 @@ from nadyn.cli.main import main
 from nadyn.dynamics.run import loop as runner
 from nadyn.dynamics.run.settling import StepsOnLowest, counted_step, counting, settled
 from nadyn.dynamics.state.memory import recall
+from nadyn.dynamics.state.step import Hops, Step
 from nadyn.trajectory import digest, open_run
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
@@ -53,10 +55,10 @@ def both(tmp_path_factory):
 
 
 def _stays(active):
-    """The first frame at the end of so many steps in a row on the lowest state, by trajectory; -1 without."""
+    """The first frame so many steps after the one from which on all are on the lowest state; -1 without."""
     ends = []
     for states in active.T:
-        found = [k for k in range(STEPS, len(states)) if not states[k - STEPS + 1 : k + 1].any()]
+        found = [k for k in range(STEPS, len(states)) if not states[k - STEPS : k + 1].any()]
         ends.append(found[0] if found else -1)
     return np.array(ends)
 
@@ -96,16 +98,32 @@ class Batch:
     extra: dict
 
 
+def _step(batch, active, hops):
+    """A step to these states, by attempted hops (row, from, to, accepted)."""
+    row, start, end, accepted = torch.tensor(hops, dtype=torch.int64).reshape(-1, 4).T
+    nothing = torch.zeros(len(row), dtype=torch.float64)
+    table = Hops(row, start, end, accepted.bool(), *[nothing] * 6)
+    return Step(replace(batch, active_state=torch.tensor(active)), table, torch.zeros(len(active)).bool())
+
+
 def test_who_leaves_the_lowest_state_begins_anew():
-    batch = counting(Batch(torch.tensor([1, 0, 0]), {}))
+    batch = counting(Batch(torch.tensor([1, 0, 0, 0]), {}))
     counts = []
-    for active in ([0, 0, 1], [0, 1, 0], [2, 0, 0], [0, 0, 0]):
-        batch = counted_step(replace(batch, active_state=torch.tensor(active)))
+    for active, hops in (
+        # The hop that brings the first one there is at the end of a step, which it has not been there.
+        ([0, 0, 1, 0], [(0, 1, 0, 1), (2, 0, 1, 1)]),
+        # A hop that is refused is none.
+        ([0, 1, 0, 0], [(1, 0, 1, 1), (2, 1, 0, 1), (0, 0, 1, 0)]),
+        # In a step that was divided the last one goes up and comes back.
+        ([2, 0, 0, 0], [(0, 0, 2, 1), (1, 1, 0, 1), (3, 0, 1, 1), (3, 1, 0, 1)]),
+        ([0, 0, 0, 0], [(0, 2, 0, 1)]),
+    ):
+        batch = counted_step(_step(batch, active, hops)).state
         counts.append(recall(batch, StepsOnLowest).n.tolist())
-    assert counts == [[1, 1, 0], [2, 0, 1], [0, 1, 2], [1, 2, 3]]
-    assert settled(batch, 2).tolist() == [False, True, True]
+    assert counts == [[0, 1, 0, 1], [1, 0, 0, 2], [0, 0, 1, 0], [0, 1, 2, 1]]
+    assert settled(batch, 2).tolist() == [False, False, True, False]
     # Nobody is counted where nobody asked.
-    assert counted_step(Batch(torch.tensor([0]), {})).extra == {}
+    assert counted_step(_step(Batch(torch.tensor([0]), {}), [0], [])).state.extra == {}
 
 
 @pytest.mark.parametrize("stops", [(5, 30), (11, 12, 70)])
@@ -144,6 +162,35 @@ def test_methods_without_trajectories_on_a_state_that_changes_refuse_it(tmp_path
         run(config(tmp_path, **changes))
 
 
+SPINS = {"model": {"name": "sulfur_dioxide", "variant": "triplets"}, "initial": {"sample": "wigner", "n": 4}}
+PULSE = {"peak_field_au": 0.005, "photon_energy_ev": 4.3, "fwhm_fs": 3, "centre_fs": 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        # Who waits for the pulse on the lowest state would end before it.
+        (
+            {"laser": PULSE | {"polarisation": [0, 0, 1]}},
+            "with a laser, which excites what waits on the lowest state",
+        ),
+        ({"representation": "spin_adiabatic"}, "among spin-adiabatic states"),
+        ({}, "among spin-adiabatic states"),
+    ],
+)
+def test_a_laser_and_states_of_several_components_refuse_it(tmp_path, changes, why):
+    with pytest.raises(InputError, match=rf"`stop.lowest_state_fs` must be left out {why}"):
+        run(config(tmp_path, **SPINS, **changes))
+
+
+def test_spin_adiabatic_states_without_coupling_have_components_too(tmp_path):
+    model = SpinCrossing(multiplicities=(1, 3), spin_orbit=None, levels=(0.0, 0.1))
+    start = {"position_au": -1, "momentum_au": 20, "n": 3, "state": 0}
+    keys = {"model": None, "initial": start, "representation": "spin_adiabatic", "time_fs": 4}
+    with pytest.raises(InputError, match=r"`stop.lowest_state_fs` must be left out among spin-adiabatic"):
+        run(config(tmp_path, **keys), model=model)
+
+
 def test_a_time_that_is_no_multiple_of_the_step_is_rounded_up(tmp_path):
     found = run(config(tmp_path, time_fs=6, stop={"lowest_state_fs": 0.6}))
     settled = np.array([found.status_names[int(code)] == "settled" for code in found.status])
@@ -151,7 +198,7 @@ def test_a_time_that_is_no_multiple_of_the_step_is_rounded_up(tmp_path):
     for traj in np.flatnonzero(settled):
         last = int(found.last_step[traj])
         active = np.asarray(found.active_state)[: last + 1, traj]
-        assert not active[-3:].any() and (len(active) == 4 or active[-4])
+        assert not active[-4:].any() and (len(active) == 4 or active[-5])
 
 
 def test_page_and_terminal_say_what_is_taken_for_granted(both, tmp_path, capsys):

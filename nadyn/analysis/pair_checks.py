@@ -4,14 +4,19 @@ from pathlib import Path
 
 import numpy as np
 
+from nadyn.analysis.multiplicities import among_spin_adiabatic_states
+from nadyn.analysis.unlike_dynamics import unlike_dynamics
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import Run
 from nadyn.units import ANGSTROM_PER_BOHR
 
 # Starts that are the same [bohr, au of momentum].
 _SAME_START = 1e-6
-# Keys of a run file that decide what a trajectory does, beside the model.
-_DECISIVE = ("method", "seed", "dt_fs", "decoherence", "rescale", "propagation")
+# What need not be said: who is beside whom, who answers, and limits of judges, which only end trajectories.
+_TOLD_APART = ("member", "labels", "stop")
+# Ends that are results: whoever came to one is taken to stay as it is.
+_RESULTS_OF_STOP = ("lowest_state_fs", "dissociated", "beyond_au")
+_DEFAULTS_OF_STOP = {"dissociated": True}
 
 
 def check_pairs(path: Path, first: Run, second: Run, *, n_common: int) -> None:
@@ -59,11 +64,22 @@ def check_pairs(path: Path, first: Run, second: Run, *, n_common: int) -> None:
 
 def unlike(first: Run, second: Run) -> tuple[str, ...]:
     """Return in sentences which keys of the run files differ that decide what a trajectory does."""
-    found = []
-    for key in _DECISIVE:
-        one, other = (run.config.get(key) for run in (first, second))
-        if one != other:
-            found.append(f"`{key}` is {one} in one and {other} in the other.")
-    if first.config.get("seed") != second.config.get("seed"):
-        found.append("Other random numbers decide the hops: pairs share their starts only.")
-    return tuple(found)
+    found = {
+        key: values
+        for key, values in unlike_dynamics(
+            first.config, second.config, spin_adiabatic=among_spin_adiabatic_states(first)
+        ).items()
+        if key not in _TOLD_APART and not key.startswith("initial.")
+    }
+    stops = [run.config.get("stop") or {} for run in (first, second)]
+    for key in _RESULTS_OF_STOP:
+        one, two = (_DEFAULTS_OF_STOP.get(key) if stop.get(key) is None else stop[key] for stop in stops)
+        if one != two:
+            found[f"stop.{key}"] = tuple("null" if value is None else str(value) for value in (one, two))
+    seeds = [run.config.get("seed") for run in (first, second)]
+    if seeds[0] != seeds[1]:
+        found["seed"] = tuple(map(str, seeds))
+    sentences = [f"`{key}` is {one} in one and {two} in the other." for key, (one, two) in found.items()]
+    if seeds[0] != seeds[1]:
+        sentences.append("Other random numbers decide the hops: pairs share their starts only.")
+    return tuple(sentences)

@@ -9,40 +9,14 @@ from jaxtyping import Float
 from nadyn.analysis.fates import ended_as_asked, has_last_geometry, known
 from nadyn.analysis.occupations import occupations
 from nadyn.analysis.pair_checks import check_pairs, unlike
+from nadyn.analysis.pair_differences import Difference, differences, paired_difference
 from nadyn.analysis.products import outcomes
-from nadyn.analysis.two_errors import QUANTILE
 from nadyn.trajectory import Run, open_run
 
 # Times that are the same [fs].
 _SAME_TIME = 1e-6
-# Fewest pairs whose mean is spoken of, and draws that tell what chance makes.
-_FEWEST_PAIRS, _DRAWS = 5, 1000
 # First hops so near to each other are counted as one event [fs].
 NEAR_HOPS_FS = 5.0
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The largest difference of a population between two runs on the same starts.
-
-    Attributes:
-        largest: |ΔP| where it is largest, over times and states.
-        error: Standard error of ΔP there, of pairs of trajectories.
-        time_fs: When.
-        state: Of which state.
-        to_the_end: Whether enough pairs are known at all times; what is lost on the way has no difference.
-        at_least: What |ΔP| is at least somewhere, with 95 % confidence: of two runs that are alike it is
-            above zero in one of twenty comparisons, however many times and states it was sought among.
-        n_times: At how many times enough pairs are known; with none of them the rest means nothing.
-    """
-
-    largest: float
-    error: float
-    time_fs: float
-    state: int
-    to_the_end: bool = True
-    at_least: float = 0.0
-    n_times: int = 1
 
 
 @dataclass(frozen=True)
@@ -168,78 +142,6 @@ def known_occupations(run: Run) -> Float[np.ndarray, "frame traj state"]:
     values = np.array(occupations(run), dtype=np.float64)
     values[~known(run)] = np.nan
     return values
-
-
-def paired_difference(
-    time_fs: Float[np.ndarray, "frame"],
-    first: Float[np.ndarray, "frame traj state"],
-    second: Float[np.ndarray, "frame traj state"],
-) -> Difference:
-    """Return the largest difference between populations of two runs whose trajectories are pairs.
-
-    Args:
-        time_fs: Of each frame.
-        first: Contribution of each trajectory to each population; NaN where its state is not known.
-        second: The same of the other run.
-    """
-    mean, error, known_pairs = differences(first, second)
-    # Times at which few pairs are left say little.
-    enough = known_pairs.sum(axis=1) >= max(_FEWEST_PAIRS, 0.5 * known_pairs.shape[1])
-    if not enough.any():
-        return Difference(0.0, 0.0, float(time_fs[0]), 0, to_the_end=False, n_times=0)
-    rows = np.flatnonzero(enough)
-    size = np.abs(mean[rows])
-    row, state = np.unravel_index(int(np.argmax(size)), size.shape)
-    quantile = _largest_by_chance((second - first)[rows])
-    return Difference(
-        float(size[row, state]),
-        float(error[rows][row, state]),
-        float(time_fs[rows[row]]),
-        int(state),
-        to_the_end=bool(enough.all()),
-        at_least=float(max((size - quantile * error[rows]).max(), 0.0)),
-        n_times=len(rows),
-    )
-
-
-def differences(
-    first: Float[np.ndarray, "frame traj state"], second: Float[np.ndarray, "frame traj state"]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the mean difference of pairs by frame and state, its standard error, and which pairs are known.
-
-    Of pairs in which one trajectory has no state any more, at a time, neither counts then; without any pair
-    both numbers are NaN. The error is that of the mean of n differences, as if half a pair more had differed,
-    so that pairs that are all alike do not claim to be sure.
-    """
-    difference = second - first
-    known_pairs = np.isfinite(difference).all(axis=2)
-    n = known_pairs.sum(axis=1).astype(float)[:, None]
-    values = np.where(known_pairs[..., None], difference, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = values.sum(axis=1) / n
-        error = _standard_error(mean, (values**2).sum(axis=1) / n, n)
-    return mean, np.where(n > 0, error, np.nan), known_pairs
-
-
-def _standard_error(mean: np.ndarray, square: np.ndarray, n: np.ndarray) -> np.ndarray:
-    return np.sqrt((np.maximum(square - mean**2, 0.0) * n + 0.5) / n) / np.sqrt(n)
-
-
-def _largest_by_chance(difference: np.ndarray) -> float:
-    """Return how many standard errors the largest |mean| has in 95 of 100 runs that are alike.
-
-    Pairs change sign at random, each as a whole, so that what is alike from one time to the next stays so.
-    Each draw has the error of its own mean, as the difference that it judges: with one error for all of them
-    8 to 11 of 100 runs that are alike were taken for different.
-    """
-    known_pairs = np.isfinite(difference).all(axis=2)
-    n = known_pairs.sum(axis=1).astype(float)[:, None]
-    values = np.where(known_pairs[..., None], difference, 0.0)
-    square = (values**2).sum(axis=1) / n
-    signs = np.random.default_rng(0).choice((-1.0, 1.0), size=(_DRAWS, difference.shape[1]))
-    by_chance = np.einsum("dp,fps->dfs", signs, values, optimize=True) / n
-    ratios = np.abs(by_chance) / _standard_error(by_chance, square, n)
-    return float(max(np.quantile(ratios.max(axis=(1, 2)), 0.95), QUANTILE))
 
 
 def first_hops_down(run: Run, end_fs: float) -> Float[np.ndarray, "traj"]:

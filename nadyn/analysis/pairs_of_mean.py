@@ -8,15 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.analysis.pair_checks import check_pairs
-from nadyn.analysis.pairs import (
-    Difference,
-    common_frames,
-    differences,
-    known_occupations,
-    numbers_of,
-    paired_difference,
-    rows_of,
-)
+from nadyn.analysis.pair_differences import Difference, differences, fates_of, paired_difference
+from nadyn.analysis.pairs import common_frames, known_occupations, numbers_of, rows_of
 from nadyn.checks.errors import InputError
 from nadyn.trajectory import open_run
 
@@ -70,6 +63,8 @@ def mean_beside(reference: str | Path, runs: Sequence[str | Path]) -> MeanBeside
     exact = known_occupations(first)[own][:, :n]
     each = np.stack([np.stack([one[frame] for frame in own.tolist()]) for one in values])
     time = np.array(first.time_fs)[own]
+    # Of a trajectory that was stopped on one member, the others still say what they know.
+    fates = zip(*(fates_of(one) for one in each), strict=True)
     mean, error, both = differences(exact, each.mean(axis=0))
     n_known = both.sum(axis=1).astype(float)
 
@@ -84,5 +79,7 @@ def mean_beside(reference: str | Path, runs: Sequence[str | Path]) -> MeanBeside
         mean=mean,
         error=error,
         n_known=n_known,
-        difference=paired_difference(time, exact, each.mean(axis=0)),
+        difference=paired_difference(
+            time, exact, each.mean(axis=0), fates=tuple(np.mean(one, axis=0) for one in fates)
+        ),
     )

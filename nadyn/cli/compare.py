@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.console import Console
 
-    from nadyn.analysis.pairs import Difference, Pairs
+    from nadyn.analysis.pair_differences import Difference
+    from nadyn.analysis.pairs import Pairs
 
 
 def compare(
@@ -71,15 +73,20 @@ def compare(
     for run, one in found:
         _print(console, reference, run, one)
     if together is not None:
-        words = _populations(together.difference, found[0][1].n)
+        words = _populations(together.difference, int(together.n_known[0]), together.n_known)
         console.print(f"mean of the {len(runs)} runs: {words}", soft_wrap=True, highlight=False)
 
 
-def _populations(largest: "Difference", n: int) -> str:
+def _populations(largest: "Difference", n: int, n_known: "np.ndarray") -> str:
     if largest.n_times:
+        fates = ""
+        if n_known.min() < n:
+            fates = " and whatever became of those that were stopped"
+            fates += f"; of the pairs known alone by {largest.at_least_of_known:.3f}"
         return (
             f"differ by at most {largest.largest:.3f} ± {largest.error:.3f} (state {largest.state} at "
             f"{largest.time_fs:.4g} fs), somewhere by {largest.at_least:.3f} at least, with 95 % confidence"
+            f"{fates}"
         )
     return f"too few pairs to say, {n}: five are needed" if n < 5 else "unknown: pairs are lost on the way"
 
@@ -100,7 +107,7 @@ def _print(console: "Console", reference: Path, run: Path, one: "Pairs") -> None
     table.add_column("", style="bold")
     table.add_column("", overflow="fold")
     table.add_row("pairs known at the end", f"{one.n_known[-1]:.0f}")
-    table.add_row("populations", _populations(largest, n))
+    table.add_row("populations", _populations(largest, n, one.n_known))
     lag = "" if one.median_lag_fs is None else f", {one.median_lag_fs:.1f} fs apart in the median"
     near = f", {one.n_near_hops} of them within {NEAR_HOPS_FS:g} fs" if one.n_hopped_in_both else ""
     near += f"; {one.n_hops_unknown} more unknown, stopped on the way" if one.n_hops_unknown else ""

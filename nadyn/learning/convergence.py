@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from nadyn.analysis.pairs import Difference
+from nadyn.analysis.pair_differences import Difference
 from nadyn.learning.learn_file import GoalsSection
 
 # Fewest fresh labels whose mean error is believed.
@@ -51,7 +51,7 @@ def about_populations(differences: Sequence[Difference], what: str, goals: Goals
     largest = max(differences, key=lambda one: one.largest)
     return Answer(
         what,
-        max(one.at_least for one in differences) <= goals.populations
+        max(one.at_least_of_known for one in differences) <= goals.populations
         and largest.largest <= 2 * goals.populations,
         f"differ by at most {largest.largest:.3f} ± {largest.error:.3f} (state {largest.state} at "
         f"{largest.time_fs:.0f} fs; goal {goals.populations:g})",

@@ -14,7 +14,8 @@ from nadyn.analysis.learning_record import (
     SwarmRecord,
     round_from,
 )
-from nadyn.analysis.pairs import Difference, known_occupations, paired_difference
+from nadyn.analysis.pair_differences import Difference, paired_difference
+from nadyn.analysis.pairs import known_occupations
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group, load_dataset

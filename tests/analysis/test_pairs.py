@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from synthetic_run import hop_table, write_run
 
-from nadyn.analysis.pairs import first_hops_down, paired, paired_difference
+from nadyn.analysis.pair_differences import fates_of, paired_difference
+from nadyn.analysis.pairs import first_hops_down, paired
 from nadyn.analysis.pairs_of_mean import mean_beside
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
@@ -172,6 +173,42 @@ def test_two_runs_that_are_alike_differ_for_certain_in_one_of_twenty():
     assert n_sure <= 33
 
 
+def two_states(moments: np.ndarray, time: np.ndarray) -> np.ndarray:
+    up = (time[:, None] < moments[None]).astype(float)
+    return np.stack([1.0 - up, up], axis=2)
+
+
+def test_runs_that_are_alike_are_so_where_those_that_have_fallen_are_stopped():
+    """Of the second run four of ten are stopped 8 fs after they have come down, where little is known."""
+    rng, time = np.random.default_rng(3), np.arange(0.0, 100.0, 4.0)
+    n_sure = n_sure_of_known = 0
+    for _ in range(100):
+        moments = rng.exponential(60.0, (2, 200))
+        first, second = (two_states(one, time) for one in moments)
+        second[(time[:, None] > moments[1] + 8.0) & (rng.random(200) < 0.4)] = np.nan
+        found = paired_difference(time, first, second)
+        n_sure += found.at_least > 0.0
+        n_sure_of_known += found.at_least_of_known > 0.0
+    # Five are expected at most, within three standard errors; those that are left are another matter.
+    assert n_sure <= 11 and n_sure_of_known > 30
+
+
+def test_a_difference_that_no_fate_can_undo_is_seen():
+    """All of the first run stay up, all but a tenth of the second are seen to fall."""
+    time = np.arange(0.0, 20.0, 2.0)
+    first, second = two_states(np.full(100, 90.0), time), two_states(np.full(100, 9.0), time)
+    second[3:, :10] = np.nan
+    found = paired_difference(time, first, second)
+    assert found.largest == 1.0 and found.to_the_end
+    assert 0.8 < found.at_least < 0.9 < found.at_least_of_known < 1.0
+    # What it might be: the smallest and the largest value of each state, 0 and 1 at least.
+    second[0, 20] = [-0.3, 1.3]
+    least, most = fates_of(second)
+    np.testing.assert_allclose(least[5, 0], [-0.3, 0.0])
+    np.testing.assert_allclose(most[5, 0], [1.0, 1.3])
+    np.testing.assert_array_equal(least[:, 30], second[:, 30])
+
+
 def test_a_difference_of_a_quarter_is_seen():
     rng, time = np.random.default_rng(5), np.arange(0.0, 100.0, 2.0)
     moments = rng.exponential(20.0, 200), rng.exponential(45.0, 200)
@@ -218,6 +255,11 @@ def test_the_mean_of_members_is_taken_pair_by_pair(tmp_path):
     np.testing.assert_allclose(found.populations[1][3], [0.5, 0.5])
     np.testing.assert_allclose(found.members[:, 3], [[1.0, 0.0], [0.0, 1.0]])
     assert found.difference.largest == pytest.approx(0.5) and found.difference.time_fs == 1.0
+    # What one member has lost, the other still knows: nine of twelve differ by one, three by a half at least.
+    half = mean_beside(direct, [early, write(tmp_path / "d.h5", [2] * 12, ends=[20] * 9 + [1] * 3)])
+    # A difference of 0.875 with its error; had the mean been anything, it would be 0.75.
+    assert half.difference.largest == 1.0
+    assert 0.6 < half.difference.at_least < 0.75 < half.difference.at_least_of_known < 0.9
     alone = mean_beside(direct, [early])
     one = paired(direct, early)
     np.testing.assert_allclose(alone.mean, one.mean)
@@ -258,4 +300,16 @@ def test_what_decides_a_trajectory_and_differs_is_said(tmp_path):
     assert found.notes == (
         "`seed` is 3 in one and 4 in the other.",
         "Other random numbers decide the hops: pairs share their starts only.",
+    )
+
+
+def test_an_end_that_is_a_result_in_one_run_alone_is_said(tmp_path):
+    """Whoever has settled counts as staying; where judges end trajectories says nothing of the others."""
+    config = {"method": "fssh", "dt_fs": 0.5, "time_fs": 10.0, "seed": 3}
+    ended = {"stop": {"lowest_state_fs": 20.0, "energy_spread_ev": 0.3, "dissociated": None}}
+    one = write(tmp_path / "a.h5", [6] * 6, config=config | {"stop": {"dissociated": True}})
+    other = write(tmp_path / "b.h5", [6] * 6, config=config | ended | {"frustrated": "reverse"})
+    assert paired(one, other).notes == (
+        "`frustrated` is keep in one and reverse in the other.",
+        "`stop.lowest_state_fs` is null in one and 20.0 in the other.",
     )

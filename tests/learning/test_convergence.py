@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nadyn.analysis.pairs import paired_difference
+from nadyn.analysis.pair_differences import paired_difference
 from nadyn.learning.convergence import (
     about_endings,
     about_errors,

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nadyn.analysis.fates import MOST_UNKNOWN
-from nadyn.analysis.intervals import wilson
-from nadyn.analysis.two_errors import QUANTILE, TwoErrors, two_errors
+from nadyn.analysis.intervals import QUANTILE, agresti_coull, wilson
+from nadyn.analysis.two_errors import TwoErrors, two_errors
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def fractions(
     Args:
         shares: Of each member.
         pairs: Whether trajectories with the same number are pairs.
-        bounded: Whether a contribution is between 0 and 1; else intervals are 1.96 standard errors.
+        bounded: Whether a contribution is between 0 and 1; else the interval from chance is that of
+            `intervals.agresti_coull`, with the variance of the mean from pairs.
     """
     known = _Version([one.weight for one in shares], [one.value for one in shares], pairs, bounded=bounded)
     of_all = [one.weight_of_all for one in shares]
@@ -120,13 +121,13 @@ class _Version:
         covariance = covariance_of(weights, values, self.members, pairs)
         found = two_errors(self.members, covariance)
         self.mean = found.mean
+        n = _of_trajectories(weights)
         if bounded:
-            n, several = _of_trajectories(weights), ~np.eye(len(weights), dtype=bool)
+            several = ~np.eye(len(weights), dtype=bool)
             enlarged = _design_effect(covariance, n, paired=bool((pairs & several).any()))
             self.low, self.high = wilson(self.mean, n[:, None] / enlarged)
         else:
-            self.low = self.mean - QUANTILE * found.sampling
-            self.high = self.mean + QUANTILE * found.sampling
+            self.low, self.high = agresti_coull(self.mean, found.sampling, n[:, None])
         self.errors = replace(found, sampling=0.5 * (self.high - self.low) / QUANTILE)
 
 

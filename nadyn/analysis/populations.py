@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nadyn.analysis.fates import MOST_UNKNOWN, has_settled, known
-from nadyn.analysis.intervals import QUANTILE, wilson
+from nadyn.analysis.intervals import agresti_coull, wilson
 from nadyn.analysis.sums import Moments, Sums, moments_of, sums_of, votes
 from nadyn.trajectory import Run
 
@@ -63,11 +63,11 @@ def populations_of(sums: Sums) -> Populations:
     if sums.estimated:
         # An estimate need not lie between 0 and 1 in a single trajectory. A stopped one may have had any
         # value between 0 and 1, and any that was seen.
-        half = QUANTILE * np.sqrt(found.variance / np.maximum(n - 1, 1))
-        low = in_state + fate_unknown * np.minimum(sums.least, 0.0) - half
-        high = in_state + fate_unknown * np.maximum(sums.largest, 1.0) + half
-        # The same numbers in another order of addition are no difference.
-        chance = (mean - half - 1e-9, mean + half + 1e-9)
+        error = np.sqrt(np.where(found.weight[:, None] > 0, found.variance, 0.0) / np.maximum(n - 1, 1))
+        of_known = agresti_coull(found.middle, error, n)
+        low = in_state + fate_unknown * np.minimum(sums.least, 0.0) - (found.middle - of_known[0])
+        high = in_state + fate_unknown * np.maximum(sums.largest, 1.0) + (of_known[1] - found.middle)
+        chance = of_known
     else:
         of_all = sums.weight**2 / sums.weight_squared
         low, high = wilson(in_state, of_all)[0], wilson(np.minimum(in_state + fate_unknown, 1.0), of_all)[1]

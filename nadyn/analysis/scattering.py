@@ -72,9 +72,14 @@ def branching(run: Run) -> Branching | None:
     }
     fraction = {name: float((weight * part).sum() / weight.sum()) for name, part in parts.items()}
     if run.populations_adiabatic is not None:
-        error = {
-            name: float(np.sqrt((weight**2 * (part - fraction[name]) ** 2).sum()) / weight.sum())
+        # As below: half an estimate of 0 and half a one of 1 are added.
+        spread = {
+            name: n * float((weight * (part - fraction[name]) ** 2).sum() / weight.sum())
             for name, part in parts.items()
+        }
+        error = {
+            name: float(np.sqrt((spread[name] + 0.5 * p**2 + 0.5 * (1 - p) ** 2) / (n * (n + 1))))
+            for name, p in fraction.items()
         }
         return Branching(fraction, error, int((ended_as_asked(run) & ~decided).sum()))
     # Half a case is added to each side: nothing counted among 400 does not mean an error of zero.

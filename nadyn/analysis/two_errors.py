@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import chdtri, ndtr, ndtri
+from scipy.special import chdtri, ndtr
 
-QUANTILE = float(ndtri(0.975))
+from nadyn.analysis.intervals import QUANTILE
+
 _NODES = 96
 _HALVINGS = 44
 

@@ -125,6 +125,15 @@ def test_an_outcome_that_never_happened_has_an_error_nevertheless(tmp_path):
     assert 1 / 800 < result["branching_error"]["R0"] < 1 / 400
 
 
+def test_estimates_that_are_all_alike_have_an_error_nevertheless(tmp_path):
+    """As windows, which are 0 or 1, of which none has seen what is rare."""
+    populations = np.tile([1.0, 0.0], (3, 400, 1))
+    state = np.zeros((3, 400), int)
+    result = scattering(tmp_path, [11] * 400, state, status=[7] * 400, populations=populations)
+    assert result["branching"]["T1"] == 0
+    assert result["branching_error"]["T1"] == pytest.approx(np.sqrt(0.5 / (400 * 401)))
+
+
 def test_a_hop_after_the_last_frame_counts_for_the_branching(tmp_path):
     state = np.zeros((3, 2), int)
     late = hop_table(np.array([[0, 0], [0, 0], [1, 0]]))

@@ -142,6 +142,13 @@ def test_estimates_beyond_one_keep_their_intervals():
     assert found.sampling_high - found.sampling_low == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(300), rel=0.15)
 
 
+def test_estimates_that_are_all_alike_leave_something_open():
+    """Windows of three members of which none has seen an event: 0.03 would give so in one of six cases."""
+    none = [share(np.zeros((1, 20))) for _ in range(3)]
+    found = fractions(none, pairs(3, False), bounded=False)
+    assert found.mean == 0.0 and 0.03 < found.sampling_high < 0.1 and found.high >= found.sampling_high
+
+
 def test_where_no_trajectory_has_a_vote_nothing_is_known():
     # Windows at whose second time everything is on its way between two states.
     one = share([[1.0, 0.0, 1.0], [1.0, 0.0, 1.0]], weight=[[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])

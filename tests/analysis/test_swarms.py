@@ -11,6 +11,7 @@ from synthetic_run import carbon_chain, write_run
 from nadyn.analysis.coordinate_sums import coordinate_sums, followed_of
 from nadyn.analysis.fates import known
 from nadyn.analysis.geometry import Quantity, choose_quantities, read_quantity
+from nadyn.analysis.intervals import agresti_coull
 from nadyn.analysis.occupations import occupations
 from nadyn.analysis.populations import populations, populations_of
 from nadyn.analysis.products import products, yields
@@ -241,14 +242,15 @@ def test_sums_know_weights_stops_and_windows(both, estimated, most_stop):
         )
         if estimated:
             n = weight.sum() ** 2 / (weight**2).sum()
-            half = 1.959964 * np.sqrt(np.average((value - mean) ** 2, axis=0, weights=weight) / (n - 1))
+            error = np.sqrt(np.average((value - mean) ** 2, axis=0, weights=weight) / (n - 1))
+            own_low, own_high = agresti_coull(mean, error, n)
             unknown = lost / (lost + weight.sum())
             least = np.minimum(0.0, np.nanmin(occupations(whole)[known(whole) & has_value], axis=0))
             most = np.maximum(1.0, np.nanmax(occupations(whole)[known(whole) & has_value], axis=0))
             assert (least < 0.0).all() and (most > 1.0).all()
             low, high = (1 - unknown) * mean + unknown * least, (1 - unknown) * mean + unknown * most
-            np.testing.assert_allclose(found.low[frame], low - half, atol=1e-6)
-            np.testing.assert_allclose(found.high[frame], high + half, atol=1e-6)
+            np.testing.assert_allclose(found.low[frame], low - (mean - own_low), atol=1e-6)
+            np.testing.assert_allclose(found.high[frame], high + (own_high - mean), atol=1e-6)
         else:
             n = weight.sum() ** 2 / (weight**2).sum()
             middle, z2 = (mean + 1.959964**2 / (2 * n)) / (1 + 1.959964**2 / n), 1.959964**2

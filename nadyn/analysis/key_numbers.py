@@ -190,15 +190,16 @@ def note_on_stopped(run: Run, numbers: dict[str, object]) -> str:
     return words
 
 
-def note_on_settled(run: Run, numbers: dict[str, object]) -> str:
+def note_on_settled(numbers: dict[str, object]) -> str:
     """Return a sentence on what is taken for granted of those that settled, empty if none did."""
     n = numbers["endings"]["settled"]
     if not n:
         return ""
-    after = f"{run.config['stop']['lowest_state_fs']:g} fs"
+    after = f"{numbers['run']['stop']['lowest_state_fs']:g} fs"
     return (
         f"{n} of {counted(numbers['n_trajectories'], 'trajectory')} ended after {after} on the lowest state "
-        "(`stop.lowest_state_fs`) and count as staying there; what became of their geometry is not known."
+        "(`stop.lowest_state_fs`) and count as staying there. What became of their geometry is not known; "
+        "coordinates are of those that still run."
     )
 
 

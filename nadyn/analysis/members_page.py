@@ -4,6 +4,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from nadyn.analysis.key_numbers import note_on_settled
 from nadyn.analysis.member_key_numbers import member_key_numbers, sentence_on_pairs
 from nadyn.analysis.member_summary import summarise_members
 from nadyn.analysis.members import Members, open_members
@@ -55,6 +56,7 @@ def _page(members: Members, numbers: dict[str, object]) -> str:
     sections = [
         f"<header><p class=kicker>nadyn report</p><h1>{html.escape(title)}</h1>",
         f"<p class=lead>{html.escape(sentence_on_pairs(numbers))}</p></header>",
+        _settled(numbers),
         more_note(numbers),
         "<section class=cards aria-label='Key numbers'>",
         *(card(number) for number in member_key_numbers(numbers)),
@@ -64,6 +66,11 @@ def _page(members: Members, numbers: dict[str, object]) -> str:
         what_was_run(numbers["run"]),
     ]
     return page_of(title, sections)
+
+
+def _settled(numbers: dict[str, object]) -> str:
+    note = html.escape(note_on_settled(numbers))
+    return f"<aside class=notes role=note><strong>Take note</strong><p>{note}</p></aside>" if note else ""
 
 
 def more_note(numbers: dict[str, object]) -> str:

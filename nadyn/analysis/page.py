@@ -146,7 +146,7 @@ def _notes(run: Run, numbers: dict[str, object], other: Beside | None) -> str:
         notes.append(
             f"{total} of {run.n_trajectories} trajectories stopped early; see below for reasons and advice."
         )
-    notes += [note for note in (note_on_stopped(run, numbers), note_on_settled(run, numbers)) if note]
+    notes += [note for note in (note_on_stopped(run, numbers), note_on_settled(numbers)) if note]
     notes += [] if other is None else differences(run, other)
     if not notes:
         return ""

@@ -27,11 +27,13 @@ def yields_figure(found: QuantumYields) -> Figure:
     places = np.arange(len(rows))
     for place, (name, one) in zip(places, rows, strict=True):
         colour = INK if name == "all" else QUIET
-        axes.barh(place, one.fraction, height=0.26, color=colour, alpha=0.28, linewidth=0)
-        reach = [[one.fraction - one.low], [one.high - one.fraction]]
-        axes.errorbar(
-            [one.fraction], [place], xerr=reach, fmt="o", color=colour, markersize=5, capsize=3, linewidth=1.4
-        )
+        axes.barh(place, np.nan_to_num(one.fraction), height=0.26, color=colour, alpha=0.28, linewidth=0)
+        # Where most are of unknown product there is an interval alone.
+        is_known = np.isfinite(one.fraction)
+        value = one.fraction if is_known else 0.5 * (one.low + one.high)
+        reach = [[value - one.low], [one.high - value]]
+        style = {"fmt": "o" if is_known else "none", "ecolor": colour, "markersize": 5, "capsize": 3}
+        axes.errorbar([value], [place], xerr=reach, color=colour, linewidth=1.4, **style)
     axes.set_yticks(places, [one.name if name == "all" else f"{one.name}, by {name}" for name, one in rows])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)

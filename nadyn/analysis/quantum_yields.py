@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import beta
 
-from nadyn.analysis.fates import effective_number, ended_as_asked
+from nadyn.analysis.fates import MOST_UNKNOWN, effective_number, ended_as_asked
 from nadyn.analysis.final_products import final_products
 from nadyn.trajectory import Run
 
@@ -24,7 +24,7 @@ class Share:
     Attributes:
         name: The kind.
         n: How many are known to be.
-        fraction: Of those whose kind is known, by weight.
+        fraction: Of those whose kind is known, by weight; NaN where these are less than half of all.
         low: Lower end of the interval: none of unknown kind is one of them.
         high: Upper end: all of them are.
     """
@@ -66,13 +66,15 @@ def shares(kinds: Sequence[str], weight: Float[np.ndarray, "traj"], *, seed: int
     level = 1 - 0.05 / (len(names) if len(names) > 2 else 1)
     unknown = labels == ""
     total = weight[~unknown].sum()
+    says = 1.0 if weight[unknown].sum() <= MOST_UNKNOWN * weight.sum() else np.nan
     found = []
     for name in names:
         sure = labels == name
         low = _interval(sure, weight, level, seed)[0]
         high = _interval(sure | unknown, weight, level, seed)[1]
-        found.append(Share(name, int(sure.sum()), float(weight[sure].sum() / total), low, high))
-    return sorted(found, key=lambda share: -share.fraction)
+        found.append((float(weight[sure].sum() / total), name, int(sure.sum()), low, high))
+    found.sort(key=lambda one: -one[0])
+    return [Share(name, n, says * fraction, low, high) for fraction, name, n, low, high in found]
 
 
 def _interval(chosen: np.ndarray, weight: np.ndarray, level: float, seed: int) -> tuple[float, float]:
@@ -132,9 +134,9 @@ class QuantumYields:
 def quantum_yields(run: Run, cluster: Int[np.ndarray, "hop"] | None = None) -> QuantumYields | None:
     """Return the yields of the products of a run, see `final_products`; None where there is one or none.
 
-    The fraction is of those whose product is known. A trajectory that was stopped before it was may have
-    become any of them: the lower end of an interval is that of a run in which none of these became the
-    product, the upper end that of one in which all did.
+    The fraction is of those whose product is known, if these are half of all or more. A trajectory that was
+    stopped before it was may have become any of them: the lower end of an interval is that of a run in which
+    none of these became the product, the upper end that of one in which all did.
     """
     names = final_products(run)
     if names is None:

@@ -142,7 +142,7 @@ def analyse(
     print_table(console, table)
     if sentence_on_method(numbers):
         console.print(sentence_on_method(numbers), soft_wrap=True, highlight=False)
-    for note in (note_on_stopped(opened, numbers), note_on_settled(opened, numbers)):
+    for note in (note_on_stopped(opened, numbers), note_on_settled(numbers)):
         if note:
             console.print(note, soft_wrap=True, highlight=False)
     if opened.changes_states:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from nadyn.analysis.key_numbers import note_on_settled
 from nadyn.analysis.member_key_numbers import member_key_numbers, sentence_on_pairs
 from nadyn.analysis.member_summary import summarise_members
 from nadyn.analysis.members import open_members
@@ -52,6 +53,8 @@ def print_members(
     console.print(sentence_on_pairs(numbers), soft_wrap=True, highlight=False)
     if numbers["more"] is not None:
         console.print(numbers["more"]["sentence"], soft_wrap=True, highlight=False)
+    if note_on_settled(numbers):
+        console.print(note_on_settled(numbers), soft_wrap=True, highlight=False)
     for one in member_tables(numbers, console.width):
         console.print(one)
     for reason, count in numbers["n_stopped"].items():

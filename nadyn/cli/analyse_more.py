@@ -167,14 +167,15 @@ def _groups(groups: "list[Cluster]") -> "Table":
 
 
 def _yields(found: "QuantumYields") -> "Table":
+    import numpy as np
+
     title = "Quantum yields, intervals that hold all at once"
     title += f"; {found.n_unknown} of unknown product" if found.n_unknown else ""
     table = _new_table(title, "by way of", "", "yield", "95 %")
     for name, rows in (("all", found.products), *found.by_seam.items()):
         for share in rows:
-            table.add_row(
-                name, f"{share.n} {share.name}", f"{share.fraction:.3f}", f"{share.low:.3f}…{share.high:.3f}"
-            )
+            fraction = "not known" if np.isnan(share.fraction) else f"{share.fraction:.3f}"
+            table.add_row(name, f"{share.n} {share.name}", fraction, f"{share.low:.3f}…{share.high:.3f}")
     return table
 
 

@@ -35,6 +35,7 @@ def print_swarm(
     """
     from rich.table import Table
 
+    from nadyn.analysis.key_numbers import note_on_settled
     from nadyn.analysis.multiplicities import diabatic_names
     from nadyn.analysis.plots import figure_of_populations
     from nadyn.analysis.plots_style import save_picture
@@ -68,6 +69,8 @@ def print_swarm(
             highlight=False,
             soft_wrap=True,
         )
+    if note_on_settled(numbers):
+        console.print(note_on_settled(numbers), highlight=False, soft_wrap=True)
     for one in population_tables(numbers, console.width):
         console.print(one)
     if "diabatic_populations" in numbers:

@@ -1,21 +1,28 @@
 """First exits beside formulas for survival; yields beside tables of exact intervals."""
 
+import io
 import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 from synthetic_run import hop_table, write_run
 from typer.testing import CliRunner
 
 from nadyn.analysis.exits import first_exits
+from nadyn.analysis.plots_fates import yields_figure
 from nadyn.analysis.quantum_yields import (
     NEVER,
     clopper_pearson,
     entry_seams,
     quantum_yields,
     shares,
+    yield_groups,
 )
+from nadyn.analysis.summary import plain
 from nadyn.checks.errors import InputError
+from nadyn.cli import analyse_more
 from nadyn.cli.main import build_app
 from nadyn.trajectory import open_run
 
@@ -130,6 +137,17 @@ def test_intervals_of_many_kinds_are_wider_and_stopped_ones_are_bounds():
     assert lost["a"].high == pytest.approx(clopper_pearson(17, 20)[1])
 
 
+def test_where_most_products_are_unknown_there_are_intervals_and_no_fractions():
+    """Such as where most trajectories have settled: who is known is known for what became of it."""
+    kinds = ["a"] * 9 + ["b"] + [""] * 11
+    found = {one.name: one for one in shares(kinds, np.ones(21), seed=1)}
+    assert np.isnan([one.fraction for one in found.values()]).all() and list(found) == ["a", "b"]
+    assert found["a"].low == pytest.approx(clopper_pearson(9, 21)[0])
+    assert found["a"].high == pytest.approx(clopper_pearson(20, 21)[1])
+    half = {one.name: one.fraction for one in shares(kinds[:20], np.ones(20), seed=1)}
+    assert half == pytest.approx({"a": 0.9, "b": 0.1})
+
+
 @pytest.mark.parametrize("swarms", [10, pytest.param(200, marks=pytest.mark.slow)])
 def test_intervals_of_weighted_trajectories_hold_the_truth(unchecked_annotations, swarms):
     """95 % less 3 standard deviations, with the width of about 60 equal trajectories."""
@@ -188,6 +206,26 @@ def test_yields_by_product_and_by_seam(falls_apart):
     by = {name: {share.name: share.n for share in rows} for name, rows in found.by_seam.items()}
     assert by["2→0"] == {"NHO": 18, "NO + H": 5} and by["1→0"] == {"NHO": 18, "NO + H": 4}
     assert by[NEVER] == {"NO + H": 1}
+
+
+def test_yields_of_a_run_that_mostly_settled_are_drawn_and_printed_as_intervals(falls_apart, tmp_path):
+    run = open_run(falls_apart)
+    whole = np.arange(50) % 5 != 0
+    settled = replace(
+        run,
+        status=np.where(whole & (np.arange(50) >= 6), 12, run.status),
+        last_step=np.where(whole, 25, run.last_step),
+    )
+    found = quantum_yields(settled)
+    assert found.n_unknown > 25 and np.isnan(found.products[0].fraction)
+    figure = yields_figure(found)
+    figure.canvas.draw()
+    lines = [one for one in figure.axes[0].collections if len(one.get_segments())]
+    assert len(lines) == sum(len(rows) for _, rows in yield_groups(found))
+    assert plain(asdict(found))["products"][0]["fraction"] is None
+    console = Console(width=100, file=io.StringIO())
+    console.print(analyse_more._yields(found))
+    assert "not known" in console.file.getvalue()
 
 
 def test_seams_of_one_pair_are_told_apart_by_geometry(falls_apart):

@@ -1,17 +1,24 @@
 """A trajectory that ended because it had settled was on its way: its geometry is no product."""
 
+from html import unescape
+
 import numpy as np
 import pytest
 from synthetic_run import carbon_chain, write_run
 
 from nadyn.analysis.fates import ended_as_asked, has_last_geometry
 from nadyn.analysis.geometry import isomerised, read_quantity
+from nadyn.analysis.members_page import members_report
 from nadyn.analysis.multiplicities import multiplicity_populations
 from nadyn.analysis.plots import drawn_states
 from nadyn.analysis.populations import populations
 from nadyn.analysis.products import products, yields
 from nadyn.analysis.sums import sums_of
+from nadyn.cli.main import main
+from nadyn.dynamics.run.loop import run as run_shard
+from nadyn.interfaces.swarm.plan import make_folder, shard_config
 from nadyn.trajectory import open_run
+from nadyn.trajectory.swarm_folder import Swarm
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -117,3 +124,48 @@ def test_a_state_that_is_reached_after_the_first_has_settled_is_drawn(tmp_path):
         last_step=np.array([2, 4, 4]),
     )
     assert drawn_states(populations(open_run(path))) == [0, 1, 2]
+
+
+def test_a_swarm_says_it_too(tmp_path, capsys):
+    content = {
+        "model": {"name": "pyrazine", "variant": 4},
+        "initial": {"sample": "wigner", "diabatic_state": 1},
+        "method": "fssh",
+        "dt_fs": 0.5,
+        "time_fs": 20,
+        "stop": {"lowest_state_fs": 3},
+    }
+    swarm = Swarm(tmp_path / "swarm", 12, 6, content)
+    make_folder(swarm)
+    n = sum(
+        run_shard(shard_config(swarm, shard), progress=False).endings["settled"]
+        for shard in range(swarm.n_shards)
+    )
+    with pytest.raises(SystemExit):
+        main(["analyse", str(swarm.folder)])
+    sentence = f"{n} of 12 trajectories ended after 3 fs on the lowest state (`stop.lowest_state_fs`)"
+    assert n and sentence in " ".join(capsys.readouterr().out.split())
+
+
+def test_members_of_a_committee_say_it_too(tmp_path, capsys):
+    state = np.repeat([[1], [0], [0], [0]], 6, axis=1)
+    keys = {"method": "fssh", "dt_fs": 1.0, "time_fs": 3.0, "seed": 3, "stop": {"lowest_state_fs": 1.5}}
+    paths = [
+        write_run(
+            tmp_path / f"{member}.h5",
+            state,
+            n_states=2,
+            config=keys | {"member": member},
+            committee=True,
+            energies=np.array([0.0, 0.1 + 0.01 * member]),
+            status=np.array([12, 12, 12, 0, 0, 0]),
+            last_step=np.array([2, 2, 2, 3, 3, 3]),
+        )
+        for member in (0, 1)
+    ]
+    sentence = "6 of 12 trajectories ended after 1.5 fs on the lowest state (`stop.lowest_state_fs`)"
+    with pytest.raises(SystemExit):
+        main(["analyse", *map(str, paths)])
+    assert sentence in " ".join(capsys.readouterr().out.split())
+    members_report(paths, tmp_path / "page.html")
+    assert sentence in unescape((tmp_path / "page.html").read_text("utf-8"))

@@ -192,8 +192,10 @@ def judge(
 ) -> Judgement:
     """Return how far one member is likely to be wrong, of what matters to a trajectory.
 
-    The others are evaluated with one backward pass each, and the member itself only where its force is not
-    known: where a state lies within 0.4 eV of the active one. A row depends on itself alone.
+    Energies and gaps are calibrated with the spread of the force on the active state, the only one known
+    here, where `with_scales` has that of each state. The others are evaluated with one backward pass each,
+    and the member itself only where its force is not known: where a state lies within 0.4 eV of the active
+    one. A row depends on itself alone.
 
     Args:
         committee: Members and their calibration; without one, spreads are raw.

@@ -13,7 +13,7 @@ def end_of_run(path: str, *, state_is_given: bool = False) -> InitialConditions:
     """Return the last frame of each trajectory that came to the end of its run, in its active state.
 
     Coefficients are not taken over: each starts with 1 on its state. Trajectories that were stopped, left the
-    region, fell apart or still run are left out, and a notice says so.
+    region, fell apart, settled or still run are left out, and a notice says so.
 
     Args:
         path: The trajectory file.

@@ -198,8 +198,8 @@ def note_on_settled(numbers: dict[str, object]) -> str:
     after = f"{numbers['run']['stop']['lowest_state_fs']:g} fs"
     return (
         f"{n} of {counted(numbers['n_trajectories'], 'trajectory')} ended after {after} on the lowest state "
-        "(`stop.lowest_state_fs`) and count as staying there. What became of their geometry is not known; "
-        "coordinates are of those that still run."
+        "(`stop.lowest_state_fs`) and count as staying there, in intervals too. What became of their "
+        "geometry is not known; coordinates are of those that still run."
     )
 
 

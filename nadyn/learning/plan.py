@@ -102,7 +102,10 @@ def _relative_cost(
     config = context.config
     of_round, of_last = (
         parse_configuration(
-            training_settings(config, context.n_states, final=final), TrainingConfiguration, where=f"`{name}`"
+            # Weights cost nothing, and those of missing labels would be refused.
+            training_settings(config, context.n_states, final=final, couplings=False),
+            TrainingConfiguration,
+            where=f"`{name}`",
         )
         for name, final in (("training", False), ("final", True))
     )

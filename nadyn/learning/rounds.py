@@ -36,7 +36,7 @@ from nadyn.learning.folder import read_json, write_json
 from nadyn.learning.fresh import judge
 from nadyn.learning.gathering import gathered_labels, group_of
 from nadyn.learning.jobs import Job, side_by_side
-from nadyn.learning.learn_file import training_settings
+from nadyn.learning.learn_file import LearnConfiguration, training_settings
 from nadyn.learning.objections import Objections
 from nadyn.learning.picks import CROSSING, DOUBT, GAP, KINDS, RANDOM, Candidate, pick
 from nadyn.learning.plan import Plan
@@ -109,12 +109,19 @@ def _dataset(context: Context, folder: Path) -> Dataset:
     return load_dataset(path)
 
 
+def settings_of(config: LearnConfiguration, group: Group, number: int, *, final: bool) -> dict[str, object]:
+    """Return the training file of a round for its labels; seeds differ by round, the split does not."""
+    couplings = group.interstate_couplings is not None
+    settings = training_settings(config, group.n_states, final=final, couplings=couplings)
+    return settings | {"seed": config.seed + 1009 * number, "split_seed": config.seed}
+
+
 def _train(context: Context, folder: Path, number: int, plan: Plan) -> Committee:
     path = folder / "model.safetensors"
     if not path.exists():
         config = context.config
-        settings = training_settings(config, context.n_states, final=plan.final)
-        settings |= {"seed": config.seed + 1009 * number, "split_seed": config.seed}
+        (group,) = load_dataset(folder / "dataset.h5").groups
+        settings = settings_of(config, group, number, final=plan.final)
         what = "the last models" if plan.final else f"round {number}: models"
         if plan.steps is not None:
             context.narrator.note(

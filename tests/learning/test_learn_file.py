@@ -3,16 +3,19 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from nadyn.checks.errors import InputError
+from nadyn.data.validation import group_from_arrays
 from nadyn.learning.learn_file import (
     LearnConfiguration,
     check_first_budget,
     check_sections,
     training_settings,
 )
+from nadyn.learning.rounds import settings_of
 
 SOURCE = {"pyscf": {"method": "sa3-casscf(2,2)/6-31g*"}}
 PAGE = Path(__file__).parents[2] / "docs" / "learning.md"
@@ -40,6 +43,33 @@ def test_a_length_that_is_given_takes_the_place_of_the_default():
     assert own["model"] == {"hidden": [256, 128, 64], "properties": [], "basis": "auto"}
     assert "properties" not in training_settings(config(), 3, final=True)["model"]
     assert "basis" not in training_settings(config(), 1, final=False)["model"]
+
+
+def test_couplings_count_less_where_there_are_any_unless_the_file_says_how_much():
+    own = config(training={"weights": {"force": 20, "coupling": 5}}, final={"weights": {"force": 20}})
+    assert training_settings(own, 3, final=True)["weights"] == {"force": 20, "coupling": 3}
+    assert training_settings(own, 3, final=True, couplings=False)["weights"] == {"force": 20}
+    assert training_settings(own, 3, final=False)["weights"] == {"force": 20, "coupling": 5}
+    assert training_settings(own, 3, final=False, couplings=False)["weights"]["coupling"] == 5
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_round_weights_couplings_only_where_labels_have_them(labelled):
+    molecule = np.zeros((10, 2, 3))
+    molecule[:, 1, 2] = np.linspace(1.2, 1.6, 10)
+    couplings = {"interstate_couplings": np.ones((10, 1, 2, 3))} if labelled else {}
+    group = group_from_arrays(
+        "hf",
+        atomic_numbers=[9, 1],
+        positions=molecule,
+        energies=np.tile([0.0, 0.1], (10, 1)),
+        forces=np.arange(120.0).reshape(10, 2, 2, 3),
+        **couplings,
+    )
+    settings = [settings_of(config(), group, number, final=True) for number in (1, 2)]
+    assert [one["weights"] for one in settings] == 2 * [{"coupling": 3.0} if labelled else {}]
+    assert settings[0]["seed"] != settings[1]["seed"]
+    assert settings[0]["split_seed"] == settings[1]["split_seed"]
 
 
 @pytest.mark.parametrize(

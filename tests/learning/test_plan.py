@@ -54,10 +54,10 @@ def context(
 @pytest.mark.parametrize(
     ("seconds", "minutes", "steps"),
     [
-        # 45 minutes, three quarters for training: 2025 s at 0.3 s a step of a round.
-        (600.0, 140.0, None),
-        (900.0, 140.0, 6750),
-        (900.0, 100.0, None),
+        # 45 minutes, three quarters for training: 2025 s at 0.15 s a step of a round.
+        (450.0, 140.0, None),
+        (900.0, 140.0, 13500),
+        (800.0, 100.0, None),
         (6000.0, 140.0, ROUND_TRAINING["steps"]),
     ],
 )
@@ -68,15 +68,15 @@ def test_last_models_are_trained_for_as_long_as_there_is_time(tmp_path, seconds,
 
 def test_time_is_taken_from_a_round_and_not_from_last_models_before(tmp_path):
     one = context(tmp_path, training_seconds=900.0, minutes=140.0, final_rounds=(2,))
-    assert affordable_steps(one, 2) == pytest.approx(6750, abs=2)
+    assert affordable_steps(one, 2) == pytest.approx(13500, abs=2)
 
 
 def test_a_round_whose_clock_was_lost_does_not_count(tmp_path):
     one = context(tmp_path, training_seconds=900.0, minutes=140.0)
     one.clock.seconds["2 training"] = 5.0
-    assert affordable_steps(one, 2) == pytest.approx(6750, abs=2)
+    assert affordable_steps(one, 2) == pytest.approx(13500, abs=2)
     del one.clock.seconds["2 training"]
-    assert affordable_steps(one, 2) == pytest.approx(6750, abs=2)
+    assert affordable_steps(one, 2) == pytest.approx(13500, abs=2)
 
 
 def test_fewer_processes_than_in_the_rounds_take_longer(tmp_path):
@@ -110,14 +110,14 @@ def test_networks_that_cost_more_a_step_are_trained_for_fewer(tmp_path):
 
     costly = {"encoder": {"name": "equivariant"}}
     same = {"final": SAME | {"model": {"properties": []}}, "training": {"batch_size": 16}}
-    assert steps("a", **same) == pytest.approx(6750, abs=2)
-    assert steps("b", final=costly, training=costly) == pytest.approx(6750, abs=2)
+    assert steps("a", **same) == pytest.approx(13500, abs=2)
+    assert steps("b", final=costly, training=costly) == pytest.approx(13500, abs=2)
     assert not asked
-    assert steps("c", final=costly) == pytest.approx(6750 / 2, abs=2)
+    assert steps("c", final=costly) == pytest.approx(6750, abs=2)
     basis = "3x0e + 1x1o + 1x1e"
     assert asked == [("equivariant", basis, 4), ("moments", basis, 4)]
     # As they are by default.
-    assert steps("e", final={}) == pytest.approx(6750 / 2, abs=2)
+    assert steps("e", final={}) == pytest.approx(6750, abs=2)
     # After costlier rounds there is time for all steps.
     assert steps("d", training={"encoder": {"name": "equivariant"}}) is None
 

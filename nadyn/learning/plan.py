@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from nadyn.checks.configuration import parse_configuration
-from nadyn.data import Dataset, load_dataset
+from nadyn.data import Dataset, Group, load_dataset
 from nadyn.learning.context import Context
 from nadyn.learning.folder import read_json, write_json
 from nadyn.learning.learn_file import (
     FINAL_TRAINING,
     ROUND_TRAINING,
+    LearnConfiguration,
     kept_labels,
     names_length,
     training_settings,
@@ -63,6 +64,13 @@ class Plan:
         final = agreed or bool(spent)
         steps = affordable_steps(context, n_rounds) if final else None
         return cls(final=final, spent=spent, labels=n_labels, processes=context.config.processes, steps=steps)
+
+
+def settings_of(config: LearnConfiguration, group: Group, number: int, *, final: bool) -> dict[str, object]:
+    """Return the training file of a round for its labels; seeds differ by round, the split does not."""
+    couplings = group.interstate_couplings is not None
+    settings = training_settings(config, group.n_states, final=final, couplings=couplings)
+    return settings | {"seed": config.seed + 1009 * number, "split_seed": config.seed}
 
 
 def affordable_steps(

@@ -36,10 +36,9 @@ from nadyn.learning.folder import read_json, write_json
 from nadyn.learning.fresh import judge
 from nadyn.learning.gathering import gathered_labels, group_of
 from nadyn.learning.jobs import Job, side_by_side
-from nadyn.learning.learn_file import LearnConfiguration, training_settings
 from nadyn.learning.objections import Objections
 from nadyn.learning.picks import CROSSING, DOUBT, GAP, KINDS, RANDOM, Candidate, pick
-from nadyn.learning.plan import Plan
+from nadyn.learning.plan import Plan, settings_of
 from nadyn.learning.swarm import run_swarms, swarm_records
 from nadyn.learning.trusting import trusted_by
 from nadyn.models.committee import Committee
@@ -107,13 +106,6 @@ def _dataset(context: Context, folder: Path) -> Dataset:
     if not path.exists():
         write_dataset(path, Dataset((gathered_labels(context),)))
     return load_dataset(path)
-
-
-def settings_of(config: LearnConfiguration, group: Group, number: int, *, final: bool) -> dict[str, object]:
-    """Return the training file of a round for its labels; seeds differ by round, the split does not."""
-    couplings = group.interstate_couplings is not None
-    settings = training_settings(config, group.n_states, final=final, couplings=couplings)
-    return settings | {"seed": config.seed + 1009 * number, "split_seed": config.seed}
 
 
 def _train(context: Context, folder: Path, number: int, plan: Plan) -> Committee:

@@ -15,7 +15,7 @@ from nadyn.learning.learn_file import (
     check_sections,
     training_settings,
 )
-from nadyn.learning.rounds import settings_of
+from nadyn.learning.plan import settings_of
 
 SOURCE = {"pyscf": {"method": "sa3-casscf(2,2)/6-31g*"}}
 PAGE = Path(__file__).parents[2] / "docs" / "learning.md"

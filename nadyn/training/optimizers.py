@@ -1,22 +1,18 @@
 """The optimizers of a training by name."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
+from torch.optim.adamw import adamw
 
+from nadyn.training.orthogonal import orthogonal_each
 from nadyn.training.ranks import ALONE, Ranks
 
 _BETAS = (0.9, 0.99)
+_SMALLEST_SIZE = 1e-8
 _MOMENTUM = 0.95
-# Coefficients of the quintic iteration; five times bring all singular values between 0.7 and 1.2.
-_QUINTIC = (3.4445, -4.7750, 2.0315)
-_ITERATIONS = 5
-# Rows that are so many times fewer than columns: 17 products of the rows are then less than the ten others.
-_MUCH_SMALLER = 1.5
 # Root mean square of an update of AdamW, which that of a matrix is scaled to: rates and decay mean the same.
 _ROOT_MEAN_SQUARE = 0.2
 
@@ -43,36 +39,38 @@ class Muon(Optimizer):
         for group in self.param_groups:
             own = [one for one in group["params"] if one.grad is not None]
             matrices = [one for one in own if one.ndim == 2]
-            others = [one for one in own if one.ndim != 2]
-            moved = [*matrices, *others]
-            if not moved:
-                continue
-            torch._foreach_mul_(moved, 1.0 - group["lr"] * group["weight_decay"])
-            updates = [*self._of_matrices(matrices), *self._of_others(others)]
-            torch._foreach_add_(moved, updates, alpha=-group["lr"])
+            if matrices:
+                if group["weight_decay"]:
+                    torch._foreach_mul_(matrices, 1.0 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(matrices, self._of_matrices(matrices), alpha=-group["lr"])
+            self._move_others([one for one in own if one.ndim != 2], group)
 
     def _of_matrices(self, matrices: list[Tensor]) -> list[Tensor]:
         """Return the updates of matrices; several processes share them out among themselves."""
-        updates, ahead = {}, {}
-        for matrix in matrices:
-            state, gradient = self.state[matrix], matrix.grad
+        gradients, states = [one.grad for one in matrices], [self.state[one] for one in matrices]
+        for state, gradient in zip(states, gradients, strict=True):
             if not state:
                 state["momentum"] = torch.zeros_like(gradient)
-            if bool(gradient.any()):
-                momentum = state["momentum"].mul_(_MOMENTUM).add_(gradient)
-                ahead[matrix] = gradient + _MOMENTUM * momentum
-            else:
-                updates[matrix] = torch.zeros_like(gradient)
-        updates |= dict(zip(ahead, self._shared_out(list(ahead.values())), strict=True))
-        return [updates[matrix] for matrix in matrices]
+        # A matrix without a gradient rests, and so does its momentum.
+        moving = [number for number, gradient in enumerate(gradients) if _has_any(gradient)]
+        updates = list(map(torch.zeros_like, gradients)) if len(moving) < len(gradients) else gradients[:]
+        if moving:
+            momenta = [states[number]["momentum"] for number in moving]
+            own = [gradients[number] for number in moving]
+            torch._foreach_mul_(momenta, _MOMENTUM)
+            torch._foreach_add_(momenta, own)
+            found = self._shared_out(list(torch._foreach_add(own, momenta, alpha=_MOMENTUM)))
+            for number, update in zip(moving, found, strict=True):
+                updates[number] = update
+        return updates
 
     def _shared_out(self, matrices: list[Tensor]) -> list[Tensor]:
         """Return matrices made orthogonal; each process makes its own share, and all have all of them."""
         if self.ranks.size == 1 or not matrices:
-            return _made_orthogonal(matrices)
+            return _sized(matrices)
         whose = _owners([one.shape for one in matrices], self.ranks.size)
         own = [one for one, owner in zip(matrices, whose, strict=True) if owner == self.ranks.rank]
-        flat = torch.cat([matrices[0].new_zeros(0), *(one.flatten() for one in _made_orthogonal(own))])
+        flat = torch.cat([matrices[0].new_zeros(0), *(one.flatten() for one in _sized(own))])
         parts = [
             [one for one, owner in zip(matrices, whose, strict=True) if owner == rank]
             for rank in range(self.ranks.size)
@@ -83,39 +81,44 @@ class Muon(Optimizer):
         ]
         return [next(found[owner]).view_as(one) for one, owner in zip(matrices, whose, strict=True)]
 
-    def _of_others(self, parameters: list[Tensor]) -> list[Tensor]:
+    def _move_others(self, parameters: list[Tensor], group: dict[str, object]) -> None:
+        """Move what is no matrix as AdamW does."""
         if not parameters:
-            return []
-        gradients, states = [one.grad for one in parameters], [self.state[one] for one in parameters]
-        for state, gradient in zip(states, gradients, strict=True):
+            return
+        states = [self.state[one] for one in parameters]
+        for state, parameter in zip(states, parameters, strict=True):
             if not state:
-                state["step"] = torch.zeros(())
-                state["exp_avg"], state["exp_avg_sq"] = (torch.zeros_like(gradient) for _ in range(2))
-            state["step"] += 1.0
-        first, second = _BETAS
-        means, squares = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq"))
-        torch._foreach_lerp_(means, gradients, 1.0 - first)
-        torch._foreach_mul_(squares, second)
-        torch._foreach_addcmul_(squares, gradients, gradients, value=1.0 - second)
-        steps = [float(state["step"]) for state in states]
-        sizes = torch._foreach_div(squares, [1.0 - second**n for n in steps])
-        torch._foreach_sqrt_(sizes)
-        torch._foreach_add_(sizes, 1e-8)
-        updates = torch._foreach_div(means, [1.0 - first**n for n in steps])
-        torch._foreach_div_(updates, sizes)
-        return list(updates)
+                state["step"] = torch.zeros((), device=parameter.device)
+                state["exp_avg"], state["exp_avg_sq"] = (torch.zeros_like(parameter) for _ in range(2))
+        means, squares, steps = (
+            [state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step")
+        )
+        adamw(
+            parameters,
+            [one.grad for one in parameters],
+            means,
+            squares,
+            [],
+            steps,
+            fused=True,
+            amsgrad=False,
+            beta1=_BETAS[0],
+            beta2=_BETAS[1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=_SMALLEST_SIZE,
+            maximize=False,
+        )
 
 
-def _made_orthogonal(matrices: list[Tensor]) -> list[Tensor]:
-    """Return the updates that matrices become; those of one shape together."""
-    by_shape, found = defaultdict(list), {}
-    for number, matrix in enumerate(matrices):
-        by_shape[matrix.shape].append(number)
-    for shape, numbers in by_shape.items():
-        alike = orthogonal(torch.stack([matrices[number] for number in numbers]))
-        scaled = alike * (_ROOT_MEAN_SQUARE * max(shape) ** 0.5)
-        found |= dict(zip(numbers, scaled.unbind(), strict=True))
-    return [found[number] for number in range(len(matrices))]
+def _has_any(gradient: Tensor) -> bool:
+    """Tell whether a gradient is not zero; most often its first row says so."""
+    return bool(gradient[:1].any()) or bool(gradient.any())
+
+
+def _sized(matrices: list[Tensor]) -> list[Tensor]:
+    """Return the updates that matrices become."""
+    return orthogonal_each(matrices, [_ROOT_MEAN_SQUARE * max(one.shape) ** 0.5 for one in matrices])
 
 
 def _owners(shapes: Sequence[torch.Size], size: int) -> list[int]:
@@ -127,41 +130,6 @@ def _owners(shapes: Sequence[torch.Size], size: int) -> list[int]:
         owners[number] = work.index(min(work))
         work[owners[number]] += costs[number]
     return owners
-
-
-def orthogonal(matrices: Float[Tensor, "*which row column"]) -> Float[Tensor, "*which row column"]:
-    """Return about U Vᵀ of each matrix U S Vᵀ; zero for a matrix of zeros.
-
-    Singular values come out between 0.7 and 1.2 where they are not a hundred times smaller than the root of
-    the sum of all squares; those become smaller too. A Newton-Schulz iteration: products alone. All that an
-    iteration does is a function of X Xᵀ; where that is much smaller than X the iterations are made with it.
-    """
-    is_wide = matrices.shape[-2] <= matrices.shape[-1]
-    wide = matrices if is_wide else matrices.mT
-    # Scaled twice: squares of small numbers would vanish in single precision.
-    x = wide / wide.abs().amax(dim=(-2, -1), keepdim=True).clamp(min=torch.finfo(wide.dtype).tiny)
-    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1e-30)
-    a, b, c = _QUINTIC
-    if _MUCH_SMALLER * x.shape[-2] < x.shape[-1]:
-        x = _from_squares(x @ x.mT) @ x
-    else:
-        for _ in range(_ITERATIONS):
-            square = x @ x.mT
-            x = a * x + (b * square + c * (square @ square)) @ x
-    return x if is_wide else x.mT
-
-
-def _from_squares(square: Float[Tensor, "*which row row"]) -> Float[Tensor, "*which row row"]:
-    """Return the product of all iterations' factors a + b X Xᵀ + c (X Xᵀ)², which commute."""
-    a, b, c = _QUINTIC
-    product = None
-    for number in range(_ITERATIONS):
-        factor = b * square + c * (square @ square)
-        factor.diagonal(dim1=-2, dim2=-1).add_(a)
-        product = factor if product is None else factor @ product
-        if number + 1 < _ITERATIONS:
-            square = factor @ square @ factor
-    return product
 
 
 def _adamw(groups: Iterable[dict[str, object]], *, lr: float, ranks: Ranks = ALONE) -> Optimizer:

@@ -3,8 +3,21 @@ import torch
 from teacher import configuration, dataset
 
 from nadyn.models.model_file import digest
-from nadyn.training.optimizers import OPTIMIZERS, orthogonal
+from nadyn.training import orthogonal as ways
+from nadyn.training.optimizers import OPTIMIZERS
+from nadyn.training.orthogonal import orthogonal_each
+from nadyn.training.products.product import is_served
 from nadyn.training.train import train
+
+
+@pytest.fixture(params=["machine code", "torch"])
+def orthogonal(request, monkeypatch):
+    """Return a function that makes one matrix orthogonal, by each of both ways."""
+    if request.param == "torch":
+        monkeypatch.setattr(ways, "is_served", lambda matrix: False)
+    elif not is_served(torch.zeros(1)):
+        pytest.skip("no machine code here")
+    return lambda matrix: orthogonal_each([matrix], [1.0])[0]
 
 
 def _matrix(rows, columns, smallest):
@@ -15,8 +28,8 @@ def _matrix(rows, columns, smallest):
     return left, values, right
 
 
-@pytest.mark.parametrize("shape", [(6, 40), (40, 6), (7, 7)])
-def test_an_orthogonal_update_keeps_directions_and_evens_out_their_sizes(shape):
+@pytest.mark.parametrize("shape", [(6, 40), (40, 6), (7, 7), (37, 70)])
+def test_an_orthogonal_update_keeps_directions_and_evens_out_their_sizes(orthogonal, shape):
     left, values, right = _matrix(*shape, 0.02)
     result = orthogonal(3e-5 * (left * values) @ right)
     along = torch.diagonal(left.mT @ result @ right.mT)
@@ -26,7 +39,7 @@ def test_an_orthogonal_update_keeps_directions_and_evens_out_their_sizes(shape):
     assert torch.linalg.norm(result) ** 2 == pytest.approx(float((along**2).sum()), rel=1e-4)
 
 
-def test_without_a_gradient_a_matrix_stays_as_it_is():
+def test_without_a_gradient_a_matrix_stays_as_it_is(orthogonal):
     assert torch.equal(orthogonal(torch.zeros(3, 5)), torch.zeros(3, 5))
 
 
@@ -93,12 +106,12 @@ def test_a_matrix_without_a_gradient_rests_however_often_it_is_asked():
     assert torch.equal(parameter.detach(), after)
 
 
-def test_the_size_of_a_gradient_does_not_matter_however_small_it_is():
+def test_the_size_of_a_gradient_does_not_matter_however_small_it_is(orthogonal):
     gradient = torch.randn(5, 9, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(orthogonal(1e-36 * gradient), orthogonal(gradient), rtol=1e-3, atol=1e-3)
 
 
-def test_an_update_of_a_matrix_looks_ahead_along_its_momentum():
+def test_an_update_of_a_matrix_looks_ahead_along_its_momentum(orthogonal):
     first, second = torch.randn(2, 4, 6, generator=torch.Generator().manual_seed(5))
     parameter = torch.nn.Parameter(torch.zeros(4, 6))
     optimizer = OPTIMIZERS["muon"]([{"params": [parameter], "weight_decay": 0.0}], lr=1.0)
@@ -109,3 +122,36 @@ def test_an_update_of_a_matrix_looks_ahead_along_its_momentum():
     momentum = 0.95 * first + second
     expected = -0.2 * 6**0.5 * orthogonal(second + 0.95 * momentum)
     torch.testing.assert_close(parameter.detach() - before, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"), [((37, 70), "rows"), ((70, 37), "rows"), ((33, 33), "rows"), ((12, 50), "columns")]
+)
+def test_both_ways_to_make_a_matrix_orthogonal_are_one_function(monkeypatch, shape, layout):
+    if not is_served(torch.zeros(1)):
+        pytest.skip("no machine code here")
+    generator = torch.Generator().manual_seed(4)
+    matrix = torch.randn(shape, generator=generator, dtype=torch.float64)
+    if layout == "columns":
+        matrix = matrix.mT.contiguous().mT
+    by_machine_code = orthogonal_each([matrix, matrix], [1.0, 3.0])
+    monkeypatch.setattr(ways, "is_served", lambda matrix: False)
+    by_torch = orthogonal_each([matrix, matrix], [1.0, 3.0])
+    for one, two in zip(by_machine_code, by_torch, strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=1e-12)
+
+
+def test_what_is_not_a_number_is_not_hidden(orthogonal):
+    for bad in (torch.nan, torch.inf):
+        matrix = torch.ones(3, 20)
+        matrix[1, 17] = bad
+        assert not orthogonal(matrix).isfinite().any()
+
+
+def test_a_matrix_whose_first_row_alone_has_no_gradient_moves():
+    parameter = torch.nn.Parameter(torch.zeros(4, 6))
+    optimizer = OPTIMIZERS["muon"]([{"params": [parameter], "weight_decay": 0.0}], lr=0.1)
+    parameter.grad = torch.zeros(4, 6)
+    parameter.grad[2, 3] = 1.0
+    optimizer.step()
+    assert parameter.detach()[2, 3] < -0.01

@@ -14,7 +14,7 @@ from nadyn.training.second_order.geometry import Frames
 class _LevelsAndSlopes(torch.autograd.Function):
     @staticmethod
     def forward(ctx, evaluation: Evaluation, *parameters: Tensor) -> tuple[Tensor, ...]:
-        ctx.evaluation = evaluation
+        ctx.evaluation, ctx.parameters = evaluation, parameters
         # What was evaluated is of these weights: autograd refuses the backward pass if they have changed.
         ctx.save_for_backward(*parameters)
         ctx.set_materialize_grads(False)
@@ -33,7 +33,7 @@ class _LevelsAndSlopes(torch.autograd.Function):
                 for one, slope in zip(of_slopes, evaluation.slopes, strict=True)
             ]
         found = evaluation.gradients(of_levels, moved)
-        return None, *(found.get(parameter) for parameter in evaluation.potential.parameters())
+        return None, *(found.get(parameter) for parameter in ctx.parameters)
 
 
 def levels_and_slopes(

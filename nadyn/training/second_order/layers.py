@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nadyn.training.products.product import add_product, product
 from nadyn.training.second_order.activations import DERIVATIVES, Activation
 
 
@@ -75,12 +76,12 @@ def evaluate(
     inputs, before, slopes = [], [], []
     for layer in linear[:-1]:
         inputs.append(hidden)
-        z = torch.addmm(layer.bias, hidden, layer.weight.mT)
+        z = product(hidden, layer.weight.mT, bias=layer.bias)
         hidden, slope = activation.value_and_slope(z)
         before.append(z)
         slopes.append(slope)
     inputs.append(hidden)
-    outputs = torch.addmm(linear[-1].bias, hidden, linear[-1].weight.mT)
+    outputs = product(hidden, linear[-1].weight.mT, bias=linear[-1].bias)
     weights = [linear[0].weight * scale, *(layer.weight for layer in linear[1:])]
     return Layers(activation, weights, inputs, before, slopes, outputs, scale)
 
@@ -90,20 +91,20 @@ def pull_back(layers: Layers, cotangents: Float[Tensor, "copied output"], copies
     after, before = [], [cotangents]
     own = cotangents
     for weight, slope in zip(layers.weights[:0:-1], layers.slopes[::-1], strict=True):
-        own = own @ weight
+        own = product(own, weight)
         after.insert(0, own)
         own = _times(own, slope, copies)
         before.insert(0, own)
-    return Pulled(after, before, own @ layers.weights[0])
+    return Pulled(after, before, product(own, layers.weights[0]))
 
 
 def push_forward(layers: Layers, tangents: Float[Tensor, "copied feature"], copies: int) -> Pushed:
     """Return tangents up to the outputs for tangents of the descriptors of the first rows."""
     inputs, before = [tangents], []
     for weight, slope in zip(layers.weights[:-1], layers.slopes, strict=True):
-        before.append(inputs[-1] @ weight.mT)
+        before.append(product(inputs[-1], weight.mT))
         inputs.append(_times(before[-1], slope, copies))
-    return Pushed(inputs, before, inputs[-1] @ layers.weights[-1].mT)
+    return Pushed(inputs, before, product(inputs[-1], layers.weights[-1].mT))
 
 
 def gradients(
@@ -125,23 +126,24 @@ def gradients(
     result: list[Tensor] = []
     own = cotangents
     for number in range(len(layers.weights) - 1, -1, -1):
-        of_weight = own.mT @ layers.inputs[number]
+        of_weight = product(own.mT, layers.inputs[number])
         if pulled is not None:
             if number:
-                of_weight.addmm_(pulled.before[number].mT, pushed.inputs[number])
+                add_product(of_weight, pulled.before[number].mT, pushed.inputs[number])
             else:
                 # The tangents of the descriptors are not scaled.
-                of_weight.addcmul_(pulled.before[0].mT @ pushed.inputs[0], layers.scale)
+                moved = product(pulled.before[0].mT, pushed.inputs[0])
+                of_weight.addcmul_(moved, layers.scale)
         result = [of_weight, own.sum(dim=0), *result]
         if not number:
             break
-        own = (own @ layers.weights[number]) * layers.slopes[number - 1]
+        own = product(own, layers.weights[number]) * layers.slopes[number - 1]
         if pulled is not None:
             products = pushed.before[number - 1] * pulled.after[number - 1]
             n_rows = len(products) // copies
             bend = products.unflatten(0, (copies, n_rows)).sum(dim=0)
             own[:n_rows].addcmul_(bend, layers.activation.curvature(layers.before[number - 1][:n_rows]))
-    return result, own @ layers.weights[0]
+    return result, product(own, layers.weights[0])
 
 
 def has_derivatives(networks: Iterable[nn.Sequential]) -> bool:

@@ -30,11 +30,12 @@ def can_compile(device: torch.device, precision: torch.dtype) -> bool:
 
 @cache
 def _compiles(real: str) -> bool:
-    # Both ask this file for `machine_code`.
+    # They ask this file for `machine_code`.
+    from nadyn.training.products import compiled as compiled_products
     from nadyn.training.second_order import compiled_encoding, compiled_geometry
 
     try:
-        for module in (compiled_encoding, compiled_geometry):
+        for module in (compiled_encoding, compiled_geometry, compiled_products):
             module.compiled(real)
     except (RuntimeError, OSError, AttributeError, TypeError) as error:
         # Whatever another version of llvmlite, or another processor, makes of it.

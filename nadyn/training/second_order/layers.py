@@ -10,7 +10,6 @@ then uᵀ q of each layer, and what f' itself contributes is f''(z) (q Wᵀ) (u'
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 

@@ -1,7 +1,7 @@
 """Writes the iteration of Muon, `nadyn.training.orthogonal`, for one matrix.
 
-Everything that an iteration does is a function of the square X Xᵀ of the scaled matrix X, by its smaller side.
-All such functions are symmetric and commute, so that half of each product is enough.
+Everything that an iteration does is a function of the square X Xᵀ of the scaled matrix X, by its smaller
+side. All such functions are symmetric and commute, so that half of each product is enough.
 """
 
 from llvmlite import ir

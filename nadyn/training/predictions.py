@@ -13,10 +13,10 @@ from nadyn.models.joined_structures import joined
 from nadyn.models.outputs import Learned
 from nadyn.models.potential import Potential
 from nadyn.models.surroundings import Surroundings
-from nadyn.training.properties_of_states import properties_in_signs, properties_of
+from nadyn.training.properties_of_states import features_of, properties_of
 from nadyn.training.samples import Samples
 from nadyn.training.second_order.evaluation import fits
-from nadyn.training.second_order.function import levels_and_slopes
+from nadyn.training.second_order.function import AtomFeatures, said_of
 from nadyn.training.second_order.geometry import Frames, PairFunctions, geometry
 from nadyn.training.second_order.vectors import slopes_of_positions, slopes_of_strain
 
@@ -80,7 +80,9 @@ def predict_beside(
         return predict_by_graph(potential, batch, pairs), gaps
     asked = [_frames(potential, part, derivatives=bool(pairs)) for part in batch]
     others = [_frames(potential, part, derivatives=False) for part in displaced]
-    levels, slopes, vectors = levels_and_slopes(potential, asked, others, pairs)
+    has_heads = any(part.dipoles is not None or part.polarisabilities is not None for part in batch)
+    said = said_of(potential, asked, others, pairs, has_features=has_heads)
+    levels = said.levels
     gaps = _surplus_gap(potential, levels)
     sizes = [len(part) for part in batch]
     n = sum(sizes)
@@ -89,11 +91,11 @@ def predict_beside(
     )
     predictions = []
     for number, (part, frames, own_levels, own_gaps) in enumerate(parts):
-        found = None
-        if pairs:
-            found = _slopes_of(frames.geometry.pairs, slopes[number], part)
+        found = _slopes_of(frames.geometry.pairs, said.slopes[number], part) if pairs else None
         predictions.append(_prediction(part, own_levels, own_gaps, found, pairs))
-    return _with_properties(potential, batch, predictions, vectors[:n]), gaps[n:]
+    if said.features is not None:
+        predictions = _with_properties(potential, batch, predictions, said.eigenvectors[:n], said.features)
+    return tuple(predictions), gaps[n:]
 
 
 def predict_by_graph(
@@ -155,18 +157,15 @@ def _with_properties(
     batch: tuple[Samples, ...],
     predictions: list[Prediction],
     vectors: Float[Tensor, "frame basis basis"],
-) -> tuple[Prediction, ...]:
-    """Return the predictions with what heads say, in states of the signs of the vectors."""
-    if not any(part.dipoles is not None or part.polarisabilities is not None for part in batch):
-        return tuple(predictions)
-    sizes = [len(part) for part in batch]
-    with torch.enable_grad():
-        found = properties_in_signs(potential, batch, _as_they_are(potential, batch), vectors)
-        columns = [_rows(values, sizes) for values in found]
-    return tuple(
+    features: AtomFeatures,
+) -> list[Prediction]:
+    """Return the predictions with what heads say, in the states of the predictions."""
+    values = properties_of(potential, batch, *features_of(batch, features), vectors)
+    columns = [_rows(one, [len(part) for part in batch]) for one in values]
+    return [
         replace(one, dipoles=dipoles, polarisabilities=polarisabilities)
         for one, dipoles, polarisabilities in zip(predictions, *columns, strict=True)
-    )
+    ]
 
 
 def _rows(values: Tensor | None, sizes: list[int]) -> Sequence[Tensor | None]:

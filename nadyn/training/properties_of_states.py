@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nadyn.electronic.eigen import eigh
 from nadyn.models.encoders.features import Features
 from nadyn.models.potential import Potential
 from nadyn.models.surroundings import Surroundings
 from nadyn.training.samples import Samples
+from nadyn.training.second_order.function import AtomFeatures
 
 
 def properties_of(
@@ -33,18 +33,38 @@ def properties_of(
     return dipoles, polarisabilities
 
 
-def properties_in_signs(
-    potential: Potential,
-    batch: tuple[Samples, ...],
-    surroundings: Surroundings,
-    vectors: Float[Tensor, "frame basis basis"],
-) -> tuple[Float[Tensor, "frame state state 3"] | None, Float[Tensor, "frame state 3 3"] | None]:
-    """Return the properties of an evaluation of its own, in states of the signs of given eigenvectors.
+def features_of(batch: tuple[Samples, ...], found: AtomFeatures) -> tuple[Features, Surroundings]:
+    """Return what heads read of the atoms of frames that derivatives were asked of, as joined structures.
 
-    Nothing of it is differentiated in the positions, so that the graph of an ordinary evaluation serves
-    beside derivatives of W that are written out.
+    Nothing is around these atoms: heads read where they are and whose, and their features say the rest.
+
+    Args:
+        batch: Those frames.
+        found: What was found of their atoms, and perhaps of others.
     """
-    learned = potential.learned(surroundings)
-    own = eigh(learned.hamiltonian)[1]
-    signs = (own.detach() * vectors).sum(dim=1, keepdim=True).sign()
-    return properties_of(potential, batch, learned.features, surroundings, own * signs)
+    rows = found.rows
+    starts = [sum(rows.sizes[:number]) for number in range(len(rows.sizes))]
+    device = found.descriptors.device
+    own = torch.cat([torch.arange(start, start + n) for start, n in zip(starts, rows.asked, strict=True)])
+    descriptors, directed, place = (
+        one.index_select(0, own.to(device)) for one in (found.descriptors, found.directed, rows.by_element)
+    )
+    positions = torch.cat([part.positions.flatten(0, 1) for part in batch])[place]
+    n_atoms = torch.tensor([len(part.numbers) for part in batch for _ in range(len(part))])
+    whose = torch.arange(len(n_atoms)).repeat_interleave(n_atoms).to(device)[place]
+    atoms, stop = [], 0
+    for element, n in zip(rows.elements, rows.asked, strict=True):
+        atoms.append((element, slice(stop, stop + n)))
+        stop += n
+    nothing = descriptors.new_zeros((len(own), 1, 0))
+    surroundings = Surroundings(
+        nothing.unsqueeze(-1).expand(-1, -1, -1, 3),
+        nothing,
+        tuple(one for one in atoms if one[1].stop > one[1].start),
+        (),
+        structure=whose,
+        n_joined=len(n_atoms),
+        positions=positions.unsqueeze(1),
+    )
+    vectors, tensors = (one.mT.unsqueeze(1) for one in directed.split([3, 5], dim=1))
+    return Features(descriptors.unsqueeze(1), vectors, tensors), surroundings

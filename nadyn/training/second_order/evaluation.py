@@ -48,6 +48,8 @@ class Evaluation:
     Attributes:
         levels: Eigenvalues of all frames [hartree], those of `others` last.
         slopes: For each molecule that is asked, derivatives in the vectors between its atoms, pair by pair.
+        eigenvectors: Those of all frames.
+        descriptors: What the networks read of all atoms, by element.
     """
 
     def __init__(
@@ -86,14 +88,14 @@ class Evaluation:
         rows, networks = self.rows, self.potential.network.networks
         self.moments = torch.cat([one.geometry.moments.flatten(0, 1) for one in self.frames])
         self.encoded = encoding.encode(self.encoding, self.moments, rows.by_element, self.sizes)
-        self.messages, descriptors, self.vectors = None, self.encoded.descriptors, self.encoded.vectors
+        self.messages, self.descriptors, self.vectors = None, self.encoded.descriptors, self.encoded.vectors
         if sends_messages(self.potential):
             self.messages = Messages(self.potential, self.index, self.frames, rows, self.encoded)
-            descriptors = torch.cat([descriptors, self.messages.descriptors], dim=1)
+            self.descriptors = torch.cat([self.descriptors, self.messages.descriptors], dim=1)
             self.vectors = self.vectors + self.messages.vectors
         self.networks: list[Layers] = [
             layers.evaluate(networks.networks[i], networks.mean[i], networks.inverse_spread[i], own)
-            for i, own in zip(self.index, descriptors.split(self.sizes), strict=True)
+            for i, own in zip(self.index, self.descriptors.split(self.sizes), strict=True)
         ]
         outputs = torch.cat([network.outputs for network in self.networks])
         free, self.coefficients = self.assembly.coefficients(outputs)
@@ -152,18 +154,34 @@ class Evaluation:
                 slope = slope + same[:, None, None, None, None] * one.geometry.repulsion_slope
             self.slopes.append(slope)
 
+    @property
+    def directed(self) -> Float[Tensor, "row 8 channel"]:
+        """Vectors and tensors that directions are made of, of all atoms, by element."""
+        seen = self.encoded.mixed[:, :8]
+        return seen if self.messages is None else torch.cat([seen, self.messages.mixed[:, 1:]], dim=2)
+
     def gradients(
-        self, of_levels: Float[Tensor, "frame basis"] | None, moved: Sequence[Tensor] | None
+        self,
+        of_levels: Float[Tensor, "frame basis"] | None,
+        moved: Sequence[Tensor] | None,
+        of_eigenvectors: Float[Tensor, "frame basis basis"] | None = None,
+        of_descriptors: Float[Tensor, "row feature"] | None = None,
+        of_directed: Float[Tensor, "row 8 channel"] | None = None,
     ) -> dict[Tensor, Tensor]:
-        """Return the gradient in each parameter that has one.
+        """Return the gradient in each parameter that has one; None is a cotangent of zero.
 
         Args:
             of_levels: Cotangents of the levels.
-            moved: Cotangents of `slopes`, which are tangents of the vectors between atoms; None for zero.
+            moved: Cotangents of `slopes`, which are tangents of the vectors between atoms.
+            of_eigenvectors: Cotangents of the eigenvectors, but for what slopes have in them.
+            of_descriptors: Cotangents of `descriptors`.
+            of_directed: Cotangents of `directed`.
         """
         if of_levels is None:
             of_levels = torch.zeros_like(self.levels)
-        of_vectors = torch.zeros_like(self.eigenvectors)
+        of_vectors = (
+            torch.zeros_like(self.eigenvectors) if of_eigenvectors is None else of_eigenvectors.clone()
+        )
         if moved is not None:
             change = self._push_forward(moved)
             n = sum(map(len, self.asked))
@@ -171,7 +189,7 @@ class Evaluation:
                 of_vectors[:n, :, k] += (change[number] @ self.eigenvectors[:n, :, l, None])[..., 0]
                 of_vectors[:n, :, l] += (change[number] @ self.eigenvectors[:n, :, k, None])[..., 0]
         of_matrix = matrix_cotangent(self.levels, self.eigenvectors, of_levels, of_vectors)
-        return self._of_parameters(of_matrix, moved is not None)
+        return self._of_parameters(of_matrix, of_descriptors, of_directed, moved is not None)
 
     def _push_forward(self, moved: Sequence[Tensor]) -> Float[Tensor, "pair frame basis basis"]:
         """Return the change of W along the tangents of each pair."""
@@ -210,7 +228,9 @@ class Evaluation:
         of_frames = self._per_frame(sums, self.asked, rows.copies_by_frame, self.copies)
         return self._matrix(of_frames, self.moved_in_plane)
 
-    def _of_parameters(self, of_matrix: Tensor, has_slopes: bool) -> dict[Tensor, Tensor]:
+    def _of_parameters(
+        self, of_matrix: Tensor, of_others: Tensor | None, of_directed: Tensor | None, has_slopes: bool
+    ) -> dict[Tensor, Tensor]:
         rows, matrix = self.rows, self.potential.matrix
         free, of_products = self._of_sums(of_matrix.unsqueeze(0), self.frames, rows.by_element)
         of_coefficients, of_sources = of_products @ self.sources, of_products.mT @ self.coefficients
@@ -236,10 +256,15 @@ class Evaluation:
             module = self.potential.network.networks.networks[self.index[number]]
             found |= dict(zip(layers.parameters_of(module), of_layers, strict=True))
         of_descriptors, heard = torch.cat(parts), None
+        if of_others is not None:
+            of_descriptors += of_others
+        seen, more = (
+            (None, None) if of_directed is None else _parted(of_directed, self.encoded.mixed.shape[2])
+        )
         if self.messages is not None:
             n_seen = self.encoded.descriptors.shape[1]
             of_heard = of_descriptors[:, n_seen:]
-            heard = self.messages.gradients(of_heard, of_vectors, has_slopes=has_slopes)
+            heard = self.messages.gradients(of_heard, of_vectors, more, has_slopes=has_slopes)
             found |= heard.weights
             of_descriptors = of_descriptors[:, :n_seen] + heard.backward.descriptors
         of_mixed = encoding.pull_back_to_channels(
@@ -247,6 +272,8 @@ class Evaluation:
         )
         if heard is not None:
             of_mixed[:, :8] += heard.backward.directed
+        if seen is not None:
+            of_mixed[:, :8] += seen
         if has_slopes:
             rows.add_copies(of_mixed, self.bend)
         of_heard_directions = None if heard is None else heard.directions
@@ -348,3 +375,8 @@ class Evaluation:
                 own = own + one.geometry.repulsion[:, None]
             parts.append(own)
         return torch.cat(parts)
+
+
+def _parted(directed: Float[Tensor, "row 8 channel"], n_seen: int) -> list[Tensor]:
+    """Return what belongs to the first channels, which are seen, and to those that are heard."""
+    return [directed[:, :, :n_seen], directed[:, :, n_seen:]]

@@ -136,17 +136,25 @@ class Messages:
         return descriptors, channels.direct(self.weights, self.moved, sizes)
 
     def gradients(
-        self, of_descriptors: Float[Tensor, "row feature"], of_vectors: Directions, *, has_slopes: bool
+        self,
+        of_descriptors: Float[Tensor, "row feature"],
+        of_vectors: Directions,
+        of_directed: Float[Tensor, "row 8 channel"] | None = None,
+        *,
+        has_slopes: bool,
     ) -> Gradients:
         """Return the gradients for those in descriptors and directions.
 
         Args:
             of_descriptors: Gradient in the descriptors.
             of_vectors: That in the directions.
+            of_directed: What more there is in the vectors and tensors among the channels.
             has_slopes: Whether there are tangents, and so more of each.
         """
         rows, sizes = self.rows, self.sizes
         of_mixed = self._of_mixed(self.mixed, of_descriptors, of_vectors, sizes)
+        if of_directed is not None:
+            of_mixed[:, 1:] += of_directed
         if has_slopes:
             rows.add_copies(of_mixed[:, 1:], self.bend)
         found = self._of_paths(of_mixed, has_slopes=has_slopes)

@@ -197,10 +197,13 @@ def test_too_much_is_not_prepared(monkeypatch):
     assert prepared(potential, samples)[0].geometry is None
 
 
+@pytest.mark.parametrize("encoder", ["moments", "equivariant"])
 @pytest.mark.parametrize("basis, n_states", [("2x0e", 2), ("3x0e + 1x1o + 1x1e", 3)])
-def test_dipoles_and_polarisabilities_stand_beside_written_derivatives(basis, n_states, monkeypatch):
+def test_dipoles_and_polarisabilities_stand_beside_written_derivatives(
+    how, encoder, basis, n_states, monkeypatch
+):
     heads = (DipoleSettings(), PolarisabilitySettings())
-    potential = untrained("moments", basis, n_states=n_states, heads=heads)
+    potential = untrained(encoder, basis, n_states=n_states, heads=heads)
     potential = scaled(potential.double().potential.requires_grad_(True))
     groups = (molecule((7, 1, 1, 9, 1), 4, n_states), molecule((6, 6, 1, 1, 9, 7), 3, n_states, seed=1))
     with_dipoles = tuple(
@@ -216,15 +219,26 @@ def test_dipoles_and_polarisabilities_stand_beside_written_derivatives(basis, n_
     pairs = label_pairs(batch, n_states)
     (first, _), _ = predict_beside(potential, batch, pairs, ())
     assert float(first.dipoles.detach().abs().amin(dim=(0, 3)).min()) > 0
-    assert agree(potential, batch, pairs) > 40
+    displaced = ()
+    if potential.n_basis > n_states:
+        displaced = displaced_frames(batch, 0.3, seed=1, step=2)
+    for one, beside in ((batch, ()), (batch, displaced), (batch[1:], displaced)):
+        assert agree(potential, one, pairs, beside) > 40
 
-    # Couplings and dipoles keep one sign a state, whatever signs their own eigenvectors come with.
+    # Couplings and dipoles keep one sign a state, whatever signs the eigenvectors come with.
     def turned(matrix):
         energies, vectors = eigh(matrix)
         return energies, torch.cat([-vectors[:, :, :1], vectors[:, :, 1:]], dim=2)
 
-    monkeypatch.setattr("nadyn.training.properties_of_states.eigh", turned)
-    assert agree(potential, batch, pairs) > 40
+    monkeypatch.setattr("nadyn.training.second_order.evaluation.eigh", turned)
+    (other, _), _ = predict_beside(potential, batch, pairs, ())
+    coupling = pairs.index((0, 1))
+    for here, there, sign in (
+        (first.gradients[:, coupling], other.gradients[:, coupling], -1.0),
+        (first.dipoles[:, 0, 1], other.dipoles[:, 0, 1], -1.0),
+        (first.dipoles[:, 0, 0], other.dipoles[:, 0, 0], 1.0),
+    ):
+        torch.testing.assert_close(there, sign * here, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("asked", ["levels", "slopes"])

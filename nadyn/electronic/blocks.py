@@ -42,7 +42,10 @@ def in_blocks_of(
     """
     most = getattr(model, "rows_at_once", None)
     if most is None:
-        return in_blocks(model.block_width, function, *arrays)
+        width, least = model.block_width, getattr(model, "shortest_block", None)
+        if least is not None:
+            width = min(width, max(least, 1 << (len(arrays[0]) - 1).bit_length()))
+        return in_blocks(width, function, *arrays)
     if len(arrays[0]) <= most:
         return function(*arrays)
     parts = zip(*(array.split(most) for array in arrays), strict=True)

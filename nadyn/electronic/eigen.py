@@ -63,21 +63,22 @@ def _of_two(
     The lower vector is (-b, w + z) for z >= 0 and (w - z, -b) otherwise, where nothing cancels.
     """
     of = functions_of(matrix)
-    m = 0.5 * (matrix[:, 0, 0] + matrix[:, 1, 1])
-    z = 0.5 * (matrix[:, 0, 0] - matrix[:, 1, 1])
-    b = matrix[:, 0, 1]
+    first, second = matrix[:, 0, 0], matrix[:, 1, 1]
+    m, z, b = 0.5 * (first + second), 0.5 * (first - second), matrix[:, 0, 1]
     # Scaled, so that the squares of tiny elements do not underflow.
     size = of.maximum(abs(z), abs(b))
     some = size > 0
-    scale = of.where(some, size, 1.0)
+    scale = size if some.all() else of.where(some, size, 1.0)
     z, b = z / scale, b / scale
-    w = square_root(z * z + b * b)
-    large = of.where(some, w + abs(z), 1.0)
-    norm = square_root(b * b + large * large)
+    square = b * b
+    w = square_root(z * z + square)
+    large = w + abs(z)
+    if scale is not size:
+        large = of.where(some, large, 1.0)
+    norm = square_root(square + large * large)
     large, small_one = large / norm, -b / norm
     is_positive = z >= 0
-    first = of.where(is_positive, small_one, large)
-    second = of.where(is_positive, large, small_one)
+    first, second = of.where(is_positive, small_one, large), of.where(is_positive, large, small_one)
     w = w * size
     vectors = of.stack([first, -second, second, first], -1).reshape(-1, 2, 2)
     return of.stack([m - w, m + w], -1), vectors

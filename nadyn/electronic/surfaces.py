@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float, Inexact, Int
@@ -12,8 +13,8 @@ from nadyn.electronic.blocks import in_blocks as in_blocks
 from nadyn.electronic.blocks import in_blocks_of as in_blocks_of
 from nadyn.electronic.eigen import levels
 from nadyn.electronic.operators import between_states, of_states, operator_at
-from nadyn.electronic.small_arrays import as_tensor, small
-from nadyn.models.model import Anticipates, Evaluation, KnowsSlopes, Model
+from nadyn.electronic.small_arrays import as_tensor, functions_of, small
+from nadyn.models.model import Evaluation, KnowsSlopes, Model
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def surfaces(model: Model, positions: Float[Tensor, "traj atom x"]) -> Surfaces:
             generalised coordinates.
     """
     check_positions(model, positions)
-    if isinstance(model, Anticipates):
+    if getattr(model, "anticipate", None) is not None:
         model.anticipate(positions)
     n = model.n_states
     pairs = [(k, l) for k in range(n) for l in range(k, n)]
@@ -125,7 +126,7 @@ def active_surface(
 
     The force is the gradient of the scalar Σ_ab u_a u_b W_ab with the active eigenvector u held fixed.
     """
-    if isinstance(model, Anticipates):
+    if getattr(model, "anticipate", None) is not None:
         model.anticipate(positions, active_state)
     n = model.n_states
 
@@ -180,8 +181,7 @@ def evaluate_once(
 
     With `again` true, another call of that function may follow.
     """
-    # Asked of the class: what hands on to another model all that it has not itself is no such model.
-    known = model.evaluate_once(positions) if issubclass(type(model), KnowsSlopes) else None
+    known = model.evaluate_once(positions) if _knows_slopes(type(model)) else None
     if known is not None:
         evaluation, slope = known
         return evaluation, lambda cotangent, again=False: slope(cotangent)
@@ -213,9 +213,25 @@ def check_positions(model: Model, positions: Tensor) -> None:
         raise InputError(f"`positions` must be float64, but is {positions.dtype}. Use positions.double().")
 
 
+@cache
+def _knows_slopes(kind: type) -> bool:
+    """Tell it of a class: what hands on to another model all that it has not itself is no such model.
+
+    To ask a protocol takes as long as some of the algebra.
+    """
+    return issubclass(kind, KnowsSlopes)
+
+
 def _cotangent(left: Tensor, right: Tensor) -> Tensor:
     """Return C with Σ_ab C_ab W_ab = left · W · right, symmetric."""
     a, b = small(left), small(right)
+    if left is right and a.shape[1] == 2:
+        # Long vectors instead of many short ones.
+        lower, upper = a[:, 0], a[:, 1]
+        both = lower * upper
+        return as_tensor(
+            functions_of(a).stack([lower * lower, both, both, upper * upper], 1).reshape(-1, 2, 2)
+        )
     outer = a[:, :, None] * b[:, None, :]
     return as_tensor(outer if left is right else 0.5 * (outer + outer.swapaxes(1, 2)))
 

@@ -152,6 +152,19 @@ class RowByRow(Protocol):
     rows_at_once: int | None
 
 
+@runtime_checkable
+class InShortBlocks(Protocol):
+    """What a model says beyond `Model` whose rows have the same bits in blocks that are shorter.
+
+    Attributes:
+        shortest_block: The least width for which that is so: blocks may be 1, 2, 4 and so on times as wide,
+            up to `block_width`. What is done to each number alone keeps its bits from 64 on, which is whole
+            vectors of any processor.
+    """
+
+    shortest_block: int
+
+
 PullBack = Callable[[Float[Tensor, "traj basis basis"]], Float[Tensor, "traj atom x"]]
 
 

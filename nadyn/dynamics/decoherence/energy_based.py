@@ -163,8 +163,12 @@ def _damp_of_two(
     size = own_re * own_re + own_im * own_im
     # An active state without any amplitude has no phase either; it gets phase 0.
     filled = size > 0
-    scale = square_root(left / of.where(filled, size, 1.0))
-    own_re, own_im = of.where(filled, own_re, 1.0) * scale, own_im * scale
+    if filled.all():
+        scale = square_root(left / size)
+        own_re, own_im = own_re * scale, own_im * scale
+    else:
+        scale = square_root(left / of.where(filled, size, 1.0))
+        own_re, own_im = of.where(filled, own_re, 1.0) * scale, own_im * scale
     lower = of.where(is_upper, other_re, own_re), of.where(is_upper, other_im, own_im)
     upper = of.where(is_upper, own_re, other_re), of.where(is_upper, own_im, other_im)
     return of.stack([*lower, *upper], 1).reshape(-1, 2, 2)

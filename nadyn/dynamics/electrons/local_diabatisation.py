@@ -134,7 +134,8 @@ def _exponential_of(m: Array, half_gap: Array, off: Array, dt: float) -> tuple[A
     angles = of.stack([m, w]) * dt
     (cos_m, cos_w), (sin_m, sin_w) = elementwise(torch.cos, angles), elementwise(torch.sin, angles)
     # sin(w dt)/w tends to dt where both surfaces and their coupling vanish.
-    ratio = of.where(w > 0, sin_w / of.where(w > 0, w, 1.0), dt)
+    some = w > 0
+    ratio = sin_w / w if some.all() else of.where(some, sin_w / of.where(some, w, 1.0), dt)
     z, x = half_gap * ratio, off * ratio
     cross_c, cross_s = -sin_m * x, cos_m * x
     cosine = of.stack([cos_m * cos_w - sin_m * z, cross_c, cross_c, cos_m * cos_w + sin_m * z])

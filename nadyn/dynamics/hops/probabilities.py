@@ -118,13 +118,13 @@ def _by_rule(
 @silent
 def _between_two(coefficients: Tensor, new_coefficients: Tensor, active: Tensor) -> Tensor:
     """Between two states all that leaves a arrives at the other, by either rule."""
-    before, after = (
-        c[..., 0] * c[..., 0] + c[..., 1] * c[..., 1]
-        for c in (small(torch.view_as_real(one)) for one in (coefficients, new_coefficients))
-    )
     is_upper = small(active) == 1
     of = functions_of(is_upper)
-    before, after = (of.where(is_upper, p[:, 1], p[:, 0]) for p in (before, after))
+    before, after = (
+        re * re + im * im
+        for c in (small(torch.view_as_real(one)) for one in (coefficients, new_coefficients))
+        for re, im in ([of.where(is_upper, c[:, 1, part], c[:, 0, part]) for part in (0, 1)],)
+    )
     leaving = (before - after).clip(min=0.0) / of.where(before > 0, before, 1.0)
     return as_tensor(of.stack([of.where(is_upper, leaving, 0.0), of.where(is_upper, 0.0, leaving)], 1))
 

@@ -51,11 +51,15 @@ def elementwise(
     n = values.size
     if n == 0:
         return values.copy()
-    filled = np.empty(-(-n // _SMALL_WIDTH) * _SMALL_WIDTH, dtype=values.dtype)
-    filled[:n], filled[n:] = values.ravel(), values.flat[-1]
+    if n % _SMALL_WIDTH:
+        filled = np.empty(-(-n // _SMALL_WIDTH) * _SMALL_WIDTH, dtype=values.dtype)
+        filled[:n], filled[n:] = values.ravel(), values.flat[-1]
+    else:
+        filled = values.ravel()
+    if len(filled) <= _WIDTH:
+        return function(torch.from_numpy(filled)).numpy()[:n].reshape(values.shape)
     parts = [function(part).numpy() for part in torch.from_numpy(filled).split(_WIDTH)]
-    result = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return result[:n].reshape(values.shape)
+    return np.concatenate(parts)[:n].reshape(values.shape)
 
 
 def electronic_width(n_basis: int, batch: Shaped[Tensor, "traj *rest"]) -> int:

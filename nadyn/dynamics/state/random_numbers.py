@@ -116,10 +116,13 @@ def philox4x32(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
     even, odd = counter[0::2], counter[1::2]
     words = (-1, *[1] * (counter.ndim - 1))
     multipliers, keys = _MULTIPLIERS.reshape(words), _keys(*key).reshape(words)
+    product, even, odd = np.empty_like(even), even.copy(), odd.copy()
     for round_number in range(_ROUNDS):
-        product = even * multipliers
-        even = (product[::-1] >> _HALF_WORD) ^ odd ^ keys[2 * round_number : 2 * round_number + 2]
-        odd = product[::-1] & _MASK
+        np.multiply(even, multipliers, out=product)
+        np.right_shift(product[::-1], _HALF_WORD, out=even)
+        even ^= odd
+        even ^= keys[2 * round_number : 2 * round_number + 2]
+        np.bitwise_and(product[::-1], _MASK, out=odd)
     return np.stack([even[0], odd[0], even[1], odd[1]])
 
 

@@ -15,6 +15,9 @@ _LOOK_EVERY = 0.02
 _PLANNED = 0.96
 # What was shortened becomes longer again, up to the first plan, where so many times the steps fit after all.
 _LONGER = 1.1
+# One validation tells little of the next where a machine is busy: the plan takes a mean that forgets, with
+# this weight of the newest.
+_NEWEST = 0.1
 # The window is kept as so many moments.
 _MARKS = 20
 
@@ -73,7 +76,8 @@ class Budget:
 
     def validated(self, seconds: float) -> None:
         """Take in how long a validation took; it is no part of the pace, but of the plan."""
-        self._validation = seconds
+        known = self._validation or seconds
+        self._validation = known + _NEWEST * (seconds - known)
         self._marks = [(moment + seconds, step) for moment, step in self._marks]
 
     def decide(self, schedule: Schedule, step: int) -> int | None:

@@ -24,6 +24,7 @@ from nadyn.training.search import (
     trial_lengths,
     winner,
 )
+from nadyn.training.second_order.machine_code import can_compile
 from nadyn.training.small_starts import (
     Build,
     called_for,
@@ -32,6 +33,8 @@ from nadyn.training.small_starts import (
     start_from_the_best,
 )
 
+# Encoders whose training is compiled.
+COMPILED = ("moments", "equivariant")
 # Length where neither `epochs` nor `time_limit_minutes` is given.
 DEFAULT_TIME_LIMIT_MINUTES = 60.0
 
@@ -66,6 +69,10 @@ def search_and_train(job: Job, build: Build) -> Learned:
         build: Gives an untrained network of an assignment, None for that of the configuration.
     """
     configuration, length = job.configuration, _length(job)
+    # Machine code is made once a process, and takes as long as many steps. Made in the first step it would
+    # pass for the pace of all: of a short limit every trial and every small network would get one step.
+    if configuration.encoder.name in COMPILED:
+        can_compile(torch.device("cpu"), torch.get_default_dtype())
     if job.resume and job.checkpoint.exists():
         return _go_on(job, build, length)
     choices = assignments(job.n_states)

@@ -12,12 +12,13 @@ from nadyn.checks.errors import InputError
 from nadyn.data import Dataset
 from nadyn.models import load_model
 from nadyn.models.model_file import digest
-from nadyn.training import loop
+from nadyn.training import loop, stages
 from nadyn.training.budget import Budget
 from nadyn.training.checkpoint import beside, best_weights, read_progress, write_checkpoint
 from nadyn.training.output import checkpoint_path
 from nadyn.training.schedule import Length, Schedule
 from nadyn.training.search import winner
+from nadyn.training.second_order import encoding
 from nadyn.training.train import train
 from nadyn.training.validation import Errors
 
@@ -32,7 +33,7 @@ def _settings(seconds=LIMIT, **changes):
 
 
 def _steps(budget_seconds, cost, *, n_steps=None, validation=0.0, per_epoch=10):
-    """Play a training: its length in steps and in seconds."""
+    """Play a training: its length in steps and in seconds; `validation` may depend on the time."""
     now = [0.0]
     budget = Budget(Length(n_steps, budget_seconds), per_epoch, lambda: now[0], began=0.0)
     schedule = Schedule(1.0, 1)
@@ -46,8 +47,9 @@ def _steps(budget_seconds, cost, *, n_steps=None, validation=0.0, per_epoch=10):
             schedule = schedule.changed(step, changed)
         last = schedule.n_steps == step
         if step % per_epoch == 0 or last:
-            now[0] += validation
-            budget.validated(validation)
+            took = validation(now[0]) if callable(validation) else validation
+            now[0] += took
+            budget.validated(took)
         if last:
             return step, now[0], schedule
 
@@ -82,6 +84,12 @@ def test_steps_that_are_slow_for_a_while_cost_no_more_than_they_must():
     assert steps > 0.85 * 3600 / 0.5
     assert seconds <= 3600
     assert max(length for _, length in schedule.changes) == schedule.changes[0][1]
+
+
+def test_one_slow_validation_is_not_taken_for_all():
+    # The last one before the number of steps is fixed takes 20 times as long as the others.
+    _, seconds, _ = _steps(3600.0, lambda now: 0.5, validation=lambda now: 10.0 if 38 < now < 45 else 0.5)
+    assert 0.75 * 3600 < seconds <= 3600
 
 
 def test_what_is_given_in_steps_ends_after_them_where_the_time_suffices():
@@ -156,6 +164,32 @@ def test_all_parts_are_within_the_limit_on_a_machine_that_becomes_slow(
     # The training proper has a share worth the name.
     assert trained.outcome.progress.step > 20
     assert trained.outcome.progress.step == trained.outcome.progress.n_steps
+
+
+def test_the_time_that_machine_code_takes_is_not_taken_for_that_of_a_step(
+    tmp_path, monkeypatch, unchecked_annotations
+):
+    """Made once and in no time, or in as much as the whole limit: trials have the same number of steps."""
+    lengths = []
+    for seconds in (0.0, 60.0):
+        clock, made = StepClock(lambda title, step, now: 0.25), []
+
+        def can_compile(device, precision, clock=clock, made=made, seconds=seconds):
+            if not made:
+                clock.now += seconds
+            made.append(precision)
+            return False
+
+        monkeypatch.setattr(stages, "can_compile", can_compile)
+        monkeypatch.setattr(encoding, "can_compile", can_compile)
+        settings = _settings(60.0, model=AUTO)
+        path = tmp_path / f"{seconds}.safetensors"
+        trained = train(dataset(12), path, settings, report=clock.report, clock=clock)
+        assert len(made) > 1
+        lengths.append([trial.n_steps for trial in trained.trials])
+    assert lengths[0] == lengths[1]
+    # A trial of the first round has a twentieth of the limit.
+    assert min(lengths[0]) > 0.05 * 60 / 0.25 / 2
 
 
 def _by_step(title, step, now):

@@ -56,7 +56,8 @@ def species_of_run(run: Run) -> Species | None:
     start = kept[int(np.argmax([run.weight[member[0] == k].sum() for k in kept]))]
     if start == kept[0]:
         return None
-    place = np.array([max(k for k in kept if k <= state) for state in range(run.n_states)])
+    # Below the lowest that was seen there is nobody.
+    place = np.array([max([k for k in kept if k <= state], default=-1) for state in range(run.n_states)])
     member = np.where(member >= 0, place[member], -1)
     names = {kept[0]: [str(kept[0])]}
     codes, lowest = _with_products(run, member, kept[0])

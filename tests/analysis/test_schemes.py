@@ -214,6 +214,15 @@ def test_the_schemes_of_a_run_and_the_simplest_that_fits(run):
     assert simplest(fits) is fits[0]
 
 
+def test_a_run_that_ends_before_anybody_is_on_the_lowest_state_has_species_too(tmp_path):
+    rng = np.random.default_rng(5)
+    time = np.arange(0.0, 60.0, 2.0)
+    state = 1 + (time[:, None] < rng.exponential(20.0, 100)).astype(int)
+    path = write_run(tmp_path / "run.h5", state, n_states=3, dt_fs=2.0)
+    species = species_of_run(open_run(path))
+    assert species.moves.names == ("2", "1") and species.products == (1,)
+
+
 def test_the_command_line_prints_schemes_and_writes_them(run, tmp_path):
     app = build_app(("analyse",))
     found = CliRunner().invoke(

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from nadyn.analysis.at_risk import with_ends
+from nadyn.analysis.fates import MOST_UNKNOWN
 from nadyn.analysis.final_products import final_products
 from nadyn.analysis.scheme_fits import SchemeFit, fit_scheme, resampled
 from nadyn.analysis.schemes import NAMED, Scheme, read_scheme
@@ -104,8 +105,18 @@ def _with_products(
     return np.array([kinds.index(name) if name in kinds else 0 for name in named.tolist()]), kinds
 
 
+def _stopped_before_products(species: Species) -> Bool[np.ndarray, "traj"]:
+    """Tell which trajectories were stopped while they were none of the products."""
+    moves = species.moves
+    is_known = moves.member >= 0
+    last = moves.member[np.maximum(is_known.sum(axis=0) - 1, 0), np.arange(moves.member.shape[1])]
+    return (~is_known[-1] | (moves.part < 1)) & ~np.isin(last, species.products)
+
+
 def run_schemes(run: Run, texts: Sequence[str] = ()) -> tuple[list[SchemeFit], tuple[str, ...]]:
     """Return schemes fitted to the populations of a run, and notes on its species.
+
+    None where more than half of the trajectories were stopped before they came to a product.
 
     Args:
         run: The run.
@@ -113,7 +124,7 @@ def run_schemes(run: Run, texts: Sequence[str] = ()) -> tuple[list[SchemeFit], t
 
     Raises:
         InputError: A scheme cannot be read, or schemes were asked for and the run has no populations that
-            decay.
+            decay, or more than half of it was stopped before it had decayed.
     """
     species = species_of_run(run)
     if species is None:
@@ -124,6 +135,15 @@ def run_schemes(run: Run, texts: Sequence[str] = ()) -> tuple[list[SchemeFit], t
             f"but {run.path.name!r} is none."
         )
     where = {"start": species.start, "products": species.products}
+    lost = _stopped_before_products(species)
+    if run.weight[lost].sum() > MOST_UNKNOWN * run.weight.sum():
+        if not texts:
+            return [], ()
+        raise InputError(
+            "`--scheme` must come with a run of which at least half was followed to a product or to its end, "
+            f"but of {run.path.name!r} {int(lost.sum())} of {run.n_trajectories} trajectories were stopped "
+            "before. `nadyn analyse` says why."
+        )
     schemes: list[Scheme] = []
     for text in texts or NAMED:
         one = read_scheme(text, species.moves.names, **where)

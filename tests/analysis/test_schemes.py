@@ -223,6 +223,21 @@ def test_a_run_that_ends_before_anybody_is_on_the_lowest_state_has_species_too(t
     assert species.moves.names == ("2", "1") and species.products == (1,)
 
 
+def test_where_most_trajectories_were_stopped_before_they_decayed_no_scheme_is_fitted(tmp_path):
+    """From some frame on nobody is known, and populations that stay as they are are no measurement."""
+    rng = np.random.default_rng(6)
+    time, n = np.arange(0.0, 100.0, 0.5), 200
+    state = 1 + (time[:, None] < rng.exponential(8.0, n)).astype(int)
+    for still_on_2, fits in ((0.4, True), (0.6, False)):
+        last_step = np.where(rng.random(n) < still_on_2, 1, len(time) - 1)
+        stopped = np.where(last_step == 1, 4, 0)
+        path = tmp_path / f"{still_on_2}.h5"
+        write_run(path, state, n_states=3, dt_fs=0.5, status=stopped, last_step=last_step)
+        assert bool(run_schemes(open_run(path))[0]) == fits
+    with pytest.raises(InputError, match="at least half was followed to a product"):
+        run_schemes(open_run(path), ["sequential"])
+
+
 def test_the_command_line_prints_schemes_and_writes_them(run, tmp_path):
     app = build_app(("analyse",))
     found = CliRunner().invoke(

@@ -1,6 +1,7 @@
 """Populations of singlets, triplets and so on: sums of diabatic populations over the states of each."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +62,13 @@ def diabatic_names(run: Run) -> list[str]:
         return [f"diabatic state {d}" for d in range(n_basis)]
     if "all states of one spin" in str(run.attributes.get("diabatic_population_estimator", "")):
         return [multiplicity_name(kind) for kind in json.loads(str(stored))]
+    return state_names(json.loads(str(stored)))
+
+
+def state_names(multiplicities: Sequence[int]) -> list[str]:
+    """Return names of states, such as S0, S1, T1, from the multiplicity of each."""
     names, seen = [], {}
-    for kind in json.loads(str(stored)):
+    for kind in multiplicities:
         # Singlets and doublets hold the ground state, which is number 0.
         number = seen[kind] = seen.get(kind, -1 if kind <= 2 else 0) + 1
         names.append(f"{_LETTERS.get(kind, f'M{kind} ')}{number}")

@@ -97,7 +97,7 @@ def model_given(
 
 
 def _sample_of(initial: dict[str, object], folder: Path) -> dict[str, object]:
-    keys = ("state", "diabatic_state")
+    keys = ("state", "multiplicity", "diabatic_state")
     if "sample" in initial:
         keys = (*keys, "sample", "temperature_kelvin", "geometry", "minimise_state")
     found = {key: initial[key] for key in keys if initial.get(key) is not None}

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from nadyn.models import Model
 
+# Keys of a run file that say where trajectories start; an option takes the place of all of them.
+_STATES = ("state", "multiplicity", "diabatic_state")
+
 
 def sample(
     model: Annotated[
@@ -33,6 +36,9 @@ def sample(
         float | None, typer.Option("--temperature-kelvin", help="Temperature; 0 by default.")
     ] = None,
     state: Annotated[int | None, typer.Option("--state", help="Adiabatic state to start on.")] = None,
+    multiplicity: Annotated[
+        int | None, typer.Option("--multiplicity", help="Count --state among those of this 2S + 1.")
+    ] = None,
     diabatic_state: Annotated[
         int | None, typer.Option("--diabatic-state", help="Diabatic state to start in, where defined.")
     ] = None,
@@ -100,6 +106,7 @@ def sample(
     if model.is_file() and holds_modes(model):
         alone = {"--geometry": geometry, "--molecule": molecule, "--isotope": isotope}
         alone |= {"--diabatic-state": diabatic_state, "--minimise-state": minimise_state}
+        alone["--multiplicity"] = multiplicity
         how = {"sample": distribution or "wigner", "n": n, "state": state}
         how |= {"temperature_kelvin": temperature_kelvin, "excited_modes": quanta_given(excite or [])}
         _sample_file_modes(model, output, {k: v for k, v in how.items() if v is not None}, alone, seed)
@@ -110,6 +117,7 @@ def sample(
         "n": n,
         "temperature_kelvin": temperature_kelvin,
         "state": state,
+        "multiplicity": multiplicity,
         "diabatic_state": diabatic_state,
         "geometry": None if geometry is None else str(geometry),
         "minimise_state": minimise_state,
@@ -119,7 +127,7 @@ def sample(
     opened = ExitStack()
     source, initial_of_file = model_given(model, molecule, isotopes_given(isotope or []), geometry, opened)
     if "state" in given or "diabatic_state" in given:
-        initial_of_file = {k: v for k, v in initial_of_file.items() if k not in ("state", "diabatic_state")}
+        initial_of_file = {k: v for k, v in initial_of_file.items() if k not in _STATES}
     section = parse_configuration(
         {"sample": "wigner"} | initial_of_file | given, InitialSection, where="nadyn sample"
     )
@@ -156,11 +164,12 @@ def sample(
         console.print(f"Warning: {notice}", highlight=False)
     write_initial_conditions(output, initial)
     _draw(output, figure)
-    start = (
-        f"state {initial.state}"
-        if initial.diabatic_state is None
-        else f"diabatic state {initial.diabatic_state}"
-    )
+    if initial.diabatic_state is not None:
+        start = f"diabatic state {initial.diabatic_state}"
+    elif section.multiplicity is not None:
+        start = f"state {section.state} of those of multiplicity {section.multiplicity}"
+    else:
+        start = f"state {initial.state}"
     console.print(f"Wrote {counted(n, 'initial condition')} on {start} to {output}", highlight=False)
 
 

@@ -58,9 +58,11 @@ def absorption_result(
     seed: int,
 ) -> Result:
     """Return the absorption of an ensemble of geometries."""
+    from nadyn.analysis.multiplicities import state_names
     from nadyn.analysis.plots_spectra import absorption_figure
     from nadyn.dynamics.initial import InitialSection, sample
     from nadyn.dynamics.spectra.excitation import absorption, excitations
+    from nadyn.electronic.state_spins import has_several_spins, known_multiplicities
 
     values = {"sample": "wigner", "n": n, "temperature_kelvin": temperature_kelvin, "minimise_state": state}
     values |= {} if geometry is None else {"geometry": geometry}
@@ -73,8 +75,10 @@ def absorption_result(
     low = max(_LIGHTEST_EV, float(gaps_ev[gaps_ev > 0].min()) - _BEYOND * fwhm_ev)
     energies_ev = np.linspace(low, float(gaps_ev.max()) + _BEYOND * fwhm_ev, _POINTS)
     curve = absorption(found, energies_ev * HARTREE_PER_EV, fwhm=fwhm_ev * HARTREE_PER_EV)
-    others = [k for k in range(model.n_states) if k != state]
-    names = [f"{state}-{k}" for k in others]
+    called = [str(k) for k in range(model.n_states)]
+    if has_several_spins(model):
+        called = state_names(known_multiplicities(model))
+    names = [f"{called[state]}-{called[k]}" for k in found.to_states]
     table = Table(title=f"excitations of {len(gaps_ev)} geometries", title_justify="left")
     for title in ("transition", r"energy \[eV]", "spread", "oscillator strength", "± (95 %)"):
         table.add_column(title, justify="right")

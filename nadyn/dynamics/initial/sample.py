@@ -9,6 +9,7 @@ from nadyn.data.structure_file import read_structure
 from nadyn.dynamics.initial.end_of_run import end_of_run
 from nadyn.dynamics.initial.oscillators import Oscillators, oscillators, with_isotopes_of_geometry
 from nadyn.dynamics.initial.section import InitialSection
+from nadyn.dynamics.initial.spin_of_start import check_multiplicity, with_spin
 from nadyn.dynamics.initial.wigner import maxwell_boltzmann, packet, sample_modes, without_rotation
 from nadyn.models.isotopes import takes_isotopes
 from nadyn.models.model import HasCell, Model
@@ -76,7 +77,7 @@ def sample_oscillators(
     how = f"{section.sample} sample at {temperature:g} K{section.excitation}"
     origin = f"{how} of {found.origin}, seed {seed}"
     conditions = _conditions(model, section, positions, momenta, origin, temperature=temperature)
-    return replace(conditions, notices=found.warnings)
+    return replace(conditions, notices=(*found.warnings, *conditions.notices))
 
 
 def _from_structure(model: Model, section: InitialSection, *, seed: int) -> InitialConditions:
@@ -117,7 +118,7 @@ def _conditions(
 ) -> InitialConditions:
     state, diabatic_state = start_state(model, section)
     numbers = model.atomic_numbers
-    return InitialConditions(
+    initial = InitialConditions(
         positions=positions,
         momenta=momenta,
         weight=np.ones(len(positions)),
@@ -129,6 +130,7 @@ def _conditions(
         temperature_kelvin=temperature,
         **_cell_of(model),
     )
+    return with_spin(model, section, initial)
 
 
 def _cell_of(model: Model) -> dict[str, object]:
@@ -158,6 +160,7 @@ def start_state(model: Model, section: InitialSection) -> tuple[int | None, int 
         return None, section.diabatic_state
     if section.state is None and section.file is None and section.run is None:
         return 0, None
+    check_multiplicity(model, section)
     if section.state is not None:
         _check_state("state", section.state, model.n_states)
     return section.state, None
@@ -233,7 +236,7 @@ def _taken(
         if diabatic_state is not None:
             _check_state("diabatic_state", diabatic_state, model.n_basis)
         _check_state("state", state or 0, model.n_states)
-    return InitialConditions(
+    found = InitialConditions(
         positions=initial.positions[taken],
         momenta=initial.momenta[taken],
         weight=initial.weight[taken],
@@ -248,6 +251,7 @@ def _taken(
         cell=initial.cell,
         pbc=initial.pbc,
     )
+    return with_spin(model, section, found)
 
 
 def _about_masses(initial: InitialConditions, where: str) -> str:

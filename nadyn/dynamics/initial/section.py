@@ -13,7 +13,7 @@ Count = Annotated[int, Field(ge=1, le=1000)]
 _MOST_TRAJECTORIES = 10_000_000
 # Numbers of trajectories are below 2^32, where random numbers end.
 _LAST_TRAJECTORY = 4_000_000_000
-_COMMON = {"n", "first", "state", "diabatic_state"}
+_COMMON = {"n", "first", "state", "multiplicity", "diabatic_state"}
 _WAYS = {
     "file": {"file"},
     "run": {"run"},
@@ -37,7 +37,8 @@ class InitialSection(Configuration):
     {structure: start.extxyz, repeat: [3, 3, 3], temperature_kelvin: 600, n: 4} starts every trajectory from
     the last structure of a file that ASE reads, in its cell, with momenta of Maxwell and Boltzmann without a
     net one; without a temperature with the momenta of the file, or at rest.
-    `diabatic_state: 1` instead of `state` where the diabatic basis is fixed.
+    `diabatic_state: 1` instead of `state` where the diabatic basis is fixed. With `multiplicity: 1` the
+    `state` is counted among the singlets alone.
     With `first: 2000` the run is a part of a larger one, trajectories 2000 and on, with the starts and the
     random numbers that they have there.
     """
@@ -57,6 +58,7 @@ class InitialSection(Configuration):
     n: int | None = Field(default=None, ge=1, le=_MOST_TRAJECTORIES)
     first: int | None = Field(default=None, ge=0, le=_LAST_TRAJECTORY)
     state: int | None = Field(default=None, ge=0)
+    multiplicity: int | None = Field(default=None, ge=1)
     diabatic_state: int | None = Field(default=None, ge=0)
 
     @property
@@ -105,6 +107,8 @@ class InitialSection(Configuration):
             raise ValueError("`n` must be the number of trajectories, but is missing.")
         if self.state is not None and self.diabatic_state is not None:
             raise ValueError("`initial` must have `state` or `diabatic_state`, but has both. Remove one.")
+        if self.multiplicity is not None and self.state is None:
+            raise ValueError("`multiplicity` must stand beside `state`, but stands alone. Add the state.")
         if self.sample == "thermal" and self.temperature_kelvin == 0.0:
             raise ValueError("`temperature_kelvin` must be above 0 for a thermal sample, but is 0.")
         return self

@@ -8,12 +8,12 @@ from nadyn.checks.configuration import parse_configuration
 from nadyn.checks.yaml_text import read_yaml
 from nadyn.data.structure_file import StartStructure
 from nadyn.dynamics.methods.table import check_states, find_method, motion_of
+from nadyn.dynamics.run.first_state import first_state
 from nadyn.dynamics.run.time_step import highest_frequency
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.electronic.committee import HasMembers
 from nadyn.models.analytic import VibronicCoupling
 from nadyn.models.model import HasCell, Model
-from nadyn.models.spin_states import HasSpinStates
 from nadyn.structures import formula
 from nadyn.units import AU_PER_FEMTOSECOND, INVERSE_CM_PER_HARTREE
 
@@ -112,7 +112,6 @@ def _about(model: Model) -> str:
 
 
 def _start(model: Model, n: int, geometry: str | None, structure: str | None) -> list[Line]:
-    state = _bright_state(model)
     if structure is not None:
         return [
             Line(
@@ -130,24 +129,16 @@ def _start(model: Model, n: int, geometry: str | None, structure: str | None) ->
     if model.n_states == 1:
         start = {"sample": "thermal", "n": n, "temperature_kelvin": 300.0, **at}
         return [Line("initial", start, "Positions and momenta of a classical ensemble about the minimum.")]
-    start = {"sample": "wigner", "n": n, "temperature_kelvin": 0.0, "state": state, **at}
+    state, called = first_state(model)
+    start = {"sample": "wigner", "n": n, "temperature_kelvin": 0.0, **state, **at}
     return [
         Line(
             "initial",
             start,
-            f"Positions and momenta of the Wigner function of the ground state, put on state {state}. "
+            f"Positions and momenta of the Wigner function of the ground state, put on {called}. "
             "Starts of a file are `{file: initial.h5}`.",
         )
     ]
-
-
-def _bright_state(model: Model) -> int:
-    """Return the highest state of the first multiplicity."""
-    if not isinstance(model, HasSpinStates):
-        spins = getattr(model, "multiplicities", None) or (1,) * model.n_states
-    else:
-        spins = model.multiplicities
-    return min(list(spins).count(spins[0]), model.n_states) - 1
 
 
 def _method(model: Model, several: bool) -> list[Line]:
@@ -184,11 +175,16 @@ def _time_step(model: Model, several: bool) -> tuple[float, str]:
     dt_fs = next((step for step in _STEPS_FS if step <= longest), _STEPS_FS[-1])
     why = (
         f"{period_fs / dt_fs:.0f} steps a period of the fastest vibration, {period_fs:.3g} fs "
-        f"({frequency * INVERSE_CM_PER_HARTREE:.0f} cm-1)."
+        f"({frequency * INVERSE_CM_PER_HARTREE:.0f} cm-1){_where(model)}."
     )
     if several:
         why += " Where gaps are small, half of it is safer: look at the energy errors of a short run."
     return dt_fs, why
+
+
+def _where(model: Model) -> str:
+    """Say of which geometry the fastest vibration is, where that need not be a minimum."""
+    return "" if isinstance(model, VibronicCoupling) else " at the geometry that the model stores"
 
 
 def _fastest(model: Model) -> float:

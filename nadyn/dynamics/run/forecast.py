@@ -209,6 +209,8 @@ def _where(config: RunConfiguration, model: Model) -> str:
     )
     state, diabatic = start_state(model, initial)
     on = f" on state {state}" if state is not None else ""
+    if initial.multiplicity is not None:
+        on += f" of those of multiplicity {initial.multiplicity}"
     return how + (f" in diabatic state {diabatic}" if diabatic is not None else on)
 
 
@@ -254,7 +256,7 @@ def _doubts(config: RunConfiguration, method: Method, model: Model, n: int) -> l
         )
     initial = config.initial
     starts_low = initial.diabatic_state is None and not initial.state and not (initial.file or initial.run)
-    if hops and starts_low and model.coordinates == "cartesian":
+    if hops and starts_low and (model.coordinates == "cartesian" or initial.sample is not None):
         found.append(
             "trajectories of a hopping method should start on an excited state, but start on state 0: few "
             "will ever hop. Give `initial.state`."

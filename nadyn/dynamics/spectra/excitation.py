@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
+from nadyn.electronic.state_spins import has_several_spins, known_multiplicities, state_multiplicities
 from nadyn.electronic.surfaces import surfaces
 from nadyn.models.model import Model
 from nadyn.units import ANGSTROM_PER_BOHR, FINE_STRUCTURE
@@ -23,12 +24,14 @@ class Excitations:
 
     Attributes:
         from_state: Where they begin.
-        energies: ΔE of each other state [hartree]; negative for states below.
+        to_states: Where they end.
+        energies: ΔE of each of these [hartree]; negative for states below.
         strengths: Oscillator strengths 2/3 ΔE |μ|², negative for emission.
         weight: Of each geometry, 1 in the mean.
     """
 
     from_state: int
+    to_states: tuple[int, ...]
     energies: Float[np.ndarray, "geometry transition"]
     strengths: Float[np.ndarray, "geometry transition"]
     weight: Float[np.ndarray, "geometry"]
@@ -60,7 +63,9 @@ def excitations(
 ) -> Excitations:
     """Return the vertical excitations of each geometry.
 
-    f_kl = 2/3 (E_l - E_k) |μ_kl|², in atomic units.
+    f_kl = 2/3 (E_l - E_k) |μ_kl|², in atomic units. Of a model with states of several multiplicities states
+    are counted by multiplicity, singlets first, and those of another one, which light does not reach, are
+    left out.
 
     Args:
         model: A model that knows dipoles.
@@ -85,13 +90,24 @@ def excitations(
                 "that have `dipoles`."
             )
         energies.append(found.energies.numpy())
-        moments.append(found.dipoles[:, from_state].numpy())
+        moments.append(found.dipoles.numpy())
     levels, dipole = np.concatenate(energies), np.concatenate(moments)
     others = [state for state in range(model.n_states) if state != from_state]
+    if has_several_spins(model):
+        spins = known_multiplicities(model)
+        others = [state for state in others if spins[state] == spins[from_state]]
+        kinds = np.array(list(dict.fromkeys(spins)))
+        place = (state_multiplicities(model, positions)[..., None] == kinds).argmax(axis=-1)
+        # States ascend in energy, so that a stable order by spin leaves those of one spin ascending.
+        order = np.argsort(place, axis=1, kind="stable")
+        levels = np.take_along_axis(levels, order, axis=1)
+        dipole = np.take_along_axis(dipole, order[:, :, None, None], axis=1)
+        dipole = np.take_along_axis(dipole, order[:, None, :, None], axis=2)
+    dipole = dipole[:, from_state]
     gaps = levels[:, others] - levels[:, [from_state]]
     strengths = 2.0 / 3.0 * gaps * (dipole[:, others] ** 2).sum(axis=-1)
     given = np.ones(len(positions)) if weight is None else weight
-    return Excitations(from_state, gaps, strengths, given / given.mean())
+    return Excitations(from_state, tuple(others), gaps, strengths, given / given.mean())
 
 
 def absorption(

@@ -10,6 +10,7 @@ from contracts.untrained import untrained
 from nadyn.checks.errors import InputError
 from nadyn.dynamics.spectra.excitation import Excitations, absorption, excitations
 from nadyn.electronic.surfaces import surfaces
+from nadyn.models.analytic import sulfur_dioxide
 from nadyn.models.heads.dipole import DipoleSettings
 from nadyn.units import ANGSTROM_PER_BOHR
 
@@ -43,7 +44,7 @@ def test_oscillator_strengths_are_those_of_the_surfaces(model, positions, state)
 
 def test_the_area_of_a_narrow_line_is_its_oscillator_strength():
     """∫ σ dE = 2π² α f in atomic units (Kuhn's sum rule without the sum)."""
-    found = Excitations(0, np.array([[0.2]]), np.array([[0.31]]), np.ones(1))
+    found = Excitations(0, (1,), np.array([[0.2]]), np.array([[0.31]]), np.ones(1))
     energies = np.linspace(0.19, 0.21, 20001)
     spectrum = absorption(found, energies, fwhm=5e-4)
     area = spectrum.cross_section.sum() * (energies[1] - energies[0]) / ANGSTROM_PER_BOHR**2
@@ -56,7 +57,7 @@ def test_the_area_of_a_narrow_line_is_its_oscillator_strength():
 def test_the_error_band_is_that_of_a_mean_and_nothing_below_is_absorbed():
     random = np.random.default_rng(1)
     gaps = np.stack([-random.uniform(0.1, 0.2, 40), random.uniform(0.15, 0.25, 40)], axis=1)
-    found = Excitations(1, gaps, np.full((40, 2), 0.2) * np.sign(gaps), random.uniform(0.5, 1.5, 40))
+    found = Excitations(1, (0, 2), gaps, np.full((40, 2), 0.2) * np.sign(gaps), random.uniform(0.5, 1.5, 40))
     energies = np.linspace(0.1, 0.3, 7)
     spectrum = absorption(found, energies, fwhm=0.02)
     one = [
@@ -79,3 +80,21 @@ def test_what_cannot_absorb_is_refused(model, positions):
         excitations(model, positions, from_state=3)
     with pytest.raises(InputError, match="must know a dipole to have a spectrum"):
         excitations(untrained("moments", "3x0e", n_states=3).double(), positions)
+
+
+@pytest.mark.parametrize(("state", "ends"), [(0, (1, 2)), (1, (0, 2)), (3, (4, 5))])
+def test_light_goes_from_a_state_to_those_of_its_own_spin(state, ends):
+    """Three singlets and three triplets of SO2: gaps are those of the block of W of one spin alone."""
+    model = sulfur_dioxide("triplets")
+    positions = np.random.default_rng(3).normal(size=(40, 3, 1))
+    found = excitations(model, positions, from_state=state)
+    assert found.to_states == ends
+    rows = [0, 1, 2] if state < 3 else [3, 4, 5]
+    matrix = model.evaluate(torch.from_numpy(positions)).hamiltonian.numpy()[:, rows][:, :, rows]
+    levels = np.linalg.eigvalsh(matrix)
+    others = [end - rows[0] for end in ends]
+    np.testing.assert_allclose(found.energies, levels[:, others] - levels[:, [state - rows[0]]], atol=1e-12)
+    # What a model that knows the singlets alone says.
+    if state < 3:
+        alone = excitations(sulfur_dioxide("singlets"), positions, from_state=state)
+        np.testing.assert_allclose(found.energies, alone.energies, atol=2e-3)

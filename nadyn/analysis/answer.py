@@ -4,11 +4,13 @@ from dataclasses import asdict
 
 import numpy as np
 
+from nadyn.analysis.multiplicities import among_spin_adiabatic_states, diabatic_names, multiplicity_name
 from nadyn.analysis.products import yields
 from nadyn.analysis.typesetting import typeset
 from nadyn.checks.counts import counted
 from nadyn.structures import formula
 from nadyn.trajectory import Run
+from nadyn.units import FEMTOSECOND_PER_AU
 
 _MOST_PRODUCTS = 3
 # Smaller shares are no part of a sentence; the figures show them.
@@ -26,11 +28,11 @@ def answer(run: Run, numbers: dict[str, object]) -> list[str]:
     if "branching" in numbers:
         return [_scattering(numbers)]
     if not run.changes_states:
-        return [_equilibrium(numbers), *filter(None, [_unknown(numbers, intervals=False)])]
+        return [_equilibrium(numbers), *filter(None, [_unknown(run, numbers, intervals=False)])]
     parts = (
         " ".join(filter(None, (_decay(numbers), _left(run, numbers)))),
         " ".join(filter(None, (_formed(run, numbers), _isomerised(numbers)))),
-        _unknown(numbers),
+        _unknown(run, numbers),
     )
     return [part for part in parts if part]
 
@@ -51,6 +53,8 @@ def _decay(numbers: dict[str, object]) -> str:
 
 def _left(run: Run, numbers: dict[str, object]) -> str:
     """Return the last populations, of those states that hold something."""
+    if among_spin_adiabatic_states(run) and "multiplicity_populations" in numbers:
+        return _spins(run, numbers)
     when = f"After {run.time_fs[-1]:.4g} fs"
     mean, low, high = (numbers[name][-1] for name in ("populations", "populations_low", "populations_high"))
     if any(value is None for value in mean):
@@ -78,6 +82,31 @@ def _left(run: Run, numbers: dict[str, object]) -> str:
     whose = [f" of the {whose} are", *[""] * (len(held) - 1)]
     values = [f"{_percent(mean[k])}{w} on state {k} {x}" for w, k, x in zip(whose, held, ranges, strict=True)]
     return f"{when}, {_listed(values)}."
+
+
+def _spins(run: Run, numbers: dict[str, object]) -> str:
+    """Return the last populations by multiplicity, and of the diabatic states that hold most.
+
+    Spin-adiabatic states are no answer: they are many, and each is something else from step to step.
+    """
+    when, sums = f"After {run.time_fs[-1]:.4g} fs", numbers["multiplicity_populations"]
+    errors = numbers["multiplicity_populations_error"]
+    if any(values[-1] is None for values in sums.values()):
+        return f"{when} populations are not known, because most trajectories were stopped."
+    ends = [(values[-1], 1.96 * errors[kind][-1]) for kind, values in sums.items()]
+    ranges = _ranges([(max(0.0, mean - half), min(1.0, mean + half)) for mean, half in ends])
+    parts = [
+        f"{_percent(min(1.0, max(0.0, mean)))} of the population are {multiplicity_name(int(kind))} {range_}"
+        for kind, (mean, _), range_ in zip(sums, ends, ranges, strict=True)
+    ]
+    parts[1:] = [part.replace(" of the population are", " are") for part in parts[1:]]
+    names, last = diabatic_names(run), numbers["diabatic_populations"][-1]
+    if len(names) <= len(sums):
+        return f"{when}, {_listed(parts)}."
+    held = sorted(range(len(last)), key=lambda k: -last[k])[:3]
+    held = [k for k in held if last[k] >= _LEAST_POPULATION]
+    holds = [f"{_percent(min(1.0, last[k]))} on {names[k]}" for k in held]
+    return f"{when}, {_listed(parts)}; of the diabatic states most is on these: {_listed(holds)}."
 
 
 def _formed(run: Run, numbers: dict[str, object]) -> str:
@@ -146,13 +175,16 @@ def _isomerised(numbers: dict[str, object]) -> str:
     return f"{share} of the {among} isomerise {about} {interval}."
 
 
-def _unknown(numbers: dict[str, object], *, intervals: bool = True) -> str:
+def _unknown(run: Run, numbers: dict[str, object], *, intervals: bool = True) -> str:
     total = numbers["n_trajectories"]
     stopped, running = sum(numbers["n_stopped"].values()), numbers["n_running"]
     words = ""
     if stopped:
         part = f"{stopped} of {counted(total, 'trajectory')} ({100 * stopped / total:.1f} %)"
         words = f"{part} {'was' if stopped == 1 else 'were'} stopped early"
+        if stopped == total > 1:
+            last_fs = int(run.last_step.max()) * float(run.attributes["dt_au"]) * FEMTOSECOND_PER_AU
+            words += f", the last of them after {last_fs:.3g} fs"
         fate = f"; the intervals hold every fate that {'it' if stopped == 1 else 'they'} could have had."
         words += fate if intervals else "."
     if running:

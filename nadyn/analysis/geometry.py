@@ -1,5 +1,6 @@
 """Distances, angles and dihedrals over time, chosen by the user or by the bonds of the molecule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,22 @@ def read_quantity(text: str, n_atoms: int) -> Quantity:
             "Atoms are counted from 0."
         )
     return Quantity(kind, tuple(numbers))
+
+
+def check_has_atoms(run: Run, quantities: Sequence[Quantity]) -> None:
+    """Refuse distances and angles between coordinates that are no atoms.
+
+    Raises:
+        InputError: The run is in generalised coordinates, and one of the quantities is of atoms.
+    """
+    if run.atomic_numbers is not None and run.positions.shape[3] == 3:
+        return
+    for quantity in quantities:
+        if quantity.kind != "coordinate":
+            raise InputError(
+                f"a {quantity.kind} must be one of atoms, but {str(run.path)!r} is in coordinates that are "
+                f"none. Try --coordinate 'coordinate {quantity.atoms[0]}'."
+            )
 
 
 def choose_quantities(run: Run) -> list[Quantity]:

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from nadyn.checks.counts import counted
 from nadyn.trajectory import Run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, FEMTOSECOND_PER_AU
+
+# So many pairs of states are named; twelve spin-adiabatic states have sixty.
+_MOST_PAIRS = 8
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,19 @@ class HopStatistics:
     is_accepted: Bool[np.ndarray, "hop"]
     is_downward: Bool[np.ndarray, "hop"]
     energy_error_max_ev: float
+
+
+def pairs_in_words(counts: dict[str, int]) -> str:
+    """Return the numbers of hops by `from-to` as text, of many pairs those of the most."""
+    shown = list(counts.items())
+    if len(shown) > _MOST_PAIRS:
+        shown = sorted(shown, key=lambda one: -one[1])[:_MOST_PAIRS]
+    words = ", ".join(f"{n} {pair.replace('-', '→')}" for pair, n in shown) or "none"
+    rest = len(counts) - len(shown)
+    if rest:
+        others = sum(counts.values()) - sum(n for _, n in shown)
+        words += f" and {others} between {counted(rest, 'other pair')}"
+    return words
 
 
 def hop_statistics(run: Run) -> HopStatistics:

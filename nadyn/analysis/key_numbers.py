@@ -1,34 +1,20 @@
 """The few numbers of a run that come first, each with its uncertainty."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nadyn.analysis.beside import Beside, product_beside
+from nadyn.analysis.equilibrium_numbers import numbers_of_equilibrium
 from nadyn.analysis.fates import MOST_UNKNOWN
-from nadyn.analysis.multiplicities import multiplicity_name
+from nadyn.analysis.hops import pairs_in_words
+from nadyn.analysis.key_number import KeyNumber
+from nadyn.analysis.multiplicities import among_spin_adiabatic_states, diabatic_names, multiplicity_name
 from nadyn.checks.counts import counted
 from nadyn.trajectory import Run
 
 _MOST_PRODUCTS = 4
+# From here on energies are in eV.
+_LARGE_MEV = 1000.0
 _NOTHING = "—"
-
-
-@dataclass(frozen=True)
-class KeyNumber:
-    """One number to be read first.
-
-    Attributes:
-        name: What it is.
-        value: As printed.
-        unit: As printed, with the space before it.
-        detail: Uncertainty or explanation.
-    """
-
-    name: str
-    value: str
-    unit: str
-    detail: str
 
 
 def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = None) -> list[KeyNumber]:
@@ -38,7 +24,10 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
         found += [_branch(numbers, name) for name in numbers["branching"]]
     elif run.changes_states:
         found += _multiplicities_at_end(run, numbers)
-        found += _populations_at_end(run, numbers, other)
+        if among_spin_adiabatic_states(run) and "multiplicity_populations" in numbers:
+            found += _diabatic_at_end(run, numbers)
+        else:
+            found += _populations_at_end(run, numbers, other)
         found += [
             _lifetime(state, life, some_stopped=bool(numbers["n_stopped"]))
             for state, life in numbers["lifetimes_fs"].items()
@@ -62,10 +51,9 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
         detail = f"{everyone}: whole, and stopped or still running, in a state of which no fate is known"
         found.append(KeyNumber("Without a product", str(without), "", detail))
     if not run.changes_states:
-        found += _equilibrium(numbers) + _bulk(numbers)
+        found += numbers_of_equilibrium(numbers)
     elif run.moves_on != "mean of the states":
-        hops = ", ".join(f"{n} {pair.replace('-', '→')}" for pair, n in numbers["hops"].items()) or "none"
-        detail = f"{hops}; {numbers['frustrated_hops']} refused"
+        detail = f"{pairs_in_words(numbers['hops'])}; {numbers['frustrated_hops']} refused"
         name = "Hops" if run.moves_on == "active state" else "Changes of the pointer state"
         found.append(KeyNumber(name, str(sum(numbers["hops"].values())), "", detail))
     if numbers["energy_drift_max_ev"] is not None:
@@ -74,7 +62,8 @@ def key_numbers(run: Run, numbers: dict[str, object], other: Beside | None = Non
         lost = numbers["n_stopped"].get("energy_step", 0)
         if lost:
             detail += f", with the {lost} in which a trajectory was stopped for it; frames do not hold those"
-        found.append(KeyNumber("Energy error", f"{milli:.3g}", " meV", detail))
+        value, unit = (milli, " meV") if milli < _LARGE_MEV else (1e-3 * milli, " eV")
+        found.append(KeyNumber("Energy error", f"{value:.3g}", unit, detail))
     if "divided_steps" in numbers:
         n, of = numbers["divided_steps"]["n"], numbers["divided_steps"]["of"]
         detail = f"{n} of {of} time steps of all trajectories, as `adaptive` asks for"
@@ -215,6 +204,23 @@ def _multiplicities_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumb
     return found
 
 
+def _diabatic_at_end(run: Run, numbers: dict[str, object]) -> list[KeyNumber]:
+    """Return the diabatic states that hold something: each is something that a chemist knows, as S1."""
+    names, when = diabatic_names(run), f"{run.time_fs[-1]:.4g} fs"
+    if len(names) <= len(numbers["multiplicity_populations"]):
+        return []
+    found = []
+    for name, mean, error in zip(
+        names,
+        numbers["diabatic_populations"][-1],
+        numbers["diabatic_populations_error"][-1],
+        strict=True,
+    ):
+        detail = _not_known(numbers) if mean is None else f"± {100 * error:.1f} % (standard error)"
+        found.append(_share(f"{name} at {when}", mean, detail))
+    return found
+
+
 def _lifetime(state: str, life: dict[str, object], *, some_stopped: bool) -> KeyNumber:
     name = f"Lifetime of state {state}"
     if life["value"] is None:
@@ -242,52 +248,6 @@ def _product(
     return _share(name, None if says_nothing else one["fraction"], detail)
 
 
-def _equilibrium(numbers: dict[str, object]) -> list[KeyNumber]:
-    kelvin, slope = numbers["temperature_kelvin"], numbers["energy_slope_ev_per_ps"]
-    found = [
-        KeyNumber(
-            "Temperature",
-            f"{kelvin['mean']:.0f}",
-            " K",
-            f"kinetic, {counted(kelvin['degrees_of_freedom'], 'degree of freedom')}",
-        )
-    ]
-    if slope["median"] is not None:
-        detail = f"median; worst trajectory {slope['worst']:.1e}"
-        found.append(KeyNumber("Energy drift", f"{slope['median']:.1e}", " eV/ps", detail))
-    return found
-
-
-def _bulk(numbers: dict[str, object]) -> list[KeyNumber]:
-    matter = numbers.get("bulk")
-    if matter is None:
-        return []
-    found = []
-    names = (
-        ("Pressure", "pressure_gpa", "GPa"),
-        ("Volume", "volume_angstrom3", "Å³"),
-        ("Density", "density_g_per_cm3", "g/cm³"),
-    )
-    for name, key, unit in names:
-        mean, error = matter[key]["mean"], matter[key]["error"]
-        detail = f"{_with_error(error, unit)}, after {matter['after_fs']:.4g} fs"
-        found.append(KeyNumber(name, f"{mean:.5g}", f" {unit}", detail))
-    for element, one in matter.get("diffusion", {}).items():
-        value, other = one["by_msd_cm2_per_s"], one["by_vacf_cm2_per_s"]
-        detail = (
-            f"± {one['by_msd_error']:.1g} from displacements; {other:.3g} ± {one['by_vacf_error']:.1g} from "
-            "velocities"
-        )
-        found.append(KeyNumber(f"Diffusion of {element}", f"{value:.3g}", " cm²/s", detail))
-    return found
-
-
-def _with_error(error: float | None, unit: str) -> str:
-    if error is None:
-        return "too short for an error"
-    return f"± {error:.2g} {unit} (standard error)" if error else "constant"
-
-
 def _branch(numbers: dict[str, object], name: str) -> KeyNumber:
     value, error = numbers["branching"][name], numbers["branching_error"][name]
     where = f"{'Transmitted' if name[0] == 'T' else 'Reflected'}, state {name[1:]}"
@@ -297,4 +257,5 @@ def _branch(numbers: dict[str, object], name: str) -> KeyNumber:
 
 
 def _percent(value: float | None) -> str:
-    return f"{100 * value:.1f}" if value is not None and np.isfinite(value) else _NOTHING
+    # Not -0.0.
+    return f"{round(100 * value, 1) + 0.0:.1f}" if value is not None and np.isfinite(value) else _NOTHING

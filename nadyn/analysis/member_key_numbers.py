@@ -1,7 +1,7 @@
 """The few numbers of a committee that come first, each with two errors."""
 
 from nadyn.analysis.fates import MOST_UNKNOWN
-from nadyn.analysis.key_numbers import KeyNumber
+from nadyn.analysis.key_number import KeyNumber
 from nadyn.analysis.plots_members import yield_name
 from nadyn.checks.counts import counted
 

@@ -13,7 +13,7 @@ from nadyn import __version__
 from nadyn.analysis.answer import answer
 from nadyn.analysis.beside import Beside, differences, read_beside
 from nadyn.analysis.diagnostics import diagnose
-from nadyn.analysis.geometry import read_quantity
+from nadyn.analysis.geometry import check_has_atoms, read_quantity
 from nadyn.analysis.joined import open_runs_as_one
 from nadyn.analysis.key_numbers import key_numbers, note_on_settled, note_on_stopped, sentence_on_method
 from nadyn.analysis.lights import lights_html, linked_trajectories
@@ -39,6 +39,7 @@ def report(
     crossings: str | Path | None = None,
     coordinates: Sequence[str] = (),
     modes: NormalModes | None = None,
+    atoms: Run | None = None,
 ) -> Path:
     """Write the report of a run, finished or not, or of several of one model as one; return where it is.
 
@@ -54,6 +55,7 @@ def report(
         coordinates: Internal coordinates to show, with their distributions, such as `dihedral 0 1 2 3`,
             instead of the automatic choice.
         modes: Normal modes of the molecule whose activity to show.
+        atoms: The same run with the geometries of a molecule, where its own coordinates are others.
 
     Raises:
         InputError: `path` is no trajectory file with a frame, `output` is a folder, or its folder does not
@@ -63,10 +65,12 @@ def report(
     output = Path(output)
     check_output(output, overwrite=True)
     run = open_runs_as_one([path, *more])
+    seen = run if atoms is None else atoms
     other = None if beside is None else read_beside(beside, n_states=run.n_states, name=beside_name)
-    followed = [read_quantity(text, run.positions.shape[2]) for text in coordinates]
-    groups = hop_groups(run, crossings)
-    numbers = summarise(run)
+    followed = [read_quantity(text, seen.positions.shape[2]) for text in coordinates]
+    check_has_atoms(seen, followed)
+    groups = hop_groups(seen, crossings)
+    numbers = summarise(run, atoms=seen)
     words = ["nadyn", "report", *map(str, (path, *more)), "--output", str(output)]
     words += [] if beside is None else ["--beside", str(beside)]
     words += [] if beside_name is None else ["--beside-name", beside_name]
@@ -74,14 +78,15 @@ def report(
     digests = ", ".join(map(digest, (path, *more)))
     words += [word for text in coordinates for word in ("--coordinate", text)]
     words += [] if modes is None else ["--modes", modes.name]
-    figures = sections(run, numbers, other, groups, followed, modes)
-    shown = viewer(run, also=groups.moments)
-    write_new(output, _page(run, numbers, figures, shown, shlex.join(words), digests, other))
+    figures = sections(run, numbers, other, groups, followed, modes, atoms=seen)
+    shown = viewer(run, also=groups.moments, atoms=seen)
+    write_new(output, _page(run, seen, numbers, figures, shown, shlex.join(words), digests, other))
     return output
 
 
 def _page(
     run: Run,
+    seen: Run,
     numbers: dict[str, object],
     figures: list[Section],
     shown: str,
@@ -89,7 +94,7 @@ def _page(
     digests: str,
     other: Beside | None,
 ) -> str:
-    title = _title(run)
+    title = _title(seen)
     parts = [
         f"<header><p class=kicker>nadyn report</p><h1>{html.escape(title)}</h1>",
         f"<p class=lead>{html.escape(_lead(run, numbers))}</p></header>",
@@ -105,7 +110,7 @@ def _page(
         what_was_run(run.config),
         _provenance(run, command, digests),
     ]
-    return page_of(title, parts, scripts=viewer_scripts(run))
+    return page_of(title, parts, scripts=viewer_scripts(seen))
 
 
 def _answer(run: Run, numbers: dict[str, object]) -> str:
@@ -123,8 +128,10 @@ def _title(run: Run) -> str:
         "nvt": "dynamics at constant temperature",
     }
     method = str(run.attributes["method"])
-    molecule = "" if run.atomic_numbers is None else f" ({typeset(formula(run.atomic_numbers, run.masses))})"
-    return f"{name}{molecule}: {what.get(method, method)}"
+    if run.atomic_numbers is not None:
+        molecule = formula(run.atomic_numbers, run.masses)
+        name = typeset(molecule) if name == molecule else f"{name} ({typeset(molecule)})"
+    return f"{name}: {what.get(method, method)}"
 
 
 def _lead(run: Run, numbers: dict[str, object]) -> str:

@@ -14,7 +14,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from nadyn.analysis.drawn_numbers import drawn_csv, table_csv
-from nadyn.analysis.key_numbers import KeyNumber
+from nadyn.analysis.key_number import KeyNumber
 from nadyn.analysis.packing import block
 from nadyn.analysis.page_style import style
 from nadyn.analysis.plots_style import COLOURS, INK

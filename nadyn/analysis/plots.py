@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from nadyn.analysis.beside import Beside, shown_frames
 from nadyn.analysis.energies import energy_conservation, temperature
-from nadyn.analysis.fates import has_settled, known
+from nadyn.analysis.fates import has_settled, known, n_shown, shown_times
 from nadyn.analysis.geometry import Quantity, label, measure
 from nadyn.analysis.kinetics import Lifetime, decay_curve
 from nadyn.analysis.moments import lead_to_moments
@@ -87,7 +87,7 @@ def figure_of_populations(
     if other is not None:
         _points_of(axes, other, pops)
         extra.append(Line2D([], [], color=QUIET, marker="D", markersize=4, linestyle="", label=other.name))
-    time_axis(axes, pops.time_fs)
+    time_axis(axes, pops.time_fs[: n_shown(pops.counted > 0)])
     axes.set_ylim(-0.02, 1.02)
     axes.set_ylabel("population")
     legend_above(axes, extra)
@@ -147,7 +147,7 @@ def geometry_figure(run: Run, quantity: Quantity) -> Figure:
     moved = (np.diff(state, axis=0) != 0) & alive[1:] & np.isin(np.arange(run.n_trajectories), drawn)
     _mark_hops(axes, run, values, state, moved)
     shown = values[:, drawn][alive[:, drawn]]
-    time_axis(axes, run.time_fs)
+    time_axis(axes, shown_times(run))
     value_axis(axes, quantity, shown)
     axes.set_ylabel(f"{label(run, quantity)} ({unit_text(quantity)})")
     low, high = axes.get_ylim()
@@ -163,7 +163,8 @@ def geometry_figure(run: Run, quantity: Quantity) -> Figure:
     side.set_ylim(low, high)
     side.set_yticks(axes.get_yticks(), labels=[])
     side.set_ylim(low, high)
-    side.set_xlabel("at the end")
+    side.set_xlabel("at the end" if last.any() else "none at the end")
+    side.set_xlim(left=0, right=None if last.any() else 1)
     handles = [
         Line2D([], [], color=state_colour(k), linewidth=2, label=f"state {k}") for k in range(run.n_states)
     ]
@@ -200,7 +201,7 @@ def energy_figure(run: Run) -> Figure:
             label=f"trajectory {worst}",
         )
         legend_above(axes)
-    time_axis(axes, run.time_fs)
+    time_axis(axes, shown_times(run))
     around_zero(axes, 1e3 * energy.error_ev)
     axes.set_ylabel("energy error (meV)")
     changes = 1e3 * energy.steps_ev
@@ -229,7 +230,7 @@ def temperature_figure(run: Run) -> Figure:
     target = (run.config.get("thermostat") or {}).get("temperature_kelvin")
     if target is not None:
         axes.axhline(float(target), color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)), label="thermostat")
-    time_axis(axes, run.time_fs)
+    time_axis(axes, shown_times(run))
     axes.set_ylim(bottom=0)
     axes.set_ylabel("kinetic temperature (K)")
     legend_above(axes)

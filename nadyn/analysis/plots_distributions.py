@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from nadyn.analysis.fates import shown_times
 from nadyn.analysis.geometry import Quantity, label
 from nadyn.analysis.mode_activity import ModeActivity
 from nadyn.analysis.plots_style import (
@@ -49,7 +50,7 @@ def distribution_figure(
             label=name,
         )
     axes.plot(run.time_fs, quantiles[2], color=COLOURS[0], linewidth=1.8, label="median")
-    time_axis(axes, run.time_fs)
+    time_axis(axes, shown_times(run))
     shown = np.concatenate([quantiles.ravel(), *moments.values()])
     value_axis(axes, quantity, shown)
     axes.set_ylabel(f"{label(run, quantity)} ({unit_text(quantity)})")

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Int
 from matplotlib.figure import Figure
 
+from nadyn.analysis.fates import shown_times
 from nadyn.analysis.hop_clusters import Cluster
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.moments import lead_to_moments
@@ -45,7 +46,7 @@ def hop_groups_figure(run: Run, shown: list[Cluster], numbers: Int[np.ndarray, "
             hops.time_fs[chosen], hops.gap_ev[chosen], s=16, color=colour, alpha=0.75, linewidth=0, label=name
         )
         lead_to_moments(points, run.hops["traj"][chosen], run.hops["step"][chosen])
-    time_axis(side, run.time_fs)
+    time_axis(side, shown_times(run))
     side.set_ylabel("gap at the hop (eV)")
     side.set_ylim(bottom=0)
     return figure

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nadyn.analysis.fates import shown_times
 from nadyn.analysis.hops import hop_statistics
 from nadyn.analysis.moments import lead_to_moments
 from nadyn.analysis.plots_style import COLOURS, QUIET, legend_above, new_figure, time_axis
@@ -25,7 +26,7 @@ def hops_figure(run: Run) -> Figure:
         ("up", hops.is_accepted & ~hops.is_downward, COLOURS[1], "^"),
         ("refused", ~hops.is_accepted, QUIET, "x"),
     )
-    end = float(run.time_fs[-1])
+    end = float(shown_times(run)[-1])
     present = [kind for kind in kinds if kind[1].any()]
     axes.hist(
         [hops.time_fs[chosen] for _, chosen, _, _ in present],
@@ -33,7 +34,7 @@ def hops_figure(run: Run) -> Figure:
         color=[colour for _, _, colour, _ in present],
         stacked=True,
     )
-    time_axis(axes, run.time_fs)
+    time_axis(axes, shown_times(run))
     axes.set_ylabel("hops" if has_gaps else "changes")
     if not has_gaps:
         legend_above(axes, [Line2D([], [], color=c, linewidth=4, label=name) for name, _, c, _ in present])
@@ -51,7 +52,7 @@ def hops_figure(run: Run) -> Figure:
             label=name,
         )
         lead_to_moments(points, run.hops["traj"][chosen], run.hops["step"][chosen])
-    time_axis(side, run.time_fs)
+    time_axis(side, shown_times(run))
     side.set_ylabel("gap at the hop (eV)")
     side.set_ylim(bottom=0)
     legend_above(side)

@@ -9,7 +9,7 @@ from nadyn.analysis import section_tables as tables
 from nadyn.analysis.beside import Beside
 from nadyn.analysis.geometry import Quantity
 from nadyn.analysis.mode_activity import NormalModes
-from nadyn.analysis.multiplicities import multiplicity_populations
+from nadyn.analysis.multiplicities import among_spin_adiabatic_states, multiplicity_populations
 from nadyn.analysis.plots_hops import hops_figure
 from nadyn.analysis.plots_products import products_figure
 from nadyn.analysis.plots_schemes import scheme_figure
@@ -36,6 +36,8 @@ def sections(
     groups: HopGroups | None = None,
     coordinates: Sequence[Quantity] = (),
     modes: NormalModes | None = None,
+    *,
+    atoms: Run | None = None,
 ) -> list[Section]:
     """Return the figures that a run gives, with captions that carry its numbers.
 
@@ -46,7 +48,9 @@ def sections(
         groups: Its hops by geometry.
         coordinates: Internal coordinates to show instead of the automatic choice.
         modes: Normal modes whose activity to show.
+        atoms: The same run with the geometries of a molecule, where its own coordinates are others.
     """
+    seen = run if atoms is None else atoms
     found: list[Section] = []
     scattered = branching(run)
     if scattered is not None and np.isfinite(list(scattered.fraction.values())).all():
@@ -54,18 +58,21 @@ def sections(
         found.append(
             Section("branching", "Where the trajectories went", caption, plots.branching_figure(scattered))
         )
+    # Spin-adiabatic states are many, and each is something else from step to step: states of one spin first.
+    mixes_spins = among_spin_adiabatic_states(run)
+    found += _diabatic(run, numbers) if mixes_spins else []
     if run.changes_states:
         found.append(
             Section(
                 "populations",
-                "Populations",
+                "Populations of spin-adiabatic states" if mixes_spins else "Populations",
                 _population_words(run, numbers) + _beside_words(other),
                 plots.populations_figure(run, run_lifetimes(run), other),
                 tables.population_table(numbers),
             )
         )
     found += _schemes(run)
-    found += exits_section(run)
+    found += [] if mixes_spins else exits_section(run)
     fell_apart = products(run)
     if fell_apart:
         words = "Fragments and electronic state at the end of each trajectory, with 95 % intervals"
@@ -76,16 +83,9 @@ def sections(
             words += f" They are of {other.end_fs:.4g} fs, those of this run of {run.time_fs[-1]:.4g} fs."
         found.append(Section("products", "Products", words, figure))
     found += yields_section(run)
-    if run.diabatic_populations is not None:
-        words = f"Means over trajectories: {numbers['diabatic_population_estimator']}. "
-        words += "Bands: ±1.96 standard errors."
-        found.append(Section("diabatic", "Diabatic populations", words, plots.diabatic_figure(run)))
-    spins = multiplicity_populations(run)
-    if spins is not None:
-        words = "Sums of the diabatic populations of each multiplicity. Bands: ±1.96 standard errors."
-        found.append(Section("multiplicities", "Multiplicities", words, multiplicities_figure(run, spins)))
-    found += coordinate_sections(run, coordinates)
-    found += modes_section(run, modes)
+    found += [] if mixes_spins else _diabatic(run, numbers)
+    found += coordinate_sections(seen, coordinates)
+    found += modes_section(seen, modes)
     if len(run.hops["step"]):
         words = "Left: when states were changed. Right: the energy gap at each hop"
         if run.moves_on != "active state":
@@ -93,7 +93,7 @@ def sections(
         words += "; crosses were refused for want of energy." if numbers["frustrated_hops"] else "."
         found.append(Section("hops", _hops_name(run), words, hops_figure(run), tables.hop_table(run)))
     if groups is not None:
-        found += hop_groups_section(run, groups)
+        found += hop_groups_section(seen, groups)
     if not run.changes_states:
         found.append(
             Section("temperature", "Temperature", _temperature_words(numbers), plots.temperature_figure(run))
@@ -102,6 +102,20 @@ def sections(
     words += "Right: its changes from one frame to the next, on a logarithmic scale."
     figure = plots.energy_figure(run)
     found.append(Section("energy", "Energy conservation", words, figure, tables.energy_table(run)))
+    return found
+
+
+def _diabatic(run: Run, numbers: dict[str, object]) -> list[Section]:
+    """Return populations of diabatic states and of multiplicities, where they are defined."""
+    found = []
+    if run.diabatic_populations is not None:
+        words = f"Means over trajectories: {numbers['diabatic_population_estimator']}. "
+        words += "Bands: ±1.96 standard errors."
+        found.append(Section("diabatic", "Diabatic populations", words, plots.diabatic_figure(run)))
+    spins = multiplicity_populations(run)
+    if spins is not None:
+        words = "Sums of the diabatic populations of each multiplicity. Bands: ±1.96 standard errors."
+        found.append(Section("multiplicities", "Multiplicities", words, multiplicities_figure(run, spins)))
     return found
 
 
@@ -135,6 +149,8 @@ def _population_words(run: Run, numbers: dict[str, object]) -> str:
     pops = populations(run)
     empty = [str(k) for k in range(run.n_states) if k not in plots.drawn_states(pops)]
     left_out = f" States {', '.join(empty)} stay empty and are not drawn." if empty else ""
+    if len(empty) == 1:
+        left_out = f" State {empty[0]} stays empty and is not drawn."
     words = f"Solid: {numbers['population_estimator']}, with 95 % intervals"
     if numbers["n_stopped"]:
         words += (

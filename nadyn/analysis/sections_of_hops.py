@@ -15,6 +15,7 @@ from nadyn.analysis.hop_clusters import (
     hop_clusters,
     read_crossings,
 )
+from nadyn.analysis.hops import pairs_in_words
 from nadyn.analysis.moments import moment
 from nadyn.analysis.plots_hop_groups import hop_groups_figure
 from nadyn.analysis.section import Section
@@ -97,7 +98,7 @@ def _table_html(run: Run, shown: Sequence[Cluster]) -> str:
     every = int(run.attributes["write_every"])
     rows = []
     for one in shown:
-        states = ", ".join(f"{n} {pair.replace('-', '→')}" for pair, n in one.pairs.items())
+        states = pairs_in_words(one.pairs)
         address = moment(one.traj, one.frame * every)
         cells = [
             str(one.n),

@@ -84,9 +84,22 @@ def analyse(
 
 
 def summarise(
-    run: Run, *, quantities: Sequence[Quantity] = (), after_fs: float | None = None
+    run: Run,
+    *,
+    quantities: Sequence[Quantity] = (),
+    after_fs: float | None = None,
+    atoms: Run | None = None,
 ) -> dict[str, object]:
-    """Return the dictionary of `analyse` for a run that is open."""
+    """Return the dictionary of `analyse` for a run that is open.
+
+    Args:
+        run: The run.
+        quantities: As in `analyse`.
+        after_fs: As in `analyse`.
+        atoms: The same run with the geometries of a molecule, where its own coordinates are others: for
+            `geometry`.
+    """
+    seen = run if atoms is None else atoms
     if run.committed_frames == 0:
         raise InputError(
             f"file {str(run.path)!r} must hold a frame, but its run has only begun. "
@@ -96,7 +109,7 @@ def summarise(
     hops = hop_statistics(run)
     energy = energy_conservation(run)
     slopes = np.abs(energy.slope_ev_per_ps[np.isfinite(energy.slope_ev_per_ps)])
-    chosen = list(quantities) or choose_quantities(run)
+    chosen = list(quantities) or choose_quantities(seen)
     result: dict[str, object] = {
         "run": dict(run.config),
         **keys_of_populations(pops, run),
@@ -117,10 +130,10 @@ def summarise(
             "worst": float(slopes.max()) if len(slopes) else None,
         },
         "lifetimes_fs": {str(k): asdict(life) for k, life in run_lifetimes(run).items()},
-        "geometry": [followed(run, quantity) for quantity in chosen],
+        "geometry": [followed(seen, quantity) for quantity in chosen],
     }
     result |= keys_of_multiplicities(multiplicity_populations(run))
-    changed = next((found for quantity in chosen if (found := isomers(run, quantity))), None)
+    changed = next((found for quantity in chosen if (found := isomers(seen, quantity))), None)
     if changed is not None:
         result["isomerisation"] = changed
     if run.divided_steps is not None:

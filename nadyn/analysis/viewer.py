@@ -24,15 +24,17 @@ def viewer_scripts(run: Run) -> tuple[str, ...]:
     return ("3Dmol-min.js", "viewer.js") if has_molecule(run) else ("viewer.js",)
 
 
-def viewer(run: Run, *, also: Sequence[tuple[int, int]] = ()) -> str:
+def viewer(run: Run, *, also: Sequence[tuple[int, int]] = (), atoms: Run | None = None) -> str:
     """Return the viewer of a run with its data, as a section of the page.
 
     Args:
         run: The run.
         also: Moments that must be in it, by trajectory and frame.
+        atoms: The same run with the geometries of a molecule, where its own coordinates are others.
     """
-    shown = thin(run, also=also)
-    molecule = has_molecule(run)
+    seen = run if atoms is None else atoms
+    shown = thin(seen, also=also)
+    molecule = has_molecule(seen)
     return (
         "<section id=trajectories><h2>Trajectories</h2>"
         f"<p class=quiet>{html.escape(shown.sentence)}</p>"
@@ -52,5 +54,5 @@ def viewer(run: Run, *, also: Sequence[tuple[int, int]] = ()) -> str:
         "<input type=range id=view-time min=0 max=0 value=0 step=1 aria-label=Time>"
         "<div class=axis><span>0 fs</span><span id=view-energy-range></span><span id=view-end></span></div>"
         "<div id=view-legend class=legend></div></div>"
-        f"</div>{viewer_data(run, shown)}</section>"
+        f"</div>{viewer_data(run, shown, seen)}</section>"
     )

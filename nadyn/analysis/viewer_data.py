@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.spatial.transform import Rotation
 
-from nadyn.analysis.fates import ended_as_asked, final_state
+from nadyn.analysis.fates import ended_as_asked, final_state, shown_times
 from nadyn.analysis.packing import block, differences, facts, joined
 from nadyn.analysis.products import outcomes
 from nadyn.analysis.thinning import Thinned
@@ -13,6 +14,10 @@ from nadyn.structures import symbol
 from nadyn.trajectory import Run
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE, FEMTOSECOND_PER_AU
 
+# Degrees about the axes of the screen.
+_TILT = (20.0, -15.0)
+# What is larger is a crystal or a solution, and stands as it is.
+_MOST_TURNED = 100
 # Finer than a picture shows.
 _ANGSTROM, _ELECTRONVOLT = 1e-3, 1e-3
 
@@ -22,8 +27,14 @@ def has_molecule(run: Run) -> bool:
     return run.atomic_numbers is not None and run.positions.shape[3] == 3
 
 
-def viewer_data(run: Run, shown: Thinned) -> str:
-    """Return the elements `view-facts` and `view-data` of the page, which viewer.js reads."""
+def viewer_data(run: Run, shown: Thinned, atoms: Run) -> str:
+    """Return the elements `view-facts` and `view-data` of the page, which viewer.js reads.
+
+    Args:
+        run: The run.
+        shown: What of it.
+        atoms: Where its geometries are.
+    """
     first = np.diff(shown.trajectory, prepend=-1) != 0
     energies, energy_scale = differences(
         ELECTRONVOLT_PER_HARTREE * _rows(run.energies, shown), first, finest=_ELECTRONVOLT
@@ -43,20 +54,23 @@ def viewer_data(run: Run, shown: Thinned) -> str:
         "hop_gap": (ELECTRONVOLT_PER_HARTREE * run.hops["gap"]).astype(np.float32),
     }
     scales = {"energies": energy_scale}
-    if has_molecule(run):
-        arrays["positions"], scales["positions"] = differences(_centred(run, shown), first, finest=_ANGSTROM)
+    if has_molecule(atoms):
+        arrays["positions"], scales["positions"] = differences(
+            _centred(atoms, shown), first, finest=_ANGSTROM
+        )
     content, places = joined(arrays)
     described = {
         "name": Path(run.path).stem,
-        "symbols": [symbol(int(z)) for z in run.atomic_numbers] if has_molecule(run) else [],
+        "symbols": [symbol(int(z)) for z in atoms.atomic_numbers] if has_molecule(atoms) else [],
         "n_states": run.n_states,
         "n_trajectories": run.n_trajectories,
         "write_every": int(run.attributes["write_every"]),
         "dt_fs": float(run.attributes["dt_au"]) * FEMTOSECOND_PER_AU,
-        "end_fs": float(run.time_fs[-1]),
+        "end_fs": float(shown_times(run)[-1]),
         "on_states": run.moves_on != "mean of the states",
         "ended": names,
         "scales": scales,
+        "turn": _turn(atoms, shown) if has_molecule(atoms) else [],
         "arrays": places,
     }
     return facts("view-facts", described) + block("view-data", content)
@@ -91,6 +105,24 @@ def _rows(array: np.ndarray, shown: Thinned) -> np.ndarray:
     for frame, places in zip(frames.tolist(), np.split(order, starts[1:]), strict=True):
         found[places] = np.asarray(array[frame])[shown.trajectory[places]]
     return found
+
+
+def _turn(run: Run, shown: Thinned) -> list[float]:
+    """Return the rotation (x, y, z, w) with which the first geometry is looked at.
+
+    Its longest extent lies across the picture and its shortest towards the eye, a little tilted, so that no
+    atom of a flat molecule stands behind another.
+    """
+    points = np.asarray(run.positions[shown.frame[0]])[shown.trajectory[0]]
+    points = points - points.mean(axis=0)
+    if len(points) > _MOST_TURNED or not np.isfinite(points).all():
+        return [0.0, 0.0, 0.0, 1.0]
+    _, axes = np.linalg.eigh(points.T @ points)
+    axes = axes[:, ::-1].T
+    # Of the two signs of an axis that with the first atoms ahead; a mirror image is no turn.
+    axes[:2] *= np.where((axes[:2] @ points[0]) < 0, -1.0, 1.0)[:, None]
+    axes[2] = np.cross(axes[0], axes[1])
+    return (Rotation.from_euler("xy", _TILT, degrees=True) * Rotation.from_matrix(axes)).as_quat().tolist()
 
 
 def _centred(run: Run, shown: Thinned) -> Float[np.ndarray, "shown value"]:

@@ -67,7 +67,7 @@ def analyse(
 
     from nadyn.analysis.joined import are_one_ensemble, open_runs_as_one
     from nadyn.analysis.key_numbers import key_numbers, note_on_settled, note_on_stopped, sentence_on_method
-    from nadyn.analysis.multiplicities import diabatic_names
+    from nadyn.analysis.multiplicities import among_spin_adiabatic_states, diabatic_names
     from nadyn.analysis.plots import populations_figure
     from nadyn.analysis.plots_style import save_picture
     from nadyn.analysis.population_csv import populations_csv
@@ -79,6 +79,7 @@ def analyse(
     from nadyn.cli.analyse_more import check_more, more_of, print_more
     from nadyn.cli.analyse_quantities import print_followed, quantities_asked
     from nadyn.cli.analyse_swarm import print_swarm
+    from nadyn.cli.atoms_of_run import atoms_of_run
     from nadyn.cli.population_tables import diabatic_tables, population_tables
     from nadyn.cli.scheme_tables import print_schemes, schemes_asked
     from nadyn.cli.tables import print_table
@@ -116,11 +117,13 @@ def analyse(
         print_members(console, runs, json_file=json_file, csv_file=csv_file, figure=figure)
         return
     opened = open_runs_as_one(runs)
-    quantities = quantities_asked({**asked, "coordinate": coordinate}, opened.positions.shape[2])
+    wants_atoms = any((*asked.values(), coordinate, hops, modes))
+    atoms = atoms_of_run(opened, runs) if wants_atoms else opened
+    quantities = quantities_asked({**asked, "coordinate": coordinate}, atoms)
     with console.status("Reading trajectories"):
-        numbers = summarise(opened, quantities=quantities, after_fs=after_fs)
+        numbers = summarise(opened, quantities=quantities, after_fs=after_fs, atoms=atoms)
         fits, notes = schemes_asked(opened, scheme or [])
-        more = more_of(opened, exits=exits, hops=hops, crossings=crossings, modes=modes)
+        more = more_of(opened, atoms, exits=exits, hops=hops, crossings=crossings, modes=modes)
     numbers |= more.numbers
     if fits:
         numbers["schemes"] = [plain(scheme_numbers(fit)) for fit in fits]
@@ -145,10 +148,17 @@ def analyse(
     for note in (note_on_stopped(opened, numbers), note_on_settled(numbers)):
         if note:
             console.print(note, soft_wrap=True, highlight=False)
-    if opened.changes_states:
+    has_diabatic = "diabatic_populations" in numbers
+    if opened.changes_states and has_diabatic and among_spin_adiabatic_states(opened):
+        console.print(
+            f"Populations of the {opened.n_states} spin-adiabatic states, which are something else from step "
+            "to step, stand in `--json` and `--csv`.",
+            highlight=False,
+        )
+    elif opened.changes_states:
         for one in population_tables(numbers, console.width):
             console.print(one)
-    if opened.changes_states and "diabatic_populations" in numbers:
+    if opened.changes_states and has_diabatic:
         for one in diabatic_tables(numbers, diabatic_names(opened), console.width):
             console.print(one)
     print_followed(console, numbers if quantities else {})

@@ -26,9 +26,24 @@ class More:
 
 
 def more_of(
-    run: "Run", *, exits: int | None, hops: Path | None, crossings: Path | None, modes: Path | None
+    run: "Run",
+    atoms: "Run",
+    *,
+    exits: int | None,
+    hops: Path | None,
+    crossings: Path | None,
+    modes: Path | None,
 ) -> More:
-    """Compute what was asked for; the representatives of hops are written."""
+    """Compute what was asked for; the representatives of hops are written.
+
+    Args:
+        run: The run.
+        atoms: The same with the geometries of its molecule, from `atoms_of_run`.
+        exits: State that trajectories leave.
+        hops: Where representatives are written.
+        crossings: What is beside them.
+        modes: Normal modes.
+    """
     from dataclasses import asdict
 
     from nadyn.analysis.exits import first_exits
@@ -44,10 +59,10 @@ def more_of(
         found.tables.append(_exits(stays))
         found.numbers["exits"] = plain(asdict(stays))
     if hops is not None:
-        groups, cluster = hop_clusters(run)
+        groups, cluster = hop_clusters(atoms)
         if crossings is not None:
-            groups = beside_crossings(groups, run, *read_crossings(crossings))
-        write_new(hops, clusters_xyz(groups, run))
+            groups = beside_crossings(groups, atoms, *read_crossings(crossings))
+        write_new(hops, clusters_xyz(groups, atoms))
         found.tables.append(_groups(groups))
         found.numbers["hop_clusters"] = [
             plain(
@@ -62,7 +77,7 @@ def more_of(
         found.tables.append(_yields(yields))
         found.numbers["quantum_yields"] = plain(asdict(yields))
     if modes is not None:
-        activity, inverse_cm = _modes(run, modes)
+        activity, inverse_cm = _modes(atoms, modes)
         found.tables.append(_activity(activity, inverse_cm))
         found.numbers["modes"] = plain({"frequencies_per_cm": inverse_cm, **vars(activity)})
     return found
@@ -138,6 +153,8 @@ def _exits(found: "Exits") -> "Table":
 
 
 def _groups(groups: "list[Cluster]") -> "Table":
+    from nadyn.analysis.hops import pairs_in_words
+
     table = _new_table(
         "Hops by geometry",
         *(
@@ -158,7 +175,7 @@ def _groups(groups: "list[Cluster]") -> "Table":
             str(one.n),
             f"{one.share:.3f} ({one.low:.3f}…{one.high:.3f})",
             f"{one.gap_ev:.2f}",
-            ", ".join(f"{n} {pair.replace('-', '→')}" for pair, n in one.pairs.items()),
+            pairs_in_words(one.pairs),
             f"trajectory {one.traj} at {one.time_fs:.4g} fs",
             f"{one.spread_angstrom:.3f}",
             far,

@@ -7,25 +7,29 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nadyn.analysis.geometry import Quantity
+    from nadyn.trajectory import Run
 
 
-def quantities_asked(asked: Mapping[str, list[str] | None], n_atoms: int) -> "list[Quantity]":
+def quantities_asked(asked: Mapping[str, list[str] | None], run: "Run") -> "list[Quantity]":
     """Return the coordinates that options name.
 
     Args:
         asked: Texts by `distance`, `angle`, `dihedral`, and `coordinate`, whose texts name the kind.
-        n_atoms: Of the molecule.
+        run: The run, or a part of it.
 
     Raises:
-        InputError: A text names no coordinate.
+        InputError: A text names no coordinate, or one of atoms where there are none.
     """
-    from nadyn.analysis.geometry import parse_quantity, read_quantity
+    from nadyn.analysis.geometry import check_has_atoms, parse_quantity, read_quantity
 
-    return [
+    n_atoms = run.positions.shape[2]
+    found = [
         read_quantity(text, n_atoms) if kind == "coordinate" else parse_quantity(kind, text, n_atoms)
         for kind, texts in asked.items()
         for text in texts or []
     ]
+    check_has_atoms(run, found)
+    return found
 
 
 def print_followed(console: "Console", numbers: Mapping[str, object]) -> None:

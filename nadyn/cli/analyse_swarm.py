@@ -47,7 +47,7 @@ def print_swarm(
     from nadyn.cli.tables import print_table
 
     with console.status("Reading shards"):
-        chosen = quantities_asked(asked, first_shard(folder).positions.shape[2])
+        chosen = quantities_asked(asked, first_shard(folder))
         found = swarm_numbers(folder, quantities=chosen)
     numbers = found.numbers
     if json_file is not None:

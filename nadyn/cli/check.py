@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nadyn.cli.convert import Charge, Multiplicities, given_multiplicities
+from nadyn.cli.convert import Charge, Multiplicities, OneMultiplicity, given_multiplicities
 
 if TYPE_CHECKING:
     from nadyn.checks.forecast import Forecast
@@ -29,6 +29,7 @@ def check(
     ] = True,
     charge: Charge = None,
     multiplicities: Multiplicities = None,
+    multiplicity: OneMultiplicity = None,
 ) -> None:
     """Say what files would do: steps, memory, output, time by a short trial, and everything doubtful.
 
@@ -51,7 +52,7 @@ def check(
             elif kind == "learn":
                 found = _learn(file, trial)
             else:
-                found = _train(file, data or [], charge, given_multiplicities(multiplicities))
+                found = _train(file, data or [], charge, given_multiplicities(multiplicities), multiplicity)
         console.print(f"{kind} file {file}", style="italic", highlight=False, markup=False, soft_wrap=True)
         table = Table(show_header=False)
         for name, value in found.facts:
@@ -87,12 +88,17 @@ def _run(file: Path, resume: bool, overwrite: bool) -> "Forecast":
 
 
 def _train(
-    file: Path, data: list[Path], charge: int | None, multiplicities: tuple[int, ...] | None
+    file: Path,
+    data: list[Path],
+    charge: int | None,
+    multiplicities: tuple[int, ...] | None,
+    multiplicity: int | None,
 ) -> "Forecast":
     from nadyn.checks.configuration import read_configuration
     from nadyn.checks.forecast import Forecast
     from nadyn.data import load_dataset
     from nadyn.data.label_checks.table import doubts
+    from nadyn.data.one_spin import with_one_multiplicity
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.forecast import forecast_training
 
@@ -105,6 +111,8 @@ def _train(
     dataset = load_dataset(
         data[0], *data[1:], mix=configuration.mix, charge=charge, multiplicities=multiplicities
     )
+    if multiplicity is not None:
+        dataset = with_one_multiplicity(dataset, multiplicity)
     found = forecast_training(configuration, dataset)
     about_data = [
         f"group {group.name!r}: {one.sentence}" for group in dataset.groups for one in doubts(group)

@@ -23,6 +23,10 @@ Multiplicities = Annotated[
     str | None,
     typer.Option("--multiplicities", help="2S + 1 of each state where the file does not say it: '1 1 3 3'."),
 ]
+OneMultiplicity = Annotated[
+    int | None,
+    typer.Option("--multiplicity", help="Learn the states of this 2S + 1 alone, where DATA has several."),
+]
 Charge = Annotated[
     int | None, typer.Option("--charge", help="Total charge where the file does not say it; 0 is assumed.")
 ]
@@ -82,6 +86,13 @@ def convert(
         str | None, typer.Option("--trajectories", help="Of a run: which ones, such as 0,3,7; all of them.")
     ] = None,
     all_frames: AllFrames = False,
+    dipole_origin: Annotated[
+        str | None,
+        typer.Option(
+            "--dipole-origin",
+            help="What dipoles of an ion are about: coordinates, center_of_mass or center_of_charge.",
+        ),
+    ] = None,
     theory: Annotated[str, typer.Option(help="Level of theory, kept in the dataset.")] = "",
     origin: Annotated[str, typer.Option("--source", help="Where the data are from, kept too.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the data, kept too.")] = "",
@@ -96,6 +107,7 @@ def convert(
     from nadyn.cli.convert_run import convert_initial, convert_run, kind_of_start_or_run
     from nadyn.data import Dataset, write_dataset
     from nadyn.data.cleaning import couplings_from_d, without_doubtful
+    from nadyn.data.dipole_origin import check_origin
     from nadyn.data.frames_in_words import every_frame_named
     from nadyn.data.joining import join
     from nadyn.data.label_checks.table import warn_of_doubts
@@ -133,6 +145,11 @@ def convert(
     given = {
         key: text for key, text in (("theory", theory), ("source", origin), ("licence", licence)) if text
     }
+    if dipole_origin is not None:
+        if all(group.dipoles is None for group in dataset.groups):
+            raise InputError("`--dipole-origin` must come with dipoles, but IN has none. Remove it.")
+        check_origin(dipole_origin)
+        given["dipole_origin"] = dipole_origin
     dataset = Dataset(tuple(replace(group, **given) for group in dataset.groups))
     if couplings == "d":
         dataset = couplings_from_d(dataset)

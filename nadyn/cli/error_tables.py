@@ -21,6 +21,8 @@ def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | N
         title: What was compared.
         frames: Index in the file of each frame, so that one can be named; without it none is.
     """
+    from nadyn.analysis.multiplicities import state_names
+
     values = metrics(comparison)
     nothing = constant_errors(comparison)
     table = Table(title=f"{title} ({counted(values['n_frames'], 'frame')})", title_justify="left")
@@ -32,7 +34,7 @@ def error_table(comparison: Comparison, *, title: str, frames: Sequence[int] | N
         mean = values.get(f"{quantity.name}_mae_{unit}")
         if mean is None:
             continue
-        names = [f"S{k}" for k in range(len(mean))]
+        names = state_names(comparison.multiplicities or (1,) * len(mean))
         if quantity.columns == "pair":
             names = [f"{k}-{l}" for k, l in state_pairs(comparison.energies.shape[1])]
         elif quantity.columns == "frame":

@@ -9,18 +9,19 @@ if TYPE_CHECKING:
 
 
 def states_table(numbers: "GroupStatistics", multiplicities: tuple[int, ...]) -> "Table":
-    """Return energies and forces of each state."""
+    """Return energies and forces of each state; energies above the lowest of all, as one looks for them."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
+    zero = min(numbers.energy_min_ev)
+    table = Table(title=f"energies above the lowest one, {zero:.4f} eV", title_justify="left")
     for name in ("state", "2S+1", "lowest [eV]", "highest [eV]", "mean [eV]", "std [eV]", "force rms [eV/Å]"):
         table.add_column(Text(name), justify="right")
     for state in range(numbers.n_states):
         energies = (
-            numbers.energy_min_ev[state],
-            numbers.energy_max_ev[state],
-            numbers.energy_mean_ev[state],
+            numbers.energy_min_ev[state] - zero,
+            numbers.energy_max_ev[state] - zero,
+            numbers.energy_mean_ev[state] - zero,
             numbers.energy_std_ev[state],
         )
         rms = numbers.force_rms_ev_per_angstrom

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nadyn.cli.convert import Charge, Multiplicities, given_multiplicities
+from nadyn.cli.convert import Charge, Multiplicities, OneMultiplicity, given_multiplicities
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write (YAML).")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")]
@@ -20,6 +20,7 @@ def train(
     output: Output = Path("train.yaml"),
     charge: Charge = None,
     multiplicities: Multiplicities = None,
+    multiplicity: OneMultiplicity = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a training file for data: weights of the labels they have, how they are split, a time.
@@ -28,6 +29,7 @@ def train(
     """
     from nadyn.data import load_dataset
     from nadyn.data.label_checks.table import warn_of_doubts
+    from nadyn.data.one_spin import with_one_multiplicity
     from nadyn.training.first_file import first_training_file
 
     _check(output, *data, overwrite=overwrite)
@@ -35,8 +37,14 @@ def train(
         data[0], *data[1:], charge=charge, multiplicities=given_multiplicities(multiplicities)
     )
     warn_of_doubts(dataset)
-    names = " ".join(map(str, data))
-    command = f"nadyn train {names} --config {output} --output model.safetensors"
+    words = ["nadyn train", *map(str, data), f"--config {output}"]
+    if multiplicity is not None:
+        dataset = with_one_multiplicity(dataset, multiplicity)
+        words.append(f"--multiplicity {multiplicity}")
+    # What was said of the data has to be said again.
+    words += [] if charge is None else [f"--charge {charge}"]
+    words += [] if multiplicities is None else [f'--multiplicities "{multiplicities}"']
+    command = " ".join([*words, "--output model.safetensors"])
     _write(output, first_training_file(dataset, command))
     print(f"next: {command}")
 

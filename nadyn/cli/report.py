@@ -1,9 +1,12 @@
 """`nadyn report`: a run as one HTML page."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from nadyn.trajectory import Run
 
 
 def report(
@@ -92,5 +95,17 @@ def report(
                 crossings=crossings,
                 coordinates=coordinate or (),
                 modes=None if modes is None else modes_given(modes),
+                atoms=_atoms(runs),
             )
     console.print(f"Report written to {written}", highlight=False, soft_wrap=True)
+
+
+def _atoms(runs: list[Path]) -> "Run | None":
+    """Return runs in normal coordinates with the geometries of their molecule; None where atoms are there."""
+    from nadyn.analysis.joined import open_runs_as_one
+    from nadyn.cli.atoms_of_run import atoms_of_run
+    from nadyn.trajectory import open_run
+
+    if open_run(runs[0], verified=False).atomic_numbers is not None:
+        return None
+    return atoms_of_run(open_runs_as_one(runs), runs)

@@ -90,7 +90,7 @@ def _print_summary(result: "RunResult") -> None:
     if result.n_cut:
         percent = 100 * result.n_cut / max(result.n_steps_of_trajectories, 1)
         print(
-            f"Probabilities of hops were cut to a sum of 1 {counted(result.n_cut, 'time')}, in "
+            f"Probabilities of hops had a sum above 1 {counted(result.n_cut, 'time')} and were cut to it, in "
             f"{percent:.2g} % of the steps: the active state was nearly empty."
         )
     print(f"Written: {result.path}. Next: nadyn report {result.path}")

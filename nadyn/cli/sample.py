@@ -243,7 +243,7 @@ def _outside(model: "Model", positions: "np.ndarray") -> str | None:
     )
     if n_close + n_outside == len(status):
         raise InputError(f"{sentence}. Check the geometry and its unit (.xyz files are in angstrom).")
-    return f"{sentence}."
+    return f"{sentence}. Label some of them, `nadyn label` takes the file, and train on those too."
 
 
 def _shape(model: "Model", centre: "np.ndarray") -> str | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nadyn.checks.counts import counted
-from nadyn.cli.convert import Charge, Multiplicities, given_multiplicities
+from nadyn.cli.convert import Charge, Multiplicities, OneMultiplicity, given_multiplicities
 
 
 def train(
@@ -46,10 +46,7 @@ def train(
     ] = False,
     charge: Charge = None,
     multiplicities: Multiplicities = None,
-    multiplicity: Annotated[
-        int | None,
-        typer.Option("--multiplicity", help="Learn the states of this 2S + 1 alone, where DATA has several."),
-    ] = None,
+    multiplicity: OneMultiplicity = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live table.")] = False,
 ) -> None:
     """Train a model on energies, forces and couplings, whatever the dataset has."""
@@ -76,7 +73,7 @@ def train(
     from nadyn.training.evaluation import compare
     from nadyn.training.figures import learning_curves, parity
     from nadyn.training.mixing import about_energies
-    from nadyn.training.notices import about_couplings, about_trials
+    from nadyn.training.notices import about_couplings, about_gaps, about_trials
     from nadyn.training.output import checkpoint_path
     from nadyn.training.together import of_torchrun, processes_for
     from nadyn.training.train import train as train_model
@@ -125,6 +122,7 @@ def train(
     learned = () if configuration.model.electrostatics is None else ("charges",)
     notices = (
         about_couplings(dataset, configuration),
+        about_gaps(dataset),
         about_not_learned(dataset, learned),
         *about_energies(dataset),
     )

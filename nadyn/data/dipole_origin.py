@@ -31,8 +31,8 @@ def about_dipoles(group: Group) -> str | None:
     if group.charge and not group.dipole_origin:
         return (
             f"the dipoles of group {group.name!r} must have a named origin, because its charge is "
-            f"{group.charge:+d} and they change with it, but `dipole_origin` is missing. Write "
-            f"{', '.join(ORIGINS[:2])} or {ORIGINS[2]} into that attribute."
+            f"{group.charge:+d} and they change with it, but `dipole_origin` is missing. Say "
+            f"{', '.join(ORIGINS[:2])} or {ORIGINS[2]}: `nadyn convert IN OUT --dipole-origin NAME`."
         )
     return None
 

@@ -45,6 +45,7 @@ class Comparison:
         stress: [GPa]; None where there are no labels of it.
         properties: Predictions and labels of dipoles and polarisabilities, see `compared_properties`, and of
             charges.
+        multiplicities: 2S + 1 of each state, for their names.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Comparison:
     stress: Float[np.ndarray, "frame state 3 3"] | None = None
     reference_stress: Float[np.ndarray, "frame state 3 3"] | None = None
     properties: Properties = field(default_factory=dict)
+    multiplicities: tuple[int, ...] = ()
 
 
 def compare(
@@ -108,6 +110,7 @@ def compare(
         stress,
         None if stress is None else group.stress * GIGAPASCAL_PER_AU,
         properties,
+        group.multiplicities,
     )
 
 

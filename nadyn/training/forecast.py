@@ -13,7 +13,7 @@ from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.dataset_checks import check_dataset
 from nadyn.training.held_out import hold_out
 from nadyn.training.mixing import about_energies
-from nadyn.training.notices import about_couplings
+from nadyn.training.notices import about_couplings, about_gaps
 from nadyn.training.progress import Progress
 from nadyn.training.quantities import QUANTITIES
 from nadyn.training.samples import samples_together
@@ -60,7 +60,7 @@ def forecast_training(configuration: TrainingConfiguration, dataset: Dataset) ->
         ("memory", f"about {size_in_words(peak_memory() + (scale - 1.0) * memory)}"),
         ("time", f"about {time_in_words(seconds)} on this machine: {time_in_words(pace)} a step"),
     )
-    notices = (about_couplings(dataset, configuration), *about_energies(dataset))
+    notices = (about_couplings(dataset, configuration), about_gaps(dataset), *about_energies(dataset))
     doubts = [*held_out.sentences, *(one for one in notices if one), *caught]
     if n_steps < _FEW_STEPS:
         doubts.append(

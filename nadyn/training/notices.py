@@ -7,9 +7,11 @@ import numpy as np
 from nadyn.checks.counts import counted
 from nadyn.data import Dataset, Group
 from nadyn.data.dipole_origin import about_dipoles
+from nadyn.data.statistics import NEAR_GAP_EV
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.origin import is_among
 from nadyn.training.search import Trial
+from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
 # Of one trial, in the first round: the shortest schedule of which the end says something.
 SHORTEST_TRIAL = 300
@@ -31,6 +33,24 @@ def about_couplings(dataset: Dataset, configuration: TrainingConfiguration) -> s
     return (
         f"{sentence}: crossings may be missed. Couplings of about a hundred frames suffice; without any, "
         "leave out `small_starts: 0`."
+    )
+
+
+def about_gaps(dataset: Dataset) -> str | None:
+    """Return a sentence where no frame is near a crossing of its states, otherwise None.
+
+    Trajectories find crossings within femtoseconds, and a model that has never seen a small gap stops them.
+    """
+    if dataset.groups[0].n_states < 2:
+        return None
+    smallest = min(float(np.nanmin(np.diff(group.energies, axis=1))) for group in dataset.groups)
+    smallest *= ELECTRONVOLT_PER_HARTREE
+    if not smallest >= NEAR_GAP_EV:
+        return None
+    return (
+        f"no frame has a gap below {NEAR_GAP_EV} eV, the smallest is {smallest:.2f} eV: the model will not "
+        "know where states meet, and trajectories that come there are stopped. More labels are wanted before "
+        "dynamics; `nadyn learn --data` asks for them, `nadyn label --stopped` labels where runs stopped."
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from synthetic_run import write_run
 from typer.testing import CliRunner
 
+from nadyn.analysis.answer import answer
 from nadyn.analysis.multiplicities import diabatic_names
 from nadyn.analysis.page_parts import svg
 from nadyn.analysis.plots_style import COLOURS, state_colour
@@ -65,12 +66,60 @@ def test_no_cell_of_the_terminal_tables_is_cut(run, columns):
     lines = done.output.splitlines()
     assert max(map(len, lines)) <= columns
     assert "…" not in re.sub(r"\d…\d", "", done.output)
-    cells = re.findall(r"\d\.\d{3} \d\.\d{3}…\d\.\d{3}", done.output)
-    assert len(cells) == 6 * N_STATES
+    # Of spin-adiabatic states there are too many to be told, and they are no answer.
+    assert not re.findall(r"\d\.\d{3} \d\.\d{3}…\d\.\d{3}", done.output)
+    assert "12 spin-adiabatic states" in done.output and "State 4" not in done.output
     assert len(re.findall(r"-?\d\.\d{3} ± \d\.\d{3}", done.output)) == 6 * (2 + 6)
     assert "-0.000" not in done.output
     for name in ("singlets", "triplets", *diabatic_names(run)):
         assert name in done.output
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_no_cell_of_many_states_without_spins_is_cut_either(tmp_path, columns):
+    state = np.random.default_rng(1).integers(0, N_STATES, (N_FRAMES, N_TRAJ))
+    path = write_run(tmp_path / "run.h5", state, n_states=N_STATES)
+    runner = CliRunner(env={"COLUMNS": str(columns), "TERM": "dumb"})
+    done = runner.invoke(build_app(["analyse", "run"]), ["analyse", str(path)], catch_exceptions=False)
+    assert max(map(len, done.output.splitlines())) <= columns
+    assert len(re.findall(r"\d\.\d{3} \d\.\d{3}…\d\.\d{3}", done.output)) == 6 * N_STATES
+    # Of more than a hundred pairs of states eight are named, those of the most hops, and all are counted.
+    named = re.search(r"Hops +(\d+) +(.*?); 0 refused", " ".join(done.output.split()))
+    counts = [int(n) for n, _ in re.findall(r"(\d+) (\d+→\d+)", named[2])]
+    rest, pairs = map(int, re.search(r"and (\d+) between (\d+) other pairs", named[2]).groups())
+    assert len(counts) == 8 and counts == sorted(counts, reverse=True)
+    assert sum(counts) + rest == int(named[1]) and pairs > 50
+
+
+def test_the_answer_among_spin_adiabatic_states_is_of_singlets_and_triplets(run):
+    numbers = summarise(run)
+    singlets = 100 * numbers["multiplicity_populations"]["1"][-1]
+    half = 196 * numbers["multiplicity_populations_error"]["1"][-1]
+    (told, *_) = answer(run, numbers)
+    interval = f"(95 % interval: {singlets - half:.1f} to {singlets + half:.1f} %)"
+    assert f"{singlets:.1f} % of the population are singlets {interval}" in told
+    assert " are triplets (" in told and "on state" not in told
+    names, last = diabatic_names(run), numbers["diabatic_populations"][-1]
+    most = int(np.argmax(last))
+    assert f"{100 * last[most]:.1f} % on {names[most]}" in told
+    assert [one.name for one in sections(run, numbers)][:2] == ["diabatic", "multiplicities"]
+
+
+def test_figures_end_where_nothing_is_known_any_more(tmp_path):
+    n_frames = 101
+    state = np.ones((n_frames, N_TRAJ), int)
+    for last, shown in ((10, 12), (50, 56), (100, 101)):
+        path = tmp_path / f"{last}.h5"
+        stops = {"status": np.full(N_TRAJ, 4), "last_step": np.full(N_TRAJ, last)}
+        run = open_run(write_run(path, state, n_states=2, **stops))
+        found = {section.name: section for section in sections(run, summarise(run))}
+        for name in ("populations", "geometry", "energy"):
+            assert found[name].figure.axes[0].get_xlim()[1] == shown - 1, name
+    # One that ends with a result is known to the end.
+    stops["status"][0], stops["last_step"][:] = 8, 10
+    run = open_run(write_run(tmp_path / "result.h5", state, n_states=2, **stops))
+    found = next(section for section in sections(run, summarise(run)) if section.name == "populations")
+    assert found.figure.axes[0].get_xlim()[1] == n_frames - 1
 
 
 def test_a_legend_that_fits_into_one_row_has_one(tmp_path):

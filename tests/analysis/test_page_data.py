@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from looked_at_run import ATOMS, N_FRAMES, N_TRAJ, write_looked_at
 from matplotlib.figure import Figure
+from scipy.spatial.transform import Rotation
 from synthetic_run import hop_table, write_run
 
 from nadyn.analysis import report
@@ -46,6 +47,30 @@ def restored(octets, first, width, scale):
     starts = np.nonzero(first)[0]
     rows = [np.cumsum(part, axis=0, dtype=np.int16) for part in np.split(changes, starts[1:])]
     return scale["middle"] + scale["step"] * np.concatenate(rows)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_flat_molecule_is_first_looked_at_from_above(tmp_path, seed):
+    """However it lies in space: no atom of ethylene stands behind another, and it is no mirror image."""
+    flat = np.array([[0.67, 0, 0], [-0.67, 0, 0], [1.24, 0.92, 0], [1.24, -0.92, 0], [-1.24, 0.92, 0]])
+    flat = np.vstack([flat, [-1.24, -0.92, 0]]) / ANGSTROM_PER_BOHR
+    turned = Rotation.random(random_state=seed).apply(flat) + np.array([3.0, -2.0, 5.0])
+    path = write_run(
+        tmp_path / "run.h5",
+        np.ones((3, 2), int),
+        n_states=2,
+        positions=np.tile(turned, (3, 2, 1, 1)),
+        masses=np.full(6, 20000.0),
+        atomic_numbers=np.array([6, 6, 1, 1, 1, 1]),
+    )
+    text = report(path, tmp_path / "report.html").read_text(encoding="utf-8")
+    turn = Rotation.from_quat(json.loads(element(text, "view-facts"))["turn"])
+    seen = turn.apply(turned - turned.mean(axis=0))
+    x, y, z = np.ptp(seen, axis=0)
+    assert x > y > 1.5 * z
+    apart = np.linalg.norm(seen[:, None, :2] - seen[None, :, :2], axis=-1)
+    assert apart[~np.eye(6, dtype=bool)].min() > 0.7 / ANGSTROM_PER_BOHR
+    assert np.linalg.det(turn.as_matrix()) == pytest.approx(1.0)
 
 
 def test_the_viewer_holds_the_frames_of_the_file(looked_at):

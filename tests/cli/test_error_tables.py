@@ -10,7 +10,7 @@ from nadyn.cli.error_tables import error_table
 from nadyn.training.evaluation import Comparison
 
 
-def _printed(frames):
+def _printed(frames, multiplicities=()):
     """The table of five frames of two states; the fourth has an absurd coupling."""
     random = np.random.default_rng(4)
     energies = np.cumsum(random.uniform(0.5, 0.9, size=(5, 2)), axis=1)
@@ -25,6 +25,7 @@ def _printed(frames):
         0.9 * couplings,
         couplings,
         np.full(5, np.inf),
+        multiplicities=multiplicities,
     )
     console = Console(file=io.StringIO(), width=200)
     console.print(error_table(comparison, title="toy", frames=frames))
@@ -40,3 +41,11 @@ def test_the_frame_left_out_is_named_by_its_place_in_the_file(frames, name):
     text, norm = _printed(frames)
     assert f"coupling without {name} {norm}" in text
     assert "coupling, median of frames" in text
+
+
+@pytest.mark.parametrize(
+    ("multiplicities", "names"), [((), ("S0", "S1")), ((3, 3), ("T1", "T2")), ((2, 2), ("D0", "D1"))]
+)
+def test_states_are_named_by_their_multiplicity(multiplicities, names):
+    text, _ = _printed(None, multiplicities)
+    assert all(f"energy {name} " in text for name in names)

@@ -75,6 +75,32 @@ def test_a_training_file_fits_the_labels_and_the_order_of_frames(how, weights, s
     assert code == 2 and "must not exist yet" in said
 
 
+@pytest.mark.filterwarnings("ignore::nadyn.checks.errors.InputWarning")
+def test_of_several_multiplicities_a_training_file_is_for_one():
+    random = np.random.default_rng(3)
+    positions = np.array([[0.0, 0, 0], [2.2, 0, 0], [0, 2.2, 0]]) + 0.5 * random.normal(size=(30, 3, 3))
+    group = group_from_arrays(
+        "H2O",
+        atomic_numbers=[8, 1, 1],
+        positions=positions,
+        energies=np.array([0.0, 0.3, 0.2]) + 0.01 * random.normal(size=(30, 3)),
+        forces=0.1 * random.normal(size=(30, 3, 3, 3)),
+        charge=0,
+        multiplicities=(1, 1, 3),
+    )
+    write_dataset("data.h5", Dataset((group,)))
+    code, said = typed("init", "train", "data.h5")
+    assert code == 2 and "--multiplicity" in said
+    code, said = typed("init", "train", "data.h5", "--multiplicity", 1)
+    assert code == 0 and "--config train.yaml --multiplicity 1 --output model.safetensors" in said
+    assert "2 states" in Path("train.yaml").read_text(encoding="utf-8")
+    code, said = typed("check", "train.yaml", "--data", "data.h5", "--multiplicity", 1)
+    assert code == 0 and "forces" in said
+    # Its two states are never close.
+    assert "no frame has a gap below 0.3 eV, the smallest is" in said.replace("\n", " ")
+    assert typed("check", "train.yaml", "--data", "data.h5")[0] == 2
+
+
 def test_data_that_a_training_would_refuse_are_refused():
     _write_data("data.h5", n_frames=9)
     code, said = typed("init", "train", "data.h5")

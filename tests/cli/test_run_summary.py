@@ -136,7 +136,7 @@ def test_cut_probabilities_are_counted_said_and_written(nadyn_run):
     }
     code, out, _ = nadyn_run(**crowded)
     assert code == 0
-    n = int(re.search(r"Probabilities of hops were cut to a sum of 1 (\d+) times", out)[1])
+    n = int(re.search(r"Probabilities of hops had a sum above 1 (\d+) times", out)[1])
     assert 0 < n < 20 * 20
     assert analyse("run.h5")["cut_probabilities"] == {"n": n, "of": 20 * 20}
     # Between two states it cannot be, and a method that draws no hops has no such number.

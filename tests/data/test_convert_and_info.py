@@ -13,7 +13,7 @@ from nadyn.checks.errors import InputWarning
 from nadyn.cli.main import main
 from nadyn.data import Dataset, load_dataset, write_dataset
 from nadyn.data.readers.table import read_file
-from nadyn.units import ELECTRON_MASS_PER_DALTON
+from nadyn.units import ELECTRON_MASS_PER_DALTON, ELECTRONVOLT_PER_HARTREE
 from tests.analysis.synthetic_run import write_run
 
 
@@ -53,6 +53,38 @@ def test_a_dataset_rewritten_keeps_its_numbers(nadyn, fixtures, tmp_path):
     assert after.theory == before.theory
     digests = [nadyn("info", tmp_path / name, "--digest")[1] for name in ("a.h5", "b.h5")]
     assert digests[0] == digests[1]
+
+
+def test_the_origin_of_an_ions_dipoles_is_said_when_it_is_read(nadyn, fixtures, tmp_path):
+    source = fixtures / "ch2nh2_12_frames.db"
+    _, out, _ = nadyn("info", source, "--charge", 1)
+    assert "not used in training: dipoles, spin_orbit" in out
+    code, out, _ = nadyn(
+        "convert", source, tmp_path / "a.h5", "--charge", 1, "--dipole-origin", "center_of_mass"
+    )
+    assert code == 0, out
+    assert load_dataset(tmp_path / "a.h5").groups[0].dipole_origin == "center_of_mass"
+    _, out, _ = nadyn("info", tmp_path / "a.h5")
+    assert "not used in training: spin_orbit" in out
+    for name, data, sentence in (
+        ("middle", source, "must be one of coordinates, center_of_mass, center_of_charge"),
+        ("coordinates", fixtures / "3bpa_5_frames.xyz", "`--dipole-origin` must come with dipoles"),
+    ):
+        code, _, error = nadyn("convert", data, tmp_path / "b.h5", "--dipole-origin", name)
+        assert code == 2 and sentence in error
+
+
+@pytest.mark.filterwarnings("ignore::nadyn.checks.errors.InputWarning")
+def test_energies_of_states_are_told_above_the_lowest_one(nadyn, fixtures):
+    group = read_file(fixtures / "pyrai2md_5_frames.json").groups[0]
+    energies = ELECTRONVOLT_PER_HARTREE * (group.energies - group.energies.min())
+    _, out, _ = nadyn("info", fixtures / "pyrai2md_5_frames.json")
+    lowest = ELECTRONVOLT_PER_HARTREE * group.energies.min()
+    assert f"energies above the lowest one, {lowest:.4f} eV" in out
+    for state in range(4):
+        numbers = (energies[:, state].min(), energies[:, state].max(), energies[:, state].mean())
+        row = next(line for line in out.splitlines() if line.startswith(f"│     {state} │"))
+        assert [f"{one:.4f}" in row for one in numbers] == [True] * 3, row
 
 
 def test_an_output_is_replaced_only_on_demand(nadyn, fixtures, tmp_path):

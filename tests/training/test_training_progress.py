@@ -6,9 +6,10 @@ from teacher import configuration, dataset
 
 from nadyn.cli.training_table import TrainingLines
 from nadyn.training.assignments import Assignment
-from nadyn.training.notices import about_couplings, about_trials
+from nadyn.training.notices import about_couplings, about_gaps, about_trials
 from nadyn.training.progress import Progress
 from nadyn.training.search import Trial
+from nadyn.units import HARTREE_PER_EV
 
 
 def test_a_log_has_a_line_at_the_start_every_half_minute_at_each_stage_and_at_the_end(monkeypatch):
@@ -45,6 +46,15 @@ def test_states_without_any_coupling_are_pointed_out():
     assert "look for it first (`small_starts`)" in about_couplings(data, settings)
     without = settings.model_copy(update={"small_starts": 0})
     assert "crossings may be missed" in about_couplings(data, without)
+
+
+def test_data_far_from_all_crossings_are_pointed_out():
+    data = dataset(12)
+    energies = data.groups[0].energies
+    energies[:] = energies[:, :1] + HARTREE_PER_EV * np.array([0.0, 0.31])
+    assert "the smallest is 0.31 eV" in about_gaps(data)
+    energies[4, 1] -= 0.02 * HARTREE_PER_EV
+    assert about_gaps(data) is None
 
 
 @pytest.mark.parametrize(("n_steps", "short"), [((40, 160), True), ((300, 1200), False), ((), False)])

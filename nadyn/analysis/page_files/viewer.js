@@ -44,7 +44,7 @@ function viewer(facts, data) {
   const timeOf = row => femto(data.frame[row] * facts.write_every);
   const colour = k => facts.on_states ? `var(--state-${k % 16})` : "var(--quiet)";
   const hopsOf = t => (data.hops.get(t) || []).filter(hop => data.hop_accepted[hop]);
-  const molecule = facts.symbols.length ? drawing($("molecule"), facts.symbols) : null;
+  const molecule = facts.symbols.length ? drawing($("molecule"), facts.symbols, facts.turn) : null;
   if (facts.symbols.length && !molecule) { $("molecule").remove(); $("no-molecule").hidden = false; }
 
   function xyz(row) {
@@ -280,11 +280,12 @@ function viewer(facts, data) {
 }
 
 // The molecule by 3Dmol.js; null without WebGL.
-function drawing(place, symbols) {
+function drawing(place, symbols, turn) {
   const test = document.createElement("canvas");
   if (!(test.getContext("webgl2") || test.getContext("webgl"))) return null;
   const lib = window["3Dmol"] || window.$3Dmol;
   const picture = lib.createViewer(place, { antialias: true, minimumZoomToDistance: 1.8 });
+  picture.setView([...picture.getView().slice(0, 4), ...turn]);
   // Its smoothing of edges knows no transparent ground.
   const ground = () => {
     const parts = getComputedStyle(place).backgroundColor.match(/\d+/g).map(Number);

@@ -56,12 +56,12 @@ ADVICE = {
     Status.CLOSE_ATOMS: "Two atoms came closer than 0.9 of their shortest distance in training: add such "
     "geometries to the data, or train with `repulsion: zbl`.",
     Status.OUTSIDE_TRAINING: "More than 3 % of the descriptors of an atom (`stop.novelty`) left the training "
-    "range by over a standard deviation, or an atom lost its neighbours: label the geometry that stopped it, "
-    "`stop/positions` of the file, and add it to the data.",
+    "range by over a standard deviation, or an atom lost its neighbours: label the geometry that stopped it "
+    "(`nadyn label --stopped RUN.h5`), and train on it too.",
     Status.ENERGY_STEP: "The total energy changed by more than `max_energy_step_ev` in one step: try a "
     "smaller time step, and if that does not help, more data near the last frame.",
     Status.COMMITTEE: "The members of the committee differ by more than a spread of `stop` allows: label the "
-    "geometry that stopped it, `stop/positions` of the file, and add it to the data.",
+    "geometry that stopped it (`nadyn label --stopped RUN.h5`), and train on it too.",
     Status.LEFT_REGION: "It went beyond `stop.beyond_au` and outward, as asked for: nothing to do.",
     Status.DISSOCIATED: "Fragments recede and no longer feel each other in any state in use: a result, "
     "nothing to do; `stop: {dissociated: false}` follows them to the end.",

@@ -18,6 +18,7 @@ from nadyn.models.analytic.potential_file import read_normal_coordinates
 from nadyn.models.analytic.vibronic import VibronicCoupling, vibronic_model
 from nadyn.models.analytic.vibronic_parameters import VibronicParameters
 from nadyn.models.spin_states import spin_states
+from nadyn.structures import formula
 
 _LETTERS = {1: "S", 2: "D", 3: "T", 4: "Q"}
 _LISTS = ("epsilon", "kappa", "lambda")
@@ -189,7 +190,7 @@ def _parameters(
         letter, start = _LETTERS.get(multiplicity, f"M{multiplicity}-"), int(multiplicity > 2)
         names += [f"{letter}{start + number}" for number in range(count)]
     return VibronicParameters(
-        name=f"lvc-{Path(where).stem}",
+        name=f"lvc-{formula(frame.atomic_numbers)}",
         modes=tuple(map(str, numbers)),
         states=tuple(names),
         frequencies=tuple(frame.frequencies.tolist()),

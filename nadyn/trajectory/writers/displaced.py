@@ -1,11 +1,16 @@
 """A run in normal coordinates as one of atoms: a reference geometry, displaced."""
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from nadyn.trajectory.reader import Run
 from nadyn.trajectory.trajectories import Trajectories
+
+# Both have these arrays.
+Described = TypeVar("Described", Run, Trajectories)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +41,12 @@ class Displaced:
         """Return the momenta of the atoms."""
         return np.einsum("...m,mnx->...nx", momenta[..., 0], self.by_momentum)
 
-    def of_atoms(self, run: Trajectories) -> Trajectories:
-        """Return the run with the positions, momenta, masses and numbers of the atoms."""
+    def of_atoms(self, run: Described) -> Described:
+        """Return the run with the positions, momenta, masses and numbers of the atoms, all in memory."""
         return replace(
             run,
-            positions=self.positions(run.positions),
-            momenta=self.momenta(run.momenta),
+            positions=self.positions(np.asarray(run.positions)),
+            momenta=self.momenta(np.asarray(run.momenta)),
             masses=self.masses,
             atomic_numbers=self.atomic_numbers,
         )

@@ -124,7 +124,7 @@ def test_a_spin_orbit_coupling_has_an_imaginary_part_where_the_file_gives_one(fo
 
 def test_a_template_is_found_by_name_with_its_potential_beside_it(folder):
     model = analytic_model({"name": "lvc", "file": str(folder / "triplets.template")})
-    assert model.name == "lvc-triplets"
+    assert model.name == "lvc-SO2"
     assert analytic_model({"name": "sulfur_dioxide", "variant": "singlets"}).n_states == 3
 
 

@@ -75,5 +75,7 @@ def _by_machine_code(matrix: Float[Tensor, "row column"], size: float) -> Float[
     room = matrix.new_empty(found.scratch_of_orthogonal(n_rows, n_columns))
     pointers = [one.data_ptr() for one in (matrix, result, room)]
     sides = sorted((n_rows, n_columns))
-    found.orthogonal(*pointers, n_rows, n_columns, *sides, *strides, int(is_wide), size)
+    is_long = _MUCH_SMALLER * sides[0] < sides[1]
+    function = found.orthogonal_by_squares if is_long else found.orthogonal
+    function(*pointers, n_rows, n_columns, *sides, *strides, int(is_wide), size)
     return result

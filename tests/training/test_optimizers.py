@@ -155,3 +155,21 @@ def test_a_matrix_whose_first_row_alone_has_no_gradient_moves():
     parameter.grad[2, 3] = 1.0
     optimizer.step()
     assert parameter.detach()[2, 3] < -0.01
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (30, 90), (90, 30)])
+def test_an_update_in_single_precision_is_that_in_double(orthogonal, shape):
+    left, values, right = _matrix(*shape, 1e-4)
+    matrix = (left * values) @ right
+    exact = orthogonal(matrix.double())
+    assert torch.linalg.norm(orthogonal(matrix) - exact) < 5e-4 * torch.linalg.norm(exact)
+
+
+def test_machine_code_keeps_more_digits_of_long_matrices():
+    if not is_served(torch.zeros(1)):
+        pytest.skip("no machine code here")
+    left, values, right = _matrix(128, 558, 1e-6)
+    matrix = (left * values) @ right
+    exact = orthogonal_each([matrix.double()], [1.0])[0]
+    found = orthogonal_each([matrix], [1.0])[0]
+    assert torch.linalg.norm(found - exact) < 6e-5 * torch.linalg.norm(exact)

@@ -13,6 +13,8 @@ _MOST_ROWS = 8
 # Coefficients of the quintic iteration; five times bring all singular values between 0.7 and 1.2.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
+# After how many iterations a matrix is moved.
+_EACH, _SEVERAL = (1,) * ITERATIONS, (2, ITERATIONS - 2)
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,15 @@ class Compiled:
 
     Attributes:
         product: A product.
-        orthogonal: A matrix made orthogonal.
+        orthogonal: A matrix made orthogonal, moved by each iteration.
+        orthogonal_by_squares: The same, moved by several of them at once.
         scratch: Room for numbers that a product of a depth wants.
         scratch_of_orthogonal: The same for a number of rows and of columns.
     """
 
     product: Callable[..., None]
     orthogonal: Callable[..., None]
+    orthogonal_by_squares: Callable[..., None]
     scratch: Callable[[int], int]
     scratch_of_orthogonal: Callable[[int, int], int]
     engine: object
@@ -41,20 +45,23 @@ def compiled(real: str) -> Compiled:
     from llvmlite import ir
 
     from nadyn.models.kernels.language import Shape
-    from nadyn.training.products.write_orthogonal import scratch, write_orthogonal
-    from nadyn.training.products.write_product import Tile, write_product
+    from nadyn.training.products.write_orthogonal import Polynomial, scratch, write_orthogonal
+    from nadyn.training.products.write_product import Tile, write_mirror, write_product
 
     own = host()
     tile = Tile(Shape(real, lanes_of(real)), min(own.columns, _MOST_ROWS), own.row_vectors)
     module = ir.Module("products")
     product = write_product(module, tile)
-    write_orthogonal(module, tile, product, QUINTIC, ITERATIONS)
+    mirror, ways = write_mirror(module, tile.shape), {"orthogonal": _EACH, "orthogonal_by_squares": _SEVERAL}
+    for name, applied_after in ways.items():
+        polynomial = Polynomial(QUINTIC, applied_after)
+        write_orthogonal(module, tile, name, product, mirror, polynomial)
     engine = machine_code(module)
     number = ctypes.c_float if real == "float" else ctypes.c_double
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
     kinds = {
         "product": (*(pointer,) * 5, *(integer,) * 11, number, number),
-        "orthogonal": (*(pointer,) * 3, *(integer,) * 7, number),
+        **dict.fromkeys(ways, (*(pointer,) * 3, *(integer,) * 7, number)),
     }
     functions = {
         name: ctypes.CFUNCTYPE(None, *kind)(engine.get_function_address(name)) for name, kind in kinds.items()

@@ -1,13 +1,18 @@
 """Writes the iteration of Muon, `nadyn.training.orthogonal`, for one matrix.
 
 Everything that an iteration does is a function of the square X Xᵀ of the scaled matrix X, by its smaller
-side. All such functions are symmetric and commute, so that half of each product is enough.
+side. All such functions are symmetric and commute, so that half of each product is enough. Where X is much
+longer than wide, the function of several iterations is made before it is applied: that is less work, but what
+is small in X is very small in its square, and rounding there grows twelvefold with each iteration that is not
+applied. After two of them nothing of it is seen.
 """
+
+from dataclasses import dataclass
 
 from llvmlite import ir
 
 from nadyn.models.kernels.language import INTEGER, POINTER, Array, Code, Value, Variable
-from nadyn.training.products.write_product import Tile, write_mirror
+from nadyn.training.products.write_product import Tile
 
 # Squares are kept in so many places.
 _N_SQUARES = 5
@@ -15,13 +20,31 @@ _TINY = {"float": 1.1754944e-38, "double": 2.2250738585072014e-308}
 
 
 def scratch(tile: Tile, n_rows: int, n_columns: int) -> int:
-    """Return how many numbers of room the function wants."""
+    """Return how many numbers of room the functions want."""
     side, long_side = sorted((n_rows, n_columns))
-    return n_rows * n_columns + _N_SQUARES * side**2 + tile.scratch(long_side)
+    return 2 * n_rows * n_columns + _N_SQUARES * side**2 + tile.scratch(long_side)
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """What is written.
+
+    Attributes:
+        coefficients: a, b, c of the factor a + b X Xᵀ + c (X Xᵀ)² of an iteration.
+        applied_after: Numbers of iterations whose function is made before it is applied.
+    """
+
+    coefficients: tuple[float, float, float]
+    applied_after: tuple[int, ...]
 
 
 def write_orthogonal(
-    module: ir.Module, tile: Tile, product: ir.Function, coefficients: tuple[float, float, float], n: int
+    module: ir.Module,
+    tile: Tile,
+    name: str,
+    product: ir.Function,
+    mirror: ir.Function,
+    polynomial: Polynomial,
 ) -> ir.Function:
     """Write result = size · orthogonal(matrix).
 
@@ -32,28 +55,29 @@ def write_orthogonal(
     Args:
         module: Where it is written.
         tile: That of the products.
-        product: Their function.
-        coefficients: a, b, c of the factor a + b X Xᵀ + c (X Xᵀ)² of an iteration.
-        n: How many iterations there are.
+        name: Of the function.
+        product: The function of `write_product`.
+        mirror: That of `write_mirror`.
+        polynomial: The iterations.
     """
-    mirror = write_mirror(module, tile.shape)
-    number = tile.shape.number
-    code = Code(module, "orthogonal", (*(POINTER,) * 3, *(INTEGER,) * 7, number), tile.shape)
-    matrix, result, scaled = (Array(code, argument.ir, number) for argument in code.arguments[:3])
+    real = tile.shape.number
+    code = Code(module, name, (*(POINTER,) * 3, *(INTEGER,) * 7, real), tile.shape)
+    matrix, result, scaled = (Array(code, argument.ir, real) for argument in code.arguments[:3])
     n_rows, n_columns, side, long_side, along, across, is_wide, size = code.arguments[3:]
     total = _write_scaled(code, matrix, scaled, n_rows * n_columns)
-    area = side * side
-    first = scaled.at(n_rows * n_columns)
-    square, factor, between, *places = (first.at(area * k) for k in range(_N_SQUARES))
-    room = first.at(area * _N_SQUARES)
+    area, rest = side * side, scaled.at(n_rows * n_columns * 2)
+    root = code.root(total)
+    square, factor, *places = (rest.at(area * k) for k in range(_N_SQUARES))
+    room = rest.at(area * _N_SQUARES)
 
     def symmetric(
         left: Array,
         right: Array,
         target: Array,
-        strides: tuple[Value | int, ...],
-        depth: Value,
         scale: Value | float,
+        *,
+        strides: tuple[Value | int, ...] = (1, side, side, 1),
+        depth: Value = side,
         weight: float = 0.0,
         diagonal: float = 0.0,
     ) -> None:
@@ -67,27 +91,43 @@ def write_orthogonal(
                 place[0] = place[0] + diagonal
         code.call(mirror, Value(code, target.pointer), side)
 
-    a, b, c = coefficients
-    own = (1, side, side, 1)
-    symmetric(scaled, scaled, square, (across, along, across, along), long_side, 1.0 / total)
-    for iteration in range(n):
-        product_of_all, other = places
-        target = factor if iteration else product_of_all
-        symmetric(square, square, target, own, side, c, b, a)
-        if iteration:
-            symmetric(factor, product_of_all, other, own, side, 1.0)
-            places.reverse()
-        if iteration + 1 < n:
-            symmetric(target, square, between, own, side, 1.0)
-            symmetric(between, target, square, own, side, 1.0)
-    found, scale = places[0], size / code.root(total)
-    given = [Value(code, one.pointer) for one in (found, scaled, result, result, room)]
-    ends = (n_columns, n_columns, n_rows, n_columns, side, 0, 0, scale, 0.0)
-    with code.where(is_wide.compared("!=", 0)):
-        code.call(product, *given, 1, side, n_columns, 1, *ends)
-    with code.where(is_wide.compared("==", 0)):
-        given[:2] = given[1::-1]
-        code.call(product, *given, 1, n_columns, side, 1, *ends)
+    def square_of(source: Array, scale: Value | float) -> None:
+        strides = (across, along, across, along)
+        symmetric(source, source, square, scale, strides=strides, depth=long_side)
+
+    def factor_into(target: Array) -> None:
+        a, b, c = polynomial.coefficients
+        symmetric(square, square, target, c, weight=b, diagonal=a)
+
+    def applied(function: Array, source: Array, target: Array, scale: Value | float) -> None:
+        """Set target = scale · function · source, by the smaller side of the source."""
+        given = [Value(code, one.pointer) for one in (function, source, target, target, room)]
+        ends = (n_columns, n_columns, n_rows, n_columns, side, 0, 0, scale, 0.0)
+        with code.where(is_wide.compared("!=", 0)):
+            code.call(product, *given, 1, side, n_columns, 1, *ends)
+        with code.where(is_wide.compared("==", 0)):
+            given[:2] = given[1::-1]
+            code.call(product, *given, 1, n_columns, side, 1, *ends)
+
+    between, *products = places
+    sources = [scaled, scaled.at(n_rows * n_columns)]
+    last = len(polynomial.applied_after) - 1
+    for number, n_iterations in enumerate(polynomial.applied_after):
+        source, other = sources
+        square_of(source, 1.0 if number else 1.0 / total)
+        for iteration in range(n_iterations):
+            so_far, spare = products
+            target = factor if iteration else so_far
+            factor_into(target)
+            if iteration:
+                symmetric(factor, so_far, spare, 1.0)
+                products.reverse()
+            if iteration + 1 < n_iterations:
+                symmetric(target, square, between, 1.0)
+                symmetric(between, target, square, 1.0)
+        scale = size if number == last else code.of_type(1.0, size.ir.type)
+        applied(products[0], source, result if number == last else other, scale if number else scale / root)
+        sources.reverse()
     return code.finish()
 
 

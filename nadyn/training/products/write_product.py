@@ -3,7 +3,7 @@
 A tile of some rows by some vectors of columns of the result stays in registers while it is summed over the
 depth. Of the right factor the columns of a tile are packed first, so that what one step of the innermost loop
 reads of it lies side by side; of the left one, numbers are read where they are. Each number of the result is
-one sum over the depth in its order, whatever the sizes of the matrices are.
+a sum of sums over parts of the depth in their order, whatever the sizes of the matrices are.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from nadyn.models.kernels.language import INTEGER, POINTER, Array, Code, Shape, 
 
 # Steps of the innermost loop that follow each other without a comparison.
 _UNROLLED = 4
+# So many steps are summed by themselves: one sum over a depth of a thousand would lose half a digit.
+_SUMMED = 128
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,6 @@ def write_product(module: ir.Module, tile: Tile) -> ir.Function:
     n_rows, n_columns, depth, is_half, has_added = code.arguments[11:16]
     weight, factors, weights = code.arguments[17], *map(code.lanes, code.arguments[16:])
     edge = packed.at(depth * tile.columns)
-    unrolled = depth / _UNROLLED * _UNROLLED
     with code.loop(n_columns, 0, tile.columns) as column:
         width = smaller(code, n_columns - column, tile.columns)
         own = right.at(column * right_across)
@@ -75,12 +76,20 @@ def write_product(module: ir.Module, tile: Tile) -> ir.Function:
             # Of rows that are missing, the last one is made again, with the same numbers.
             rows = [smaller(code, row + r, n_rows - 1) for r in range(tile.rows)]
             starts = [left.at(own_row * down) for own_row in rows]
-            sums = [code.zeros(tile.vectors) for _ in rows]
-            with code.loop(unrolled, 0, _UNROLLED) as first:
-                for step in range(_UNROLLED):
-                    _add(tile, packed, starts, across, first + step, sums)
-            with code.loop(depth, unrolled) as k:
-                _add(tile, packed, starts, across, k, sums)
+            sums, parts = ([code.zeros(tile.vectors) for _ in rows] for _ in range(2))
+            with code.loop(depth, 0, _SUMMED) as start:
+                stop = smaller(code, start + _SUMMED, depth)
+                unrolled = start + (stop - start) / _UNROLLED * _UNROLLED
+                for part in (one for of_row in parts for one in of_row):
+                    part.set(code.lanes(0.0))
+                with code.loop(unrolled, start, _UNROLLED) as first:
+                    for step in range(_UNROLLED):
+                        _add(tile, packed, starts, across, first + step, parts)
+                with code.loop(stop, unrolled) as k:
+                    _add(tile, packed, starts, across, k, parts)
+                for of_row, own in zip(sums, parts, strict=True):
+                    for total, part in zip(of_row, own, strict=True):
+                        total.add(part.get())
             for total in (one for of_row in sums for one in of_row):
                 total.set(total.get() * factors)
             with code.where(width.compared("==", tile.columns)):

@@ -66,7 +66,7 @@ def run(
 ) -> None:
     """Write a run file for a model: a state to start on, a time step by its fastest vibration, a method.
 
-    Of a periodic model the stored atoms and cell are written beside it, to start from.
+    Of a model of one state the stored atoms and their cell are written beside it, to start from.
     """
     from nadyn.checks.configuration import read_content
     from nadyn.checks.errors import InputError
@@ -97,15 +97,16 @@ def run(
     if geometry is not None:
         geometry_of_model(found, geometry)
     start, beside = start_structure_of(found), None
-    if start is not None and found.n_states == 1:
+    if geometry is not None and found.n_states == 1:
+        beside = geometry
+    elif start is not None and found.n_states == 1:
         beside = output.with_name(f"{output.stem}_start.xyz")
         check_output(beside, overwrite=overwrite)
         write_structure(beside, start)
         print(f"wrote {beside}")
     at = None if geometry is None else os.path.relpath(geometry, output.parent)
-    text = first_run_file(
-        found, named, n=n, geometry=at, structure=None if beside is None else beside.name, molecule=molecule
-    )
+    structure = None if beside is None else os.path.relpath(beside, output.parent)
+    text = first_run_file(found, named, n=n, geometry=at, structure=structure, molecule=molecule)
     _write(output, text)
     print(f"next: nadyn check {output}; nadyn run {output}")
 

@@ -2,21 +2,25 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from contracts.untrained import untrained
 
 from nadyn import shipped
 from nadyn.checks.commented_yaml import Line, commented_yaml
 from nadyn.checks.configuration import read_configuration
 from nadyn.checks.yaml_text import read_yaml
 from nadyn.data import Dataset, group_from_arrays, write_dataset
+from nadyn.data.structure_file import read_structure
 from nadyn.dynamics.run.first_file import first_run_file
 from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.learning.learn_file import LearnConfiguration, check_sections
+from nadyn.models import save_model
 from nadyn.models.analytic import springs, tully
 from nadyn.structures import masses
 from nadyn.training.configuration import TrainingConfiguration
@@ -148,6 +152,31 @@ def test_a_run_file_of_an_analytic_model_runs(named, initial):
     Path("short.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     code, said = typed("run", "short.yaml", "--quiet")
     assert code == 0, said
+
+
+def test_a_molecule_on_one_state_starts_from_its_geometry_in_a_bath():
+    """And from no sample of its vibrations, which tears bonds where methyl groups turn."""
+    geometry = torch.tensor([[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]])
+    model = replace(untrained("moments", None), starting_geometry=geometry.double())
+    save_model(model, Path("potential.safetensors"))
+    Path("runs").mkdir()
+    code, said = typed("init", "run", "potential.safetensors", "--n", 7, "-o", "runs/run.yaml")
+    assert code == 0 and "wrote runs/run_start.xyz" in said
+    config = read_configuration("runs/run.yaml", RunConfiguration)
+    assert (config.method, config.thermostat.temperature_kelvin) == ("nvt", 300.0)
+    assert (config.initial.structure, config.initial.n) == ("run_start.xyz", 7)
+    start = read_structure("runs/run_start.xyz")
+    np.testing.assert_allclose(start.positions, geometry.numpy(), atol=1e-6)
+    assert start.cell is None and start.atomic_numbers == model.atomic_numbers
+    text = Path("runs/run.yaml").read_text(encoding="utf-8")
+    Path("runs/run.yaml").write_text(re.sub(r"time_fs: .*", "time_fs: 1.0", text), encoding="utf-8")
+    code, said = typed("run", "runs/run.yaml", "--quiet")
+    assert (Path("runs") / "run.h5").exists(), said
+    # A geometry of one's own takes the place of the stored one.
+    shutil.copy("runs/run_start.xyz", "mine.xyz")
+    code, said = typed("init", "run", "potential.safetensors", "--geometry", "mine.xyz", "-o", "runs/b.yaml")
+    assert code == 0 and "start.xyz" not in said
+    assert read_configuration("runs/b.yaml", RunConfiguration).initial.structure == "../mine.xyz"
 
 
 @pytest.mark.parametrize(("n_states", "expected_fs"), [(1, 1.0), (2, 0.5)])

@@ -56,7 +56,7 @@ def first_run_file(
         Line("model", named if isinstance(named, str) else dict(named), _about(model)),
         *_molecule(model, molecule),
         *_start(model, n, geometry, structure),
-        *_method(model, several),
+        *_method(model, several, structure),
         Line("dt_fs", dt_fs, why),
         Line("time_fs", time_fs, length),
     ]
@@ -88,13 +88,14 @@ def first_run_file(
 
 
 def start_structure_of(model: Model) -> StartStructure | None:
-    """Return the atoms and the cell that a periodic model stores; None of an isolated molecule."""
+    """Return the atoms that a model stores, with their cell; None where it stores none."""
     geometry = getattr(model, "starting_geometry", None)
-    if not isinstance(model, HasCell) or model.cell is None or geometry is None:
+    if geometry is None:
         return None
-    return StartStructure(
-        tuple(model.atomic_numbers), geometry.double().numpy(), model.cell.double().numpy(), model.pbc, None
-    )
+    cell, pbc = None, (False, False, False)
+    if isinstance(model, HasCell) and model.cell is not None:
+        cell, pbc = model.cell.double().numpy(), model.pbc
+    return StartStructure(tuple(model.atomic_numbers), geometry.double().numpy(), cell, pbc, None)
 
 
 def _molecule(model: Model, molecule: str | None) -> list[Line]:
@@ -113,12 +114,16 @@ def _about(model: Model) -> str:
 
 def _start(model: Model, n: int, geometry: str | None, structure: str | None) -> list[Line]:
     if structure is not None:
+        in_cell = isinstance(model, HasCell) and model.cell is not None
         return [
             Line(
                 "initial",
-                {"structure": structure, "temperature_kelvin": 300.0, "n": 1},
+                {"structure": structure, "temperature_kelvin": 300.0, "n": 1 if in_cell else n},
                 "Atoms and cell of a file that ASE reads, with momenta of that temperature; "
-                "`repeat: [2, 2, 2]` makes a larger cell.",
+                "`repeat: [2, 2, 2]` makes a larger cell."
+                if in_cell
+                else "Atoms of a file that ASE reads, with momenta of that temperature. A sample of the "
+                "vibrations, `{sample: thermal, …}`, stretches bonds where methyl groups turn.",
             )
         ]
     if model.coordinates == "generalised" and not isinstance(model, VibronicCoupling):
@@ -141,7 +146,7 @@ def _start(model: Model, n: int, geometry: str | None, structure: str | None) ->
     ]
 
 
-def _method(model: Model, several: bool) -> list[Line]:
+def _method(model: Model, several: bool, structure: str | None) -> list[Line]:
     if several:
         return [
             Line("method", "fssh", "Fewest-switches surface hopping; others: mash, landau_zener, ehrenfest."),
@@ -153,9 +158,10 @@ def _method(model: Model, several: bool) -> list[Line]:
             Line("rescale", "nac", "Momenta change along the coupling at a hop."),
             Line("frustrated", "keep", "A hop that the kinetic energy cannot pay changes nothing."),
         ]
-    if isinstance(model, HasCell) and model.cell is not None:
+    if structure is not None:
+        # From one geometry half of the kinetic energy would become potential energy.
         return [
-            Line("method", "nvt", "Constant temperature; nve keeps the energy, npt the pressure."),
+            Line("method", "nvt", "Constant temperature; nve keeps the energy, npt the pressure of a cell."),
             Line("thermostat", {"name": "langevin", "temperature_kelvin": 300.0, "friction_per_ps": 10.0}),
         ]
     return [Line("method", "nve", "Constant energy; nvt keeps the temperature.")]

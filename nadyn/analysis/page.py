@@ -18,7 +18,7 @@ from nadyn.analysis.joined import open_runs_as_one
 from nadyn.analysis.key_numbers import key_numbers, note_on_settled, note_on_stopped, sentence_on_method
 from nadyn.analysis.lights import lights_html, linked_trajectories
 from nadyn.analysis.mode_activity import NormalModes
-from nadyn.analysis.page_parts import card, figure_html, page_of, what_was_run
+from nadyn.analysis.page_parts import card, figure_html, page_of, what_was_run, with_code
 from nadyn.analysis.sections import Section, sections
 from nadyn.analysis.sections_of_hops import hop_groups
 from nadyn.analysis.summary import summarise
@@ -157,7 +157,7 @@ def _notes(run: Run, numbers: dict[str, object], other: Beside | None) -> str:
     notes += [] if other is None else differences(run, other)
     if not notes:
         return ""
-    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    items = "".join(f"<li>{with_code(note)}</li>" for note in notes)
     return f"<aside class=notes role=note><strong>To be noted</strong><ul>{items}</ul></aside>"
 
 
@@ -170,7 +170,7 @@ def _stopped(run: Run, numbers: dict[str, object]) -> str:
         which = [t for t, code in enumerate(run.status.tolist()) if run.status_names[code] == reason]
         rows.append(
             f"<tr><td>{html.escape(reason.replace('_', ' '))}</td><td>{count}</td>"
-            f"<td>{linked_trajectories(which)}</td><td>{html.escape(advice.get(reason, ''))}</td></tr>"
+            f"<td>{linked_trajectories(which)}</td><td>{with_code(advice.get(reason, ''))}</td></tr>"
         )
     head = "".join(f"<th scope=col>{name}</th>" for name in ("Reason", "Number", "Trajectories", "Advice"))
     return (

@@ -120,9 +120,21 @@ def _shape(drawn: str) -> str:
     return f"{width}/{height}"
 
 
+def with_code(text: str) -> str:
+    """Return a sentence as HTML, what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
+def _without_null(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_null(one) for key, one in value.items() if one is not None}
+
+
 def what_was_run(config: Mapping[str, object]) -> str:
-    """Return a run file as a section."""
-    text = yaml.safe_dump(json.loads(json.dumps(dict(config))), sort_keys=False, allow_unicode=True)
+    """Return a run file as a section, without its keys that say nothing: null is their default."""
+    said = _without_null(json.loads(json.dumps(dict(config))))
+    text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
     return (
         "<section><h2>What was run</h2><pre tabindex=0 aria-label='The run file'>"
         f"{html.escape(text)}</pre></section>"

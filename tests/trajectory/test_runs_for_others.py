@@ -103,6 +103,25 @@ def test_a_table(path, tmp_path):
         assert np.isclose(float(row["electronic_population_0"]), abs(found.coefficients[frame, traj, 0]) ** 2)
 
 
+def test_a_table_has_the_populations_that_a_run_has(tmp_path):
+    """Diabatic ones where the basis is fixed, and those of methods that do not count active states."""
+    start = {"sample": "wigner", "n": 3, "diabatic_state": 1}
+    content = {"model": {"name": "pyrazine", "variant": 4}, "initial": start, "method": "spin_lsc"}
+    run = nadyn.run(content | {"dt_fs": 0.5, "time_fs": 2, "output": str(tmp_path / "r.h5")}).path
+    assert command(run, tmp_path / "t.csv") == 0
+    with (tmp_path / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    found = load_trajectories(run)
+    assert len(rows) == found.alive.sum()
+    for name, array in (
+        ("diabatic_population", found.diabatic_populations),
+        ("population", found.populations_adiabatic),
+    ):
+        for k in range(array.shape[2]):
+            column = np.array([float(row[f"{name}_{k}"]) for row in rows])
+            np.testing.assert_array_equal(column, array[:, :, k].T.ravel())
+
+
 def test_netcdf_has_names_and_units(path, tmp_path):
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("h5netcdf")

@@ -17,6 +17,9 @@ def write_table(
 ) -> None:
     """Write `traj`, `time_fs`, `state`, energies of all states and kinetic energy [eV], and |c|² of each.
 
+    Where there are some, `diabatic_population_k` follows, and `population_k` of methods whose populations are
+    not the fraction of trajectories on a state.
+
     Raises:
         InputError: The run is no trajectory file, or the table cannot be written there.
         RunError: The disk is full.
@@ -24,6 +27,8 @@ def write_table(
     check_output(Path(path), overwrite=overwrite)
     found = load_trajectories(run)
     states = range(found.n_states)
+    kinds = {"diabatic_population": found.diabatic_populations, "population": found.populations_adiabatic}
+    others = {name: array for name, array in kinds.items() if array is not None}
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(
@@ -32,6 +37,7 @@ def write_table(
             *(f"energy_{k}_ev" for k in states),
             "kinetic_ev",
             *(f"electronic_population_{k}" for k in states),
+            *(f"{name}_{k}" for name, array in others.items() for k in range(array.shape[2])),
         ]
     )
     for traj in range(found.n_trajectories) if trajectories is None else trajectories:
@@ -40,6 +46,7 @@ def write_table(
             kinetic = found.kinetic_energy[frame, traj] * ELECTRONVOLT_PER_HARTREE
             populations = np.abs(found.coefficients[frame, traj]) ** 2
             numbers = [*energies, kinetic, *populations]
+            numbers += [x for array in others.values() for x in array[frame, traj]]
             state = int(found.active_state[frame, traj])
             rows.writerow(
                 [traj, repr(float(found.time_fs[frame])), state, *(repr(float(x)) for x in numbers)]

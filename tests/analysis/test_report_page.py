@@ -10,7 +10,7 @@ from synthetic_run import decaying_states, write_run
 from typer.testing import CliRunner
 
 from nadyn.analysis import report
-from nadyn.analysis.page_parts import svg
+from nadyn.analysis.page_parts import svg, what_was_run, with_code
 from nadyn.analysis.sections import sections
 from nadyn.analysis.summary import summarise
 from nadyn.checks.errors import InputError
@@ -75,6 +75,13 @@ def test_ink_follows_the_colour_of_the_page(decay):
         drawn = svg(section.figure)
         assert "#1d2129" not in drawn
         assert "currentColor" in drawn
+
+
+def test_notes_show_code_and_the_page_only_keys_that_say_something():
+    assert with_code("use `--unit a=<b>` & go") == "use <code>--unit a=&lt;b&gt;</code> &amp; go"
+    shown = what_was_run({"method": "nve", "n": None, "stop": {"beyond_au": None, "novelty": 0.5}, "seed": 0})
+    assert "novelty: 0.5" in shown and "seed: 0" in shown
+    assert "null" not in shown and "beyond_au" not in shown
 
 
 @pytest.mark.parametrize(("n_states", "n_frames_written"), [(1, 1), (1, 9), (2, 2), (3, 1)])

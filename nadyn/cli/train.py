@@ -183,7 +183,7 @@ def train(
     for note in trained.model.trained_on["notes"]:
         console.print(f"Note: {note}.", highlight=False)
     title = trained.held_out.title
-    ending = f"no progress on {title}" if trained.outcome.stopped_early else "as planned"
+    ending = f"early, without progress on {title}" if trained.outcome.stopped_early else "as planned"
     console.print(
         f"{counted(progress.step, 'step')}, ended {ending}; best on {title} at step {progress.best_step}"
     )

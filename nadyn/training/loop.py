@@ -30,6 +30,9 @@ from nadyn.training.step import given_noise, mean_of_gap_weights, parameter_grou
 from nadyn.training.validation import Errors, validate
 
 _NON_FINITE_IN_A_ROW = 20
+# Where the validation makes no progress the rate comes down over this part of the steps that were made: much
+# is learned only while it falls, and to end before would be to lose that.
+_COMING_DOWN = 0.25
 
 
 def train_network(
@@ -134,14 +137,17 @@ def train_network(
     first_step = progress.step
     budget.begin(first_step)
     bad_in_a_row = 0
-    stopped_early = False
     with DeferredInterrupt() as interrupt:
         while schedule.n_steps is None or progress.step < schedule.n_steps:
-            # Before the epoch and not after it, so that a training resumed at this very step ends here too.
-            if (progress.step - progress.best_step) // per_epoch >= configuration.patience_epochs:
-                stopped_early = True
-                break
             epoch, offset = divmod(progress.step, per_epoch)
+            # Before a whole epoch and nowhere else, so that a training that is resumed decides the same.
+            waited = (progress.step - progress.best_step) // per_epoch
+            if not offset and not progress.comes_down and waited >= configuration.patience_epochs:
+                end = progress.step + max(per_epoch, int(_COMING_DOWN * progress.step))
+                if schedule.n_steps is None or end < schedule.n_steps:
+                    schedule = schedule.changed(progress.step, end)
+                    progress.n_steps, progress.comes_down = end, True
+                    save()
             for number, batch in enumerate(
                 batches(training, configuration.batch_size, seed=configuration.seed, epoch=epoch)
             ):
@@ -182,6 +188,9 @@ def train_network(
                 seconds = clock() - step_started
                 progress.seconds_a_step = running_mean(progress.seconds_a_step, seconds, 0.95)
                 n_steps = budget.decide(schedule, progress.step)
+                if n_steps is not None and progress.comes_down and n_steps > schedule.n_steps:
+                    # There would be time, but nothing to make of it.
+                    n_steps = None
                 if n_steps is not None:
                     schedule = schedule.changed(progress.step, n_steps)
                     progress.n_steps = n_steps
@@ -221,7 +230,7 @@ def train_network(
             parameter.copy_(best[name])
     # What follows reads the last checkpoint.
     ranks.wait()
-    return Outcome(progress, stopped_early, seconds)
+    return Outcome(progress, progress.comes_down, seconds)
 
 
 def _validate_average(

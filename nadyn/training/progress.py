@@ -22,6 +22,7 @@ class Progress:
         history: One entry a validation: step, training noise scales and validation errors.
         title: What is trained; empty where there is nothing to tell apart.
         judged: What the errors in the history are of.
+        comes_down: Whether patience ended, without progress of the validation, and the rate comes down.
     """
 
     step: int = 0
@@ -36,6 +37,7 @@ class Progress:
     history: list[dict[str, object]] = field(default_factory=list)
     title: str = ""
     judged: str = "validation"
+    comes_down: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Outcome:
     """A finished training: the network holds the best averaged weights.
 
     Attributes:
+        stopped_early: Whether it ended before its time, because the validation made no progress.
         seconds: How long it took, with what it took before interruptions.
     """
 

@@ -15,7 +15,10 @@ from nadyn.models.model_file import digest
 from nadyn.training import loop
 from nadyn.training.checkpoint import read_progress, write_checkpoint
 from nadyn.training.output import checkpoint_path
+from nadyn.training.schedule import Schedule
+from nadyn.training.step import train_step
 from nadyn.training.train import train
+from nadyn.training.validation import Errors
 
 
 class Stop(Exception):
@@ -62,27 +65,83 @@ def test_the_digest_does_not_depend_on_the_name_of_the_file(tmp_path, undisturbe
     assert digest(tmp_path / "another_name.safetensors") == undisturbed
 
 
-def test_killed_just_when_patience_ran_out_a_training_ends_there_when_resumed(tmp_path, monkeypatch):
-    # Nothing is learned at this rate, so patience runs out at once; every epoch ends with a checkpoint.
-    settings = configuration(epochs=9, learning_rate=1e-30, patience_epochs=1, checkpoint_every=4)
-    first = train(dataset(), tmp_path / "a.safetensors", settings)
-    ended = first.outcome.progress.step
-    assert first.outcome.stopped_early
-    assert ended < 36
+# Nine epochs of four steps, of which the second is no better than the first.
+IMPATIENT = configuration(epochs=9, warmup_steps=1, patience_epochs=1, checkpoint_every=10**6)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Scores of the first validations; what is learned on the way down is better than what was before."""
+    at = []
+
+    def step(*args, step, **keys):
+        at.append(step + 1)
+        return train_step(*args, step=step, **keys)
+
+    def score(*args):
+        return Errors({"energy": [0.1], "force": [0.1]}, score={4: 1.0, 8: 2.0, 12: 0.5}[at[-1]])
+
+    monkeypatch.setattr(loop, "train_step", step)
+    monkeypatch.setattr(loop, "validate", score)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_where_patience_ends_the_rate_comes_down_before_the_training_ends(tmp_path):
+    rates = []
+    trained = train(
+        dataset(), tmp_path / "a.safetensors", IMPATIENT, report=lambda step: rates.append(step.learning_rate)
+    )
+    assert trained.outcome.stopped_early
+    # A quarter of eight steps would be less than an epoch.
+    assert len(rates) == trained.outcome.progress.n_steps == 12
+    assert trained.outcome.progress.best_step == 12
+    planned = Schedule(IMPATIENT.learning_rate, 1).changed(0, 36)
+    assert rates[:9] == pytest.approx([planned.rate(step) for step in range(9)], rel=1e-12)
+    # The rest of the cosine passes in the last four steps; the next would have a hundredth.
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] < 0.2 * rates[8]
+    assert planned.changed(8, 12).rate(12) == pytest.approx(0.01 * IMPATIENT.learning_rate)
+
+
+# When patience ran out, and twice on the way down. Nothing is stored there but that it comes down.
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("stops", [(8,), (9,), (6, 11)])
+def test_a_training_that_comes_down_ends_with_the_same_model_when_it_is_resumed(tmp_path, stops):
+    rates = {}
+
+    def keep(progress):
+        rates.setdefault(progress.step, set()).add(progress.learning_rate)
+
+    whole = train(dataset(), tmp_path / "a.safetensors", IMPATIENT, report=keep)
+    path = tmp_path / "b.safetensors"
+    for number, stop in enumerate(stops):
+        with pytest.raises(Stop):
+            train(dataset(), path, IMPATIENT, resume=number > 0, report=_stop_at(stop))
+    second = train(dataset(), path, IMPATIENT, resume=True, report=keep)
+    assert second.outcome.stopped_early
+    assert second.outcome.progress.step == whole.outcome.progress.step == 12
+    assert {len(values) for values in rates.values()} == {1}
+    assert digest(path) == digest(tmp_path / "a.safetensors")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_killed_as_soon_as_it_is_stored_that_patience_ran_out_it_ends_there_when_resumed(
+    tmp_path, monkeypatch
+):
+    whole = train(dataset(), tmp_path / "a.safetensors", IMPATIENT)
 
     def write_and_stop(path, *, progress, **tensors):
         write_checkpoint(path, progress=progress, **tensors)
-        if progress["progress"]["step"] == ended:
+        if progress["progress"]["comes_down"]:
             raise Stop
 
     path = tmp_path / "b.safetensors"
     with monkeypatch.context() as patch:
         patch.setattr(loop, "write_checkpoint", write_and_stop)
         with pytest.raises(Stop):
-            train(dataset(), path, settings)
-    second = train(dataset(), path, settings, resume=True)
-    assert second.outcome.progress.step == ended
-    assert second.outcome.stopped_early
+            train(dataset(), path, IMPATIENT)
+    second = train(dataset(), path, IMPATIENT, resume=True)
+    assert second.outcome.progress.step == whole.outcome.progress.step
     assert digest(path) == digest(tmp_path / "a.safetensors")
 
 

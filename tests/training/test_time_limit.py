@@ -233,6 +233,29 @@ def test_killed_and_resumed_on_a_machine_that_becomes_slow_it_ends_with_the_same
     assert digest(path) == digest(whole)
 
 
+# Patience ends before the pace is known, and after; in the second half each step costs ten times as much.
+@pytest.mark.parametrize("patience", [3, 30])
+@pytest.mark.parametrize("slow_from", [None, 45, 160])
+@pytest.mark.usefixtures("without_work")
+def test_what_comes_down_ends_before_the_limit_and_uses_no_time_that_is_left(
+    tmp_path, monkeypatch, patience, slow_from
+):
+    _scores(monkeypatch, lambda call: float(call))
+    clock = StepClock(lambda title, step, now: 10.0 if slow_from and step > slow_from else 1.0)
+    settings = _settings(patience_epochs=patience)
+    trained = train(dataset(), tmp_path / "m.safetensors", settings, report=clock.report, clock=clock)
+    progress = trained.outcome.progress
+    assert clock.now < LIMIT + 10.0
+    assert progress.step == progress.n_steps
+    # The best is that of the first epoch of four steps: what the plan was, this is the end.
+    ran_out = 4 + 4 * patience
+    if slow_from is None or ran_out < slow_from:
+        assert trained.outcome.stopped_early
+        assert progress.step <= ran_out + max(4, ran_out // 4)
+    if slow_from is None:
+        assert progress.step == ran_out + max(4, ran_out // 4)
+
+
 @pytest.mark.usefixtures("without_work")
 def test_changes_of_the_length_are_in_the_checkpoint_at_once(tmp_path, monkeypatch):
     written = []

@@ -13,9 +13,12 @@ def absorption_figure(
     error: Float[np.ndarray, "energy"],
     of_transitions: Float[np.ndarray, "transition energy"],
     names: list[str],
+    window_ev: tuple[float, float] | None = None,
 ) -> Figure:
-    """Return a cross section [Å²] over the photon energy [eV] with its 95 % band, and its parts."""
+    """Return a cross section [Å²] over the photon energy [eV] with its 95 % band, its parts, and a window."""
     figure, axes = new_figure(3.5)
+    if window_ev is not None:
+        axes.axvspan(*window_ev, color=state_colour(0), alpha=0.15, linewidth=0, label="excited")
     low, high = np.maximum(cross_section - error, 0.0), cross_section + error
     if np.isfinite(error).all():
         axes.fill_between(energies_ev, low, high, color=QUIET, alpha=0.35, linewidth=0, label="95 %")

@@ -13,13 +13,16 @@ from jaxtyping import Float
 from rich.console import Console
 from rich.table import Table
 
+from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import write_new
 from nadyn.cli.tables import print_table
 from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV, INVERSE_CM_PER_HARTREE
 
 if TYPE_CHECKING:
+    from nadyn.dynamics.spectra.excitation import Excitations
     from nadyn.models.model import Model
+    from nadyn.trajectory.initial_conditions import InitialConditions
 
 _POINTS = 1200
 # The curve goes on for so many widths beyond the outermost line.
@@ -56,8 +59,10 @@ def absorption_result(
     geometry: str | None,
     fwhm_ev: float,
     seed: int,
+    window_ev: tuple[float, float] | None = None,
+    starts: Path | None = None,
 ) -> Result:
-    """Return the absorption of an ensemble of geometries."""
+    """Return the absorption of an ensemble of geometries, and write starts of those excited in a window."""
     from nadyn.analysis.multiplicities import state_names
     from nadyn.analysis.plots_spectra import absorption_figure
     from nadyn.dynamics.initial import InitialSection, sample
@@ -75,6 +80,9 @@ def absorption_result(
     low = max(_LIGHTEST_EV, float(gaps_ev[gaps_ev > 0].min()) - _BEYOND * fwhm_ev)
     energies_ev = np.linspace(low, float(gaps_ev.max()) + _BEYOND * fwhm_ev, _POINTS)
     curve = absorption(found, energies_ev * HARTREE_PER_EV, fwhm=fwhm_ev * HARTREE_PER_EV)
+    more = ()
+    if window_ev is not None:
+        more = (_write_starts(starts, start, found, window_ev, seed),)
     called = [str(k) for k in range(model.n_states)]
     if has_several_spins(model):
         called = state_names(known_multiplicities(model))
@@ -107,13 +115,39 @@ def absorption_result(
         "transitions": names,
         "excitation_energies_ev": gaps_ev.tolist(),
         "oscillator_strengths": found.strengths.tolist(),
+        "window_ev": None if window_ev is None else list(window_ev),
     }
     return Result(
         table,
-        (*start.notices, sentence),
+        (*start.notices, sentence, *more),
         columns,
         plain,
-        lambda: absorption_figure(energies_ev, curve.cross_section, curve.error, curve.of_transitions, names),
+        lambda: absorption_figure(
+            energies_ev, curve.cross_section, curve.error, curve.of_transitions, names, window_ev
+        ),
+    )
+
+
+def _write_starts(
+    path: Path,
+    start: "InitialConditions",
+    found: "Excitations",
+    window_ev: tuple[float, float],
+    seed: int,
+) -> str:
+    """Write the starts that a window excites, and return a sentence about them."""
+    from nadyn.dynamics.spectra.window import excited_in_window
+    from nadyn.trajectory.initial_conditions import write_initial_conditions
+
+    excited = excited_in_window(start, found, window_ev=window_ev, seed=seed)
+    write_initial_conditions(path, excited)
+    on = ", ".join(
+        f"{number} on state {state}"
+        for state, number in zip(*np.unique(excited.states, return_counts=True), strict=True)
+    )
+    return (
+        f"{counted(len(excited.weight), 'start')} of {len(start.weight)} geometries excited by "
+        f"{window_ev[0]:g} to {window_ev[1]:g} eV, {on}: wrote {path}"
     )
 
 

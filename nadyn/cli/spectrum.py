@@ -48,7 +48,16 @@ def spectrum(
             "--fwhm", help="Width of a line at half height: eV of uv (0.1), cm-1 of ir, raman (10)."
         ),
     ] = None,
+    window_ev: Annotated[
+        str | None,
+        typer.Option("--window-ev", help="Of uv: window to excite in, such as 5.8,6.2, for --starts."),
+    ] = None,
+    starts: Annotated[
+        Path | None,
+        typer.Option("--starts", help="Of uv: write starts on the states that the window excites (.h5)."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of uv: seed of the sample.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing --starts.")] = False,
 ) -> None:
     """Compute a spectrum from a model: absorption of an ensemble, infrared or Raman of vibrations."""
     from contextlib import ExitStack
@@ -56,7 +65,7 @@ def spectrum(
     from rich.console import Console
 
     from nadyn.checks.errors import InputError
-    from nadyn.checks.output import PICTURE, check_json, check_output, check_suffix
+    from nadyn.checks.output import PICTURE, TRAJECTORIES, check_json, check_output, check_suffix
     from nadyn.cli.model_given import isotopes_given, model_given
     from nadyn.cli.spectra import absorption_result, harmonic_result, run_result, write_result
 
@@ -69,7 +78,15 @@ def spectrum(
         check_json(json_file, model)
     if csv_file is not None:
         check_output(csv_file, model, overwrite=True)
-    for name, value, wanted in (("--initial", initial, "uv"), ("--run", run, "ir")):
+    window = None if window_ev is None else _window(window_ev)
+    if (window is None) != (starts is None):
+        missing = "--starts" if starts is None else "--window-ev"
+        raise InputError(f"`--window-ev` and `--starts` must be given together, but `{missing}` is missing.")
+    if starts is not None:
+        check_output(starts, model, initial, overwrite=overwrite)
+        check_suffix(starts, "`--starts`", TRAJECTORIES)
+    own = (("--initial", initial, "uv"), ("--run", run, "ir"), ("--window-ev", window, "uv"))
+    for name, value, wanted in own:
         if value is not None and kind != wanted:
             raise InputError(f"`{name}` must be left out for `--kind {kind}`: it belongs to {wanted}.")
     if fwhm is not None and not 0 < fwhm < 1e5:
@@ -89,9 +106,27 @@ def spectrum(
                     geometry=where,
                     fwhm_ev=fwhm or 0.1,
                     seed=seed,
+                    window_ev=window,
+                    starts=starts,
                 )
             elif run is not None:
                 result = run_result(source, run, state=state, fwhm_cm=fwhm or 10.0)
             else:
                 result = harmonic_result(source, kind, state=state, geometry=where, fwhm_cm=fwhm or 10.0)
     write_result(result, console, figure=figure, csv_file=csv_file, json_file=json_file)
+
+
+def _window(text: str) -> tuple[float, float]:
+    """Return lowest and highest photon energy of an option."""
+    from nadyn.checks.errors import InputError
+
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not 0.0 <= low < high < float("inf"):
+        raise InputError(
+            "`--window-ev` must be two energies in eV, the lower one first, such as 5.8,6.2, but is "
+            f"{text!r}."
+        )
+    return low, high

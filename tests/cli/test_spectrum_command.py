@@ -16,7 +16,11 @@ from nadyn.dynamics.spectra.excitation import absorption, excitations
 from nadyn.models.heads.dipole import DipoleSettings
 from nadyn.models.model_file import save_model
 from nadyn.trajectory import open_run
-from nadyn.trajectory.initial_conditions import InitialConditions, write_initial_conditions
+from nadyn.trajectory.initial_conditions import (
+    InitialConditions,
+    read_initial_conditions,
+    write_initial_conditions,
+)
 from nadyn.units import HARTREE_PER_EV
 
 NUMBERS = (7, 1, 1, 9)
@@ -73,6 +77,25 @@ def test_absorption_of_given_geometries_is_written(files):
     assert (folder / "uv.svg").stat().st_size > 1000
 
 
+def test_starts_of_a_window_are_written_and_run(files, capsys):
+    folder, model, start = files
+    gaps = excitations(model, start.positions).energies[:, 0] / HARTREE_PER_EV
+    low, high = np.sort(gaps)[[1, 3]] + [-1e-4, 1e-4]
+    options = ["--initial", folder / "initial.h5", "--window-ev", f"{low},{high}"]
+    options += ["--starts", folder / "excited.h5", "--figure", folder / "uv.svg"]
+    assert _left("spectrum", folder / "model.safetensors", "--kind", "uv", *options) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    excited = read_initial_conditions(folder / "excited.h5")
+    assert 1 <= len(excited.states) <= 3 and set(excited.states.tolist()) == {1}
+    assert f"of 5 geometries excited by {low:g} to {high:g} eV, {len(excited.states)} on state 1" in said
+    content = {"initial": {"file": str(folder / "excited.h5")}, "method": "fssh", "dt_fs": 0.05}
+    content |= {"time_fs": 0.1, "output": str(folder / "run.h5")}
+    run(content, model=model, progress=False)
+    np.testing.assert_array_equal(open_run(folder / "run.h5").active_state[0], excited.states)
+    assert _left("spectrum", folder / "model.safetensors", "--kind", "uv", *options) == 2
+    assert "excited.h5' must not exist yet" in capsys.readouterr().err
+
+
 def test_dipoles_of_a_run_are_those_of_its_state_at_its_temperature(files):
     """Friction pushes all twelve components of the momenta, those of turning too."""
     folder, model, _ = files
@@ -98,6 +121,12 @@ def test_dipoles_of_a_run_are_those_of_its_state_at_its_temperature(files):
         (["--kind", "ir", "--initial", "initial.h5"], "`--initial` must be left out for `--kind ir`"),
         (["--kind", "uv", "--run", "run.h5"], "`--run` must be left out for `--kind uv`"),
         (["--kind", "uv", "--state", "2"], "`minimise_state` must be from 0 to 1"),
+        (["--kind", "uv", "--window-ev", "5,6"], "must be given together, but `--starts` is missing"),
+        (
+            ["--kind", "uv", "--window-ev", "6,5", "--starts", "s.h5"],
+            "two energies in eV, the lower",
+        ),
+        (["--kind", "ir", "--window-ev", "5,6", "--starts", "s.h5"], "`--window-ev` must be left out"),
         (["--kind", "uv", "--figure", "x.foo"], "`--figure` must end in .png"),
     ],
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from nadyn.checks.errors import InputError
 from nadyn.electronic.state_spins import has_several_spins, known_multiplicities, state_multiplicities
@@ -28,6 +28,7 @@ class Excitations:
         energies: ΔE of each of these [hartree]; negative for states below.
         strengths: Oscillator strengths 2/3 ΔE |μ|², negative for emission.
         weight: Of each geometry, 1 in the mean.
+        by_energy: The states where they end, counted among all states of a geometry by energy.
     """
 
     from_state: int
@@ -35,6 +36,7 @@ class Excitations:
     energies: Float[np.ndarray, "geometry transition"]
     strengths: Float[np.ndarray, "geometry transition"]
     weight: Float[np.ndarray, "geometry"]
+    by_energy: Int[np.ndarray, "geometry transition"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,7 @@ def excitations(
         moments.append(found.dipoles.numpy())
     levels, dipole = np.concatenate(energies), np.concatenate(moments)
     others = [state for state in range(model.n_states) if state != from_state]
+    order = np.tile(np.arange(model.n_states), (len(levels), 1))
     if has_several_spins(model):
         spins = known_multiplicities(model)
         others = [state for state in others if spins[state] == spins[from_state]]
@@ -107,7 +110,7 @@ def excitations(
     gaps = levels[:, others] - levels[:, [from_state]]
     strengths = 2.0 / 3.0 * gaps * (dipole[:, others] ** 2).sum(axis=-1)
     given = np.ones(len(positions)) if weight is None else weight
-    return Excitations(from_state, tuple(others), gaps, strengths, given / given.mean())
+    return Excitations(from_state, tuple(others), gaps, strengths, given / given.mean(), order[:, others])
 
 
 def absorption(

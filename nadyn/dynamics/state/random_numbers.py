@@ -39,6 +39,7 @@ class Stream(IntEnum):
     COLLAPSE = 7
     COLLISION = 8
     BAROSTAT = 9
+    EXCITATION = 10
 
 
 def uniform(

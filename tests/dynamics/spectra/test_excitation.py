@@ -44,7 +44,7 @@ def test_oscillator_strengths_are_those_of_the_surfaces(model, positions, state)
 
 def test_the_area_of_a_narrow_line_is_its_oscillator_strength():
     """∫ σ dE = 2π² α f in atomic units (Kuhn's sum rule without the sum)."""
-    found = Excitations(0, (1,), np.array([[0.2]]), np.array([[0.31]]), np.ones(1))
+    found = Excitations(0, (1,), np.array([[0.2]]), np.array([[0.31]]), np.ones(1), np.array([[1]]))
     energies = np.linspace(0.19, 0.21, 20001)
     spectrum = absorption(found, energies, fwhm=5e-4)
     area = spectrum.cross_section.sum() * (energies[1] - energies[0]) / ANGSTROM_PER_BOHR**2
@@ -57,12 +57,19 @@ def test_the_area_of_a_narrow_line_is_its_oscillator_strength():
 def test_the_error_band_is_that_of_a_mean_and_nothing_below_is_absorbed():
     random = np.random.default_rng(1)
     gaps = np.stack([-random.uniform(0.1, 0.2, 40), random.uniform(0.15, 0.25, 40)], axis=1)
-    found = Excitations(1, (0, 2), gaps, np.full((40, 2), 0.2) * np.sign(gaps), random.uniform(0.5, 1.5, 40))
+    strengths, weight = np.full((40, 2), 0.2) * np.sign(gaps), random.uniform(0.5, 1.5, 40)
+    found = Excitations(1, (0, 2), gaps, strengths, weight, np.tile([0, 2], (40, 1)))
     energies = np.linspace(0.1, 0.3, 7)
     spectrum = absorption(found, energies, fwhm=0.02)
     one = [
         absorption(
-            replace(found, energies=gaps[[g]], strengths=found.strengths[[g]], weight=np.ones(1)),
+            replace(
+                found,
+                energies=gaps[[g]],
+                strengths=found.strengths[[g]],
+                weight=np.ones(1),
+                by_energy=found.by_energy[[g]],
+            ),
             energies,
             fwhm=0.02,
         ).cross_section

@@ -13,7 +13,8 @@ copyright = "nadyn developers"
 release = version = nadyn.__version__
 
 # What the pages say about the program stands in them: see docs/reference.
-extensions = ["myst_parser", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "docs.mathml"]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build", "reference"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3

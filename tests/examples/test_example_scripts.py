@@ -101,3 +101,17 @@ def test_renumbered_benzene_has_another_energy_with_a_plain_network_only(run_exa
         plain, punished, moments = rows[name]
         assert min(plain, punished) > 1e-2
         assert moments < 1e-3 * min(plain, punished)
+
+
+def test_a_notebook_runs_from_top_to_bottom_and_each_cell_is_one(run_example, tmp_path):
+    out = run_example("11_notebook_of_a_run.py")
+    low, high = map(float, re.search(r"after 20 fs: ([\d.]+) to ([\d.]+)", out).groups())
+    assert 0.0 < low < high < 1.0
+    assert float(re.search(r"longest N-H bond ([\d.]+) Å", out)[1]) > 1.5
+    assert (tmp_path / "bonds.png").stat().st_size > 10_000
+    text = (EXAMPLES / "11_notebook_of_a_run.py").read_text(encoding="utf-8")
+    cells = re.split(r"^# %%", text, flags=re.MULTILINE)
+    # Words are in cells of words, so that no cell of code is a comment alone.
+    for cell in cells[1:]:
+        code = [line for line in cell.splitlines()[1:] if line and not line.startswith("#")]
+        assert bool(code) != cell.startswith(" [markdown]")

@@ -22,7 +22,7 @@ from nadyn.dynamics.run_file import RunConfiguration
 from nadyn.learning.learn_file import LearnConfiguration, check_sections
 from nadyn.models import save_model
 from nadyn.models.analytic import springs, tully
-from nadyn.structures import masses
+from nadyn.structures import formula, masses
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.units import AU_PER_FEMTOSECOND
 from tests.cli.typed import typed
@@ -177,6 +177,15 @@ def test_a_molecule_on_one_state_starts_from_its_geometry_in_a_bath():
     code, said = typed("init", "run", "potential.safetensors", "--geometry", "mine.xyz", "-o", "runs/b.yaml")
     assert code == 0 and "start.xyz" not in said
     assert read_configuration("runs/b.yaml", RunConfiguration).initial.structure == "../mine.xyz"
+
+
+def test_a_model_that_is_called_by_its_formula_is_named_once():
+    geometry = torch.tensor([[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]])
+    model = replace(untrained("moments", None), starting_geometry=geometry.double())
+    atoms = formula(list(model.atomic_numbers))
+    for name, words in ((atoms, f"# {atoms}: one state."), ("mine", f"# mine: {atoms}, one state.")):
+        text = first_run_file(replace(model, name=name), "m.safetensors", n=2, structure="start.xyz")
+        assert words in text.splitlines()
 
 
 @pytest.mark.parametrize(("n_states", "expected_fs"), [(1, 1.0), (2, 0.5)])

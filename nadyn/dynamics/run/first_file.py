@@ -43,7 +43,7 @@ def first_run_file(
         named: `model` of the run file.
         n: Number of trajectories.
         geometry: An .xyz file to minimise from, as the run file names it.
-        structure: A file with atoms and cell to start from, as the run file names it; for periodic models.
+        structure: A file with atoms and cell to start from, for models of one state.
         molecule: Which one of a model that was trained on several.
 
     Raises:
@@ -108,8 +108,9 @@ def _molecule(model: Model, molecule: str | None) -> list[Line]:
 
 def _about(model: Model) -> str:
     states = "one state" if model.n_states == 1 else f"{model.n_states} states, counted from 0"
-    atoms = "" if model.atomic_numbers is None else f"{formula(list(model.atomic_numbers))}, "
-    return f"{model.name}: {atoms}{states}."
+    # A model of one molecule is often called by its formula.
+    what = "" if model.atomic_numbers is None else formula(list(model.atomic_numbers))
+    return f"{model.name}: {what + ', ' if what not in ('', model.name) else ''}{states}."
 
 
 def _start(model: Model, n: int, geometry: str | None, structure: str | None) -> list[Line]:

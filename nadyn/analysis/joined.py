@@ -8,7 +8,7 @@ import numpy as np
 
 from nadyn.analysis.members import check_same_dynamics, check_same_system, same_starts
 from nadyn.checks.errors import InputError
-from nadyn.trajectory import Run, open_run
+from nadyn.trajectory import Run, open_judged, open_run
 
 # Runs of one sampling have the same mean weight, but for chance.
 _ALIKE = 2.0
@@ -32,16 +32,20 @@ def are_one_ensemble(paths: Sequence[str | Path]) -> bool:
     return len({_model(run) for run in runs}) == 1
 
 
-def open_runs_as_one(paths: Sequence[str | Path]) -> Run:
+def open_runs_as_one(paths: Sequence[str | Path], *, believe: float = 1.0) -> Run:
     """Return a run, or several of one model as one run; trajectories are numbered through.
 
     All frames of several are read into memory.
+
+    Args:
+        paths: Trajectory files.
+        believe: How far a committee is believed, see `judged`.
 
     Raises:
         InputError: One is no trajectory file; or several differ in their model, molecule, states, initial
             state, steps or dynamics, have not come equally far, or two are the same run.
     """
-    runs = [open_run(path) for path in paths]
+    runs = [open_judged(path, believe=believe) for path in paths]
     if len(runs) == 1:
         return runs[0]
     first = runs[0]

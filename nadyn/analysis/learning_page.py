@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from matplotlib.figure import Figure
 
+from nadyn.analysis.belief import belief_html, belief_rows
 from nadyn.analysis.learning_record import LearningRecord, RoundRecord, read_record
 from nadyn.analysis.member_summary import population_numbers
 from nadyn.analysis.members import open_members
@@ -111,6 +112,7 @@ def _figures(folder: Path, record: LearningRecord) -> list[str]:
         figure = members_figure(folder, last, ran[-1] if ran else None)
         found.append(_figure("members", "Populations by member", words, figure))
         found += _two_errors(folder, last)
+        found.append(belief_html(belief_rows(_runs(folder, last))))
         words = "How the trajectories of each round ended. Dashed: the goal for those that are results."
         found.append(_figure("endings", "Endings", words, endings_figure(rounds, record.goals)))
     if any(one.fresh is not None for one in rounds):
@@ -131,12 +133,16 @@ def _figures(folder: Path, record: LearningRecord) -> list[str]:
 
 def _two_errors(folder: Path, last: RoundRecord) -> list[str]:
     """Return the mean over the members with two error bars; nothing where fewer than two have run."""
-    runs = [folder / f"round_{last.number:02d}" / one.run for one in last.swarms]
+    runs = _runs(folder, last)
     if len(runs) < 2 or any(open_run(run).energy_spread is None for run in runs):
         return []
     numbers = population_numbers(open_members(runs))
     words = WORDS if numbers["more"] is None else f"{WORDS} {numbers['more']['sentence']}"
     return [_figure("two_errors", "Populations with two error bars", words, two_errors_figure(numbers))]
+
+
+def _runs(folder: Path, last: RoundRecord) -> list[Path]:
+    return [folder / f"round_{last.number:02d}" / one.run for one in last.swarms]
 
 
 def _figure(name: str, title: str, caption: str, figure: Figure) -> str:

@@ -23,7 +23,7 @@ from nadyn.analysis.summary import plain
 _OF_ONE_RUN = ("member", "output", "seed")
 
 
-def analyse_members(paths: Sequence[str | Path]) -> dict[str, object]:
+def analyse_members(paths: Sequence[str | Path], *, believe: float = 1.0) -> dict[str, object]:
     """Return populations, yields and the lifetime over the members of a committee, with two errors each.
 
     The value is the mean over the members. `low` and `high` are the ends of the 95 % interval with everything
@@ -44,11 +44,12 @@ def analyse_members(paths: Sequence[str | Path]) -> dict[str, object]:
 
     Args:
         paths: Trajectory files of different members of one committee.
+        believe: How far the committee is believed, see `nadyn.trajectory.judged`.
 
     Raises:
         InputError: As `open_members`.
     """
-    return summarise_members(open_members(paths))
+    return summarise_members(open_members(paths, believe=believe))
 
 
 def summarise_members(members: Members) -> dict[str, object]:

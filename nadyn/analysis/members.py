@@ -11,7 +11,7 @@ from nadyn.analysis.multiplicities import among_spin_adiabatic_states
 from nadyn.analysis.unlike_dynamics import unlike_dynamics
 from nadyn.checks.errors import InputError
 from nadyn.structures import formula
-from nadyn.trajectory import Run, open_run
+from nadyn.trajectory import Run, open_judged
 
 _ADVICE = "Runs of different things are compared by: nadyn report RUN.h5 --beside OTHER.json"
 # What may be otherwise, or is told in sentences of its own.
@@ -65,8 +65,12 @@ class Members:
         return "some share starts or random numbers" if self.pairs[others].any() else "independent"
 
 
-def open_members(paths: Sequence[str | Path]) -> Members:
+def open_members(paths: Sequence[str | Path], *, believe: float = 1.0) -> Members:
     """Return runs of several members of one committee.
+
+    Args:
+        paths: Their trajectory files.
+        believe: How far the committee is believed, see `judged`.
 
     Raises:
         InputError: One is no trajectory file or holds no frame yet; or they are not runs of different members
@@ -74,7 +78,7 @@ def open_members(paths: Sequence[str | Path]) -> Members:
     """
     if len(paths) < 2:
         raise InputError("runs of members must be two or more, but there is one. Name those of others.")
-    runs = [open_run(path) for path in paths]
+    runs = [open_judged(path, believe=believe) for path in paths]
     for run in runs:
         if run.committed_frames == 0:
             raise InputError(

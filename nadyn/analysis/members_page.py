@@ -4,6 +4,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from nadyn.analysis.belief import belief_html, belief_rows
 from nadyn.analysis.key_numbers import note_on_settled
 from nadyn.analysis.member_key_numbers import member_key_numbers, sentence_on_pairs
 from nadyn.analysis.member_summary import summarise_members
@@ -22,12 +23,13 @@ WORDS = (
 )
 
 
-def members_report(paths: Sequence[str | Path], output: str | Path) -> Path:
+def members_report(paths: Sequence[str | Path], output: str | Path, *, believe: float = 1.0) -> Path:
     """Write the page of several runs of one committee and return where it is.
 
     Args:
         paths: Trajectory files of different members.
         output: The page.
+        believe: How far the committee is believed, see `nadyn.trajectory.judged`.
 
     Raises:
         InputError: As `open_members`, or the page cannot be written there.
@@ -35,13 +37,13 @@ def members_report(paths: Sequence[str | Path], output: str | Path) -> Path:
     """
     output = Path(output)
     check_output(output, overwrite=True)
-    members = open_members(paths)
+    members = open_members(paths, believe=believe)
     numbers = summarise_members(members)
-    write_new(output, _page(members, numbers))
+    write_new(output, _page(members, numbers, belief_html(belief_rows(paths))))
     return output
 
 
-def _page(members: Members, numbers: dict[str, object]) -> str:
+def _page(members: Members, numbers: dict[str, object], believed: str) -> str:
     run = members.runs[0]
     name = Path(str(run.attributes["model_name"])).stem
     molecule = "" if run.atomic_numbers is None else typeset(formula(run.atomic_numbers, run.masses))
@@ -62,6 +64,7 @@ def _page(members: Members, numbers: dict[str, object]) -> str:
         *(card(number) for number in member_key_numbers(numbers)),
         "</section>",
         *(figure_html(section) for section in figures),
+        believed,
         _members(members, numbers),
         what_was_run(numbers["run"]),
     ]

@@ -11,6 +11,7 @@ import numpy as np
 
 from nadyn import __version__
 from nadyn.analysis.answer import answer
+from nadyn.analysis.belief import belief_html, belief_rows
 from nadyn.analysis.beside import Beside, differences, read_beside
 from nadyn.analysis.diagnostics import diagnose
 from nadyn.analysis.geometry import check_has_atoms, read_quantity
@@ -40,6 +41,7 @@ def report(
     coordinates: Sequence[str] = (),
     modes: NormalModes | None = None,
     atoms: Run | None = None,
+    believe: float = 1.0,
 ) -> Path:
     """Write the report of a run, finished or not, or of several of one model as one; return where it is.
 
@@ -56,6 +58,7 @@ def report(
             instead of the automatic choice.
         modes: Normal modes of the molecule whose activity to show.
         atoms: The same run with the geometries of a molecule, where its own coordinates are others.
+        believe: How far a committee is believed, see `nadyn.trajectory.judged`.
 
     Raises:
         InputError: `path` is no trajectory file with a frame, `output` is a folder, or its folder does not
@@ -64,7 +67,7 @@ def report(
     """
     output = Path(output)
     check_output(output, overwrite=True)
-    run = open_runs_as_one([path, *more])
+    run = open_runs_as_one([path, *more], believe=believe)
     seen = run if atoms is None else atoms
     other = None if beside is None else read_beside(beside, n_states=run.n_states, name=beside_name)
     followed = [read_quantity(text, seen.positions.shape[2]) for text in coordinates]
@@ -78,9 +81,11 @@ def report(
     digests = ", ".join(map(digest, (path, *more)))
     words += [word for text in coordinates for word in ("--coordinate", text)]
     words += [] if modes is None else ["--modes", modes.name]
+    words += [] if believe == 1.0 else ["--believe", f"{believe:g}"]
+    believed = belief_html(belief_rows((path, *more)))
     figures = sections(run, numbers, other, groups, followed, modes, atoms=seen)
     shown = viewer(run, also=groups.moments, atoms=seen)
-    write_new(output, _page(run, seen, numbers, figures, shown, shlex.join(words), digests, other))
+    write_new(output, _page(run, seen, numbers, figures, shown, shlex.join(words), digests, other, believed))
     return output
 
 
@@ -93,6 +98,7 @@ def _page(
     command: str,
     digests: str,
     other: Beside | None,
+    believed: str,
 ) -> str:
     title = _title(seen)
     parts = [
@@ -105,6 +111,7 @@ def _page(
         "</section>",
         shown,
         *(figure_html(section) for section in figures),
+        believed,
         lights_html(diagnose(run)),
         _stopped(run, numbers),
         what_was_run(run.config),

@@ -11,7 +11,7 @@ from nadyn.analysis.occupations import occupations
 from nadyn.analysis.pair_checks import check_pairs, unlike
 from nadyn.analysis.pair_differences import Difference, differences, paired_difference
 from nadyn.analysis.products import outcomes
-from nadyn.trajectory import Run, open_run
+from nadyn.trajectory import Run, open_judged
 
 # Times that are the same [fs].
 _SAME_TIME = 1e-6
@@ -89,17 +89,18 @@ def numbers_of(found: object) -> dict[str, object]:
     }
 
 
-def paired(reference: str | Path, other: str | Path) -> Pairs:
+def paired(reference: str | Path, other: str | Path, *, believe: float = 1.0) -> Pairs:
     """Compare two trajectory files pair by pair, at all times that both have.
 
     Args:
         reference: One run, such as one by direct dynamics.
         other: The other one, such as one on a learned model.
+        believe: How far the committee of the other one is believed, see `judged`.
 
     Raises:
         InputError: They are of other atoms, states or times, or do not begin in the same way.
     """
-    runs = first, second = open_run(reference), open_run(other)
+    runs = first, second = open_judged(reference), open_judged(other, believe=believe)
     n = min(first.n_trajectories, second.n_trajectories)
     frames = common_frames(first, second)
     check_pairs(Path(other), first, second, n_common=len(frames[0]))

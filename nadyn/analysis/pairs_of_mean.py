@@ -11,7 +11,7 @@ from nadyn.analysis.pair_checks import check_pairs
 from nadyn.analysis.pair_differences import Difference, differences, fates_of, paired_difference
 from nadyn.analysis.pairs import common_frames, known_occupations, numbers_of, rows_of
 from nadyn.checks.errors import InputError
-from nadyn.trajectory import open_run
+from nadyn.trajectory import open_judged
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,17 @@ class MeanBeside:
         return numbers_of(self) | {"members": [rows_of(one) for one in self.members]}
 
 
-def mean_beside(reference: str | Path, runs: Sequence[str | Path]) -> MeanBeside:
+def mean_beside(reference: str | Path, runs: Sequence[str | Path], *, believe: float = 1.0) -> MeanBeside:
     """Compare the mean of runs with a reference, trajectory by trajectory.
 
     Runs of the members of one committee share their starts, so they are no independent samples: the states of
-    trajectories of one number are averaged over the runs before they are compared.
+    trajectories of one number are averaged over the runs before they are compared. How far their committee is
+    believed is `believe`, see `judged`.
 
     Raises:
         InputError: A run and the reference are no pairs, or the runs have no times in common.
     """
-    first, others = open_run(reference), [open_run(one) for one in runs]
+    first, others = open_judged(reference), [open_judged(one, believe=believe) for one in runs]
     n = min(run.n_trajectories for run in (first, *others))
     own, values = None, []
     for path, other in zip(runs, others, strict=True):

@@ -44,6 +44,7 @@ def analyse(
     *more: str | Path,
     quantities: Sequence[Quantity] = (),
     after_fs: float | None = None,
+    believe: float = 1.0,
 ) -> dict[str, object]:
     """Return the numbers of a run, finished or not, or of several of one model as one, ready for JSON.
 
@@ -76,11 +77,13 @@ def analyse(
         more: Others of the same model with other seeds or starts, see `nadyn.analysis.joined`.
         quantities: Internal coordinates to follow instead of the automatic choice.
         after_fs: What is before is left out of `bulk`.
+        believe: How far a committee is believed, see `nadyn.trajectory.judged`.
 
     Raises:
         InputError: The file is no trajectory file, or holds no frame yet.
     """
-    return summarise(open_runs_as_one([path, *more]), quantities=quantities, after_fs=after_fs)
+    run = open_runs_as_one([path, *more], believe=believe)
+    return summarise(run, quantities=quantities, after_fs=after_fs)
 
 
 def summarise(

@@ -21,7 +21,7 @@ from nadyn.analysis.sums import Sums, sums_of
 from nadyn.analysis.sums_of_fates import ProductSums, isomer_sums, isomers_of, product_sums, products_of
 from nadyn.checks.errors import InputError
 from nadyn.structures import formula
-from nadyn.trajectory import Run, open_run
+from nadyn.trajectory import Run, open_judged
 from nadyn.trajectory.swarm_folder import open_swarm
 
 # A lifetime is fitted to the histories of so many trajectories: its interval is then narrow enough.
@@ -45,29 +45,32 @@ class SwarmNumbers:
     first: Run
 
 
-def analyse_swarm(folder: str | Path, *, quantities: Sequence[Quantity] = ()) -> dict[str, object]:
+def analyse_swarm(
+    folder: str | Path, *, quantities: Sequence[Quantity] = (), believe: float = 1.0
+) -> dict[str, object]:
     """Return the numbers of a swarm, or of its shards that are complete, ready for JSON.
 
     Keys and meanings are those of `nadyn.analysis.summary.analyse`, without `branching`,
     `temperature_kelvin` and `bulk`. The coordinates that are followed unless they
     are named are those of the first shard; their quantiles are good to the width of a bin, see
     `nadyn.analysis.coordinate_sums`. `n_shards` and `n_shards_complete` are added, and `lifetimes_of`: how
-    many trajectories, from the first on, lifetimes are of.
+    many trajectories, from the first on, lifetimes are of. How far a committee is believed is `believe`, see
+    `judged`.
 
     Raises:
         InputError: There is no swarm, no complete shard, or shards are not of one model.
     """
-    return swarm_numbers(folder, quantities=quantities).numbers
+    return swarm_numbers(folder, quantities=quantities, believe=believe).numbers
 
 
-def first_shard(folder: str | Path) -> Run:
+def first_shard(folder: str | Path, *, believe: float = 1.0) -> Run:
     """Return the first shard that is complete.
 
     Raises:
         InputError: There is none.
     """
     swarm = open_swarm(Path(folder))
-    found = next(_complete(swarm.paths), None)
+    found = next(_complete(swarm.paths, believe), None)
     if found is None:
         raise InputError(
             f"swarm {str(swarm.folder)!r} must have a complete shard, but has none yet. Try again later, or "
@@ -76,17 +79,20 @@ def first_shard(folder: str | Path) -> Run:
     return found
 
 
-def swarm_numbers(folder: str | Path, *, quantities: Sequence[Quantity] = ()) -> SwarmNumbers:
+def swarm_numbers(
+    folder: str | Path, *, quantities: Sequence[Quantity] = (), believe: float = 1.0
+) -> SwarmNumbers:
     """Return what the complete shards of a swarm add up to, with one of them in memory at a time.
 
     Args:
         folder: The swarm.
         quantities: Internal coordinates to follow instead of the automatic choice.
+        believe: How far a committee is believed, see `judged`.
 
     Raises:
         InputError: There is no swarm, no complete shard, or shards are not of one model.
     """
-    swarm, first = open_swarm(Path(folder)), first_shard(folder)
+    swarm, first = open_swarm(Path(folder)), first_shard(folder, believe=believe)
     followed = list(quantities) or choose_quantities(first)
     dihedral = next((one for one in followed if one.kind == "dihedral"), None)
     counts: Counter[str] = Counter()
@@ -96,7 +102,7 @@ def swarm_numbers(folder: str | Path, *, quantities: Sequence[Quantity] = ()) ->
     slopes, histories, hop_error = [], [], 0.0
     drift: float | None = None
     total: list | None = None
-    for run in _complete(swarm.paths):
+    for run in _complete(swarm.paths, believe):
         if run.attributes["model_digest"] != first.attributes["model_digest"]:
             raise InputError(
                 f"{str(run.path)!r} must be of the same model as {str(first.path)!r}, but is not: it was "
@@ -180,11 +186,11 @@ def _products(first: Run, by_end: ProductSums, by_fragments: ProductSums) -> dic
     return {"products": [asdict(one) for one in found], "yields": yields}
 
 
-def _complete(paths: list[Path]) -> Iterator[Run]:
+def _complete(paths: list[Path], believe: float) -> Iterator[Run]:
     """Yield the shards that have come to their end, one at a time."""
     for path in paths:
         if path.exists():
-            run = open_run(path)
+            run = open_judged(path, believe=believe)
             if run.timings:
                 yield run
 

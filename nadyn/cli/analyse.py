@@ -55,6 +55,14 @@ def analyse(
         float | None,
         typer.Option(min=0.0, help="Leave out what is before, of pressure, density and diffusion."),
     ] = None,
+    believe: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Of runs with `stop.lenience`: how many times its limits a committee is believed; once if "
+            "not given, with a table of what more would tell.",
+        ),
+    ] = None,
 ) -> None:
     """Print populations with intervals, the lifetime of the first state, hops and energy conservation.
 
@@ -65,6 +73,7 @@ def analyse(
     from rich.console import Console
     from rich.table import Table
 
+    from nadyn.analysis.belief import belief_rows
     from nadyn.analysis.joined import are_one_ensemble, open_runs_as_one
     from nadyn.analysis.key_numbers import key_numbers, note_on_settled, note_on_stopped, sentence_on_method
     from nadyn.analysis.multiplicities import among_spin_adiabatic_states, diabatic_names
@@ -80,7 +89,7 @@ def analyse(
     from nadyn.cli.analyse_quantities import print_followed, quantities_asked
     from nadyn.cli.analyse_swarm import print_swarm
     from nadyn.cli.atoms_of_run import atoms_of_run
-    from nadyn.cli.population_tables import diabatic_tables, population_tables
+    from nadyn.cli.population_tables import belief_table, diabatic_tables, population_tables
     from nadyn.cli.scheme_tables import print_schemes, schemes_asked
     from nadyn.cli.tables import print_table
     from nadyn.trajectory.swarm_folder import is_swarm
@@ -104,7 +113,8 @@ def analyse(
                 "`--modes` and `--after-fs`, but does not. For those name shards of it."
             )
         followed = {**asked, "coordinate": coordinate}
-        print_swarm(console, runs[0], followed, json_file=json_file, csv_file=csv_file, figure=figure)
+        files = {"json_file": json_file, "csv_file": csv_file, "figure": figure}
+        print_swarm(console, runs[0], followed, **files, believe=believe or 1.0)
         return
     if len(runs) > 1 and not are_one_ensemble(runs):
         alone = (coordinate, scheme, exits is not None, hops, modes)
@@ -114,17 +124,19 @@ def analyse(
                 "`--modes` must come with runs of one model, but come with runs of several members. Name "
                 "those of one member."
             )
-        print_members(console, runs, json_file=json_file, csv_file=csv_file, figure=figure)
+        print_members(console, runs, json_file=json_file, csv_file=csv_file, figure=figure, believe=believe)
         return
-    opened = open_runs_as_one(runs)
+    opened = open_runs_as_one(runs, believe=believe or 1.0)
     wants_atoms = any((*asked.values(), coordinate, hops, modes))
     atoms = atoms_of_run(opened, runs) if wants_atoms else opened
     quantities = quantities_asked({**asked, "coordinate": coordinate}, atoms)
     with console.status("Reading trajectories"):
         numbers = summarise(opened, quantities=quantities, after_fs=after_fs, atoms=atoms)
         fits, notes = schemes_asked(opened, scheme or [])
+        rows = belief_rows(runs) if believe is None else []
         more = more_of(opened, atoms, exits=exits, hops=hops, crossings=crossings, modes=modes)
     numbers |= more.numbers
+    numbers |= {"belief": plain(rows)} if rows else {}
     if fits:
         numbers["schemes"] = [plain(scheme_numbers(fit)) for fit in fits]
     if json_file is not None:
@@ -161,6 +173,8 @@ def analyse(
     if opened.changes_states and has_diabatic:
         for one in diabatic_tables(numbers, diabatic_names(opened), console.width):
             console.print(one)
+    if rows:
+        console.print(belief_table(rows))
     print_followed(console, numbers if quantities else {})
     for reason, count in numbers["n_stopped"].items():
         advice = next(

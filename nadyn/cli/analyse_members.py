@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from nadyn.analysis.belief import belief_rows
 from nadyn.analysis.key_numbers import note_on_settled
 from nadyn.analysis.member_key_numbers import member_key_numbers, sentence_on_pairs
 from nadyn.analysis.member_summary import summarise_members
@@ -14,8 +15,9 @@ from nadyn.analysis.members import open_members
 from nadyn.analysis.plots_members import two_errors_figure
 from nadyn.analysis.plots_style import save_picture
 from nadyn.analysis.population_csv import populations_csv
+from nadyn.analysis.summary import plain
 from nadyn.checks.output import write_new
-from nadyn.cli.population_tables import member_tables
+from nadyn.cli.population_tables import belief_table, member_tables
 
 
 def print_members(
@@ -25,6 +27,7 @@ def print_members(
     json_file: Path | None,
     csv_file: Path | None,
     figure: Path | None,
+    believe: float | None,
 ) -> None:
     """Print the numbers of runs of one committee, and write those files that are asked for.
 
@@ -32,9 +35,11 @@ def print_members(
         InputError: As `open_members`.
         RunError: The disk is full.
     """
-    members = open_members(runs)
+    members = open_members(runs, believe=believe or 1.0)
     with console.status("Reading trajectories"):
         numbers = summarise_members(members)
+        rows = belief_rows(runs) if believe is None else []
+    numbers |= {"belief": plain(rows)} if rows else {}
     if json_file is not None:
         write_new(json_file, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     if csv_file is not None:
@@ -57,6 +62,8 @@ def print_members(
         console.print(note_on_settled(numbers), soft_wrap=True, highlight=False)
     for one in member_tables(numbers, console.width):
         console.print(one)
+    if rows:
+        console.print(belief_table(rows))
     for reason, count in numbers["n_stopped"].items():
         run = members.runs[0]
         advice = next((run.status_advice.get(c, "") for c, n in run.status_names.items() if n == reason), "")

@@ -19,6 +19,7 @@ def print_swarm(
     json_file: Path | None,
     csv_file: Path | None,
     figure: Path | None,
+    believe: float,
 ) -> None:
     """Print the numbers of a swarm, and write and draw them where they are asked for.
 
@@ -29,6 +30,7 @@ def print_swarm(
         json_file: For all numbers.
         csv_file: For populations.
         figure: For populations.
+        believe: How far a committee is believed, see `nadyn.trajectory.judged`.
 
     Raises:
         InputError: There is no complete shard, or a coordinate is none of its molecule.
@@ -47,8 +49,8 @@ def print_swarm(
     from nadyn.cli.tables import print_table
 
     with console.status("Reading shards"):
-        chosen = quantities_asked(asked, first_shard(folder))
-        found = swarm_numbers(folder, quantities=chosen)
+        chosen = quantities_asked(asked, first_shard(folder, believe=believe))
+        found = swarm_numbers(folder, quantities=chosen, believe=believe)
     numbers = found.numbers
     if json_file is not None:
         write_new(json_file, json.dumps(numbers, indent=1, allow_nan=False) + "\n")

@@ -37,6 +37,13 @@ def compare(
             help="Draw populations and differences, of several runs of their mean (.png, .pdf, .svg).",
         ),
     ] = None,
+    believe: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="Of runs with `stop.lenience`: how many times its limits a committee is believed.",
+        ),
+    ] = 1.0,
 ) -> None:
     """Compare runs pair by pair: populations with errors of the differences, first hops, products.
 
@@ -59,8 +66,8 @@ def compare(
         check_suffix(figure, "`--figure`", PICTURE)
     console = Console()
     with console.status("Reading trajectories"):
-        found = [(run, paired(reference, run)) for run in runs]
-    together = mean_beside(reference, runs) if len(runs) > 1 else None
+        found = [(run, paired(reference, run, believe=believe)) for run in runs]
+    together = mean_beside(reference, runs, believe=believe) if len(runs) > 1 else None
     if json_file is not None:
         numbers = [{"reference": str(reference), "run": str(run), **one.numbers()} for run, one in found]
         if together is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from rich.table import Table
 from rich.text import Text
 
+from nadyn.analysis.belief import TITLE, belief_cells
 from nadyn.analysis.multiplicities import multiplicity_name
 
 
@@ -40,6 +41,17 @@ def member_tables(numbers: dict[str, object], width: int) -> Iterator[Table]:
 
     title = "Populations, ± from trajectories, ± from the model, 95 % intervals of everything"
     yield from _tables(title, names, numbers, cell, width)
+
+
+def belief_table(rows: list[dict[str, object]]) -> Table:
+    """Return how much would be known if the committee were believed further, see `belief_rows`."""
+    table = Table(title=f"{TITLE}, 95 % intervals", box=None)
+    head, cells = belief_cells(rows)
+    for name in head:
+        table.add_column(name, justify="right")
+    for row in cells:
+        table.add_row(*row)
+    return table
 
 
 def diabatic_tables(numbers: dict[str, object], names: list[str], width: int) -> Iterator[Table]:

@@ -41,6 +41,13 @@ def report(
     modes: Annotated[
         Path | None, typer.Option(help="Molden file or output with frequencies: which normal modes move.")
     ] = None,
+    believe: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="Of runs with `stop.lenience`: how many times its limits a committee is believed.",
+        ),
+    ] = 1.0,
 ) -> None:
     """Write one self-contained page: the answer, trajectories to look at, figures, what was run.
 
@@ -84,7 +91,7 @@ def report(
     console = Console()
     with console.status("Drawing figures"):
         if len(runs) > 1 and not joined:
-            written = members_report(runs, output)
+            written = members_report(runs, output, believe=believe)
         else:
             written = write_report(
                 run,
@@ -96,6 +103,7 @@ def report(
                 coordinates=coordinate or (),
                 modes=None if modes is None else modes_given(modes),
                 atoms=_atoms(runs),
+                believe=believe,
             )
     console.print(f"Report written to {written}", highlight=False, soft_wrap=True)
 

@@ -55,9 +55,11 @@ class StopSection(Configuration):
     three are results. A trajectory of a trained model is stopped where a larger part than `novelty`
     of the descriptors of an atom is beyond the training set. Where the model is a committee, it is stopped
     too when a calibrated spread of the members becomes larger than one of the last three keys;
-    {committee: false} only writes them. A trajectory of a label source, whose solution may change, goes on
-    with {jump_ev: 0.5} where each state in use lies to 0.9 in those before and its energy is less than that
-    from where its forces lead; without it such a label ends the trajectory.
+    {committee: false} only writes them. With {lenience: 3} a trajectory goes on to so many times these limits
+    and that of novelty, and whoever analyses the run says how far the committee is believed. A trajectory of
+    a label source, whose solution may change, goes on with {jump_ev: 0.5} where each state in use lies to 0.9
+    in those before and its energy is less than that from where its forces lead; without it such a label ends
+    the trajectory.
     """
 
     beyond_au: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
@@ -69,6 +71,7 @@ class StopSection(Configuration):
     energy_spread_ev: float | None = Field(default=None, gt=0.0)
     gap_spread_ev: float | None = Field(default=None, gt=0.0)
     force_spread_ev_per_angstrom: float | None = Field(default=None, gt=0.0)
+    lenience: float | None = Field(default=None, ge=1.0, allow_inf_nan=False)
 
     @property
     def names_spreads(self) -> bool:
@@ -184,6 +187,9 @@ class RunConfiguration(Configuration):
     def frame_interval(self) -> int:
         """Steps from one frame to the next, at most all: the run is not made longer by a rare output."""
         steps = self._steps_that_cover()
+        if self.write_every is None and self.stop is not None and (self.stop.lenience or 1.0) > 1.0:
+            # Doubt is looked up in the frames.
+            return 1
         return min(self.write_every or max(1, steps // _FRAMES), steps)
 
     @property

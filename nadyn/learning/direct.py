@@ -24,7 +24,10 @@ DIRECT = "direct"
 
 
 # What `stop` says of a committee and of what it was trained on: a source has neither.
-_OF_JUDGES = ("committee", "energy_spread_ev", "gap_spread_ev", "force_spread_ev_per_angstrom", "novelty")
+_OF_JUDGES = (
+    *("committee", "energy_spread_ev", "gap_spread_ev", "force_spread_ev_per_angstrom", "novelty"),
+    "lenience",
+)
 
 
 def without_judges(dynamics: Mapping[str, object]) -> dict[str, object]:

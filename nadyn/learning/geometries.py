@@ -16,8 +16,8 @@ from nadyn.data.readers.table import read_file
 from nadyn.structures import check_apart, formula
 from nadyn.trajectory.initial_conditions import FORMAT as INITIAL
 from nadyn.trajectory.initial_conditions import read_initial_conditions
+from nadyn.trajectory.judged import open_judged
 from nadyn.trajectory.layout import FORMAT as RUN
-from nadyn.trajectory.reader import open_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def stopped_geometries(path: str | Path) -> Geometries:
     Raises:
         InputError: The file is no run of atoms, or no trajectory of it was stopped.
     """
-    run = open_run(path)
+    run = open_judged(path)
     if run.atomic_numbers is None:
         raise InputError(f"run {str(path)!r} must be of atoms, but is of generalised coordinates.")
     names = [run.status_names[int(code)] for code in run.status]

@@ -61,14 +61,15 @@ class Objections:
     def section(self, dynamics: Mapping[str, object], *, lenience: float = 1.0) -> dict[str, object]:
         """Return the section `stop` of a swarm that goes on to `lenience` times these limits."""
         limits = {
-            "energy_spread_ev": lenience * self.energy_ev,
-            "gap_spread_ev": lenience * self.gap_ev,
-            "force_spread_ev_per_angstrom": lenience * self.force_ev_per_angstrom,
+            "energy_spread_ev": self.energy_ev,
+            "gap_spread_ev": self.gap_ev,
+            "force_spread_ev_per_angstrom": self.force_ev_per_angstrom,
         }
         return {
             **dict(dynamics.get("stop") or {}),
             **{key: limit for key, limit in limits.items() if math.isfinite(limit)},
-            "novelty": min(1.0, lenience * self.novelty),
+            "novelty": self.novelty,
+            **({"lenience": lenience} if lenience > 1.0 else {}),
         }
 
     def unquestioned(self, run: Run) -> Bool[np.ndarray, "frame traj"]:

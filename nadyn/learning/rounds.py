@@ -148,7 +148,7 @@ def _run(
     several = min(max(2, config.processes), n_members)
     first = [(several * number + k) % n_members for k in range(several)]
     wanted = list(range(n_members)) if final else sorted(set(first))
-    lenience = 1.0 if final else config.round.lenience
+    lenience = config.round.lenience
     run_swarms(context, folder, wanted, n, lenience)
     records = swarm_records(context, folder, wanted)
     good = about_endings(

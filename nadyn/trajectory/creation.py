@@ -220,6 +220,8 @@ def _write_attributes(file: h5py.File, header: RunHeader) -> None:
         attributes["diabatic_population_estimator"] = header.diabatic_population_estimator
     if header.evaluation:
         attributes["evaluation"] = header.evaluation
+    if header.doubt_limits is not None:
+        attributes["doubt_limits"] = json.dumps(dict(header.doubt_limits))
     if header.multiplicities:
         attributes["multiplicities"] = json.dumps(list(header.multiplicities))
     attributes = {name: printable(value) for name, value in attributes.items()}

@@ -105,6 +105,7 @@ class RunHeader:
         has_committee: Whether the members of a committee judge each step.
         has_cell: Whether each trajectory has a periodic cell.
         evaluation: By which code the model is evaluated, where that is said.
+        doubt_limits: Of a run that goes on beyond its limits, these, by the names of `DoubtLimits`.
         config_outside_digest: Keys of the run file on which no number depends, such as `output`.
     """
 
@@ -137,6 +138,7 @@ class RunHeader:
     has_cell: bool = False
     evaluation: str = ""
     config_outside_digest: Mapping[str, object] = field(default_factory=dict)
+    doubt_limits: Mapping[str, float | None] | None = None
 
     @property
     def n_frames(self) -> int:

@@ -13,7 +13,9 @@ STATUS_NAMES = {
     2: "not_finite",
     4: "close_atoms",
     7: "left_region",
+    5: "outside_training",
     8: "dissociated",
+    9: "committee",
     10: "source_failed",
     11: "outside_method",
     12: "settled",
@@ -82,6 +84,8 @@ def write_run(
     committee: bool = False,
     model_digest: str = "0" * 64,
     energies: np.ndarray | None = None,
+    spread: np.ndarray | None = None,
+    doubt_limits: dict[str, float] | None = None,
 ) -> Path:
     """Write a run of which only `state` (frame traj) must be given; the rest is filled in plainly."""
     n_frames, n_traj = state.shape
@@ -119,6 +123,7 @@ def write_run(
         moves_on=moves_on,
         on_one_state=method in ("nve", "nvt"),
         amplitudes_are_populations=amplitudes_are_populations,
+        doubt_limits=doubt_limits,
     )
     summary = {"status": np.ones(n_traj, int), "last_step": np.zeros(n_traj, int)}
     writer = TrajectoryWriter.create(path, header, {**summary, "energy_error_max": np.zeros(n_traj)})
@@ -136,7 +141,7 @@ def write_run(
         }
         if committee:
             for name in ("energy_spread", "gap_spread", "force_spread"):
-                arrays[name] = np.full(n_traj, 0.001)
+                arrays[name] = np.full(n_traj, 0.001) if spread is None else spread[frame]
         if diabatic is not None:
             arrays["diabatic_populations"] = diabatic[frame]
         if populations is not None:

@@ -17,6 +17,7 @@ JUDGES = {
     "gap_spread_ev": 0.3,
     "force_spread_ev_per_angstrom": 3.0,
     "novelty": 0.1,
+    "lenience": 2.0,
 }
 
 

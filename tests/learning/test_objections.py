@@ -125,11 +125,7 @@ def test_swarms_of_a_round_go_on_to_three_times_what_the_learn_file_allows():
         "energy_spread_ev": 0.2,
         "force_spread_ev_per_angstrom": 2.5,
     }
-    assert lenient["gap_spread_ev"] == pytest.approx(0.3)
-    assert lenient["energy_spread_ev"] == pytest.approx(0.6)
-    assert lenient["force_spread_ev_per_angstrom"] == pytest.approx(7.5)
-    # A share cannot be larger than all.
-    assert lenient["novelty"] == 1.0 and lenient["dissociated"] is False
+    assert lenient == {**strict, "lenience": 3.0}
     assert Objections.of(dynamics) == Objections(gap_ev=0.1, novelty=0.5)
 
 
@@ -144,4 +140,4 @@ def test_a_committee_that_was_told_to_be_silent_objects_to_nothing():
     swarm = swarm_file(
         {"method": "fssh", **dynamics}, model="m", starts="s", n=1, state=1, member=0, seed=1, lenience=3.0
     )
-    assert swarm["stop"] == {"committee": False, "novelty": pytest.approx(0.09)}
+    assert swarm["stop"] == {"committee": False, "novelty": 0.03, "lenience": 3.0}

@@ -27,8 +27,8 @@ def limits_of(config: RunConfiguration, model: Model) -> Limits:
         max_energy_step=config.max_energy_step_ev * HARTREE_PER_EV,
         beyond=None if config.stop is None else config.stop.beyond_au,
         dissociation=_dissociation(config, model),
-        spreads=_spreads(config, model),
-        novelty=_novelty(config),
+        spreads=_spreads(config, model, _lenience(config)),
+        novelty=min(1.0, _lenience(config) * _novelty(config)),
         steps_on_lowest=_steps_on_lowest(config),
     )
 
@@ -56,6 +56,16 @@ def check_stop(config: RunConfiguration, model: Model) -> None:
         raise InputError(
             f"`stop.novelty` must be left out for model {model.name}, which was not trained, but is given. "
             "Remove it."
+        )
+    if config.stop.lenience is not None and model.shortest_distances is None:
+        raise InputError(
+            f"`stop.lenience` must be left out for model {model.name}, which was not trained and knows no "
+            "doubt, but is given. Remove it."
+        )
+    if _lenience(config) > 1.0 and config.frame_interval != 1:
+        raise InputError(
+            "`write_every` must be 1 with `stop.lenience`, because doubt between two frames would not be "
+            f"seen, but is {config.frame_interval}. Remove one of them."
         )
     if config.stop.names_spreads and not isinstance(model, HasMembers):
         raise InputError(
@@ -86,14 +96,32 @@ def _novelty(config: RunConfiguration) -> float:
     return MOST_NOVELTY if given is None else given
 
 
-def _spreads(config: RunConfiguration, model: Model) -> Spreads | None:
+def doubt_limits_of(config: RunConfiguration, model: Model) -> dict[str, float | None] | None:
+    """Return where doubt begins in a run that goes on beyond it, by the names of `DoubtLimits`; else None."""
+    if _lenience(config) == 1.0:
+        return None
+    spreads = _spreads(config, model, 1.0)
+    return {
+        "energy_spread": None if spreads is None else spreads.energy,
+        "gap_spread": None if spreads is None else spreads.gap,
+        "force_spread": None if spreads is None else spreads.force,
+        "novelty": _novelty(config),
+        "lenience": _lenience(config),
+    }
+
+
+def _lenience(config: RunConfiguration) -> float:
+    return (config.stop is not None and config.stop.lenience) or 1.0
+
+
+def _spreads(config: RunConfiguration, model: Model, lenience: float) -> Spreads | None:
     """Return the largest spreads that a trajectory may have, None where no committee ends it."""
     section = config.stop
     if not isinstance(model, HasMembers) or (section is not None and section.committee is False):
         return None
 
     def given(value: float | None, default: float) -> float:
-        return default if value is None else value
+        return lenience * (default if value is None else value)
 
     return Spreads(
         energy=given(section and section.energy_spread_ev, ENERGY_SPREAD_EV) * HARTREE_PER_EV,

@@ -25,7 +25,7 @@ from nadyn.dynamics.nuclei.box import box_of
 from nadyn.dynamics.nuclei.followed import begin_following
 from nadyn.dynamics.run.device import device_of, model_on
 from nadyn.dynamics.run.earlier_run import check_earlier_run
-from nadyn.dynamics.run.endings import check_stop, limits_of
+from nadyn.dynamics.run.endings import check_stop, doubt_limits_of, limits_of
 from nadyn.dynamics.run.ensemble import (
     Ensemble,
     checkpoint_arrays,
@@ -159,6 +159,7 @@ def create_run(
         evaluation=getattr(model, "evaluation", ""),
         warnings=tuple(notices),
         has_cell=box_of(state) is not None,
+        doubt_limits=doubt_limits_of(config, model),
     )
     writer = TrajectoryWriter.create(output, header, arrays, overwrite=overwrite)
     return plan, ensemble, writer, notices

@@ -15,6 +15,7 @@ from nadyn.analysis.fates import ended_as_asked
 from nadyn.analysis.joined import are_one_ensemble, open_runs_as_one
 from nadyn.analysis.member_numbers import member_populations
 from nadyn.analysis.members import open_members
+from nadyn.analysis.page_parts import with_code
 from nadyn.analysis.populations import populations
 from nadyn.trajectory import doubt_limits, open_run
 
@@ -108,6 +109,6 @@ def belief_html(rows: Sequence[dict[str, object]]) -> str:
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in cells
     )
     return (
-        f"<section id=belief><h2>{TITLE}</h2><p>{html.escape(_WORDS)}</p>"
+        f"<section id=belief><h2>{TITLE}</h2><p>{with_code(_WORDS)}</p>"
         f"<div class=wide><table><tr>{heads}</tr>{body}</table></div></section>"
     )

@@ -63,8 +63,8 @@ def _page(members: Members, numbers: dict[str, object], believed: str) -> str:
         "<section class=cards aria-label='Key numbers'>",
         *(card(number) for number in member_key_numbers(numbers)),
         "</section>",
-        *(figure_html(section) for section in figures),
         believed,
+        *(figure_html(section) for section in figures),
         _members(members, numbers),
         what_was_run(numbers["run"]),
     ]

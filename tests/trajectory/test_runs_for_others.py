@@ -12,11 +12,12 @@ import pytest
 import toy_run
 
 import nadyn
+from nadyn.analysis.populations import populations
 from nadyn.checks.errors import InputError
 from nadyn.cli.main import main
 from nadyn.data.readers.geometries import read_xyz_frames
 from nadyn.data.readers.table import read_file
-from nadyn.trajectory import load_trajectories
+from nadyn.trajectory import load_trajectories, open_run
 from nadyn.trajectory.writers import chosen as writing
 from nadyn.trajectory.writers.chosen import geometries
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE
@@ -153,6 +154,39 @@ def test_folders_of_sharc_are_read_back(path, tmp_path, monkeypatch):
     np.testing.assert_array_equal(listing[:, 3] - 1, found.active_state[alive, 0])
     geometry = (tmp_path / "sharc/TRAJ_00005/geom").read_text().split()
     np.testing.assert_allclose([float(x) for x in geometry[2:5]], found.positions[0, 4, 0], atol=1e-9)
+
+
+def _blocks(text):
+    """Blocks of an output.dat by step, as SHARC's data_extractor.x sees them: a title, then numbers."""
+    steps = []
+    for block in text.split("End of header array data")[1].split("! ")[1:]:
+        title, _, body = block.partition("\n")
+        if title.startswith("0 "):
+            steps.append({})
+        steps[-1][int(title.split()[0])] = np.array(body.replace("*", " ").split(), dtype=float)
+    return steps
+
+
+def test_populations_counted_in_folders_of_sharc_are_those_of_the_run(path, tmp_path):
+    """As its populations.py does: classical ones from block 8, quantum ones from |U c|² of blocks 2 and 5."""
+    assert command(path, tmp_path / "sharc") == 0
+    found = populations(open_run(path))
+    n_frames, n_states = found.mean.shape
+    classical, quantum, there = (
+        np.zeros((n_frames, n_states)),
+        np.zeros((n_frames, n_states)),
+        np.zeros(n_frames),
+    )
+    for folder in sorted((tmp_path / "sharc").iterdir()):
+        for step, block in enumerate(_blocks((folder / "output.dat").read_text())):
+            turn = block[2].reshape(n_states, n_states, 2) @ [1.0, 1.0j]
+            quantum[step] += np.abs(turn @ (block[5].reshape(n_states, 2) @ [1.0, 1.0j])) ** 2
+            classical[step, int(block[8][1]) - 1] += 1
+            there[step] += 1
+    assert there.min() < there.max() == N
+    np.testing.assert_array_equal(there, found.counted)
+    np.testing.assert_allclose(classical / there[:, None], found.mean, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(quantum / there[:, None], found.electronic, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize(

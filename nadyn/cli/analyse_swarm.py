@@ -92,8 +92,7 @@ def _facts(numbers: dict[str, object]) -> list[tuple[str, str]]:
         facts.append(("largest energy error", f"{numbers['energy_drift_max_ev']:.2g} eV"))
     for state, life in numbers["lifetimes_fs"].items():
         if life["value"] is not None:
-            value = f"{life['value']:.4g} fs, {life['low']:.4g} to {life['high']:.4g}"
-            facts.append((f"lifetime of state {state}", f"{value}, of {numbers['lifetimes_of']}"))
+            facts.append((f"lifetime of state {state}", f"{_lifetime(life)}, of {numbers['lifetimes_of']}"))
     for one in numbers.get("products", []):
         name = one["fragments"] if one["state"] is None else f"{one['fragments']}, state {one['state']}"
         facts.append((name, f"{_percent(one)}, {one['n']} of {numbers['n_trajectories']}"))
@@ -104,6 +103,12 @@ def _facts(numbers: dict[str, object]) -> list[tuple[str, str]]:
         }
         facts.append(("isomerised", f"{_percent(share)}, of {change['n_known']} that came to the end"))
     return facts
+
+
+def _lifetime(life: Mapping[str, float | None]) -> str:
+    # An upper end far beyond the run is none.
+    upper = f"to {life['high']:.4g}" if life["high"] is not None else "without an upper end"
+    return f"{life['value']:.4g} fs, {life['low']:.4g} {upper}"
 
 
 def _percent(share: Mapping[str, float]) -> str:

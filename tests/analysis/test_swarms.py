@@ -12,6 +12,7 @@ from nadyn.analysis.coordinate_sums import coordinate_sums, followed_of
 from nadyn.analysis.fates import known
 from nadyn.analysis.geometry import Quantity, choose_quantities, read_quantity
 from nadyn.analysis.intervals import agresti_coull
+from nadyn.analysis.kinetics import Lifetime
 from nadyn.analysis.occupations import occupations
 from nadyn.analysis.populations import populations, populations_of
 from nadyn.analysis.products import products, yields
@@ -279,3 +280,12 @@ def test_a_swarm_under_way_gives_what_is_complete(both, tmp_path):
     half.path(1).write_bytes(swarm.path(1).read_bytes())
     numbers = analyse_swarm(half.folder)
     assert (numbers["n_shards_complete"], numbers["n_trajectories"]) == (1, 9)
+
+
+def test_a_lifetime_without_an_upper_end_is_printed(both, monkeypatch, capsys):
+    life = Lifetime(value=11.0, low=9.0, high=None, delay=0.5, reason="")
+    monkeypatch.setattr("nadyn.analysis.swarms.lifetimes", lambda *arguments, **options: {1: life})
+    with pytest.raises(SystemExit) as leaving:
+        main(["analyse", str(both[0].folder)])
+    said = " ".join(capsys.readouterr().out.split())
+    assert leaving.value.code == 0 and "11 fs, 9 without an upper end, of 23" in said

@@ -19,9 +19,15 @@ PICTURE = (".png", ".pdf", ".svg")
 SETTINGS = (".yaml", ".yml")
 TRAJECTORIES = (".h5", ".hdf5")
 
+MAKE_ROOM = "Nothing of it was written; make room, or choose another folder."
+
 # What a disk or a folder may say when it takes no more; anything else is a fault of the program.
 _REFUSALS = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM),
+        # A disk of another machine that has gone.
+        *(errno.ESTALE, errno.ETIMEDOUT),
+    }
 )
 
 
@@ -131,8 +137,13 @@ def check_folder(path: Path) -> None:
 
 
 @contextmanager
-def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def new_file(path: Path, *, overwrite: bool, advice: str = MAKE_ROOM) -> Iterator[Path]:
     """Give a temporary path beside `path`, and put it in the place of `path` when the block ends well.
+
+    Args:
+        path: The file.
+        overwrite: Whether it may take the place of another one.
+        advice: What to do where the disk refuses.
 
     Raises:
         InputError: As `check_output`.
@@ -140,7 +151,7 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     check_output(path, overwrite=overwrite)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with telling_why(path):
+    with telling_why(path, advice=advice):
         try:
             yield temporary
             _sync(temporary)
@@ -150,21 +161,24 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_new(path: Path, content: bytes | memoryview | str) -> None:
+def write_new(path: Path, content: bytes | memoryview | str, *, advice: str = MAKE_ROOM) -> None:
     """Write a whole file; it appears complete or not at all, in the place of an old one.
+
+    Args:
+        path: The file.
+        content: Of it.
+        advice: What to do where the disk refuses.
 
     Raises:
         InputError: As `check_output`.
         RunError: The disk is full or refuses to be written.
     """
-    with new_file(path, overwrite=True) as temporary:
+    with new_file(path, overwrite=True, advice=advice) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def telling_why(
-    path: Path, *, advice: str = "Nothing was written; make room, or choose another folder."
-) -> Iterator[None]:
+def telling_why(path: Path, *, advice: str = MAKE_ROOM) -> Iterator[None]:
     """Turn what a disk refuses inside the block into one sentence about `path`.
 
     Raises:

@@ -38,7 +38,8 @@ def run(
         )
     except KeyboardInterrupt as error:
         # Said here, because typer keeps only the exit code of an interrupt.
-        print(error or "interrupted before the first step; nothing was changed.", file=sys.stderr)
+        early = "interrupted before the first step. Begin again, or go on, with --resume."
+        print(str(error) or early, file=sys.stderr)
         raise
     if not quiet:
         for notice in result.notices:

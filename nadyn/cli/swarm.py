@@ -96,7 +96,9 @@ def swarm(
         elif not swarm.is_complete(shard):
             run_shard(swarm, shard, progress=not quiet, walltime_minutes=walltime_minutes)
     except KeyboardInterrupt as error:
-        print(error or "interrupted before the first step; nothing is lost.", file=sys.stderr)
+        # An interrupt without a word is still an object, and true.
+        early = "interrupted before the first step; nothing is lost. Go on with the same command."
+        print(str(error) or early, file=sys.stderr)
         raise typer.Exit(TO_BE_CONTINUED) from None
     if not quiet:
         left = sum(not swarm.is_complete(one) for one in range(swarm.n_shards))

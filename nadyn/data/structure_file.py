@@ -56,7 +56,7 @@ def read_structure(path: str | Path, *, repeat: tuple[int, int, int] = (1, 1, 1)
         atoms = ase.io.read(path, index=-1)
     except _NOT_READ as error:
         raise InputError(
-            f"{where} must be a file that ASE can read, but is not: {error or type(error).__name__}."
+            f"{where} must be a file that ASE can read, but is not: {str(error) or type(error).__name__}."
         ) from error
     periodic = tuple(bool(one) for one in atoms.pbc)
     if any(n > 1 and not one for n, one in zip(repeat, periodic, strict=True)):

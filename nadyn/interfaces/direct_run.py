@@ -63,12 +63,14 @@ def run(
     )
 
 
-def desk_of(config: RunConfiguration, folder: Path) -> Desk | None:
+def desk_of(config: RunConfiguration, folder: Path, *, processes: int | None = None) -> Desk | None:
     """Return the desk of the label source that `model` of a run file names; None where it names a model.
 
     Args:
         config: The run file, its paths as this process can open them.
         folder: Where paths of the source begin.
+        processes: How many label at once where the run file does not say it; by default as many as there are
+            processors or trajectories.
 
     Raises:
         InputError: There is no such source, or nothing says of which atoms it is.
@@ -96,7 +98,7 @@ def desk_of(config: RunConfiguration, folder: Path) -> Desk | None:
         named,
         numbers,
         folder=folder,
-        processes=labels.processes or max(1, min(n_processors, n_most)),
+        processes=labels.processes or processes or max(1, min(n_processors, n_most)),
         timeout_seconds=60.0 * labels.timeout_minutes,
     )
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.json_text import parse_json
-from nadyn.checks.output import write_new
+from nadyn.checks.output import MAKE_ROOM, write_new
 from nadyn.training.averaging import WeightAverage
 
 
@@ -38,6 +38,9 @@ def write_checkpoint(
     """Write weights, averages, the optimizer's moments and the progress.
 
     An old file stays until the new one is whole.
+
+    Raises:
+        RunError: The disk is full or refuses to be written.
     """
     tensors = {f"network.{name}": tensor for name, tensor in potential.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in average.values.items()}
@@ -47,7 +50,9 @@ def write_checkpoint(
         for key, value in state.items():
             tensors[f"optimizer.{key}.{names[id(parameter)]}"] = value
     contiguous = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
-    write_new(path, safetensors.torch.save(contiguous, metadata={"progress": json.dumps(progress)}))
+    kept = "The checkpoint before it is kept: make room on the disk and continue with --resume."
+    content = safetensors.torch.save(contiguous, metadata={"progress": json.dumps(progress)})
+    write_new(path, content, advice=kept if path.exists() else MAKE_ROOM)
 
 
 def read_progress(path: Path) -> dict[str, object]:

@@ -27,12 +27,15 @@ class Swarm:
         n: Number of trajectories.
         width: Trajectories in a shard; the last one may have less. It is fixed when a swarm begins.
         run: The run file, its paths absolute, without the number of trajectories and the output.
+        beside: Where paths of a label source begin, which only the source itself knows: the folder of the
+            run file.
     """
 
     folder: Path
     n: int
     width: int
     run: Mapping[str, object]
+    beside: Path = Path()
 
     @property
     def n_shards(self) -> int:
@@ -107,7 +110,8 @@ def open_swarm(folder: Path) -> Swarm:
                 f"{str(path)!r} must have format {FORMAT} version {VERSION}, but has {found['format']} "
                 f"version {found['version']}. Try the nadyn that wrote it, or a newer one."
             )
-        return Swarm(folder, int(found["n"]), int(found["width"]), dict(found["run"]))
+        beside = Path(str(found.get("beside", "")))
+        return Swarm(folder, int(found["n"]), int(found["width"]), dict(found["run"]), beside)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{str(path)!r} must be the plan of a swarm, but cannot be read as one. Write it anew by "
@@ -126,6 +130,7 @@ def begin_swarm(swarm: Swarm) -> None:
     """
     path = swarm.folder / PLAN
     plan = {"format": FORMAT, "version": VERSION, "n": swarm.n, "width": swarm.width, "run": dict(swarm.run)}
+    plan["beside"] = str(swarm.beside.absolute())
     temporary = path.with_name(f".{PLAN}.{os.uname().nodename}.{os.getpid()}")
     with telling_why(path):
         if not path.exists():

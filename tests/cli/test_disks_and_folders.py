@@ -1,5 +1,7 @@
 """A full disk and a folder that takes no files: one sentence from every command, and nothing left behind."""
 
+import errno
+import os
 import resource
 import shutil
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from nadyn.cli.main import main
 from nadyn.data import Dataset, write_dataset
 from nadyn.data.validation import group_from_arrays
 from nadyn.dynamics.run.loop import run
+from nadyn.training.averaging import WeightAverage
+from nadyn.training.checkpoint import write_checkpoint
 from nadyn.trajectory import digest, open_run
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
@@ -139,6 +143,33 @@ def test_a_disk_that_becomes_full_keeps_what_was_committed(tmp_path):
     run({**config, "time_fs": 16}, resume=True, progress=False)
     assert digest(tmp_path / "run.h5") == digest(tmp_path / "whole.h5")
     assert open_run(tmp_path / "run.h5").damaged_frames() == []
+
+
+def test_a_checkpoint_that_finds_no_room_leaves_the_one_before_it(tmp_path):
+    network = torch.nn.Linear(20, 20)
+    parts = {
+        "potential": network,
+        "average": WeightAverage(network, 0.99),
+        "best": {},
+        "optimizer": torch.optim.AdamW(network.parameters()),
+    }
+    path = tmp_path / "model.safetensors.checkpoint"
+    with full_disk(1500), pytest.raises(RunError, match="Nothing of it was written"):
+        write_checkpoint(path, **parts, progress={"step": 1})
+    write_checkpoint(path, **parts, progress={"step": 1})
+    before = path.read_bytes()
+    with full_disk(1500), pytest.raises(RunError, match=r"checkpoint before it is kept.*--resume"):
+        write_checkpoint(path, **parts, progress={"step": 2})
+    assert path.read_bytes() == before and [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO])
+def test_quotas_and_disks_that_have_gone_are_told_as_a_full_one_is(number, tmp_path):
+    path = tmp_path / "x"
+    with pytest.raises(RunError, match="cannot be written"), new_file(path, overwrite=False) as temporary:
+        temporary.touch()
+        raise OSError(number, os.strerror(number))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_of_the_program_is_not_told_as_one_of_the_disk(tmp_path):

@@ -83,6 +83,40 @@ def test_a_shard_that_is_told_to_end_has_a_checkpoint_and_exit_code_75(folder, m
     assert digest_by_trajectory(swarm.complete()) == digest_by_trajectory(["run.h5"])
 
 
+def test_an_interrupt_before_the_first_step_says_so(folder, monkeypatch, capsys):
+    def told_to_end(swarm):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("nadyn.interfaces.swarm.plan.bytes_of_swarm", told_to_end)
+    assert call("--n", "3", "--shard", "0") == 75
+    assert capsys.readouterr().err.startswith("interrupted before the first step; nothing is lost.")
+    assert not (folder / "run_swarm").exists()
+
+
+def test_a_shard_that_was_deleted_is_made_again_with_the_same_bits(folder):
+    for shard in ("0", "1"):
+        assert call("--n", "5", "--width", "3", "--shard", shard) == 0
+    swarm = open_swarm(folder / "run_swarm")
+    before = digest_by_trajectory(swarm.complete())
+    swarm.path(1).unlink()
+    with pytest.raises(InputError, match="the first of them 1"):
+        swarm.complete()
+    assert call("--n", "5", "--width", "3", "--shard", "1") == 0
+    assert digest_by_trajectory(swarm.complete()) == before
+
+
+def test_a_shard_that_was_damaged_is_named_and_made_again_once_it_is_gone(folder, capsys):
+    assert call("--n", "3", "--shard", "0") == 0
+    swarm = open_swarm(folder / "run_swarm")
+    whole = digest_by_trajectory(swarm.complete())
+    swarm.path(0).write_bytes(swarm.path(0).read_bytes()[:-3000])
+    assert call("--n", "3", "--shard", "0") == 2
+    assert "shard_000000.h5" in capsys.readouterr().err
+    swarm.path(0).unlink()
+    assert call("--n", "3", "--shard", "0") == 0
+    assert digest_by_trajectory(swarm.complete()) == whole
+
+
 def test_the_wall_time_ends_a_shard(folder):
     # The first step is longer than no time at all.
     (folder / "run.yaml").write_text(yaml.safe_dump({**RUN, "time_fs": 100_000, "write_every": 9999}))

@@ -50,6 +50,16 @@ def test_a_run_that_is_told_to_end_keeps_its_last_step_and_says_how_to_go_on(
     assert digest("run.h5") == digest("whole.h5")
 
 
+def test_a_run_that_is_told_to_end_before_its_first_step_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RUN), encoding="utf-8")
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as leaving:
+        patch.setattr("nadyn.interfaces.direct_run.run", lambda *given, **options: signal.raise_signal(15))
+        main(["run", "run.yaml", "--quiet"])
+    assert leaving.value.code == 130
+    assert capsys.readouterr().err.startswith("interrupted before the first step. Begin again")
+
+
 def test_a_queue_may_say_it_twice_but_a_second_ctrl_c_acts_at_once():
     with DeferredInterrupt() as interrupt:
         signal.raise_signal(signal.SIGTERM)

@@ -8,9 +8,13 @@ from typer.testing import CliRunner
 import nadyn
 from nadyn.checks.errors import InputError
 from nadyn.cli import main as program
+from nadyn.interfaces.label_desk import PoolDesk
+from nadyn.interfaces.swarm.plan import make_folder, plan_swarm
+from nadyn.interfaces.swarm.shard import run_shard
 from nadyn.structures import masses
-from nadyn.trajectory import open_run
+from nadyn.trajectory import digest_by_trajectory, open_run
 from nadyn.trajectory.initial_conditions import InitialConditions, write_initial_conditions
+from nadyn.trajectory.swarm_folder import open_swarm
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
@@ -244,3 +248,23 @@ def test_isotopes_of_a_source_are_chosen_as_of_a_learned_model(folder):
     with pytest.raises(InputError, match="must be for the atoms and masses"):
         nadyn.run(written(folder, "heavy.yaml", isotopes={"O": 18}), progress=False)
     assert np.allclose(np.array(open_run(usual.path).masses), masses(np.array([8, 8, 8])))
+
+
+def test_shards_of_a_swarm_find_the_source_from_any_folder_and_label_by_themselves(folder, monkeypatch):
+    """Paths of a source begin at the run file, wherever a worker was started; a worker has one processor."""
+    whole = nadyn.run(written(folder, labels=None), progress=False)
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    make_folder(plan_swarm(folder / "run.yaml", n=3, width=2, folder=folder / "run_swarm"))
+    swarm, asked = open_swarm(folder / "run_swarm"), []
+
+    class Counted(PoolDesk):
+        def __init__(self, *arguments, processes, **options):
+            asked.append(processes)
+            super().__init__(*arguments, processes=processes, **options)
+
+    monkeypatch.setattr("nadyn.interfaces.label_desk.PoolDesk", Counted)
+    for shard in (1, 0):
+        run_shard(swarm, shard, progress=False, label_processes=1)
+    assert asked == [1, 1]
+    assert digest_by_trajectory(swarm.complete()) == digest_by_trajectory([whole.path])

@@ -188,7 +188,7 @@ def _check_room(output: Path, size: float) -> None:
     if shutil.disk_usage(output.absolute().parent).free < size:
         raise RunError(
             f"output {str(output)!r} cannot be written ({os.strerror(errno.ENOSPC)}): it has "
-            f"{size_in_words(size)}. Nothing was written; make room, or choose another folder."
+            f"{size_in_words(size)}. Nothing of it was written; make room, or choose another folder."
         )
 
 

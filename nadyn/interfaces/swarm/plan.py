@@ -57,7 +57,7 @@ def plan_swarm(run_file: Path, *, n: int | None, width: int, folder: Path | None
     check_folder_name(folder, "`--output`")
     content = config.model_dump(mode="json", exclude_unset=True, exclude={"output"})
     content["initial"].pop("n", None)
-    return Swarm(folder, n, min(width, n), content)
+    return Swarm(folder, n, min(width, n), content, run_file.absolute().parent)
 
 
 def make_folder(swarm: Swarm) -> None:
@@ -111,7 +111,7 @@ def bytes_of_swarm(swarm: Swarm) -> float | None:
         config = parse_configuration(
             {**content, "output": str(Path(elsewhere) / "a.h5")}, RunConfiguration, where="run"
         )
-        source = open_source(config, None, Path(), desk_of, opened)
+        source = open_source(config, None, swarm.beside, desk_of, opened)
         check_method(config, source.model)
         if isinstance(source.model, DirectModel):
             return None

@@ -98,7 +98,8 @@ def main(arguments: list[str]) -> int:
     threading.Thread(target=_end_with_input, daemon=True).start()
     try:
         with termination_interrupts():
-            result = run_shard(open_swarm(Path(folder)), int(shard), progress=False)
+            # Beside it run others, as many as there are processors: each labels by itself.
+            result = run_shard(open_swarm(Path(folder)), int(shard), progress=False, label_processes=1)
     except InputError as error:
         print(error, file=sys.stderr)
         return REFUSED

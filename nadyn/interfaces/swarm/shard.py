@@ -5,8 +5,11 @@ import signal
 import threading
 from pathlib import Path
 
+from nadyn.dynamics.run.loop import run
 from nadyn.dynamics.run.result import RunResult
-from nadyn.interfaces.direct_run import run
+from nadyn.dynamics.run_file import RunConfiguration
+from nadyn.electronic.direct.questions import Desk
+from nadyn.interfaces.direct_run import desk_of
 from nadyn.interfaces.swarm.plan import shard_config
 from nadyn.trajectory.one_writer import only_writer
 from nadyn.trajectory.swarm_folder import Swarm
@@ -18,7 +21,12 @@ _PATIENCE_SECONDS = 60.0
 
 
 def run_shard(
-    swarm: Swarm, shard: int, *, progress: bool, walltime_minutes: float | None = None
+    swarm: Swarm,
+    shard: int,
+    *,
+    progress: bool,
+    walltime_minutes: float | None = None,
+    label_processes: int | None = None,
 ) -> RunResult:
     """Run a shard, or go on with it, and return how it went.
 
@@ -29,6 +37,7 @@ def run_shard(
         shard: Which one.
         progress: Show a live table.
         walltime_minutes: When to end.
+        label_processes: In direct dynamics, how many label at once where the run file does not say it.
 
     Raises:
         InputError: The run file cannot be used, or another process goes on writing the shard.
@@ -36,10 +45,14 @@ def run_shard(
         KeyboardInterrupt: It was told to end; nothing is lost.
     """
     config, path = shard_config(swarm, shard), swarm.path(shard)
+
+    def desk(config: RunConfiguration, folder: Path) -> Desk | None:
+        return desk_of(config, swarm.beside, processes=label_processes)
+
     with only_writer(path, patience_seconds=_PATIENCE_SECONDS):
         timer = ends_itself(walltime_minutes)
         try:
-            return run(config, resume=path.exists(), progress=progress)
+            return run(config, sources=desk, resume=path.exists(), progress=progress)
         finally:
             timer.cancel()
 

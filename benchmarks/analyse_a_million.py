@@ -30,7 +30,7 @@ MOST_BYTES = 2e9
 RUN = {
     "model": str(shipped.path("ammonia/ammonia.safetensors")),
     "initial": {"sample": "wigner", "temperature_kelvin": 0, "state": 1},
-    **{"method": "fssh", "dt_fs": 0.5, "time_fs": 12, "write_every": 2, "seed": 1},
+    **{"method": "fssh", "dt_fs": 0.5, "time_fs": 12, "write_every": 4, "seed": 1},
 }
 # Analyses a folder and prints what it took.
 WORK = """

@@ -5,7 +5,7 @@
 The machines are network namespaces of Linux that share a disk, joined by a wire (veth); root and iproute2
 are needed. On the first are the scheduler, a worker and `nadyn swarm`, on the second a worker. When a shard
 of the second machine has written a checkpoint, the wire is cut for so long, and again once the worker has
-come back; after that it is slow (300 ms, 2 % of the packets lost) to the end. A worker that ends itself is
+come back; after that it is slow (4 kB/s, packets wait up to 4 s) to the end. A worker that ends itself is
 started again, as a queue would. One `nadyn run` of all trajectories gives the digest. Printed as JSON; exit
 code 0 where both are the same. Only namespaces and processes that this script has made are removed.
 """
@@ -117,8 +117,8 @@ def swarm_over_a_wire(
                 events.append({"cut_at_step": on_their_way, "after": round(time.monotonic() - began)})
             elif any(on_their_way) and not slow:
                 asked(
-                    *("tc", "-n", HERE, "qdisc", "add", "dev", "wire", "root", "netem"),
-                    *("delay", "300ms", "loss", "2%"),
+                    *("tc", "-n", HERE, "qdisc", "add", "dev", "wire", "root", "tbf"),
+                    *("rate", "32kbit", "burst", "4kb", "latency", "4s"),
                 )
                 slow = True
                 events.append({"slow_at_step": on_their_way, "after": round(time.monotonic() - began)})

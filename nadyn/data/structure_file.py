@@ -11,6 +11,9 @@ from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.files import check_file
+from nadyn.checks.packed import whole_text
+from nadyn.data.readers.extxyz_text import prepared
+from nadyn.data.validation import located
 from nadyn.units import ANGSTROM_PER_BOHR, AU_PER_FEMTOSECOND, BOHR_PER_ANGSTROM
 
 # What the readers of ASE raise where a file is not what it seems.
@@ -52,6 +55,9 @@ def read_structure(path: str | Path, *, repeat: tuple[int, int, int] = (1, 1, 1)
     """
     where = f"structure {str(path)!r}"
     check_file(Path(path), where)
+    if Path(path).suffix in (".xyz", ".extxyz"):
+        with located(where):
+            prepared(whole_text(Path(path)))
     try:
         atoms = ase.io.read(path, index=-1)
     except _NOT_READ as error:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nadyn.checks.errors import InputError
 from nadyn.structures.isotopes import NAMED_ISOTOPES
 
 _PROPERTIES = re.compile(r"""Properties\s*=\s*["']?([^\s"']+)""")
@@ -37,10 +38,17 @@ def prepared(text: str) -> tuple[str, list[FrameNotes]]:
     """Return the text with the elements of isotopes, and notes on each frame.
 
     What is no frame is left as it is, for ASE to say so.
+
+    Raises:
+        InputError: A frame ends before its last atom. ASE would look for as many lines as there ought to be.
     """
     lines, notes, start = text.splitlines(), [], 0
-    while start < len(lines) and lines[start].strip().isdecimal():
-        n_atoms = int(lines[start])
+    while (n_atoms := _number_of_atoms(lines, start)) is not None:
+        if (there := max(0, len(lines) - start - 2)) < n_atoms:
+            raise InputError(
+                f"frame {len(notes)} must be readable, but is not: it says that it has {n_atoms} atoms, and "
+                f"the file ends after {there}."
+            )
         header = lines[start + 1] if start + 1 < len(lines) else ""
         found = _PROPERTIES.search(header)
         column, width = _layout(found.group(1) if found else _DEFAULT)
@@ -54,7 +62,19 @@ def prepared(text: str) -> tuple[str, list[FrameNotes]]:
         texts = {key: _unquoted(text) for key, text in _TEXT.findall(header)}
         notes.append(FrameNotes(isotopes, max(0, len(first) - width) if found else 0, texts))
         start += 2 + n_atoms
+        # Cell vectors below the atoms, as ASE knows them.
+        while start < len(lines) and lines[start].lstrip().startswith("VEC"):
+            start += 1
     return "\n".join(lines) + "\n", notes
+
+
+def _number_of_atoms(lines: list[str], start: int) -> int | None:
+    """Return what a line says as ASE reads it, None where it is no number of atoms."""
+    try:
+        number = int(lines[start])
+    except (ValueError, IndexError):
+        return None
+    return number if number >= 0 else None
 
 
 def quoted(text: str) -> str:

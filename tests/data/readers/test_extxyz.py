@@ -12,6 +12,7 @@ from nadyn.checks.errors import InputError, InputWarning
 from nadyn.cli.main import main
 from nadyn.data import Dataset, group_from_arrays, write_dataset
 from nadyn.data.readers.extxyz import read_extxyz
+from nadyn.data.structure_file import read_structure
 from nadyn.data.writers.extxyz import write_extxyz
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRONVOLT_PER_HARTREE, EV_PER_ANGSTROM_PER_AU
 
@@ -140,7 +141,11 @@ def test_frames_are_grouped_by_atoms_and_their_order(tmp_path):
         ([frame("energy=1"), frame("energy=1 charge=1")], "frame 1 must have the `charge` of frame 0"),
         ([frame('energies="1 2"')], "`forces` must have 6 columns, 3 for each of 2 states"),
         ([frame("energy=1"), frame("energy=1", values="1 2")], "frame 1 must be readable, but is not"),
-        ([frame("energy=1"), "2\n"], "frame 1 must be readable, but is not"),
+        ([frame("energy=1"), "2\n"], "frame 1 must be readable, but is not: it says that it has 2 atoms"),
+        # Were they looked for, it would take hours.
+        (["99999999999\nenergy=1\nH 0 0 0\n"], "99999999999 atoms, and the file ends after 1."),
+        (["+99_999_999_999\nenergy=1\nH 0 0 0\n"], "99999999999 atoms, and the file ends after 1."),
+        ([frame("energy=1"), "VEC1 9 0 0\n99999999999\n\n"], "frame 1 must be readable, but is not: it says"),
         ([frame("energy=1"), frame("energy=nan")], "`energies` must be finite, but frame 1"),
         ([frame("energy=1", hydrogen="0 0 0.1")], "in frame 0 atoms 0 and 1 are 0.100 angstrom apart"),
         ([frame("energy=1 stress=3")], "frame 0 must be readable, but is not: Got info item stress"),
@@ -151,6 +156,12 @@ def test_frames_are_grouped_by_atoms_and_their_order(tmp_path):
 def test_a_file_that_cannot_be_used_is_refused(tmp_path, frames, sentence):
     with pytest.raises(InputError, match=re.escape(sentence)):
         read_extxyz(written(tmp_path, *frames))
+
+
+def test_a_structure_that_ends_before_its_last_atom_is_refused_at_once(tmp_path):
+    (tmp_path / "start.xyz").write_text("99999999999\n\nH 0 0 0\n")
+    with pytest.raises(InputError, match=r"start.xyz': frame 0 must be readable, but is not: .* after 1\."):
+        read_structure(tmp_path / "start.xyz")
 
 
 def test_a_missing_file_has_its_sentence(tmp_path):

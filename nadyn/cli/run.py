@@ -61,7 +61,7 @@ def run(
 
 def _print_summary(result: "RunResult") -> None:
     from nadyn.dynamics.run.stopping import ADVICE, STATUS_NAMES
-    from nadyn.trajectory import open_run
+    from nadyn.trajectory import doubt_limits, open_judged, open_run
 
     advice = {STATUS_NAMES[int(status)]: text for status, text in ADVICE.items()}
     print(
@@ -78,6 +78,13 @@ def _print_summary(result: "RunResult") -> None:
     for reason, n in result.n_stopped.items():
         print(f"{n} stopped: {reason}. {advice[reason]}")
     written, hops = open_run(result.path, verified=False), result.n_hops
+    if (limits := doubt_limits(written)) is not None:
+        shown = open_judged(result.path)
+        n = int(((shown.status != written.status) | (shown.last_step != written.last_step)).sum())
+        print(
+            f"{n} of all went beyond the limits of `stop` on their way, to {limits.lenience:g} times as much "
+            "at most: analyses take them as ended there, and go further with `--believe`."
+        )
     changes = {
         "active state": f"{counted(hops, 'hop')}, {result.n_refused} refused. " * written.changes_states,
         "mean of the states": "",

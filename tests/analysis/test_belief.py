@@ -24,7 +24,8 @@ def went_on(rng):
     """States and spreads of forty trajectories: of the first ten nobody doubts, of each ten more up to 1.2,
     1.8 and 2.7 times the limits, from a frame of their own on and for a while."""
     state = (np.arange(LAST + 1)[:, None] < rng.integers(3, 25, N)[None, :]).astype(int)
-    spread = np.full((LAST + 1, N), 0.005)
+    # Just at the limit nothing is doubted.
+    spread = np.full((LAST + 1, N), 0.01)
     begins = rng.integers(1, LAST - 3, N)
     for traj in range(10, N):
         spread[begins[traj] : begins[traj] + 3, traj] = 0.01 * (1.2, 1.8, 2.7)[traj // 10 - 1]

@@ -118,7 +118,12 @@ def test_an_interrupted_loop_comes_to_the_same_end(learned, config, tmp_path):
     last = [swarm for one in record.rounds if one.final for swarm in one.swarms]
     for swarm in last:
         for of in (folder, here):
-            assert nadyn.trajectory.open_run(of / f"run_{swarm.member}.h5").n_trajectories == swarm.n
+            run = nadyn.trajectory.open_run(of / f"run_{swarm.member}.h5")
+            assert run.n_trajectories == swarm.n
+            # They go on beyond an objection, and are judged as the record counts them.
+            assert nadyn.trajectory.doubt_limits(run).lenience == 3.0
+            names = [run.status_names[int(code)] for code in nadyn.trajectory.judged(run).status]
+            assert names.count("finished") == swarm.n_results
     assert last
 
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 from contracts.committees import committee
 
 from nadyn.checks.errors import InputError
+from nadyn.cli.main import main
 from nadyn.dynamics.run.endings import limits_of
 from nadyn.dynamics.run.loop import run
 from nadyn.dynamics.run_file import RunConfiguration
@@ -113,6 +115,9 @@ def test_novelty_is_judged_too_and_is_named(content, limits, tmp_path):
     lenient = ran(content, tmp_path / "lenient.h5", stop={**stop, "lenience": 2.0})
     assert "outside_training" in {wanted.status_names[int(code)] for code in wanted.status}
     assert_same(judged(lenient), wanted)
+    further = ran(content, tmp_path / "further.h5", stop={**stop, "novelty": 1.3 * most})
+    assert (further.status == 0).sum() > (wanted.status == 0).sum()
+    assert_same(judged(lenient, believe=1.3), further)
 
 
 def test_believed_as_far_as_it_went_it_is_the_run_itself(content, limits, tmp_path):
@@ -197,3 +202,15 @@ def test_doubt_between_frames_and_models_without_doubt_are_refused(content, tmp_
             initial={"position_au": -5.0, "momentum_au": 10.0, "n": 2, "state": 0},
             stop={"lenience": 2.0},
         )
+
+
+def test_the_command_says_how_many_went_beyond_the_limits(content, limits, tmp_path, capsys):
+    output = tmp_path / "lenient.h5"
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump({**content, "output": str(output), "stop": {**limits, "lenience": 3.0}}))
+    with pytest.raises(SystemExit) as leaving:
+        main(["run", str(file)])
+    assert leaving.value.code == 0
+    n = int((judged(open_run(output)).status == 9).sum())
+    said = capsys.readouterr().out
+    assert n > 0 and f"{n} of all went beyond the limits of `stop` on their way, to 3 times" in said

@@ -91,9 +91,7 @@ def convert_run(
         print(f"wrote {counted(n, 'frame')} to {target}")
         return
     if ending == ".csv":
-        from nadyn.trajectory.writers.table import write_table
-
-        write_table(target, source, chosen, overwrite=overwrite)
+        _write_table(source, target, chosen, overwrite=overwrite)
     elif ending == ".nc":
         _write_netcdf(source, target, chosen, overwrite=overwrite)
     else:
@@ -124,6 +122,18 @@ def _write_geometries(
     found = geometries(source, kind, trajectories, molecule)
     write_geometries(target, found, atoms.atomic_numbers, overwrite=overwrite)
     return len(found)
+
+
+def _write_table(source: Path, target: Path, chosen: "list[int] | None", *, overwrite: bool) -> None:
+    """Write a run as csv; diabatic states of several multiplicities have the names that figures have."""
+    from nadyn.analysis.multiplicities import diabatic_names
+    from nadyn.trajectory import open_run
+    from nadyn.trajectory.writers.table import write_table
+
+    run = open_run(source)
+    named = run.diabatic_populations is not None and "multiplicities" in run.attributes
+    names = diabatic_names(run) if named else None
+    write_table(target, source, chosen, diabatic=names, overwrite=overwrite)
 
 
 def _write_netcdf(source: Path, target: Path, trajectories: Sequence[int] | None, *, overwrite: bool) -> None:

@@ -123,6 +123,17 @@ def test_a_table_has_the_populations_that_a_run_has(tmp_path):
             np.testing.assert_array_equal(column, array[:, :, k].T.ravel())
 
 
+def test_a_table_names_diabatic_states_of_several_multiplicities(tmp_path):
+    start = {"sample": "wigner", "n": 2, "diabatic_state": 1}
+    content = {"model": {"name": "sulfur_dioxide", "variant": "triplets"}, "initial": start, "method": "fssh"}
+    run = nadyn.run(content | {"dt_fs": 0.5, "time_fs": 1, "output": str(tmp_path / "r.h5")}).path
+    assert command(run, tmp_path / "t.csv") == 0
+    table = np.genfromtxt(tmp_path / "t.csv", delimiter=",", names=True)
+    found = load_trajectories(run).diabatic_populations
+    for k, name in enumerate(("S0", "S1", "S2", "T1", "T2", "T3")):
+        np.testing.assert_array_equal(table[f"diabatic_population_{name}"], found[:, :, k].T.ravel())
+
+
 def test_netcdf_has_names_and_units(path, tmp_path):
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("h5netcdf")

@@ -13,12 +13,24 @@ from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
 
 def write_table(
-    path: str | Path, run: str | Path, trajectories: Sequence[int] | None = None, *, overwrite: bool = False
+    path: str | Path,
+    run: str | Path,
+    trajectories: Sequence[int] | None = None,
+    *,
+    diabatic: Sequence[str] | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write `traj`, `time_fs`, `state`, energies of all states and kinetic energy [eV], and |c|² of each.
 
     Where there are some, `diabatic_population_k` follows, and `population_k` of methods whose populations are
     not the fraction of trajectories on a state.
+
+    Args:
+        path: Where the table is written.
+        run: The trajectory file.
+        trajectories: Which of them; all.
+        diabatic: What k of `diabatic_population_k` is, such as S0, S1, T1; else the number of the state.
+        overwrite: Replace what exists.
 
     Raises:
         InputError: The run is no trajectory file, or the table cannot be written there.
@@ -29,6 +41,9 @@ def write_table(
     states = range(found.n_states)
     kinds = {"diabatic_population": found.diabatic_populations, "population": found.populations_adiabatic}
     others = {name: array for name, array in kinds.items() if array is not None}
+    called = {name: list(range(array.shape[2])) for name, array in others.items()}
+    if diabatic is not None:
+        called["diabatic_population"] = list(diabatic)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(
@@ -37,7 +52,7 @@ def write_table(
             *(f"energy_{k}_ev" for k in states),
             "kinetic_ev",
             *(f"electronic_population_{k}" for k in states),
-            *(f"{name}_{k}" for name, array in others.items() for k in range(array.shape[2])),
+            *(f"{name}_{k}" for name in others for k in called[name]),
         ]
     )
     for traj in range(found.n_trajectories) if trajectories is None else trajectories:

@@ -1,13 +1,13 @@
 """What of a swarm is serial, and how many workers one scheduler and one `nadyn swarm` can feed.
 
-    python benchmarks/swarm_limits.py [--shards 100 1000] [--workers 2 16] [--n 400] [--output FOLDER]
+    python benchmarks/swarm_limits.py [--real 4] [--shards 100 1000] [--workers 2 16] [--output FOLDER]
 
-First real shards (pyrazine, surface hopping over 20 fs, four of them) on one worker and on two: the processor
-time of what computes, and of everything else, which is the scheduler and `nadyn swarm`, in one process here.
-Processor times do not depend on what else the machine does; the time by the clock is printed beside them.
-Then shards that take no time, because their files are there already and are only put in place: what is left
-is what every shard costs the client and the scheduler, and the looks at its file. From both, the number of
-workers at which a swarm no longer becomes faster. Written: swarm_limits.json.
+First real shards (100 trajectories of pyrazine over 20 fs) on one worker and on two: the processor time of
+what computes, and of everything else, which is the scheduler and `nadyn swarm`, in one process here. It does
+not depend on what else the machine does; the time by the clock is printed beside it. Then shards that take no
+time, because their file is there already and is only put in place: what is left is what every shard costs the
+client and the scheduler, and the looks at its file. How long a real one takes, divided by that, is the number
+of workers at which a swarm no longer becomes faster. Written: swarm_limits.json.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import yaml
 
 from nadyn.interfaces.swarm import dask_workers
 from nadyn.interfaces.swarm.plan import make_folder, plan_swarm
+from nadyn.interfaces.swarm.shard import run_shard
 from nadyn.trajectory.swarm_folder import Swarm, open_swarm
 
 RUN = {
@@ -65,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shards", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 16])
-    parser.add_argument("--n", type=int, default=400, help="of the real ones")
+    parser.add_argument("--real", type=int, default=4, help="how many real ones; none with 0")
     parser.add_argument("--output", type=Path, default=Path("swarm_limits"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -86,10 +87,11 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(dir=options.output) as name:
         base = Path(name).resolve()
-        for workers in (1, 2):
-            real = begun(base, f"real_{workers}", n=options.n, width=-(-options.n // 4))
-            told("real", real, workers)
-        os.link(real.path(0), base / "ready.h5")
+        for workers in (1, 2) if options.real else ():
+            told("real", begun(base, f"real_{workers}", n=100 * options.real, width=100), workers)
+        ready = begun(base, "ready", n=10, width=10)
+        run_shard(ready, 0, progress=False)
+        os.link(ready.path(0), base / "ready.h5")
         dask_workers.shard_in_process = put_in_place
         for n_shards in options.shards:
             for workers in options.workers:

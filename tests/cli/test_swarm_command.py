@@ -194,6 +194,7 @@ def test_a_process_that_is_told_to_end_before_it_listens_is_no_failure(tmp_path,
         return -signal.SIGTERM, {}, ""
 
     monkeypatch.setattr(process, "_wait_for", killed_as_it_begins)
+    monkeypatch.setattr(process, "is_swarm", lambda folder: True)
     assert process.shard_in_process("swarm", 3, str(stop)) == {"done": False}
     # None begins once the swarm ends.
     assert process.shard_in_process("swarm", 4, str(stop)) == {"done": False}
@@ -202,5 +203,73 @@ def test_a_process_that_is_told_to_end_before_it_listens_is_no_failure(tmp_path,
 
 def test_a_process_that_dies_again_and_again_is_a_failure(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "_wait_for", lambda *arguments: (-signal.SIGTERM, {}, ""))
+    monkeypatch.setattr(process, "is_swarm", lambda folder: True)
     with pytest.raises(RunError, match="shard 3 ended 5 times, at last with signal 15"):
         process.shard_in_process("swarm", 3, str(tmp_path / "stop"))
+
+
+def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path):
+    with pytest.raises(InputError, match=r"all workers must see the folder.*that all machines"):
+        process.shard_in_process(str(tmp_path / "run_swarm"), 0, str(tmp_path / "stop"))
+
+
+def test_a_worker_without_nadyn_is_one_sentence(folder, monkeypatch):
+    dask_workers = pytest.importorskip("nadyn.interfaces.swarm.dask_workers")
+    pytest.importorskip("distributed")
+
+    class Refused:
+        key, status = "nadyn-shard-0", "error"
+
+        def done(self):
+            return True
+
+        def result(self, timeout):
+            try:
+                raise ModuleNotFoundError("No module named 'nadyn'")
+            except ModuleNotFoundError as error:
+                raise RuntimeError("Error during deserialization of the task graph.\nMore lines") from error
+
+    monkeypatch.setattr(dask_workers, "_LOOK_SECONDS", 0.0)
+    tasks = dask_workers._Tasks({Refused(): 7})
+    client = namedtuple("client", "status")("running")
+    with pytest.raises(
+        RunError, match="shard 7 was refused by one: ModuleNotFoundError, No module named 'nadyn'"
+    ):
+        dask_workers._look(client, tasks, None, "stop", None)
+
+
+def test_a_scheduler_that_answers_late_is_waited_for_and_one_that_never_does_is_lost(monkeypatch):
+    pytest.importorskip("distributed")
+    from nadyn.interfaces.swarm import dask_workers
+
+    class Late:
+        key, status, answers = "nadyn-shard-0", "finished", 2
+
+        def done(self):
+            return True
+
+        def result(self, timeout):
+            self.answers -= 1
+            if self.answers != 0:
+                raise TimeoutError("timed out after 20 s.")
+            return {"done": True}
+
+    class Counting(list):
+        add = list.append
+
+        def update(self, progress):
+            pass
+
+    monkeypatch.setattr(dask_workers, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(dask_workers, "_progress", lambda client, tasks: [])
+    tasks, table, client = dask_workers._Tasks({Late(): 7}), Counting(), namedtuple("client", "status")
+    for left in (1, 0):
+        dask_workers._look(client("running"), tasks, None, "stop", table)
+        assert len(tasks.shards) == left == 1 - len(table)
+    never = Late()
+    never.answers = 0
+    tasks = dask_workers._Tasks({never: 7})
+    with pytest.raises(RunError, match="must answer until the swarm is complete"):
+        for _ in range(40):
+            dask_workers._look(client("running"), tasks, None, "stop", table)
+    assert tasks.silent_seconds > 600

@@ -1,6 +1,7 @@
 """The shards of a swarm on the workers of a dask scheduler: one task a shard, one process a task."""
 
 import os
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,16 +23,19 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.5
 _CONNECT_SECONDS = 20.0
+_SILENT_SECONDS = 600.0
 # A shard whose worker was lost so often is not unlucky.
 _LOSSES = 20
 
 
 @dataclass
 class _Tasks:
-    """What was handed out: the shard of each task, and how often the worker of a shard was lost."""
+    """What was handed out: the shard of each task, and how often the worker of a shard was lost; and for how
+    long the scheduler has given no result that it has announced."""
 
     shards: dict["Future", int] = field(default_factory=dict)
     losses: dict[int, int] = field(default_factory=dict)
+    silent_seconds: float = 0.0
 
 
 def run_on_workers(
@@ -102,8 +106,24 @@ def _look(client: "Client", tasks: _Tasks, swarm: Swarm, stop: str, table: Swarm
             told = future.result(timeout=_CONNECT_SECONDS)
         except KilledWorker:
             told = {"done": False}
-        except (CancelledError, TimeoutError, OSError) as error:
-            raise _lost() from error
+        except (InputError, RunError):
+            raise
+        except TimeoutError as error:
+            # A scheduler on a busy machine answers late; that alone is no loss.
+            tasks.silent_seconds += _CONNECT_SECONDS
+            if tasks.silent_seconds > _SILENT_SECONDS:
+                raise _lost() from error
+            tasks.shards[future] = shard
+            return
+        except (CancelledError, Exception) as error:
+            if future.status != "error":
+                raise _lost() from error
+            # What dask says of a worker that cannot even begin, in whatever words.
+            raise RunError(
+                f"workers must have the packages of `nadyn swarm`, but shard {shard} was refused by one: "
+                f"{_in_a_line(error)}. Start them with this Python: {sys.executable} -m dask worker."
+            ) from error
+        tasks.silent_seconds = 0.0
         if told["done"]:
             table.add(told)
             continue
@@ -151,6 +171,13 @@ def _end(client: "Client", tasks: _Tasks, stop: os.PathLike) -> None:
 
 def _runs(client: "Client", future: "Future") -> bool:
     return any(future.key in keys for keys in client.processing().values())
+
+
+def _in_a_line(error: BaseException) -> str:
+    """Return what an error goes back to, without its many lines."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}, {' '.join(str(error).split())[:200].rstrip('.')}"
 
 
 def _lost() -> RunError:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from nadyn.checks.forecast import peak_memory
 from nadyn.electronic.interrupt import termination_interrupts
 from nadyn.interfaces.swarm.plan import numbers_of
 from nadyn.interfaces.swarm.shard import TO_BE_CONTINUED, run_shard
-from nadyn.trajectory.swarm_folder import open_swarm
+from nadyn.trajectory.swarm_folder import is_swarm, open_swarm
 
 REFUSED, FAILED = 2, 1
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -37,9 +38,14 @@ def shard_in_process(folder: str, shard: int, stop: str) -> dict[str, object]:
         `done`, whether the shard came to its end, and what its process told.
 
     Raises:
-        InputError: The run file cannot be used.
+        InputError: The run file cannot be used, or the folder cannot be seen from here.
         RunError: The disk is full, or the process died several times.
     """
+    if not is_swarm(Path(folder)):
+        raise InputError(
+            f"all workers must see the folder of the swarm, but {platform.node()} has no {folder!r} with its "
+            "plan. Put it on a disk that all machines share: `--output`."
+        )
     for _ in range(_DEATHS):
         if Path(stop).exists():
             return {"done": False}

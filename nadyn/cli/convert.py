@@ -25,7 +25,7 @@ Multiplicities = Annotated[
 ]
 OneMultiplicity = Annotated[
     int | None,
-    typer.Option("--multiplicity", help="Learn the states of this 2S + 1 alone, where DATA has several."),
+    typer.Option("--multiplicity", help="Take the states of this 2S + 1 alone, where DATA has several."),
 ]
 Charge = Annotated[
     int | None, typer.Option("--charge", help="Total charge where the file does not say it; 0 is assumed.")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nadyn.cli.convert import OneMultiplicity
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -26,6 +28,7 @@ def evaluate(
     curvature: Annotated[
         bool, typer.Option("--curvature", help="Also the leading eigenvalues of the Hessian of the loss.")
     ] = False,
+    multiplicity: OneMultiplicity = None,
 ) -> None:
     """Compare a model with labels: energies, forces, gaps, couplings, dipoles, polarisabilities."""
     import json
@@ -39,6 +42,7 @@ def evaluate(
     from nadyn.cli.error_tables import error_table
     from nadyn.cli.tables import print_table
     from nadyn.data import load_dataset
+    from nadyn.data.one_spin import with_one_multiplicity
     from nadyn.models import load_model
     from nadyn.models.committee import Committee
     from nadyn.models.spin_coupled import SpinCoupled
@@ -64,6 +68,8 @@ def evaluate(
             "Use that of one spin."
         )
     dataset = load_dataset(data[0], *data[1:])
+    if multiplicity is not None:
+        dataset = with_one_multiplicity(dataset, multiplicity)
     console = Console()
     comparisons = []
     with Progress(console=console, transient=True) as progress:

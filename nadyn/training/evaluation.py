@@ -73,9 +73,11 @@ def compare(
     """
     n_states = group.energies.shape[1]
     if n_states != model.n_states:
+        several = len(set(group.multiplicities or ())) > 1
+        advice = "Take those of one spin with `--multiplicity`." if several else "Take data of these states."
         raise InputError(
             f"group {group.name!r} must have the model's {counted(model.n_states, 'state')}, but has "
-            f"{n_states}."
+            f"{n_states}. {advice}"
         )
     group = with_what_is_added(model, group)
     pairs = state_pairs(n_states)

@@ -26,7 +26,8 @@ def test_a_model_of_singlets_is_judged_on_data_with_triplets(tmp_path, monkeypat
     save_model(
         untrained("moments", "2x0e", atomic_numbers=tuple(numbers.tolist())), Path("model.safetensors")
     )
-    assert typed("evaluate", "model.safetensors", "data.h5")[0] == 2
+    code, said = typed("evaluate", "model.safetensors", "data.h5")
+    assert code == 2 and "Take those of one spin with `--multiplicity`." in " ".join(said.split())
     code, said = typed("evaluate", "model.safetensors", "data.h5", "--multiplicity", 1)
     assert code == 0, said
     assert "energy S1" in said and "energy T1" not in said

@@ -58,6 +58,7 @@ def learn(
     from nadyn.cli.learning_table import Drawn, Told
     from nadyn.learning.asked_for import stored_in
     from nadyn.learning.folder import LEARN_FILE, Folder
+    from nadyn.learning.going_on import how_to_go_on
     from nadyn.learning.loop import learn as learn_until_known
 
     if resume and (molecule / LEARN_FILE).is_file():
@@ -118,6 +119,8 @@ def learn(
         raise
     page = learning_page(folder)
     console.print(record.verdict, soft_wrap=True, highlight=False)
+    if advice := how_to_go_on(record, folder):
+        console.print(advice, soft_wrap=True, highlight=False)
     console.print(f"{page} shows how it went; {folder}/model.safetensors is the committee.", soft_wrap=True)
 
 

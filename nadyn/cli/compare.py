@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nadyn.cli.believe import Believe
+
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
@@ -37,13 +39,7 @@ def compare(
             help="Draw populations and differences, of several runs of their mean (.png, .pdf, .svg).",
         ),
     ] = None,
-    believe: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            help="Of runs with `stop.lenience`: how many times its limits a committee is believed.",
-        ),
-    ] = 1.0,
+    believe: Believe = 1.0,
 ) -> None:
     """Compare runs pair by pair: populations with errors of the differences, first hops, products.
 

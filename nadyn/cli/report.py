@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nadyn.cli.believe import Believe
+
 if TYPE_CHECKING:
     from nadyn.trajectory import Run
 
@@ -41,13 +43,7 @@ def report(
     modes: Annotated[
         Path | None, typer.Option(help="Molden file or output with frequencies: which normal modes move.")
     ] = None,
-    believe: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            help="Of runs with `stop.lenience`: how many times its limits a committee is believed.",
-        ),
-    ] = 1.0,
+    believe: Believe = 1.0,
 ) -> None:
     """Write one self-contained page: the answer, trajectories to look at, figures, what was run.
 

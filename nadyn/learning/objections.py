@@ -16,6 +16,7 @@ from nadyn.analysis.fates import ended_as_asked
 from nadyn.dynamics.run.endings import ENERGY_SPREAD_EV, GAP_SPREAD_EV
 from nadyn.models.atomic_network import MOST_NOVELTY
 from nadyn.trajectory import Run
+from nadyn.trajectory.judged import DoubtLimits, doubted
 from nadyn.units import EV_PER_ANGSTROM_PER_AU, HARTREE_PER_EV
 
 # Of a component of the force on the worst atom, calibrated [eV/angstrom]. Forces are known worst, and a force
@@ -74,16 +75,14 @@ class Objections:
 
     def unquestioned(self, run: Run) -> Bool[np.ndarray, "frame traj"]:
         """Return the frames of a run up to which the committee has not objected to its trajectory."""
-        fine = np.array(run.alive())
-        for found, most in (
-            (run.energy_spread, self.energy_ev * HARTREE_PER_EV),
-            (run.gap_spread, self.gap_ev * HARTREE_PER_EV),
-            (run.force_spread, self.force_ev_per_angstrom / EV_PER_ANGSTROM_PER_AU),
-            (run.novelty, self.novelty),
-        ):
-            if found is not None:
-                # A start is a start: what comes after it is judged.
-                fine[1:] &= np.asarray(found)[1:] <= most
+        limits = DoubtLimits(
+            energy_spread=self.energy_ev * HARTREE_PER_EV,
+            gap_spread=self.gap_ev * HARTREE_PER_EV,
+            force_spread=self.force_ev_per_angstrom / EV_PER_ANGSTROM_PER_AU,
+            novelty=self.novelty,
+            lenience=1.0,
+        )
+        fine = run.alive() & ~doubted(run, limits, believe=1.0)
         return np.logical_and.accumulate(fine, axis=0)
 
     def results(self, run: Run) -> Bool[np.ndarray, "traj"]:

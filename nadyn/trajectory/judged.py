@@ -51,7 +51,7 @@ def doubt_limits(run: Run) -> DoubtLimits | None:
 
 def doubted(run: Run, limits: DoubtLimits, *, believe: float) -> Bool[np.ndarray, "frame traj"]:
     """Return where a run is beyond `believe` times the limits. A start is a start: what follows is judged."""
-    found = np.zeros(run.active_state.shape, dtype=bool)
+    found = np.zeros_like(run.alive())
     for name in ("energy_spread", "gap_spread", "force_spread"):
         array = getattr(run, name)
         most = believe * getattr(limits, name)
@@ -63,7 +63,7 @@ def doubted(run: Run, limits: DoubtLimits, *, believe: float) -> Bool[np.ndarray
 
 def beyond_training(run: Run, limits: DoubtLimits, *, believe: float) -> Bool[np.ndarray, "frame traj"]:
     """Return where a run is beyond `believe` times the largest novelty; at most everything is new."""
-    found = np.zeros(run.active_state.shape, dtype=bool)
+    found = np.zeros_like(run.alive())
     if run.novelty is not None:
         found[1:] = np.asarray(run.novelty)[1:] > min(1.0, believe * limits.novelty)
     return found

@@ -214,3 +214,37 @@ def test_the_command_says_how_many_went_beyond_the_limits(content, limits, tmp_p
     n = int((judged(open_run(output)).status == 9).sum())
     said = capsys.readouterr().out
     assert n > 0 and f"{n} of all went beyond the limits of `stop` on their way, to 3 times" in said
+
+
+OTHERS = {
+    "decoherence": {"method": "fssh", "decoherence": {"name": "edc"}},
+    "adaptive": {"method": "fssh", "adaptive": {}},
+    "ehrenfest": {"method": "ehrenfest"},
+}
+
+
+@pytest.mark.parametrize("keys", OTHERS.values(), ids=OTHERS)
+def test_so_it_is_with_three_states_a_vector_and_weights(tmp_path, keys):
+    several = committee(3, amount=0.05, basis="3x0e + 1x1o", n_states=3)
+    save_model(several, tmp_path / "model.safetensors")
+    noise = torch.randn(2, 20, 4, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    initial = InitialConditions(
+        positions=(GEOMETRY + 0.1 * noise[0]).numpy(),
+        momenta=(8.0 * noise[1]).numpy(),
+        masses=several.masses.numpy(),
+        weight=np.linspace(0.2, 2.0, 20),
+        atomic_numbers=np.array(several.atomic_numbers),
+        state=2,
+        diabatic_state=None,
+        origin="by hand",
+        temperature_kelvin=None,
+    )
+    write_initial_conditions(tmp_path / "initial.h5", initial)
+    files = {"model": str(tmp_path / "model.safetensors"), "initial": {"file": str(tmp_path / "initial.h5")}}
+    content = {**files, "dt_fs": 0.25, "time_fs": 5.0, "write_every": 1, "max_energy_step_ev": 100.0, **keys}
+    free = ran(content, tmp_path / "free.h5", stop={**WIDE, "novelty": 1.0})
+    most = float(np.quantile(np.where(free.alive(), free.energy_spread, 0.0)[1:].max(axis=0), 0.5))
+    stop = {**WIDE, "novelty": 1.0, "energy_spread_ev": most * 27.211386245988}
+    wanted = ran(content, tmp_path / "strict.h5", stop=stop)
+    assert {0, 9} <= set(wanted.status.tolist())
+    assert_same(judged(ran(content, tmp_path / "lenient.h5", stop={**stop, "lenience": 3.0})), wanted)

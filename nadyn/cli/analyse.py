@@ -114,7 +114,7 @@ def analyse(
             )
         followed = {**asked, "coordinate": coordinate}
         files = {"json_file": json_file, "csv_file": csv_file, "figure": figure}
-        print_swarm(console, runs[0], followed, **files, believe=believe or 1.0)
+        print_swarm(console, runs[0], followed, **files, believe=1.0 if believe is None else believe)
         return
     if len(runs) > 1 and not are_one_ensemble(runs):
         alone = (coordinate, scheme, exits is not None, hops, modes)
@@ -126,7 +126,7 @@ def analyse(
             )
         print_members(console, runs, json_file=json_file, csv_file=csv_file, figure=figure, believe=believe)
         return
-    opened = open_runs_as_one(runs, believe=believe or 1.0)
+    opened = open_runs_as_one(runs, believe=1.0 if believe is None else believe)
     wants_atoms = any((*asked.values(), coordinate, hops, modes))
     atoms = atoms_of_run(opened, runs) if wants_atoms else opened
     quantities = quantities_asked({**asked, "coordinate": coordinate}, atoms)

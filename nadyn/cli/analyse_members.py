@@ -35,7 +35,7 @@ def print_members(
         InputError: As `open_members`.
         RunError: The disk is full.
     """
-    members = open_members(runs, believe=believe or 1.0)
+    members = open_members(runs, believe=1.0 if believe is None else believe)
     with console.status("Reading trajectories"):
         numbers = summarise_members(members)
         rows = belief_rows(runs) if believe is None else []

@@ -146,6 +146,9 @@ def test_more_than_the_run_has_is_refused(lenient, tmp_path):
     path, state, spread = lenient
     with pytest.raises(InputError, match="is 4: which went on to 3 times its limits"):
         analyse(path, believe=4.0)
+    # Nothing is no word for as it stands.
+    shown = CliRunner().invoke(build_app(), ["analyse", str(path), "--believe", "0"])
+    assert isinstance(shown.exception, InputError)
     strict = stopped_at(tmp_path / "strict.h5", state, spread, 0.01)
     shown = CliRunner().invoke(build_app(), ["analyse", str(strict), "--believe", "2"])
     assert shown.exit_code != 0

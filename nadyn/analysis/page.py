@@ -17,6 +17,7 @@ from nadyn.analysis.diagnostics import diagnose
 from nadyn.analysis.geometry import check_has_atoms, read_quantity
 from nadyn.analysis.joined import open_runs_as_one
 from nadyn.analysis.key_numbers import key_numbers, note_on_settled, note_on_stopped, sentence_on_method
+from nadyn.analysis.light import Light
 from nadyn.analysis.lights import lights_html, linked_trajectories
 from nadyn.analysis.mode_activity import NormalModes
 from nadyn.analysis.page_parts import card, figure_html, page_of, what_was_run, with_code
@@ -41,6 +42,7 @@ def report(
     coordinates: Sequence[str] = (),
     modes: NormalModes | None = None,
     atoms: Run | None = None,
+    light: Light | None = None,
     believe: float = 1.0,
 ) -> Path:
     """Write the report of a run, finished or not, or of several of one model as one; return where it is.
@@ -58,6 +60,7 @@ def report(
             instead of the automatic choice.
         modes: Normal modes of the molecule whose activity to show.
         atoms: The same run with the geometries of a molecule, where its own coordinates are others.
+        light: What the model of the run says of light along it.
         believe: How far a committee is believed, see `nadyn.trajectory.judged`.
 
     Raises:
@@ -81,12 +84,20 @@ def report(
     digests = ", ".join(map(digest, (path, *more)))
     words += [word for text in coordinates for word in ("--coordinate", text)]
     words += [] if modes is None else ["--modes", modes.name]
+    words += _file_of(light)
     words += [] if believe == 1.0 else ["--believe", f"{believe:g}"]
     believed = belief_html(belief_rows((path, *more)))
-    figures = sections(run, numbers, other, groups, followed, modes, atoms=seen)
+    figures = sections(run, numbers, other, groups, followed, modes, atoms=seen, light=light)
     shown = viewer(run, also=groups.moments, atoms=seen)
     write_new(output, _page(run, seen, numbers, figures, shown, shlex.join(words), digests, other, believed))
     return output
+
+
+def _file_of(light: Light | None) -> list[str]:
+    """Return the option that names the file of an absorption."""
+    if light is None or light.absorption is None or light.absorption.file is None:
+        return []
+    return ["--absorption", str(light.absorption.file)]
 
 
 def _page(

@@ -8,6 +8,7 @@ from nadyn.analysis import plots
 from nadyn.analysis import section_tables as tables
 from nadyn.analysis.beside import Beside
 from nadyn.analysis.geometry import Quantity
+from nadyn.analysis.light import Light
 from nadyn.analysis.mode_activity import NormalModes
 from nadyn.analysis.multiplicities import among_spin_adiabatic_states, multiplicity_populations
 from nadyn.analysis.plots_hops import hops_figure
@@ -23,6 +24,8 @@ from nadyn.analysis.section import Section
 from nadyn.analysis.sections_of_coordinates import coordinate_sections, modes_section
 from nadyn.analysis.sections_of_fates import exits_section, yields_section
 from nadyn.analysis.sections_of_hops import HopGroups, hop_groups_section
+from nadyn.analysis.sections_of_light import light_sections
+from nadyn.analysis.sections_of_training import training_sections
 from nadyn.analysis.summary import run_lifetimes
 from nadyn.checks.counts import counted
 from nadyn.structures import formula
@@ -38,6 +41,7 @@ def sections(
     modes: NormalModes | None = None,
     *,
     atoms: Run | None = None,
+    light: Light | None = None,
 ) -> list[Section]:
     """Return the figures that a run gives, with captions that carry its numbers.
 
@@ -49,6 +53,7 @@ def sections(
         coordinates: Internal coordinates to show instead of the automatic choice.
         modes: Normal modes whose activity to show.
         atoms: The same run with the geometries of a molecule, where its own coordinates are others.
+        light: What its model says of light along it.
     """
     seen = run if atoms is None else atoms
     found: list[Section] = []
@@ -86,6 +91,7 @@ def sections(
     found += [] if mixes_spins else _diabatic(run, numbers)
     found += coordinate_sections(seen, coordinates)
     found += modes_section(seen, modes)
+    found += light_sections(run, light)
     if len(run.hops["step"]):
         words = "Left: when states were changed. Right: the energy gap at each hop"
         if run.moves_on != "active state":
@@ -102,7 +108,7 @@ def sections(
     words += "Right: its changes from one frame to the next, on a logarithmic scale."
     figure = plots.energy_figure(run)
     found.append(Section("energy", "Energy conservation", words, figure, tables.energy_table(run)))
-    return found
+    return found + training_sections(run)
 
 
 def _diabatic(run: Run, numbers: dict[str, object]) -> list[Section]:

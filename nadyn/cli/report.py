@@ -43,6 +43,13 @@ def report(
     modes: Annotated[
         Path | None, typer.Option(help="Molden file or output with frequencies: which normal modes move.")
     ] = None,
+    absorption: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON of `nadyn spectrum --kind uv` of a larger ensemble, with its window, instead of the "
+            "absorption at the starts."
+        ),
+    ] = None,
     believe: Believe = 1.0,
 ) -> None:
     """Write one self-contained page: the answer, trajectories to look at, figures, what was run.
@@ -53,12 +60,13 @@ def report(
     from rich.console import Console
 
     from nadyn.analysis import report as write_report
-    from nadyn.analysis.joined import are_one_ensemble
+    from nadyn.analysis.joined import are_one_ensemble, open_runs_as_one
     from nadyn.analysis.members_page import members_report
     from nadyn.checks.errors import InputError
     from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import PAGE, check_output, check_suffix
     from nadyn.cli.analyse_more import modes_given
+    from nadyn.cli.light_of_run import light_of_run
 
     if beside_name is not None and beside is None:
         raise InputError(
@@ -71,10 +79,11 @@ def report(
             "`--beside` must come with one run, but comes with several. Put the JSON that nadyn analyse "
             "writes of the members beside the other run instead."
         )
-    if len(runs) > 1 and not joined and any((crossings, coordinate, modes)):
+    if len(runs) > 1 and not joined and any((crossings, coordinate, modes, absorption)):
         raise InputError(
-            "`--crossings`, `--coordinate` and `--modes` must come with runs of one model, but come with "
-            "several members. Name those of one member."
+            "`--crossings`, `--coordinate`, `--modes` and `--absorption` must come with runs of one "
+            "model, but "
+            "come with several members. Name those of one member."
         )
     run = runs[0]
     check_not_swapped(
@@ -82,7 +91,7 @@ def report(
         kinds=(Kind.HDF5, Kind.JSON),
         right=f"nadyn report {beside} --beside {run}",
     )
-    check_output(output, *runs, beside, crossings, modes, overwrite=overwrite)
+    check_output(output, *runs, beside, crossings, modes, absorption, overwrite=overwrite)
     check_suffix(output, "`--output`", PAGE)
     console = Console()
     with console.status("Drawing figures"):
@@ -99,6 +108,7 @@ def report(
                 coordinates=coordinate or (),
                 modes=None if modes is None else modes_given(modes),
                 atoms=_atoms(runs),
+                light=light_of_run(open_runs_as_one(runs, believe=believe), runs[0], absorption),
                 believe=believe,
             )
     console.print(f"Report written to {written}", highlight=False, soft_wrap=True)

@@ -115,6 +115,7 @@ def absorption_result(
         "transitions": names,
         "excitation_energies_ev": gaps_ev.tolist(),
         "oscillator_strengths": found.strengths.tolist(),
+        "weights": found.weight.tolist(),
         "window_ev": None if window_ev is None else list(window_ev),
     }
     return Result(

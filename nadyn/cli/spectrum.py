@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
-KINDS = ("uv", "ir", "raman")
+KINDS = ("uv", "ir", "raman", "transient")
 
 
 def spectrum(
     model: Annotated[Path, typer.Argument(help="Model file, or a YAML file with an analytic model.")],
-    kind: Annotated[str, typer.Option("--kind", help="uv (nuclear ensemble), ir or raman (harmonic).")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            help="uv (nuclear ensemble), ir, raman (harmonic), transient (along a run).",
+        ),
+    ],
     figure: Annotated[Path | None, typer.Option("--figure", help="Draw it (PNG, PDF or SVG).")] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the curve to this file.")] = None,
     json_file: Annotated[
@@ -27,7 +33,10 @@ def spectrum(
     ] = 0.0,
     run: Annotated[
         Path | None,
-        typer.Option("--run", help="Of ir: dipoles along the trajectories of this run instead of harmonic."),
+        typer.Option(
+            "--run",
+            help="Of transient: the run. Of ir: dipoles along its trajectories instead of harmonic.",
+        ),
     ] = None,
     geometry: Annotated[
         Path | None,
@@ -45,7 +54,8 @@ def spectrum(
     fwhm: Annotated[
         float | None,
         typer.Option(
-            "--fwhm", help="Width of a line at half height: eV of uv (0.1), cm-1 of ir, raman (10)."
+            "--fwhm",
+            help="Width of a line at half height: eV of uv (0.1), transient (0.2), cm-1 of ir, raman (10).",
         ),
     ] = None,
     window_ev: Annotated[
@@ -59,7 +69,7 @@ def spectrum(
     seed: Annotated[int, typer.Option("--seed", help="Of uv: seed of the sample.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing --starts.")] = False,
 ) -> None:
-    """Compute a spectrum from a model: absorption of an ensemble, infrared or Raman of vibrations."""
+    """Compute a spectrum from a model: absorption of an ensemble or along a run, infrared or Raman."""
     from contextlib import ExitStack
 
     from rich.console import Console
@@ -68,6 +78,7 @@ def spectrum(
     from nadyn.checks.output import PICTURE, TRAJECTORIES, check_json, check_output, check_suffix
     from nadyn.cli.model_given import isotopes_given, model_given
     from nadyn.cli.spectra import absorption_result, harmonic_result, run_result, write_result
+    from nadyn.cli.transient import transient_result
 
     if kind not in KINDS:
         raise InputError(f"`--kind` must be one of {', '.join(KINDS)}, but is {kind!r}.")
@@ -85,10 +96,17 @@ def spectrum(
     if starts is not None:
         check_output(starts, model, initial, overwrite=overwrite)
         check_suffix(starts, "`--starts`", TRAJECTORIES)
-    own = (("--initial", initial, "uv"), ("--run", run, "ir"), ("--window-ev", window, "uv"))
+    own = (
+        ("--initial", initial, ("uv",)),
+        ("--run", run, ("ir", "transient")),
+        ("--window-ev", window, ("uv",)),
+    )
     for name, value, wanted in own:
-        if value is not None and kind != wanted:
-            raise InputError(f"`{name}` must be left out for `--kind {kind}`: it belongs to {wanted}.")
+        if value is not None and kind not in wanted:
+            belongs = " and ".join(wanted)
+            raise InputError(f"`{name}` must be left out for `--kind {kind}`: it belongs to {belongs}.")
+    if kind == "transient" and run is None:
+        raise InputError("`--run` must name the run for `--kind transient`, but is missing.")
     if fwhm is not None and not 0 < fwhm < 1e5:
         raise InputError(f"`--fwhm` must be above 0, but is {fwhm:g}.")
     console = Console()
@@ -109,6 +127,8 @@ def spectrum(
                     window_ev=window,
                     starts=starts,
                 )
+            elif kind == "transient":
+                result = transient_result(source, run, width_ev=fwhm or 0.2)
             elif run is not None:
                 result = run_result(source, run, state=state, fwhm_cm=fwhm or 10.0)
             else:

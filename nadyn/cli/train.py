@@ -70,7 +70,6 @@ def train(
     from nadyn.training.checkpoint import existing
     from nadyn.training.committee import train_committee
     from nadyn.training.configuration import TrainingConfiguration
-    from nadyn.training.evaluation import compare
     from nadyn.training.figures import learning_curves, parity
     from nadyn.training.mixing import about_energies
     from nadyn.training.notices import about_couplings, about_gaps, about_trials
@@ -191,13 +190,11 @@ def train(
         console.print(f"Note: {trained.learned.kept}.", highlight=False)
     if progress.skipped:
         console.print(f"{counted(progress.skipped, 'step')} skipped because the loss was not finite")
-    with console.status(f"judging on the {title}"):
-        comparisons = [compare(trained.model, group) for group in trained.validation.groups]
-    for comparison in comparisons:
+    for comparison in trained.comparisons:
         print_table(console, error_table(comparison, title=f"{title} of {comparison.name}"))
     curves, scatter = output.with_suffix(".learning_curves.png"), output.with_suffix(".parity.png")
     learning_curves(progress.history, curves, judged=progress.judged)
-    parity(comparisons, scatter)
+    parity(trained.comparisons, scatter)
     console.print(f"wrote {output}, {curves.name}, {scatter.name}")
     start = "" if trained.model.n_states == 1 else f" --state {trained.model.n_states - 1}"
     console.print(f"next: nadyn sample {output} --n 200{start} --output initial.h5")

@@ -23,7 +23,6 @@ def report_committee(trained: "TrainedCommittee", output: Path, console: "Consol
     """Print errors and reliability on the frames that no member saw, and draw the figures."""
     from nadyn.cli.error_tables import error_table, reliability_table
     from nadyn.cli.tables import print_table
-    from nadyn.training.evaluation import compare
     from nadyn.training.figures import learning_curves, parity, reliability
     from nadyn.training.reliability import coverages, samples_of
 
@@ -42,9 +41,8 @@ def report_committee(trained: "TrainedCommittee", output: Path, console: "Consol
     for note in committee.trained_on["notes"]:
         console.print(f"Note: {note}.", highlight=False)
     with console.status("judging on frames that no member saw"):
-        comparisons = [compare(committee, group) for group in unseen.groups]
         samples = samples_of(committee, unseen)
-    for comparison in comparisons:
+    for comparison in trained.comparisons:
         title = f"frames of {comparison.name} that no member saw: member {committee.member}"
         print_table(console, error_table(comparison, title=title))
     found = coverages(samples, committee.calibration)
@@ -57,7 +55,7 @@ def report_committee(trained: "TrainedCommittee", output: Path, console: "Consol
         learning_curves(history["history"], path)
         written.append(path.name)
     scatter, curve = output.with_suffix(".parity.png"), output.with_suffix(".reliability.png")
-    parity(comparisons, scatter)
+    parity(trained.comparisons, scatter)
     reliability(samples, committee.calibration, curve)
     console.print(f"wrote {output}, {', '.join(written)}, {scatter.name}, {curve.name}")
     start = "" if committee.n_states == 1 else f" --state {committee.n_states - 1}"

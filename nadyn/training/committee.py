@@ -28,9 +28,11 @@ from nadyn.models.model_file import load_model, save_model
 from nadyn.training.calibrate import FEWEST_VALUES, calibrated
 from nadyn.training.checkpoint import beside, read_progress
 from nadyn.training.configuration import TrainingConfiguration
+from nadyn.training.evaluation import Comparison, compare
 from nadyn.training.held_out import HeldOut, hold_out
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.output import check_files, checkpoint_path, forget
+from nadyn.training.parity_sample import write_history
 from nadyn.training.progress import Progress
 from nadyn.training.side_by_side import side_by_side
 from nadyn.training.stages import DEFAULT_TIME_LIMIT_MINUTES
@@ -50,11 +52,13 @@ class TrainedCommittee:
         committee: Bound to its first member.
         held_out: Which frames no member has seen.
         histories: What was written of each member, see `Trained.history`.
+        comparisons: Predictions of its member beside labels.
     """
 
     committee: Committee
     held_out: HeldOut
     histories: tuple[dict[str, object], ...]
+    comparisons: tuple[Comparison, ...]
 
     @property
     def unseen(self) -> Dataset | None:
@@ -101,26 +105,23 @@ def train_committee(
     plan = _plan(dataset, output, configuration, begin_from, n_members, validation, at_a_time)
     if at_a_time > 1:
         _train_side_by_side(plan, dataset, output, validation, report, clock)
-    members: list[LearnedModel] = []
-    histories: list[dict[str, object]] = []
-    for number in range(n_members):
-        member, history = _member(plan, number, _titled(report, number, n_members), clock)
-        members.append(member)
-        histories.append(history)
-    held_out, begins_from, checkpoint = plan.held_out, plan.origin, plan.checkpoint
+    found = [_member(plan, k, _titled(report, k, n_members), clock) for k in range(n_members)]
+    members, histories = zip(*found, strict=True)
+    held_out = plan.held_out
     record = {
         "held_out": held_out.record,
         "notes": held_out.sentences,
-        "data": begins_from["data"],
+        "data": plan.origin["data"],
         "seeds": [member.trained_on["seed"] for member in members],
         "configuration": configuration.model_dump(mode="json"),
     }
-    committee = calibrated(Committee(tuple(members), trained_on=record), held_out.validation)
+    committee = calibrated(Committee(members, trained_on=record), held_out.validation)
     save_model(committee, output, timings=timings_since(started))
-    content = {"configuration": configuration.model_dump(), "members": histories}
-    write_new(output.with_suffix(".history.json"), json.dumps(content, indent=1))
-    forget(checkpoint)
-    return TrainedCommittee(committee, held_out, tuple(histories))
+    comparisons = tuple(compare(committee, group) for group in held_out.validation.groups)
+    content = {"configuration": configuration.model_dump(), "members": list(histories)}
+    write_history(output, content, title="frames that no member saw", comparisons=comparisons)
+    forget(plan.checkpoint)
+    return TrainedCommittee(committee, held_out, histories, comparisons)
 
 
 def finish_member(

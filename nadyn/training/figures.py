@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from nadyn.checks.output import write_new
-from nadyn.data import state_pairs
 from nadyn.models.calibration import Calibration
 from nadyn.training.evaluation import Comparison
+from nadyn.training.parity_sample import column_names, panels
 from nadyn.training.quantities import QUANTITIES
 from nadyn.training.reliability import Sample
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-# Titles of panels whose columns are pairs of states.
-_OF_PAIRS = {"couplings h"} | {quantity.plural for quantity in QUANTITIES if quantity.columns == "pair"}
 
 
 def learning_curves(history: list[dict[str, object]], path: Path, *, judged: str = "validation") -> None:
@@ -39,7 +38,7 @@ def learning_curves(history: list[dict[str, object]], path: Path, *, judged: str
     style = {"marker": "o", "markersize": 3} if len(steps) < 20 else {}
     for axis, quantity in zip(axes, present, strict=False):
         values = np.array([entry[f"{quantity.name}_mae"] for entry in history]) * quantity.per_au
-        names = _names(values.shape[1], pairs=quantity.columns == "pair")
+        names = column_names(quantity.plural, values.shape[1])
         for column, name in enumerate(names):
             axis.plot(steps, values[:, column], color=_COLOURS[column % len(_COLOURS)], label=name, **style)
         axis.set(yscale="log", title=f"{judged}: {quantity.name} MAE ({quantity.unit})")
@@ -58,30 +57,12 @@ def learning_curves(history: list[dict[str, object]], path: Path, *, judged: str
     save_figure(figure, path)
 
 
-def parity(comparisons: list[Comparison], path: Path) -> None:
+def parity(comparisons: Sequence[Comparison], path: Path) -> None:
     """Draw predictions against labels, and below them their difference, with the mean error of each."""
-    # Counted from the lowest label of each molecule: total energies would leave no room for their digits.
-    lowest = [np.nanmin(c.reference_energies) for c in comparisons]
-    energies = [
-        (c.reference_energies - zero, c.energies - zero) for c, zero in zip(comparisons, lowest, strict=True)
-    ]
-    panels = [("energies above the lowest label", "eV", energies)]
-    with_forces = [c for c in comparisons if c.reference_forces is not None]
-    if with_forces:
-        panels.append(("forces", "eV/Å", [(c.reference_forces, c.forces) for c in with_forces]))
-    with_stress = [c for c in comparisons if c.stress is not None]
-    if with_stress:
-        panels.append(("stress", "GPa", [(c.reference_stress, c.stress) for c in with_stress]))
-    with_couplings = [c for c in comparisons if c.reference_couplings is not None]
-    if with_couplings:
-        panels.append(("couplings h", "eV/Å", [(c.reference_couplings, c.couplings) for c in with_couplings]))
-    for quantity in QUANTITIES:
-        both = [c.properties[quantity.name] for c in comparisons if quantity.name in c.properties]
-        if both:
-            panels.append((quantity.plural, quantity.unit, [(label, own) for own, label in both]))
-    figure = Figure(figsize=(4.2 * len(panels), 5.6), layout="constrained")
-    axes = figure.subplots(2, len(panels), height_ratios=(3, 1), squeeze=False)
-    for (upper, lower), (title, unit, arrays) in zip(axes.T, panels, strict=True):
+    shown = panels(comparisons)
+    figure = Figure(figsize=(4.2 * len(shown), 5.6), layout="constrained")
+    axes = figure.subplots(2, len(shown), height_ratios=(3, 1), squeeze=False)
+    for (upper, lower), (title, unit, arrays) in zip(axes.T, shown, strict=True):
         _parity_panels(upper, lower, title, unit, arrays)
     save_figure(figure, path)
 
@@ -128,7 +109,7 @@ def _parity_panels(
     upper: Axes, lower: Axes, title: str, unit: str, arrays: list[tuple[np.ndarray, np.ndarray]]
 ) -> None:
     bounds, residuals = [], []
-    for column, name in enumerate(_names(arrays[0][0].shape[1], pairs=title in _OF_PAIRS)):
+    for column, name in enumerate(column_names(title, arrays[0][0].shape[1])):
         reference = np.concatenate([r[:, column].ravel() for r, _ in arrays])
         predicted = np.concatenate([p[:, column].ravel() for _, p in arrays])
         known = ~np.isnan(reference)
@@ -160,14 +141,6 @@ def _parity_panels(
     lower.axhline(0.0, color="0.4", linewidth=0.8)
     lower.set(xlim=limits, ylim=(-1.1 * largest, 1.1 * largest))
     lower.set(xlabel=f"label ({unit})", ylabel=f"difference ({unit})")
-
-
-def _names(n_columns: int, *, pairs: bool) -> list[str]:
-    """Return the names of states, or those of pairs such as 0-1, in the order of their columns."""
-    if not pairs:
-        return [f"state {column}" for column in range(n_columns)]
-    n_states = round((1 + math.sqrt(1 + 8 * n_columns)) / 2)
-    return [f"{k}-{l}" for k, l in state_pairs(n_states)]
 
 
 def _readable_logarithm(axis: Axes) -> None:

@@ -1,10 +1,9 @@
 """`nadyn train` as a function: dataset and configuration in, model file and figures out."""
 
-import json
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 import torch
 
 from nadyn.checks.errors import InputError
-from nadyn.checks.output import write_new
 from nadyn.data import Dataset
 from nadyn.electronic.threads import threads
 from nadyn.models.learned import LearnedModel
@@ -32,12 +30,14 @@ from nadyn.training.build import (
 from nadyn.training.checkpoint import existing, read_progress
 from nadyn.training.configuration import TrainingConfiguration
 from nadyn.training.dataset_checks import check_dataset
+from nadyn.training.evaluation import Comparison, compare
 from nadyn.training.held_out import HeldOut, hold_out
 from nadyn.training.job import Job
 from nadyn.training.long_range import to_be_learned
 from nadyn.training.nothing import about_nothing, errors_of_nothing, no_better_than_nothing
 from nadyn.training.origin import check_origin, origin
 from nadyn.training.output import check_files, checkpoint_path, forget
+from nadyn.training.parity_sample import write_history
 from nadyn.training.predictions import label_pairs
 from nadyn.training.progress import Outcome, Progress
 from nadyn.training.ranks import ALONE, Ranks
@@ -61,11 +61,13 @@ class Trained:
             geometry if that is periodic.
         held_out: Which frames were held out, and how.
         learned: Progress, whether the training stopped early, and what was found before it.
+        comparisons: Predictions beside labels of the frames that it was judged on; empty of `learn`.
     """
 
     model: LearnedModel
     held_out: HeldOut
     learned: Learned
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def validation(self) -> Dataset:
@@ -150,10 +152,11 @@ def train(
     if not ranks.is_first:
         return trained
     save_model(trained.model, output, timings=timings_since(started))
+    comparisons = tuple(compare(trained.model, group) for group in trained.validation.groups)
     history = {"configuration": configuration.model_dump()} | trained.history
-    write_new(output.with_suffix(".history.json"), json.dumps(history, indent=1))
+    write_history(output, history, title=trained.held_out.title, comparisons=comparisons)
     forget(checkpoint)
-    return trained
+    return replace(trained, comparisons=comparisons)
 
 
 def learn(

@@ -116,7 +116,7 @@ def test_dipoles_of_a_run_are_those_of_its_state_at_its_temperature(files):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--kind", "xray"], "`--kind` must be one of uv, ir, raman, but is 'xray'"),
+        (["--kind", "xray"], "`--kind` must be one of uv, ir, raman, transient, but is 'xray'"),
         (["--kind", "raman"], "must know a polarisability, but does not"),
         (["--kind", "ir", "--initial", "initial.h5"], "`--initial` must be left out for `--kind ir`"),
         (["--kind", "uv", "--run", "run.h5"], "`--run` must be left out for `--kind uv`"),

@@ -43,6 +43,8 @@ def test_members_differ_by_seed_and_split_and_no_member_sees_the_frames_that_cal
     assert loaded.calibration == committee.calibration
     history = json.loads(path.with_suffix(".history.json").read_text(encoding="utf-8"))
     assert len(history["members"]) == 3
+    assert history["judged"] == "frames that no member saw"
+    assert {column["n"] for column in history["parity"][0]["columns"]} == {8}
     assert not checkpoint_path(path).exists() and len(list(path.parent.iterdir())) == 2
 
 

@@ -13,6 +13,10 @@ from teacher import configuration, dataset
 
 from nadyn.cli.main import main
 from nadyn.data import Dataset, load_dataset, write_dataset
+from nadyn.models import load_model
+from nadyn.models.model_file import digest
+from nadyn.training.evaluation import compare, metrics
+from nadyn.training.held_out import hold_out
 
 
 def run_command(*arguments):
@@ -101,6 +105,28 @@ def test_a_training_prints_its_errors_and_leaves_model_history_and_pictures(trai
     assert written == {"m.safetensors", "m.history.json", "m.learning_curves.png", "m.parity.png"}
     _assert_is_a_picture(folder / "m.learning_curves.png")
     _assert_is_a_picture(folder / "m.parity.png")
+
+
+def test_the_history_holds_errors_and_pairs_of_the_frames_that_judged(trained):
+    folder, _ = trained
+    history = json.loads((folder / "m.history.json").read_text(encoding="utf-8"))
+    assert history["model_digest"] == digest(folder / "m.safetensors")
+    assert history["judged"] == "held-out frames"
+    judged = hold_out(load_dataset(folder / "data.h5", charge=2), configuration(epochs=2)).validation
+    comparison = compare(load_model(folder / "m.safetensors"), judged.groups[0])
+    errors = metrics(comparison)
+    found = {panel["quantity"]: panel for panel in history["parity"]}
+    for name, key in (
+        ("energies above the lowest label", "energy_mae_ev"),
+        ("forces", "force_mae_ev_per_angstrom"),
+    ):
+        own = [column["mean_absolute_error"] for column in found[name]["columns"]]
+        np.testing.assert_allclose(own, errors[key], rtol=1e-4)
+    # Few labels: all of them are kept.
+    column = found["forces"]["columns"][1]
+    difference = np.abs(np.array(column["prediction"]) - np.array(column["label"]))
+    np.testing.assert_allclose(difference.mean(), column["mean_absolute_error"], rtol=1e-3)
+    assert column["n"] == len(column["label"]) == comparison.forces[:, 1].size
 
 
 @pytest.mark.parametrize("begun", [True, False])

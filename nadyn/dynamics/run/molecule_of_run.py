@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from nadyn.checks.errors import InputError
-from nadyn.dynamics.run.model_source import ModelSource, find_model
-from nadyn.dynamics.run_file import model_beside
+from nadyn.dynamics.run.model_of_run import found_again
 from nadyn.models.analytic.vibronic import VibronicCoupling
 from nadyn.trajectory.reader import open_run
 from nadyn.trajectory.writers.displaced import Displaced
@@ -26,7 +25,7 @@ def molecule_of_run(path: str | Path) -> Displaced | None:
     if run.atomic_numbers is not None or not isinstance(named, dict):
         return None
     try:
-        source = _found(named, Path(path).parent)
+        source = found_again(named, Path(path).parent)
     except InputError as error:
         raise InputError(
             f"the model of run {str(path)!r} must be as it was, because geometries follow from it, but "
@@ -48,14 +47,3 @@ def molecule_of_run(path: str | Path) -> Displaced | None:
         by_coordinate=vectors / frame.masses.numpy()[:, None] / root,
         by_momentum=vectors * root,
     )
-
-
-def _found(named: dict[str, object], folder: Path) -> ModelSource:
-    try:
-        return find_model(named, None)
-    except InputError as error:
-        # A relative path begins at the folder of the run file, which is mostly that of the run.
-        try:
-            return find_model(model_beside(named, folder), None)
-        except InputError:
-            raise error from None

@@ -1,0 +1,77 @@
+"""`nadyn spectrum --kind transient`: what a pulse finds along a run, beside what it found before."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from nadyn.cli.spectra import Result
+    from nadyn.models.model import Model
+
+_SHOWN = 5
+
+
+def transient_result(model: "Model", path: Path, *, width_ev: float) -> "Result":
+    """Return the transient absorption of a run.
+
+    Args:
+        model: The model of the run, which knows dipoles.
+        path: The run.
+        width_ev: Full width at half height of each transition [eV].
+
+    Raises:
+        InputError: The model is of other atoms or states, or knows no dipoles; or the run has one state, or
+            begins on the lowest one.
+    """
+    import numpy as np
+
+    from nadyn.analysis.joined import open_runs_as_one
+    from nadyn.analysis.light import transient_absorption
+    from nadyn.analysis.plots_light import transient_figure
+    from nadyn.analysis.sections_of_light import begins_above, transient_table
+    from nadyn.checks.errors import InputError
+    from nadyn.cli.light_of_run import seen_by
+    from nadyn.cli.spectra import Result
+
+    run = open_runs_as_one([path])
+    numbers = () if run.atomic_numbers is None else tuple(map(int, run.atomic_numbers))
+    if numbers != tuple(map(int, getattr(model, "atomic_numbers", None) or ())):
+        raise InputError(f"run {str(path)!r} must be of the atoms of model {model.name}, but is not.")
+    if not begins_above(run):
+        raise InputError(
+            f"run {str(path)!r} must begin on a state above the lowest for this spectrum, but does not. "
+            "Take an excited run."
+        )
+    found = transient_absorption(run, seen_by(model, run), width_ev=width_ev)
+    table = Table(title=f"transient absorption of {path.name}", title_justify="left")
+    for head in ("time \\[fs]", "lowest \\[Å²]", "at \\[eV]", "highest \\[Å²]", "at \\[eV]"):
+        table.add_column(head, justify="right")
+    total = found.total
+    some = np.flatnonzero(np.isfinite(total).all(axis=1))
+    places = np.linspace(0, len(some) - 1, min(len(some), _SHOWN)).round().astype(int)
+    for place in np.unique(places):
+        row = total[some[place]]
+        low, high = int(row.argmin()), int(row.argmax())
+        cells = (row[low], found.energies_ev[low], row[high], found.energies_ev[high])
+        table.add_row(f"{found.time_fs[some[place]]:.4g}", *(f"{value:.3g}" for value in cells))
+    plain = {
+        "kind": "transient",
+        "model": model.name,
+        "run": str(path),
+        "fwhm_ev": width_ev,
+        "time_fs": found.time_fs.tolist(),
+        "photon_energies_ev": found.energies_ev.tolist(),
+        "difference_angstrom2": _plain(total),
+        "error_95_angstrom2": _plain(found.error),
+        "parts_angstrom2": {name: _plain(part) for name, part in found.parts.items()},
+    }
+    columns = {name: np.array(values, dtype=float) for name, values in transient_table(found).items()}
+    return Result(table, (), columns, plain, lambda: transient_figure(found))
+
+
+def _plain(values: object) -> list[list[float | None]]:
+    """Return numbers for JSON, which knows no NaN."""
+    import numpy as np
+
+    return [[float(one) if np.isfinite(one) else None for one in row] for row in np.asarray(values)]

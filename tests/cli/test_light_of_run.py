@@ -1,0 +1,168 @@
+"""Reports and spectra of light along a run: the model of the run is found again and asked."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from contracts.untrained import untrained
+from typer.testing import CliRunner
+
+from nadyn.analysis.joined import open_runs_as_one
+from nadyn.checks.errors import InputError
+from nadyn.cli.light_of_run import light_of_run
+from nadyn.cli.main import build_app, main
+from nadyn.dynamics.run.loop import run
+from nadyn.dynamics.spectra.levels import levels_and_dipoles
+from nadyn.electronic.properties import dipoles
+from nadyn.models.analytic import sulfur_dioxide
+from nadyn.models.heads.dipole import DipoleSettings
+from nadyn.models.model_file import save_model
+
+NUMBERS = (7, 1, 1, 9)
+
+
+def command(*words):
+    name = words[0]
+    return CliRunner().invoke(build_app([name]), [str(word) for word in words], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def excited(tmp_path_factory):
+    """Ten molecules of SO2 with triplets, 3 fs, by a run file beside its model."""
+    folder = tmp_path_factory.mktemp("excited")
+    config = {
+        "model": {"name": "sulfur_dioxide", "variant": "triplets"},
+        "method": "fssh",
+        "initial": {"sample": "wigner", "n": 10, "diabatic_state": 1},
+        "dt_fs": 0.5,
+        "time_fs": 3.0,
+        "seed": 2,
+        "output": str(folder / "run.h5"),
+    }
+    run(config)
+    return folder
+
+
+def test_energies_of_the_model_found_again_are_those_of_the_run(excited):
+    found = light_of_run(open_runs_as_one([excited / "run.h5"]), excited / "run.h5")
+    held = open_runs_as_one([excited / "run.h5"])
+    np.testing.assert_allclose(found.energies, held.energies[found.frames], atol=1e-10)
+    assert found.absorption.window_ev[0] > 3.0
+
+
+def test_dipoles_of_spin_adiabatic_states_keep_their_sum(excited):
+    """Σ |⟨k|μ|l⟩|² is the same in every basis, also in one of complex states."""
+    model = sulfur_dioxide("triplets")
+    positions = np.random.default_rng(1).normal(size=(5, len(model.masses), 1))
+    found = levels_and_dipoles(model, positions, n_states=sum(model.multiplicities))
+    expected = float((model.dipoles.abs() ** 2).sum())
+    np.testing.assert_allclose(found.squares.sum(axis=(1, 2)), expected, rtol=1e-12)
+    without = levels_and_dipoles(model, positions, n_states=model.n_states)
+    assert without.energies.shape[1] < found.energies.shape[1]
+
+
+def test_the_report_shows_light_and_its_numbers(excited):
+    done = command("report", excited / "run.h5", "--output", excited / "page.html", "--overwrite")
+    assert done.exit_code == 0
+    text = (excited / "page.html").read_text()
+    for name in ("absorption", "transient", "dipole"):
+        assert f'<figure id="{name}">' in text and f'id="csv-{name}"' in text
+
+
+def test_the_spectrum_command_writes_what_the_report_shows(excited):
+    model = excited / "model.yaml"
+    model.write_text("name: sulfur_dioxide\nvariant: triplets\n")
+    files = ["--csv", excited / "t.csv", "--json", excited / "t.json", "--figure", excited / "t.svg"]
+    done = command("spectrum", model, "--kind", "transient", "--run", excited / "run.h5", *files)
+    assert done.exit_code == 0
+    with (excited / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    plain = json.loads((excited / "t.json").read_text())
+    total = np.array(plain["difference_angstrom2"], dtype=float)
+    assert len(rows) == total.size
+    np.testing.assert_allclose(
+        [float(row["difference_angstrom2"]) for row in rows], total.ravel(), rtol=1e-6, atol=1e-30
+    )
+    np.testing.assert_allclose(
+        sum(np.array(part, float) for part in plain["parts_angstrom2"].values()), total, atol=1e-14
+    )
+
+
+def test_the_absorption_of_a_larger_ensemble_can_be_given_with_its_window(excited):
+    model = excited / "model.yaml"
+    model.write_text("name: sulfur_dioxide\nvariant: triplets\n")
+    options = ["--window-ev", "4.0,4.6", "--starts", excited / "starts.h5", "--json", excited / "uv.json"]
+    assert command("spectrum", model, "--kind", "uv", "--n", 40, *options, "--overwrite").exit_code == 0
+    page = excited / "given.html"
+    options = ["--absorption", excited / "uv.json", "--output", page, "--overwrite"]
+    assert command("report", excited / "run.h5", *options).exit_code == 0
+    text = page.read_text()
+    assert "Nuclear ensemble of 40 geometries" in text and "4.00 to 4.60 eV" in text
+    assert "--absorption" in text
+    (excited / "none.json").write_text('{"kind": "ir"}')
+    with pytest.raises(InputError, match=r"`--absorption` must be JSON that nadyn spectrum --kind uv wrote"):
+        command(
+            "report",
+            excited / "run.h5",
+            "--absorption",
+            excited / "none.json",
+            "--output",
+            excited / "x.html",
+        )
+
+
+def test_a_model_that_was_changed_shows_no_light(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = untrained("moments", "2x0e", heads=(DipoleSettings(0),), atomic_numbers=NUMBERS)
+    save_model(model, tmp_path / "model.safetensors")
+    geometry = np.array([[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]])
+    atoms = "".join(
+        f"{name} {x} {y} {z}\n" for name, (x, y, z) in zip("NHHF", geometry * 0.529177, strict=True)
+    )
+    (tmp_path / "start.xyz").write_text(f"4\n\n{atoms}")
+    run(
+        {
+            "model": "model.safetensors",
+            "method": "fssh",
+            "initial": {"structure": "start.xyz", "n": 2, "temperature_kelvin": 10.0, "state": 1},
+            "stop": {"novelty": 1.0},
+            "dt_fs": 0.1,
+            "time_fs": 0.2,
+            "output": "run.h5",
+        }
+    )
+    path = tmp_path / "run.h5"
+    found = light_of_run(open_runs_as_one([path]), path)
+    np.testing.assert_allclose(found.energies, open_runs_as_one([path]).energies[found.frames], atol=1e-9)
+    other = untrained("moments", "2x0e", heads=(DipoleSettings(0),), atomic_numbers=NUMBERS, seed=8)
+    save_model(other, tmp_path / "model.safetensors")
+    assert light_of_run(open_runs_as_one([path]), path) is None
+    (tmp_path / "model.safetensors").unlink()
+    assert light_of_run(open_runs_as_one([path]), path) is None
+
+
+def test_the_dipole_of_an_ion_does_not_depend_on_where_it_is():
+    model = untrained("moments", "2x0e", heads=(DipoleSettings(1),), atomic_numbers=NUMBERS).double()
+    positions = np.array([[[0.1, 0.0, 0.7], [0.9, 1.5, 0.0], [-1.7, 0.2, 0.1], [0.8, -1.4, -0.1]]])
+    here, there = (levels_and_dipoles(model, positions + shift, n_states=2) for shift in (0.0, 5.0))
+    np.testing.assert_allclose(here.dipoles, there.dipoles, atol=1e-10)
+    moved = dipoles(model, torch.from_numpy(positions + 5.0), origin="coordinates")
+    assert float((moved[0, 0, 0] - torch.from_numpy(here.dipoles[0, 0])).abs().max()) > 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--kind", "transient"], "`--run` must name the run for `--kind transient`"),
+        (["--kind", "uv", "--run", "run.h5"], "it belongs to ir and transient"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(excited, words, said, capsys):
+    model = excited / "model.yaml"
+    model.write_text("name: sulfur_dioxide\nvariant: singlets\n")
+    words = [str(excited / word) if word.endswith(".h5") else word for word in words]
+    with pytest.raises(SystemExit):
+        main(["spectrum", str(model), *words])
+    assert said in " ".join(capsys.readouterr().err.split())

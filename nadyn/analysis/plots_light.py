@@ -2,16 +2,17 @@
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.figure import Figure
 
 from nadyn.analysis.light import Transient
 from nadyn.analysis.plots_style import COLOURS, INK, QUIET, legend_above, new_figure, time_axis
 
-# Blue for less, red for more, nothing where nothing changed: readable on light and on dark paper.
-_LESS_AND_MORE = LinearSegmentedColormap.from_list(
-    "less and more",
-    [(0.0, 0.45, 0.7, 1.0), (0.0, 0.45, 0.7, 0.0), (0.84, 0.37, 0.0, 0.0), (0.84, 0.37, 0.0, 1.0)],
+# Blue for less, red for more, nothing where nothing changed: readable on light and on dark paper. The root
+# lets weak bands be seen beside strong ones; the bar above the map says how strong they are.
+_STEPS = np.linspace(-1.0, 1.0, 129)
+_LESS_AND_MORE = ListedColormap(
+    [to_rgba(COLOURS[0] if step < 0 else COLOURS[1], float(np.sqrt(abs(step)))) for step in _STEPS]
 )
 _CUTS = 3
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from nadyn.data import read_dataset
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -115,3 +117,33 @@ def test_a_notebook_runs_from_top_to_bottom_and_each_cell_is_one(run_example, tm
     for cell in cells[1:]:
         code = [line for line in cell.splitlines()[1:] if line and not line.startswith("#")]
         assert bool(code) != cell.startswith(" [markdown]")
+
+
+def test_a_notebook_looks_at_data_thins_and_divides_them(run_example, tmp_path):
+    out = run_example("12_notebook_of_data.py")
+    assert "hexafluorobutene: 2301 frames of 12 atoms, 2 states" in out
+    assert "62 frames below 0.3 eV" in out
+    training, unseen = (read_dataset(tmp_path / f"{name}.h5").groups[0] for name in ("training", "unseen"))
+    assert (training.n_frames, unseen.n_frames) == (180, 20)
+    assert (tmp_path / "data.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_a_notebook_trains_a_model_and_cuts_through_its_surfaces(run_example, tmp_path):
+    out = run_example("13_notebook_of_a_model.py")
+    errors = [float(number) for number in re.findall(r"'([\d.]+) eV'", out)]
+    # Forty steps are next to nothing; labels of the two states lie several eV apart.
+    assert len(errors) == 2 and max(errors) < 3.0
+    assert re.search(r"smallest gap on the way [\d.]+ eV", out)
+    for name in ("parity.png", "cut.png"):
+        assert (tmp_path / name).stat().st_size > 10_000
+
+
+def test_a_notebook_goes_from_an_absorption_band_to_a_transient_signal(run_example, tmp_path):
+    out = run_example("14_notebook_of_light.py")
+    starts = int(re.search(r"(\d+) starts of 200 geometries", out)[1])
+    assert 20 <= starts < 200
+    # At first where it was excited; the window is 4.2 to 4.6 eV.
+    assert 3.0 < float(re.search(r"strongest at ([\d.]+) eV", out)[1]) < 4.8
+    for name in ("absorption.png", "transient.png"):
+        assert (tmp_path / name).stat().st_size > 10_000

@@ -26,7 +26,7 @@ def absorption_figure(
     for number, (name, part) in enumerate(zip(names, of_transitions, strict=True)):
         axes.plot(energies_ev, part, color=state_colour(number + 1), linewidth=1.2, label=name)
     axes.set(xlabel="photon energy (eV)", ylabel="cross section (Å²)", ylim=(0.0, None))
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK)
     return figure
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nadyn.analysis.fates import ended_as_asked
+from nadyn.analysis.fates import ended_as_asked, stopped
 from nadyn.analysis.light import (
     WIDTH_EV,
     Absorption,
@@ -106,4 +106,6 @@ def _which(run: Run, light: Light) -> str:
         words.append(f"Of {len(light.trajectories)} trajectories of {run.n_trajectories}, evenly chosen.")
     if (ended_as_asked(run) & ~run.alive()[-1]).any():
         words.append("Trajectories that came to a result before the end count on with their last geometry.")
+    if stopped(run):
+        words.append("Stopped ones count until they were stopped.")
     return " ".join(words)

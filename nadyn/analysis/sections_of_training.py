@@ -1,5 +1,8 @@
 """Sections of a report on the model that was used: how it was learned, and how far it is from its labels."""
 
+import html
+from collections.abc import Iterable, Sequence
+
 from nadyn.analysis.plots_training import (
     MOST_PANELS,
     curves_figure,
@@ -9,7 +12,6 @@ from nadyn.analysis.plots_training import (
 )
 from nadyn.analysis.section import Section
 from nadyn.analysis.training_record import Parity, TrainingRecord, training_record
-from nadyn.checks.counts import counted
 from nadyn.trajectory import Run
 
 
@@ -39,21 +41,31 @@ def _curves(record: TrainingRecord) -> Section:
 
 
 def _parity(record: TrainingRecord) -> Section:
-    words = (
-        f"Predictions of the model that was run, beside the labels of {record.judged}. Mean absolute errors: "
-    )
-    words += "; ".join(_in_words(one) for one in record.parity) + "."
+    words = f"Predictions of the model that was run, beside the labels of {record.judged}."
     words += _left_out(one.quantity for one in record.parity)
-    return Section(
-        "parity", "The model beside its labels", words, parity_figure(record), parity_table(record.parity)
+    figure, table = parity_figure(record), parity_table(record.parity)
+    markup = _errors_table(record.parity)
+    return Section("parity", "The model beside its labels", words, figure, table, markup)
+
+
+def _errors_table(parity: Sequence[Parity]) -> str:
+    """Return the mean absolute errors as a table, a row a quantity."""
+    rows = []
+    for quantity in dict.fromkeys(one.quantity for one in parity):
+        own = [one for one in parity if one.quantity == quantity]
+        errors = "; ".join(f"{one.name}: {one.mean_absolute_error:.3g}" for one in own)
+        labels = f"{sum(one.n for one in own):,}"
+        cells = (quantity, errors, own[0].unit, labels)
+        rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+    head = "".join(
+        f"<th scope=col>{name}</th>" for name in ("Quantity", "Mean absolute error", "Unit", "Labels")
+    )
+    return (
+        "<div class=wide tabindex=0 role=region aria-label='Errors of the model'><table><thead><tr>"
+        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
-def _in_words(one: Parity) -> str:
-    labels = counted(one.n, "label")
-    return f"{one.quantity}, {one.name} {one.mean_absolute_error:.3g} {one.unit} ({labels})"
-
-
-def _left_out(names: object) -> str:
+def _left_out(names: Iterable[str]) -> str:
     rest = list(dict.fromkeys(names))[MOST_PANELS:]
     return f" In the csv alone: {', '.join(rest)}." if rest else ""

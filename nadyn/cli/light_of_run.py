@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _POINTS = 600
 _WIDTH_EV = 0.1
 _BEYOND = 3.0
+# Weaker than this part of the strongest excitation, none widens the range that is shown.
+_DARK = 1e-2
 
 
 def light_of_run(run: "Run", path: Path, absorption: Path | None = None) -> "Light | None":
@@ -87,11 +89,12 @@ def absorption_of_file(path: Path) -> "Absorption":
         names, origin, width = list(plain["transitions"]), str(plain["origin"]), float(plain["fwhm_ev"])
         if not (gaps.ndim == 2 and gaps.shape == strengths.shape == (len(weights), len(names))):
             raise ValueError("the arrays do not fit")
+        if not (np.isfinite([gaps, strengths]).all() and (gaps > 0).any() and width > 0):
+            raise ValueError("nothing absorbs")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"`--absorption` must be JSON that nadyn spectrum --kind uv wrote, but {str(path)!r} is "
-            f"not. Write it "
-            "with: nadyn spectrum MODEL --kind uv --json FILE"
+            "not. Write it with: nadyn spectrum MODEL --kind uv --json FILE"
         ) from error
     order = np.tile(np.arange(1, gaps.shape[1] + 1), (len(gaps), 1))
     found = Excitations(
@@ -138,8 +141,9 @@ def _curve(
     from nadyn.units import ELECTRONVOLT_PER_HARTREE, HARTREE_PER_EV
 
     gaps = found.energies * ELECTRONVOLT_PER_HARTREE
-    lowest = max(0.01, float(gaps[gaps > 0].min()) - _BEYOND * width_ev)
-    energies_ev = np.linspace(lowest, float(gaps.max()) + _BEYOND * width_ev, _POINTS)
+    bright = (gaps > 0) & (found.strengths >= _DARK * found.strengths.max())
+    lowest = max(0.01, float(gaps[bright].min()) - _BEYOND * width_ev)
+    energies_ev = np.linspace(lowest, float(gaps[bright].max()) + _BEYOND * width_ev, _POINTS)
     curve = absorption(found, energies_ev * HARTREE_PER_EV, fwhm=width_ev * HARTREE_PER_EV)
     return Absorption(
         energies_ev, curve.cross_section, curve.error, curve.of_transitions, names, window, words

@@ -1,10 +1,14 @@
 """What light would see of a run, beside the spectra of ensembles and numbers that are known."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic_run import write_run
 
-from nadyn.analysis.light import Light, chosen, dipole_and_emission, transient_absorption
+from nadyn.analysis.light import Absorption, Light, chosen, dipole_and_emission, transient_absorption
+from nadyn.analysis.page_parts import svg
 from nadyn.analysis.sections_of_light import begins_above, light_sections, transient_table
 from nadyn.dynamics.spectra.excitation import Excitations, absorption
 from nadyn.trajectory import open_run
@@ -149,3 +153,17 @@ def test_many_frames_and_trajectories_are_thinned_from_first_to_last(tmp_path):
     assert (frames[0], frames[-1], trajectories[0], trajectories[-1]) == (0, 299, 0, 499)
     assert len(frames) * len(trajectories) <= 25_000
     assert len(set(frames)) == len(frames) and len(set(trajectories)) == len(trajectories)
+
+
+def test_no_ink_of_a_figure_stays_black_on_a_dark_page(tmp_path):
+    curve = np.ones(4)
+    shown = Absorption(
+        curve.cumsum(), curve, 0.1 * curve, curve[None], ["0-1"], (1.0, 2.0), "four geometries"
+    )
+    run = run_on(tmp_path, np.ones((N_FRAMES, N_TRAJ), int))
+    found = replace(light(np.random.default_rng(7)), absorption=shown)
+    for section in light_sections(run, found):
+        drawn = svg(section.figure)
+        assert "fill: #000000" not in drawn and not re.search(r"<text style=\"(?![^\"]*fill)", drawn), (
+            section.name
+        )

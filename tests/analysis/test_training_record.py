@@ -95,7 +95,8 @@ def test_each_member_of_a_committee_has_its_curves(tmp_path):
 def test_the_page_shows_curves_and_parity_with_their_numbers(tmp_path):
     run = run_of(tmp_path, content())
     curves, parity = training_sections(run)
-    assert "state 1 0.0456 eV (900 labels)" in parity.caption and "held-out frames" in parity.caption
+    assert "held-out frames" in parity.caption
+    assert "state 0: 0.0123; state 1: 0.0456</td><td>eV</td><td>1,800" in parity.markup
     assert curves.table["step"][:3] == [10.0, 20.0, 40.0]
     assert parity_table(training_record(run).parity)["prediction"] == [0.0, 1.1, 2.0, 4.1, 5.0]
     text = report(tmp_path / "run.h5", tmp_path / "page.html").read_text()

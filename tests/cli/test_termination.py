@@ -1,5 +1,6 @@
 """SIGTERM, which queues send, does what Ctrl-C does: a checkpoint, a sentence, exit code 130."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import yaml
 
 from nadyn.cli.main import main
 from nadyn.dynamics.run import loop as runner
-from nadyn.electronic.interrupt import DeferredInterrupt
+from nadyn.electronic.interrupt import DeferredInterrupt, termination_interrupts
 from nadyn.trajectory import digest, open_run
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
@@ -76,6 +77,41 @@ def test_signals_are_given_back():
     with pytest.raises(SystemExit):
         main(["info", "absent.h5"])
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def in_a_finaliser(sent):
+    class Loud:
+        def __del__(self):
+            signal.raise_signal(sent)
+
+    Loud()
+
+
+def in_an_import(sent):
+    importlib.import_module("interrupted_module")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", [in_a_finaliser, in_an_import])
+def test_where_python_throws_an_interrupt_away_it_is_raised_after_that(tmp_path, monkeypatch, where, sent):
+    # As extensions do, the module makes an error of another kind of whatever happens in it.
+    lines = ["import signal", "try:", f"    signal.raise_signal({int(sent)})", "except BaseException:"]
+    (tmp_path / "interrupted_module.py").write_text("\n".join([*lines, "    raise ImportError"]))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "interrupted_module", raising=False)
+    with termination_interrupts(), pytest.raises(KeyboardInterrupt):
+        where(sent)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def test_a_second_ctrl_c_in_an_import_acts_at_once(tmp_path, monkeypatch):
+    (tmp_path / "interrupted_twice.py").write_text("import signal\n" + "signal.raise_signal(2)\n" * 2)
+    monkeypatch.syspath_prepend(tmp_path)
+    with termination_interrupts(), pytest.raises(KeyboardInterrupt):
+        importlib.import_module("interrupted_twice")
+    assert "interrupted_twice" not in sys.modules
 
 
 def test_a_sample_that_is_told_to_end_writes_nothing(tmp_path, monkeypatch, capsys):

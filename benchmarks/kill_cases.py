@@ -298,7 +298,7 @@ TRAININGS: dict[str, Training] = {
     "without couplings": Training({**_SMALL, **_SHORT}, lambda: dataset(couplings=False)),
     "dipole, polarisability": Training({**_SMALL, **_SHORT}, lambda: _with_moments(dataset())),
     "charges": _learned(model={"hidden": [8], "basis": "2x0e", "electrostatics": {}}),
-    "members": _learned(members=2, steps=24),
+    "members": _learned(members=2, steps=24, validation_fraction=0.4),
 }
 
 

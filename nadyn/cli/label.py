@@ -45,8 +45,13 @@ def label(
         ),
     ] = None,
     processes: Annotated[
-        int, typer.Option("--processes", help="How many labels are computed at a time, one thread each.")
-    ] = 1,
+        int | None,
+        typer.Option("--processes", help="How many labels are computed at a time, one thread each; one."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", help="Address of a dask scheduler whose workers label, one a thread."),
+    ] = None,
     time_limit_minutes: Annotated[
         float | None, typer.Option("--time-limit-minutes", help="A label that takes longer has failed.")
     ] = None,
@@ -97,6 +102,11 @@ def label(
         check_json(json_file, *(path for path in inputs if path is not None))
     if time_limit_minutes is not None and not time_limit_minutes > 0:
         raise InputError(f"`--time-limit-minutes` must be positive, but is {time_limit_minutes:g}.")
+    if scheduler is not None and processes is not None:
+        raise InputError(
+            "`--processes` must not come with `--scheduler`, which has workers of its own, but does. Leave "
+            "one out."
+        )
     configuration = read_source(source)
     asked = joined(
         [
@@ -111,7 +121,8 @@ def label(
             configuration,
             asked,
             store,
-            processes=processes,
+            processes=processes or 1,
+            scheduler=scheduler,
             time_limit_seconds=None if time_limit_minutes is None else 60.0 * time_limit_minutes,
             again=again,
             report=report,

@@ -125,7 +125,7 @@ class WorkerPool:
         done = [self._collect(worker) for worker in ready]
         for worker in busy:
             if worker.key is not None and self._is_late(worker):
-                done.append((worker.key, Answer(_failed(self.source.multiplicities, self._too_long()))))
+                done.append((worker.key, Answer(failed_label(self.source.multiplicities, self._too_long()))))
                 self._end(worker)
         return done
 
@@ -166,7 +166,7 @@ class WorkerPool:
         if message is None:
             reason = f"the process of the source ended: {self._last_words(worker)}"
             self._end(worker)
-            return key, Answer(_failed(self.source.multiplicities, reason))
+            return key, Answer(failed_label(self.source.multiplicities, reason))
         kind = from_words(message["kind"])
         if kind == "refused":
             self._end(worker)
@@ -208,5 +208,6 @@ class WorkerPool:
         return f"it took longer than the limit of {self._time_limit:g} seconds."
 
 
-def _failed(multiplicities: Sequence[int], reason: str) -> Label:
+def failed_label(multiplicities: Sequence[int], reason: str) -> Label:
+    """Return a label without numbers, and why it has none."""
     return Label(Quality.FAILED, reason, np.full(len(multiplicities), np.nan))

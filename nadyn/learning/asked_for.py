@@ -13,7 +13,7 @@ from nadyn.learning.folder import Folder
 from nadyn.learning.learn_file import DYNAMICS, LearnConfiguration
 
 # What a budget was, who works on it, or whether a warning was heeded has no say in what was found so far.
-_FREE = ("budget", "processes", "label_minutes", "force")
+_FREE = ("budget", "processes", "scheduler", "label_minutes", "force")
 _SHARES = ("at_random", "in_doubt", "at_crossings", "at_gaps")
 # Of these the names of the files count, so that a folder can be moved with what lies beside it.
 _FILES = ("molecule", "data", "source")

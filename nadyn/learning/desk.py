@@ -12,6 +12,7 @@ from nadyn.data.label_store import LabelStore
 from nadyn.electronic.interrupt import termination_interrupts
 from nadyn.electronic.label_judgement import judged
 from nadyn.electronic.labels import Known, Label
+from nadyn.interfaces.scheduled_pool import ScheduledPool
 from nadyn.interfaces.worker_pool import WorkerPool
 from nadyn.learning.stored_labels import known_of, method_of_source, record_of
 
@@ -42,9 +43,9 @@ class Desk:
     """Labels lists of geometries; use it in a `with` block, at whose end its processes are gone.
 
     What a label begins from are trusted labels in the store and those of geometries that stand well before it
-    in the same list. So labels depend on the list and on the store, but not on the number of processes, up to
-    eight of them. What depends on the machine are labels that ran into the time limit, and those begun while
-    another program wrote into the same store.
+    in the same list. So labels depend on the list and on the store, but not on how many processes, or threads
+    of a scheduler's workers, label, up to eight of them. What depends on the machine are labels that ran into
+    the time limit, and those begun while another program wrote into the same store.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Desk:
         processes: int = 1,
         time_limit_seconds: float | None = None,
         folder: Path | None = None,
+        scheduler: str | None = None,
     ) -> None:
         """Open the store of a source.
 
@@ -66,17 +68,18 @@ class Desk:
             processes: How many labels are computed at a time.
             time_limit_seconds: Time by the clock after which a label has failed.
             folder: Where relative paths of the source begin; the working folder if None.
+            scheduler: Address of a dask scheduler, whose workers label instead of processes of this machine,
+                as many at a time as they have threads.
 
         Raises:
             InputError: The source or the store cannot be used.
         """
-        self._pool = WorkerPool(
-            configuration,
-            atomic_numbers,
-            processes=processes,
-            time_limit_seconds=time_limit_seconds,
-            folder=folder,
-        )
+        self._lag, limits = _LAG, {"time_limit_seconds": time_limit_seconds, "folder": folder}
+        if scheduler is None:
+            self._pool = WorkerPool(configuration, atomic_numbers, processes=processes, **limits)
+        else:
+            self._pool = ScheduledPool(configuration, atomic_numbers, scheduler=scheduler, **limits)
+            self._lag = max(_LAG, self._pool.at_once)
         self.source = self._pool.source
         self.store = LabelStore(store, method_of_source(self.source, configuration))
 
@@ -166,7 +169,7 @@ class Desk:
 
     def _earlier(self, number: int, has_others: bool) -> range:
         """Return which geometries of the list may help: the first alone helps all where nothing else does."""
-        return range(max(number - _LAG + 1, 0 if has_others or number == 0 else 1))
+        return range(max(number - self._lag + 1, 0 if has_others or number == 0 else 1))
 
     def _may_begin(self, number: int, unfinished: set[int], has_others: bool) -> bool:
         return not any(n in unfinished for n in self._earlier(number, has_others))

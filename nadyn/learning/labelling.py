@@ -85,6 +85,7 @@ def label_geometries(
     processes: int = 1,
     time_limit_seconds: float | None = None,
     again: bool = False,
+    scheduler: str | None = None,
     report: Callable[[Progress], None] | None = None,
 ) -> Labelled:
     """Label geometries over several processes; what the store has is not computed again.
@@ -96,6 +97,7 @@ def label_geometries(
         processes: How many labels are computed at a time.
         time_limit_seconds: Time by the clock after which a label has failed.
         again: Ask once more for labels that have failed.
+        scheduler: Address of a dask scheduler, whose workers label instead of these processes.
         report: Called at the beginning and after each label.
 
     Raises:
@@ -109,6 +111,7 @@ def label_geometries(
         store,
         processes=processes,
         time_limit_seconds=time_limit_seconds,
+        scheduler=scheduler,
     ) as desk:
         done = 0
         for tag in dict.fromkeys(geometries.tags):

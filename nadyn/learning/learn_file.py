@@ -156,6 +156,7 @@ class LearnConfiguration(Configuration):
     goals: GoalsSection = GoalsSection()
     budget: BudgetSection = BudgetSection()
     processes: Annotated[int, Field(gt=0, le=1024)] = 2
+    scheduler: str | None = None
     label_minutes: Positive = 30.0
     force: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1

@@ -62,6 +62,7 @@ def learn(
             processes=config.processes,
             time_limit_seconds=60.0 * config.label_minutes,
             folder=beside,
+            scheduler=config.scheduler,
         ) as desk:
             _check_states(config, desk.source.multiplicities)
             context = Context(

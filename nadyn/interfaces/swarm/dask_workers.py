@@ -121,7 +121,7 @@ def _look(client: "Client", tasks: _Tasks, swarm: Swarm, stop: str, table: Swarm
             # What dask says of a worker that cannot even begin, in whatever words.
             raise RunError(
                 f"workers must have the packages of `nadyn swarm`, but shard {shard} was refused by one: "
-                f"{_in_a_line(error)}. Start them with this Python: {sys.executable} -m dask worker."
+                f"{in_a_line(error)}. Start them with this Python: {sys.executable} -m dask worker."
             ) from error
         tasks.silent_seconds = 0.0
         if told["done"]:
@@ -173,7 +173,7 @@ def _runs(client: "Client", future: "Future") -> bool:
     return any(future.key in keys for keys in client.processing().values())
 
 
-def _in_a_line(error: BaseException) -> str:
+def in_a_line(error: BaseException) -> str:
     """Return what an error goes back to, without its many lines."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -198,14 +198,7 @@ def _client(scheduler: str | None, workers: int | None) -> Iterator["Client"]:
             "'nadyn[swarm]'; or run shard by shard without it: --shard 0."
         ) from error
     if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=_CONNECT_SECONDS)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise InputError(
-                f"`--scheduler` must be the address of a dask scheduler that runs, but {scheduler!r} does "
-                "not answer. Start one with `dask scheduler`, which says its address."
-            ) from error
-        with client:
+        with connected(scheduler) as client:
             yield client
         return
     n = workers or _processors()
@@ -218,6 +211,26 @@ def _client(scheduler: str | None, workers: int | None) -> Iterator["Client"]:
         Client(cluster) as client,
     ):
         yield client
+
+
+def connected(scheduler: str) -> "Client":
+    """Return a client of a scheduler.
+
+    Args:
+        scheduler: Its address.
+
+    Raises:
+        InputError: Nobody answers there.
+    """
+    from distributed import Client
+
+    try:
+        return Client(scheduler, timeout=_CONNECT_SECONDS)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(
+            f"`--scheduler` must be the address of a dask scheduler that runs, but {scheduler!r} does "
+            "not answer. Start one with `dask scheduler`, which says its address."
+        ) from error
 
 
 def _processors() -> int:

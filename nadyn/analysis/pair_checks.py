@@ -19,8 +19,8 @@ _RESULTS_OF_STOP = ("lowest_state_fs", "dissociated", "beyond_au")
 _DEFAULTS_OF_STOP = {"dissociated": True}
 
 
-def check_pairs(path: Path, first: Run, second: Run, *, n_common: int) -> None:
-    """Refuse runs whose trajectories are no pairs.
+def check_alike(path: Path, first: Run, second: Run, *, n_common: int) -> None:
+    """Refuse runs of unlike things, whose populations are not to be compared.
 
     Args:
         path: Of the second run.
@@ -29,7 +29,7 @@ def check_pairs(path: Path, first: Run, second: Run, *, n_common: int) -> None:
         n_common: Number of times that both have.
 
     Raises:
-        InputError: They are of other atoms, masses, states, weights or times, or begin in other ways.
+        InputError: They are of other atoms, masses, states or times.
     """
     where = f"{str(path)!r} must be of"
     if not np.array_equal(first.atomic_numbers, second.atomic_numbers):
@@ -43,27 +43,58 @@ def check_pairs(path: Path, first: Run, second: Run, *, n_common: int) -> None:
             f"{where} two times at least that the other run has, but is of {n_common}. Let it run further, "
             "or run both with the same `dt_fs` and `write_every`."
         )
+
+
+def why_no_pairs(first: Run, second: Run) -> str | None:
+    """Return why trajectories of one number of two runs are no pairs; None where they are.
+
+    Pairs begin in the same way and have equal weights.
+    """
     n = min(first.n_trajectories, second.n_trajectories)
     if any(np.ptp(np.asarray(run.weight)[:n]) > 1e-9 for run in (first, second)):
-        raise InputError(
-            f"{where} trajectories of equal weight, as the other run, but one of the two is not."
-        )
+        return "trajectories of one of them have unequal weights"
     positions, momenta = (
         np.abs(np.asarray(getattr(first, name)[0, :n]) - np.asarray(getattr(second, name)[0, :n])).max()
         for name in ("positions", "momenta")
     )
-    advice = "Run both with `initial: {file: starts.h5}` and the same `seed`."
-    begin = f"{where} trajectories that begin as those of the other run do, but"
     if positions > _SAME_START:
-        raise InputError(f"{begin} starts differ by {positions * ANGSTROM_PER_BOHR:.2g} Å. {advice}")
+        return f"starts differ by {positions * ANGSTROM_PER_BOHR:.2g} Å"
     if momenta > _SAME_START:
-        raise InputError(f"{begin} momenta differ by {momenta:.2g} au. {advice}")
+        return f"momenta differ by {momenta:.2g} au"
     if not np.array_equal(first.active_state[0, :n], second.active_state[0, :n]):
-        raise InputError(f"{begin} on other states. Give both the same `state`.")
+        return "they begin on other states"
+    return None
 
 
-def unlike(first: Run, second: Run) -> tuple[str, ...]:
-    """Return in sentences which keys of the run files differ that decide what a trajectory does."""
+def check_pairs(path: Path, first: Run, second: Run, *, n_common: int) -> None:
+    """Refuse runs whose trajectories are no pairs.
+
+    Args:
+        path: Of the second run.
+        first: A run.
+        second: Another run.
+        n_common: Number of times that both have.
+
+    Raises:
+        InputError: They are of other atoms, masses, states, weights or times, or begin in other ways.
+    """
+    check_alike(path, first, second, n_common=n_common)
+    reason = why_no_pairs(first, second)
+    if reason is not None:
+        raise InputError(
+            f"{str(path)!r} must be of pairs with the trajectories of the other run, but {reason}. "
+            "Run both with `initial: {file: starts.h5}`, the same `state` and the same `seed`."
+        )
+
+
+def unlike(first: Run, second: Run, *, pairs: bool = True) -> tuple[str, ...]:
+    """Return in sentences which keys of the run files differ that decide what a trajectory does.
+
+    Args:
+        first: A run.
+        second: Another run.
+        pairs: Whether trajectories are pairs, so that seeds matter.
+    """
     found = {
         key: values
         for key, values in unlike_dynamics(
@@ -77,9 +108,9 @@ def unlike(first: Run, second: Run) -> tuple[str, ...]:
         if one != two:
             found[f"stop.{key}"] = tuple("null" if value is None else str(value) for value in (one, two))
     seeds = [run.config.get("seed") for run in (first, second)]
-    if seeds[0] != seeds[1]:
+    if pairs and seeds[0] != seeds[1]:
         found["seed"] = tuple(map(str, seeds))
     sentences = [f"`{key}` is {one} in one and {two} in the other." for key, (one, two) in found.items()]
-    if seeds[0] != seeds[1]:
+    if pairs and seeds[0] != seeds[1]:
         sentences.append("Other random numbers decide the hops: pairs share their starts only.")
     return tuple(sentences)

@@ -10,6 +10,7 @@ from nadyn.analysis.fates import ended_as_asked, has_last_geometry, known
 from nadyn.analysis.occupations import occupations
 from nadyn.analysis.pair_checks import check_pairs, unlike
 from nadyn.analysis.pair_differences import Difference, differences, paired_difference
+from nadyn.analysis.partings import partings
 from nadyn.analysis.products import outcomes
 from nadyn.trajectory import Run, open_judged
 
@@ -38,6 +39,7 @@ class Pairs:
         n_near_hops: First hops down within `NEAR_HOPS_FS` of each other.
         products: Of all trajectories of both runs, of which an end is known, by product.
         notes: What else differs between the runs, in sentences.
+        parted_fs: When each pair is on other states for the first time; NaN where never.
     """
 
     n: int
@@ -54,6 +56,7 @@ class Pairs:
     n_near_hops: int
     products: tuple[dict[str, int], dict[str, int]]
     notes: tuple[str, ...] = ()
+    parted_fs: Float[np.ndarray, "traj"] | None = None
 
     def numbers(self) -> dict[str, object]:
         """Return everything for a JSON file; NaN where no pair is known is null."""
@@ -68,6 +71,7 @@ class Pairs:
                 f"within_{NEAR_HOPS_FS:g}_fs": self.n_near_hops,
             },
             "products": list(self.products),
+            "parted_fs": rows_of(self.parted_fs[None])[0] if self.parted_fs is not None else None,
             "notes": list(self.notes),
         }
 
@@ -135,6 +139,7 @@ def paired(reference: str | Path, other: str | Path, *, believe: float = 1.0) ->
         n_near_hops=int((lag <= NEAR_HOPS_FS).sum()),
         products=(_products(first), _products(second)),
         notes=unlike(first, second),
+        parted_fs=partings(time, *values),
     )
 
 

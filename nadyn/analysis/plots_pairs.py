@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nadyn.analysis.independent_runs import Independent
 from nadyn.analysis.pairs import Pairs
 from nadyn.analysis.pairs_of_mean import MeanBeside
 from nadyn.analysis.plots_style import (
@@ -17,11 +18,11 @@ from nadyn.analysis.plots_style import (
 from nadyn.analysis.two_errors import QUANTILE
 
 
-def pairs_figure(pairs: Pairs | MeanBeside, *, names: tuple[str, str]) -> Figure:
-    """Return populations of both runs, of pairs known in both, and the paired difference with 95 % bands.
+def pairs_figure(pairs: Pairs | MeanBeside | Independent, *, names: tuple[str, str]) -> Figure:
+    """Return populations of both runs, of pairs known in both, and the difference with 95 % bands.
 
     Args:
-        pairs: Of `paired`, or of `mean_beside`: then each of the runs is a thin line.
+        pairs: Of `paired`, of `mean_beside`, where each of the runs is a thin line, or of `independent`.
         names: Of the two runs, for the legend.
     """
     figure, (left, right) = new_figure(3.5, columns=2, widths=(1.0, 1.0))

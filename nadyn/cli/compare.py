@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
 
+    from nadyn.analysis.independent_runs import Independent
     from nadyn.analysis.pair_differences import Difference
     from nadyn.analysis.pairs import Pairs
+
+# Times in the table of independent runs.
+_SHOWN = 6
 
 
 def compare(
@@ -22,7 +26,7 @@ def compare(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN.h5 …", help="Runs from the same starts, such as those on learned models."
+            metavar="RUN.h5 …", help="Other runs, best from the same starts, such as on learned models."
         ),
     ],
     json_file: Annotated[
@@ -41,15 +45,17 @@ def compare(
     ] = None,
     believe: Believe = 1.0,
 ) -> None:
-    """Compare runs pair by pair: populations with errors of the differences, first hops, products.
+    """Compare runs: populations with errors of the differences, first hops, where they part, products.
 
-    Trajectories of one number are pairs: run both from the same `file` of starts with the same seed.
+    Trajectories of one number are pairs where both runs begin in the same way, best with the same seed: run
+    both from the same `file` of starts. Others are compared as independent runs.
     """
     import json
 
     from rich.console import Console
 
-    from nadyn.analysis.pairs import paired
+    from nadyn.analysis.independent_runs import beside
+    from nadyn.analysis.pairs import Pairs
     from nadyn.analysis.pairs_of_mean import mean_beside
     from nadyn.analysis.plots_pairs import pairs_figure
     from nadyn.analysis.plots_style import save_picture
@@ -62,8 +68,9 @@ def compare(
         check_suffix(figure, "`--figure`", PICTURE)
     console = Console()
     with console.status("Reading trajectories"):
-        found = [(run, paired(reference, run, believe=believe)) for run in runs]
-    together = mean_beside(reference, runs, believe=believe) if len(runs) > 1 else None
+        found = [(run, beside(reference, run, believe=believe)) for run in runs]
+    are_pairs = all(isinstance(one, Pairs) for _, one in found)
+    together = mean_beside(reference, runs, believe=believe) if len(runs) > 1 and are_pairs else None
     if json_file is not None:
         numbers = [{"reference": str(reference), "run": str(run), **one.numbers()} for run, one in found]
         if together is not None:
@@ -74,7 +81,7 @@ def compare(
         name = runs[0].stem if together is None else f"mean of {len(runs)}"
         save_picture(pairs_figure(drawn, names=(reference.stem, name)), figure)
     for run, one in found:
-        _print(console, reference, run, one)
+        (_print if isinstance(one, Pairs) else _print_independent)(console, reference, run, one)
     if together is not None:
         words = _populations(together.difference, int(together.n_known[0]), together.n_known)
         console.print(f"mean of the {len(runs)} runs: {words}", soft_wrap=True, highlight=False)
@@ -98,6 +105,7 @@ def _print(console: "Console", reference: Path, run: Path, one: "Pairs") -> None
     from rich.table import Table
 
     from nadyn.analysis.pairs import NEAR_HOPS_FS
+    from nadyn.analysis.partings import in_words
     from nadyn.checks.counts import counted
 
     largest, n = one.difference, one.n
@@ -117,6 +125,7 @@ def _print(console: "Console", reference: Path, run: Path, one: "Pairs") -> None
     table.add_row(
         "first hops down", f"in {one.n_hopped_in_both} of {one.n_hopped_in_either} pairs in both{lag}{near}"
     )
+    table.add_row("on other states", in_words(one.parted_fs))
     for name, products in zip((reference.stem, run.stem), one.products, strict=True):
         words = ", ".join(f"{n} {product}" for product, n in products.items())
         table.add_row(f"products of {name}", f"{words} (of all its trajectories that ended)")
@@ -129,3 +138,40 @@ def _print(console: "Console", reference: Path, run: Path, one: "Pairs") -> None
             soft_wrap=True,
             highlight=False,
         )
+
+
+def _print_independent(console: "Console", reference: Path, run: Path, one: "Independent") -> None:
+    import numpy as np
+    from rich.table import Table
+
+    from nadyn.cli.tables import print_table
+
+    console.print(
+        f"{run} beside {reference}: no pairs, {one.reason}; independent runs of {one.n[1]} and {one.n[0]}"
+    )
+    table = Table(
+        title="populations, and 95 % intervals of their differences at each time", title_justify="left"
+    )
+    for head in ("time (fs)", "state", reference.stem, run.stem, "difference", "95 %"):
+        table.add_column(head, justify="right")
+    rows = np.unique(np.linspace(0, len(one.time_fs) - 1, _SHOWN).round().astype(int))
+    for row in rows.tolist():
+        for state in range(one.mean.shape[1]):
+            values = (one.populations[0], one.populations[1], one.mean)
+            cells = [_number(value[row, state]) for value in values]
+            interval = f"{one.low[row, state]:.3f} to {one.high[row, state]:.3f}"
+            time = f"{one.time_fs[row]:.4g}" if state == 0 else ""
+            table.add_row(time, str(state), *cells, interval)
+    print_table(console, table)
+    for found in one.yields:
+        console.print(
+            f"{found.fragments}: {found.first:.3f} and {found.second:.3f}, {found.difference:+.3f} "
+            f"({found.low:.3f} to {found.high:.3f})",
+            highlight=False,
+        )
+    for note in one.notes:
+        console.print(note, soft_wrap=True, highlight=False)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if value == value else "—"

@@ -226,7 +226,7 @@ def test_a_difference_of_a_quarter_is_seen():
         ({"dt_fs": 0.3, "n_frames_written": 5}, "two times at least"),
         ({"momenta": np.full((21, 4, 5, 3), 0.1)}, r"momenta differ by 0\.1 au"),
         ({"masses": np.array([13.0, 1, 1, 1, 1]) * 1822.9}, "the same isotopes"),
-        ({"weight": np.array([1.0, 2, 1, 1])}, "equal weight"),
+        ({"weight": np.array([1.0, 2, 1, 1])}, "unequal weights"),
         ({"at": [0] * 4}, "on other states"),
     ],
 )

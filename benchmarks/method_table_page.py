@@ -1,11 +1,11 @@
-"""The tables of method_table.py: docs/methods/comparison.md between its marks."""
+"""The tables of method_table.py: docs/methods/comparison_tables.md between its marks."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-PAGE = Path(__file__).parents[1] / "docs" / "methods" / "comparison.md"
+PAGE = Path(__file__).parents[1] / "docs" / "methods" / "comparison_tables.md"
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 BASELINE = "fssh, edc"
 UNSTABLE = "†"
@@ -58,7 +58,7 @@ def table_of(case, methods: list[str], exact: Mapping, rows: Mapping) -> list[st
     )
     last = exact["branching"] if scattered else exact["populations"][-1]
     lines = [
-        f"### {case.title}",
+        f"## {case.title}",
         "",
         f"{case.n} trajectories, steps of {case.dt_fs:.3g} fs; {where}.",
         "",

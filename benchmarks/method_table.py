@@ -1,4 +1,4 @@
-"""Every method on every model where it applies, beside the exact answer: the page docs/methods/comparison_tables.md.
+"""Every method on every model, beside the exact answer: docs/methods/comparison_tables.md.
 
     python benchmarks/method_table.py [--models pyrazine …] [--methods fssh …] [--again] [--only-write]
 

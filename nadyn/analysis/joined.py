@@ -32,20 +32,20 @@ def are_one_ensemble(paths: Sequence[str | Path]) -> bool:
     return len({_model(run) for run in runs}) == 1
 
 
-def open_runs_as_one(paths: Sequence[str | Path], *, believe: float = 1.0) -> Run:
+def open_runs_as_one(paths: Sequence[str | Path], *, believe: float | None = 1.0) -> Run:
     """Return a run, or several of one model as one run; trajectories are numbered through.
 
     All frames of several are read into memory.
 
     Args:
         paths: Trajectory files.
-        believe: How far a committee is believed, see `judged`.
+        believe: How far a committee is believed, see `judged`; None leaves runs as they were run.
 
     Raises:
         InputError: One is no trajectory file; or several differ in their model, molecule, states, initial
             state, steps or dynamics, have not come equally far, or two are the same run.
     """
-    runs = [open_judged(path, believe=believe) for path in paths]
+    runs = [open_run(path) if believe is None else open_judged(path, believe=believe) for path in paths]
     if len(runs) == 1:
         return runs[0]
     first = runs[0]

@@ -116,11 +116,11 @@ def convert(
 
     first = kind_of_start_or_run(sources[0])
     if first is not None:
-        if len(sources) > 1:
-            raise InputError("IN must be one run or one file of initial conditions, but there are several.")
+        if len(sources) > 1 and first != "run":
+            raise InputError("IN must be one file of initial conditions, but there are several.")
         if first == "run":
             options_of_run = {"geometries": geometries, "trajectories": trajectories}
-            convert_run(sources[0], target, **options_of_run, overwrite=overwrite)
+            convert_run(sources, target, **options_of_run, overwrite=overwrite)
         else:
             convert_initial(sources[0], target, overwrite=overwrite)
         return

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
+
+if TYPE_CHECKING:
+    from nadyn.trajectory import Run
 
 
 def kind_of_start_or_run(source: Path) -> str | None:
@@ -65,13 +69,22 @@ def convert_initial(source: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def convert_run(
-    source: Path, target: Path, *, geometries: str | None, trajectories: str | None, overwrite: bool
+    sources: Sequence[Path],
+    target: Path,
+    *,
+    geometries: str | None,
+    trajectories: str | None,
+    overwrite: bool,
 ) -> None:
     """Convert a run to geometries (.xyz, .traj), a table (.csv), NetCDF (.nc) or folders of SHARC.
 
+    Several of one model are converted as one, their trajectories numbered through.
+
     Raises:
-        InputError: The run cannot be read, or an option does not go with the name of OUT.
+        InputError: A run cannot be read, several cannot be joined, or an option does not go with the name of
+            OUT.
     """
+    from nadyn.analysis.joined import open_runs_as_one
     from nadyn.checks.output import EXTXYZ, check_output
 
     chosen = _numbers(trajectories)
@@ -82,66 +95,65 @@ def convert_run(
         from nadyn.dynamics.run.molecule_of_run import molecule_of_run
         from nadyn.trajectory.writers.sharc import write_sharc_folders
 
-        written = write_sharc_folders(target, source, chosen, molecule_of_run(source))
+        run = open_runs_as_one(sources, believe=None)
+        written = write_sharc_folders(target, run, chosen, molecule_of_run(sources[0]))
         print(f"wrote {counted(len(written), 'trajectory')} to {target}, {written[0].name} and so on")
         return
-    check_output(target, source, overwrite=overwrite)
-    if ending in (*EXTXYZ, ".traj"):
-        n = _write_geometries(source, target, geometries or "all", chosen, overwrite=overwrite)
-        print(f"wrote {counted(n, 'frame')} to {target}")
-        return
-    if ending == ".csv":
-        _write_table(source, target, chosen, overwrite=overwrite)
-    elif ending == ".nc":
-        _write_netcdf(source, target, chosen, overwrite=overwrite)
-    else:
+    check_output(target, *sources, overwrite=overwrite)
+    if ending not in (*EXTXYZ, ".traj", ".csv", ".nc"):
         raise InputError(
             "OUT of a run must end in .xyz, .traj, .csv or .nc, or have no ending for a folder of SHARC, "
             "but is "
             f"{str(target)!r}."
         )
+    run = open_runs_as_one(sources, believe=None)
+    if ending in (*EXTXYZ, ".traj"):
+        n = _write_geometries(run, target, geometries or "all", chosen, overwrite=overwrite)
+        print(f"wrote {counted(n, 'frame')} to {target}")
+        return
+    if ending == ".csv":
+        _write_table(run, target, chosen, overwrite=overwrite)
+    else:
+        _write_netcdf(run, target, chosen, overwrite=overwrite)
     print(f"wrote {target}")
 
 
 def _write_geometries(
-    source: Path, target: Path, kind: str, trajectories: Sequence[int] | None, *, overwrite: bool
+    run: "Run", target: Path, kind: str, trajectories: Sequence[int] | None, *, overwrite: bool
 ) -> int:
     from nadyn.dynamics.run.molecule_of_run import molecule_of_run
-    from nadyn.trajectory import open_run
     from nadyn.trajectory.writers.chosen import geometries
     from nadyn.trajectory.writers.xyz import write_geometries
 
     if target.suffix.lower() == ".traj":
         from nadyn.interfaces.ase_trajectories import to_ase, write_ase_trajectory
 
-        frames = to_ase(source, kind=kind, trajectories=trajectories)
+        frames = to_ase(run, kind=kind, trajectories=trajectories)
         write_ase_trajectory(target, frames, overwrite=overwrite)
         return len(frames)
-    molecule = molecule_of_run(source)
-    atoms = open_run(source) if molecule is None else molecule
-    found = geometries(source, kind, trajectories, molecule)
+    molecule = molecule_of_run(run.path)
+    atoms = run if molecule is None else molecule
+    found = geometries(run, kind, trajectories, molecule)
     write_geometries(target, found, atoms.atomic_numbers, overwrite=overwrite)
     return len(found)
 
 
-def _write_table(source: Path, target: Path, chosen: "list[int] | None", *, overwrite: bool) -> None:
+def _write_table(run: "Run", target: Path, chosen: "list[int] | None", *, overwrite: bool) -> None:
     """Write a run as csv; diabatic states of several multiplicities have the names that figures have."""
     from nadyn.analysis.multiplicities import diabatic_names
-    from nadyn.trajectory import open_run
     from nadyn.trajectory.writers.table import write_table
 
-    run = open_run(source)
     named = run.diabatic_populations is not None and "multiplicities" in run.attributes
     names = diabatic_names(run) if named else None
-    write_table(target, source, chosen, diabatic=names, overwrite=overwrite)
+    write_table(target, run, chosen, diabatic=names, overwrite=overwrite)
 
 
-def _write_netcdf(source: Path, target: Path, trajectories: Sequence[int] | None, *, overwrite: bool) -> None:
+def _write_netcdf(run: "Run", target: Path, trajectories: Sequence[int] | None, *, overwrite: bool) -> None:
     from nadyn.checks.output import new_file
-    from nadyn.trajectory import load_trajectories
+    from nadyn.trajectory.trajectories import trajectories_of
     from nadyn.trajectory.xarray_dataset import to_xarray
 
-    dataset = to_xarray(load_trajectories(source))
+    dataset = to_xarray(trajectories_of(run))
     if trajectories is not None:
         dataset = dataset.isel(traj=list(trajectories))
     with new_file(target, overwrite=overwrite) as temporary:

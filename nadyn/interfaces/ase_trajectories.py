@@ -8,12 +8,13 @@ import numpy as np
 from ase.io.trajectory import TrajectoryWriter
 
 from nadyn.checks.output import new_file
-from nadyn.trajectory.writers.chosen import Geometry, geometries
+from nadyn.trajectory.reader import Run
+from nadyn.trajectory.writers.chosen import Geometry, as_run, geometries
 from nadyn.units import ANGSTROM_PER_BOHR, ELECTRON_MASS_PER_DALTON, ELECTRONVOLT_PER_HARTREE
 
 
 def to_ase(
-    path: str | Path, *, kind: str = "all", trajectories: Sequence[int] | None = None
+    path: str | Path | Run, *, kind: str = "all", trajectories: Sequence[int] | None = None
 ) -> list[ase.Atoms]:
     """Return geometries of a run as atoms of ASE with momenta and masses; the rest stands in `info`.
 
@@ -22,7 +23,7 @@ def to_ase(
     is attached: see `nadyn.ase_calculator`.
 
     Args:
-        path: A trajectory file of a molecule.
+        path: A trajectory file of a molecule, or an open run, such as several as one.
         kind: all, hops, ends or stops, see `nadyn.trajectory.writers.chosen.geometries`.
         trajectories: Numbers of those that are wanted; all if None.
 
@@ -30,11 +31,11 @@ def to_ase(
         InputError: As `geometries`, or the model of a run in normal coordinates is gone.
     """
     from nadyn.dynamics.run.molecule_of_run import molecule_of_run
-    from nadyn.trajectory import open_run
 
-    molecule = molecule_of_run(path)
-    atoms = open_run(path) if molecule is None else molecule
-    found = geometries(path, kind, trajectories, molecule)
+    run = as_run(path)
+    molecule = molecule_of_run(run.path)
+    atoms = run if molecule is None else molecule
+    found = geometries(run, kind, trajectories, molecule)
     return [_atoms(one, atoms.atomic_numbers, atoms.masses) for one in found]
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Complex, Float, Int
 
 from nadyn.checks.errors import InputError
 from nadyn.trajectory.layout import HOP_COLUMNS
-from nadyn.trajectory.reader import open_run
+from nadyn.trajectory.reader import Run, open_run
 from nadyn.units import FEMTOSECOND_PER_AU
 
 
@@ -123,11 +123,23 @@ def load_trajectories(path: str | Path, *, frames: slice = slice(None)) -> Traje
     Raises:
         InputError: The file is missing, no trajectory file, damaged, or holds no frame yet.
     """
-    run = open_run(path)
+    return trajectories_of(open_run(path), frames=frames)
+
+
+def trajectories_of(run: Run, *, frames: slice = slice(None)) -> Trajectories:
+    """Return a run in memory; see `load_trajectories`.
+
+    Args:
+        run: An open run, or several as one.
+        frames: Which frames.
+
+    Raises:
+        InputError: It holds no frame yet.
+    """
     if run.committed_frames == 0:
         raise InputError(
-            f"file {str(path)!r} must hold a frame, but its run has only begun. Try again after its first "
-            "checkpoint."
+            f"file {str(run.path)!r} must hold a frame, but its run has only begun. Try again after its "
+            "first checkpoint."
         )
     alive = run.alive()[frames]
 

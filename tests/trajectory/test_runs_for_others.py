@@ -3,7 +3,6 @@
 import csv
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import ase.io
 import h5py
@@ -225,14 +224,14 @@ def test_states_of_several_multiplicities_are_no_folders_of_sharc(path, tmp_path
     assert "must be of states of one multiplicity" in capsys.readouterr().err
 
 
-def test_what_stopped_a_trajectory_is_in_its_last_cell(path, monkeypatch):
+def test_what_stopped_a_trajectory_is_in_its_last_cell(path):
     found = load_trajectories(path)
     cells = np.random.default_rng(2).normal(size=(*found.alive.shape, 3, 3))
     cells[~found.alive] = np.nan
     names = ("positions", "momenta", "energies", "active_state")
     stops = {name: getattr(found, name)[0] for name in names}
-    monkeypatch.setattr(writing, "open_run", lambda _: SimpleNamespace(stops=stops))
-    stopped = writing._stops(path, replace(found, cell=cells), range(N))
+    opened = replace(open_run(path), stops=stops)
+    stopped = writing._stops(opened, replace(found, cell=cells), range(N))
     assert len(stopped) == N
     for one in stopped:
         last = np.flatnonzero(found.alive[:, one.traj])[-1]

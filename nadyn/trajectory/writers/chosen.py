@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from nadyn.checks.errors import InputError
-from nadyn.trajectory.reader import open_run
-from nadyn.trajectory.trajectories import Trajectories, load_trajectories
+from nadyn.trajectory.reader import Run, open_run
+from nadyn.trajectory.trajectories import Trajectories, trajectories_of
 from nadyn.trajectory.writers.displaced import Displaced
 
 KINDS = ("all", "hops", "ends", "stops")
@@ -40,20 +40,30 @@ class Geometry:
     cell: Float[np.ndarray, "3 3"] | None = None
 
 
+def as_run(path: str | Path | Run) -> Run:
+    """Return a run: an open one as it is, or that of a file.
+
+    Raises:
+        InputError: The file is no trajectory file.
+    """
+    return path if isinstance(path, Run) else open_run(path)
+
+
 def chosen_trajectories(
-    path: str | Path, trajectories: Sequence[int] | None, molecule: Displaced | None = None
+    path: str | Path | Run, trajectories: Sequence[int] | None, molecule: Displaced | None = None
 ) -> tuple[Trajectories, list[int]]:
     """Return a run of a molecule, and the numbers of the trajectories that are asked for, or of all.
 
     Args:
-        path: A trajectory file.
+        path: A trajectory file, or an open run, such as several as one.
         trajectories: Numbers of those that are wanted; all if None.
         molecule: What the coordinates of a run mean that is of no atoms.
 
     Raises:
         InputError: The file is no trajectory file, holds no molecule, or a trajectory does not exist.
     """
-    run = load_trajectories(path)
+    opened = as_run(path)
+    path, run = opened.path, trajectories_of(opened)
     if molecule is not None:
         run = molecule.of_atoms(run)
     if run.atomic_numbers is None:
@@ -69,7 +79,7 @@ def chosen_trajectories(
 
 
 def geometries(
-    path: str | Path,
+    path: str | Path | Run,
     kind: str,
     trajectories: Sequence[int] | None = None,
     molecule: Displaced | None = None,
@@ -79,7 +89,7 @@ def geometries(
     At a hop the frame is the last one that was written not after it, and `hop_fs` says when it was.
 
     Args:
-        path: A trajectory file of a molecule.
+        path: A trajectory file of a molecule, or an open run.
         kind: `all` frames, those at accepted `hops`, the `ends` of trajectories (products), or the `stops`,
             the geometries for which trajectories were stopped.
         trajectories: Numbers of those that are wanted; all if None.
@@ -90,9 +100,11 @@ def geometries(
     """
     if kind not in KINDS:
         raise InputError(f"`--geometries` must be {', '.join(KINDS[:-1])} or {KINDS[-1]}, but is {kind!r}.")
-    run, wanted = chosen_trajectories(path, trajectories, molecule)
+    opened = as_run(path)
+    path = opened.path
+    run, wanted = chosen_trajectories(opened, trajectories, molecule)
     if kind == "stops":
-        found = _stops(Path(path), run, wanted, molecule)
+        found = _stops(opened, run, wanted, molecule)
     else:
         found = [one for traj in wanted for one in _of_trajectory(run, traj, kind)]
     if not found:
@@ -132,9 +144,9 @@ def _at(run: Trajectories, traj: int, frame: int, words: dict[str, str]) -> Geom
 
 
 def _stops(
-    path: Path, run: Trajectories, wanted: Sequence[int], molecule: Displaced | None = None
+    opened: Run, run: Trajectories, wanted: Sequence[int], molecule: Displaced | None = None
 ) -> list[Geometry]:
-    stops = open_run(path).stops
+    path, stops = opened.path, opened.stops
     if "positions" not in stops:
         raise InputError(
             f"run {str(path)!r} must hold the geometries that stopped it, but is of an older version."

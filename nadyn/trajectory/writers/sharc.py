@@ -20,9 +20,9 @@ import numpy as np
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_folder, telling_why
 from nadyn.structures import symbol
-from nadyn.trajectory.reader import open_run
+from nadyn.trajectory.reader import Run
 from nadyn.trajectory.trajectories import Trajectories
-from nadyn.trajectory.writers.chosen import chosen_trajectories
+from nadyn.trajectory.writers.chosen import as_run, chosen_trajectories
 from nadyn.trajectory.writers.displaced import Displaced
 from nadyn.units import (
     ANGSTROM_PER_BOHR,
@@ -34,7 +34,7 @@ from nadyn.units import (
 
 def write_sharc_folders(
     folder: str | Path,
-    path: str | Path,
+    path: str | Path | Run,
     trajectories: Sequence[int] | None = None,
     molecule: Displaced | None = None,
 ) -> list[Path]:
@@ -50,8 +50,10 @@ def write_sharc_folders(
     if folder.exists():
         raise InputError(f"output {str(folder)!r} must not exist yet, but does. Choose another name.")
     check_folder(folder)
-    run, wanted = chosen_trajectories(path, trajectories, molecule)
-    if run.config.get("representation") == "spin_adiabatic" or "multiplicities" in open_run(path).attributes:
+    opened = as_run(path)
+    path = opened.path
+    run, wanted = chosen_trajectories(opened, trajectories, molecule)
+    if run.config.get("representation") == "spin_adiabatic" or "multiplicities" in opened.attributes:
         raise InputError(
             f"run {str(path)!r} must be of states of one multiplicity to be written for SHARC, but is of "
             "several."

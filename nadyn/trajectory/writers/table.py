@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from nadyn.checks.output import check_output, write_new
-from nadyn.trajectory.trajectories import load_trajectories
+from nadyn.trajectory.reader import Run
+from nadyn.trajectory.trajectories import trajectories_of
+from nadyn.trajectory.writers.chosen import as_run
 from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
 
 def write_table(
     path: str | Path,
-    run: str | Path,
+    run: str | Path | Run,
     trajectories: Sequence[int] | None = None,
     *,
     diabatic: Sequence[str] | None = None,
@@ -27,7 +29,7 @@ def write_table(
 
     Args:
         path: Where the table is written.
-        run: The trajectory file.
+        run: The trajectory file, or an open run, such as several as one.
         trajectories: Which of them; all.
         diabatic: What k of `diabatic_population_k` is, such as S0, S1, T1; else the number of the state.
         overwrite: Replace what exists.
@@ -37,7 +39,7 @@ def write_table(
         RunError: The disk is full.
     """
     check_output(Path(path), overwrite=overwrite)
-    found = load_trajectories(run)
+    found = trajectories_of(as_run(run))
     states = range(found.n_states)
     kinds = {"diabatic_population": found.diabatic_populations, "population": found.populations_adiabatic}
     others = {name: array for name, array in kinds.items() if array is not None}

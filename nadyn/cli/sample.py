@@ -23,8 +23,8 @@ def sample(
     model: Annotated[
         Path,
         typer.Argument(
-            help="Model file, a YAML file with an analytic model, a run file, or vibrations: a Molden file, "
-            "or the output of a QM program."
+            help="Model file, YAML file with an analytic model, run file; vibrations: Molden file or output "
+            "of a QM program; or an MD run: its .h5, or frames with momenta (.traj, .xyz)."
         ),
     ],
     n: Annotated[int, typer.Option("--n", help="Number of trajectories.")],
@@ -65,6 +65,9 @@ def sample(
         list[str] | None,
         typer.Option("--excite", help="Quanta in a mode, counted from 1 as printed: 6=1; repeatable."),
     ] = None,
+    skip: Annotated[
+        int, typer.Option("--skip", min=0, help="Of an MD run: frames at its beginning that are left out.")
+    ] = 0,
     figure: Annotated[
         Path | None, typer.Option("--figure", help="Draw what was sampled (.png, .pdf, .svg).")
     ] = None,
@@ -82,14 +85,17 @@ def sample(
     from rich.table import Table
 
     from nadyn.checks.configuration import parse_configuration
+    from nadyn.checks.errors import InputError
     from nadyn.checks.kinds import Kind, check_not_swapped
     from nadyn.checks.output import PICTURE, TRAJECTORIES, check_output, check_suffix
     from nadyn.cli.model_given import isotopes_given, model_given, quanta_given
+    from nadyn.cli.sample_frames import sample_frames
     from nadyn.cli.tables import print_table
     from nadyn.dynamics.initial import InitialSection, sample_oscillators, start_state
     from nadyn.dynamics.initial.oscillators import oscillators
     from nadyn.dynamics.initial.read_modes import holds_modes
     from nadyn.dynamics.initial.wigner import mode_energies
+    from nadyn.interfaces.starts_of_frames import holds_frames
     from nadyn.trajectory.initial_conditions import write_initial_conditions
     from nadyn.units import ELECTRONVOLT_PER_HARTREE, INVERSE_CM_PER_HARTREE
 
@@ -112,6 +118,19 @@ def sample(
         _sample_file_modes(model, output, {k: v for k, v in how.items() if v is not None}, alone, seed)
         _draw(output, figure)
         return
+    if holds_frames(model):
+        others = {
+            "--sample": distribution,
+            "--temperature-kelvin": temperature_kelvin,
+            "--geometry": geometry,
+        }
+        others |= {"--multiplicity": multiplicity, "--diabatic-state": diabatic_state, "--isotope": isotope}
+        others |= {"--molecule": molecule, "--minimise-state": minimise_state, "--excite": excite}
+        sample_frames(model, output, n=n, skip=skip, state=state, others=others)
+        _draw(output, figure)
+        return
+    if skip:
+        raise InputError("`--skip` must come with frames of an MD run, but does not. Remove it.")
     options = {
         "sample": distribution,
         "n": n,

@@ -17,7 +17,7 @@ from nadyn.data.validation import located
 from nadyn.units import ANGSTROM_PER_BOHR, AU_PER_FEMTOSECOND, BOHR_PER_ANGSTROM
 
 # What the readers of ASE raise where a file is not what it seems.
-_NOT_READ = (
+NOT_READ = (
     *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, RuntimeError),
     *(StopIteration, ArithmeticError, ImportError, SyntaxError, EOFError),
     ase.io.formats.UnknownFileTypeError,
@@ -60,7 +60,7 @@ def read_structure(path: str | Path, *, repeat: tuple[int, int, int] = (1, 1, 1)
             prepared(whole_text(Path(path)))
     try:
         atoms = ase.io.read(path, index=-1)
-    except _NOT_READ as error:
+    except NOT_READ as error:
         raise InputError(
             f"{where} must be a file that ASE can read, but is not: {str(error) or type(error).__name__}."
         ) from error

@@ -23,6 +23,7 @@ from nadyn.analysis.plots_learning import (
 )
 from nadyn.analysis.plots_members import two_errors_figure
 from nadyn.analysis.sections import Section
+from nadyn.analysis.sections_of_training import training_sections
 from nadyn.checks.counts import counted
 from nadyn.checks.output import write_new
 from nadyn.trajectory import open_run
@@ -115,6 +116,7 @@ def _figures(folder: Path, record: LearningRecord) -> list[str]:
         found.append(belief_html(belief_rows(_runs(folder, last))))
         words = "How the trajectories of each round ended. Dashed: the goal for those that are results."
         found.append(_figure("endings", "Endings", words, endings_figure(rounds, record.goals)))
+        found += [figure_html(one) for one in training_sections(open_run(_runs(folder, last)[0]))]
     if any(one.fresh is not None for one in rounds):
         words = (
             "Mean absolute errors of labels at random places of the trajectories, made after the models of "

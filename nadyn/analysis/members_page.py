@@ -12,6 +12,7 @@ from nadyn.analysis.members import Members, open_members
 from nadyn.analysis.page_parts import card, figure_html, page_of, what_was_run
 from nadyn.analysis.plots_members import member_yields_figure, two_errors_figure
 from nadyn.analysis.sections import Section
+from nadyn.analysis.sections_of_training import training_sections
 from nadyn.analysis.typesetting import typeset
 from nadyn.checks.output import check_output, write_new
 from nadyn.structures import formula
@@ -65,6 +66,7 @@ def _page(members: Members, numbers: dict[str, object], believed: str) -> str:
         "</section>",
         believed,
         *(figure_html(section) for section in figures),
+        *(figure_html(section) for section in training_sections(run)),
         _members(members, numbers),
         what_was_run(numbers["run"]),
     ]

@@ -99,8 +99,8 @@ def training_record(run: Run) -> TrainingRecord | None:
     if not isinstance(named, str):
         return None
     for path in (Path(named), run.path.parent / named, run.path.parent / Path(named).name):
-        history = path.with_suffix(".history.json")
         try:
+            history = path.with_suffix(".history.json")
             content = parse_json(history.read_text(encoding="utf-8"))
             if content.get("model_digest") == run.attributes["model_digest"]:
                 return _record(history, content)
@@ -126,6 +126,11 @@ def _record(path: Path, content: dict) -> TrainingRecord:
         for panel in content["parity"]
         for column in panel["columns"]
     )
+    for one in parity:
+        if one.label.ndim != 1 or not len(one.label) or one.label.shape != one.prediction.shape:
+            raise ValueError("labels and predictions do not fit")
+        if not np.isfinite([one.label, one.prediction]).all():
+            raise ValueError("a label or a prediction is no number")
     return TrainingRecord(path, str(content["judged"]), curves, parity)
 
 

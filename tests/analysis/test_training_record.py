@@ -5,9 +5,10 @@ import math
 
 import numpy as np
 import pytest
+from member_runs import write_members
 from synthetic_run import write_run
 
-from nadyn.analysis import report
+from nadyn.analysis import members_report, report
 from nadyn.analysis.plots_training import parity_table
 from nadyn.analysis.sections_of_training import training_sections
 from nadyn.analysis.training_record import training_record
@@ -104,13 +105,29 @@ def test_the_page_shows_curves_and_parity_with_their_numbers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"model_digest": "cd" * 32}, {"parity": 3}, {"history": [{"energy_mae": [1.0]}]}]
+    "changes",
+    [
+        {"model_digest": "cd" * 32},
+        {"parity": 3},
+        {"history": [{"energy_mae": [1.0]}]},
+        {"parity": [_PARITY[0] | {"columns": [_PARITY[0]["columns"][1] | {"label": [1.0]}]}]},
+        {"parity": [_PARITY[0] | {"columns": [_PARITY[0]["columns"][1] | {"label": [], "prediction": []}]}]},
+        {"parity": [_PARITY[0] | {"columns": [_PARITY[0]["columns"][1] | {"label": [math.nan, 5]}]}]},
+    ],
 )
 def test_a_record_of_another_model_or_a_damaged_one_is_not_shown(tmp_path, changes):
     found = training_record(run_of(tmp_path, content(**changes)))
     assert found is None
 
 
-@pytest.mark.parametrize("named", [{"name": "tully"}, "other.safetensors"])
+def test_the_page_of_members_shows_the_training_of_their_committee(tmp_path):
+    members = [{"history": history()}, {"history": history(2.0)}]
+    plain = {"members": members} | {k: v for k, v in content().items() if k != "history"}
+    (tmp_path / "m.history.json").write_text(json.dumps(plain | {"model_digest": "0" * 64}))
+    text = members_report(write_members(tmp_path, [20.0, 25.0]), tmp_path / "page.html").read_text()
+    assert '<figure id="learning">' in text and '<figure id="parity">' in text
+
+
+@pytest.mark.parametrize("named", [{"name": "tully"}, "other.safetensors", "", "."])
 def test_a_run_without_such_a_model_file_has_no_record(tmp_path, named):
     assert training_sections(run_of(tmp_path, content(), named=named)) == []

@@ -60,3 +60,28 @@ def test_a_missing_vector_stays_missing():
     vectors[0] = 1.0
     free = without_rigid_part(vectors, POINTS)
     assert np.isnan(free[1]).all() and np.isfinite(free[0]).all()
+
+
+@pytest.mark.parametrize("n_atoms", [2, 4])
+def test_a_rod_is_laid_on_another_by_the_smallest_rotation(n_atoms):
+    random = np.random.default_rng(5)
+    for angle in (0.0, 1e-7, 0.3, 3.0):
+        axis, across = np.linalg.qr(random.normal(size=(3, 2)))[0].T
+        along = np.sort(random.normal(size=n_atoms))
+        turned = np.cos(angle) * axis + np.sin(angle) * across
+        moving, fixed = along[:, None] * axis + 2.0, along[:, None] * turned - 1.0
+        q = rotation_onto(moving, fixed)
+        assert np.abs((moving - moving.mean(0)) @ q - (fixed - fixed.mean(0))).max() < 1e-12
+        assert np.abs(q @ q.T - np.eye(3)).max() < 1e-12 and np.linalg.det(q) > 0
+        # The smallest one leaves what is across both as it is, and turns by the angle between them.
+        third = np.cross(axis, across)
+        assert np.abs(third @ q - third).max() < 1e-12
+        assert np.trace(q) == pytest.approx(1 + 2 * np.cos(angle), abs=1e-12)
+
+
+def test_a_rod_the_other_way_round_and_an_atom_are_turned_properly():
+    rod = np.array([[0.0, 0.0, -1.0], [0.0, 0.0, 1.2]])
+    q = rotation_onto(rod, -rod)
+    assert np.abs((rod - rod.mean(0)) @ q + (rod - rod.mean(0))).max() < 1e-12
+    assert np.linalg.det(q) == pytest.approx(1.0)
+    assert np.array_equal(rotation_onto(rod[:1], rod[1:]), np.eye(3))

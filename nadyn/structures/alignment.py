@@ -3,15 +3,22 @@
 import numpy as np
 from jaxtyping import Float
 
+# Second singular value of a rod, beside the first.
+_ROD = 1e-12
+
 
 def rotation_onto(
     moving: Float[np.ndarray, "atom 3"], fixed: Float[np.ndarray, "atom 3"]
 ) -> Float[np.ndarray, "3 3"]:
     """Return the proper rotation Q for which (moving - its mean) Q is nearest to fixed - its mean.
 
+    Where all atoms lie on a line, every turn about it fits as well: Q is then the smallest of all.
+
     Source: W. Kabsch, Acta Cryst. A 32, 922 (1976).
     """
-    left, _, right = np.linalg.svd(_centred(moving).T @ _centred(fixed))
+    left, sizes, right = np.linalg.svd(_centred(moving).T @ _centred(fixed))
+    if sizes[1] <= _ROD * sizes[0]:
+        return _axis_onto(left[:, 0], right[0]) if sizes[0] > 0.0 else np.eye(3)
     # Without a mirror, which would turn a molecule into its mirror image.
     mirror = np.sign(np.linalg.det(left @ right))
     return left @ np.diag([1.0, 1.0, mirror]) @ right
@@ -39,3 +46,13 @@ def aligned_distances(
 
 def _centred(positions: np.ndarray) -> np.ndarray:
     return positions - positions.mean(axis=0)
+
+
+def _axis_onto(axis: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the smallest rotation Q with axis Q = other, both of length one."""
+    cosine, plane = axis @ other, np.outer(axis, other) - np.outer(other, axis)
+    if cosine < -1.0 + 1e-9:
+        across = np.linalg.svd(axis[None])[2][1]
+        return 2.0 * np.outer(across, across) - np.eye(3)
+    # Rodrigues' formula, with the sine within `plane`.
+    return np.eye(3) + plane + plane @ plane / (1.0 + cosine)

@@ -1,7 +1,10 @@
 """A process that labels what it is sent: `python -m nadyn.interfaces.worker`, begun by a `WorkerPool`."""
 
 import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +21,8 @@ from nadyn.interfaces.messages import (
     words,
 )
 from nadyn.interfaces.sources import source_from
+
+_LOOK_SECONDS = 1.0
 
 
 def main(incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -44,7 +49,17 @@ def main(incoming: BinaryIO, outgoing: BinaryIO) -> None:
         return
 
 
+def end_with(parent: int) -> None:
+    """Wait for the end of the process that began this one; then kill this, with all that it has started."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    # Who was killed by -9 has not ended what it began, and a label may take hours. Only a group of one's own.
+    if os.getpgrp() == os.getpid():
+        threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     # What a program prints must not come between the messages.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

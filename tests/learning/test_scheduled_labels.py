@@ -35,8 +35,8 @@ def label(positions):
         raise RuntimeError("no convergence")
     if r < 0.9:
         with (HERE / "begun.txt").open("a") as file:
-            file.write(f"{os.getppid()}\\n")
-        if len((HERE / "begun.txt").read_text().split()) == 1:
+            file.write(f"{os.getppid()} {os.getpid()}\\n")
+        if len((HERE / "begun.txt").read_text().splitlines()) == 1:
             time.sleep(300)
     slope = (r - 1.0) * way / r
     forces = np.zeros((2, 2, 3))
@@ -104,8 +104,13 @@ def test_a_label_whose_worker_is_killed_is_computed_by_another(tmp_path):
         with Desk({"python": ASKED}, (8, 8), tmp_path / "store", **keys) as desk:
             labels = desk.label(geometries(0.8, 1.0, 1.1))
     assert [label.quality for label in labels] == [Quality.TRUSTED] * 3
-    first, second = (tmp_path / "begun.txt").read_text().split()
+    first, second = ((tmp_path / "begun.txt").read_text()).splitlines()
     assert first != second
+    # The process that the killed worker had begun does not go on with its label.
+    deadline = time.monotonic() + 60
+    while os.path.exists(f"/proc/{first.split()[1]}") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not os.path.exists(f"/proc/{first.split()[1]}")
 
 
 def test_a_geometry_that_loses_every_worker_has_failed_and_a_lost_scheduler_is_a_sentence(

@@ -4,10 +4,13 @@ Files of nadyn have the checksums of HDF5 itself over names and shapes, and over
 program looks at and keeps right where it edits a file. Texts have none; see `nadyn.checks.seal`.
 """
 
+import mmap
+
 import h5py
 import numpy as np
 
 from nadyn.checks.errors import InputError
+from nadyn.checks.hdf5_heaps import heaps_have_ends
 from nadyn.checks.unpacked import check_unpacked
 
 # From this version of the format on, names, shapes and short attributes have checksums.
@@ -28,7 +31,7 @@ _FILTERS = frozenset(
 
 
 def check_self_contained(file: h5py.File, what: str = "the file", *, packed: int | None = None) -> None:
-    """Refuse a file that would make HDF5 open another one, load a plugin, or unpack without measure.
+    """Refuse a file that would make HDF5 open another one, load a plugin, unpack without measure, or not end.
 
     Links that lead out, external storage and virtual arrays are refused wherever in the file they are; no
     link is followed.
@@ -44,6 +47,7 @@ def check_self_contained(file: h5py.File, what: str = "the file", *, packed: int
     size = file.id.get_filesize() if packed is None else packed
     seen: set[int] = set()
     rest: list[tuple[str, h5py.Group]] = [("", file)]
+    arrays: list[tuple[int, int]] = []
     n_bytes = 0
     while rest:
         path, group = rest.pop()
@@ -69,6 +73,17 @@ def check_self_contained(file: h5py.File, what: str = "the file", *, packed: int
                 _check_array(item, where, what)
                 n_bytes += item.nbytes
                 check_unpacked(n_bytes, size, what)
+                if (begin := item.id.get_offset()) is not None:
+                    arrays.append((begin, begin + item.id.get_storage_size()))
+    if not _texts_have_ends(file, arrays):
+        raise InputError(f"{what} must be whole, but its texts were damaged. Try another copy of it.")
+
+
+def _texts_have_ends(file: h5py.File, arrays: list[tuple[int, int]]) -> bool:
+    if file.driver == "fileobj":
+        return heaps_have_ends(file.id.get_file_image(), arrays)
+    with open(file.filename, "rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return heaps_have_ends(content, arrays)
 
 
 def _check_array(item: h5py.Dataset, where: str, what: str) -> None:

@@ -28,6 +28,7 @@ def hdf5_format(path: str | Path) -> str | None:
             return None
     try:
         with h5py.File(path, "r") as file:
+            check_self_contained(file, f"file {str(path)!r}")
             found = file.attrs.get("format")
     except (OSError, RuntimeError) as error:
         raise InputError(f"file {str(path)!r} must be whole, but is truncated or damaged.") from error

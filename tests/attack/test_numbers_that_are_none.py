@@ -1,11 +1,12 @@
 """NaN and infinities from a model end the trajectories that meet them, and change no bit of the others."""
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from contracts.in_place_of import InPlaceOf
 from contracts.methods import METHOD_CASES, MethodCase, motion
 from slow_cases import slow_where
 
@@ -69,22 +70,16 @@ class _TornSlope(torch.autograd.Function):
         return torch.where((rows & met)[:, None, None], ctx.value, cotangent), None, None, None
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(InPlaceOf):
     """A model that is broken in its own way at each of the places of `FAULTS`."""
-
-    model: object
-
-    def __getattr__(self, name):
-        return getattr(object.__getattribute__(self, "model"), name)
 
     def evaluate(self, positions, *, cells=None):
         place = (positions.detach().mean((1, 2)) * (3 / APART)).round().long()
         if cells is None:
-            found = self.model.evaluate(positions)
+            found = self.inner.evaluate(positions)
         else:
             rows = place == FAULTS.index("stress nan") + 1
-            found = self.model.evaluate(positions, cells=_TornSlope.apply(cells, rows, torch.nan, "stress"))
+            found = self.inner.evaluate(positions, cells=_TornSlope.apply(cells, rows, torch.nan, "stress"))
         hamiltonian, torn = found.hamiltonian, None
         for number, fault in enumerate(FAULTS, start=1):
             part, value = fault.split()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from contracts.committees import committee, nearly
+from contracts.in_place_of import InPlaceOf
 from contracts.untrained import untrained
 
 from nadyn.checks.errors import InputError
@@ -67,23 +68,17 @@ def test_spreads_are_standard_deviations_of_surfaces_over_the_members():
 def test_the_sign_of_the_states_of_a_member_does_not_matter():
     several = committee(3, calibration=None)
 
-    @dataclass(frozen=True)
-    class Turned:
+    signs = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0], dtype=torch.float64)
+
+    class Turned(InPlaceOf):
         """A model whose basis functions have other signs: its couplings change theirs."""
-
-        inner: object
-        signs: torch.Tensor
-
-        def __getattr__(self, name):
-            return getattr(self.inner, name)
 
         def evaluate(self, positions):
             found = self.inner.evaluate(positions)
-            return Evaluation(self.signs[:, None] * found.hamiltonian * self.signs, found.novelty)
+            return Evaluation(signs[:, None] * found.hamiltonian * signs, found.novelty)
 
-    signs = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0], dtype=torch.float64)
     assert len(signs) == several.n_basis
-    members = (several.members[0], Turned(several.members[1], signs), several.members[2])
+    members = (several.members[0], Turned(several.members[1]), several.members[2])
     turned = replace_members(several, members)
     one, two = spread(several, positions(6)), spread(turned, positions(6))
     for name in ("energies", "gaps", "forces", "couplings", "coupling_norms"):

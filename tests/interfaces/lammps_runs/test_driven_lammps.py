@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from contracts.in_place_of import InPlaceOf
 from contracts.models import MODELS
 from contracts.untrained import untrained
 
@@ -132,20 +133,16 @@ def test_a_cell_that_lammps_changes_is_that_of_the_model():
 
 
 def test_a_step_that_fails_ends_the_run_with_its_own_error():
-    class Breaks:
+    class Breaks(InPlaceOf):
         """A model that is there for two steps."""
 
-        def __init__(self, model):
-            self.model, self.left = model, 3
-
-        def __getattr__(self, name):
-            return getattr(self.model, name)
+        left = 3
 
         def evaluate(self, positions):
             self.left -= 1
             if self.left < 0:
                 raise ZeroDivisionError("no more")
-            return self.model.evaluate(positions)
+            return self.inner.evaluate(positions)
 
     model = MODELS["springs"].build()
     lmp = in_lammps("metal", boundary="f f f")

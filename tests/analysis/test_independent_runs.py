@@ -76,6 +76,7 @@ def test_unknown_fates_may_all_have_gone_the_worse_way(tmp_path):
     assert found.low[20, 1] < found.low[3, 1]
     one, two = (wilson(np.array([fraction]), 10.0) for fraction in (0.0, 0.3))
     assert found.high[20, 0] == pytest.approx(float(two[1][0] - one[0][0]))
+    assert found.low[20, 0] == pytest.approx(float(one[0][0] - one[1][0]))
 
 
 def test_yields_of_all_products_are_compared_also_of_those_that_one_run_lacks(tmp_path):

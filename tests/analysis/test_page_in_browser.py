@@ -5,6 +5,7 @@ Skipped where there is no Chromium. Slow: each page takes a second or more to st
 
 import csv
 import io
+import json
 import re
 import xml.etree.ElementTree as ET
 from importlib.resources import files
@@ -16,6 +17,7 @@ from looked_at_run import ATOMS, WRITE_EVERY, write_looked_at
 from synthetic_run import decaying_states, write_run
 
 from nadyn.analysis import report
+from nadyn.analysis.light import Absorption, Light, chosen
 from nadyn.trajectory import open_run
 from nadyn.units import ANGSTROM_PER_BOHR
 
@@ -30,12 +32,40 @@ HTMLAnchorElement.prototype.click = function () { window.named = this.download; 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return open_run(write_looked_at(tmp_path_factory.mktemp("run") / "<img src=x onerror=hacked=1>.h5"))
+    config = {"model": "m.safetensors", "method": "fssh", "dt_fs": 0.25, "time_fs": 20.0, "seed": 3}
+    path = tmp_path_factory.mktemp("run") / "<img src=x onerror=hacked=1>.h5"
+    return open_run(write_looked_at(path, config=config))
 
 
 @pytest.fixture(scope="module")
 def page(run, tmp_path_factory):
-    return report(run.path, tmp_path_factory.mktemp("page") / "report.html")
+    """A page with everything on it: light along the run and the training of its model too."""
+    record = {"model_digest": "0" * 64, "judged": "<b>held-out</b> frames", "parity": parity()}
+    record |= {"history": [{"step": step, "energy_mae": [0.1 / step] * 2} for step in (1, 10, 20)]}
+    run.path.with_name("m.history.json").write_text(json.dumps(record))
+    return report(run.path, tmp_path_factory.mktemp("page") / "report.html", light=light(run))
+
+
+def parity():
+    columns = [
+        {"name": name, "n": 9, "mean_absolute_error": 0.1, "label": [0, 1, 2], "prediction": [0, 1.1, 2]}
+        for name in ("state 0", "<i>state 1</i>")
+    ]
+    return [{"quantity": "energies above the lowest label", "unit": "eV", "columns": columns}]
+
+
+def light(run):
+    rng = np.random.default_rng(1)
+    frames, trajectories = chosen(run)
+    shape = (len(frames), len(trajectories), 2)
+    energies = np.sort(rng.uniform(0.0, 0.2, shape), axis=2)
+    curve = np.exp(-(np.linspace(-2, 2, 50) ** 2))
+    absorbed = Absorption(
+        np.linspace(2, 6, 50), curve, 0.1 * curve, curve[None], ["0-1"], (3.0, 4.0), "7 <i>starts</i>"
+    )
+    return Light(
+        frames, trajectories, energies, rng.normal(size=(*shape, 3)), rng.uniform(size=(*shape, 2)), absorbed
+    )
 
 
 @pytest.fixture
@@ -136,6 +166,17 @@ def test_figures_are_saved_as_they_are_and_numbers_with_them(shown, run):
     size = shown.do("createImageBitmap(window.kept.at(-1)).then(i => [i.width, i.height])")
     drawn = shown.do("document.querySelector('#hops svg').getAttribute('viewBox')").split()
     assert size == [round(4 * float(length)) for length in drawn[2:]]
+
+
+@pytest.mark.parametrize("name", ["absorption", "transient", "dipole", "learning", "parity"])
+def test_light_and_training_are_saved_like_every_figure(shown, name):
+    button = f"document.querySelector('#{name} [data-save={{}}]')".format
+    said, text = saved(shown, button("svg"))
+    assert said == f"{name}.svg" and ET.fromstring(text).tag.endswith("svg")
+    shown.do("delete window.named")
+    said, text = saved(shown, button("csv"))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert said == f"{name}.csv" and len(rows) >= 3 and all(None not in row for row in rows)
 
 
 def test_controls_of_the_viewer_do_what_they_say(shown, run):

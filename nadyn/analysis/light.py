@@ -27,6 +27,8 @@ WIDTH_EV = 0.2
 _SIGMA_PER_FWHM = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
 _Z_95 = 1.96
 _MOST_FRAMES, _MOST_TRAJECTORIES = 61, 400
+# Atoms at all of these places together; some ten microseconds each.
+_MOST_ATOMS, _FEWEST_TRAJECTORIES = 400_000, 50
 _ENERGIES = 160
 _PER_NANOSECOND = 1e6 * AU_PER_FEMTOSECOND
 # The lowest photon energy [eV], and the part of the strength that the highest one is beyond.
@@ -103,9 +105,14 @@ class Transient:
 
 
 def chosen(run: Run) -> tuple[Int[np.ndarray, "frame"], Int[np.ndarray, "traj"]]:
-    """Return frames and trajectories at which light is looked at: all, or evenly chosen ones of many."""
+    """Return frames and trajectories at which light is looked at: all, or evenly chosen ones of many.
+
+    Of large molecules fewer trajectories, fifty at least: a page should not take minutes.
+    """
     frames = np.linspace(0, run.committed_frames - 1, min(run.committed_frames, _MOST_FRAMES))
-    trajectories = np.linspace(0, run.n_trajectories - 1, min(run.n_trajectories, _MOST_TRAJECTORIES))
+    affordable = max(_FEWEST_TRAJECTORIES, _MOST_ATOMS // (len(frames) * run.positions.shape[2]))
+    most = min(run.n_trajectories, _MOST_TRAJECTORIES, affordable)
+    trajectories = np.linspace(0, run.n_trajectories - 1, most)
     return frames.round().astype(int), trajectories.round().astype(int)
 
 

@@ -46,11 +46,14 @@ def seen_by(model: "Model", run: "Run", absorption: "Absorption | None" = None) 
     Raises:
         InputError: The model knows no dipoles, or has other states or atoms than the run.
     """
+    import numpy as np
+
     from nadyn.analysis.light import Light, chosen
     from nadyn.dynamics.spectra.levels import levels_and_dipoles
 
     frames, trajectories = chosen(run)
-    positions = run.positions[frames][:, trajectories]
+    # Frame by frame: a swarm in one file may be large.
+    positions = np.stack([run.positions[frame][trajectories] for frame in frames.tolist()])
     found = levels_and_dipoles(model, positions.reshape(-1, *positions.shape[2:]), n_states=run.n_states)
     shape = positions.shape[:2]
     if absorption is None and run.n_states > 1:

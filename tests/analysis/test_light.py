@@ -153,6 +153,10 @@ def test_many_frames_and_trajectories_are_thinned_from_first_to_last(tmp_path):
     assert (frames[0], frames[-1], trajectories[0], trajectories[-1]) == (0, 299, 0, 499)
     assert len(frames) * len(trajectories) <= 25_000
     assert len(set(frames)) == len(frames) and len(set(trajectories)) == len(trajectories)
+    large = write_run(
+        tmp_path / "l.h5", np.ones((70, 80), int), n_states=2, positions=np.zeros((70, 80, 300, 1))
+    )
+    assert len(chosen(open_run(large))[1]) == 50
 
 
 def test_no_ink_of_a_figure_stays_black_on_a_dark_page(tmp_path):

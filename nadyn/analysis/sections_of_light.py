@@ -27,8 +27,8 @@ def light_sections(run: Run, light: Light | None) -> list[Section]:
     if not len(light.frames):
         return found
     seen = _which(run, light)
-    began_above = begins_above(run)
-    if began_above:
+    excited = is_excited(run)
+    if excited:
         transient = transient_absorption(run, light)
         words = (
             "What a short pulse finds later minus what it would find without excitation: blue is "
@@ -50,17 +50,17 @@ def light_sections(run: Run, light: Light | None) -> list[Section]:
     columns = dipole_and_emission(run, light)
     time = run.time_fs[light.frames]
     words = "Size of the dipole of the state that is occupied"
-    words += ", and the rate at which molecules emit light by themselves" * began_above
+    words += ", and the rate at which molecules emit light by themselves" * excited
     words += f"; means over the trajectories that are known, with 95 % intervals. {seen}"
     table = {"time_fs": time.tolist()} | {name: column.tolist() for name, column in columns.items()}
-    figure = dipole_figure(time, columns, emits=began_above)
-    found.append(Section("dipole", "Dipole and emission" if began_above else "Dipole", words, figure, table))
+    figure = dipole_figure(time, columns, emits=excited)
+    found.append(Section("dipole", "Dipole and emission" if excited else "Dipole", words, figure, table))
     return found
 
 
-def begins_above(run: Run) -> bool:
-    """Tell whether any trajectory begins with a share in a state above the lowest."""
-    return bool(occupations(run)[0, :, 1:].any())
+def is_excited(run: Run) -> bool:
+    """Tell whether any trajectory has a share in a state above the lowest at any time."""
+    return bool(occupations(run)[..., 1:].any())
 
 
 def transient_table(found: Transient) -> Table:

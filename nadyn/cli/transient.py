@@ -22,14 +22,14 @@ def transient_result(model: "Model", path: Path, *, width_ev: float) -> "Result"
 
     Raises:
         InputError: The model is of other atoms or states, or knows no dipoles; or the run has one state, or
-            begins on the lowest one.
+            stays on the lowest one.
     """
     import numpy as np
 
     from nadyn.analysis.joined import open_runs_as_one
     from nadyn.analysis.light import transient_absorption
     from nadyn.analysis.plots_light import transient_figure
-    from nadyn.analysis.sections_of_light import begins_above, transient_table
+    from nadyn.analysis.sections_of_light import is_excited, transient_table
     from nadyn.checks.errors import InputError
     from nadyn.cli.light_of_run import seen_by
     from nadyn.cli.spectra import Result
@@ -38,9 +38,9 @@ def transient_result(model: "Model", path: Path, *, width_ev: float) -> "Result"
     numbers = () if run.atomic_numbers is None else tuple(map(int, run.atomic_numbers))
     if numbers != tuple(map(int, getattr(model, "atomic_numbers", None) or ())):
         raise InputError(f"run {str(path)!r} must be of the atoms of model {model.name}, but is not.")
-    if not begins_above(run):
+    if not is_excited(run):
         raise InputError(
-            f"run {str(path)!r} must begin on a state above the lowest for this spectrum, but does not. "
+            f"run {str(path)!r} must be above the lowest state at some time for this spectrum, but is not. "
             "Take an excited run."
         )
     found = transient_absorption(run, seen_by(model, run), width_ev=width_ev)

@@ -9,7 +9,7 @@ from synthetic_run import write_run
 
 from nadyn.analysis.light import Absorption, Light, chosen, dipole_and_emission, transient_absorption
 from nadyn.analysis.page_parts import svg
-from nadyn.analysis.sections_of_light import begins_above, light_sections, transient_table
+from nadyn.analysis.sections_of_light import is_excited, light_sections, transient_table
 from nadyn.dynamics.spectra.excitation import Excitations, absorption
 from nadyn.trajectory import open_run
 from nadyn.units import HARTREE_PER_EV
@@ -138,7 +138,7 @@ def test_sections_say_what_is_in_them(tmp_path):
 
 def test_a_run_on_the_lowest_state_has_a_dipole_alone(tmp_path):
     run = run_on(tmp_path, np.zeros((N_FRAMES, N_TRAJ), int))
-    assert not begins_above(run)
+    assert not is_excited(run)
     assert [one.name for one in light_sections(run, light(np.random.default_rng(6)))] == ["dipole"]
     assert light_sections(run, None) == []
 

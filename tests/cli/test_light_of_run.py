@@ -182,3 +182,14 @@ def test_what_does_not_fit_is_one_sentence(excited, words, said, capsys):
     with pytest.raises(SystemExit):
         main(["spectrum", str(model), *words])
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_run_that_stays_on_the_lowest_state_has_no_transient_signal(tmp_path, capsys):
+    keys = {"model": {"name": "sulfur_dioxide", "variant": "singlets"}, "method": "nve", "dt_fs": 0.5}
+    output = str(tmp_path / "run.h5")
+    run(keys | {"initial": {"sample": "wigner", "n": 2}, "time_fs": 1.0, "output": output})
+    model = tmp_path / "model.yaml"
+    model.write_text("name: sulfur_dioxide\nvariant: singlets\n")
+    with pytest.raises(SystemExit):
+        main(["spectrum", str(model), "--kind", "transient", "--run", output])
+    assert "must be above the lowest state at some time" in " ".join(capsys.readouterr().err.split())

@@ -29,7 +29,7 @@ from nadyn.units import BOHR_PER_ANGSTROM, ELECTRONVOLT_PER_HARTREE
 
 # %%
 dataset = nadyn.load_dataset(nadyn.shipped.path("ammonia/ammonia.h5"))
-settings = TrainingConfiguration(steps=40, batch_size=16, model={"basis": "2x0e + 1x1o"})
+settings = TrainingConfiguration(steps=20, batch_size=16, model={"basis": "2x0e + 1x1o"})
 trained = train(dataset, "ammonia.safetensors", settings, overwrite=True)
 
 # %% [markdown]

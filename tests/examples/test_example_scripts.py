@@ -128,11 +128,10 @@ def test_a_notebook_looks_at_data_thins_and_divides_them(run_example, tmp_path):
     assert (tmp_path / "data.png").stat().st_size > 10_000
 
 
-@pytest.mark.slow
 def test_a_notebook_trains_a_model_and_cuts_through_its_surfaces(run_example, tmp_path):
     out = run_example("13_notebook_of_a_model.py")
     errors = [float(number) for number in re.findall(r"'([\d.]+) eV'", out)]
-    # Forty steps are next to nothing; labels of the two states lie several eV apart.
+    # Twenty steps are next to nothing; labels of the two states lie several eV apart.
     assert len(errors) == 2 and max(errors) < 3.0
     assert re.search(r"smallest gap on the way [\d.]+ eV", out)
     for name in ("parity.png", "cut.png"):

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -203,18 +203,20 @@ def harmonic_result(model: "Model", kind: str, *, state: int, geometry: str | No
     )
 
 
-def run_result(model: "Model", path: Path, *, state: int, fwhm_cm: float) -> Result:
-    """Return the infrared absorption of the dipoles along the trajectories of a run."""
+def run_result(model: "Model", paths: Sequence[Path], *, state: int, fwhm_cm: float) -> Result:
+    """Return the infrared absorption of the dipoles along the trajectories of a run, or of several as one."""
     import torch
 
     from nadyn.analysis.energies import degrees_of_freedom
+    from nadyn.analysis.joined import open_runs_as_one
     from nadyn.analysis.plots_spectra import vibrational_figure
     from nadyn.dynamics.spectra.correlation import infrared_of_dipoles
     from nadyn.electronic.properties import dipoles
-    from nadyn.trajectory import load_trajectories, open_run
+    from nadyn.trajectory.trajectories import trajectories_of
     from nadyn.units import AU_PER_FEMTOSECOND, KELVIN_PER_HARTREE
 
-    run = load_trajectories(path)
+    opened = open_runs_as_one(paths)
+    run, path = trajectories_of(opened), opened.path
     if tuple(map(int, run.atomic_numbers)) != tuple(model.atomic_numbers):
         raise InputError(f"run {str(path)!r} must be of the atoms of model {model.name}, but is not.")
     times = run.time_fs
@@ -235,7 +237,7 @@ def run_result(model: "Model", path: Path, *, state: int, fwhm_cm: float) -> Res
     )
     series = moments[:, state, state].numpy().reshape(*positions.shape[:2], 3)
     kinetic = (run.momenta[:, whole] ** 2 / run.masses[:, None]).sum(axis=(2, 3)).mean()
-    temperature = float(kinetic) / degrees_of_freedom(open_run(path))
+    temperature = float(kinetic) / degrees_of_freedom(opened)
     dt = float(times[1] - times[0]) * AU_PER_FEMTOSECOND
     frequencies, density = infrared_of_dipoles(series, dt=dt, temperature=temperature)
     wavenumbers, density = frequencies * INVERSE_CM_PER_HARTREE, density / INVERSE_CM_PER_HARTREE

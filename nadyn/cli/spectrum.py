@@ -32,10 +32,11 @@ def spectrum(
         float, typer.Option("--temperature-kelvin", min=0.0, help="Of uv: temperature of the Wigner sample.")
     ] = 0.0,
     run: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             "--run",
-            help="Of transient: the run. Of ir: dipoles along its trajectories instead of harmonic.",
+            help="Of transient: the run. Of ir: dipoles along its trajectories instead of harmonic. "
+            "Repeatable: several of one model are one.",
         ),
     ] = None,
     geometry: Annotated[
@@ -98,14 +99,14 @@ def spectrum(
         check_suffix(starts, "`--starts`", TRAJECTORIES)
     own = (
         ("--initial", initial, ("uv",)),
-        ("--run", run, ("ir", "transient")),
+        ("--run", run or None, ("ir", "transient")),
         ("--window-ev", window, ("uv",)),
     )
     for name, value, wanted in own:
         if value is not None and kind not in wanted:
             belongs = " and ".join(wanted)
             raise InputError(f"`{name}` must be left out for `--kind {kind}`: it belongs to {belongs}.")
-    if kind == "transient" and run is None:
+    if kind == "transient" and not run:
         raise InputError("`--run` must name the run for `--kind transient`, but is missing.")
     if fwhm is not None and not 0 < fwhm < 1e5:
         raise InputError(f"`--fwhm` must be above 0, but is {fwhm:g}.")
@@ -129,7 +130,7 @@ def spectrum(
                 )
             elif kind == "transient":
                 result = transient_result(source, run, width_ev=fwhm or 0.2)
-            elif run is not None:
+            elif run:
                 result = run_result(source, run, state=state, fwhm_cm=fwhm or 10.0)
             else:
                 result = harmonic_result(source, kind, state=state, geometry=where, fwhm_cm=fwhm or 10.0)

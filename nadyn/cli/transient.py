@@ -1,5 +1,6 @@
 """`nadyn spectrum --kind transient`: what a pulse finds along a run, beside what it found before."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-def transient_result(model: "Model", path: Path, *, width_ev: float) -> "Result":
+def transient_result(model: "Model", paths: Sequence[Path], *, width_ev: float) -> "Result":
     """Return the transient absorption of a run.
 
     Args:
         model: The model of the run, which knows dipoles.
-        path: The run.
+        paths: The run, or several of one model, which are one.
         width_ev: Full width at half height of each transition [eV].
 
     Raises:
@@ -34,7 +35,8 @@ def transient_result(model: "Model", path: Path, *, width_ev: float) -> "Result"
     from nadyn.cli.light_of_run import seen_by
     from nadyn.cli.spectra import Result
 
-    run = open_runs_as_one([path])
+    run = open_runs_as_one(paths)
+    path = run.path
     numbers = () if run.atomic_numbers is None else tuple(map(int, run.atomic_numbers))
     if numbers != tuple(map(int, getattr(model, "atomic_numbers", None) or ())):
         raise InputError(f"run {str(path)!r} must be of the atoms of model {model.name}, but is not.")
@@ -58,7 +60,7 @@ def transient_result(model: "Model", path: Path, *, width_ev: float) -> "Result"
     plain = {
         "kind": "transient",
         "model": model.name,
-        "run": str(path),
+        "run": ", ".join(map(str, paths)),
         "fwhm_ev": width_ev,
         "time_fs": found.time_fs.tolist(),
         "photon_energies_ev": found.energies_ev.tolist(),

@@ -193,3 +193,26 @@ def test_a_run_that_stays_on_the_lowest_state_has_no_transient_signal(tmp_path, 
     with pytest.raises(SystemExit):
         main(["spectrum", str(model), "--kind", "transient", "--run", output])
     assert "must be above the lowest state at some time" in " ".join(capsys.readouterr().err.split())
+
+
+def test_several_runs_have_one_transient_signal(excited, tmp_path):
+    paths = []
+    for seed in (5, 6):
+        paths.append(tmp_path / f"{seed}.h5")
+        keys = {"model": {"name": "sulfur_dioxide", "variant": "triplets"}, "method": "fssh", "dt_fs": 0.5}
+        start = {"sample": "wigner", "n": 3, "diabatic_state": 1}
+        run(keys | {"initial": start, "time_fs": 1.0, "seed": seed, "output": str(paths[-1])})
+    model = tmp_path / "model.yaml"
+    model.write_text("name: sulfur_dioxide\nvariant: triplets\n")
+    found = []
+    for some in (paths[:1], paths[1:], paths):
+        words = [word for path in some for word in ("--run", path)]
+        assert (
+            command("spectrum", model, "--kind", "transient", *words, "--json", tmp_path / "o.json").exit_code
+            == 0
+        )
+        plain = json.loads((tmp_path / "o.json").read_text())
+        total = np.array(plain["difference_angstrom2"][0], dtype=float)
+        found.append(np.trapezoid(total, plain["photon_energies_ev"]))
+    # At the start, of three and three: the mean of both.
+    assert found[2] == pytest.approx(0.5 * (found[0] + found[1]), rel=0.02)

@@ -106,11 +106,11 @@ def test_dipoles_of_a_run_are_those_of_its_state_at_its_temperature(files):
         **{"dt_fs": 0.05, "time_fs": 5, "write_every": 1, "output": str(folder / "run.h5")},
     }
     run(content, model=model, progress=False)
-    found = run_result(model, folder / "run.h5", state=0, fwhm_cm=50.0)
+    found = run_result(model, [folder / "run.h5"], state=0, fwhm_cm=50.0)
     shown = float(next(iter(found.table.columns[0].cells)))
     assert abs(shown - temperature(open_run(folder / "run.h5")).mean()) < 0.6
     with pytest.raises(InputError, match=r"must have trajectories that stay on state 1 .* were on 0"):
-        run_result(model, folder / "run.h5", state=1, fwhm_cm=50.0)
+        run_result(model, [folder / "run.h5"], state=1, fwhm_cm=50.0)
 
 
 @pytest.mark.parametrize(

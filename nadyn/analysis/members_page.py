@@ -47,8 +47,10 @@ def members_report(paths: Sequence[str | Path], output: str | Path, *, believe: 
 def _page(members: Members, numbers: dict[str, object], believed: str) -> str:
     run = members.runs[0]
     name = Path(str(run.attributes["model_name"])).stem
-    molecule = "" if run.atomic_numbers is None else typeset(formula(run.atomic_numbers, run.masses))
-    title = f"{name}{f' ({molecule})' if molecule else ''}: {len(members.runs)} members of a committee"
+    if run.atomic_numbers is not None:
+        molecule = formula(run.atomic_numbers, run.masses)
+        name = typeset(molecule) if name == molecule else f"{name} ({typeset(molecule)})"
+    title = f"{name}: {len(members.runs)} members of a committee"
     figures = [Section("populations", "Populations", WORDS, two_errors_figure(numbers))]
     if "products" in numbers:
         words = (

@@ -1,11 +1,12 @@
 """The same runs on another processor, with more threads, with another torch: which bits are the same?
 
-    python benchmarks/other_machines.py [--environment FOLDER …] [--output FOLDER]
+    python benchmarks/other_machines.py [--environment FOLDER …] [--python PROGRAM …] [--output FOLDER]
 
 Each run is made in a process of its own: as it is here; as a machine would make it whose processor has no
 AVX2 (variables tell torch, MKL and numpy so, and compiled kernels are turned off); with two threads. With
 --environment also with the packages of a folder before those of this Python, such as another torch
-(`pip install --target FOLDER --no-deps torch==2.6.0`). Compared with the first: the digest; the largest
+(`pip install --target FOLDER --no-deps torch==2.6.0`), with --python by another Python that has what nadyn
+needs, as of a virtual environment. Compared with the first: the digest; the largest
 differences of positions and of |c|^2 over all frames; the trajectories that have hopped elsewhere, which do
 not count in these. Written: other_machines.json.
 """
@@ -69,15 +70,16 @@ for number, (name, run) in enumerate(runs.items()):
         name: numpy.asarray(getattr(nadyn.trajectory.open_run(path), name))
         for name in ("positions", "coefficients", "active_state")
     })
-print(json.dumps({"torch": torch.__version__, "numpy": numpy.__version__, "digests": digests}))
+versions = {"python": sys.version.split()[0], "torch": torch.__version__, "numpy": numpy.__version__}
+print(json.dumps({**versions, "digests": digests}))
 """
 
 
-def made(folder: Path, threads: int, changes: dict[str, str]) -> dict:
+def made(folder: Path, threads: int, changes: dict[str, str], python: str = sys.executable) -> dict:
     """Make all runs in a process with a changed environment; return what it says."""
     folder.mkdir()
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), **changes}
-    command = [sys.executable, "-c", WORK, str(threads), str(folder), json.dumps(RUNS)]
+    command = [python, "-c", WORK, str(threads), str(folder), json.dumps(RUNS)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -102,6 +104,7 @@ def main() -> None:
     """Make all runs in every way, print a table, write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--environment", type=Path, nargs="*", default=[])
+    parser.add_argument("--python", nargs="*", default=[])
     parser.add_argument("--output", type=Path, default=Path("other_machines"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -109,11 +112,14 @@ def main() -> None:
     for folder in options.environment:
         before = os.pathsep.join([str(folder.resolve()), os.environ.get("PYTHONPATH", "")])
         ways[f"packages of {folder.name}"] = (1, {"PYTHONPATH": before})
+    root = os.pathsep.join([str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")])
+    for number, python in enumerate(options.python, start=1):
+        ways[f"Python {number}"] = (1, {"PYTHONPATH": root}, python)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
-        for number, (way, (threads, changes)) in enumerate(ways.items()):
-            said = made(base / str(number), threads, changes)
+        for number, (way, made_by) in enumerate(ways.items()):
+            said = made(base / str(number), *made_by)
             first = rows[0]["digests"] if rows else said["digests"]
             row = {"way": way, **said, "compared": {}}
             rows.append(row)
@@ -121,7 +127,8 @@ def main() -> None:
                 found = compared(base / "0" / f"{run}.npz", base / str(number) / f"{run}.npz")
                 row["compared"][title] = found
                 print(
-                    f"{way:20s} torch {said['torch']:12s} {title:17s} "
+                    f"{way:20s} {said['python']:7s} torch {said['torch']:12s} numpy {said['numpy']:7s} "
+                    f"{title:17s} "
                     f"{'the same digest' if value == first[title] else 'another digest':16s} "
                     f"|dR| {found['positions']:.0e}  |dP| {found['populations']:.0e}  "
                     f"{found['elsewhere']} of {found['n']} hop elsewhere",

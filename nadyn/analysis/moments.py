@@ -29,5 +29,7 @@ def lead_to_moments(
     """
     # Thousands of points, each in a clip of its own, would be drawn slowly; their axes hold all of them.
     points.set_clip_on(False)
-    points.set_urls([moment(t, s) for t, s in zip(trajectories.tolist(), steps.tolist(), strict=True)])
+    links = [moment(t, s) for t, s in zip(trajectories.tolist(), steps.tolist(), strict=True)]
+    # With one link a single point would be drawn as a marker, to which matplotlib 3.8 gives none.
+    points.set_urls(links * 2 if len(links) == 1 else links)
     return points

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from jaxtyping import Float, Inexact, Shaped
+from jaxtyping import Complex, Float, Inexact, Shaped
 from torch import Tensor
 
 Array = np.ndarray | Tensor
@@ -62,6 +62,17 @@ def trajectories_first(array: Shaped[Array, "*others traj"]) -> Shaped[Array, "t
     """Return the array with its last axis moved to the front."""
     last = array.ndim - 1
     return rearranged(array, last, *range(last))
+
+
+def as_complex(parts: Float[Tensor, "*axes 2"]) -> Complex[Tensor, "*axes"]:
+    """Return the complex numbers of real and imaginary parts, as `torch.view_as_complex` does.
+
+    In torch 2.6 that one refuses an odd stride along an axis of length one too, where it has no meaning and
+    `contiguous` leaves it.
+    """
+    if any(step % 2 for step in parts.stride()[:-1]):
+        parts = parts.clone(memory_format=torch.contiguous_format)
+    return torch.view_as_complex(parts)
 
 
 @silent

@@ -17,6 +17,15 @@ from nadyn.trajectory import digest, open_run
 
 pytestmark = pytest.mark.usefixtures("unchecked_annotations")
 
+
+@pytest.fixture(autouse=True)
+def wanted():
+    """Ctrl-C as a person has it: a shell keeps it from tests that it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 RUN = {
     "model": {"name": "tully", "variant": 1},
     "initial": {"position_au": -4, "momentum_au": 20, "n": 5, "state": 0},

@@ -16,6 +16,7 @@ from nadyn.dynamics.state.batch_independence import electronic_width, elementwis
 from nadyn.dynamics.state.energies import kinetic_energy
 from nadyn.electronic.small_arrays import (
     Array,
+    as_complex,
     functions_of,
     in_parts,
     rearranged,
@@ -120,7 +121,7 @@ def energy_based_decoherence(
         active_state,
         kinetic_energy,
     )
-    return torch.view_as_complex(damped)
+    return as_complex(damped)
 
 
 def _damp(c: Array, energies: Array, active: Array, kinetic: Array, time: float, parameter: float) -> Array:

@@ -18,6 +18,7 @@ from nadyn.dynamics.state.batch_independence import elementwise, ordered_sum
 from nadyn.dynamics.state.energies import kinetic_energy, potential_energy
 from nadyn.dynamics.state.memory import recall, remember
 from nadyn.dynamics.state.populations import squared_coefficients
+from nadyn.electronic.small_arrays import as_complex
 from nadyn.models.model import Model
 
 
@@ -154,4 +155,4 @@ def _grown(state: State, exponent: Float[Tensor, "traj state"]) -> Tensor:
     norm = ordered_sum(c * c)
     before = ordered_sum(squared_coefficients(state))
     c = c * torch.sqrt(before / torch.where(norm > 0, norm, 1.0))[:, None, None]
-    return torch.where(changed[:, None], torch.view_as_complex(c.contiguous()), state.coefficients)
+    return torch.where(changed[:, None], as_complex(c), state.coefficients)

@@ -9,6 +9,7 @@ from torch import Tensor
 from nadyn.dynamics.state.batch_independence import electronic_width
 from nadyn.dynamics.state.matrix_products import product, trajectories_last
 from nadyn.electronic.eigen import aligned_eigh
+from nadyn.electronic.small_arrays import as_complex
 from nadyn.electronic.surfaces import in_blocks
 
 SUBSTEPS = 20
@@ -41,7 +42,7 @@ def propagator_by_tdc(
         return (_product_of_substeps(e, new_e, lambda x: t + x * (new_t - t), dt),)
 
     width = electronic_width(2 * energies.shape[1], energies)
-    return torch.view_as_complex(in_blocks(width, block, energies, new_energies, tdc, new_tdc)[0])
+    return as_complex(in_blocks(width, block, energies, new_energies, tdc, new_tdc)[0])
 
 
 def propagator_by_turns(
@@ -70,7 +71,7 @@ def propagator_by_turns(
         return (_product_of_substeps(e, new_e, at, dt),)
 
     width = electronic_width(2 * energies.shape[1], energies)
-    return torch.view_as_complex(in_blocks(width, block, energies, new_energies, turns)[0])
+    return as_complex(in_blocks(width, block, energies, new_energies, turns)[0])
 
 
 def _product_of_substeps(e: Tensor, new_e: Tensor, tdc_at: Callable[[float], Tensor], dt: float) -> Tensor:

@@ -12,6 +12,7 @@ from nadyn.dynamics.state.matrix_products import product, trajectories_last
 from nadyn.electronic.eigen import aligned_eigh, singular_parts
 from nadyn.electronic.small_arrays import (
     Array,
+    as_complex,
     as_tensor,
     functions_of,
     in_parts,
@@ -43,7 +44,7 @@ def local_diabatisation(
     width = electronic_width(old[1].shape[1], old[1])
     c = torch.view_as_real(coefficients.resolve_conj())
     c, propagator, smallest = in_parts(width, partial(_propagate, dt=dt), c, *old, *new)
-    return Propagation(torch.view_as_complex(c), torch.view_as_complex(propagator), smallest)
+    return Propagation(as_complex(c), as_complex(propagator), smallest)
 
 
 def orthogonal_overlap(

@@ -26,6 +26,7 @@ from nadyn.dynamics.state.populations import FRACTION_OF_TRAJECTORIES, MIXED, sq
 from nadyn.dynamics.state.random_numbers import Draws, Stream
 from nadyn.dynamics.state.step import Step, finish_step
 from nadyn.dynamics.state.surplus import surplus_gap_above_states_in_use
+from nadyn.electronic.small_arrays import as_complex
 from nadyn.models.model import Model
 from nadyn.units import AU_PER_FEMTOSECOND
 
@@ -156,7 +157,7 @@ def project_out(
     left = coefficients * (1 - torch.nn.functional.one_hot(state, coefficients.shape[1]))
     parts = torch.view_as_real(left)
     norm = torch.sqrt(ordered_sum(parts * parts))
-    scaled = torch.view_as_complex(parts / torch.where(norm > 0, norm, 1.0)[:, None, None])
+    scaled = as_complex(parts / torch.where(norm > 0, norm, 1.0)[:, None, None])
     return torch.where((norm > 0)[:, None], scaled, collapse(coefficients, state))
 
 

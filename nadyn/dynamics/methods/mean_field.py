@@ -21,6 +21,7 @@ from nadyn.dynamics.nuclei.motion import drift, kick_by_force
 from nadyn.dynamics.nuclei.rigid_motion import turned_halfway
 from nadyn.dynamics.state.batch import State, select
 from nadyn.electronic.eigen import levels as levels_of
+from nadyn.electronic.small_arrays import as_complex
 from nadyn.electronic.surfaces import in_blocks
 from nadyn.models.model import Model
 
@@ -105,7 +106,7 @@ def mean_field_verlet(
         surplus_gap=surplus,
         novelty=novelty,
     )
-    made = Propagation(torch.view_as_complex(new_c), torch.view_as_complex(propagator), smallest)
+    made = Propagation(as_complex(new_c), as_complex(propagator), smallest)
     rows = torch.nonzero(smallest < SMALLEST_OVERLAP)[:, 0]
     if len(rows):
         made, moved = _again_in_halves(state, moved, made, rows, model, masses, momenta, dt=dt)

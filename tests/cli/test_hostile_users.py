@@ -78,7 +78,8 @@ def test_a_shift_beside_which_energies_lose_their_digits_is_refused():
 
 def test_a_family_of_commands_lists_them_and_says_nothing_empty():
     code, said = typed("data")
-    assert code == 2 and "shift" in said and "nadyn: " not in said
+    # Older typer leaves with 0.
+    assert code in (0, 2) and "shift" in said and "nadyn: " not in said
 
 
 def test_a_crossing_that_is_nowhere_is_named():

@@ -3,10 +3,12 @@
 import json
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter
 
 from docs.reference import __main__ as reference
 from docs.reference.schemas import schema_files
@@ -37,6 +39,9 @@ def _complaints(kind: str, content: object) -> list[str]:
     return [error.message for error in CHECKS[kind].iter_errors(json.loads(json.dumps(content)))]
 
 
+@pytest.mark.skipif(
+    "enum" in TypeAdapter(Literal["one"]).json_schema(), reason="older pydantic says the same in more words"
+)
 def test_the_shipped_files_are_those_of_the_program():
     """Where this fails: python -m docs.reference"""
     pages = [path.read_text(encoding="utf-8") for path in reference.pages()]

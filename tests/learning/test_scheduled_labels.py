@@ -1,5 +1,6 @@
 """Labels by the workers of a dask scheduler are those of processes here, whatever is lost on the way."""
 
+import gc
 import os
 import signal
 import threading
@@ -15,6 +16,11 @@ from nadyn.interfaces import scheduled_pool
 from nadyn.learning.desk import Desk
 
 distributed = pytest.importorskip("distributed")
+# dask leaves sockets and loops to the garbage collector, which says so.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 SOURCE = '''
 """A spring. A short one is slow the first time, a long one fails."""
@@ -63,8 +69,15 @@ def labelled(folder, store, lengths, **keys):
         return desk.label(geometries(*lengths)), desk.store.records
 
 
+@pytest.fixture(autouse=True)
+def tidy():
+    """No garbage for the tests after this one."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
-def cluster():
+def cluster(tidy):
     """Two workers of one thread, in this process."""
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=0

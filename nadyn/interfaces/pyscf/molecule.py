@@ -45,7 +45,7 @@ def turned(
     result = np.empty_like(orbitals)
     loc = mol.ao_loc_nr()
     for shell in range(mol.nbas):
-        matrix = _shell_rotation(mol.bas_angular(shell), bool(mol.cart), rotation.tobytes())
+        matrix = _shell_rotation(int(mol.bas_angular(shell)), bool(mol.cart), rotation.tobytes())
         block = orbitals[loc[shell] : loc[shell + 1]].reshape(mol.bas_nctr(shell), len(matrix), -1)
         result[loc[shell] : loc[shell + 1]] = (matrix @ block).reshape(-1, orbitals.shape[1])
     return result

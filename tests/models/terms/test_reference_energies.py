@@ -98,6 +98,6 @@ def test_a_single_row_has_no_constant_that_would_not_add_up_over_fragments():
     reference = _set([[1, 0, 0], [2, 0, 0], [4, 0, 0]], [[-0.3], [-1.1], [-2.2]], (0,))
     assert float(reference.offsets[0]) == 0.0
     per_atom = float(reference.per_element[0])
-    assert per_atom == pytest.approx(np.linalg.lstsq([[1], [2], [4]], [-0.3, -1.1, -2.2])[0][0])
+    assert per_atom == pytest.approx(np.linalg.lstsq([[1], [2], [4]], [-0.3, -1.1, -2.2], rcond=None)[0][0])
     with_two = _set([[1, 0, 0], [2, 0, 0], [4, 0, 0]], [[-0.3, 0], [-1.1, 0], [-2.2, 0]], (0, 1))
     assert float(with_two.offsets.abs().min()) > 0.1

@@ -8,6 +8,7 @@ not depend on when the list was made, for whom, or how thick its skin is.
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -46,6 +47,14 @@ class Candidates:
     shift: Int[Tensor, "pair"]
     offsets: Int[Tensor, "offset 3"]
     first: Int[Tensor, "_"]
+
+    @cached_property
+    def n_most(self) -> int:
+        """Most pairs of an atom, counting of each element those of the atom that has most."""
+        if not len(self.positions) or len(self.first) < 2:
+            return 0
+        counts = (self.first[1:] - self.first[:-1]).reshape(len(self.positions), -1)
+        return int(counts.amax(dim=0).sum())
 
     def holds(
         self, positions: Float[Tensor, "atom 3"], cell: Float[Tensor, "3 3"] | None, cutoff: float

@@ -15,7 +15,7 @@ from nadyn.checks.nearest import nearest
 from nadyn.data.kept_neighbors import KeptNeighbors
 from nadyn.data.neighbors import LARGEST_DENSE_MOLECULE, listed_neighbors
 from nadyn.models.contacts import Contacts, contacts_by_element, contacts_of
-from nadyn.models.kernels.fast_path import FastPath
+from nadyn.models.kernels.listed_path import path_of
 from nadyn.models.listed_contacts import ListedContacts
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation, PullBack
 from nadyn.models.molecules import Molecule, undetermined
@@ -80,9 +80,10 @@ class LearnedModel:
         kept = KeptNeighbors(self.sorted_numbers, self.potential.network.cutoff, self.pbc)
         object.__setattr__(self, "kept_neighbors", kept)
         object.__setattr__(self, "shortest_distances", self._contacts())
-        periodic = self.cell is not None
-        fast = FastPath(self.potential, tuple(order.tolist()), self.sorted_numbers, self.precision, periodic)
-        object.__setattr__(self, "fast_path", fast)
+        path = path_of(
+            self.potential, order.tolist(), self.precision, kept, numbers=self.sorted_numbers, cell=self.cell
+        )
+        object.__setattr__(self, "fast_path", path)
 
     @property
     def device(self) -> torch.device:
@@ -170,10 +171,9 @@ class LearnedModel:
             positions: [bohr]
             cells: Cell of each row [bohr], where it is another one; W can be differentiated in it.
         """
-        if cells is None:
-            fast = self.fast_path.evaluate(positions, self._reference)
-            if fast is not None:
-                return Evaluation(*fast)
+        fast = self.fast_path.evaluate(positions, self._cells(positions, cells), self._reference)
+        if fast is not None:
+            return Evaluation(*fast)
         surroundings = self.surroundings(positions, cells=cells)
         found = self.potential.evaluate(surroundings)
         charges = None if found.charges is None else found.charges[0][:, torch.argsort(self.order)]
@@ -181,17 +181,17 @@ class LearnedModel:
 
     def evaluate_once(self, positions: Float[Tensor, "traj atom 3"]) -> tuple[Evaluation, PullBack] | None:
         """See `KnowsSlopes`."""
-        found = self.fast_path.evaluate_once(positions, self._reference)
+        found = self.fast_path.evaluate_once(positions, self._cells(positions), self._reference)
         if found is None:
             return None
         hamiltonian, novelty, pull_back = found
         return Evaluation(hamiltonian, novelty), pull_back
 
     def _reference(
-        self, positions: Float[Tensor, "traj atom 3"]
+        self, positions: Float[Tensor, "traj atom 3"], cells: Float[Tensor, "traj 3 3"] | None = None
     ) -> tuple[Float[Tensor, "traj basis basis"], Float[Tensor, "traj"]]:
         """Return W and the novelty by the networks of torch."""
-        found = self.potential.evaluate(self.surroundings(positions))
+        found = self.potential.evaluate(self.surroundings(positions, cells=cells))
         return found.hamiltonian, found.novelty
 
     @property
@@ -218,8 +218,7 @@ class LearnedModel:
         ordered = positions[:, self.order]
         if not self.is_listed:
             return all_pairs(ordered, self.sorted_numbers, cutoff, self.precision)
-        if cells is None and self.cell is not None:
-            cells = self.cell.to(positions.device).expand(len(positions), 3, 3)
+        cells = self._cells(positions, cells)
         if len(positions) == 1:
             box = None if cells is None else cells[0].detach()
             near = self.kept_neighbors.near(ordered[0].detach(), box)
@@ -227,6 +226,14 @@ class LearnedModel:
         numbers = torch.tensor(self.sorted_numbers)
         neighbors = listed_neighbors(numbers, ordered.detach(), cutoff=cutoff, cell=cells, pbc=self.pbc)
         return listed_pairs(ordered, cells, neighbors, self.sorted_numbers, cutoff, self.precision, self.pbc)
+
+    def _cells(
+        self, positions: Float[Tensor, "traj atom 3"], cells: Float[Tensor, "traj 3 3"] | None = None
+    ) -> Float[Tensor, "traj 3 3"] | None:
+        """Return the cell of each row, that of the model where no other is given."""
+        if cells is None and self.cell is not None:
+            return self.cell.to(positions.device).expand(len(positions), 3, 3)
+        return cells
 
     def for_molecule(self, name: str) -> "LearnedModel":
         """Return the model bound to another molecule of its training, with that one's starting geometry.

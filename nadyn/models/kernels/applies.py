@@ -56,13 +56,28 @@ def is_off() -> bool:
 
 
 def refusal(potential: nn.Module, *, n_atoms: int, is_periodic: bool) -> str | None:
-    """Return why the kernels do not serve a potential here, or None where they do."""
+    """Return why the kernels in which all atoms see all do not serve a potential here, or None."""
+    if takes_lists(n_atoms, is_periodic=is_periodic):
+        return "each atom has a list of its neighbours"
+    return _refusal(potential)
+
+
+def takes_lists(n_atoms: int, *, is_periodic: bool) -> bool:
+    """Tell whether the kernel for lists is the one to serve here: in a cell, and of many atoms."""
+    return is_periodic or n_atoms > MOST_ATOMS
+
+
+def listed_refusal(potential: nn.Module) -> str | None:
+    """Return why the kernel for lists of neighbours does not serve a potential, or None where it does."""
+    reason = _refusal(potential)
+    if reason is None and type(potential.network.encoder) is not DensityMoments:
+        return "the kernel for lists of neighbours knows no messages"
+    return reason
+
+
+def _refusal(potential: nn.Module) -> str | None:
     if is_off():
         return f"{VARIABLE} is set to {os.environ[VARIABLE]}"
-    if is_periodic:
-        return "the kernels know no cells"
-    if n_atoms > MOST_ATOMS:
-        return f"there are more than {MOST_ATOMS} atoms"
     return _unknown_part(potential) or host().refusal
 
 

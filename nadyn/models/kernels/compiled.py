@@ -5,6 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nadyn.models.kernels.layers import Machine
 
 # The instructions without which the kernels would be slow, and what they allow: lanes of float32, vectors of
 # rows and columns of a product. x86 without fused multiplication would call a function for each.
@@ -53,6 +57,18 @@ class Kernel:
     engine: object
 
 
+@dataclass(frozen=True)
+class ListedKernel:
+    """A compiled function, of the address of a table, for atoms with lists of neighbours."""
+
+    listed: Callable[[int], None]
+    lanes: int
+    panel: int
+    columns: int
+    # Holds the machine code.
+    engine: object
+
+
 @cache
 def kernel(real: str, n_radial: int, n_channels: int, *, heard: bool = False) -> Kernel:
     """Return the machine code for encoders of one size, with or without messages; it takes a second once.
@@ -60,17 +76,40 @@ def kernel(real: str, n_radial: int, n_channels: int, *, heard: bool = False) ->
     Raises:
         RuntimeError: LLVM does not accept the program.
     """
+    from nadyn.models.kernels.program import write_program
+
+    machine = _machine(real)
+    engine = machine_code(write_program(machine, n_radial, n_channels, heard=heard))
+    functions = [_of_table(engine, name) for name in ("forward", "backward")]
+    return Kernel(*functions, machine.shape.lanes, machine.panel, machine.columns, engine)
+
+
+@cache
+def listed_kernel(real: str, n_radial: int, n_channels: int) -> ListedKernel:
+    """Return the same for atoms with lists of neighbours.
+
+    Raises:
+        RuntimeError: LLVM does not accept the program.
+    """
+    from nadyn.models.kernels.listed_program import write_listed_program
+
+    machine = _machine(real)
+    engine = machine_code(write_listed_program(machine, n_radial, n_channels))
+    listed = _of_table(engine, "listed")
+    return ListedKernel(listed, machine.shape.lanes, machine.panel, machine.columns, engine)
+
+
+def _machine(real: str) -> "Machine":
     from nadyn.models.kernels.language import Shape
     from nadyn.models.kernels.layers import Machine
-    from nadyn.models.kernels.program import write_program
 
     own = host()
     lanes = own.lanes if real == "float" else own.lanes // 2
-    machine = Machine(Shape(real, lanes), own.row_vectors, own.columns)
-    engine = machine_code(write_program(machine, n_radial, n_channels, heard=heard))
-    of_table = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-    functions = [of_table(engine.get_function_address(name)) for name in ("forward", "backward")]
-    return Kernel(*functions, lanes, machine.panel, machine.columns, engine)
+    return Machine(Shape(real, lanes), own.row_vectors, own.columns)
+
+
+def _of_table(engine: object, name: str) -> Callable[[int], None]:
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address(name))
 
 
 def machine_code(program: object) -> object:

@@ -1,19 +1,17 @@
 """The kernels as one operation of torch, chosen by itself where they serve a model."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nadyn.checks.errors import InputWarning
 from nadyn.models.encoders.equivariant import EquivariantMessages
-from nadyn.models.kernels.applies import Tables, is_off, refusal, stamp, tables_of
+from nadyn.models.kernels.applies import refusal
 from nadyn.models.kernels.bound import Bound, Tape, bind
-from nadyn.models.kernels.compiled import first_line, host, kernel
+from nadyn.models.kernels.compiled import host, kernel
+from nadyn.models.kernels.known import Known, known_of, say
 from nadyn.models.kernels.weights import packed_weights
 from nadyn.models.surroundings import element_slices
 
@@ -25,29 +23,10 @@ _LARGEST_ERROR, _LARGEST_ERROR_OF_GRADIENT = 1e-4, 1e-3
 # What rounding leaves where the energies of the atoms cancel [hartree an atom].
 _ROUNDING = 1e-6
 
-_REAL = {torch.float32: "float", torch.float64: "double"}
+REAL = {torch.float32: "float", torch.float64: "double"}
+Cells = Float[Tensor, "traj 3 3"] | None
 Reference = Callable[[Tensor], tuple[Tensor, Tensor]]
 PullBack = Callable[[Float[Tensor, "traj basis basis"]], Float[Tensor, "traj atom 3"]]
-
-
-@dataclass
-class _Known:
-    """What is known of a potential for some atoms.
-
-    Attributes:
-        tables: See `tables_of`.
-        stamp: State of the weights that the kernel has.
-        bound: The kernel, or None where it does not serve.
-        is_checked: Whether it was compared with the reference.
-    """
-
-    tables: Tables
-    stamp: tuple[object, ...]
-    bound: Bound | None
-    is_checked: bool = False
-
-
-_known: WeakKeyDictionary[nn.Module, dict[object, _Known]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -90,25 +69,26 @@ class FastPath:
         return max(lanes, _ATOM_ROWS // len(self.numbers) // lanes * lanes)
 
     def evaluate(
-        self, positions: Float[Tensor, "traj atom 3"], reference: Reference
+        self, positions: Float[Tensor, "traj atom 3"], cells: Cells, reference: Reference
     ) -> tuple[Float[Tensor, "traj basis basis"], Float[Tensor, "traj"]] | None:
         """Return W [hartree] and the novelty, or None where the path is not taken.
 
         Args:
             positions: [bohr]
+            cells: Cell of each row [bohr]; there must be none.
             reference: What does the same with torch.
         """
-        bound = self._serving(positions, reference)
+        bound = self._serving(positions, reference) if cells is None else None
         if bound is None:
             return None
         hamiltonian, novelty, _ = _Evaluate.apply(positions, bound, reference)
         return hamiltonian, novelty
 
     def evaluate_once(
-        self, positions: Float[Tensor, "traj atom 3"], reference: Reference
+        self, positions: Float[Tensor, "traj atom 3"], cells: Cells, reference: Reference
     ) -> tuple[Float[Tensor, "traj basis basis"], Float[Tensor, "traj"], PullBack] | None:
         """Return the same without a graph, and what gives the derivative of Σ_ab C_ab W_ab for a C."""
-        bound = self._serving(positions, reference)
+        bound = self._serving(positions, reference) if cells is None else None
         if bound is None:
             return None
         hamiltonian, novelty, tape = bound.evaluate(positions.detach().contiguous())
@@ -125,30 +105,13 @@ class FastPath:
             known.is_checked = True
             if not _agrees(known.bound, positions.detach(), reference):
                 known.bound = None
-                _say("compiled kernels and the networks of torch disagree on this machine")
+                say("compiled kernels and the networks of torch disagree on this machine")
         return known.bound
 
-    def _known(self) -> _Known | None:
+    def _known(self) -> Known | None:
         """Return what is known where the path is taken, compiled at the first time, else None."""
-        if is_off():
-            return None
-        of_potential = _known.setdefault(self.potential, {})
         key = (self.numbers, self.order, self.precision, self.is_periodic)
-        known = of_potential.get(key)
-        tables = tables_of(self.potential) if known is None else known.tables
-        now = stamp(tables)
-        if now is None:
-            return None
-        if known is None or known.stamp != now:
-            known = of_potential[key] = _Known(tables_of(self.potential), now, None)
-            known.stamp = stamp(known.tables)
-            if self.refusal is None:
-                try:
-                    known.bound = self._bind()
-                except (RuntimeError, OSError, AttributeError, TypeError) as error:
-                    # Whatever another version of llvmlite, or another processor, makes of it.
-                    _say(f"kernels could not be compiled ({first_line(error)})")
-        return None if known.bound is None else known
+        return known_of(self.potential, key, refusal=lambda: self.refusal, bind=self._bind)
 
     @torch.no_grad()
     def _bind(self) -> Bound:
@@ -156,19 +119,14 @@ class FastPath:
         encoder = potential.network.encoder
         settings, slices = encoder.settings, element_slices(self.numbers)
         heard = type(encoder) is EquivariantMessages
-        own = kernel(_REAL[self.precision], settings.n_radial, settings.n_channels, heard=heard)
-        reference = potential.reference.offsets.clone()
-        for element, energy in zip(
-            potential.reference.elements, potential.reference.per_element, strict=True
-        ):
-            reference = reference + self.numbers.count(element) * energy
+        own = kernel(REAL[self.precision], settings.n_radial, settings.n_channels, heard=heard)
         return bind(
             own,
             packed_weights(potential, own, self.precision),
             order=torch.tensor(self.order),
             slices=slices,
             elements=potential.network.elements,
-            reference=reference,
+            reference=reference_of(potential, self.numbers),
             n_radial=settings.n_radial,
             n_channels=settings.n_channels,
             heard=heard,
@@ -227,19 +185,36 @@ def _agrees(bound: Bound, positions: Tensor, reference: Reference) -> bool:
         expected, _ = reference(leaf)
         cotangent = torch.ones_like(expected)
         (slope,) = torch.autograd.grad(expected, leaf, cotangent)
-    expected = expected.detach()
-    if not (expected.isfinite().all() and slope.isfinite().all()):
-        return True
     found, _, tape = bound.evaluate(first)
     gradient = bound.gradient(tape, cotangent)
     bound.release(tape)
-    size = (expected - bound.reference).abs().max()
-    left = _ROUNDING * positions.shape[1]
-    near = (found - expected).abs().max() <= _LARGEST_ERROR * size + left
+    return is_alike((found, gradient), (expected.detach(), slope), bound.reference, positions.shape[1])
+
+
+def is_alike(
+    found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor], reference: Tensor, n_atoms: int
+) -> bool:
+    """Tell whether W and a derivative are those of the reference path; what is not finite says nothing.
+
+    Args:
+        found: By a kernel.
+        expected: By the networks of torch.
+        reference: What W has of the elements alone.
+        n_atoms: Over which energies are summed.
+    """
+    (own, gradient), (matrix, slope) = found, expected
+    if not (matrix.isfinite().all() and slope.isfinite().all()):
+        return True
+    size = (matrix - reference).abs().max()
+    near = (own - matrix).abs().max() <= _LARGEST_ERROR * size + _ROUNDING * n_atoms
     return bool(near) and bool(
         (gradient - slope).abs().max() <= _LARGEST_ERROR_OF_GRADIENT * slope.abs().max() + 1e-7
     )
 
 
-def _say(what: str) -> None:
-    warnings.warn(f"{what}; the networks of torch are used.", InputWarning, stacklevel=4)
+def reference_of(potential: nn.Module, numbers: tuple[int, ...]) -> Float[Tensor, "basis"]:
+    """Return the energies of the elements and the offset of each row [hartree]."""
+    reference = potential.reference.offsets.clone()
+    for element, energy in zip(potential.reference.elements, potential.reference.per_element, strict=True):
+        reference = reference + numbers.count(element) * energy
+    return reference

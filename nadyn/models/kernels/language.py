@@ -14,6 +14,8 @@ from llvmlite import ir
 Number = "Value | int | float"
 
 INTEGER = ir.IntType(64)
+# Integers as lists of neighbours hold them.
+SHORT = ir.IntType(32)
 POINTER = ir.PointerType()
 
 
@@ -116,7 +118,8 @@ class Array:
     def __getitem__(self, index: Number) -> Value:
         number = getattr(self.kind, "element", self.kind)
         align = 8 if number in (INTEGER, ir.DoubleType()) else 4
-        return Value(self.code, self.code.builder.load(self._place(index), typ=self.kind, align=align))
+        value = self.code.builder.load(self._place(index), typ=self.kind, align=align)
+        return Value(self.code, self.code.builder.sext(value, INTEGER) if self.kind == SHORT else value)
 
     def __setitem__(self, index: Number, value: Number) -> None:
         number = getattr(self.kind, "element", self.kind)

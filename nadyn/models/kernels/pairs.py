@@ -55,6 +55,12 @@ def write_record(
         record.rest[number] = value
 
 
+def length(code: Code, difference: list[Value]) -> Value:
+    """Return the length of a vector."""
+    x, y, z = difference
+    return code.root(code.fma(x, x, code.fma(y, y, z * z)))
+
+
 def cutoff(code: Code, r: Value, inverse_cutoff: Value) -> tuple[Value, Value]:
     """Return the polynomial cutoff function and its slope; both are exactly zero beyond."""
     ratio = r * inverse_cutoff

@@ -64,7 +64,7 @@ def write_program(machine: Machine, n_radial: int, n_channels: int, *, heard: bo
     return module
 
 
-def _smaller(code: Code, left: Value, right: Value | int) -> Value:
+def smaller(code: Code, left: Value, right: Value | int) -> Value:
     right = code.integer(right)
     return Value(code, code.builder.select(left.compared("<", right).ir, left.ir, right.ir))
 
@@ -77,7 +77,7 @@ def _write_whole_forward(module: ir.Module, machine: Machine, parts: _Parts, n_c
     n_outputs, n_components = table.integer("n_outputs"), table.integer("n_components")
     totals, matrix = (table.vectors(name).seen_as(doubles) for name in ("totals", "matrix"))
     with code.loop((n_rows + (lanes - 1)) / lanes) as group:
-        n_used = _smaller(code, n_rows - group * lanes, lanes)
+        n_used = smaller(code, n_rows - group * lanes, lanes)
         bad = _write_places(code, table, group)
         with code.loop(n_components) as k:
             totals[k] = code.doubles(0.0)
@@ -89,7 +89,7 @@ def _write_whole_forward(module: ir.Module, machine: Machine, parts: _Parts, n_c
         with code.loop(table.integer("n_runs")) as run:
             element, stop = table.integers("run_element")[run], table.integers("run_stop")[run]
             with code.loop(stop, table.integers("run_start")[run], machine.columns) as first:
-                n_some = _smaller(code, stop - first, machine.columns)
+                n_some = smaller(code, stop - first, machine.columns)
                 with code.loop(n_some) as slot:
                     code.call(parts.hear or parts.encode, pointer, group, first + slot, slot)
                 row = group * n_atoms + first
@@ -97,7 +97,7 @@ def _write_whole_forward(module: ir.Module, machine: Machine, parts: _Parts, n_c
                 code.call(parts.networks, pointer, element, n_used, n_some * n_used, row, base)
                 with code.loop(n_some) as slot:
                     outputs = table.vectors("outputs").at((row + slot) * n_outputs)
-                    _turn(code, table.numbers("results").at(slot * lanes * n_outputs), outputs, n_outputs)
+                    turned(code, table.numbers("results").at(slot * lanes * n_outputs), outputs, n_outputs)
                     mixed = table.vectors("mixed").at((row + slot) * (n_channels * N_COMPONENTS))
                     arrays = [outputs, mixed]
                     if parts.hear is not None:
@@ -114,7 +114,7 @@ def _write_places(code: Code, table: Table, group: Value) -> Value:
     positions, places = table.float64s("positions"), table.float64s("place")
     order = table.integers("order")
     with code.loop(lanes) as lane:
-        row = _smaller(code, group * lanes + lane, n_rows - 1)
+        row = smaller(code, group * lanes + lane, n_rows - 1)
         with code.loop(n_atoms) as atom:
             source = positions.at((row * n_atoms + order[atom]) * 3)
             for x in range(3):
@@ -126,7 +126,7 @@ def _write_places(code: Code, table: Table, group: Value) -> Value:
     return bad.get()
 
 
-def _turn(code: Code, columns: Array, rows: Array, n: Value) -> None:
+def turned(code: Code, columns: Array, rows: Array, n: Value) -> None:
     """Set lanes of trajectories from columns of one trajectory each."""
     lanes = code.shape.lanes
     with code.loop(n, 0, lanes) as first:
@@ -135,7 +135,7 @@ def _turn(code: Code, columns: Array, rows: Array, n: Value) -> None:
             rows[first + k] = value
 
 
-def _turn_back(code: Code, rows: Array, columns: Array, n: Value) -> None:
+def turned_back(code: Code, rows: Array, columns: Array, n: Value) -> None:
     lanes = code.shape.lanes
     with code.loop(n, 0, lanes) as first:
         some = [rows[first + k] for k in range(lanes)]
@@ -172,7 +172,7 @@ def _write_whole_backward(module: ir.Module, machine: Machine, parts: _Parts, n_
     dplaces = table.vectors("dplace").seen_as(doubles)
     doutputs = table.vectors("doutputs")
     with code.loop((n_rows + (lanes - 1)) / lanes) as group:
-        n_used = _smaller(code, n_rows - group * lanes, lanes)
+        n_used = smaller(code, n_rows - group * lanes, lanes)
         _read_cotangent(code, table, group, n_used)
         with code.loop(n_atoms * 3) as k:
             dplaces[k] = code.doubles(0.0)
@@ -181,7 +181,7 @@ def _write_whole_backward(module: ir.Module, machine: Machine, parts: _Parts, n_
         with code.loop(table.integer("n_runs")) as run:
             element, stop = table.integers("run_element")[run], table.integers("run_stop")[run]
             with code.loop(stop, table.integers("run_start")[run], machine.columns) as first:
-                n_some = _smaller(code, stop - first, machine.columns)
+                n_some = smaller(code, stop - first, machine.columns)
                 row = group * n_atoms + first
                 base = code.integer(0) if parts.hear is None else first
                 with code.loop(n_some) as slot:
@@ -199,7 +199,7 @@ def _write_whole_backward(module: ir.Module, machine: Machine, parts: _Parts, n_
                     share = [Value(code, array.pointer) for array in arrays]
                     code.call(parts.share, pointer, element, *share)
                     columns = table.numbers("results").at(slot * lanes * n_outputs)
-                    _turn_back(code, doutputs, columns, n_outputs)
+                    turned_back(code, doutputs, columns, n_outputs)
                 code.call(parts.networks, pointer, element, n_used, n_some * n_used, row, base)
                 with code.loop(n_some) as slot:
                     code.call(parts.hear or parts.encode, pointer, group, first + slot, slot)

@@ -2,7 +2,7 @@
 
 from llvmlite import ir
 
-from nadyn.models.kernels.language import INTEGER, POINTER, Array, Code, Value
+from nadyn.models.kernels.language import INTEGER, POINTER, SHORT, Array, Code, Value
 
 SIZES = (
     "n_atoms",
@@ -57,6 +57,24 @@ WEIGHTS = (
 )
 ATOMS = ("order", "element", "run_element", "run_start", "run_stop", "reference")
 CALL = ("n_rows", "positions", "hamiltonian", "novelty", "cotangent", "gradient")
+# Of atoms with lists: see `listed_program`.
+LISTED = (
+    "n_kinds",
+    "n_most",
+    "has_gradient",
+    "kind_element",
+    "centres",
+    "first",
+    "others",
+    "shift",
+    "moved",
+    "of_shift",
+    "difference",
+    "shifts",
+    "ends",
+    "beside",
+    "sum",
+)
 # What the way forwards keeps for the way back, one after the other for each group of trajectories.
 TAPE = ("pairs", "mixed", "slopes", "outputs", "neighbours", "counts", "told", "told_slopes", "heard")
 # Memory for one group.
@@ -83,7 +101,7 @@ SCRATCH = (
     "dheard",
     "dtold",
 )
-NAMES = (*SIZES, *WEIGHTS, *ATOMS, *CALL, *TAPE, *SCRATCH)
+NAMES = (*SIZES, *WEIGHTS, *ATOMS, *CALL, *LISTED, *TAPE, *SCRATCH)
 PLACES = {name: place for place, name in enumerate(NAMES)}
 
 
@@ -102,6 +120,10 @@ class Table:
     def integers(self, name: str) -> Array:
         """Return an array of integers."""
         return self._array(name, INTEGER)
+
+    def shorts(self, name: str) -> Array:
+        """Return an array of integers of 32 bits."""
+        return self._array(name, SHORT)
 
     def numbers(self, name: str) -> Array:
         """Return an array of the precision of the kernel."""

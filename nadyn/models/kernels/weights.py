@@ -13,7 +13,7 @@ from nadyn.models.atomic_network import AtomicNetwork
 from nadyn.models.encoders.equivariant import EquivariantMessages
 from nadyn.models.encoders.radial import decay_length
 from nadyn.models.kernels.close_pairs import CHARGES, END, INVERSE_END, INVERSE_LENGTH, N_NUMBERS
-from nadyn.models.kernels.compiled import Kernel
+from nadyn.models.kernels.compiled import Kernel, ListedKernel
 from nadyn.models.kernels.latent import N_OTHERS
 from nadyn.models.kernels.table import NAMES
 from nadyn.models.matrix.equivariant_matrix import KINDS, EquivariantMatrix
@@ -30,7 +30,7 @@ class Weights:
     arrays: tuple[Tensor, ...]
 
 
-def packed_weights(potential: Potential, kernel: Kernel, dtype: torch.dtype) -> Weights:
+def packed_weights(potential: Potential, kernel: Kernel | ListedKernel, dtype: torch.dtype) -> Weights:
     """Return the weights of a potential in the order of a kernel."""
     network, matrix = potential.network, potential.matrix
     encoder, settings = network.encoder, network.encoder.settings

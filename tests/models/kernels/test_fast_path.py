@@ -176,10 +176,10 @@ def test_a_part_that_the_kernels_do_not_know_is_left_to_torch(part, kind):
     assert applies.refusal(model.potential, n_atoms=4, is_periodic=False) is not None
 
 
-def test_cells_and_too_many_atoms_are_left_to_torch(model):
-    assert "cells" in applies.refusal(model.potential, n_atoms=4, is_periodic=True)
-    assert "401" not in (applies.refusal(model.potential, n_atoms=400, is_periodic=False) or "")
-    assert "more than 400 atoms" in applies.refusal(model.potential, n_atoms=401, is_periodic=False)
+def test_in_cells_and_of_too_many_atoms_each_has_a_list(model):
+    assert "list" in applies.refusal(model.potential, n_atoms=4, is_periodic=True)
+    assert applies.refusal(model.potential, n_atoms=400, is_periodic=False) is None
+    assert "list" in applies.refusal(model.potential, n_atoms=401, is_periodic=False)
 
 
 def test_derivatives_of_derivatives_are_those_of_torch(model, positions):

@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nadyn.data.kept_neighbors import KeptNeighbors
+from nadyn.models.kernels.listed_bound import ListedAnswer
+from nadyn.models.kernels.listed_path import ListedPath
 from nadyn.models.learned import LearnedModel
 from nadyn.models.surroundings import Surroundings, element_slices, far_vectors, lengths
 
@@ -49,7 +51,9 @@ class Domain:
         network = model.potential.network
         self._cutoff = network.cutoff
         self._rounds = round(network.reach / network.cutoff)
-        self._kept = KeptNeighbors(tuple(int(n) for n in self._sorted), self._cutoff)
+        sorted_numbers = tuple(int(n) for n in self._sorted)
+        self._kept = KeptNeighbors(sorted_numbers, self._cutoff)
+        self._path = ListedPath(self._potential, self._order, sorted_numbers, self._precision, self._kept)
 
     def share(self, positions: Float[np.ndarray, "atom 3"]) -> Share:
         """Return the energy of our atoms and the forces on them at positions [bohr]."""
@@ -58,6 +62,8 @@ class Domain:
         places = torch.from_numpy(positions)[self._order]
         near = self._kept.near(places, None)
         zone = self._zones(near.index, near.mask)
+        if self._rounds == 1 and (by_kernel := self._by_kernel(places, zone)) is not None:
+            return by_kernel
         # With messages an atom hears of what its neighbours have heard, so all of them are asked.
         rows = torch.nonzero(zone < _FAR)[:, 0] if self._rounds == 1 else torch.arange(len(zone))
         others, mask = near.index[rows], near.mask[rows]
@@ -88,6 +94,38 @@ class Domain:
             (0.5 * (virial + virial.mT)).numpy(),
             float(found.novelty[_OURS]),
         )
+
+    def _by_kernel(self, places: Float[Tensor, "atom 3"], zone: Int[Tensor, "atom"]) -> Share | None:
+        """Return the same by compiled kernels, or None where they do not serve this potential."""
+        ours = self._share_of(places, zone == _OURS)
+        if ours is None:
+            return None
+        slopes = ours.gradient
+        if (zone == _NEAR).any():
+            near = self._share_of(places, zone == _NEAR)
+            if near is None:
+                return None
+            slopes = slopes + near.gradient
+        reference = self._potential.reference
+        alone = sum(
+            float(energy) * int((self.numbers[: self.n_own] == element).sum())
+            for element, energy in zip(reference.elements, reference.per_element, strict=True)
+        )
+        own = np.empty((self.n_own, 3))
+        own[self._order[self._is_own].numpy()] = -slopes[self._is_own].numpy()
+        # Slopes of one energy add up to zero, so positions do for vectors between atoms.
+        virial = -(places.T @ ours.gradient)
+        return Share(
+            float(ours.hamiltonian[0, 0]) + alone,
+            own,
+            (0.5 * (virial + virial.mT)).numpy(),
+            float(ours.novelty),
+        )
+
+    def _share_of(self, places: Float[Tensor, "atom 3"], chosen: Bool[Tensor, "atom"]) -> ListedAnswer | None:
+        pairs = self._kept.candidates(places, None)
+        one = torch.ones(1, 1, dtype=torch.float64)
+        return self._path.share(places, pairs, torch.nonzero(chosen)[:, 0], one)
 
     def _zones(self, index: Int[Tensor, "atom slot"], mask: Bool[Tensor, "atom slot"]) -> Int[Tensor, "atom"]:
         """Tell which atoms are ours, which add an energy that depends on ours, and which neither."""

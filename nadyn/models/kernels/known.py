@@ -29,6 +29,9 @@ class Known:
     is_checked: bool = False
 
 
+# Of one potential: the atoms around a processor's own change all the time, and each time they are others.
+_MOST_KNOWN = 64
+
 KNOWN: WeakKeyDictionary[nn.Module, dict[Hashable, Known]] = WeakKeyDictionary()
 
 
@@ -57,6 +60,8 @@ def known_of(
         return None
     if known is None or known.stamp != now:
         known = of_potential[key] = Known(tables_of(potential), now, None)
+        if len(of_potential) > _MOST_KNOWN:
+            of_potential.pop(next(iter(of_potential)), None)
         known.stamp = stamp(known.tables)
         if refusal() is None:
             try:

@@ -12,6 +12,8 @@ from crystal import CELL, atoms, potential
 
 from nadyn.electronic.stress import with_virial
 from nadyn.interfaces.lammps.domain import Domain
+from nadyn.models.kernels.known import KNOWN
+from nadyn.models.kernels.listed_path import ListedPath
 from nadyn.structures import atomic_number
 from nadyn.units import BOHR_PER_ANGSTROM
 
@@ -81,3 +83,41 @@ def test_a_list_that_is_kept_gives_the_same_as_a_new_one():
     anew = Domain(model, NUMBERS[types][known], len(owned)).share(moved)
     assert again.energy == anew.energy
     np.testing.assert_array_equal(again.forces, anew.forces)
+
+
+def test_compiled_kernels_and_the_networks_of_torch_say_the_same(monkeypatch):
+    model = potential("moments")
+    model.potential.reference.offsets.fill_(0.3)
+    model.potential.network.highest.fill_(0.1)
+    types, positions = atoms()
+    positions, owned = positions * BOHR_PER_ANGSTROM, np.arange(4, 15)
+    known, places = surrounded(owned, positions, 2.0 * model.reach)
+    domain = Domain(model, NUMBERS[types][known], len(owned))
+    asked, share = [], ListedPath.share
+
+    def counted(path, *arguments):
+        asked.append(share(path, *arguments))
+        return asked[-1]
+
+    monkeypatch.setattr(ListedPath, "share", counted)
+    by_kernel = domain.share(places)
+    assert len(asked) == 2 and all(one is not None for one in asked)
+    monkeypatch.setenv("NADYN_FAST_PATH", "0")
+    by_torch = domain.share(places)
+    assert asked[-1] is None
+    assert by_kernel.energy == pytest.approx(by_torch.energy, abs=1e-11)
+    np.testing.assert_allclose(by_kernel.forces, by_torch.forces, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(by_kernel.virial, by_torch.virial, rtol=0, atol=1e-11)
+    assert 0.0 < by_kernel.novelty == by_torch.novelty < 1.0
+
+
+def test_only_so_many_processors_surroundings_are_kept():
+    model = potential("moments")
+    types, positions = atoms()
+    positions, owned = positions * BOHR_PER_ANGSTROM, np.arange(3)
+    known, places = surrounded(owned, positions, 2.0 * model.reach)
+    for n_more in range(70):
+        far = 1000.0 + 10.0 * np.arange(3 * n_more).reshape(-1, 3)
+        numbers = np.concatenate([NUMBERS[types][known], np.ones(n_more, dtype=np.int64)])
+        Domain(model, numbers, len(owned)).share(np.concatenate([places, far]))
+    assert len(KNOWN[model.potential]) == 64

@@ -84,3 +84,11 @@ def test_more_threads_are_those_of_torch():
         assert not is_served(torch.zeros(2, 2))
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+def test_a_bias_may_be_a_part_of_something(always, precision):
+    left, right = _matrix(5, 9, "rows", precision, 5), _matrix(9, 12, "rows", precision, 6)
+    around = torch.randn(12, 3, generator=torch.Generator().manual_seed(7), dtype=precision)
+    for bias in (around[:, 1], around[:1, 0].expand(12)):
+        torch.testing.assert_close(product(left, right, bias=bias), left @ right + bias)

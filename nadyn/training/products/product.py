@@ -26,7 +26,7 @@ def product(
     if not _is_worth_it(left, right):
         return left @ right if bias is None else torch.addmm(bias, left, right)
     result = left.new_empty((left.shape[0], right.shape[1]))
-    _call(left, right, result, bias, 0)
+    _call(left, right, result, None if bias is None else bias.contiguous(), 0)
     return result
 
 

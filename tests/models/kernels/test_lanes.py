@@ -4,7 +4,7 @@ import pytest
 import torch
 from contracts.untrained import untrained
 
-from nadyn.models.kernels import compiled, fast_path
+from nadyn.models.kernels import compiled, known
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ def test_bits_do_not_depend_on_lanes_and_columns(monkeypatch, encoder, lanes, ro
 
     assert model.rows_at_once is not None
     usual = found()
-    fast_path._known.clear()
+    known.KNOWN.clear()
     own = compiled.Host("other", lanes, row_vectors, columns)
     monkeypatch.setattr(compiled, "host", lambda: own)
     compiled.kernel.cache_clear()
@@ -33,6 +33,6 @@ def test_bits_do_not_depend_on_lanes_and_columns(monkeypatch, encoder, lanes, ro
         assert model.fast_path._known().bound.kernel.lanes == lanes
     finally:
         compiled.kernel.cache_clear()
-        fast_path._known.clear()
+        known.KNOWN.clear()
     for one, two in zip(usual, other, strict=True):
         assert torch.equal(one, two)

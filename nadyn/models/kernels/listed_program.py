@@ -12,8 +12,8 @@ from llvmlite import ir
 from nadyn.models.kernels import listed_atoms
 from nadyn.models.kernels.language import INTEGER, POINTER, Array, Code, Value
 from nadyn.models.kernels.latent import N_OTHERS, write_add_share, write_share_back
-from nadyn.models.kernels.layers import FINISHES, Machine, write_finish, write_product
-from nadyn.models.kernels.network import write_all_columns, write_backward, write_forward
+from nadyn.models.kernels.layers import Machine
+from nadyn.models.kernels.network import write_networks
 from nadyn.models.kernels.pairs import N_COMPONENTS
 from nadyn.models.kernels.program import smaller, turned, turned_back
 from nadyn.models.kernels.sums import cleared
@@ -45,21 +45,16 @@ def write_listed_program(machine: Machine, n_radial: int, n_channels: int) -> ir
         n_channels: Channels.
     """
     module = ir.Module("nadyn_listed")
-    finishes = {finish: write_finish(module, machine, finish) for finish in FINISHES}
-    forward, backward = {}, {}
-    for width in machine.widths:
-        product = write_product(module, machine, width)
-        forward[width] = write_forward(module, machine, product, finishes, width)
-        backward[width] = write_backward(module, machine, product, finishes, width)
+    networks, networks_back = write_networks(module, machine)
     shape, size = machine.shape, (n_radial, n_channels)
     there = _Parts(
         listed_atoms.write_encode(module, machine, *size),
-        write_all_columns(module, machine, forward, "networks"),
+        networks,
         write_add_share(module, shape, n_channels, heard=False),
     )
     back = _Parts(
         listed_atoms.write_encode_back(module, machine, *size),
-        write_all_columns(module, machine, backward, "networks_back"),
+        networks_back,
         write_share_back(module, shape, n_channels, heard=False),
     )
     some = _write_some(module, machine, there, n_channels)

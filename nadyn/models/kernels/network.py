@@ -3,7 +3,7 @@
 from llvmlite import ir
 
 from nadyn.models.kernels.language import INTEGER, POINTER, Array, Code, Value
-from nadyn.models.kernels.layers import Machine
+from nadyn.models.kernels.layers import FINISHES, Machine, write_finish, write_product
 from nadyn.models.kernels.table import Table
 
 # Arguments of both: the table, the element, trajectories in use, the first column, where the memory of the
@@ -143,6 +143,20 @@ def write_backward(
         [dinputs.at((base * lanes + row) * n_padded) for row in columns.rows],
     )
     return code.finish()
+
+
+def write_networks(module: ir.Module, machine: Machine) -> tuple[ir.Function, ir.Function]:
+    """Write the way of all columns through the networks, and the way back."""
+    finishes = {finish: write_finish(module, machine, finish) for finish in FINISHES}
+    forward, backward = {}, {}
+    for width in machine.widths:
+        product = write_product(module, machine, width)
+        forward[width] = write_forward(module, machine, product, finishes, width)
+        backward[width] = write_backward(module, machine, product, finishes, width)
+    return (
+        write_all_columns(module, machine, forward, "networks"),
+        write_all_columns(module, machine, backward, "networks_back"),
+    )
 
 
 def write_all_columns(

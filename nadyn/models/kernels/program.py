@@ -9,8 +9,8 @@ from nadyn.models.kernels.encoder import write_encode, write_encode_back
 from nadyn.models.kernels.hearing import write_hear, write_hear_back
 from nadyn.models.kernels.language import POINTER, Array, Code, Value
 from nadyn.models.kernels.latent import write_add_share, write_share_back
-from nadyn.models.kernels.layers import FINISHES, Machine, write_finish, write_product
-from nadyn.models.kernels.network import write_all_columns, write_backward, write_forward
+from nadyn.models.kernels.layers import Machine
+from nadyn.models.kernels.network import write_networks
 from nadyn.models.kernels.pairs import N_COMPONENTS
 from nadyn.models.kernels.sums import cleared
 from nadyn.models.kernels.table import Table
@@ -38,16 +38,11 @@ def write_program(machine: Machine, n_radial: int, n_channels: int, *, heard: bo
         heard: Whether there are messages.
     """
     module = ir.Module("nadyn")
-    finishes = {finish: write_finish(module, machine, finish) for finish in FINISHES}
-    forward, backward = {}, {}
-    for width in machine.widths:
-        product = write_product(module, machine, width)
-        forward[width] = write_forward(module, machine, product, finishes, width)
-        backward[width] = write_backward(module, machine, product, finishes, width)
+    networks, networks_back = write_networks(module, machine)
     size = (n_radial, n_channels)
     parts = _Parts(
         write_encode(module, machine, *size, heard=heard),
-        write_all_columns(module, machine, forward, "networks"),
+        networks,
         write_add_share(module, machine.shape, n_channels, heard=heard),
         write_tell(module, machine, n_channels) if heard else None,
         write_hear(module, machine, *size) if heard else None,
@@ -55,7 +50,7 @@ def write_program(machine: Machine, n_radial: int, n_channels: int, *, heard: bo
     _write_whole_forward(module, machine, parts, n_channels)
     parts = _Parts(
         write_encode_back(module, machine, *size, heard=heard),
-        write_all_columns(module, machine, backward, "networks_back"),
+        networks_back,
         write_share_back(module, machine.shape, n_channels, heard=heard),
         write_tell_back(module, machine, n_channels) if heard else None,
         write_hear_back(module, machine, *size) if heard else None,

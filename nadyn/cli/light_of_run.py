@@ -72,17 +72,19 @@ def absorption_of_file(path: Path) -> "Absorption":
     """Return the absorption that `nadyn spectrum --kind uv --json` has written.
 
     Raises:
-        InputError: It is no such file.
+        InputError: There is no such file, or it holds something else.
     """
     from dataclasses import replace
 
     import numpy as np
 
     from nadyn.checks.errors import InputError
+    from nadyn.checks.files import check_file
     from nadyn.checks.json_text import parse_json
     from nadyn.dynamics.spectra.excitation import Excitations
     from nadyn.units import HARTREE_PER_EV
 
+    check_file(path, f"`--absorption` {str(path)!r}")
     try:
         plain = parse_json(path.read_text(encoding="utf-8"))
         gaps = np.array(plain["excitation_energies_ev"], dtype=float)

@@ -40,7 +40,7 @@ def starts_of_frames(path: Path, *, n: int, skip: int = 0, state: int | None = N
     """
     if path.suffix.lower() in _OF_ASE:
         frames = read_moving_frames(path)
-        chosen = _evenly(np.arange(skip, len(frames.positions)), n, path)
+        chosen = _evenly(np.arange(skip, len(frames.positions)), n, path, skip=skip)
         numbers, masses = frames.atomic_numbers, frames.masses
         positions, momenta, states = frames.positions[chosen], frames.momenta[chosen], None
         state = 0 if state is None else state
@@ -49,7 +49,7 @@ def starts_of_frames(path: Path, *, n: int, skip: int = 0, state: int | None = N
         if run.cell is not None:
             raise InputError(f"run {str(path)!r} must be of a molecule without a cell, but has one.")
         traj, frame = np.nonzero(run.alive()[skip:].T)
-        chosen = _evenly(np.arange(len(traj)), n, path)
+        chosen = _evenly(np.arange(len(traj)), n, path, skip=skip)
         place = frame[chosen] + skip, traj[chosen]
         numbers, masses = run.atomic_numbers, run.masses
         positions, momenta = np.array(run.positions[place]), np.array(run.momenta[place])
@@ -69,10 +69,11 @@ def starts_of_frames(path: Path, *, n: int, skip: int = 0, state: int | None = N
     )
 
 
-def _evenly(frames: Int[np.ndarray, "frame"], n: int, path: Path) -> Int[np.ndarray, "chosen"]:
+def _evenly(frames: Int[np.ndarray, "frame"], n: int, path: Path, *, skip: int) -> Int[np.ndarray, "chosen"]:
     if len(frames) < n:
+        after, options = (f" after the first {skip}", "`--n` or `--skip`") if skip else ("", "`--n`")
         raise InputError(
-            f"frames of {str(path)!r} must be {n} at least, but there are {len(frames)}. Choose a smaller "
-            "`--n`."
+            f"frames of {str(path)!r}{after} must be {n} at least, but there are {len(frames)}. Choose a "
+            f"smaller {options}."
         )
     return frames[np.linspace(0, len(frames) - 1, n).round().astype(int)]

@@ -118,6 +118,15 @@ def test_the_absorption_of_a_larger_ensemble_can_be_given_with_its_window(excite
     text = page.read_text()
     assert "Nuclear ensemble of 40 geometries" in text and "4.00 to 4.60 eV" in text
     assert "--absorption" in text
+    with pytest.raises(InputError, match=r"`--absorption` '.*nowhere.json' must exist, but does not"):
+        command(
+            "report",
+            excited / "run.h5",
+            "--absorption",
+            excited / "nowhere.json",
+            "--output",
+            excited / "x.html",
+        )
     (excited / "none.json").write_text('{"kind": "ir"}')
     with pytest.raises(InputError, match=r"`--absorption` must be JSON that nadyn spectrum --kind uv wrote"):
         command(

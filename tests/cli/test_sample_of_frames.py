@@ -72,7 +72,10 @@ def test_a_run_begins_at_them(path, tmp_path):
     ("words", "said"),
     [
         (["--n", 19], "must be 19 at least, but there are 18"),
-        (["--n", 2, "--skip", 9], "must be 2 at least, but there are 0"),
+        (
+            ["--n", 2, "--skip", 9],
+            "after the first 9 must be 2 at least, but there are 0. Choose a smaller `--n` or `--skip`",
+        ),
         (["--n", 2, "--temperature-kelvin", 300], "`--temperature-kelvin` must be left out for frames"),
     ],
 )

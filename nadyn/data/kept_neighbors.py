@@ -12,9 +12,10 @@ from functools import cached_property
 
 import numpy as np
 import torch
-import vesin
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from nadyn.data.neighbors import pairs_within
 
 # Of the skin [bohr]: 1 Å. A thicker one is made anew more rarely, and holds more pairs to measure.
 SKIN = 1.8897261
@@ -101,12 +102,13 @@ def candidates(
     pbc: tuple[bool, bool, bool],
     reach: float,
 ) -> Candidates:
-    """Return all pairs closer than `reach` [bohr]."""
-    search = vesin.NeighborList(cutoff=reach, full_list=True, n_threads=1)
+    """Return all pairs closer than `reach` [bohr].
+
+    Raises:
+        InputError: A position or the cell is not finite.
+    """
     box = np.zeros((3, 3)) if cell is None else cell.cpu().numpy()
-    centre, other, offsets = search.compute(positions.cpu().numpy(), box, list(pbc), "ijS")
-    centre, other = centre.astype(np.int64), other.astype(np.int64)
-    offsets = offsets.reshape(-1, 3).astype(np.int64)
+    centre, other, offsets = pairs_within(reach, positions.cpu().numpy(), box, pbc)
     n_atoms, elements = len(numbers), np.unique(numbers)
     known, code = _numbered(offsets)
     # The place of each atom where atoms are sorted by element, and by number among their likes.

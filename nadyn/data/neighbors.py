@@ -1,5 +1,6 @@
 """Who sees whom: neighbor lists of fixed width, sorted by element, for the encoders."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,20 +82,19 @@ def listed_neighbors(
         pbc: Which directions are periodic.
 
     Raises:
-        InputError: A direction is periodic and there is no cell.
+        InputError: A direction is periodic and there is no cell, or something is not finite.
     """
     if any(pbc) and cell is None:
         raise InputError("`cell` must be given when `pbc` is set, but is None. A molecule has no `pbc`.")
-    search = vesin.NeighborList(cutoff=cutoff, full_list=True, n_threads=1)
     points = positions.detach().cpu().numpy().astype(np.float64)
     boxes = np.zeros((len(points), 3, 3)) if cell is None else cell.detach().cpu().numpy().astype(np.float64)
     frames, centres, others, offsets = [], [], [], []
     for frame, (point, box) in enumerate(zip(points, boxes, strict=True)):
-        i, j, shift = search.compute(point, box, list(pbc), "ijS")
+        i, j, shift = pairs_within(cutoff, point, box, pbc)
         frames.append(np.full(len(i), frame))
-        centres.append(i.astype(np.int64))
-        others.append(j.astype(np.int64))
-        offsets.append(shift.reshape(-1, 3).astype(np.int64))
+        centres.append(i)
+        others.append(j)
+        offsets.append(shift)
     index, shifts, mask, slices = _in_slots(
         atomic_numbers.cpu().numpy(),
         len(points),
@@ -105,6 +105,26 @@ def listed_neighbors(
         pbc=pbc,
     )
     return _on_device(index, shifts, mask, slices, positions.device)
+
+
+def pairs_within(
+    distance: float, points: Float[np.ndarray, "atom 3"], box: Float[np.ndarray, "3 3"], pbc: Sequence[bool]
+) -> tuple[Int[np.ndarray, "pair"], Int[np.ndarray, "pair"], Int[np.ndarray, "pair 3"]]:
+    """Return centre, neighbour and cell offset of all pairs closer than a distance [bohr], each both ways.
+
+    Raises:
+        InputError: A position or the cell is not finite.
+    """
+    if not (np.isfinite(points).all() and np.isfinite(box).all()):
+        # Not which one: atoms have been sorted by element on the way here.
+        where = "the cell has others" if np.isfinite(points).all() else "an atom has others"
+        raise InputError(
+            f"neighbours must be looked for at positions and in a cell of finite numbers, but {where}. Look "
+            "at the step before."
+        )
+    search = vesin.NeighborList(cutoff=distance, full_list=True, n_threads=1)
+    centre, other, offsets = search.compute(points, box, list(pbc), "ijS")
+    return centre.astype(np.int64), other.astype(np.int64), offsets.reshape(-1, 3).astype(np.int64)
 
 
 def _on_device(

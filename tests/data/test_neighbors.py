@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nadyn.checks.errors import InputError
+from nadyn.data.kept_neighbors import KeptNeighbors
 from nadyn.data.neighbors import listed_neighbors
 
 BUTENE = torch.tensor([6, 9, 1, 6, 6, 9, 9, 1, 6, 9, 9, 9])
@@ -139,3 +140,19 @@ def test_a_periodic_direction_needs_a_cell():
         listed_neighbors(
             torch.tensor([1]), torch.zeros(2, 1, 3, dtype=torch.float64), cutoff=2.0, pbc=(True, False, False)
         )
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_what_is_not_finite_is_one_sentence(bad):
+    positions, cell = random_positions(1, 5, 8.0), 8.0 * torch.eye(3, dtype=torch.float64)[None]
+    numbers, kept = torch.ones(5, dtype=torch.int64), KeptNeighbors((1,) * 5, 3.0, (True,) * 3)
+    broken = positions.clone()
+    broken[0, 2, 1] = bad
+    for places, box, said in (
+        (broken, cell, "an atom has others"),
+        (positions, bad * cell, "the cell has others"),
+    ):
+        with pytest.raises(InputError, match=said):
+            listed_neighbors(numbers, places, cutoff=3.0, cell=box, pbc=(True,) * 3)
+        with pytest.raises(InputError, match=said):
+            kept.candidates(places[0], box[0])

@@ -83,6 +83,8 @@ class Response:
         mf.conv_tol, mf.conv_tol_grad = self.section.energy_tolerance_hartree, self.section.orbital_tolerance
         mf.max_cycle, mf.max_memory = _MOST_CYCLES, self.section.memory_mb
         mf.chkfile = None
+        # Its file is closed now, and not whenever garbage is collected.
+        mf._chkfile = None
         return mf
 
     def ground_state(self, mol: gto.Mole, occupied: Orbitals | None) -> RHF:

@@ -70,6 +70,8 @@ class StateAverage:
             mf = mf.density_fit()
         mf.conv_tol, mf.max_memory = 1e-9, self.section.memory_mb
         mf.chkfile = None
+        # Its file is closed now, and not whenever garbage is collected.
+        mf._chkfile = None
         return mf
 
     def from_hartree_fock(self, mf: SCF, overlap: np.ndarray) -> Orbitals | None:

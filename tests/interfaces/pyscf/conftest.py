@@ -1,5 +1,7 @@
 """Small molecules whose wave functions take a tenth of a second."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,13 @@ from nadyn.interfaces.sources import source_from
 
 # Tight enough for finite differences.
 TIGHT = {"energy_tolerance_hartree": 1e-10, "orbital_tolerance": 1e-6}
+
+
+@pytest.fixture(autouse=True)
+def without_checkpoint_files(monkeypatch):
+    """Hartree-Fock of the tests themselves opens no file that would be closed in a later test."""
+    if "pyscf.scf.hf" in sys.modules:
+        monkeypatch.setattr(sys.modules["pyscf.scf.hf"], "MUTE_CHKFILE", True)
 
 
 @pytest.fixture(scope="session")

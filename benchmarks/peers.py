@@ -6,7 +6,7 @@
 Energies and forces of one state by TorchANI (100 geometries of ethanol) and MACE (24 atoms), and a
 trajectory-step of fewest switches on Tully's first model by zinq; none of them is a dependency of nadyn, and
 what is not installed is left out. They are of different classes, and a quicker one need not be as accurate:
-docs/performance.md says what each does. Everything is called in turn in one thread, in processor time;
+docs/performance_peers.md says what each does. Everything is called in turn in one thread, in processor time;
 medians.
 """
 

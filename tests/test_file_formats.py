@@ -1,4 +1,4 @@
-"""The page of file formats names every array and attribute that is written, and no other."""
+"""The pages of file formats name every array and attribute that is written, and no other."""
 
 import re
 from dataclasses import replace
@@ -15,7 +15,8 @@ from nadyn.data.arrays import ARRAYS
 from nadyn.trajectory.initial_conditions import InitialConditions, write_initial_conditions
 from tests.analysis.synthetic_run import write_run
 
-PAGE = (Path(__file__).parents[1] / "docs" / "files.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = "\n".join(path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("files*.md")))
 
 
 def section(title: str) -> str:

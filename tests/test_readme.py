@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from docs.reference.links import slug
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TOLD = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -44,6 +46,19 @@ def test_every_link_to_a_file_leads_somewhere(path):
     text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
     assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", TOLD, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_heading_finds_it(path):
+    without_code = re.compile(r"^```.*?^```$", flags=re.MULTILINE | re.DOTALL)
+    text = without_code.sub("", path.read_text(encoding="utf-8"))
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        page = path.parent / target if target else path
+        there = without_code.sub("", page.read_text(encoding="utf-8"))
+        headings = re.findall(r"^#+ (.+?) *$", there, flags=re.MULTILINE)
+        assert anchor in map(slug, headings), (target, anchor)
 
 
 @pytest.mark.parametrize("path", TOLD, ids=lambda path: str(path.relative_to(ROOT)))

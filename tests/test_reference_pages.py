@@ -17,6 +17,8 @@ from nadyn.cli.main import COMMANDS
 from nadyn.interfaces.sources import SOURCES
 
 PAGES = reference.pages()
+# Of these each line is looked up, and none is read from its beginning.
+LISTS = ("index.md", "sentences.md")
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -132,3 +134,24 @@ def test_pages_hold_no_directive_that_only_a_build_fills_in():
         assert not re.search(
             r"```\{(configuration|command-help|eval-rst|literalinclude)", page.read_text(encoding="utf-8")
         )
+
+
+def words_to_read(text: str) -> int:
+    """Return the number of words of a page beside its tables, code, formulas, notes and what is generated."""
+    text = reference.BLOCK.sub("", text)
+    for left_out in (r"^```.*?^```$", r"\$\$.*?\$\$", r"^\[\^.*?(?=\n\n|\Z)"):
+        text = re.sub(left_out, "", text, flags=re.MULTILINE | re.DOTALL)
+    return len(re.sub(r"^\s*\|.*$", "", text, flags=re.MULTILINE).split())
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in reference.every_page() if page.name not in LISTS], ids=lambda page: page.name
+)
+def test_a_page_is_read_in_a_screen_or_two(page):
+    """Where this fails: move a section to a page of its own, with a line in the index."""
+    assert words_to_read(page.read_text(encoding="utf-8")) <= 1000
+
+
+def test_words_to_read_are_those_between_tables_and_code():
+    page = "# Two words\n\n| a | table |\n\n```\ncode\n```\n\nfour more words [^note]\n\n[^note]: of\n  it\n"
+    assert words_to_read(page + "\n<!-- begin commands -->\nmade\n<!-- end -->\n") == 7

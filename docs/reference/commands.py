@@ -2,6 +2,7 @@
 
 import inspect
 import typing
+from pathlib import Path
 
 import typer
 
@@ -12,7 +13,7 @@ from nadyn.cli.main import COMMANDS, function_of
 def commands() -> str:
     """Return a table of all commands."""
     rows = [
-        (f"[`nadyn {name}`](#nadyn-{name.replace(' ', '-')})", _first_line(function_of(name)))
+        (f"[`nadyn {name}`]({_page(name)}#nadyn-{name.replace(' ', '-')})", _first_line(function_of(name)))
         for name in COMMANDS
     ]
     rows.append(("`nadyn --version`", "The version."))
@@ -53,6 +54,15 @@ def command(name: str) -> str:
     more = [" ".join(part.split()) for part in (inspect.getdoc(function) or "").split("\n\n")[1:]]
     rows = table(("", "value", "default", "meaning"), [*arguments, *options])
     return "\n\n".join([text, *more, f"```text\n{' '.join(usage)}\n```", rows])
+
+
+def _page(name: str) -> str:
+    """Return the page on which a command stands, nothing for that of the table."""
+    heading = f"\n## nadyn {name}\n"
+    for page in sorted(Path(__file__).parents[1].glob("commands_*.md")):
+        if heading in page.read_text(encoding="utf-8"):
+            return page.name
+    return ""
 
 
 def _first_line(function: object) -> str:

@@ -4,7 +4,7 @@ Energies and forces depend on Δ² + V², with half the difference Δ and the co
 network that is large enough to bend |Δ| round at a seam learns the surfaces without ever crossing the states,
 and to exchange them later would be a step through far larger errors. A network of a few functions cannot make
 that bend: it either crosses the states or misses the gap near the seam by far, and its own errors tell which.
-About every second one crosses (docs/methods/loss.md has the figures), so several are trained.
+About every second one crosses (figures: docs/methods/symmetry_without_couplings.md), so several are trained.
 """
 
 from collections.abc import Callable

@@ -63,7 +63,7 @@ def test_files_that_come_with_the_program_are_taken(path):
 def test_examples_of_the_documentation_are_taken():
     """They may be a part of a file, but no key of theirs may be unknown."""
     n = 0
-    of_sources = {ROOT / "docs" / f"{name}.md" for name in ("label_sources", "label_sources_pyscf")}
+    of_sources = {ROOT / "docs" / f"label_{name}.md" for name in ("sources", "sources_pyscf", "function")}
     for page in sorted(set((ROOT / "docs").rglob("*.md")) - of_sources):
         for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
             content = yaml.safe_load(block)

@@ -14,7 +14,7 @@ from nadyn.checks.errors import InputError
 from nadyn.trajectory import TrajectoryWriter, open_run
 from nadyn.trajectory.trajectories import Trajectories
 
-FILES = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
+FILES = (Path(__file__).parents[2] / "docs" / "files_trajectories.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

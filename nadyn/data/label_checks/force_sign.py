@@ -20,6 +20,8 @@ _UPHILL = -0.7
 _LEAST_CORRELATION = 0.9
 _BETTER = 0.25
 _MOSTLY = 0.9
+# A bond that turns by θ is shorter half way along the straight line: 1 - cos θ, here 26 degrees.
+_LARGEST_TURN = 0.1
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,10 @@ def force_agreement(group: Group) -> tuple[Agreement | None, ...]:
 
     Each frame is paired with the nearest one by sorted distances; like atoms are matched and the geometries
     laid on each other (Kabsch, reflections allowed), and the trapezoidal rule
-    E_j - E_i = -½ (F_i + F_j) · (R_j - R_i) predicts the difference. None for a state with too few
-    pairs and for a periodic group.
+    E_j - E_i = -½ (F_i + F_j) · (R_j - R_i) predicts the difference. Pairs in which an atom and its nearest
+    one have turned by more than 26 degrees, as molecules of a cluster do, are left out: the straight line
+    from one to the other goes through squeezed bonds. None for a state with too few pairs and for a periodic
+    group.
 
     Source: W. Kabsch, Acta Cryst. A 32, 922 (1976), for the alignment.
     """
@@ -143,6 +147,7 @@ def _near_differences(group: Group) -> _Near | None:
     true = np.empty((len(pairs), group.n_states))
     predicted = np.empty_like(true)
     length = np.empty(len(pairs))
+    turned = np.empty(len(pairs))
     for row, (i, j) in enumerate(frames[pairs]):
         order, rotation = overlay(group.atomic_numbers, group.positions[i], group.positions[j])
         moved = centred(group.positions[j])[order] @ rotation
@@ -151,11 +156,24 @@ def _near_differences(group: Group) -> _Near | None:
         true[row] = group.energies[j] - group.energies[i]
         predicted[row] = -np.einsum("knx,nx->k", mean_force, step_vector)
         length[row] = np.sqrt((step_vector**2).sum(axis=-1).mean())
+        turned[row] = _largest_turn(centred(group.positions[i]), moved)
     # The same geometry twice says nothing; of the others the nearer half is nearly straight.
     useful = length > 1e-4
     if useful.any():
         useful &= length <= np.median(length[useful])
+    useful &= turned <= _LARGEST_TURN
     return _Near(true[useful], predicted[useful])
+
+
+def _largest_turn(first: Float[np.ndarray, "atom 3"], second: Float[np.ndarray, "atom 3"]) -> float:
+    """Return the largest 1 - cos of the angles by which vectors from atoms to their nearest ones turn."""
+    distances = np.linalg.norm(first[:, None] - first, axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    nearest = distances.argmin(axis=1)
+    one, two = first[nearest] - first, second[nearest] - second
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)
+    # Atoms in one place have no direction.
+    return float((1.0 - (one * two).sum(axis=1) / np.where(lengths > 0, lengths, 1.0)).max())
 
 
 def _agreements(near: _Near) -> tuple[Agreement | None, ...]:

@@ -77,6 +77,40 @@ def springs(n_frames, seed):
     return numbers, positions, energies, forces
 
 
+def three_bonds(n_frames, seed):
+    """Three bonds, each in any direction, far from each other, with exact energies and forces."""
+    random = np.random.default_rng(seed)
+    positions, forces = np.zeros((n_frames, 6, 3)), np.zeros((n_frames, 6, 3))
+    energies = np.zeros(n_frames)
+    for first, centre in ((0, [0.0, 0.0, 0.0]), (2, [12.0, 0.0, 0.0]), (4, [0.0, 12.0, 0.0])):
+        direction = random.normal(size=(n_frames, 3))
+        direction /= np.linalg.norm(direction, axis=1)[:, None]
+        stretch = 0.1 * random.normal(size=n_frames)
+        positions[:, first] = centre
+        positions[:, first + 1] = positions[:, first] + (2.0 + stretch)[:, None] * direction
+        energies += 0.25 * stretch**2
+        forces[:, first] = 0.5 * stretch[:, None] * direction
+        forces[:, first + 1] = -forces[:, first]
+    return np.array([9, 1, 9, 1, 9, 1]), positions, energies, forces
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_right_forces_of_molecules_that_turn_beside_each_other_are_no_alarm(seed):
+    """A straight way between two directions of a bond squeezes it: the forces cannot be judged from there."""
+    numbers, positions, energies, forces = three_bonds(60, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        group_from_arrays(
+            "bonds",
+            atomic_numbers=numbers,
+            positions=positions,
+            energies=energies[:, None],
+            forces=forces[:, None],
+            multiplicities=[1],
+            charge=0,
+        )
+
+
 def test_like_atoms_in_any_order_and_rotated_frames_are_compared():
     numbers, positions, energies, forces = springs(300, seed=2)
     random = np.random.default_rng(3)

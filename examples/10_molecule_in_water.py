@@ -1,9 +1,11 @@
 """An excited molecule in a box of water: nadyn hops between its states, OpenMM gives the forces of the water.
 
-    python examples/10_molecule_in_water.py [--waters 216] [--time-fs 20] [--output water]
+    python examples/10_molecule_in_water.py [--waters 216] [--time-fs 20] [--dt-fs 0.25] [--output water]
+    python examples/10_molecule_in_water.py --model charged/ammonia.safetensors
 
 Ammonia on the shipped model, TIP3P water with flexible bonds, particle mesh Ewald. Mechanical embedding: the
-water feels fixed charges of ammonia, the same in both states. Needs `pip install "nadyn[openmm]"`.
+water feels fixed charges of ammonia, the same in both states. With a model that has charges, the water feels
+these (electrostatic embedding). Needs `pip install "nadyn[openmm]"`.
 """
 
 import argparse
@@ -88,15 +90,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--waters", type=int, default=216)
     parser.add_argument("--time-fs", type=float, default=20.0)
+    parser.add_argument("--dt-fs", type=float, default=0.25)
+    parser.add_argument("--model", type=Path, help="of ammonia, with charges")
     parser.add_argument("--output", type=Path, default=Path("water"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    ammonia = nadyn.load_model(nadyn.shipped.path("ammonia/ammonia.safetensors"))
+    ammonia = nadyn.load_model(options.model or nadyn.shipped.path("ammonia/ammonia.safetensors"))
     topology, system, order, positions, velocities = box_of_water(ammonia, options.waters)
     elements = [atom.element.symbol for atom in topology.atoms()]
     # The model sees its atoms in its own order.
     particles = np.argsort(order).tolist()
-    model = in_surroundings(ammonia, system, particles, elements)
+    embedding = "electrostatic" if options.model else "mechanical"
+    model = in_surroundings(ammonia, system, particles, elements, embedding=embedding)
 
     masses = model.masses.numpy()
     # From nm/ps.
@@ -122,7 +127,7 @@ def main() -> None:
             "method": "fssh",
             "decoherence": {"name": "edc", "damps": "populations"},
             "rescale": "nac",
-            "dt_fs": 0.25,
+            "dt_fs": options.dt_fs,
             "time_fs": options.time_fs,
             "seed": 1,
             "output": str(options.output / "run.h5"),

@@ -1,7 +1,9 @@
 """A model with OpenMM around it, for runs of nadyn: surface hopping of a molecule in a solvent.
 
-W is that of the model in its atoms, plus the energy of the force field, in all atoms, times the unit matrix:
-mechanical embedding. The surroundings pull at the molecule, and hops are those of the molecule.
+W is that of the model in its atoms, plus the energy of the force field, in all atoms, times the unit matrix.
+In mechanical embedding the charges of the molecule are those of the force field, in electrostatic embedding
+those that the model has at its geometry, one set for all states. The surroundings pull at the molecule, and
+hops are those of the molecule.
 """
 
 from collections.abc import Sequence
@@ -17,14 +19,15 @@ from nadyn.checks.errors import InputError
 from nadyn.dynamics.run.known_region import unknown_composition
 from nadyn.electronic.surfaces import evaluate_once
 from nadyn.interfaces.bound_model import BoundModel, check_model
-from nadyn.interfaces.openmm.embedding import numbers_of
+from nadyn.interfaces.openmm.force_field import ForceField, check_charges, take_charges
 from nadyn.interfaces.openmm.inner_terms import take_away
-from nadyn.interfaces.openmm.program import BOHR_PER_NM, FORCE, HARTREE_PER_KJ, OPENMM, program
+from nadyn.interfaces.openmm.particles import Embedding, is_electrostatic, numbers_of
+from nadyn.interfaces.openmm.program import OPENMM, program
 from nadyn.models.model import CARTESIAN_LAWS, Coordinates, Evaluation, Model, PullBack
 from nadyn.units import ELECTRON_MASS_PER_DALTON
 
 if TYPE_CHECKING:
-    from openmm import Context, Platform, System
+    from openmm import Platform, System
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class InSurroundings:
         particles: Which those are, in its order.
         atomic_numbers: Of all atoms.
         own_masses: Of all atoms [electron mass]: those of the model, and of OpenMM.
-        context: Of OpenMM, with what the force field has between other atoms.
+        field: What OpenMM adds in every state: between other atoms, and between these and those of the model.
         periodic: Whether OpenMM has a cell.
     """
 
@@ -44,7 +47,7 @@ class InSurroundings:
     particles: tuple[int, ...]
     atomic_numbers: tuple[int, ...]
     own_masses: tuple[float, ...]
-    context: "Context"
+    field: ForceField
     periodic: bool
 
     coordinates: ClassVar[Coordinates] = "cartesian"
@@ -85,14 +88,17 @@ class InSurroundings:
     def evaluate(self, positions: Float[Tensor, "traj atom 3"]) -> Evaluation:
         """Return W [hartree] and the novelty of the inner atoms at positions [bohr]."""
         found = self.inner.evaluate(positions[:, list(self.particles)])
-        energy = _Outside.apply(positions, self)
+        charges = found.charges if self.field.parameters else None
+        energy = _Outside.apply(positions, charges, self.field)
         return _lifted(found, energy)
 
-    def evaluate_once(self, positions: Float[Tensor, "traj atom 3"]) -> tuple[Evaluation, PullBack]:
-        """See `KnowsSlopes`."""
+    def evaluate_once(self, positions: Float[Tensor, "traj atom 3"]) -> tuple[Evaluation, PullBack] | None:
+        """See `KnowsSlopes`; the charges of a model depend on positions through a graph of torch."""
+        if self.field.parameters:
+            return None
         inside = list(self.particles)
         found, pull_back = evaluate_once(self.inner, positions[:, inside])
-        energy, slope = self.outside(positions.detach())
+        energy, slope = _outside(self.field, positions.detach(), None)
 
         def slope_of(cotangent: Float[Tensor, "traj basis basis"]) -> Float[Tensor, "traj atom x"]:
             trace = cotangent.diagonal(dim1=1, dim2=2).sum(dim=1)
@@ -102,35 +108,43 @@ class InSurroundings:
 
         return _lifted(found, energy), slope_of
 
-    def outside(
-        self, positions: Float[Tensor, "traj atom 3"]
-    ) -> tuple[Float[Tensor, "traj"], Float[Tensor, "traj atom 3"]]:
-        """Return the energy of the force field [hartree] and its gradient [hartree/bohr]."""
-        energies, gradients = [], []
-        for row in positions.numpy():
-            self.context.setPositions(row / BOHR_PER_NM)
-            now = self.context.getState(energy=True, forces=True)
-            energies.append(now.getPotentialEnergy()._value * HARTREE_PER_KJ)
-            gradients.append(np.array(now.getForces(asNumpy=True)._value) * -FORCE)
-        return torch.tensor(energies, dtype=torch.float64), torch.from_numpy(np.stack(gradients))
-
 
 class _Outside(torch.autograd.Function):
-    """The energy of the force field, with its first derivative."""
+    """The energy of the force field, with its first derivatives in positions and charges."""
 
     @staticmethod
     def forward(
-        ctx: torch.autograd.function.FunctionCtx, positions: Tensor, model: InSurroundings
+        ctx: torch.autograd.function.FunctionCtx,
+        positions: Tensor,
+        charges: Tensor | None,
+        field: ForceField,
     ) -> Float[Tensor, "traj"]:
-        energy, slope = model.outside(positions.detach())
-        ctx.save_for_backward(slope)
+        energy, slope = _outside(field, positions.detach(), charges)
+        potentials = None
+        if charges is not None and ctx.needs_input_grad[1]:
+            rows = zip(positions.detach().numpy(), charges.detach().numpy(), strict=True)
+            potentials = torch.from_numpy(np.stack([field.potentials(*row) for row in rows]))
+        ctx.save_for_backward(slope, potentials)
         return energy
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: torch.autograd.function.FunctionCtx, of_energy: Tensor) -> tuple[Tensor, None]:
-        (slope,) = ctx.saved_tensors
-        return of_energy[:, None, None] * slope, None
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, of_energy: Tensor
+    ) -> tuple[Tensor, Tensor | None, None]:
+        slope, potentials = ctx.saved_tensors
+        of_charges = None if potentials is None else of_energy[:, None] * potentials
+        return of_energy[:, None, None] * slope, of_charges, None
+
+
+def _outside(
+    field: ForceField, positions: Float[Tensor, "traj atom 3"], charges: Float[Tensor, "traj inner"] | None
+) -> tuple[Float[Tensor, "traj"], Float[Tensor, "traj atom 3"]]:
+    """Return the energy of the force field [hartree] and its gradient at fixed charges [hartree/bohr]."""
+    rows = [None] * len(positions) if charges is None else charges.detach().numpy()
+    found = [field.at(*row) for row in zip(positions.numpy(), rows, strict=True)]
+    energies, gradients = zip(*found, strict=True)
+    return torch.tensor(energies, dtype=torch.float64), torch.from_numpy(np.stack(gradients))
 
 
 def _lifted(found: Evaluation, energy: Float[Tensor, "traj"]) -> Evaluation:
@@ -154,6 +168,7 @@ def in_surroundings(
     particles: Sequence[int],
     elements: Sequence[str],
     *,
+    embedding: Embedding = "mechanical",
     platform: "Platform | None" = None,
 ) -> InSurroundings:
     """Return a model of all atoms of a system: some by a model, with all its states, the rest by OpenMM.
@@ -163,6 +178,8 @@ def in_surroundings(
         system: Of OpenMM, without constraints and virtual sites; it is not changed.
         particles: The atoms of the model in its order, whole molecules.
         elements: Chemical symbols of all particles of the system.
+        embedding: "mechanical": charges of the force field act between the molecule and the others;
+            "electrostatic": those that the model has at its geometry, the same in all states.
         platform: Of OpenMM; its choice without one. "Reference" has double precision.
 
     Raises:
@@ -174,8 +191,12 @@ def in_surroundings(
     numbers = numbers_of(range(n), elements, n)
     own = numbers_of(particles, [elements[i] for i in particles if 0 <= i < n] or [], n)
     inner = BoundModel(model, OPENMM).at(own, None, (False, False, False))
+    electrostatic = is_electrostatic(embedding)
+    if electrostatic:
+        check_charges(inner, system, particles)
     system = openmm.XmlSerializer.clone(system)
     take_away(system, particles)
+    charges = take_charges(system, particles) if electrostatic else ()
     if system.getNumConstraints():
         raise InputError(
             "the system must have no constraints for a run of nadyn, which moves all atoms freely, but has "
@@ -190,5 +211,10 @@ def in_surroundings(
     integrator = openmm.VerletIntegrator(0.001)
     context = openmm.Context(system, integrator, *([] if platform is None else [platform]))
     return InSurroundings(
-        inner, tuple(particles), numbers, tuple(masses), context, system.usesPeriodicBoundaryConditions()
+        inner,
+        tuple(particles),
+        numbers,
+        tuple(masses),
+        ForceField(context, charges),
+        system.usesPeriodicBoundaryConditions(),
     )

@@ -89,9 +89,12 @@ def _group(
                 f"frame {number} must have {counted(n_states, 'state')} as frame {members[0][0]}, "
                 f"but has {len(row['energies'])}."
             )
-        for key in ("charge", "multiplicities"):
+        for key, unsaid in (("charge", 0), ("multiplicities", "none")):
             if (row[key] or 0) != (first[key] or 0):
-                raise InputError(f"frame {number} must have the `{key}` of frame {members[0][0]}.")
+                raise InputError(
+                    f"frame {number} must have the `{key}` of frame {members[0][0]}, {first[key] or unsaid}, "
+                    f"but has {row[key] or unsaid}. Write frames that differ in it into files of their own."
+                )
     arrays = {
         key: _stacked([row[key] for row in rows])
         for key in ("forces", "interstate_couplings", "charges", "stress")

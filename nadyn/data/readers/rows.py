@@ -91,8 +91,7 @@ def _check_same(first_number: int, first: Row, number: int, row: Row) -> None:
         if getattr(first, key) != getattr(row, key):
             raise InputError(
                 f"frame {number} must have the `{key}` of frame {first_number}, {getattr(first, key)}, "
-                "but has "
-                f"{getattr(row, key)}."
+                f"but has {getattr(row, key)}. Write frames that differ in it into files of their own."
             )
 
 

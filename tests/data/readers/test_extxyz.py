@@ -138,7 +138,10 @@ def test_frames_are_grouped_by_atoms_and_their_order(tmp_path):
             [frame("energy=1"), frame('energies="1 2"', columns="", values="")],
             "frame 1 must have 1 state as frame 0",
         ),
-        ([frame("energy=1"), frame("energy=1 charge=1")], "frame 1 must have the `charge` of frame 0"),
+        (
+            [frame("energy=1"), frame("energy=1 charge=1")],
+            "frame 1 must have the `charge` of frame 0, 0, but has 1. Write frames that differ in it",
+        ),
         ([frame('energies="1 2"')], "`forces` must have 6 columns, 3 for each of 2 states"),
         ([frame("energy=1"), frame("energy=1", values="1 2")], "frame 1 must be readable, but is not"),
         ([frame("energy=1"), "2\n"], "frame 1 must be readable, but is not: it says that it has 2 atoms"),

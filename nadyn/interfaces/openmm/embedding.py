@@ -19,8 +19,8 @@ from nadyn.electronic.surfaces import active_surface
 from nadyn.interfaces.bound_model import BoundModel, check_model, chosen_state, outside_training
 from nadyn.interfaces.openmm.force_field import (
     ForceField,
-    charges_alone,
     check_charges,
+    pairs_alone,
     take_charges,
     without_charges,
 )
@@ -115,15 +115,15 @@ def _with_charges(
     """Return the model of some particles with what its charges add to the energy of a system."""
     openmm = program()
     n = system.getNumParticles()
-    of_charges = charges_alone(system)
-    names = take_charges(of_charges, particles)
+    of_pairs = pairs_alone(system)
+    names = take_charges(of_pairs, particles)
     context = openmm.Context(
-        of_charges, openmm.VerletIntegrator(0.001), *([] if platform is None else [platform])
+        of_pairs, openmm.VerletIntegrator(0.001), *([] if platform is None else [platform])
     )
     # Of the others nothing but their charges is asked for.
     numbers, masses = [0] * n, [1.0] * n
     field = ForceField(context, names, of_charges_alone=True)
-    periodic = of_charges.usesPeriodicBoundaryConditions()
+    periodic = of_pairs.usesPeriodicBoundaryConditions()
     return InSurroundings(inner, tuple(particles), tuple(numbers), tuple(masses), field, periodic)
 
 

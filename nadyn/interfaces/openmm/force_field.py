@@ -36,7 +36,7 @@ class ForceField:
         context: Of OpenMM.
         parameters: Its names of the charges that come from a model, in the order of its atoms; none in
             mechanical embedding.
-        of_charges_alone: Whether the energy is what these charges add to it.
+        of_charges_alone: Whether the energy is what these charges add to it: all else cancels.
     """
 
     context: "Context"
@@ -58,7 +58,6 @@ class ForceField:
         if self.of_charges_alone:
             self._set(np.zeros(len(self.parameters)))
             without, slope = self._asked()
-            self._set(charges)
             return energy - without, gradient - slope
         return energy, gradient
 
@@ -138,8 +137,8 @@ def without_charges(system: "System", particles: Sequence[int]) -> None:
         pairs.setParticleParameters(particle, 0.0, size, depth)
 
 
-def charges_alone(system: "System") -> "System":
-    """Return a system of the same particles in the same cell that has their charges and nothing else."""
+def pairs_alone(system: "System") -> "System":
+    """Return a system of the same particles in the same cell with pairs of particles and nothing else."""
     import openmm
 
     found = openmm.System()
@@ -147,13 +146,6 @@ def charges_alone(system: "System") -> "System":
         found.addParticle(1.0)
     found.setDefaultPeriodicBoxVectors(*system.getDefaultPeriodicBoxVectors())
     pairs = openmm.XmlSerializer.clone(_pairs(system))
-    for particle in range(pairs.getNumParticles()):
-        charge, size, _ = pairs.getParticleParameters(particle)
-        pairs.setParticleParameters(particle, charge, size, 0.0)
-    for number in range(pairs.getNumExceptions()):
-        one, two, product, size, _ = pairs.getExceptionParameters(number)
-        pairs.setExceptionParameters(number, one, two, product, size, 0.0)
-    pairs.setForceGroup(0)
     found.addForce(pairs)
     return found
 

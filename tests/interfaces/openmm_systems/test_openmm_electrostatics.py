@@ -12,7 +12,7 @@ from contracts.untrained import untrained
 from solute import BOX, ELEMENTS, PARTICLES, context, energy, force_field, forces, places
 
 import nadyn
-from nadyn.checks.errors import InputError
+from nadyn.checks.errors import InputError, InputWarning
 from nadyn.dynamics.initial.start import start_in_state
 from nadyn.dynamics.methods.fssh import Fssh, fssh_begin, fssh_step
 from nadyn.electronic.surfaces import energies_and_eigenvectors
@@ -193,6 +193,18 @@ def test_a_cell_that_changes_is_that_of_the_charges_too():
     assert abs(found[0][0] - found[0][1]) > 0.1
 
 
+def test_atoms_that_are_too_close_are_told_of_once():
+    system = system_of("open")
+    embed(system, charged(), PARTICLES, NAMES, state=0, embedding="electrostatic", platform=reference())
+    close = places()
+    close[OWN] = close[OWN].mean(axis=0) + 0.3 * (close[OWN] - close[OWN].mean(axis=0))
+    of = context(system, close)
+    with pytest.warns(InputWarning, match=r"two atoms are too close.*This is said once") as caught:
+        energy(of)
+        energy(of)
+    assert len(caught) == 1
+
+
 def test_virtual_sites_of_the_others_hand_their_forces_on():
     def with_site():
         system = system_of("open")
@@ -259,6 +271,7 @@ def test_what_does_not_fit_is_refused_and_the_system_is_as_it_was():
     )
     refused("but untrained-equivariant has none", model=untrained("equivariant", "2x0e"))
     refused(r"which is \+0 e, but have \+0.500 e there", own=(-0.5, 1.0, 1.0, -1.0))
+    refused(r"which is \+0 e, but have -0.500 e there", own=(-1.5, 1.0, 1.0, -1.0))
     refused("that of 5 depends on parameter 'lambda'", change=parameter)
     refused("one NonbondedForce, which has all charges, .* but has 2", change=second)
     refused("but has 0", change=lambda system: system.removeForce(0))

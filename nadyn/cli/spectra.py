@@ -232,8 +232,9 @@ def run_result(model: "Model", paths: Sequence[Path], *, state: int, fwhm_cm: fl
             f"came to it were on {', '.join(map(str, met)) or 'none'}. Choose another `--state` or run."
         )
     positions = run.positions[:, whole]
+    # That of an ion about its own centre: on its way through space it does not absorb.
     moments = dipoles(
-        model, torch.from_numpy(positions.reshape(-1, *positions.shape[2:])), origin="coordinates"
+        model, torch.from_numpy(positions.reshape(-1, *positions.shape[2:])), origin="center_of_mass"
     )
     series = moments[:, state, state].numpy().reshape(*positions.shape[:2], 3)
     kinetic = (run.momenta[:, whole] ** 2 / run.masses[:, None]).sum(axis=(2, 3)).mean()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +112,25 @@ def test_dipoles_of_a_run_are_those_of_its_state_at_its_temperature(files):
     assert abs(shown - temperature(open_run(folder / "run.h5")).mean()) < 0.6
     with pytest.raises(InputError, match=r"must have trajectories that stay on state 1 .* were on 0"):
         run_result(model, [folder / "run.h5"], state=1, fwhm_cm=50.0)
+
+
+def test_an_ion_that_flies_absorbs_as_one_that_rests(files):
+    folder, _, start = files
+    model = untrained("moments", "2x0e", heads=(DipoleSettings(1),), atomic_numbers=NUMBERS).double()
+    inner = 3.0 * np.random.default_rng(4).normal(size=(1, 4, 3))
+    inner = inner - start.masses[:, None] * inner.sum(axis=1, keepdims=True) / start.masses.sum()
+    curves = []
+    for name, speed in (("rests", 0.0), ("flies", 2e-3)):
+        momenta = inner + start.masses[:, None] * speed
+        first = replace(start, positions=start.positions[:1], momenta=momenta, weight=start.weight[:1])
+        write_initial_conditions(folder / f"{name}_start.h5", first)
+        content = {"initial": {"file": str(folder / f"{name}_start.h5")}, "method": "nve", "dt_fs": 0.05}
+        content |= {"time_fs": 5, "write_every": 1, "output": str(folder / f"{name}.h5")}
+        run(content, model=model, progress=False)
+        curve = run_result(model, [folder / f"{name}.h5"], state=0, fwhm_cm=50.0).columns
+        curves.append(curve["absorption_km_per_mol_cm"] / curve["absorption_km_per_mol_cm"].sum())
+    # The kinetic energy, which the spectrum is divided by, differs.
+    np.testing.assert_allclose(curves[1], curves[0], atol=1e-6 * curves[0].max())
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,8 @@ def set_scales(
             count[index] += features.vectors[part].shape[0] * features.vectors.shape[1]
     for scale, total in ((vector_scale, vectors), (tensor_scale, tensors)):
         spread = (total / count.clamp(min=1.0)).sqrt()
-        scaled = 1.0 / spread.clamp(min=1e-3 * float(spread.max()))
+        # Where no atom has a neighbour all directions are zero, and stay zero.
+        largest = float(spread.max())
+        scaled = 1.0 / spread.clamp(min=1e-3 * largest if largest > 0.0 else 1.0)
         # An element that does not occur here keeps its directions as they are.
         scale.copy_(torch.where(count > 0, scaled, 1.0))

@@ -108,6 +108,37 @@ def test_joined_structures_have_the_operators_of_each_alone():
         torch.testing.assert_close(model.potential.operator(name, together), alone, rtol=0, atol=1e-10)
 
 
+def test_heads_read_what_the_network_of_w_reads_in_the_same_scale():
+    model = _model("1x0e + 1x1o")
+    network = model.potential.network
+    head = model.potential.heads["dipole"]
+    frames = [model.surroundings(POSITIONS[None])]
+    random = torch.Generator().manual_seed(2)
+    for one in (network.networks.mean, network.networks.inverse_spread):
+        one.copy_(torch.rand(one.shape, generator=random).to(one))
+    head.standardise(network, frames)
+    torch.testing.assert_close(head.sums.networks.mean, network.networks.mean, rtol=0, atol=0)
+    torch.testing.assert_close(
+        head.sums.networks.inverse_spread, network.networks.inverse_spread, rtol=0, atol=0
+    )
+    # Vectors of the hydrogen atoms have the length one component in the mean.
+    vectors = network.encoder(frames[0]).vectors[frames[0].atoms[0][1]]
+    scaled = vectors * head.sums.vector_scale[network.elements.index(frames[0].atoms[0][0])][:, None]
+    assert float(scaled.square().mean(dim=(0, 1, 3)).max()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_an_atom_without_any_neighbour_has_no_dipole_and_the_same_polarisability_in_all_directions():
+    model = untrained(
+        "moments", None, heads=(DipoleSettings(0), PolarisabilitySettings()), atomic_numbers=(7,)
+    ).double()
+    here = torch.tensor([[[0.3, -0.2, 1.1]]], dtype=torch.float64)
+    for head in model.potential.heads.values():
+        head.standardise(model.potential.network, [model.surroundings(here)])
+    assert float(model.operator("dipole", here).abs().max()) < 1e-12
+    tensor = model.operator("polarisability", here)[0, 0, 0]
+    torch.testing.assert_close(tensor, tensor[0, 0] * torch.eye(3, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("first, second", [*itertools.combinations_with_replacement(REPRESENTATIONS, 2)])
 @pytest.mark.parametrize("same", [False, True])
 def test_couplings_without_an_index_are_the_terms_of_w(first, second, same):

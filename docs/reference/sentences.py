@@ -41,6 +41,7 @@ GROUPS = {
         "cli/compare",
         "cli/cite",
         "cli/spectrum",
+        "cli/light_of_",
         "cli/info",
         "cli/convert",
         "cli/data",

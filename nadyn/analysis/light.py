@@ -67,10 +67,11 @@ class Light:
     Attributes:
         frames: Numbers of the frames, the first one among them.
         trajectories: Numbers of the trajectories.
-        energies: [hartree].
+        energies: [hartree]; NaN where nothing is known, which is left out of all means.
         dipoles: Of each state [e bohr].
         squares: |⟨k|μ|l⟩|² [e² bohr²].
         absorption: Of the starts, or of a larger ensemble; None without one.
+        words: A sentence on where these numbers are from, if it is not the model of the run.
     """
 
     frames: Int[np.ndarray, "frame"]
@@ -79,6 +80,7 @@ class Light:
     dipoles: Float[np.ndarray, "frame traj state 3"]
     squares: Float[np.ndarray, "frame traj state state2"]
     absorption: Absorption | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +144,7 @@ def transient_absorption(run: Run, light: Light, *, width_ev: float = WIDTH_EV) 
     names = ("stimulated emission", "excited-state absorption", "absorption of the lowest state", "bleach")
     parts = {name: np.zeros((len(light.frames), len(photons))) for name in names}
     error = np.full((len(light.frames), len(photons)), np.nan)
+    ground[np.isnan(light.energies[0]).any(axis=-1)] = 0.0
     missing = -_cross_sections(light.energies[0], light.squares[0], ground, photons, sigma)[2]
     for row in range(len(light.frames)):
         found = (
@@ -179,6 +182,8 @@ def dipole_and_emission(run: Run, light: Light) -> dict[str, Float[np.ndarray, "
         ("dipole_debye", "dipole_error", (share * sizes).sum(axis=-1)),
         ("emission_per_ns", "emission_error", (share * rates).sum(axis=-1)),
     ):
+        # Not known times no weight is nothing.
+        values = np.where(weight > 0, values, 0.0)
         columns[name] = np.where(total[:, 0] > 0, (own * values).sum(axis=1), np.nan)
         columns[error] = np.array(
             [_half_interval(w, v[:, None])[0] for w, v in zip(own, values, strict=True)]
@@ -193,6 +198,9 @@ def _weights(
     place = np.ix_(light.frames, light.trajectories)
     share = occupations(run)
     weight = votes(run, known(run), share)[place]
+    there = np.isfinite(light.energies).all(axis=-1)
+    # A signal is a difference from the start, which must be known too.
+    weight = np.where(there & there[0], weight, 0.0)
     return weight, np.where(weight[..., None] > 0, share[place], 0.0)
 
 

@@ -95,7 +95,20 @@ def more(members: Members, found: Fractions) -> More | None:
         "",
     )
     n = sum(run.n_trajectories for run in members.runs)
-    return More(**{**vars(result), "sentence": _sentence(result, n, n_members)})
+    known = np.flatnonzero(np.isfinite(found.mean).all(axis=1))
+    if known[-1] + 1 < len(found.mean):
+        words = _none_known_after(float(members.runs[0].time_fs[known[-1]]))
+    else:
+        words = _sentence(result, n, n_members)
+    return More(**{**vars(result), "sentence": words})
+
+
+def _none_known_after(time_fs: float) -> str:
+    """Say what helps where populations end: no width of a time before says how little is known after it."""
+    return (
+        f"After {time_fs:.4g} fs no population is known, because more than half of the trajectories of a "
+        "member were stopped: labels at the geometries that stopped them help most (`nadyn label --stopped`)."
+    )
 
 
 def _sentence(found: More, n_trajectories: int, n_members: int) -> str:

@@ -101,8 +101,8 @@ def _absorption(found: Absorption) -> Section:
 
 
 def _which(run: Run, light: Light) -> str:
-    words = []
-    if len(light.trajectories) < run.n_trajectories:
+    words = [light.words] if light.words else []
+    if not light.words and len(light.trajectories) < run.n_trajectories:
         words.append(f"Of {len(light.trajectories)} trajectories of {run.n_trajectories}, evenly chosen.")
     if (ended_as_asked(run) & ~run.alive()[-1]).any():
         words.append("Trajectories that came to a result before the end count on with their last geometry.")

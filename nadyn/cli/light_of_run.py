@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nadyn.analysis.light import Absorption, Light
+    from nadyn.dynamics.spectra.excitation import Excitations
     from nadyn.models.model import Model
     from nadyn.trajectory import Run
 
@@ -15,22 +16,32 @@ _BEYOND = 3.0
 _DARK = 1e-2
 
 
-def light_of_run(run: "Run", path: Path, absorption: Path | None = None) -> "Light | None":
+def light_of_run(
+    run: "Run", path: Path, absorption: Path | None = None, labels: Path | None = None
+) -> "Light | None":
     """Return what light would see of a run; None where its model is not there any more, or knows no dipoles.
 
     Args:
         run: The run, or several of one model as one.
         path: The first of its files.
         absorption: JSON of `nadyn spectrum --kind uv` of a larger ensemble, instead of the starts of the run.
+        labels: Folder with labels of a run of direct dynamics.
 
     Raises:
-        InputError: `absorption` is given and is no such file.
+        InputError: `absorption` or `labels` are given and are not that.
     """
+    from dataclasses import replace
+
     from nadyn.checks.errors import InputError
     from nadyn.dynamics.run.model_of_run import model_of_run
     from nadyn.electronic.properties import knows
 
     given = None if absorption is None else absorption_of_file(absorption)
+    if labels is not None:
+        from nadyn.cli.light_of_labels import seen_by_store
+
+        light, _ = seen_by_store(run, path, labels)
+        return light if given is None else replace(light, absorption=given)
     try:
         model = model_of_run(path).model
     except InputError:
@@ -117,7 +128,6 @@ def _of_starts(model: "Model", run: "Run") -> "Absorption | None":
     from nadyn.analysis.multiplicities import state_names
     from nadyn.dynamics.spectra.excitation import excitations
     from nadyn.electronic.state_spins import has_several_spins, known_multiplicities
-    from nadyn.units import ELECTRONVOLT_PER_HARTREE
 
     found = excitations(model, np.array(run.positions[0], dtype=float), weight=run.weight)
     if not (found.energies > 0).any():
@@ -126,13 +136,29 @@ def _of_starts(model: "Model", run: "Run") -> "Absorption | None":
     if has_several_spins(model):
         called = state_names(known_multiplicities(model))
     names = [f"{called[0]}-{called[k]}" for k in found.to_states]
+    words = f"the {run.n_trajectories} geometries at which the trajectories start, from the lowest state"
+    return absorption_of_excitations(found, names, words, run)
+
+
+def absorption_of_excitations(found: "Excitations", names: list[str], words: str, run: "Run") -> "Absorption":
+    """Return the absorption of excitations of starts, with the range that was excited.
+
+    Args:
+        found: The excitations.
+        names: Of the transitions.
+        words: Which geometries these are.
+        run: The run whose starts they are.
+    """
+    import numpy as np
+
+    from nadyn.units import ELECTRONVOLT_PER_HARTREE
+
     energies, state = np.array(run.energies[0]), np.array(run.active_state[0])
     above = (
         np.take_along_axis(energies, state[:, None], axis=1)[:, 0] - energies[:, 0]
     ) * ELECTRONVOLT_PER_HARTREE
     excited = state > 0
     window = (float(above[excited].min()), float(above[excited].max())) if excited.any() else None
-    words = f"the {run.n_trajectories} geometries at which the trajectories start, from the lowest state"
     return _curve(found, names, words, window, _WIDTH_EV)
 
 

@@ -50,6 +50,13 @@ def report(
             "absorption at the starts."
         ),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of direct dynamics: folder with the labels of `nadyn spectrum --kind transient`, for what "
+            "light sees."
+        ),
+    ] = None,
     believe: Believe = 1.0,
 ) -> None:
     """Write one self-contained page: the answer, trajectories to look at, figures, what was run.
@@ -79,11 +86,10 @@ def report(
             "`--beside` must come with one run, but comes with several. Put the JSON that nadyn analyse "
             "writes of the members beside the other run instead."
         )
-    if len(runs) > 1 and not joined and any((crossings, coordinate, modes, absorption)):
+    if len(runs) > 1 and not joined and any((crossings, coordinate, modes, absorption, labels)):
         raise InputError(
-            "`--crossings`, `--coordinate`, `--modes` and `--absorption` must come with runs of one "
-            "model, but "
-            "come with several members. Name those of one member."
+            "`--crossings`, `--coordinate`, `--modes`, `--absorption` and `--labels` must come with runs of "
+            "one model, but come with several members. Name those of one member."
         )
     run = runs[0]
     check_not_swapped(
@@ -108,7 +114,7 @@ def report(
                 coordinates=coordinate or (),
                 modes=None if modes is None else modes_given(modes),
                 atoms=_atoms(runs),
-                light=light_of_run(open_runs_as_one(runs, believe=believe), runs[0], absorption),
+                light=light_of_run(open_runs_as_one(runs, believe=believe), runs[0], absorption, labels),
                 believe=believe,
             )
     console.print(f"Report written to {written}", highlight=False, soft_wrap=True)

@@ -9,7 +9,12 @@ KINDS = ("uv", "ir", "raman", "transient")
 
 
 def spectrum(
-    model: Annotated[Path, typer.Argument(help="Model file, or a YAML file with an analytic model.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Model file, or a YAML file with an analytic model; of transient also a source file."
+        ),
+    ],
     kind: Annotated[
         str,
         typer.Option(
@@ -68,6 +73,13 @@ def spectrum(
         typer.Option("--starts", help="Of uv: write starts on the states that the window excites (.h5)."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of uv: seed of the sample.")] = 1,
+    store: Annotated[
+        Path,
+        typer.Option("--store", help="Of a source: folder in which labels are kept, as of `nadyn label`."),
+    ] = Path("labels"),
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, help="Of a source: how many labels are computed at a time.")
+    ] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing --starts.")] = False,
 ) -> None:
     """Compute a spectrum from a model: absorption of an ensemble or along a run, infrared or Raman."""
@@ -79,7 +91,7 @@ def spectrum(
     from nadyn.checks.output import PICTURE, TRAJECTORIES, check_json, check_output, check_suffix
     from nadyn.cli.model_given import isotopes_given, model_given
     from nadyn.cli.spectra import absorption_result, harmonic_result, run_result, write_result
-    from nadyn.cli.transient import transient_result
+    from nadyn.cli.transient import by_source, is_source_file, transient_result
 
     if kind not in KINDS:
         raise InputError(f"`--kind` must be one of {', '.join(KINDS)}, but is {kind!r}.")
@@ -111,6 +123,10 @@ def spectrum(
     if fwhm is not None and not 0 < fwhm < 1e5:
         raise InputError(f"`--fwhm` must be above 0, but is {fwhm:g}.")
     console = Console()
+    if kind == "transient" and is_source_file(model):
+        result = by_source(model, run, store=store, processes=processes, width_ev=fwhm or 0.2)
+        write_result(result, console, figure=figure, csv_file=csv_file, json_file=json_file)
+        return
     with ExitStack() as opened:
         source, _ = model_given(model, molecule, isotopes_given(isotope or []), geometry, opened)
         where = None if geometry is None else str(geometry)

@@ -166,6 +166,17 @@ def test_stopped_trajectories_widen_what_is_said_and_are_named(tmp_path):
     assert shown["State 1 at 40 fs"].value == "—"
 
 
+def test_where_most_are_stopped_labels_at_the_stops_are_what_helps(tmp_path):
+    """And not what the widest interval of the first femtoseconds would say."""
+    last = np.full(60, len(TIME) - 1)
+    last[:40] = 3
+    status = np.where(last < len(TIME) - 1, 5, 0)
+    found = write_members(tmp_path, [20.0, 25.0, 30.0], last_step=last, status=status)
+    sentence = analyse_members(found)["more"]["sentence"]
+    assert sentence.startswith("After 6 fs no population is known, because more than half")
+    assert "`nadyn label --stopped`" in sentence and "known worst" not in sentence
+
+
 def test_the_json_can_stand_beside_another_run(tmp_path):
     numbers = analyse_members(fragments_of(tmp_path, [20, 10]))
     (tmp_path / "members.json").write_text(json.dumps(numbers), encoding="utf-8")

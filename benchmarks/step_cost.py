@@ -37,14 +37,14 @@ from nadyn.models.potential import Potential, PotentialSettings
 from nadyn.units import AU_PER_FEMTOSECOND, BOHR_PER_ANGSTROM
 
 
-def random_model(n_states: int = 3) -> LearnedModel:
-    """Return a model with random weights for a zigzag chain of 24 atoms of three elements."""
+def random_model(n_states: int = 3, *, n_atoms: int = 24) -> LearnedModel:
+    """Return a model with random weights for a zigzag chain of three elements; atoms a multiple of 6."""
     torch.manual_seed(1)
-    numbers = (6, 1, 6, 1, 7, 1) * 4
-    carbon = np.arange(12) * 1.25
-    chain = np.stack([carbon, 0.35 * (-1.0) ** np.arange(12), np.zeros(12)], axis=-1)
-    hydrogen = chain + np.stack([np.zeros(12), 1.0 * (-1.0) ** np.arange(12), 0.3 * np.sin(carbon)], axis=-1)
-    geometry = np.empty((24, 3))
+    numbers, half = (6, 1, 6, 1, 7, 1) * (n_atoms // 6), n_atoms // 2
+    carbon, sign = np.arange(half) * 1.25, (-1.0) ** np.arange(half)
+    chain = np.stack([carbon, 0.35 * sign, np.zeros(half)], axis=-1)
+    hydrogen = chain + np.stack([np.zeros(half), 1.0 * sign, 0.3 * np.sin(carbon)], axis=-1)
+    geometry = np.empty((n_atoms, 3))
     geometry[0::2], geometry[1::2] = chain, hydrogen
     encoder = MomentsSettings((1, 6, 7), 6.0 * BOHR_PER_ANGSTROM, 0.9 * BOHR_PER_ANGSTROM)
     basis, start = f"{n_states}x0e", ("0e",) * n_states
@@ -52,7 +52,7 @@ def random_model(n_states: int = 3) -> LearnedModel:
     network.requires_grad_(False)
     positions = torch.from_numpy(geometry * BOHR_PER_ANGSTROM)
     model = LearnedModel("random", network, numbers, positions, torch.zeros(3, 3, dtype=torch.float64))
-    frames = positions + 0.1 * torch.randn(64, 24, 3, dtype=torch.float64)
+    frames = positions + 0.1 * torch.randn(64, n_atoms, 3, dtype=torch.float64)
     network.standardise([model.surroundings(frames)])
     return model
 

@@ -1,19 +1,24 @@
-"""Steps of surface hopping a second on a GPU, and how far its numbers are from those of the processor.
+"""Steps of surface hopping and of training a second on a GPU, and how far its numbers are from those here.
 
     python benchmarks/device_rates.py [--device cuda] [--trajectories 1000 10000 100000] [--json rates.json]
+        [--batch-sizes 16 256 2048]
 
 The model is that of `step_cost.py`: random weights for a chain of 24 atoms and 3 states, with the default
 network. One thread of the processor makes the same step with 256 trajectories in the same run. Numbers on the
-device are compared with those of the processor, and both with float64.
+device are compared with those of the processor, and both with float64. A training step is one of
+`training_step.py`, hexafluorobutene, network and frames on the device, with batches of several sizes. With
+`--device cpu` everything runs by the networks of torch or the kernels, as it does elsewhere.
 """
 
 import argparse
 import json
 import statistics
 import time
+from dataclasses import fields, replace
 
 import torch
 from step_cost import matrix_products, random_model, stepper
+from training_step import Step, cases
 
 import nadyn
 from nadyn import shipped
@@ -22,6 +27,8 @@ from nadyn.dynamics.run.device import state_on
 from nadyn.dynamics.state.batch import select
 from nadyn.electronic.surfaces import Surfaces, active_surface, surfaces
 from nadyn.models.learned import LearnedModel
+from nadyn.training.averaging import WeightAverage
+from nadyn.training.samples import Samples
 from nadyn.units import AU_PER_FEMTOSECOND, ELECTRONVOLT_PER_HARTREE
 
 
@@ -31,7 +38,7 @@ def median_seconds(function, *, repeats: int, on_device: bool) -> float:
     for repeat in range(repeats + 2):
         start = time.perf_counter()
         function()
-        if on_device:
+        if on_device and torch.cuda.is_available():
             torch.cuda.synchronize()
         if repeat >= 2:  # the first calls allocate memory and choose kernels
             times.append(time.perf_counter() - start)
@@ -82,12 +89,31 @@ def rates(model: LearnedModel, device: str, n: int, repeats: int) -> dict[str, f
     return {name: median_seconds(one, repeats=repeats, on_device=True) for name, one in work.items()}
 
 
+def moved(samples: Samples, device: str) -> Samples:
+    """Return the frames on a device."""
+    found = {one.name: getattr(samples, one.name) for one in fields(samples)}
+    tensors = {name: one.to(device) for name, one in found.items() if isinstance(one, torch.Tensor)}
+    return replace(samples, **tensors, geometry=None)
+
+
+def training_seconds(device: str, batch_size: int, repeats: int) -> float:
+    """Return the seconds of a training step of hexafluorobutene, network and frames on the device."""
+    group, basis = cases(2 * batch_size)["hexafluorobutene"]
+    step = Step(group, basis, "moments", "muon", batch_size)
+    step.potential.to(device)
+    step.average = WeightAverage(step.potential, 0.999)
+    step.ready = [tuple(moved(part, device) for part in batch) for batch in step.bare]
+    numbers = iter(range(repeats + 2))
+    return median_seconds(lambda: step.take(next(numbers), "written"), repeats=repeats, on_device=True)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--trajectories", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--batch-sizes", type=int, nargs="*", default=[16, 256, 1024])
     parser.add_argument("--json", help="where to write the numbers")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -112,6 +138,10 @@ def main() -> None:
             f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB",
             flush=True,
         )
+    for size in options.batch_sizes:
+        found = training_seconds(options.device, size, options.repeats)
+        result[f"training_frames_per_s_{size}"] = size / found
+        print(f"training, batches of {size}: {1e3 * found:.1f} ms a step, {size / found:.0f} frames/s")
     if options.json:
         with open(options.json, "w") as file:
             json.dump(result, file, indent=1)

@@ -42,7 +42,7 @@ def residuals(
                 squares = mean_squares(*one[quantity.name])
                 rows.append(squares / part.size**2 if quantity.per_atom else squares)
             else:
-                rows.append(torch.full((len(part),), torch.nan, dtype=torch.float64))
+                rows.append(part.energies.new_full((len(part),), torch.nan))
         result[quantity.name] = torch.cat(rows)
     return result
 
@@ -111,9 +111,7 @@ def mean_frame_weight(samples: tuple[Samples, ...]) -> float | None:
 
 def given_weights(batch: Sequence[Samples], mean_weight: float) -> Float[Tensor, "frame"]:
     """Return the weights of a batch, divided by the mean over the training set."""
-    ones = [
-        torch.ones(len(part), dtype=torch.float64) if part.weight is None else part.weight for part in batch
-    ]
+    ones = [part.energies.new_ones(len(part)) if part.weight is None else part.weight for part in batch]
     return torch.cat(ones) / mean_weight
 
 

@@ -205,7 +205,7 @@ def displaced_frames(
     for part in batch:
         amplitude = largest * generator.random((len(part), 1, 1))
         noise = generator.standard_normal(tuple(part.positions.shape))
-        positions = part.positions + torch.from_numpy(amplitude * noise)
+        positions = part.positions + torch.from_numpy(amplitude * noise).to(part.positions.device)
         moved.append(replace(part, positions=positions, geometry=None))
     return tuple(moved)
 

@@ -59,7 +59,7 @@ def teller(encoder: EquivariantMessages, index: Sequence[int]) -> Teller:
         [encoder.scalars[i] for i in index],
         [encoder.mean[i] for i in index],
         [encoder.inverse_spread[i] for i in index],
-        [encoder.direction_scales[i].repeat_interleave(sizes).unsqueeze(1) for i in index],
+        [encoder.direction_scales[i].repeat_interleave(sizes, output_size=8).unsqueeze(1) for i in index],
     )
 
 

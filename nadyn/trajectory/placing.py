@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nadyn.checks.errors import InputError
 from nadyn.checks.output import check_folder, sync_folder, telling_why
-from nadyn.trajectory.raw_file import refuse_if_being_written
+from nadyn.trajectory.raw_file import being_written, locked, refuse_if_being_written
 
 
 def check_new(path: Path, *, overwrite: bool) -> None:
@@ -35,14 +35,45 @@ def building(
     """Give the place where a file is built; at the end of the block it takes the place of `path`.
 
     An error, an interrupt too, leaves nothing of it behind.
+
+    Raises:
+        InputError: Another process is building it.
+        RunError: The disk is full or refuses to be written.
     """
     partial = partial_path(path)
-    with telling_why(path, advice=advice):
+    with telling_why(path, advice=advice), _only_builder(path):
         try:
             yield partial
             replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _only_builder(path: Path) -> Iterator[None]:
+    """Be the one who builds a file: two at once would write into, move and remove the same one."""
+    beside = path.with_name(f".{path.name}.building")
+    while True:
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT, 0o666)
+        if locked(descriptor) is False:
+            os.close(descriptor)
+            raise being_written(path)
+        # Who held the lock before has removed the file, perhaps after it was opened here.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(beside)):
+                break
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        beside.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def remove_partial(path: Path) -> None:
+    """Remove what a killed process has left beside a file, which this one has locked."""
+    partial_path(path).unlink(missing_ok=True)
+    path.with_name(f".{path.name}.building").unlink(missing_ok=True)
 
 
 def partial_path(path: Path) -> Path:

@@ -233,7 +233,12 @@ def _lock(descriptor: int, path: Path) -> None:
     # On a disk without locks it goes on without.
     if locked(descriptor) is False:
         os.close(descriptor)
-        raise InputError(
-            f"file {str(path)!r} must have one writer, but another run is writing it now. "
-            "Wait for that run, or choose another `output`."
-        )
+        raise being_written(path)
+
+
+def being_written(path: Path) -> InputError:
+    """Return the error of a file that somebody else is writing."""
+    return InputError(
+        f"file {str(path)!r} must have one writer, but another run is writing it now. "
+        "Wait for that run, or choose another `output`."
+    )

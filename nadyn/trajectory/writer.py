@@ -22,7 +22,7 @@ from nadyn.trajectory.layout import (
     RunHeader,
     frame_times,
 )
-from nadyn.trajectory.placing import building, check_new, partial_path
+from nadyn.trajectory.placing import building, check_new, remove_partial
 from nadyn.trajectory.raw_file import KEPT, RawFile
 from nadyn.trajectory.reader import check_format
 from nadyn.trajectory.soundness import damaged_frames, frame_names
@@ -88,6 +88,8 @@ class TrajectoryWriter:
         )
         empty = hashlib.sha256().digest()
         with building(path) as partial:
+            # Somebody else may have been faster.
+            check_new(path, overwrite=overwrite)
             create_file(partial, header, state)
             file = RawFile(partial)
             slots.write_slot(file, first, frames_hash=empty, hops_hash=empty)
@@ -110,8 +112,9 @@ class TrajectoryWriter:
         """
         path = Path(path)
         check_format(path)
-        partial_path(path).unlink(missing_ok=True)
         file = RawFile(path)
+        # Not before the lock is had: it may be what another run is building.
+        remove_partial(path)
         candidates = slots.newest_first(file)
         sound = next((item for item in candidates if not damaged_frames(file, item.committed_frames)), None)
         if sound is None:

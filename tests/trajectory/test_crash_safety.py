@@ -13,6 +13,8 @@ import pytest
 import toy_run
 
 from nadyn.trajectory import TrajectoryWriter, digest, open_run
+from nadyn.trajectory import writer as writer_module
+from nadyn.trajectory.placing import building, check_new
 from nadyn.trajectory.raw_file import RawFile
 
 
@@ -154,6 +156,56 @@ def test_a_second_writer_of_the_same_file_is_refused(tmp_path):
         TrajectoryWriter.create(path, toy_run.header(20), toy_run.start(), overwrite=True)
     writer.close()
     TrajectoryWriter.resume(path)[0].close()
+
+
+def test_two_that_begin_the_same_file_at_once_do_not_touch_each_others(tmp_path):
+    path = tmp_path / "run.h5"
+    with building(path) as partial:
+        partial.write_bytes(b"of the first")
+        with pytest.raises(ValueError, match="must have one writer, but another run is writing it now"):
+            TrajectoryWriter.create(path, toy_run.header(20), toy_run.start())
+        assert partial.read_bytes() == b"of the first"
+    assert path.read_bytes() == b"of the first"
+    assert [one.name for one in tmp_path.iterdir()] == ["run.h5"]
+
+
+def test_who_begins_while_another_one_finishes_its_beginning_is_refused(tmp_path, monkeypatch):
+    path, checks = tmp_path / "run.h5", []
+
+    def check(where, *, overwrite):
+        checks.append(where)
+        if len(checks) == 2:
+            # After the first look.
+            where.write_bytes(b"of another")
+        check_new(where, overwrite=overwrite)
+
+    monkeypatch.setattr(writer_module, "check_new", check)
+    with pytest.raises(ValueError, match=r"must be a new file, but .* exists"):
+        TrajectoryWriter.create(path, toy_run.header(20), toy_run.start())
+    assert path.read_bytes() == b"of another"
+
+
+def test_who_may_not_go_on_with_a_run_removes_nothing_that_it_builds(tmp_path):
+    path = tmp_path / "run.h5"
+    writer = TrajectoryWriter.create(path, toy_run.header(20), toy_run.start())
+    with building(path) as partial:
+        partial.write_bytes(path.read_bytes())
+        with pytest.raises(ValueError, match="must have one writer"):
+            TrajectoryWriter.resume(path)
+        assert partial.exists()
+    writer.close()
+
+
+def test_what_a_killed_builder_has_left_is_removed(tmp_path):
+    path = tmp_path / "run.h5"
+    for name in (".run.h5.partial", ".run.h5.building"):
+        (tmp_path / name).write_bytes(b"left")
+    TrajectoryWriter.create(path, toy_run.header(20), toy_run.start()).close()
+    assert [one.name for one in tmp_path.iterdir()] == ["run.h5"]
+    for name in (".run.h5.partial", ".run.h5.building"):
+        (tmp_path / name).write_bytes(b"left")
+    TrajectoryWriter.resume(path)[0].close()
+    assert [one.name for one in tmp_path.iterdir()] == ["run.h5"]
 
 
 def test_damage_to_the_newest_checkpoint_falls_back_to_the_one_before(tmp_path):

@@ -54,6 +54,25 @@ def mean_and_error(values):
     return float(means.mean()), float(means.std() / len(means) ** 0.5)
 
 
+def test_strains_of_the_full_cell_are_symmetric_noise_of_the_width_in_the_docs():
+    """At P₀ 1 = Π noise alone is left: shears have half of the variance of lengths, and nothing turns."""
+    model, n_traj, dt, rate, pressure = GasInABox(2, CELL), 4000, 20.0, 0.3, 1e-4
+    baro = cell_rescaling(
+        dt=dt, seed=3, masses=model.masses, temperature=KT, pressure=pressure, relaxation=1.0 / rate,
+        compressibility=1.0, motion="full",
+    )  # fmt: skip
+    state = gas_at_rest(model, n_traj)
+    stress = -pressure * torch.eye(3, dtype=torch.float64).expand(n_traj, 3, 3)
+    strain = baro.strain(state, Box(CELL.expand(n_traj, 3, 3), stress), torch.zeros_like(state.momenta))
+    assert torch.equal(strain, strain.mT)
+    width = 2.0 * KT * rate * dt / (3.0 * V0)
+    for x in range(3):
+        for y in range(x, 3):
+            expected = width if x == y else 0.5 * width
+            # The variance of n normal numbers has an error of √(2/n) of itself.
+            assert abs(float(strain[:, x, y].var()) / expected - 1.0) < 3.0 * (2.0 / n_traj) ** 0.5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("motion", ["isotropic", "full"])
 def test_the_volume_of_an_ideal_gas_has_its_exact_mean_and_variance(motion):

@@ -196,6 +196,15 @@ def test_dipoles_of_an_ion_are_moved_from_their_named_origin(origin):
     assert float(_residuals(model, named)["dipole"].max()) < 1e-20
 
 
+def test_the_centre_of_an_ion_is_that_of_its_own_isotopes():
+    group = _group(_teacher(charge=-2), dipole_origin="center_of_mass")
+    heavy = masses((7, 1, 1, 9)) * np.array([1.0, 2.0, 1.0, 1.0])
+    centre = np.einsum("n,fnx->fx", heavy, group.positions) / heavy.sum()
+    found = dipoles_of_coordinates(replace(group, masses=heavy)) - group.dipoles
+    expected = -2.0 * np.eye(N_STATES)[:, :, None] * centre[:, None, None]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 def test_files_keep_polarisabilities_and_the_origin(tmp_path):
     group = _group(_teacher(charge=1), dipole_origin="center_of_mass")
     write_dataset(tmp_path / "data.h5", Dataset((group,)))

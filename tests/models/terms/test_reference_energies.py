@@ -7,7 +7,7 @@ import pytest
 import torch
 from surroundings import free_atoms
 
-from nadyn.models.terms.reference_energies import ReferenceEnergies
+from nadyn.models.terms.reference_energies import ReferenceEnergies, absurd_energies
 
 METHANOL, _ = free_atoms((1, 1, 1, 1, 6, 8), torch.randn(2, 6, 3, dtype=torch.float64), 7.0)
 
@@ -83,6 +83,15 @@ def test_one_absurd_energy_changes_neither_scale_nor_element_energies():
     for name in ("per_element", "offsets", "scale"):
         assert torch.equal(getattr(left_out, name), getattr(without, name)), name
     assert float(left_out.scale) == pytest.approx(float(sound.scale), rel=0.05)
+
+
+@pytest.mark.parametrize(("spreads", "found"), [(15.0, False), (27.0, True)])
+def test_an_energy_is_absurd_from_twenty_robust_spreads_on(spreads, found):
+    energies = torch.from_numpy(np.random.default_rng(3).standard_normal(300))
+    # The robust spread of normal numbers is their standard deviation.
+    energies[70] = spreads
+    absurd = absurd_energies(torch.ones(300, 1, dtype=torch.float64), energies)
+    assert absurd.nonzero().flatten().tolist() == [70] * found
 
 
 def test_a_reaction_among_frames_of_one_minimum_is_not_left_out_of_the_scale():

@@ -89,6 +89,18 @@ def test_formal_charges_follow_from_fragments_or_from_charges_of_groups_or_are_g
     assert _formal(_water(), hydronium) == {1: 1.0, 8: -2.0}
 
 
+def test_a_lone_ion_has_its_charge_spread_over_its_elements_and_nothing_is_rounded_away():
+    ammonium = group_from_arrays(
+        "ammonium",
+        atomic_numbers=[7, 1, 1, 1, 1],
+        positions=np.vstack([np.zeros(3), np.eye(4, 3) * 1.9 - 0.9])[None],
+        energies=np.zeros((1, 1)),
+        charge=1,
+    )
+    # The shortest solution of z_N + 4 z_H = 1.
+    assert _formal(ammonium) == pytest.approx({1: 4 / 17, 7: 1 / 17}, abs=1e-12)
+
+
 def test_charges_that_no_formal_charges_give_are_refused():
     with pytest.raises(InputError, match=r"no such .* 'water\+' has \+1 e, and the nearest make \+0\.333 e"):
         _formal(_water(), _water(name="same"), _water(charge=1, name="water+"))

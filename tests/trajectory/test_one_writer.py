@@ -70,6 +70,18 @@ def test_without_locks_a_writer_that_shows_nothing_for_two_minutes_is_dead(monke
     assert not owner.exists()
 
 
+def test_without_locks_a_writer_that_goes_on_for_long_shows_that_it_lives(monkeypatch, tmp_path):
+    monkeypatch.setattr(one_writer, "locked", lambda descriptor: None)
+    monkeypatch.setattr(one_writer, "_ALIVE_SECONDS", 0.02)
+    owner = tmp_path / ".shard.h5.owner"
+    with only_writer(tmp_path / "shard.h5", patience_seconds=1.0):
+        os.utime(owner, (time.time() - 130, time.time() - 130))
+        end = time.monotonic() + 60.0
+        while time.time() - owner.stat().st_mtime > 60 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert time.time() - owner.stat().st_mtime < 60
+
+
 def test_who_took_over_after_the_look_keeps_what_he_took(monkeypatch, tmp_path):
     monkeypatch.setattr(one_writer, "locked", lambda descriptor: None)
     owner = tmp_path / ".shard.h5.owner"

@@ -143,7 +143,8 @@ def run(path: Path, trajectories: int, time_fs: float) -> None:
     # Momenta of the atoms: P = √M L p √ω, the inverse of `NormalCoordinates.momenta`.
     scaled = p[:, :, 0] * frame.frequencies.sqrt()
     atoms = torch.einsum("tm,mnx->tnx", scaled, frame.vectors) * frame.masses.sqrt()[:, None]
-    assert float((frame.momenta(atoms) - p).abs().max()) < 1e-9
+    # The modes of the template have four digits.
+    assert float((frame.momenta(atoms) - p).abs().max()) < 1e-4 * float(p.abs().max())
     starts = {
         "template": (template, q, p, template.masses, None, first),
         "learned": (learned, frame.positions(q), atoms, frame.masses, frame.atomic_numbers, None),

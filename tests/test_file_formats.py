@@ -100,6 +100,7 @@ def test_every_array_and_attribute_of_a_dataset_is_on_the_page(tmp_path):
     content["cell"] = np.broadcast_to(20.0 * np.eye(3), (3, 3, 3))
     content["positions"] = np.broadcast_to(2.0 * np.eye(2, 3), (3, 2, 3))
     content["forces"] = None
+    content["eigenvectors"] = np.linalg.qr(content["eigenvectors"])[0]
     for name in ("polarisabilities", "stress"):
         content[name] = content[name] + content[name].swapaxes(2, 3)
     texts = dict.fromkeys(("theory", "source", "licence", "note"), "known")

@@ -71,6 +71,7 @@ def train(
     from nadyn.training.committee import train_committee
     from nadyn.training.configuration import TrainingConfiguration
     from nadyn.training.figures import learning_curves, parity
+    from nadyn.training.learned_labels import also_learned
     from nadyn.training.mixing import about_energies
     from nadyn.training.notices import about_couplings, about_gaps, about_trials
     from nadyn.training.output import checkpoint_path
@@ -118,7 +119,7 @@ def train(
             f"{group.name}: {counted(group.n_frames, 'frame')}, {counted(group.n_atoms, 'atom')}, "
             f"{counted(group.n_states, 'state')}"
         )
-    learned = () if configuration.model.electrostatics is None else ("charges",)
+    learned = also_learned(configuration.model, dataset)
     notices = (
         about_couplings(dataset, configuration),
         about_gaps(dataset),

@@ -46,6 +46,7 @@ ARRAYS = {
         "energy", ("n_frames", "n_spin_states", "n_spin_states", 2), "hartree", "cm-1", 3
     ),
     "spin_orbit_norms": ArrayKind("energy", ("n_frames", "n_states", "n_states"), "hartree", "cm-1", 3),
+    "eigenvectors": ArrayKind("none", ("n_frames", "n_states", "n_states"), "1", "1", 1),
     "cell": ArrayKind("length", ("n_frames", 3, 3), "bohr", "angstrom", 0),
     "stress": ArrayKind("stress", ("n_frames", "n_states", 3, 3), "hartree/bohr^3", "eV/angstrom^3", 2),
 }
@@ -55,6 +56,8 @@ MASSES = ArrayKind("mass", ("n_atoms",), "u", "u", 0)
 
 # Elements that should be equal and differ by a larger part of the largest one are a mistake.
 _SYMMETRIC = 0.01
+# More of UᵀU would move energies of 10³ eV by more than a meV.
+_ORTHONORMAL = 1e-6
 # Tensors, and how small a difference [of their atomic unit] is rounding of text; 0.01 GPa of a stress.
 SYMMETRIC_FROM = {"polarisabilities": 0.0, "stress": 0.01 / GIGAPASCAL_PER_AU}
 
@@ -133,3 +136,19 @@ def symmetric(
             f"be equal differ by {apart[frame]:.3g} {ARRAYS[name].atomic_unit}."
         )
     return 0.5 * (tensors + tensors.swapaxes(2, 3))
+
+
+def check_orthonormal(vectors: Float[np.ndarray, "frame diabat state"]) -> None:
+    """Refuse eigenvectors that are not orthonormal in a frame that has them.
+
+    Raises:
+        InputError: One sentence.
+    """
+    known = ~np.isnan(vectors).any(axis=(1, 2))
+    apart = np.abs(vectors.swapaxes(1, 2) @ vectors - np.eye(vectors.shape[1])).max(axis=(1, 2))
+    if (wrong := known & (apart > _ORTHONORMAL)).any():
+        frame = int(np.argmax(wrong))
+        raise InputError(
+            f"`eigenvectors` must be orthonormal, but in frame {frame} UᵀU differs from 1 by "
+            f"{apart[frame]:.2g}."
+        )

@@ -31,6 +31,8 @@ class Group:
         charges: Charge of each atom [e], those of the lowest state.
         spin_orbit: Spin-orbit Hamiltonian [hartree] over all components, real and imaginary part last.
         spin_orbit_norms: √Σ|H|² [hartree] over the spin components of two states, where no more is known.
+        eigenvectors: U of a diabatic matrix U E Uᵀ with the energies E; its rows are the same diabatic states
+            in all frames, its columns have the signs of the couplings.
         cell: Cell vectors as rows [bohr].
         pbc: Which directions are periodic.
         stress: Stress [hartree/bohr³], ASE's sign.
@@ -59,6 +61,7 @@ class Group:
     charges: Float[np.ndarray, "frame atom"] | None = None
     spin_orbit: Float[np.ndarray, "frame spin_state spin_state 2"] | None = None
     spin_orbit_norms: Float[np.ndarray, "frame state state"] | None = None
+    eigenvectors: Float[np.ndarray, "frame diabat state"] | None = None
     cell: Float[np.ndarray, "frame 3 3"] | None = None
     pbc: Bool[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=bool))
     stress: Float[np.ndarray, "frame state 3 3"] | None = None

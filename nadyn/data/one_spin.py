@@ -46,5 +46,7 @@ def _of_one_spin(group: Group, multiplicity: int) -> Group:
         charges=group.charges if own[0] == 0 else None,
         spin_orbit=None,
         spin_orbit_norms=None,
+        # Rows of one multiplicity are not told from those of others.
+        eigenvectors=None,
         multiplicities=(multiplicity,) * len(own),
     )

@@ -64,6 +64,8 @@ def ordered(
     for name in ("dipoles", "spin_orbit_norms"):
         if name in arrays:
             result[name] = _both_sides(arrays[name], order)
+    if "eigenvectors" in arrays:
+        result["eigenvectors"] = np.take_along_axis(arrays["eigenvectors"], order[:, None, :], axis=2)
     if "interstate_couplings" in arrays:
         result["interstate_couplings"] = arrays["interstate_couplings"][row, _pairs(order)]
     if "spin_orbit" in arrays:

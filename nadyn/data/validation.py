@@ -8,7 +8,7 @@ import numpy as np
 
 from nadyn.checks.errors import InputError, InputWarning
 from nadyn.checks.shapes import check_shape
-from nadyn.data.arrays import LABELS, SYMMETRIC_FROM, check_array, symmetric
+from nadyn.data.arrays import LABELS, SYMMETRIC_FROM, check_array, check_orthonormal, symmetric
 from nadyn.data.dataset import Group
 from nadyn.data.dipole_origin import check_origin
 from nadyn.data.frames_in_words import frames_in_words
@@ -43,6 +43,7 @@ def group_from_arrays(
     charges: np.ndarray | None = None,
     spin_orbit: np.ndarray | None = None,
     spin_orbit_norms: np.ndarray | None = None,
+    eigenvectors: np.ndarray | None = None,
     cell: np.ndarray | None = None,
     pbc: Sequence[bool] | np.ndarray = (False, False, False),
     stress: np.ndarray | None = None,
@@ -74,6 +75,7 @@ def group_from_arrays(
         charges: Charge of each atom [e].
         spin_orbit: Spin-orbit matrix [hartree], real and imaginary part.
         spin_orbit_norms: Size of the spin-orbit coupling of two states [hartree].
+        eigenvectors: Of a diabatic matrix whose eigenvalues are the energies, one row a diabatic state.
         cell: Cell vectors as rows [bohr].
         pbc: Which directions are periodic.
         stress: Stress [hartree/bohr³].
@@ -91,10 +93,10 @@ def group_from_arrays(
 
     Raises:
         InputError: A name that a file cannot hold, a wrong shape, NaN positions or energies, half-missing
-            labels, a polarisability or stress that is not symmetric, an unknown origin of dipoles, an unknown
-            element, two atoms in one place, a periodic direction without a cell, a cell that is too thin, a
-            wrong number of multiplicities, or states that seem to be of several ones of which nothing is
-            said.
+            labels, a polarisability or stress that is not symmetric, eigenvectors that are not orthonormal,
+            an unknown origin of dipoles, an unknown element, two atoms in one place, a periodic
+            direction without a cell, a cell that is too thin, a wrong number of multiplicities, or states
+            that seem to be of several ones of which nothing is said.
     """
     check_name(name)
     numbers = _atomic_numbers(atomic_numbers)
@@ -108,6 +110,7 @@ def group_from_arrays(
         "charges": charges,
         "spin_orbit": spin_orbit,
         "spin_orbit_norms": spin_orbit_norms,
+        "eigenvectors": eigenvectors,
         "cell": cell,
         "stress": stress,
     }
@@ -125,6 +128,8 @@ def group_from_arrays(
         check_array(key, array, lengths)
     for key in given.keys() & SYMMETRIC_FROM.keys():
         given[key] = symmetric(key, given[key])
+    if "eigenvectors" in given:
+        check_orthonormal(given["eigenvectors"])
     check_origin(dipole_origin)
     mass = _masses(masses, len(numbers))
     if multiplicities is None:

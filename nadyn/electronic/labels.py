@@ -8,6 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from nadyn.electronic.diabatic.links import Links
+from nadyn.electronic.diabatic.states import Overlaps
+
 
 class Quality(IntEnum):
     """How far a label is to be trusted; only trusted ones train a model."""
@@ -102,6 +105,23 @@ class HasOverlaps(Protocol):
 
     def overlaps(self, first: Known, second: Known) -> Float[np.ndarray, "state state"]:
         """Return S_kl = ⟨k at the first geometry|l at the second⟩, from what the labels remember."""
+        ...
+
+
+@runtime_checkable
+class HasLinkedOverlaps(Protocol):
+    """A source that compares its wave functions at many pairs of geometries, molecules laid on each other."""
+
+    def linked_overlaps(
+        self, known: Sequence[Known], links: Links, order: Sequence[int] | None = None
+    ) -> Overlaps:
+        """Return ⟨k at the first|l at the second⟩ along links, from what the labels remember.
+
+        Args:
+            known: Geometries with their labels.
+            links: Which are compared.
+            order: The atoms of the second geometry that stand in each place, where they change places.
+        """
         ...
 
 

@@ -11,6 +11,7 @@ from nadyn.data.joining import join
 from nadyn.data.rigid_couplings import without_rigid_couplings
 from nadyn.electronic.labels import Known, Label, Quality
 from nadyn.learning.context import Context
+from nadyn.learning.diabatic import with_eigenvectors
 from nadyn.learning.export import group_of_labels
 from nadyn.learning.fresh import single
 from nadyn.learning.stored_labels import known_of
@@ -20,19 +21,27 @@ from nadyn.structures import symbol
 BETWEEN = "between"
 
 
-def gathered_labels(context: Context) -> Group:
-    """Return all trusted labels as one group, behind the datasets that were there before.
+def gathered_labels(context: Context) -> tuple[Group, str | None]:
+    """Return all trusted labels as one group, behind the datasets that were there before, and their basis.
 
-    Couplings are free of translation and rotation, whatever the source gives.
+    Couplings are free of translation and rotation, whatever the source gives. The basis is that of the
+    eigenvectors of a diabatic matrix, None where none are looked for.
 
     Raises:
         InputError: Nothing is trusted, or the datasets are of other atoms, states or another level.
     """
-    found = earlier_data(context)
+    found, source, basis = earlier_data(context), context.desk.source, None
     known = [known_of(record) for record in context.desk.store.records if record.tag != BETWEEN]
-    if not found or any(one.label.quality is Quality.TRUSTED for one in known):
-        found.append(Dataset((group_of_labels(context.desk.source, known, context.name),)))
-    return single(join(found))
+    trusted = [one for one in known if one.label.quality is Quality.TRUSTED]
+    if not found or trusted:
+        group = group_of_labels(source, known, context.name)
+        if context.config.diabatic:
+            context.narrator.stage("comparing the wave functions of the labels")
+            labels = with_eigenvectors(source, trusted, group)
+            group, basis = labels.group, labels.basis
+            context.narrator.note(labels.in_words())
+        found.append(Dataset((group,)))
+    return single(join(found)), basis
 
 
 def earlier_data(context: Context) -> list[Dataset]:

@@ -127,6 +127,10 @@ FINAL_TRAINING = {
     "model": {"hidden": [256, 128, 64]},
     "steps": 25000,
 }
+# How much eigenvectors count. With a noise that is learned the largest errors, of wrong signs, count least
+# and stay; see the page on diabatic labels.
+DIABATIC_WEIGHTS = {"diabatic": 2.0}
+DIABATIC_NOISE = {"diabatic_ev": 0.1}
 _LENGTHS = ("steps", "epochs", "time_limit_minutes")
 # Labels at least that look at the level of theory.
 LOOKS = 26
@@ -139,7 +143,8 @@ class LearnConfiguration(Configuration):
     `molecule` is a geometry to begin from (.xyz, in ångström), `source` a section that says who
     labels, see the page of label sources. `data` are datasets of the same level that exist already. `state`
     is where trajectories start. `dynamics` holds keys of a run file, without `model`, `initial`, `seed` and
-    `output`; `training` and `final` hold keys of a training file, of the rounds and of the last model.
+    `output`; `training` and `final` hold keys of a training file, of the rounds and of the last model. With
+    `diabatic` wave functions of labels are compared, and models learn eigenvectors of one diabatic matrix.
     """
 
     molecule: str | None = None
@@ -149,6 +154,7 @@ class LearnConfiguration(Configuration):
     sample: SampleSection = SampleSection()
     dynamics: dict[str, object] = Field(default_factory=lambda: dict(DYNAMICS))
     first: FirstSection = FirstSection()
+    diabatic: bool = False
     members: Annotated[int, Field(ge=2, le=64)] = 4
     round: RoundSection = RoundSection()
     training: dict[str, object] = Field(default_factory=dict)
@@ -238,7 +244,12 @@ def names_length(own: Mapping[str, object]) -> bool:
 
 
 def training_settings(
-    config: LearnConfiguration, n_states: int, *, final: bool, couplings: bool = True
+    config: LearnConfiguration,
+    n_states: int,
+    *,
+    final: bool,
+    couplings: bool = True,
+    basis: str | None = None,
 ) -> dict[str, object]:
     """Return the training file of the rounds, or of the last models: the defaults, and what was asked for.
 
@@ -250,12 +261,22 @@ def training_settings(
         n_states: Of the source.
         final: Whether for the last models.
         couplings: Whether there are labels of them; a weight of labels that are missing would be refused.
+        basis: Of the eigenvectors that the labels have, None without; another one that is asked for wins.
     """
     default, own = (FINAL_TRAINING, config.final) if final else (ROUND_TRAINING, config.training)
     if names_length(own):
         default = {key: value for key, value in default.items() if key not in _LENGTHS}
-    model = {**default.get("model", {}), **dict(own.get("model", {}))}
+    asked = dict(own.get("model", {}))
+    model = {**default.get("model", {}), **asked}
+    weights = dict(default.get("weights", {})) if couplings else {}
+    noise = {}
+    if basis is not None and "basis" not in asked:
+        weights, noise = weights | DIABATIC_WEIGHTS, DIABATIC_NOISE
+        # Heads do not know which rows change their signs under exchanges.
+        model |= {"basis": basis} | ({"properties": []} if "[" in basis else {})
     if n_states > 1:
         model.setdefault("basis", f"{n_states}x0e + 1x1o + 1x1e")
-    weights = {**(default.get("weights", {}) if couplings else {}), **dict(own.get("weights", {}))}
-    return {**default, **own, "model": model, "weights": weights}
+    settings = {**default, **own, "model": model, "weights": weights | dict(own.get("weights", {}))}
+    if noise:
+        settings["label_noise"] = noise | dict(own.get("label_noise", {}))
+    return settings

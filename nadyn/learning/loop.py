@@ -14,6 +14,7 @@ from nadyn.learning.asked_for import together, write_down
 from nadyn.learning.beginning import beginning
 from nadyn.learning.context import Clock, Context, Narrator, Silence
 from nadyn.learning.desk import Desk
+from nadyn.learning.diabatic import check_diabatic
 from nadyn.learning.folder import Folder, alone_in
 from nadyn.learning.gathering import check_earlier_data
 from nadyn.learning.learn_file import LearnConfiguration, check_first_budget, check_sections
@@ -80,6 +81,8 @@ def learn(
                 moves = bool({"overlaps", "interstate_couplings"} & set(desk.source.gives))
                 check_first_budget(config, moves=moves)
             check_earlier_data(context)
+            if config.diabatic:
+                check_diabatic(desk.source)
             write_down(folder, config)
             title = f"{formula(molecule.atomic_numbers)}, {desk.source.theory}"
             return _rounds(context, title)

@@ -66,10 +66,22 @@ class Plan:
         return cls(final=final, spent=spent, labels=n_labels, processes=context.config.processes, steps=steps)
 
 
-def settings_of(config: LearnConfiguration, group: Group, number: int, *, final: bool) -> dict[str, object]:
-    """Return the training file of a round for its labels; seeds differ by round, the split does not."""
+def settings_of(
+    config: LearnConfiguration, group: Group, number: int, *, final: bool, basis: str | None = None
+) -> dict[str, object]:
+    """Return the training file of a round for its labels; seeds differ by round, the split does not.
+
+    Args:
+        config: The learn file.
+        group: The labels.
+        number: Of the round.
+        final: Whether for the last models.
+        basis: Of the eigenvectors that the labels have.
+    """
     couplings = group.interstate_couplings is not None
-    settings = training_settings(config, group.n_states, final=final, couplings=couplings)
+    if group.eigenvectors is None:
+        basis = None
+    settings = training_settings(config, group.n_states, final=final, couplings=couplings, basis=basis)
     return settings | {"seed": config.seed + 1009 * number, "split_seed": config.seed}
 
 

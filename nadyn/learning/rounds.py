@@ -18,8 +18,7 @@ from nadyn.analysis.pair_differences import Difference, paired_difference
 from nadyn.analysis.pairs import known_occupations
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
-from nadyn.data import Dataset, Group, load_dataset
-from nadyn.data.dataset_file import write_dataset
+from nadyn.data import Group, load_dataset
 from nadyn.electronic.labels import Label, Quality
 from nadyn.learning import candidates
 from nadyn.learning.asked import asked_records, outside_method
@@ -34,11 +33,12 @@ from nadyn.learning.crossing_candidates import at_crossings
 from nadyn.learning.desk import Progress
 from nadyn.learning.folder import read_json, write_json
 from nadyn.learning.fresh import judge
-from nadyn.learning.gathering import gathered_labels, group_of
+from nadyn.learning.gathering import group_of
 from nadyn.learning.jobs import Job, side_by_side
 from nadyn.learning.objections import Objections
 from nadyn.learning.picks import CROSSING, DOUBT, GAP, KINDS, RANDOM, Candidate, pick
 from nadyn.learning.plan import Plan, settings_of
+from nadyn.learning.round_data import basis_of, dataset_of
 from nadyn.learning.swarm import run_swarms, swarm_records
 from nadyn.learning.trusting import trusted_by
 from nadyn.models.committee import Committee
@@ -53,7 +53,7 @@ def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord 
     if done is not None:
         return round_from(done)
     final = plan.final
-    dataset = _dataset(context, folder)
+    dataset = dataset_of(context, folder)
     with context.clock.on("training", number):
         committee = _train(context, folder, number, plan)
     with context.clock.on("running", number):
@@ -100,20 +100,12 @@ def one_round(context: Context, number: int, plan: Plan, *, before: RoundRecord 
     return record
 
 
-def _dataset(context: Context, folder: Path) -> Dataset:
-    """Return the labels that this round trains on, kept as they were when it began."""
-    path = folder / "dataset.h5"
-    if not path.exists():
-        write_dataset(path, Dataset((gathered_labels(context),)))
-    return load_dataset(path)
-
-
 def _train(context: Context, folder: Path, number: int, plan: Plan) -> Committee:
     path = folder / "model.safetensors"
     if not path.exists():
         config = context.config
         (group,) = load_dataset(folder / "dataset.h5").groups
-        settings = settings_of(config, group, number, final=plan.final)
+        settings = settings_of(config, group, number, final=plan.final, basis=basis_of(folder))
         what = "the last models" if plan.final else f"round {number}: models"
         if plan.steps is not None:
             context.narrator.note(

@@ -4,7 +4,7 @@ from nadyn.checks.errors import InputError
 from nadyn.data import Dataset, Group
 from nadyn.data.dipole_origin import about_dipoles
 from nadyn.training.configuration import ModelSection, TrainingConfiguration
-from nadyn.training.long_range import check_long_range, with_charges_that_are_learned
+from nadyn.training.long_range import check_long_range, with_labels_that_are_learned
 from nadyn.training.mixing import check_one_surface
 from nadyn.training.quantities import QUANTITIES, Quantity
 from nadyn.training.samples import Samples, samples_together
@@ -45,7 +45,7 @@ def check_dataset(dataset: Dataset, configuration: TrainingConfiguration) -> Non
 def learned_samples(dataset: Dataset, configuration: TrainingConfiguration) -> tuple[Samples, ...]:
     """Return the frames with those labels that a training of this configuration learns."""
     samples = samples_together(dataset.groups, configuration.model.learned_properties)
-    return with_charges_that_are_learned(samples, configuration.model)
+    return with_labels_that_are_learned(samples, configuration.model)
 
 
 def _why_not_learned(quantity: Quantity, dataset: Dataset, section: ModelSection) -> str:

@@ -46,8 +46,9 @@ def learn_matrices(
     length: Length,
     *,
     title: str = "learning the matrices to begin from",
+    batch_size: int | None = None,
 ) -> None:
-    """Train a network in place until its W is about that of other networks of its basis, each at some frames.
+    """Train a network in place until its W is about that of others of its basis or of labels, at some frames.
 
     A thousand steps a teacher at most, about half as dear as those of a training; an interruption begins them
     again. A step takes as many frames of each teacher.
@@ -58,6 +59,7 @@ def learn_matrices(
         job: Batches and the learning rate.
         length: A number of steps, a time after which no further one begins, or both.
         title: What progress says.
+        batch_size: Frames of a step; None for as many as in a step of the training.
     """
     configuration, n_steps = job.configuration, _MOST_STEPS * len(lessons)
     n_steps = n_steps if length.n_steps is None else min(n_steps, length.n_steps)
@@ -69,7 +71,7 @@ def learn_matrices(
         potential.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
     )
     progress = Progress(n_steps=n_steps, steps_per_epoch=n_steps, title=title)
-    size = max(1, configuration.batch_size // len(lessons))
+    size = max(1, (batch_size or configuration.batch_size) // len(lessons))
     endless = [_endless(lesson.samples, size, configuration.seed) for lesson in lessons]
     started = job.clock()
     while progress.step < n_steps:
@@ -79,11 +81,7 @@ def learn_matrices(
         loss = 0.0
         for lesson, frames in zip(lessons, endless, strict=True):
             for batch, share in next(frames):
-                with torch.no_grad():
-                    target = matrix_at(lesson.teacher, batch)
-                    if lesson.signs is not None:
-                        target = lesson.signs[:, None] * target * lesson.signs
-                square = (((matrix_at(potential, batch) - target) / _SCALE) ** 2).mean()
+                square = (((matrix_at(potential, batch) - lesson.target(batch)) / _SCALE) ** 2).mean()
                 part = share * square / len(lessons)
                 part.backward()
                 loss += part.item()

@@ -25,6 +25,7 @@ from nadyn.models.terms.longrange import check_cell
 from nadyn.models.terms.theories import has_d3bj, has_dispersion
 from nadyn.structures import formula, symbol
 from nadyn.training.configuration import DispersionSection, ModelSection
+from nadyn.training.learned_labels import with_labels_that_are_learned, without_eigenvectors
 from nadyn.training.samples import Samples
 from nadyn.units import BOHR_PER_ANGSTROM
 
@@ -212,7 +213,7 @@ def to_be_learned(
     samples: tuple[Samples, ...], *, elements: tuple[int, ...], section: ModelSection
 ) -> tuple[Samples, ...]:
     """Return what weights are to learn: labels without the dispersion that they contain."""
-    samples = with_charges_that_are_learned(samples, section)
+    samples = with_labels_that_are_learned(samples, section)
     if section.dispersion is None or not section.dispersion.in_labels:
         return samples
     term = Dispersion(elements)
@@ -220,17 +221,12 @@ def to_be_learned(
     return without_dispersion(samples, term)
 
 
-def with_charges_that_are_learned(samples: tuple[Samples, ...], section: ModelSection) -> tuple[Samples, ...]:
-    """Return samples, without charges where none are learned."""
-    if section.electrostatics is not None:
-        return samples
-    return tuple(replace(group, charges=None) for group in samples)
-
-
 def as_learned_by(potential: Potential, samples: tuple[Samples, ...]) -> tuple[Samples, ...]:
     """Return what the weights of a potential have learned of labels: see `to_be_learned`."""
     if potential.charges is None:
         samples = tuple(replace(group, charges=None) for group in samples)
+    if potential.n_basis != potential.n_states:
+        samples = tuple(map(without_eigenvectors, samples))
     if potential.dispersion is None or not potential.settings.dispersion.in_labels:
         return samples
     return without_dispersion(samples, potential.dispersion)

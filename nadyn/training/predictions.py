@@ -14,7 +14,7 @@ from nadyn.models.outputs import Learned
 from nadyn.models.potential import Potential
 from nadyn.models.surroundings import Surroundings
 from nadyn.training.properties_of_states import features_of, properties_of
-from nadyn.training.samples import Samples
+from nadyn.training.samples import Samples, has_eigenvectors
 from nadyn.training.second_order.evaluation import fits
 from nadyn.training.second_order.function import AtomFeatures, said_of
 from nadyn.training.second_order.geometry import Frames, PairFunctions, geometry
@@ -24,9 +24,7 @@ Pairs = tuple[tuple[int, int], ...]
 
 # Up to so many rows of atoms the time of a product is that of its calls and not of its arithmetic. A training
 # step of six atoms, three states and 12 channels took with one product a pair and with copies, in ms: in
-# batches of 8 39 and 25, of 16 50 and 41, of 32 69 and 73; with 6 channels and 16 frames 43 and 32. On
-# a slow and busy machine, medians of alternated calls: 32 frames with 8 channels 193 and 163, with 12 229 and
-# 220.
+# batches of 8 39 and 25, of 16 50 and 41, of 32 69 and 73.
 _FEW_ROWS = 1200
 
 
@@ -43,6 +41,7 @@ class Prediction:
         dipoles: u_k · μ · u_l [e bohr], where there are labels; with the signs of `gradients`.
         polarisabilities: u_k · α · u_k [bohr³], where there are labels.
         charges: Of each atom [e], where the potential has charges.
+        eigenvectors: u_k as columns, where there are labels of them.
     """
 
     energies: Float[Tensor, "frame state"]
@@ -53,6 +52,7 @@ class Prediction:
     dipoles: Float[Tensor, "frame state state 3"] | None = None
     polarisabilities: Float[Tensor, "frame state 3 3"] | None = None
     charges: Float[Tensor, "frame atom"] | None = None
+    eigenvectors: Float[Tensor, "frame basis basis"] | None = None
 
 
 def predict(potential: Potential, batch: Samples, pairs: Pairs) -> Prediction:
@@ -86,13 +86,12 @@ def predict_beside(
     gaps = _surplus_gap(potential, levels)
     sizes = [len(part) for part in batch]
     n = sum(sizes)
-    parts = zip(
-        batch, asked, levels[:n, : potential.n_states].split(sizes), gaps[:n].split(sizes), strict=True
-    )
+    vectors = _rows(said.eigenvectors[:n] if has_eigenvectors(batch) else None, sizes)
+    columns = (levels[:n, : potential.n_states].split(sizes), gaps[:n].split(sizes), vectors)
     predictions = []
-    for number, (part, frames, own_levels, own_gaps) in enumerate(parts):
+    for number, (part, frames, *own, of_part) in enumerate(zip(batch, asked, *columns, strict=True)):
         found = _slopes_of(frames.geometry.pairs, said.slopes[number], part) if pairs else None
-        predictions.append(_prediction(part, own_levels, own_gaps, found, pairs))
+        predictions.append(replace(_prediction(part, *own, found, pairs), eigenvectors=of_part))
     if said.features is not None:
         predictions = _with_properties(potential, batch, predictions, said.eigenvectors[:n], said.features)
     return tuple(predictions), gaps[n:]
@@ -133,6 +132,7 @@ def predict_by_graph(
         columns = (
             energies[:, : potential.n_states].split(sizes),
             _surplus_gap(potential, energies).split(sizes),
+            _rows(vectors if has_eigenvectors(batch) else None, sizes),
             *(_rows(values, sizes) for values in properties),
         )
         return tuple(
@@ -147,8 +147,9 @@ def predict_by_graph(
                 dipoles=moments,
                 polarisabilities=tensors,
                 charges=charges[number][: len(levels)] if charges else None,
+                eigenvectors=of_part,
             )
-            for number, (levels, gap, moments, tensors) in enumerate(zip(*columns, strict=True))
+            for number, (levels, gap, of_part, moments, tensors) in enumerate(zip(*columns, strict=True))
         )
 
 

@@ -13,8 +13,13 @@ from torch import Tensor
 
 from nadyn.data.dataset import state_pairs
 from nadyn.electronic.signs import common_signs
+from nadyn.training.labelled_states import (
+    dipoles_in_labelled_states,
+    is_turned,
+    slopes_in_labelled_states,
+)
 from nadyn.training.predictions import Prediction
-from nadyn.training.samples import Samples
+from nadyn.training.samples import Samples, knows_eigenvectors, labelled_matrices
 from nadyn.units import (
     CUBIC_ANGSTROM_PER_AU,
     DEBYE_PER_AU,
@@ -56,19 +61,25 @@ class Quantity:
 
 
 def _forces(prediction: Prediction, batch: Samples) -> Compared:
+    gradients = slopes_in_labelled_states(prediction, batch)
     diagonal = [i for i, (k, l) in enumerate(prediction.pairs) if k == l]
-    return prediction.gradients[:, diagonal], -batch.forces
+    return gradients[:, diagonal], -batch.forces
 
 
 def _couplings(prediction: Prediction, batch: Samples) -> Compared:
-    """Couplings up to one sign a state and frame."""
+    """Couplings up to one sign a state and frame, but where labels of eigenvectors say it."""
+    gradients = slopes_in_labelled_states(prediction, batch)
     others = [i for i, (k, l) in enumerate(prediction.pairs) if k != l]
     signs = _signs(prediction, batch)
-    return prediction.gradients[:, others], signs[:, :, None, None] * batch.couplings
+    return gradients[:, others], signs[:, :, None, None] * batch.couplings
 
 
 def _permanent(dipoles: Tensor | None) -> Tensor | None:
     return None if dipoles is None else dipoles.diagonal(dim1=1, dim2=2).movedim(-1, 1)
+
+
+def _permanent_dipoles(prediction: Prediction, batch: Samples) -> Compared:
+    return _permanent(dipoles_in_labelled_states(prediction, batch)), _permanent(batch.dipoles)
 
 
 def _transitions(dipoles: Tensor | None) -> Tensor | None:
@@ -81,7 +92,8 @@ def _transitions(dipoles: Tensor | None) -> Tensor | None:
 def _transition_dipoles(prediction: Prediction, batch: Samples) -> Compared:
     """Transition dipoles with the signs of the couplings."""
     signs = _signs(prediction, batch)
-    return _transitions(prediction.dipoles), signs[:, :, None] * _transitions(batch.dipoles)
+    dipoles = dipoles_in_labelled_states(prediction, batch)
+    return _transitions(dipoles), signs[:, :, None] * _transitions(batch.dipoles)
 
 
 def _signs(prediction: Prediction, batch: Samples) -> Tensor:
@@ -93,7 +105,18 @@ def _signs(prediction: Prediction, batch: Samples) -> Tensor:
     if (labels := _transitions(batch.dipoles)) is not None:
         between.append((_transitions(prediction.dipoles).detach(), labels))
     n_states = prediction.energies.shape[1]
-    return common_signs(between, tuple(state_pairs(n_states)))
+    signs = common_signs(between, tuple(state_pairs(n_states)))
+    if not is_turned(prediction, batch):
+        return signs
+    return torch.where(knows_eigenvectors(batch)[:, None], 1.0, signs)
+
+
+def _diabatic(prediction: Prediction, batch: Samples) -> Compared:
+    """Compare the elements of W, with an axis for the one column."""
+    vectors = prediction.eigenvectors
+    return ((vectors * prediction.energies[:, None, :]) @ vectors.mT)[:, None], labelled_matrices(batch)[
+        :, None
+    ]
 
 
 QUANTITIES = (
@@ -155,7 +178,7 @@ QUANTITIES = (
         1.0,
         False,
         lambda batch: _permanent(batch.dipoles),
-        lambda prediction, batch: (_permanent(prediction.dipoles), _permanent(batch.dipoles)),
+        _permanent_dipoles,
     ),
     Quantity(
         "transition_dipole",
@@ -192,6 +215,18 @@ QUANTITIES = (
         False,
         lambda batch: None if batch.charges is None else batch.charges[:, None],
         lambda prediction, batch: (prediction.charges[:, None], batch.charges[:, None]),
+    ),
+    Quantity(
+        "diabatic",
+        "eigenvectors of the diabatic matrix",
+        "eV",
+        ELECTRONVOLT_PER_HARTREE,
+        "diabatic_ev",
+        "frame",
+        1.0,
+        False,
+        lambda batch: batch.eigenvectors,
+        _diabatic,
     ),
 )
 

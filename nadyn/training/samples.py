@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nadyn.data.dataset import Group
@@ -30,6 +30,7 @@ class Samples:
         stress: Stress of each state [hartree/bohr³], ASE's sign.
         dipoles: ⟨k|μ|l⟩ [e bohr] about the origin of the positions.
         polarisabilities: Of each state [bohr³].
+        eigenvectors: U of a diabatic matrix U E Uᵀ with the energies E.
         charge: Total charge [e].
         charges: Of each atom [e].
         weight: How much each frame counts in the loss; None where all count the same.
@@ -54,6 +55,7 @@ class Samples:
     polarisabilities: Float[Tensor, "frame state 3 3"] | None = None
     charge: int = 0
     charges: Float[Tensor, "frame atom"] | None = None
+    eigenvectors: Float[Tensor, "frame diabat state"] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -82,6 +84,7 @@ class Samples:
             rows(self.polarisabilities),
             self.charge,
             rows(self.charges),
+            rows(self.eigenvectors),
         )
 
     def surroundings(
@@ -137,6 +140,7 @@ def samples_from_group(group: Group, properties: Collection[str] = ALL_PROPERTIE
         polarisabilities=tensor(group.polarisabilities) if "polarisability" in properties else None,
         charge=int(group.charge),
         charges=tensor(group.charges, 1),
+        eigenvectors=tensor(group.eigenvectors),
     )
 
 
@@ -153,6 +157,26 @@ def samples_together(
     return tuple(
         replace(samples_from_group(group, properties), size=group.n_atoms / mean) for group in groups
     )
+
+
+def has_eigenvectors(batch: tuple[Samples, ...]) -> bool:
+    """Tell whether there are labels of eigenvectors in some part of a batch."""
+    return any(part.eigenvectors is not None for part in batch)
+
+
+def knows_eigenvectors(samples: Samples) -> Bool[Tensor, "frame"]:
+    """Tell at which frames there are labels of eigenvectors."""
+    return torch.isfinite(samples.eigenvectors).flatten(1).all(dim=1)
+
+
+def labelled_matrices(samples: Samples) -> Float[Tensor, "frame diabat diabat"]:
+    """Return U E Uᵀ [hartree] of the labelled eigenvectors, NaN where there are none.
+
+    Energies count from the mean of their frame: UᵀU that is not quite 1 does not move them by their size.
+    """
+    vectors, middle = samples.eigenvectors, samples.energies.mean(dim=1)[:, None, None]
+    unit = torch.eye(vectors.shape[1], dtype=vectors.dtype)
+    return (vectors * (samples.energies[:, None, :] - middle)) @ vectors.mT + middle * unit
 
 
 class Stream(IntEnum):

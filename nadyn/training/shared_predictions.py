@@ -92,6 +92,8 @@ def _shapes(potential: Potential, part: Samples, pairs: Pairs) -> dict[str, torc
         shapes["polarisabilities"] = (n_states, 3, 3)
     if part.charges is not None:
         shapes["charges"] = (n_atoms,)
+    if part.eigenvectors is not None:
+        shapes["eigenvectors"] = (potential.n_basis, potential.n_basis)
     return {name: torch.Size(shape) for name, shape in shapes.items()}
 
 

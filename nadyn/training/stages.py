@@ -14,6 +14,7 @@ from nadyn.training.checkpoint import beside, best_weights, read_progress
 from nadyn.training.earlier import Earlier, earlier_from_plain
 from nadyn.training.inheritance import learn_matrices, length_of_lessons
 from nadyn.training.job import Job
+from nadyn.training.lessons import lesson_of_labels
 from nadyn.training.progress import Outcome
 from nadyn.training.samples import batches_per_epoch
 from nadyn.training.schedule import Length
@@ -37,6 +38,9 @@ from nadyn.training.small_starts import (
 COMPILED = ("moments", "equivariant")
 # Length where neither `epochs` nor `time_limit_minutes` is given.
 DEFAULT_TIME_LIMIT_MINUTES = 60.0
+
+# Frames of which matrices are learned at once.
+_LESSON_BATCH = 48
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,17 @@ def search_and_train(job: Job, build: Build) -> Learned:
             sentence = job.beginning.with_matrices
             learn_matrices(potential, job.beginning.lessons, job, length_of_lessons(length))
         spent = job.clock() - began
+        found = {"start": {"sentence": sentence, "assignment": None}}
+    elif (lesson := lesson_of_labels(job.training)) is not None:
+        began = job.clock()
+        potential = build(assignment, configuration)
+        title = "learning the labelled matrices"
+        # Steps of labels alone are quick: a time limit alone shortens them.
+        brief = replace(length_of_lessons(length), n_steps=length.n_steps)
+        learn_matrices(potential, (lesson,), job, brief, title=title, batch_size=_LESSON_BATCH)
+        spent = job.clock() - began
+        n_known = counted(sum(map(len, lesson.samples)), "frame")
+        sentence = f"it began with the diabatic matrices of {n_known} that have eigenvectors as labels"
         found = {"start": {"sentence": sentence, "assignment": None}}
     elif called_for(job):
         start = start_from_the_best(job, build, length_of_one(job, length))

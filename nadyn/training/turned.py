@@ -34,7 +34,7 @@ from torch import Tensor
 from nadyn.data.dataset import state_pairs
 from nadyn.electronic.signs import coupling_signs
 from nadyn.training.predictions import Prediction
-from nadyn.training.samples import Samples
+from nadyn.training.samples import Samples, knows_eigenvectors
 from nadyn.units import HARTREE_PER_EV
 
 WIDTH = 0.4 * HARTREE_PER_EV
@@ -65,7 +65,11 @@ def turned(
     if batch.couplings is None or batch.forces is None or any(name not in variances for name in _NEEDED):
         return batch
     gaps = batch.energies[:, 1:] - batch.energies[:, :-1]
-    (close,) = torch.nonzero((gaps < WIDTH).any(dim=1), as_tuple=True)
+    chosen = (gaps < WIDTH).any(dim=1)
+    if batch.eigenvectors is not None:
+        # There the network is turned to the labels, see `labelled_states`.
+        chosen = chosen & ~knows_eigenvectors(batch)
+    (close,) = torch.nonzero(chosen, as_tuple=True)
     if not len(close):
         return batch
     n_states, n_components = batch.energies.shape[1], batch.forces[0, 0].numel()

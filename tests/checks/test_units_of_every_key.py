@@ -285,6 +285,10 @@ TRAINING = {
         lambda p: step.given_noise(training_file(label_noise={"coupling_ev_per_angstrom": 0.2}))["coupling"],
         0.2 * EV / ANGSTROM,
     ),
+    "label_noise.diabatic_ev": (
+        lambda p: step.given_noise(training_file(label_noise={"diabatic_ev": 0.2}))["diabatic"],
+        0.2 * EV,
+    ),
     "label_noise.stress_gpa": (
         lambda p: step.given_noise(training_file(label_noise={"stress_gpa": 0.2}))["stress"],
         0.2 / GIGAPASCAL,

@@ -10,11 +10,14 @@ import numpy as np
 from jaxtyping import Float
 from pyscf import fci, gto
 
+from nadyn.electronic.diabatic.links import Links
+from nadyn.electronic.diabatic.states import Overlaps
 from nadyn.electronic.label_judgement import trapezoid_errors
 from nadyn.electronic.labels import Known, Label, Quality
 from nadyn.interfaces.pyscf.active_space import TooFewOrbitals
 from nadyn.interfaces.pyscf.dipoles import dipole_moments
 from nadyn.interfaces.pyscf.gradients import gradients_and_couplings
+from nadyn.interfaces.pyscf.linked_overlaps import linked_overlaps
 from nadyn.interfaces.pyscf.orbitals import active_overlap
 from nadyn.interfaces.pyscf.overlaps import state_overlaps
 from nadyn.interfaces.pyscf.state_average import MOST_CYCLES, StateAverage
@@ -130,6 +133,12 @@ class CasscfSource:
             electrons = self.average.electrons(multiplicity)
             result[np.ix_(states, states)] = state_overlaps(between, self.average.n_core, *vectors, electrons)
         return result
+
+    def linked_overlaps(
+        self, known: Sequence[Known], links: Links, order: Sequence[int] | None = None
+    ) -> Overlaps:
+        """Return the overlaps of states along links, see `HasLinkedOverlaps`."""
+        return linked_overlaps(self.average, known, links, order)
 
     def active_overlap(self, first: Known, second: Known) -> float:
         """Return the smallest singular value of the overlap of active orbitals, see `HasActiveSpace`."""

@@ -54,9 +54,17 @@ def turned(
 @lru_cache(maxsize=256)
 def _shell_rotation(angular: int, cartesian: bool, rotation: bytes) -> np.ndarray:
     """Return D with Σ_m D_mn χ_m(r) = χ_n(r Qᵀ), from values at points, whatever the order of a shell."""
-    matrix = np.frombuffer(rotation).reshape(3, 3)
+    shell, points, inverse = _shell_at_points(angular, cartesian)
+    return inverse @ _values(shell, points @ np.frombuffer(rotation).reshape(3, 3).T)
+
+
+@lru_cache(maxsize=16)
+def _shell_at_points(angular: int, cartesian: bool) -> tuple[gto.Mole, np.ndarray, np.ndarray]:
+    """Return a shell, points about it, and the pseudoinverse of its values there."""
     shell = gto.M(atom="H 0 0 0", basis={"H": [[angular, [1.0, 1.0]]]}, spin=None, cart=cartesian, verbose=0)
     points = np.random.default_rng(0).normal(size=(8 * (angular + 2) ** 2, 3))
-    kind = "GTOval_cart" if cartesian else "GTOval_sph"
-    here, before = shell.eval_gto(kind, points), shell.eval_gto(kind, points @ matrix.T)
-    return np.linalg.lstsq(here, before, rcond=None)[0]
+    return shell, points, np.linalg.pinv(_values(shell, points))
+
+
+def _values(shell: gto.Mole, points: np.ndarray) -> np.ndarray:
+    return shell.eval_gto("GTOval_cart" if shell.cart else "GTOval_sph", points)

@@ -1,0 +1,1 @@
+"""Diabatic states from wave functions at many geometries."""

@@ -28,7 +28,7 @@ def hyperparameters(potential: Potential) -> dict[str, object]:
     values.pop("heads")
     # A potential without heads and long range has the header that it had before there were any.
     heads = {"heads": heads_to_dict(potential.settings.heads)} if potential.settings.heads else {}
-    for name in LONGRANGE:
+    for name in (*LONGRANGE, "numbers"):
         if values[name] is None:
             values.pop(name)
     one_for_all = {} if network.networks == "per_element" else {"networks": network.networks}
@@ -69,6 +69,8 @@ def untrained_potential(header: dict) -> Potential:
     settings = PotentialSettings(
         network, values["basis"], values["n_states"], tuple(values["start"]), ends, heads
     )
+    if "numbers" in values:
+        settings = replace(settings, numbers=tuple(values["numbers"]))
     return Potential(replace(settings, **longrange))
 
 

@@ -92,7 +92,10 @@ class LearnedModel:
 
     @property
     def laws(self) -> frozenset[str]:
-        return CARTESIAN_LAWS if self.cell is None else frozenset({"translation", "permutation"})
+        if self.cell is not None:
+            return frozenset({"translation", "permutation"})
+        # Whose atoms are numbered keeps its energies under the exchanges of its basis alone.
+        return CARTESIAN_LAWS - {"permutation"} if self.potential.numbered is not None else CARTESIAN_LAWS
 
     @property
     def n_states(self) -> int:

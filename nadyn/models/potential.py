@@ -18,13 +18,14 @@ from nadyn.models.heads.charges import Charges, ChargesSettings
 from nadyn.models.heads.table import build_heads
 from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.matrix.equivariant_matrix import EquivariantMatrix
+from nadyn.models.matrix.numbered_atoms import numbered_atoms_of
 from nadyn.models.outputs import Learned, Outcome
 from nadyn.models.sum_of_part import sum_of_part
 from nadyn.models.surroundings import Surroundings
 from nadyn.models.terms.dispersion import Dispersion, DispersionSettings
 from nadyn.models.terms.electrostatics import electrostatic_energy
 from nadyn.models.terms.reference_energies import ReferenceEnergies
-from nadyn.models.terms.repulsion import Repulsion
+from nadyn.models.terms.repulsion import Repulsion, check_ends
 
 # The latent basis of a ground-state potential: energies of fragments far apart add.
 ATOMIC_SUM = "1x0e"
@@ -51,6 +52,8 @@ class PotentialSettings:
         heads: Settings of the heads beside that of W, see `nadyn.models.heads.table`.
         electrostatics: Charges that act at all distances, or None.
         dispersion: Dispersion at all distances, or None.
+        numbers: Atomic numbers of the molecule in ascending order, where rows of the basis change sign under
+            exchanges of its atoms; else None.
     """
 
     network: NetworkSettings
@@ -61,6 +64,7 @@ class PotentialSettings:
     heads: tuple[object, ...] = ()
     electrostatics: ChargesSettings | None = None
     dispersion: DispersionSettings | None = None
+    numbers: tuple[int, ...] | None = None
 
 
 def atomic_sum(
@@ -96,7 +100,7 @@ class Potential(nn.Module):
         elements = settings.network.encoder.elements
         ends = settings.repulsion_ends
         if ends is not None:
-            _check_ends(ends, settings.network.encoder.cutoff)
+            check_ends(ends, settings.network.encoder.cutoff)
         self.settings = settings
         self.n_states = settings.n_states
         self.n_basis = basis.size
@@ -114,6 +118,7 @@ class Potential(nn.Module):
         self.dispersion = None if settings.dispersion is None else Dispersion(elements)
         # Last, so that without them every number drawn at the start is as it was.
         self.heads = build_heads(settings.heads, basis, self.network)
+        self.numbered = numbered_atoms_of(basis, settings.numbers, self.network)
 
     @property
     def is_atomic_sum(self) -> bool:
@@ -139,6 +144,8 @@ class Potential(nn.Module):
         """Return what weights have a part in: W [hartree] in float64 without dispersion, and charges."""
         outputs, features = self.network(surroundings)
         matrix = self.matrix(outputs[..., : self.n_outputs], features, surroundings)
+        if self.numbered is not None:
+            matrix = matrix + self.numbered(surroundings)
         charges = None
         terms = self._terms(surroundings)
         if self.charges is not None:
@@ -154,7 +161,8 @@ class Potential(nn.Module):
         """
         size = _atoms_at_once(surroundings)
         # Parts know nothing of what their neighbours have heard from others.
-        if self.network.reach > self.network.cutoff or size >= len(surroundings.vectors):
+        whole = self.numbered is not None or self.network.reach > self.network.cutoff
+        if whole or size >= len(surroundings.vectors):
             learned = self.learned(surroundings)
             novelty = self.network.novelty(learned.features, surroundings)
             hamiltonian, charges = learned.hamiltonian, learned.charges
@@ -254,6 +262,8 @@ class Potential(nn.Module):
         """
         self.network.standardise(frames)
         self.matrix.standardise(self.network.encoder, frames)
+        if self.numbered is not None:
+            self.numbered.standardise(frames)
         for head in self.heads.values():
             head.standardise(self.network, frames)
         lent = [function[1] for _, function in self._lenders()]
@@ -289,12 +299,3 @@ def _atoms_at_once(surroundings: Surroundings) -> int:
     _, n_traj, n_slots = surroundings.distances.shape
     pairs = _PAIRS_AT_ONCE if surroundings.distances.device.type == "cpu" else _PAIRS_ON_DEVICE
     return max(1, round(pairs / (n_traj * n_slots)))
-
-
-def _check_ends(ends: tuple[tuple[float, ...], ...], cutoff: float) -> None:
-    longest = max(max(row) for row in ends)
-    if longest > cutoff:
-        raise InputError(
-            f"`repulsion_ends` must not lie beyond the encoder's cutoff of {cutoff:.4g} bohr, but one is at "
-            f"{longest:.4g} bohr. Use a longer cutoff."
-        )

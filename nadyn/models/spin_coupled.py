@@ -196,6 +196,12 @@ def check_blocks(blocks: tuple[LearnedModel, ...]) -> None:
             "singlets have no spin-orbit coupling among themselves: give a model of triplets beside that of "
             f"{blocks[0].name}."
         )
+    for block in blocks:
+        if block.potential.numbered is not None:
+            raise InputError(
+                "models to be coupled must have rows that keep their sign under exchanges of atoms, but those of "
+                f"{block.name} are {block.potential.settings.basis}."
+            )
     first = blocks[0]
     for other in blocks[1:]:
         if other.atomic_numbers != first.atomic_numbers:

@@ -20,13 +20,20 @@ def check_structure(
     pbc: tuple[bool, bool, bool],
 ) -> None:
     """Refuse cells whose images lie inside each other; for what acts beyond the cutoff also those without a
-    sum over images, and such that are charged.
+    sum over images, and such that are charged; other molecules than the one whose atoms are numbered.
 
     Raises:
         InputError: One sentence.
     """
     if cell is not None:
         check_images(cell.detach().cpu().numpy(), pbc)
+    numbers = potential.settings.numbers
+    if numbers is not None and (cell is not None or tuple(sorted(atomic_numbers)) != numbers):
+        where = " in a cell" if cell is not None else ""
+        raise InputError(
+            f"a model whose rows change sign under exchanges of atoms must be used for {formula(numbers)} alone, "
+            f"which it was trained on, but is asked for {formula(atomic_numbers)}{where}."
+        )
     if not potential.is_longrange:
         return
     check_cell(cell, pbc)

@@ -15,6 +15,7 @@ from nadyn.models.encoders.table import choose_settings
 from nadyn.models.heads.charges import ChargesSettings
 from nadyn.models.heads.dipole import DipoleSettings
 from nadyn.models.heads.polarisability import PolarisabilitySettings
+from nadyn.models.matrix.basis import parse_basis
 from nadyn.models.molecules import Molecule
 from nadyn.models.potential import Potential, PotentialSettings, atomic_sum
 from nadyn.models.starting_weights import starting_weights
@@ -64,6 +65,7 @@ def build_network(
     with starting_weights(configuration.seed):
         settings = _settings(section, network_settings, shortest, n_states, assignment)
         more = {"heads": _heads(samples), **_long_range(section, cutoff)}
+        more["numbers"] = _numbers(settings.basis, samples)
         potential = Potential(replace(settings, **more))
     if potential.charges is not None:
         potential.charges.formal.copy_(formal_charges(samples, elements, section, cutoff))
@@ -156,6 +158,18 @@ def _settings(
     elif assignment is None:
         assignment = given_assignment(section.basis, section.start, n_states)
     return PotentialSettings(network, assignment.basis, n_states, assignment.start, ends)
+
+
+def _numbers(basis: str, samples: tuple[Samples, ...]) -> tuple[int, ...] | None:
+    """Return the atoms of the molecule where rows of the basis change their signs under exchanges of them."""
+    if not parse_basis(basis).odd:
+        return None
+    if len(molecules := {group.numbers for group in samples}) > 1:
+        raise InputError(
+            f"`model.basis` must be of rows that keep their sign for data of {len(molecules)} molecules, but is "
+            f"{basis!r}. Train one model for each."
+        )
+    return molecules.pop()
 
 
 def _long_range(section: ModelSection, cutoff: float) -> dict[str, object]:

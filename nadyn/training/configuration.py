@@ -6,6 +6,7 @@ from pydantic import Field, create_model, model_validator
 
 from nadyn.checks.configuration import Configuration
 from nadyn.models.encoders.table import DEFAULT_SECTION, EncoderSection
+from nadyn.models.matrix.basis import parse_basis
 from nadyn.training.quantities import QUANTITIES
 from nadyn.training.samples import ALL_PROPERTIES
 
@@ -49,12 +50,24 @@ class ModelSection(Configuration):
                 "`start` must be left out where `basis` is auto, because the search finds it. "
                 "Try `basis: 1x0e + 1x1o` or another basis with it."
             )
+        if self.properties not in ("auto", ()) and self.changes_sign:
+            raise ValueError(
+                "`properties` must be [] where rows of the basis change sign under exchanges of atoms, but are "
+                f"{', '.join(self.properties)}: dipoles and polarisabilities are learned among other rows alone."
+            )
         return self
 
     @property
     def learned_properties(self) -> tuple[str, ...]:
         """Which properties are learned where the data have labels of them."""
-        return ALL_PROPERTIES if self.properties == "auto" else self.properties
+        if self.properties == "auto":
+            return () if self.changes_sign else ALL_PROPERTIES
+        return self.properties
+
+    @property
+    def changes_sign(self) -> bool:
+        """Whether rows of the basis change their signs under exchanges of atoms; operators know none of it."""
+        return self.basis != "auto" and bool(parse_basis(self.basis).odd)
 
 
 # How much each quantity counts in the loss, after division by its own noise.

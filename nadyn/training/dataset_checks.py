@@ -62,6 +62,8 @@ def _why_not_learned(quantity: Quantity, dataset: Dataset, section: ModelSection
     key = KEYS_OF_PROPERTIES.get(name)
     if key is None or not labelled(key) or (name != quantity.name and dataset.groups[0].n_states == 1):
         return ""
+    if section.changes_sign:
+        return ": rows of `model.basis` change sign under exchanges of atoms, and operators know only others"
     if name not in section.learned_properties:
         return f": `model.properties` leaves out {name}"
     sentences = [sentence for group in labelled(key) if (sentence := about_dipoles(group))]

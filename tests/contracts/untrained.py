@@ -86,7 +86,8 @@ def untrained(
         if basis is None:
             chosen = atomic_sum(settings, ends, heads)
         else:
-            chosen = PotentialSettings(settings, basis, n_states, ("0e",), ends, heads)
+            numbers = tuple(sorted(atomic_numbers)) if parse_basis(basis).odd else None
+            chosen = PotentialSettings(settings, basis, n_states, ("0e",), ends, heads, numbers=numbers)
         charges = None if formal_charges is None else ChargesSettings(cutoff / 5)
         dispersion = None if functional is None else DispersionSettings(functional)
         network = Potential(replace(chosen, electrostatics=charges, dispersion=dispersion))

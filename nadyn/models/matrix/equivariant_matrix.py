@@ -158,6 +158,8 @@ def _plan(
     for a, (first, row_a) in enumerate(functions):
         for b in range(a, len(functions)):
             second, row_b = functions[b]
+            if not basis.couples(row_a, row_b):
+                continue
             for kind in block_terms(first, second, same=a == b):
                 entries.append((kind, counts[kind], row_a, row_b, first, second))
                 counts[kind] += 1

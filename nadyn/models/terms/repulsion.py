@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nadyn.checks.errors import InputError
 from nadyn.models.encoders.radial import polynomial_cutoff
 from nadyn.models.surroundings import Surroundings
 from nadyn.units import BOHR_PER_ANGSTROM
@@ -44,3 +45,21 @@ class Repulsion(nn.Module):
                 total = total + 0.5 * energy.sum(dim=2)
             of_atoms.append(total.expand(surroundings.distances[atoms].shape[:2]))
         return surroundings.per_structure(torch.cat(of_atoms))
+
+
+def check_ends(ends: tuple[tuple[float, ...], ...], cutoff: float) -> None:
+    """Refuse a repulsion that acts where atoms do not see each other.
+
+    Args:
+        ends: For each pair of elements where it ends [bohr].
+        cutoff: Cutoff of the encoder [bohr].
+
+    Raises:
+        InputError: One ends beyond the cutoff.
+    """
+    longest = max(max(row) for row in ends)
+    if longest > cutoff:
+        raise InputError(
+            f"`repulsion_ends` must not lie beyond the encoder's cutoff of {cutoff:.4g} bohr, but one is at "
+            f"{longest:.4g} bohr. Use a longer cutoff."
+        )

@@ -25,13 +25,14 @@ from nadyn.training.second_order.assembly import assembly_of
 from nadyn.training.second_order.geometry import Frames, moments_of, sends_messages
 from nadyn.training.second_order.layers import Layers, Pulled, Pushed
 from nadyn.training.second_order.messages import Messages
+from nadyn.training.second_order.numbered import Numbered
 from nadyn.training.second_order.rows import Rows, rows_of
 
 
 def fits(potential: Potential) -> bool:
     """Tell whether W of a potential is made of parts that are known here."""
     # W is learned without dispersion, and heads have no part in it.
-    known = {"network", "matrix", "reference", "repulsion", "dispersion", "heads"}
+    known = {"network", "matrix", "reference", "repulsion", "dispersion", "heads", "numbered"}
     return (
         type(potential) is Potential
         and type(potential.network.encoder) in (DensityMoments, EquivariantMessages)
@@ -103,6 +104,10 @@ class Evaluation:
         sums = self.assembly.sums(free, self.coefficients @ self.sources.mT)
         in_plane = [one.geometry.in_plane for one in self.frames]
         matrix = self._matrix(self._per_frame(sums, self.frames, rows.by_frame, 1), in_plane)[0]
+        self.numbered = None
+        if self.potential.numbered is not None:
+            self.numbered = Numbered(self.potential.numbered, self.frames, self.asked, self.copies)
+            matrix = matrix + self.potential.reference.scale * self.numbered.matrix
         self.levels, self.eigenvectors = eigh(matrix + torch.diag_embed(self._reference()))
 
     def _pull_back(self) -> None:
@@ -142,6 +147,9 @@ class Evaluation:
             directed=None if told is None else told.directed,
         )
         in_plane = self._of_in_plane(self.cotangents)
+        of_distances = None
+        if self.numbered is not None:
+            of_distances = self.numbered.pull_back(self.potential.reference.scale * self.cotangents)
         shapes = [(self.copies, len(one), len(one.numbers)) for one in self.asked]
         parts = of_moments.split([math.prod(shape) for shape in shapes])
         for number, (one, part, shape) in enumerate(zip(self.asked, parts, shapes, strict=True)):
@@ -149,6 +157,8 @@ class Evaluation:
             slope = between_atoms.pull_back(one.geometry, part.unflatten(0, shape), of_tensor)
             if heard is not None:
                 slope = slope + heard[number]
+            if of_distances is not None:
+                slope = slope + of_distances[number]
             if one.geometry.repulsion_slope is not None:
                 same = torch.tensor([float(k == l) for k, l in self.pairs]).to(slope)
                 slope = slope + same[:, None, None, None, None] * one.geometry.repulsion_slope
@@ -226,7 +236,10 @@ class Evaluation:
         sums = self.assembly.sums(free, products)
         self.moved_in_plane = [tensor for _, tensor in found]
         of_frames = self._per_frame(sums, self.asked, rows.copies_by_frame, self.copies)
-        return self._matrix(of_frames, self.moved_in_plane)
+        change = self._matrix(of_frames, self.moved_in_plane)
+        if self.numbered is not None:
+            change = change + self.potential.reference.scale * self.numbered.push_forward(moved)
+        return change
 
     def _of_parameters(
         self, of_matrix: Tensor, of_others: Tensor | None, of_directed: Tensor | None, has_slopes: bool
@@ -280,6 +293,9 @@ class Evaluation:
         found |= self._of_encoding(of_mixed, of_vectors, of_heard_directions, has_slopes)
         if matrix.first_vectors:
             found[matrix.in_plane] = self._of_strength(of_matrix, has_slopes)
+        if self.numbered is not None:
+            scaled = self.potential.reference.scale * of_matrix
+            found |= self.numbered.gradients(scaled, has_slopes=has_slopes)
         return found
 
     def _of_encoding(

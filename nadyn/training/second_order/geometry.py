@@ -20,6 +20,7 @@ from nadyn.models.encoders.radial import (
     exponential_slope,
     polynomial_cutoff,
 )
+from nadyn.models.matrix.numbered_atoms import pair_functions, pair_slopes
 from nadyn.models.potential import Potential
 from nadyn.models.surroundings import ElementSlices, Surroundings, lengths
 
@@ -57,6 +58,8 @@ class Geometry:
         repulsion: Energy of the repulsion [hartree], where there is one.
         repulsion_slope: Its derivative in r_ij.
         pairs: What derivatives are made of, and messages; None where there are neither.
+        numbered: What the network of numbered atoms reads of each pair of atoms, where there is one.
+        numbered_slope: Its derivative in the distance, where derivatives are wanted.
         slots: Elements of the slots.
         elements: Those of the encoder.
     """
@@ -68,6 +71,8 @@ class Geometry:
     pairs: PairFunctions | None
     slots: ElementSlices
     elements: tuple[int, ...]
+    numbered: Float[Tensor, "frame pair function"] | None = None
+    numbered_slope: Float[Tensor, "frame pair function"] | None = None
 
     def take(self, index: Int[Tensor, "chosen"]) -> "Geometry":
         """Return that of the chosen frames."""
@@ -134,7 +139,19 @@ def geometry(potential: Potential, surroundings: Surroundings, *, derivatives: b
         pairs = PairFunctions(vectors, unit, radial, slope, angular, gradient, pull, pull_slope, neighbours)
     slots = surroundings.slots
     sums = _sums(radial, angular, slots, elements)
-    return Geometry(sums, in_plane, energy, energy_slope, pairs, slots, elements)
+    numbered = _numbered(potential, surroundings, derivatives=derivatives)
+    return Geometry(sums, in_plane, energy, energy_slope, pairs, slots, elements, *numbered)
+
+
+def _numbered(
+    potential: Potential, surroundings: Surroundings, *, derivatives: bool
+) -> tuple[Tensor | None, Tensor | None]:
+    part = potential.numbered
+    if part is None:
+        return None, None
+    distances = part.distances(surroundings)
+    values = pair_functions(distances, part.cutoff)
+    return values, pair_slopes(distances, part.cutoff) if derivatives else None
 
 
 def _angular(unit: Float[Tensor, "frame atom 3 slot"]) -> Float[Tensor, "frame atom slot 16"]:

@@ -76,7 +76,6 @@ class LearnedModel:
         order = np.argsort(np.array(self.atomic_numbers), kind="stable")
         object.__setattr__(self, "order", torch.from_numpy(order).to(self.device))
         object.__setattr__(self, "sorted_numbers", tuple(self.atomic_numbers[i] for i in order))
-        # What is kept from one evaluation to the next changes no number.
         kept = KeptNeighbors(self.sorted_numbers, self.potential.network.cutoff, self.pbc)
         object.__setattr__(self, "kept_neighbors", kept)
         object.__setattr__(self, "shortest_distances", self._contacts())
@@ -92,10 +91,8 @@ class LearnedModel:
 
     @property
     def laws(self) -> frozenset[str]:
-        if self.cell is not None:
-            return frozenset({"translation", "permutation"})
-        # Whose atoms are numbered keeps its energies under the exchanges of its basis alone.
-        return CARTESIAN_LAWS - {"permutation"} if self.potential.numbered is not None else CARTESIAN_LAWS
+        laws = CARTESIAN_LAWS if self.cell is None else frozenset({"translation", "permutation"})
+        return laws if self.potential.numbered is None else laws - {"permutation"}
 
     @property
     def n_states(self) -> int:

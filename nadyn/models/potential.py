@@ -52,8 +52,7 @@ class PotentialSettings:
         heads: Settings of the heads beside that of W, see `nadyn.models.heads.table`.
         electrostatics: Charges that act at all distances, or None.
         dispersion: Dispersion at all distances, or None.
-        numbers: Atomic numbers of the molecule in ascending order, where rows of the basis change sign under
-            exchanges of its atoms; else None.
+        numbers: Ascending atomic numbers of the molecule where rows of the basis change sign; else None.
     """
 
     network: NetworkSettings

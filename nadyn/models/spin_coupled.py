@@ -199,8 +199,8 @@ def check_blocks(blocks: tuple[LearnedModel, ...]) -> None:
     for block in blocks:
         if block.potential.numbered is not None:
             raise InputError(
-                "models to be coupled must have rows that keep their sign under exchanges of atoms, but those of "
-                f"{block.name} are {block.potential.settings.basis}."
+                "models to be coupled must have rows that keep their sign under exchanges of atoms, but "
+                f"those of {block.name} are {block.potential.settings.basis}."
             )
     first = blocks[0]
     for other in blocks[1:]:

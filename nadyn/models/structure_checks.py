@@ -31,8 +31,8 @@ def check_structure(
     if numbers is not None and (cell is not None or tuple(sorted(atomic_numbers)) != numbers):
         where = " in a cell" if cell is not None else ""
         raise InputError(
-            f"a model whose rows change sign under exchanges of atoms must be used for {formula(numbers)} alone, "
-            f"which it was trained on, but is asked for {formula(atomic_numbers)}{where}."
+            f"a model whose rows change sign under exchanges of atoms must be used for {formula(numbers)} "
+            f"alone, which it was trained on, but is asked for {formula(atomic_numbers)}{where}."
         )
     if not potential.is_longrange:
         return

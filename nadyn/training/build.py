@@ -166,8 +166,8 @@ def _numbers(basis: str, samples: tuple[Samples, ...]) -> tuple[int, ...] | None
         return None
     if len(molecules := {group.numbers for group in samples}) > 1:
         raise InputError(
-            f"`model.basis` must be of rows that keep their sign for data of {len(molecules)} molecules, but is "
-            f"{basis!r}. Train one model for each."
+            f"`model.basis` must be of rows that keep their sign for data of {len(molecules)} molecules, but "
+            f"is {basis!r}. Train one model for each."
         )
     return molecules.pop()
 

@@ -52,8 +52,8 @@ class ModelSection(Configuration):
             )
         if self.properties not in ("auto", ()) and self.changes_sign:
             raise ValueError(
-                "`properties` must be [] where rows of the basis change sign under exchanges of atoms, but are "
-                f"{', '.join(self.properties)}: dipoles and polarisabilities are learned among other rows alone."
+                "`properties` must be [] where rows of the basis change sign under exchanges of atoms, but "
+                f"are {', '.join(self.properties)}: operators are learned among rows that keep theirs."
             )
         return self
 
@@ -66,7 +66,7 @@ class ModelSection(Configuration):
 
     @property
     def changes_sign(self) -> bool:
-        """Whether rows of the basis change their signs under exchanges of atoms; operators know none of it."""
+        """Whether rows of the basis change their signs under exchanges of atoms, which no operator does."""
         return self.basis != "auto" and bool(parse_basis(self.basis).odd)
 
 

@@ -14,7 +14,9 @@ from nadyn.models.kernels.compiled import host, listed_kernel
 from nadyn.models.kernels.fast_path import REAL, Cells, FastPath, PullBack, is_alike, reference_of
 from nadyn.models.kernels.known import known_of, say
 from nadyn.models.kernels.listed_bound import ListedAnswer, ListedBound, bind_listed
+from nadyn.models.kernels.numbered_path import NumberedPath, without_numbered
 from nadyn.models.kernels.weights import packed_weights
+from nadyn.models.potential import Potential
 from nadyn.models.surroundings import Surroundings, all_pairs
 
 Reference = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
@@ -28,9 +30,12 @@ def path_of(
     *,
     numbers: tuple[int, ...],
     cell: Float[Tensor, "3 3"] | None,
-) -> "FastPath | ListedPath":
+) -> "FastPath | ListedPath | NumberedPath":
     """Return the fast path for some atoms: with lists of neighbours in a cell and where there are many."""
     periodic = cell is not None
+    if isinstance(potential, Potential) and potential.numbered is not None:
+        sums = FastPath(without_numbered(potential), tuple(order), numbers, precision, periodic)
+        return NumberedPath(potential, sums)
     if takes_lists(len(order), is_periodic=periodic):
         return ListedPath(potential, torch.tensor(order), numbers, precision, kept)
     return FastPath(potential, tuple(order), numbers, precision, periodic)

@@ -42,7 +42,7 @@ class Basis:
         return dict(self.counts).get(name, 0)
 
     def couples(self, row_a: int, row_b: int) -> bool:
-        """Tell whether two rows have the same signs under all exchanges, so that sums over atoms couple them."""
+        """Tell whether sums over atoms couple two rows: they change their signs under the same exchanges."""
         return not self.odd or set(self.odd[row_a]) == set(self.odd[row_b])
 
     def __str__(self) -> str:
@@ -75,7 +75,8 @@ def parse_basis(text: str) -> Basis:
         return basis
     if set(counts) != {"0e"}:
         raise InputError(
-            f"`basis` must be of scalars 0e where a row changes its sign under exchanges of atoms, but is {text!r}."
+            "`basis` must be of scalars 0e where a row changes its sign under exchanges of atoms, but is "
+            f"{text!r}."
         )
     return Basis(basis.counts, tuple(odd))
 

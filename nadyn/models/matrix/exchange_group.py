@@ -1,4 +1,4 @@
-"""The exchanges of like atoms of a latent basis, as a group: permutations of atoms and signs of elements of W."""
+"""The exchanges of like atoms of a latent basis, as a group: orders of atoms and signs in W."""
 
 import re
 from dataclasses import dataclass
@@ -56,12 +56,13 @@ def exchange_group(basis: Basis, numbers: tuple[int, ...]) -> ExchangeGroup:
                 new.append(after)
             elif not np.array_equal(found[after], product):
                 raise InputError(
-                    f"`basis` must have signs that a matrix can have, but those of {str(basis)!r} contradict each "
-                    "other: two rows of products of its exchanges move the atoms alike."
+                    f"`basis` must have signs that a matrix can have, but those of {str(basis)!r} contradict "
+                    "each other: two products of its exchanges move the atoms alike and have other signs."
                 )
             if len(found) > LARGEST_GROUP:
                 raise InputError(
-                    f"`basis` must have exchanges with {LARGEST_GROUP} products or fewer, but is {str(basis)!r}."
+                    f"`basis` must have exchanges with {LARGEST_GROUP} products or fewer, but is "
+                    f"{str(basis)!r}."
                 )
     return ExchangeGroup(np.array(list(found)), np.stack(list(found.values())))
 

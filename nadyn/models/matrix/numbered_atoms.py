@@ -1,4 +1,4 @@
-"""A matrix from all distances of a molecule whose atoms are numbered, with rows that change sign under exchanges.
+"""A matrix from all distances of a molecule with numbered atoms, whose rows change sign under exchanges.
 
 Sums over atoms cannot change sign where like atoms change places. A network N that reads the distance of
 every pair of atoms knows which atom is which; the mean over all products g of exchanges
@@ -90,9 +90,7 @@ class NumberedAtoms(nn.Module):
         mean = (outputs.to(torch.float64) * self.signs).sum(dim=-2)
         return mean[..., self.elements].unflatten(-1, (self.size, self.size))
 
-    def outputs(
-        self, matrices: Float[Tensor, "*rest basis basis"]
-    ) -> Float[Tensor, "*rest product element"]:
+    def outputs(self, matrices: Float[Tensor, "*rest basis basis"]) -> Float[Tensor, "*rest product element"]:
         """Return cotangents of the outputs for those of `matrix`."""
         flat = matrices.flatten(-2)
         own = flat.new_zeros((*flat.shape[:-1], self.signs.shape[1])).index_add(-1, self.elements, flat)
@@ -119,7 +117,8 @@ def numbered_atoms_of(
         return None
     if numbers is None:
         raise InputError(
-            f"`basis` must be of rows that keep their sign where the molecule is not known, but is {str(basis)!r}."
+            "`basis` must be of rows that keep their sign where the molecule is not known, but is "
+            f"{str(basis)!r}."
         )
     return NumberedAtoms(basis, numbers, cutoff=network.cutoff, activation=network.settings.activation)
 
@@ -133,7 +132,9 @@ def pair_functions(
     return torch.exp(-distances.unsqueeze(-1) * decays) * end.unsqueeze(-1)
 
 
-def pair_slopes(distances: Float[Tensor, "*rest pair"], cutoff: float) -> Float[Tensor, "*rest pair function"]:
+def pair_slopes(
+    distances: Float[Tensor, "*rest pair"], cutoff: float
+) -> Float[Tensor, "*rest pair function"]:
     """Return the derivatives of `pair_functions`."""
     decays = distances.new_tensor([1.0 / (cutoff * own) for own in _DECAYS])
     x = (distances / cutoff).clamp(max=1.0)

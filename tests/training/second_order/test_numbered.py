@@ -3,10 +3,10 @@
 import pytest
 import torch
 from contracts.untrained import untrained
+from training.second_order.test_second_order import agree, molecule, scaled
 
 from nadyn.training.predictions import label_pairs
 from nadyn.training.samples import samples_together
-from training.second_order.test_second_order import agree, molecule, scaled
 
 ETHYLENE = "1x0e[H1,H2][H3,H4] + 1x0e[C1,C2;H1,H3;H2,H4] + 1x0e"
 

@@ -4,7 +4,14 @@ A network and its labels have seams in slightly different places, and near them 
 labels of eigenvectors U are known nothing is left to choose: with V the eigenvectors of the network and
 G_kl = v_k · ∇W · v_l its slopes, Uᵀ V G Vᵀ U is ∇W in the states of the labels, with their signs. It is
 linear in W and knows no crossing.
+
+The signs of the rows of U are those that bring U E Uᵀ nearest to the matrix of the network. Around a place
+where another active space takes over, a row may come back with the other sign: no function of the geometry
+has all labelled signs then, and labels that insist on theirs would press elements to zero between them.
 """
+
+from dataclasses import replace
+from itertools import product
 
 import torch
 from jaxtyping import Float
@@ -12,7 +19,10 @@ from torch import Tensor
 
 from nadyn.data.dataset import state_pairs
 from nadyn.training.predictions import Prediction
-from nadyn.training.samples import Samples, knows_eigenvectors
+from nadyn.training.samples import Samples, knows_eigenvectors, labelled_matrices
+
+# So many rows have all their signs tried; those of more keep what the labels say.
+_MOST_ROWS = 6
 
 
 def is_turned(prediction: Prediction, batch: Samples) -> bool:
@@ -47,12 +57,28 @@ def dipoles_in_labelled_states(
     return _turned(prediction.dipoles, prediction, batch)
 
 
+def with_nearest_signs(prediction: Prediction, batch: Samples) -> Samples:
+    """Return a batch whose eigenvectors have the signs of rows that are nearest to W of a prediction."""
+    n = batch.eigenvectors.shape[1]
+    if n > _MOST_ROWS:
+        return batch
+    vectors = prediction.eigenvectors.detach()
+    matrix = (vectors * prediction.energies.detach()[:, None, :]) @ vectors.mT
+    alike = torch.nan_to_num(labelled_matrices(batch)) * matrix
+    # One sign of all rows says nothing.
+    signs = torch.tensor([(1.0, *rest) for rest in product((1.0, -1.0), repeat=n - 1)]).to(matrix)
+    # |D L D - W|² is least where Σ_ab D_a D_b L_ab W_ab is largest; of equals the labelled one.
+    best = torch.einsum("pa,fab,pb->fp", signs, alike, signs).argmax(dim=1)
+    return replace(batch, eigenvectors=signs[best][:, :, None] * batch.eigenvectors)
+
+
 def _turned(
     operator: Float[Tensor, "frame state state *rest"], prediction: Prediction, batch: Samples
 ) -> Float[Tensor, "frame state state *rest"]:
     """Return R X Rᵀ with R = UᵀV at frames with labels of eigenvectors, X at others."""
     known = knows_eigenvectors(batch)[:, None, None]
-    turn = torch.where(known, batch.eigenvectors, 0.0).mT @ prediction.eigenvectors
+    labelled = with_nearest_signs(prediction, batch).eigenvectors
+    turn = torch.where(known, labelled, 0.0).mT @ prediction.eigenvectors
     unit = torch.eye(turn.shape[1], dtype=turn.dtype, device=turn.device)
     turn = torch.where(known, turn, unit)
     return torch.einsum("fka,fab...,flb->fkl...", turn, operator, turn)

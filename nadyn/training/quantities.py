@@ -17,6 +17,7 @@ from nadyn.training.labelled_states import (
     dipoles_in_labelled_states,
     is_turned,
     slopes_in_labelled_states,
+    with_nearest_signs,
 )
 from nadyn.training.predictions import Prediction
 from nadyn.training.samples import Samples, knows_eigenvectors, labelled_matrices
@@ -114,9 +115,8 @@ def _signs(prediction: Prediction, batch: Samples) -> Tensor:
 def _diabatic(prediction: Prediction, batch: Samples) -> Compared:
     """Compare the elements of W, with an axis for the one column."""
     vectors = prediction.eigenvectors
-    return ((vectors * prediction.energies[:, None, :]) @ vectors.mT)[:, None], labelled_matrices(batch)[
-        :, None
-    ]
+    labels = labelled_matrices(with_nearest_signs(prediction, batch))
+    return ((vectors * prediction.energies[:, None, :]) @ vectors.mT)[:, None], labels[:, None]
 
 
 QUANTITIES = (

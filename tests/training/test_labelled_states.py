@@ -1,13 +1,19 @@
 """Slopes and dipoles in the states of labels whose eigenvectors are known."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 from contracts.untrained import untrained
 from teacher import dataset
 
-from nadyn.training.labelled_states import dipoles_in_labelled_states, is_turned, slopes_in_labelled_states
+from nadyn.training.labelled_states import (
+    dipoles_in_labelled_states,
+    is_turned,
+    slopes_in_labelled_states,
+    with_nearest_signs,
+)
 from nadyn.training.losses import residuals
 from nadyn.training.predictions import Prediction, predict, predict_by_graph
 from nadyn.training.quantities import compared
@@ -49,8 +55,9 @@ def predicted(potential, batch):
 
 def test_slopes_are_those_of_the_elements_of_the_matrix_in_labelled_states(learned):
     potential, batch = learned
-    vectors = orthogonal(len(batch))
-    batch = replace(batch, eigenvectors=vectors)
+    batch = replace(batch, eigenvectors=orthogonal(len(batch)))
+    batch = with_nearest_signs(predicted(potential, batch), batch)
+    vectors = batch.eigenvectors
     elements, _ = slopes_of_elements(potential, batch)
     wanted = torch.einsum("fak,fabnx,fbl->fklnx", vectors, elements, vectors)
     found = slopes_in_labelled_states(predicted(potential, batch), batch)
@@ -100,6 +107,7 @@ def test_labels_of_the_network_itself_leave_nothing(learned):
 def test_the_gradient_in_the_weights_is_that_of_the_elements(learned):
     potential, batch = learned
     batch = replace(batch, eigenvectors=orthogonal(len(batch), seed=3))
+    batch = with_nearest_signs(predicted(potential, batch), batch)
     probe = torch.randn(len(batch), 6, *batch.positions.shape[1:], dtype=torch.float64)
     weights = [p for p in potential.parameters() if p.requires_grad]
     own = (slopes_in_labelled_states(predicted(potential, batch), batch) * probe).sum()
@@ -179,5 +187,39 @@ def test_dipoles_turn_with_the_slopes(learned):
         dipoles=own,
         eigenvectors=vectors,
     )
-    found = dipoles_in_labelled_states(prediction, replace(batch, eigenvectors=labels))
+    batch = with_nearest_signs(prediction, replace(batch, eigenvectors=labels))
+    labels = batch.eigenvectors
+    found = dipoles_in_labelled_states(prediction, batch)
     assert torch.allclose(found, torch.einsum("fak,fabx,fbl->fklx", labels, operator, labels), atol=1e-12)
+
+
+def test_signs_of_rows_are_those_of_the_nearest_matrix_whatever_the_label_has(learned):
+    potential, batch = learned
+    prediction = predicted(potential, replace(batch, eigenvectors=orthogonal(len(batch))))
+    matrix = slopes_of_elements(potential, batch)[1]
+    middle = batch.energies.mean(dim=1)[:, None, None] * torch.eye(3, dtype=torch.float64)
+    labels = orthogonal(len(batch), 5)
+    first = None
+    for signs in product((1.0, -1.0), repeat=3):
+        flipped = torch.tensor(signs, dtype=torch.float64)[:, None] * labels
+        chosen = with_nearest_signs(prediction, replace(batch, eigenvectors=flipped))
+        found = labelled_matrices(chosen)
+        first = found if first is None else first
+        assert torch.allclose(found, first, atol=1e-12)
+    # No other signs bring it nearer.
+    for signs in product((1.0, -1.0), repeat=3):
+        sign = torch.tensor(signs, dtype=torch.float64)
+        other = sign[:, None] * (first - middle) * sign + middle
+        assert (
+            ((other - matrix) ** 2).sum(dim=(1, 2)) >= ((first - matrix) ** 2).sum(dim=(1, 2)) - 1e-12
+        ).all()
+
+
+def test_frames_without_labels_keep_none_beside_signs(learned):
+    potential, batch = learned
+    vectors = orthogonal(len(batch), 5)
+    vectors[2] = torch.nan
+    some = replace(batch, eigenvectors=vectors)
+    chosen = with_nearest_signs(predicted(potential, some), some).eigenvectors
+    assert torch.isnan(chosen[2]).all()
+    assert torch.isfinite(chosen[[0, 1, 3, 4, 5]]).all()

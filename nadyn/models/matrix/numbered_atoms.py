@@ -23,9 +23,9 @@ from nadyn.models.matrix.exchange_group import exchange_group
 from nadyn.models.networks import ElementNetworks
 from nadyn.models.surroundings import Surroundings
 
-HIDDEN = (128, 64)
+HIDDEN = (256, 128)
 # Decay lengths of exp(-r/λ), in cutoffs.
-_DECAYS = (0.06, 0.12, 0.25, 0.5)
+_DECAYS = (0.06, 0.09, 0.13, 0.19, 0.28, 0.42, 0.7)
 
 
 class NumberedAtoms(nn.Module):

@@ -5,9 +5,9 @@ labels of eigenvectors U are known nothing is left to choose: with V the eigenve
 G_kl = v_k · ∇W · v_l its slopes, Uᵀ V G Vᵀ U is ∇W in the states of the labels, with their signs. It is
 linear in W and knows no crossing.
 
-The signs of the rows of U are those that bring U E Uᵀ nearest to the matrix of the network. Around a place
-where another active space takes over, a row may come back with the other sign: no function of the geometry
-has all labelled signs then, and labels that insist on theirs would press elements to zero between them.
+Around a place where another active space takes over, a row may come back with the other sign: no function of
+the geometry has all labelled signs then, and labels that insist on theirs press elements to zero between
+them. Where a label contradicts the network by its signs alone, and by much, those of the network are taken.
 """
 
 from dataclasses import replace
@@ -20,9 +20,12 @@ from torch import Tensor
 from nadyn.data.dataset import state_pairs
 from nadyn.training.predictions import Prediction
 from nadyn.training.samples import Samples, knows_eigenvectors, labelled_matrices
+from nadyn.units import HARTREE_PER_EV
 
 # So many rows have all their signs tried; those of more keep what the labels say.
 _MOST_ROWS = 6
+# By how much other signs are to be nearer (root of the sum over elements) [hartree].
+_CONTRADICTS = 1.0 * HARTREE_PER_EV
 
 
 def is_turned(prediction: Prediction, batch: Samples) -> bool:
@@ -57,19 +60,27 @@ def dipoles_in_labelled_states(
     return _turned(prediction.dipoles, prediction, batch)
 
 
-def with_nearest_signs(prediction: Prediction, batch: Samples) -> Samples:
-    """Return a batch whose eigenvectors have the signs of rows that are nearest to W of a prediction."""
+def with_possible_signs(prediction: Prediction, batch: Samples) -> Samples:
+    """Return a batch whose eigenvectors have other signs of rows where the labelled ones cannot be.
+
+    That is where U E Uᵀ with other signs is nearer to W of a prediction by `_CONTRADICTS` and more than twice
+    as near. Near a seam, where an element goes through zero, its sign is what is to be learned, and stays.
+    """
     n = batch.eigenvectors.shape[1]
     if n > _MOST_ROWS:
         return batch
-    vectors = prediction.eigenvectors.detach()
+    vectors, middle = prediction.eigenvectors.detach(), batch.energies.mean(dim=1)[:, None, None]
     matrix = (vectors * prediction.energies.detach()[:, None, :]) @ vectors.mT
-    alike = torch.nan_to_num(labelled_matrices(batch)) * matrix
-    # One sign of all rows says nothing.
+    labelled = torch.nan_to_num(labelled_matrices(batch))
+    # One sign of all rows says nothing; the first of them are those of the labels.
     signs = torch.tensor([(1.0, *rest) for rest in product((1.0, -1.0), repeat=n - 1)]).to(matrix)
-    # |D L D - W|² is least where Σ_ab D_a D_b L_ab W_ab is largest; of equals the labelled one.
-    best = torch.einsum("pa,fab,pb->fp", signs, alike, signs).argmax(dim=1)
-    return replace(batch, eigenvectors=signs[best][:, :, None] * batch.eigenvectors)
+    unit = torch.eye(n).to(matrix)
+    both = (signs[:, :, None] * signs[:, None, :])[:, None]
+    off = (both * (labelled - middle * unit) - (matrix - middle * unit)).norm(dim=(2, 3))
+    least, best = off.min(dim=0)
+    other = (off[0] - least > _CONTRADICTS) & (least < 0.5 * off[0])
+    chosen = signs[torch.where(other, best, 0)]
+    return replace(batch, eigenvectors=chosen[:, :, None] * batch.eigenvectors)
 
 
 def _turned(
@@ -77,7 +88,7 @@ def _turned(
 ) -> Float[Tensor, "frame state state *rest"]:
     """Return R X Rᵀ with R = UᵀV at frames with labels of eigenvectors, X at others."""
     known = knows_eigenvectors(batch)[:, None, None]
-    labelled = with_nearest_signs(prediction, batch).eigenvectors
+    labelled = with_possible_signs(prediction, batch).eigenvectors
     turn = torch.where(known, labelled, 0.0).mT @ prediction.eigenvectors
     unit = torch.eye(turn.shape[1], dtype=turn.dtype, device=turn.device)
     turn = torch.where(known, turn, unit)

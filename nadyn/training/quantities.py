@@ -17,7 +17,7 @@ from nadyn.training.labelled_states import (
     dipoles_in_labelled_states,
     is_turned,
     slopes_in_labelled_states,
-    with_nearest_signs,
+    with_possible_signs,
 )
 from nadyn.training.predictions import Prediction
 from nadyn.training.samples import Samples, knows_eigenvectors, labelled_matrices
@@ -115,7 +115,7 @@ def _signs(prediction: Prediction, batch: Samples) -> Tensor:
 def _diabatic(prediction: Prediction, batch: Samples) -> Compared:
     """Compare the elements of W, with an axis for the one column."""
     vectors = prediction.eigenvectors
-    labels = labelled_matrices(with_nearest_signs(prediction, batch))
+    labels = labelled_matrices(with_possible_signs(prediction, batch))
     return ((vectors * prediction.energies[:, None, :]) @ vectors.mT)[:, None], labels[:, None]
 
 

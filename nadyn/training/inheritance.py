@@ -5,9 +5,12 @@ import math
 from collections.abc import Iterator
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from nadyn.models.potential import Potential
 from nadyn.training.job import Job
+from nadyn.training.labelled_states import with_signs_near
 from nadyn.training.lessons import Lesson, matrix_at
 from nadyn.training.progress import Progress
 from nadyn.training.samples import Samples, batches
@@ -21,6 +24,9 @@ _MOST_STEPS = 1000
 # Of the training that follows.
 _PART = 0.1
 _WARMUP_STEPS = 200
+# Of a lesson, from when on labels that are far off count less, and what is far off.
+_SETTLED = 0.4
+_FAR = 0.2 * HARTREE_PER_EV
 _LEARNING_RATE = 2e-3
 
 
@@ -81,8 +87,9 @@ def learn_matrices(
         loss = 0.0
         for lesson, frames in zip(lessons, endless, strict=True):
             for batch, share in next(frames):
-                square = (((matrix_at(potential, batch) - lesson.target(batch)) / _SCALE) ** 2).mean()
-                part = share * square / len(lessons)
+                matrix = matrix_at(potential, batch)
+                loss_of_lesson = _loss(matrix, lesson, batch, settled=progress.step >= _SETTLED * n_steps)
+                part = share * loss_of_lesson / len(lessons)
                 part.backward()
                 loss += part.item()
         norm = torch.nn.utils.clip_grad_norm_(potential.parameters(), _GRADIENT_NORM_LIMIT)
@@ -95,6 +102,20 @@ def learn_matrices(
         job.report(progress)
         if length.seconds is not None and job.clock() - started >= length.seconds:
             return
+
+
+def _loss(matrix: Tensor, lesson: Lesson, batch: Samples, *, settled: bool) -> Float[Tensor, ""]:
+    """Return how far a matrix is from that of a lesson, in units of `_SCALE`².
+
+    Labels may contradict each other in their signs. Between both a mean square would have a matrix of zeros,
+    so later those that are far off count less, c² log(1 + s/c²), and take signs that can be.
+    """
+    if lesson.teacher is not None or not settled:
+        return (((matrix - lesson.target(batch)) / _SCALE) ** 2).mean()
+    target = lesson.target(with_signs_near(matrix.detach(), batch))
+    square = (((matrix - target) / _SCALE) ** 2).mean(dim=(1, 2))
+    far = (_FAR / _SCALE) ** 2
+    return far * torch.log1p(square / far).mean()
 
 
 def length_of_lessons(length: Length) -> Length:

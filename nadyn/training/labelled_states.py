@@ -61,22 +61,27 @@ def dipoles_in_labelled_states(
 
 
 def with_possible_signs(prediction: Prediction, batch: Samples) -> Samples:
+    """Return a batch whose eigenvectors have signs of rows that can be, see `with_signs_near`."""
+    vectors = prediction.eigenvectors.detach()
+    return with_signs_near((vectors * prediction.energies.detach()[:, None, :]) @ vectors.mT, batch)
+
+
+def with_signs_near(matrix: Float[Tensor, "frame basis basis"], batch: Samples) -> Samples:
     """Return a batch whose eigenvectors have other signs of rows where the labelled ones cannot be.
 
-    That is where U E Uᵀ with other signs is nearer to W of a prediction by `_CONTRADICTS` and more than twice
-    as near. Near a seam, where an element goes through zero, its sign is what is to be learned, and stays.
+    That is where U E Uᵀ with other signs is nearer to a matrix W [hartree] by `_CONTRADICTS` and more than
+    twice as near. Near a seam, where an element goes through zero, its sign is what is to be learned, and
+    stays.
     """
     n = batch.eigenvectors.shape[1]
     if n > _MOST_ROWS:
         return batch
-    vectors, middle = prediction.eigenvectors.detach(), batch.energies.mean(dim=1)[:, None, None]
-    matrix = (vectors * prediction.energies.detach()[:, None, :]) @ vectors.mT
-    labelled = torch.nan_to_num(labelled_matrices(batch))
+    middle = batch.energies.mean(dim=1)[:, None, None] * torch.eye(n).to(matrix)
+    labelled = torch.nan_to_num(labelled_matrices(batch)) - middle
     # One sign of all rows says nothing; the first of them are those of the labels.
     signs = torch.tensor([(1.0, *rest) for rest in product((1.0, -1.0), repeat=n - 1)]).to(matrix)
-    unit = torch.eye(n).to(matrix)
     both = (signs[:, :, None] * signs[:, None, :])[:, None]
-    off = (both * (labelled - middle * unit) - (matrix - middle * unit)).norm(dim=(2, 3))
+    off = (both * labelled - (matrix - middle)).norm(dim=(2, 3))
     least, best = off.min(dim=0)
     other = (off[0] - least > _CONTRADICTS) & (least < 0.5 * off[0])
     chosen = signs[torch.where(other, best, 0)]

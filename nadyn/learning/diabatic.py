@@ -9,12 +9,16 @@ from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import Group
 from nadyn.electronic.diabatic.exchanges import SymmetricRows, exchanges_of, symmetric_rows
-from nadyn.electronic.diabatic.links import links_between
-from nadyn.electronic.diabatic.states import diabatic_states
+from nadyn.electronic.diabatic.links import Links, links_after, links_between
+from nadyn.electronic.diabatic.states import ExchangedOverlaps, diabatic_states
 from nadyn.electronic.labels import HasLinkedOverlaps, Known, LabelSource
+from nadyn.models.matrix.basis import parse_basis
+from nadyn.models.matrix.exchange_group import exchange_group
 
 # Fewer geometries hang together by chance.
 FEWEST = 50
+# So many near geometries of each are linked for each product of exchanges.
+_LINKED_AFTER = 4
 
 
 @dataclass(frozen=True)
@@ -73,20 +77,49 @@ def with_eigenvectors(source: LabelSource, known: Sequence[Known], group: Group)
     own = [known[number] for number in remembered]
     positions, energies = group.positions[remembered], group.energies[remembered]
     links = links_between(positions)
-    states = diabatic_states(links, source.linked_overlaps(own, links), energies)
+    overlaps = source.linked_overlaps(own, links)
+    states = diabatic_states(links, overlaps, energies)
+    lowest = int(np.argmin(energies[:, 0]))
     rows = symmetric_rows(
         states,
         positions,
         energies,
-        exchanges_of(group.atomic_numbers.tolist(), positions[int(np.argmin(energies[:, 0]))]),
+        exchanges_of(group.atomic_numbers.tolist(), positions[lowest]),
         lambda exchanged, order: source.linked_overlaps(own, exchanged, order),
     )
-    vectors = states.vectors if rows is None else rows.rotation @ states.vectors
+    vectors = states.vectors
     if rows is not None:
         basis = _basis(rows, group)
+        products = _products(rows, group)
+        exchanged = []
+        for order, signs in products:
+            after = links_after(positions, order, _LINKED_AFTER)
+            moved = source.linked_overlaps(own, _far(after), order).moved
+            exchanged.append(ExchangedOverlaps(after, moved, signs))
+        first = rows.rotation @ states.vectors[lowest]
+        states = diabatic_states(links, overlaps, energies, first=first, exchanged=exchanged)
+        vectors = states.vectors
     eigenvectors = np.full((group.n_frames, n_states, n_states), np.nan)
     eigenvectors[remembered[states.known]] = vectors[states.known]
     return DiabaticLabels(replace(group, eigenvectors=eigenvectors), basis, int(states.known.sum()))
+
+
+def _products(rows: SymmetricRows, group: Group) -> list[tuple[list[int], np.ndarray]]:
+    """Return all products of exchanges but that which changes nothing, with the sign of each row."""
+    if not rows.exchanges:
+        return []
+    found = exchange_group(
+        parse_basis(rows.basis(group.atomic_numbers.tolist())), tuple(group.atomic_numbers.tolist())
+    )
+    # One sign of all rows says nothing: that of the first is 1.
+    return [
+        (order.tolist(), signs[0]) for order, signs in zip(found.orders[1:], found.signs[1:], strict=True)
+    ]
+
+
+def _far(links: Links) -> Links:
+    """Return links that are too far for basis functions as they stand: those are not wanted here."""
+    return Links(links.first, links.second, np.full(len(links), np.inf))
 
 
 def _basis(rows: SymmetricRows, group: Group) -> str:

@@ -11,8 +11,9 @@ from nadyn.structures.alignment import aligned_distances
 from nadyn.structures.distances import pair_distances
 from nadyn.units import BOHR_PER_ANGSTROM
 
-# So many near ones of each geometry are linked, out of so many that resemble it in distances of atoms.
-_LINKED, _RESEMBLING = 30, 60
+# So many near ones of each geometry are linked, out of twice as many that resemble it in distances of atoms,
+# and of so many at least.
+_LINKED, _RESEMBLING = 30, 24
 # Up to here basis functions as they stand overlap enough for all states to be told apart [bohr].
 NEAR = 0.35 * BOHR_PER_ANGSTROM
 
@@ -44,24 +45,31 @@ def links_between(positions: Float[np.ndarray, "frame atom 3"]) -> Links:
     return Links(low[chosen], high[chosen], distance[chosen])
 
 
-def links_after(positions: Float[np.ndarray, "frame atom 3"], order: Sequence[int]) -> Links:
-    """Return each geometry with the thirty nearest of those whose atoms have changed places.
+def links_after(
+    positions: Float[np.ndarray, "frame atom 3"], order: Sequence[int], n_linked: int = _LINKED
+) -> Links:
+    """Return each geometry with the nearest of those whose atoms have changed places.
 
     Args:
         positions: [bohr]
         order: The atom that stands in each place afterwards.
+        n_linked: How many of them.
     """
-    return Links(*_nearest(positions, positions[:, list(order)], at_least=0))
+    return Links(*_nearest(positions, positions[:, list(order)], at_least=0, n_linked=n_linked))
 
 
 def _nearest(
-    positions: Float[np.ndarray, "frame atom 3"], others: Float[np.ndarray, "frame atom 3"], *, at_least: int
+    positions: Float[np.ndarray, "frame atom 3"],
+    others: Float[np.ndarray, "frame atom 3"],
+    *,
+    at_least: int,
+    n_linked: int = _LINKED,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the numbers of near geometries and their distances; distances of atoms know no mirror."""
-    n = min(len(others), _RESEMBLING + at_least)
+    n = min(len(others), max(2 * n_linked, _RESEMBLING) + at_least)
     _, candidates = cKDTree(pair_distances(others)).query(pair_distances(positions), k=n)
     candidates = candidates.reshape(len(positions), n)
-    kept = min(n, _LINKED + at_least)
+    kept = min(n, n_linked + at_least)
     first, second, distance = [], [], []
     for frame, near in enumerate(candidates):
         distances = aligned_distances(positions[frame], others[near])

@@ -29,8 +29,10 @@ def linked_overlaps(
         links: Which are compared.
         order: The atoms of the second geometry that stand in each place, where they change places.
     """
-    geometries = [_Geometry(average, one) for one in known]
-    others = geometries if order is None else [_Geometry(average, one, order) for one in known]
+    # Basis sets are read once: a molecule is another one with its atoms elsewhere.
+    model = average.molecule(known[0].positions)
+    geometries = [_Geometry(average, model, one) for one in known]
+    others = geometries if order is None else [_Geometry(average, model, one, order) for one in known]
     n_states = len(average.multiplicities)
     shape = (len(links), n_states, n_states)
     found = Overlaps(np.zeros(shape), np.zeros(shape))
@@ -51,11 +53,13 @@ def linked_overlaps(
 class _Geometry:
     """Positions about their mean with occupied and active orbitals and vectors."""
 
-    def __init__(self, average: StateAverage, known: Known, order: Sequence[int] | None = None):
+    def __init__(
+        self, average: StateAverage, model: gto.Mole, known: Known, order: Sequence[int] | None = None
+    ):
         places = range(len(known.positions)) if order is None else order
         moved = known.positions[list(places)]
         self.positions = moved - moved.mean(axis=0)
-        self.mol = average.molecule(self.positions)
+        self.mol = model.set_geom_(self.positions, unit="bohr", inplace=False)
         self.orbitals = known.label.memory["orbitals"][_functions(self.mol, places)]
         values, vectors = np.linalg.eigh(self.mol.intor("int1e_ovlp"))
         self.moved = (vectors * np.sqrt(values)) @ vectors.T @ self.orbitals

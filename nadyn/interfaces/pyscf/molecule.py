@@ -53,7 +53,12 @@ def turned(
 
 @lru_cache(maxsize=256)
 def _shell_rotation(angular: int, cartesian: bool, rotation: bytes) -> np.ndarray:
-    """Return D with Σ_m D_mn χ_m(r) = χ_n(r Qᵀ), from values at points, whatever the order of a shell."""
+    """Return D with Σ_m D_mn χ_m(r) = χ_n(r Qᵀ); beyond p from values at points, in any order of a shell."""
+    # s, and p in the order x, y, z: the same in Cartesian and in spherical functions.
+    if angular == 0:
+        return np.ones((1, 1))
+    if angular == 1:
+        return np.frombuffer(rotation).reshape(3, 3).T
     shell, points, inverse = _shell_at_points(angular, cartesian)
     return inverse @ _values(shell, points @ np.frombuffer(rotation).reshape(3, 3).T)
 

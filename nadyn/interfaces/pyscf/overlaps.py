@@ -32,7 +32,8 @@ def state_overlaps(
         factor = np.linalg.det(orbitals[core, core]) ** 2
         small = small - orbitals[active, core] @ np.linalg.solve(orbitals[core, core], orbitals[core, active])
     up, down = (_minors(small, n) for n in electrons)
-    return factor * np.einsum("kij,im,jn,lmn->kl", here, up, down, there, optimize=True)
+    carried = (up.T @ here @ down).reshape(len(here), -1)
+    return factor * carried @ there.reshape(len(there), -1).T
 
 
 def _minors(matrix: Float[np.ndarray, "active active"], n: int) -> Float[np.ndarray, "string string"]:

@@ -8,7 +8,12 @@ import numpy as np
 from nadyn.checks.counts import counted
 from nadyn.checks.errors import InputError
 from nadyn.data.dataset import Group
-from nadyn.electronic.diabatic.exchanges import SymmetricRows, exchanges_of, symmetric_rows
+from nadyn.electronic.diabatic.exchanges import (
+    SymmetricRows,
+    exchanges_of,
+    sign_of_all_rows,
+    symmetric_rows,
+)
 from nadyn.electronic.diabatic.links import Links, links_after, links_between
 from nadyn.electronic.diabatic.states import ExchangedOverlaps, diabatic_states
 from nadyn.electronic.labels import HasLinkedOverlaps, Known, LabelSource
@@ -95,7 +100,8 @@ def with_eigenvectors(source: LabelSource, known: Sequence[Known], group: Group)
         for order, signs in products:
             after = links_after(positions, order, _LINKED_AFTER)
             moved = source.linked_overlaps(own, _far(after), order).moved
-            exchanged.append(ExchangedOverlaps(after, moved, signs))
+            sign = sign_of_all_rows(rows.rotation @ states.vectors, after, moved, signs)
+            exchanged.append(ExchangedOverlaps(after, moved, sign * signs))
         first = rows.rotation @ states.vectors[lowest]
         states = diabatic_states(links, overlaps, energies, first=first, exchanged=exchanged)
         vectors = states.vectors
@@ -111,7 +117,7 @@ def _products(rows: SymmetricRows, group: Group) -> list[tuple[list[int], np.nda
     found = exchange_group(
         parse_basis(rows.basis(group.atomic_numbers.tolist())), tuple(group.atomic_numbers.tolist())
     )
-    # One sign of all rows says nothing: that of the first is 1.
+    # Elements of W do not say the sign of all rows together: that of the first is 1.
     return [
         (order.tolist(), signs[0]) for order, signs in zip(found.orders[1:], found.signs[1:], strict=True)
     ]

@@ -70,6 +70,46 @@ def test_eigenvectors_are_those_of_the_matrix_up_to_one_rotation():
     assert "120 of 120 labels" in found.in_words()
 
 
+@dataclass
+class Symmetric(Silent):
+    """Two states of water of which one or the other changes its sign when the hydrogens change places."""
+
+    atomic_numbers: tuple[int, ...] = (8, 1, 1)
+    signs: tuple[float, float] = (-1.0, 1.0)
+
+    def linked_overlaps(self, known, links, order=None):
+        vectors = np.array([one.label.memory["vectors"] for one in known])
+        there = vectors if order is None else np.array(self.signs)[:, None] * vectors
+        between = vectors[links.first].swapaxes(1, 2) @ there[links.second]
+        return Overlaps(between, between)
+
+
+@pytest.mark.parametrize("signs", [(-1.0, 1.0), (1.0, -1.0)])
+def test_labels_of_exchanged_geometries_agree_whatever_the_sign_of_all_states(signs):
+    generator = np.random.default_rng(2)
+    water = np.array([[0.0, 0, 0], [1.8, 0, 0], [-0.5, 1.7, 0]])
+    positions = water + 0.2 * generator.standard_normal((150, 3, 3))
+    one, two = (np.linalg.norm(positions[:, k] - positions[:, 0], axis=1) for k in (1, 2))
+    matrix = np.zeros((150, 2, 2))
+    # Bonds of equal length are the lowest.
+    stretched = 0.3 * ((one - 1.8) ** 2 + (two - 1.8) ** 2)
+    matrix[:, 0, 0], matrix[:, 1, 1] = stretched, stretched + 0.03
+    matrix[:, 0, 1] = matrix[:, 1, 0] = 0.2 * (one - two)
+    energies, vectors = np.linalg.eigh(matrix)
+    known = [
+        Known(positions[k], Label(Quality.TRUSTED, "", energies[k], memory={"vectors": vectors[k]}))
+        for k in range(150)
+    ]
+    group = group_from_arrays("water", atomic_numbers=[8, 1, 1], positions=positions, energies=energies)
+    found = with_eigenvectors(Symmetric(signs=signs), known, group)
+    assert found.basis in ("1x0e[H1,H2] + 1x0e", "1x0e + 1x0e[H1,H2]")
+    assert found.n_known == 150
+    own = (found.group.eigenvectors * energies[:, None, :]) @ found.group.eigenvectors.swapaxes(1, 2)
+    assert np.abs(np.abs(own) - np.abs(matrix)).max() < 1e-6
+    side = np.sign(own[:, 0, 1] * matrix[:, 0, 1])[np.abs(matrix[:, 0, 1]) > 1e-3]
+    assert (side == side[0]).all()
+
+
 def test_labels_that_remember_nothing_have_none():
     known, group, _ = labels(100, forgotten=7)
     found = with_eigenvectors(Source(), known, group)

@@ -161,5 +161,28 @@ def symmetric_rows(
     return SymmetricRows(rotation, tuple(exchanges[number] for number in chosen), odd)
 
 
+def sign_of_all_rows(
+    vectors: Float[np.ndarray, "frame diabat state"],
+    links: Links,
+    moved: Float[np.ndarray, "link state state"],
+    signs: Float[np.ndarray, "diabat"],
+) -> float:
+    """Return ±1 times which signs of rows are those of D = U_i O U_jᵀ for most of the strong links.
+
+    W does not change with the sign of all states together, but wave functions of an exchanged molecule do.
+
+    Args:
+        vectors: U of all geometries, in rows in which D is diagonal.
+        links: From geometries to exchanged ones.
+        moved: Overlaps along them.
+        signs: D up to its sign.
+    """
+    turns, sizes = turns_of(moved)
+    strong = sizes > _STRONG if (sizes > _STRONG).any() else sizes == sizes.max()
+    one, two = links.first[strong], links.second[strong]
+    every = vectors[one] @ turns[strong] @ vectors[two].swapaxes(1, 2)
+    return 1.0 if np.median(np.einsum("naa,a->n", every, signs)) >= 0.0 else -1.0
+
+
 def _weights(n: int) -> list[float]:
     return [float(np.sqrt(2 + number) % 1.0 + 0.5) for number in range(n)]

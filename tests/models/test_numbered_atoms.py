@@ -192,3 +192,9 @@ def test_kernels_beside_the_network_say_what_torch_says(monkeypatch):
         torch.testing.assert_close(one, slow.hamiltonian.detach(), rtol=0, atol=1e-10)
     for one in (pull_back(cotangent), by_graph):
         torch.testing.assert_close(one, slope, rtol=0, atol=1e-10)
+
+
+def test_tensors_lie_in_memory_as_processes_that_train_together_share_them():
+    potential = model().potential
+    for tensor in (*potential.parameters(), *potential.buffers()):
+        assert tensor.is_contiguous()

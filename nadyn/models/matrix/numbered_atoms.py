@@ -43,9 +43,9 @@ class NumberedAtoms(nn.Module):
         first, second = np.array(self.pairs).T
         orders = places[group.orders[:, first], group.orders[:, second]]
         rows, columns = np.triu_indices(self.size)
-        self.register_buffer("orders", torch.from_numpy(orders), persistent=False)
-        self.register_buffer("back", torch.from_numpy(np.argsort(orders, axis=1)), persistent=False)
-        signs = torch.from_numpy(group.signs[:, rows, columns])
+        self.register_buffer("orders", torch.from_numpy(orders).contiguous(), persistent=False)
+        self.register_buffer("back", self.orders.argsort(dim=1).contiguous(), persistent=False)
+        signs = torch.from_numpy(group.signs[:, rows, columns]).contiguous()
         self.register_buffer("signs", signs / len(signs), persistent=False)
         elements = np.zeros((self.size, self.size), dtype=np.int64)
         elements[rows, columns] = elements[columns, rows] = np.arange(len(rows))

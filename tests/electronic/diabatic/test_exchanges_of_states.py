@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nadyn.electronic.diabatic import states
 from nadyn.electronic.diabatic.exchanges import Exchange, exchanges_of, symmetric_rows
 from nadyn.electronic.diabatic.links import Links, links_after, links_between
 from nadyn.electronic.diabatic.states import ExchangedOverlaps, Overlaps, diabatic_states
@@ -191,12 +192,9 @@ def test_exchanged_geometries_give_signs_to_a_region_that_weak_and_wrong_links_j
 
 def test_a_link_to_an_exchanged_geometry_speaks_in_both_directions():
     generator = np.random.default_rng(4)
-    turn = np.linalg.qr(generator.standard_normal((3, 3)))[0]
-    nothing = Links(np.array([0]), np.array([1]), np.array([0.1]))
-    silent = Overlaps(np.zeros((1, 3, 3)), np.zeros((1, 3, 3)))
+    here, turn = np.linalg.qr(generator.standard_normal((2, 3, 3)))[0]
     signs = np.array([-1.0, 1.0, 1.0])
-    link = ExchangedOverlaps(nothing, 0.9 * turn[None], signs)
-    energies = np.array([[0.0, 1.0, 2.0], [0.1, 1.0, 2.0]])
-    one, two = diabatic_states(nothing, silent, energies, first=np.eye(3), exchanged=[link]).vectors
-    assert np.allclose(one, np.eye(3), atol=1e-9)
-    assert np.allclose(two, signs[:, None] * turn, atol=1e-9)
+    both = np.stack([here, signs[:, None] * here @ turn])
+    link = states._moved(Links(np.array([0]), np.array([1]), np.array([0.1])), 0.9 * turn[None], signs)
+    assert np.allclose(link.there(both)[0], both[1], atol=1e-12)
+    assert np.allclose(link.back(both)[0], here, atol=1e-12)
